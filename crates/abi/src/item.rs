@@ -1,0 +1,322 @@
+//! What `keys` returns: a head with the counts, then one item for each event worth a word.
+//!
+//! ```text
+//! head, 32 bytes                         item
+//!  0 u32 status                           0 u32 size of the whole item
+//!  4 u32 events read                      4 u8  kind   5 u8 reserved   6 u16 rule
+//!  8 u32 matches (a rule and an event)    8 u32 offset of the event in the buffer handed in
+//! 12 u32 bad events                      12 u32 its length
+//! 16 u32 missing a new-terms field       16 i64 its time, milliseconds since 1970, UTC
+//! 20 u32 excepted                        24 16 bytes, its identity
+//! 24 u32 items that follow               40 u16 number of terms   42 u16 length of the text
+//! 28 u32 reserved                        44 the text (kinds other than matched: code and reason)
+//!                                        then for each term: u16 key length, u32 term length,
+//!                                        the state key, the term (a JSON array of its values)
+//! ```
+use crate::bytes::{Cursor, Malformed, len_u32, patch_u32, put_u32};
+
+/// Length of the head of a `keys` result.
+const HEAD: usize = 32;
+
+/// What an item says of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ItemKind {
+    /// The query matched and every new-terms field is there: it has terms.
+    Matched = 1,
+    /// The query matched, a new-terms field is missing; the text names it.
+    Missing = 2,
+    /// The event could not be read (for no rule): the text says why.
+    Bad = 3,
+    /// The query matched, an exception too; the text names it.
+    Excepted = 4,
+    /// Recognised as something that holds no event; the text names it.
+    NoEvents = 5,
+    /// The query matched, the event is dated later than the host's clock allows.
+    Future = 6,
+    /// The query matched, the event has more than 256 terms.
+    TooManyTerms = 7,
+}
+
+impl ItemKind {
+    const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Matched,
+            2 => Self::Missing,
+            3 => Self::Bad,
+            4 => Self::Excepted,
+            5 => Self::NoEvents,
+            6 => Self::Future,
+            7 => Self::TooManyTerms,
+            _ => return None,
+        })
+    }
+}
+
+/// The sums at the head of a `keys` result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events looked at.
+    pub read: u32,
+    /// Matches: an event that two rules match counts twice.
+    pub matched: u32,
+    /// Events that could not be read.
+    pub bad: u32,
+    /// Matches without one of the new-terms fields.
+    pub missing: u32,
+    /// Matches that an exception took out.
+    pub excepted: u32,
+}
+
+/// One term of an event: the key under which its state lives, and its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term<'a> {
+    /// At most [`MAX_KEY`](crate::MAX_KEY) bytes of ASCII.
+    pub key: &'a [u8],
+    /// The values in the order of the fields, as a JSON array.
+    pub values: &'a str,
+}
+
+/// One item, borrowed from the buffer it stands in.
+#[derive(Debug, Clone)]
+pub struct Item<'a> {
+    /// What it says.
+    pub kind: ItemKind,
+    /// Which of the artifact's rules, counted from 0.
+    pub rule: u16,
+    /// Where the event begins in the buffer that was handed in.
+    pub offset: u32,
+    /// How long it is.
+    pub len: u32,
+    /// Its time in milliseconds since 1970, UTC; 0 where it has none.
+    pub time_ms: i64,
+    /// Hash of dataset, id and time; zero where the event could not be read.
+    pub identity: [u8; 16],
+    /// For kinds other than matched: `code: reason`.
+    pub text: &'a str,
+    /// The item as it stands, to be handed to `decide`.
+    pub raw: &'a [u8],
+    terms: u16,
+    terms_at: usize,
+}
+
+impl<'a> Item<'a> {
+    /// Reads one item at the cursor.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the bytes are not an item.
+    pub fn read(cursor: &mut Cursor<'a>) -> Result<Self, Malformed> {
+        let size = cursor.clone().u32("item size")? as usize;
+        let raw = cursor.take(size, "item")?;
+        let mut c = Cursor::new(raw);
+        c.u32("item size")?;
+        let kind = c.u8("item kind")?;
+        let kind = ItemKind::from_byte(kind).ok_or(c.malformed("item kind"))?;
+        c.u8("reserved")?;
+        let rule = c.u16("rule")?;
+        let (offset, len) = (c.u32("offset")?, c.u32("length")?);
+        let time_ms = c.i64("time")?;
+        let identity = c.sixteen("identity")?;
+        let terms = c.u16("terms")?;
+        let text_len = c.u16("text length")?;
+        let text = c.text(text_len as usize, "text")?;
+        let terms_at = c.at();
+        let item = Self { kind, rule, offset, len, time_ms, identity, text, raw, terms, terms_at };
+        // Checked once here, so that `terms` cannot end early.
+        let mut rest = c;
+        for _ in 0..terms {
+            read_term(&mut rest)?;
+        }
+        if !rest.is_done() {
+            return Err(rest.malformed("end of item"));
+        }
+        Ok(item)
+    }
+
+    /// The terms, in the order in which the guest made them.
+    pub fn terms(&self) -> impl Iterator<Item = Term<'a>> + use<'a> {
+        let mut cursor = Cursor::new(self.raw.get(self.terms_at..).unwrap_or_default());
+        (0..self.terms).map_while(move |_| read_term(&mut cursor).ok())
+    }
+}
+
+fn read_term<'a>(cursor: &mut Cursor<'a>) -> Result<Term<'a>, Malformed> {
+    let key_len = cursor.u16("key length")?;
+    let values_len = cursor.u32("term length")?;
+    let key = cursor.take(key_len as usize, "key")?;
+    let values = cursor.text(values_len as usize, "term")?;
+    Ok(Term { key, values })
+}
+
+/// A `keys` result, read.
+#[derive(Debug, Clone)]
+pub struct Keys<'a> {
+    /// The sums.
+    pub counts: Counts,
+    items: u32,
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Keys<'a> {
+    /// Reads the head. `Err(Ok(status))` is the guest's own refusal.
+    ///
+    /// # Errors
+    /// [`Malformed`], or the status when it is not [`status::OK`](crate::status::OK).
+    pub fn read(bytes: &'a [u8]) -> Result<Self, Result<u32, Malformed>> {
+        let mut c = Cursor::new(bytes);
+        let status = c.u32("status").map_err(Err)?;
+        if status != crate::status::OK {
+            return Err(Ok(status));
+        }
+        let mut next = || c.u32("counts").map_err(Err);
+        let counts = Counts {
+            read: next()?,
+            matched: next()?,
+            bad: next()?,
+            missing: next()?,
+            excepted: next()?,
+        };
+        let items = next()?;
+        next()?;
+        Ok(Self { counts, items, cursor: c })
+    }
+
+    /// The items, in the order of the events.
+    pub fn items(&self) -> impl Iterator<Item = Result<Item<'a>, Malformed>> + use<'a> {
+        let mut cursor = self.cursor.clone();
+        let mut failed = false;
+        (0..self.items).map_while(move |_| {
+            if failed {
+                return None;
+            }
+            let item = Item::read(&mut cursor);
+            failed = item.is_err();
+            Some(item)
+        })
+    }
+}
+
+/// Writes a `keys` result; the guest's side.
+#[derive(Debug)]
+pub struct KeysWriter<'o> {
+    out: &'o mut Vec<u8>,
+    items: u32,
+    /// The sums so far; [`finish`](Self::finish) writes them.
+    pub counts: Counts,
+}
+
+impl<'o> KeysWriter<'o> {
+    /// Starts a result in `out`, whose content is dropped.
+    pub fn new(out: &'o mut Vec<u8>) -> Self {
+        out.clear();
+        out.resize(HEAD, 0);
+        Self { out, items: 0, counts: Counts::default() }
+    }
+
+    /// Adds an item. A text beyond 64 KiB is cut at a character.
+    #[allow(clippy::too_many_arguments)]
+    pub fn item<'t>(
+        &mut self,
+        kind: ItemKind,
+        rule: u16,
+        place: (u32, u32),
+        time_ms: i64,
+        identity: &[u8; 16],
+        text: &str,
+        terms: impl ExactSizeIterator<Item = Term<'t>>,
+    ) {
+        let start = self.out.len();
+        let mut cut = text.len().min(usize::from(u16::MAX));
+        while !text.is_char_boundary(cut) {
+            cut = cut.saturating_sub(1);
+        }
+        let text = text.get(..cut).unwrap_or_default();
+        put_u32(self.out, 0);
+        self.out.extend_from_slice(&[kind as u8, 0]);
+        self.out.extend_from_slice(&rule.to_le_bytes());
+        put_u32(self.out, place.0);
+        put_u32(self.out, place.1);
+        self.out.extend_from_slice(&time_ms.to_le_bytes());
+        self.out.extend_from_slice(identity);
+        let count = u16::try_from(terms.len()).unwrap_or(u16::MAX);
+        self.out.extend_from_slice(&count.to_le_bytes());
+        self.out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(0).to_le_bytes());
+        self.out.extend_from_slice(text.as_bytes());
+        for term in terms.take(usize::from(count)) {
+            let key = term.key.get(..crate::MAX_KEY).unwrap_or(term.key);
+            self.out.extend_from_slice(&u16::try_from(key.len()).unwrap_or(0).to_le_bytes());
+            put_u32(self.out, len_u32(term.values.len()));
+            self.out.extend_from_slice(key);
+            self.out.extend_from_slice(term.values.as_bytes());
+        }
+        let size = self.out.len().saturating_sub(start);
+        patch_u32(self.out, start, len_u32(size));
+        self.items = self.items.saturating_add(1);
+    }
+
+    /// Writes the head.
+    pub fn finish(self) {
+        let c = self.counts;
+        let head =
+            [crate::status::OK, c.read, c.matched, c.bad, c.missing, c.excepted, self.items, 0];
+        for (index, value) in head.into_iter().enumerate() {
+            patch_u32(self.out, index.saturating_mul(4), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let mut out = vec![9; 3];
+        let mut w = KeysWriter::new(&mut out);
+        w.counts = Counts { read: 7, matched: 2, bad: 1, missing: 1, excepted: 0 };
+        let terms = [
+            Term { key: b"t:r:f:1", values: r#"["a","b"]"# },
+            Term { key: b"t:r:f:2", values: r#"["a","ö"]"# },
+        ];
+        w.item(ItemKind::Matched, 3, (10, 20), -5, &[7; 16], "", terms.into_iter());
+        w.item(ItemKind::Bad, 0, (40, 2), 0, &[0; 16], "E101: no", [].into_iter());
+        w.finish();
+        out
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let out = sample();
+        let keys = Keys::read(&out).unwrap();
+        assert_eq!(keys.counts.read, 7);
+        let items: Vec<_> = keys.items().collect::<Result<_, _>>().unwrap();
+        assert_eq!(items.len(), 2);
+        assert_eq!((items[0].kind, items[0].rule), (ItemKind::Matched, 3));
+        assert_eq!((items[0].offset, items[0].len, items[0].time_ms), (10, 20, -5));
+        let terms: Vec<_> = items[0].terms().collect();
+        assert_eq!(terms[1], Term { key: b"t:r:f:2", values: r#"["a","ö"]"# });
+        assert_eq!(items[1].text, "E101: no");
+        let mut cursor = Cursor::new(items[0].raw);
+        assert_eq!(Item::read(&mut cursor).unwrap().identity, [7; 16]);
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_byte_is_an_error_or_a_value_but_never_a_panic() {
+        let good = sample();
+        for cut in 0..good.len() {
+            if let Ok(keys) = Keys::read(&good[..cut]) {
+                assert!(keys.items().any(|i| i.is_err()), "cut at {cut}");
+            }
+        }
+        for at in 0..good.len() {
+            for value in [0u8, 1, 0x7f, 0xff] {
+                let mut bytes = good.clone();
+                bytes[at] = value;
+                if let Ok(keys) = Keys::read(&bytes) {
+                    for item in keys.items().flatten() {
+                        let _ = item.terms().count();
+                    }
+                }
+            }
+        }
+    }
+}
