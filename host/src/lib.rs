@@ -1,0 +1,13 @@
+//! What the `firstseen` binary is made of; a library so that its parts can be tested alone.
+//!
+//! In: command lines, files, rules as WebAssembly. Out: alerts, a summary, an exit status.
+//! It knows no rules: what matches, what is new and what an alert says is the module's business.
+
+pub mod deadletter;
+pub mod input;
+pub mod order;
+pub mod output;
+pub mod place;
+pub mod progress;
+pub mod state;
+pub mod summary;
