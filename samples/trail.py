@@ -7,9 +7,10 @@ random is a hash of its own name, so that every run on every Python gives the sa
 
 import dataclasses
 import datetime
-import gzip
 import hashlib
 import json
+import struct
+import zlib
 
 WORKLOAD = "111122223333"
 SANDBOX = "444455556666"
@@ -249,8 +250,11 @@ def compact(value):
 
 
 def packed(data):
-    """Gzip without a time or a name in its head."""
-    return gzip.compress(data, compresslevel=9, mtime=0)
+    """Gzip with an empty head: no time, no name, no system. Python's own head varies by release."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    head = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
+    body = deflate.compress(data) + deflate.flush()
+    return head + body + struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
 
 
 def write_tree(folder, files, unpack):
