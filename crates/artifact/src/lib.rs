@@ -1,1 +1,36 @@
-//! firstseen-artifact
+//! Rules as a file: the engine module with a plan laid in, and sections that say what it holds.
+//!
+//! In: the engine module, an encoded plan, metadata, sources. Out: an artifact, byte-identical for
+//! the same input; or the metadata of one (untrusted bytes), read without running it. It never
+//! looks into a plan and never runs a module.
+//!
+//! | custom section | holds |
+//! | --- | --- |
+//! | [`META_SECTION`] | [`Meta`] as JSON: the contract's version, and for each rule its id, name, key prefix and required literals |
+//! | [`SOURCE_SECTION`] | the rule's source as it was given, one section per rule |
+//! | `description`, `authors`, `licenses`, `version` | what registries and other tools look for |
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::string_slice
+    )
+)]
+
+mod compose;
+mod meta;
+
+pub use compose::{ComposeError, Parts, compose};
+pub use meta::{Meta, MetaError, RuleMeta};
+
+/// The section that holds [`Meta`].
+pub const META_SECTION: &str = "firstseen.rules";
+/// The section that holds a rule's source.
+pub const SOURCE_SECTION: &str = "firstseen.source";
+/// The static of the engine that says where the plan lies: its address and its length, two u32.
+pub const PLAN_SLOT: &str = "FIRSTSEEN_PLAN";

@@ -1,1 +1,47 @@
-//! firstseen-rule
+//! A new_terms rule: from its source to a plan, from an event to state keys, from the state to an
+//! alert. Rule logic stands here and nowhere else.
+//!
+//! In: a rule's TOML (feature `source`), a plan, events as text, the prior values of state keys.
+//! Out: plans, items and decisions in the layouts of crate abi, alerts as JSON. It never reads a
+//! clock, a file or a store: the caller brings the time and the values, and applies the writes.
+//!
+//! | step | module |
+//! | --- | --- |
+//! | rule.toml -> validated rule -> plan | [`source`], [`plan`] |
+//! | event -> asked fields -> does the query match | [`fields`] |
+//! | event -> identity, terms, keys | [`identity`], [`term`] |
+//! | prior state + sighting -> what it means | [`state`] |
+//! | all of it for one event or a batch | [`engine`] |
+//! | the two steps as one, over a store | [`evaluate`] |
+//! | the alert's document | [`alert`] |
+//! | why | [`explain`] |
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::string_slice
+    )
+)]
+
+pub mod alert;
+pub mod engine;
+pub mod evaluate;
+pub mod explain;
+pub mod fields;
+pub mod identity;
+pub mod plan;
+pub mod settings;
+#[cfg(feature = "source")]
+pub mod source;
+pub mod state;
+pub mod term;
+pub mod window;
+
+pub use engine::Engine;
+pub use plan::{Plan, PlanError, RulePlan};
+pub use settings::Settings;

@@ -1,0 +1,322 @@
+//! Lays a plan into the engine module.
+//!
+//! In: the engine module, the plan's bytes, metadata. Out: a module that has the plan in its memory
+//! from the start: pages are added behind the engine's own, one data segment holds the plan, one
+//! writes its place into the engine's slot. Nothing runs, so nothing that the engine allocates
+//! while starting is frozen in, and the result depends on the input alone.
+
+use crate::meta::{FORMAT, Meta, RuleMeta};
+use crate::{META_SECTION, PLAN_SLOT, SOURCE_SECTION};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use thiserror::Error;
+use wasm_encoder::{
+    ConstExpr, CustomSection, DataCountSection, DataSection, MemorySection, MemoryType, Module,
+    RawSection,
+};
+use wasmparser::{BinaryReaderError, DataKind, ExternalKind, Operator, Parser, Payload};
+
+const PAGE: u64 = 65_536;
+/// More plan than that is a mistake: a guest's memory is bounded.
+const MAX_PLAN: usize = 64 << 20;
+
+/// What an artifact is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// The engine module.
+    pub engine: &'a [u8],
+    /// Its version.
+    pub engine_version: &'a str,
+    /// The version of the contract.
+    pub abi: u32,
+    /// The encoded plan.
+    pub plan: &'a [u8],
+    /// What the metadata says of each rule.
+    pub rules: &'a [RuleMeta],
+    /// The source of each rule.
+    pub sources: &'a [&'a str],
+    /// Custom sections that registries look for: name and text.
+    pub notes: &'a [(&'a str, &'a str)],
+}
+
+/// Why no artifact could be made.
+#[derive(Debug, Error)]
+pub enum ComposeError {
+    /// The engine is no module that can be taken.
+    #[error("the engine module: {0}")]
+    Engine(String),
+    /// The plan or the metadata is too large.
+    #[error("{0}")]
+    TooLarge(String),
+}
+
+impl From<BinaryReaderError> for ComposeError {
+    fn from(error: BinaryReaderError) -> Self {
+        Self::Engine(error.to_string())
+    }
+}
+
+/// What the engine says of where things are.
+#[derive(Default)]
+struct Survey {
+    /// Index of the exported global that holds the slot's address.
+    slot_global: Option<u32>,
+    globals: Vec<Option<u32>>,
+    memory: Option<wasmparser::MemoryType>,
+    segments: u32,
+    imported_globals: bool,
+}
+
+/// Makes an artifact.
+///
+/// # Errors
+/// [`ComposeError`] when the engine has no slot, no memory of its own, or the plan is too large.
+pub fn compose(parts: &Parts<'_>) -> Result<Vec<u8>, ComposeError> {
+    let engine_fault = |what: &str| ComposeError::Engine(what.to_owned());
+    if parts.plan.len() > MAX_PLAN {
+        let reason = format!("the plan has {} bytes, over {MAX_PLAN}", parts.plan.len());
+        return Err(ComposeError::TooLarge(reason));
+    }
+    let survey = survey(parts.engine)?;
+    let memory = survey.memory.ok_or(engine_fault("it has no memory"))?;
+    let slot = survey
+        .slot_global
+        .and_then(|index| survey.globals.get(index as usize).copied().flatten())
+        .ok_or(engine_fault("it does not export the plan's slot"))?;
+    let length = parts.plan.len() as u64;
+    let pages = memory.initial.saturating_add(length.div_ceil(PAGE));
+    let address = memory.initial.saturating_mul(PAGE);
+    if memory.memory64
+        || memory.shared
+        || pages > 65_536
+        || memory.maximum.is_some_and(|m| m < pages)
+    {
+        return Err(engine_fault("its memory cannot take the plan"));
+    }
+    let grown = MemoryType {
+        minimum: pages,
+        maximum: memory.maximum,
+        memory64: false,
+        shared: false,
+        page_size_log2: memory.page_size_log2,
+    };
+    let place = (address as u32, parts.plan.len() as u32);
+    rewrite(parts, &survey, grown, slot, place)
+}
+
+fn survey(engine: &[u8]) -> Result<Survey, ComposeError> {
+    let mut out = Survey::default();
+    for payload in Parser::new(0).parse_all(engine) {
+        match payload? {
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    if matches!(import?.ty, wasmparser::TypeRef::Global(_)) {
+                        out.imported_globals = true;
+                    }
+                }
+            }
+            Payload::MemorySection(memories) => {
+                for memory in memories {
+                    if out.memory.replace(memory?).is_some() {
+                        return Err(ComposeError::Engine("it has two memories".to_owned()));
+                    }
+                }
+            }
+            Payload::GlobalSection(globals) => {
+                for global in globals {
+                    let mut ops = global?.init_expr.get_operators_reader();
+                    out.globals.push(match ops.read()? {
+                        Operator::I32Const { value } => Some(value as u32),
+                        _ => None,
+                    });
+                }
+            }
+            Payload::ExportSection(exports) => {
+                for export in exports {
+                    let export = export?;
+                    if export.name == PLAN_SLOT && export.kind == ExternalKind::Global {
+                        out.slot_global = Some(export.index);
+                    }
+                }
+            }
+            Payload::DataSection(data) => out.segments = data.count(),
+            _ => {}
+        }
+    }
+    if out.imported_globals {
+        return Err(ComposeError::Engine("it imports globals".to_owned()));
+    }
+    Ok(out)
+}
+
+fn rewrite(
+    parts: &Parts<'_>,
+    survey: &Survey,
+    memory: MemoryType,
+    slot: u32,
+    (address, length): (u32, u32),
+) -> Result<Vec<u8>, ComposeError> {
+    let mut module = Module::new();
+    let ours: BTreeSet<&str> = parts.notes.iter().map(|(name, _)| *name).collect();
+    let mut data_written = false;
+    for payload in Parser::new(0).parse_all(parts.engine) {
+        let payload = payload?;
+        match &payload {
+            Payload::MemorySection(_) => {
+                let mut section = MemorySection::new();
+                section.memory(memory);
+                module.section(&section);
+            }
+            Payload::DataCountSection { count, .. } => {
+                module.section(&DataCountSection { count: count.saturating_add(2) });
+            }
+            Payload::DataSection(data) => {
+                let mut section = DataSection::new();
+                for segment in data.clone() {
+                    copy_segment(&mut section, &segment?)?;
+                }
+                lay_in(&mut section, parts.plan, slot, (address, length));
+                module.section(&section);
+                data_written = true;
+            }
+            Payload::CustomSection(custom) if ours.contains(custom.name()) => {}
+            // The slot was for us alone; its export stays, so that an artifact can be rebuilt.
+            other => {
+                if let Some((id, range)) = other.as_section() {
+                    let data = parts.engine.get(range).unwrap_or_default();
+                    module.section(&RawSection { id, data });
+                }
+            }
+        }
+    }
+    if !data_written || survey.segments == 0 {
+        return Err(ComposeError::Engine("it has no data section".to_owned()));
+    }
+    let meta = Meta {
+        format: FORMAT,
+        abi: parts.abi,
+        engine: parts.engine_version.to_owned(),
+        rules: parts.rules.to_vec(),
+    };
+    let meta = serde_json::to_vec(&meta).map_err(|e| ComposeError::TooLarge(e.to_string()))?;
+    let mut custom = |name: &str, data: &[u8]| {
+        module.section(&CustomSection { name: Cow::Borrowed(name), data: Cow::Borrowed(data) });
+    };
+    for (name, text) in parts.notes {
+        custom(name, text.as_bytes());
+    }
+    custom(META_SECTION, &meta);
+    for source in parts.sources {
+        custom(SOURCE_SECTION, source.as_bytes());
+    }
+    Ok(module.finish())
+}
+
+fn copy_segment(
+    section: &mut DataSection,
+    segment: &wasmparser::Data<'_>,
+) -> Result<(), ComposeError> {
+    match &segment.kind {
+        DataKind::Passive => {
+            section.passive(segment.data.iter().copied());
+        }
+        DataKind::Active { memory_index, offset_expr } => {
+            let mut ops = offset_expr.get_operators_reader();
+            let Operator::I32Const { value } = ops.read()? else {
+                return Err(ComposeError::Engine("a data segment has no fixed place".to_owned()));
+            };
+            let offset = ConstExpr::i32_const(value);
+            section.active(*memory_index, &offset, segment.data.iter().copied());
+        }
+    }
+    Ok(())
+}
+
+fn lay_in(section: &mut DataSection, plan: &[u8], slot: u32, (address, length): (u32, u32)) {
+    section.active(0, &ConstExpr::i32_const(address as i32), plan.iter().copied());
+    let mut place = address.to_le_bytes().to_vec();
+    place.extend_from_slice(&length.to_le_bytes());
+    section.active(0, &ConstExpr::i32_const(slot as i32), place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meta::MetaError;
+
+    const ENGINE: &str = r#"(module
+        (memory (export "memory") 2)
+        (global (export "FIRSTSEEN_PLAN") i32 (i32.const 1024))
+        (func (export "f") (result i32) i32.const 1)
+        (data (i32.const 1024) "\00\00\00\00\00\00\00\00"))"#;
+
+    fn rule() -> RuleMeta {
+        RuleMeta {
+            id: "r".to_owned(),
+            name: "n".to_owned(),
+            severity: "low".to_owned(),
+            new_terms: vec!["user.name".to_owned()],
+            window: "10d".to_owned(),
+            window_ms: 864_000_000,
+            key_prefix: "r:0011:".to_owned(),
+            literals: vec![],
+        }
+    }
+
+    fn make(engine: &[u8], plan: &[u8]) -> Result<Vec<u8>, ComposeError> {
+        compose(&Parts {
+            engine,
+            engine_version: "0.1.0",
+            abi: 1,
+            plan,
+            rules: &[rule()],
+            sources: &["[rule]"],
+            notes: &[("description", "n")],
+        })
+    }
+
+    #[test]
+    fn the_plan_lies_behind_the_engines_memory_and_the_slot_says_where() {
+        let engine = wat::parse_str(ENGINE).unwrap();
+        let plan = vec![7u8; 70_000];
+        let wasm = make(&engine, &plan).unwrap();
+        wasmparser::validate(&wasm).unwrap();
+        let mut segments = Vec::new();
+        for payload in Parser::new(0).parse_all(&wasm) {
+            match payload.unwrap() {
+                Payload::MemorySection(m) => {
+                    assert_eq!(m.into_iter().next().unwrap().unwrap().initial, 4);
+                }
+                Payload::DataSection(data) => {
+                    for segment in data {
+                        segments.push(segment.unwrap().data.to_vec());
+                    }
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(segments[1], plan);
+        assert_eq!(segments[2], [&131_072u32.to_le_bytes()[..], &70_000u32.to_le_bytes()].concat());
+        assert_eq!(wasm, make(&engine, &plan).unwrap());
+    }
+
+    #[test]
+    fn metadata_and_sources_are_read_back() {
+        let engine = wat::parse_str(ENGINE).unwrap();
+        let wasm = make(&engine, b"plan").unwrap();
+        let meta = Meta::read(&wasm).unwrap();
+        assert_eq!((meta.abi, meta.rules), (1, vec![rule()]));
+        assert_eq!(Meta::sources(&wasm).unwrap(), ["[rule]"]);
+        assert_eq!(Meta::read(&engine), Err(MetaError::NoRule));
+        assert!(matches!(Meta::read(b"hello"), Err(MetaError::NotWasm(_))));
+        for cut in 0..wasm.len() {
+            let _ = Meta::read(&wasm[..cut]);
+        }
+    }
+
+    #[test]
+    fn an_engine_without_a_slot_is_refused() {
+        let engine = wat::parse_str(r#"(module (memory 1) (data (i32.const 0) "x"))"#).unwrap();
+        assert!(make(&engine, b"plan").unwrap_err().to_string().contains("slot"));
+    }
+}

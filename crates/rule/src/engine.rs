@@ -1,0 +1,466 @@
+//! The rules of one artifact, ready to run: the two steps `keys` and `decide`.
+//!
+//! In: a plan and settings; then buffers of events, and requests with prior values. Out: results in
+//! the layouts of crate abi. It never calls a store and never keeps anything from call to call
+//! except room to work in.
+
+use crate::alert::{self, About};
+use crate::fields::{Asks, EventDoc, Slot};
+use crate::identity;
+use crate::plan::{Plan, RulePlan};
+use crate::settings::Settings;
+use crate::state::{TermState, Verdict, time_to_live_ms};
+use crate::term::{self, Kind, Terms};
+use firstseen_abi::{
+    DecideRequest, Decision, Item, ItemKind, KeysWriter, Malformed, Outcome, OutcomeKind, Write,
+};
+use firstseen_event::{Ask, EventError, Fields, Prefilter, Read, Reader, Scratch, looks_whole};
+use firstseen_kql::Query;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+
+/// How deep an event may stand in strings inside strings.
+const MAX_INNER: u8 = 4;
+
+/// How a buffer holds its events.
+#[derive(Debug, Clone, Copy)]
+pub enum Framing<'a> {
+    /// The buffer is one event.
+    One,
+    /// Whole lines, each an event; blank ones are skipped.
+    Lines,
+    /// Pairs of offset and length, both u32, little-endian.
+    Table(&'a [u8]),
+}
+
+/// One rule with the places of its fields.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) terms: Vec<term::Slot>,
+    pub(crate) exceptions: Vec<(String, Query, Vec<Slot>)>,
+    pub(crate) fingerprint: String,
+    /// `TENANT:RULE_ID:FINGERPRINT:`.
+    pub(crate) prefix: String,
+}
+
+/// The rules of an artifact, ready to run.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) plan: Plan,
+    settings: Settings,
+    reader: Reader,
+    prefilter: Prefilter,
+    pub(crate) ready: Vec<Ready>,
+    pub(crate) scratch: Scratch,
+}
+
+/// An event's text after its envelope was opened.
+pub(crate) enum Opened<'a> {
+    Event(Fields<'a>),
+    Nothing(&'static str),
+    Bad(EventError),
+}
+
+impl Engine {
+    /// Makes the rules ready.
+    #[must_use]
+    pub fn new(plan: Plan, settings: Settings) -> Self {
+        let mut asks = Asks::default();
+        let ready = plan.rules.iter().map(|rule| make_ready(rule, &settings, &mut asks)).collect();
+        let literals: Vec<_> = plan.rules.iter().map(|r| r.literals.clone()).collect();
+        Self {
+            reader: asks.reader(),
+            prefilter: Prefilter::new(&literals),
+            plan,
+            settings,
+            ready,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// The same rules under other settings.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self::new(self.plan, settings)
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Step one: which events match, when, under which keys. `now_ms` is the host's clock, or 0
+    /// where it has none. Whether the table fits the buffer is an error; a bad event is an item.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the table does not describe ranges of the buffer.
+    pub fn keys(
+        &mut self,
+        buffer: &[u8],
+        framing: Framing<'_>,
+        now_ms: i64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut writer = KeysWriter::new(out);
+        let result = match framing {
+            Framing::One => {
+                let all = (0, buffer.len());
+                self.event(buffer, all, now_ms, &mut scratch, &mut writer);
+                Ok(())
+            }
+            Framing::Lines => {
+                self.lines(buffer, now_ms, &mut scratch, &mut writer);
+                Ok(())
+            }
+            Framing::Table(table) => self.table(buffer, table, now_ms, &mut scratch, &mut writer),
+        };
+        self.scratch = scratch;
+        writer.finish();
+        result
+    }
+
+    fn table(
+        &self,
+        buffer: &[u8],
+        table: &[u8],
+        now_ms: i64,
+        scratch: &mut Scratch,
+        writer: &mut KeysWriter<'_>,
+    ) -> Result<(), Malformed> {
+        let mut c = firstseen_abi::Cursor::new(table);
+        while !c.is_done() {
+            let (at, len) = (c.u32("offset")? as usize, c.u32("length")? as usize);
+            let text = at.checked_add(len).and_then(|end| buffer.get(at..end));
+            let text = text.ok_or(c.malformed("range in the table"))?;
+            self.event(text, (at, len), now_ms, scratch, writer);
+        }
+        Ok(())
+    }
+
+    fn lines(
+        &self,
+        buffer: &[u8],
+        now_ms: i64,
+        scratch: &mut Scratch,
+        writer: &mut KeysWriter<'_>,
+    ) {
+        let mut at = 0usize;
+        for line in buffer.split_inclusive(|b| *b == b'\n') {
+            let text = line.trim_ascii_end();
+            if !text.trim_ascii_start().is_empty() {
+                self.event(text, (at, text.len()), now_ms, scratch, writer);
+            }
+            at = at.saturating_add(line.len());
+        }
+    }
+
+    fn event(
+        &self,
+        bytes: &[u8],
+        place: (usize, usize),
+        now_ms: i64,
+        scratch: &mut Scratch,
+        writer: &mut KeysWriter<'_>,
+    ) {
+        writer.counts.read = writer.counts.read.saturating_add(1);
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(fault) => {
+                let at = fault.valid_up_to();
+                return bad(writer, place, &format!("bad_utf8: not UTF-8 (at byte {at})"));
+            }
+        };
+        if !self.prefilter.passes_all() && !self.prefilter.passes(bytes) && looks_whole(bytes) {
+            return;
+        }
+        self.open(text, scratch, 0, &mut |opened| match opened {
+            Opened::Event(fields) => self.matches(&fields, place, now_ms, writer),
+            Opened::Bad(error) => bad(writer, place, &sentence(&error)),
+            Opened::Nothing(what) => {
+                writer.counts.read = writer.counts.read.saturating_sub(1);
+                writer.item(ItemKind::NoEvents, 0, pair(place), 0, &[0; 16], what, [].into_iter());
+            }
+        });
+    }
+
+    /// Opens what an event may stand in and hands its fields on.
+    pub(crate) fn open(
+        &self,
+        text: &str,
+        scratch: &mut Scratch,
+        depth: u8,
+        then: &mut dyn FnMut(Opened<'_>),
+    ) {
+        let fault = |code, reason: String| EventError { code, reason, at: 0 };
+        match self.reader.read(text, scratch) {
+            Ok(Read::Event(fields)) => then(Opened::Event(fields)),
+            Ok(Read::Nothing(what)) => then(Opened::Nothing(what)),
+            Ok(Read::Inner(_)) if depth >= MAX_INNER => {
+                let reason = format!("the event stands in more than {MAX_INNER} strings");
+                then(Opened::Bad(fault("too_deep", reason)));
+            }
+            Ok(Read::Inner(inner)) => {
+                let depth = depth.saturating_add(1);
+                self.open(&inner, &mut Scratch::default(), depth, then);
+            }
+            Ok(Read::Many(what)) => {
+                let reason = format!("{what} holds several events: the host has to split it");
+                then(Opened::Bad(fault("several_events", reason)));
+            }
+            Err(error) => then(Opened::Bad(error)),
+        }
+    }
+
+    fn matches(
+        &self,
+        fields: &Fields<'_>,
+        place: (usize, usize),
+        now_ms: i64,
+        writer: &mut KeysWriter<'_>,
+    ) {
+        for (index, (rule, ready)) in self.plan.rules.iter().zip(&self.ready).enumerate() {
+            if !rule.query.matches(&EventDoc { fields, slots: &ready.slots }) {
+                continue;
+            }
+            let time_ms = match fields.time_ms() {
+                Ok(time_ms) => time_ms,
+                Err(error) => return bad(writer, place, &sentence(&error)),
+            };
+            writer.counts.matched = writer.counts.matched.saturating_add(1);
+            let identity = ready.identity(fields, time_ms);
+            let (kind, text, terms) = self.judge(ready, rule, fields, time_ms, now_ms);
+            match kind {
+                ItemKind::Missing => {
+                    writer.counts.missing = writer.counts.missing.saturating_add(1)
+                }
+                ItemKind::Excepted => {
+                    writer.counts.excepted = writer.counts.excepted.saturating_add(1);
+                }
+                _ => {}
+            }
+            let keys: Vec<String> = terms.iter().map(|t| t.key(&ready.prefix)).collect();
+            let terms = terms.iter().zip(&keys);
+            let terms =
+                terms.map(|(t, key)| firstseen_abi::Term { key: key.as_bytes(), values: &t.json });
+            let rule = u16::try_from(index).unwrap_or(u16::MAX);
+            writer.item(kind, rule, pair(place), time_ms, &identity, &text, terms);
+        }
+    }
+
+    /// What a match comes to: its terms, or why it has none.
+    fn judge(
+        &self,
+        ready: &Ready,
+        rule: &RulePlan,
+        fields: &Fields<'_>,
+        time_ms: i64,
+        now_ms: i64,
+    ) -> (ItemKind, String, Vec<term::Term>) {
+        if let Some(name) = ready.excepted(fields) {
+            return (ItemKind::Excepted, name.to_owned(), Vec::new());
+        }
+        if now_ms != 0 && time_ms > now_ms.saturating_add(self.settings.future_slack_ms) {
+            let text = format!(
+                "future_event: dated {}, the clock says {}",
+                alert::rfc3339(time_ms),
+                alert::rfc3339(now_ms)
+            );
+            return (ItemKind::Future, text, Vec::new());
+        }
+        match term::of_event(fields, &ready.terms) {
+            Terms::Some(terms) => (ItemKind::Matched, String::new(), terms),
+            Terms::Missing(at) => {
+                let name = rule.new_terms.get(at).cloned().unwrap_or_default();
+                (ItemKind::Missing, name, Vec::new())
+            }
+            Terms::TooMany(count) => {
+                let text = format!(
+                    "too_many_terms: the event has {count}, at most {} are judged",
+                    term::MAX_TERMS
+                );
+                (ItemKind::TooManyTerms, text, Vec::new())
+            }
+        }
+    }
+
+    /// Step two: what the matched events mean, given the prior values of their keys.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the bytes are not a request for these rules.
+    pub fn decide(&self, request: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let request = DecideRequest::read(request)?;
+        let malformed = |what| Malformed { what, at: 0 };
+        let mut known: HashMap<&[u8], usize, BuildHasherDefault<DefaultHasher>> =
+            HashMap::with_capacity_and_hasher(request.keys.len(), BuildHasherDefault::default());
+        let mut states: Vec<Slate> = Vec::with_capacity(request.keys.len());
+        for (index, prior) in request.keys.iter().enumerate() {
+            known.insert(prior.key, index);
+            states.push(Slate::new(prior.value));
+        }
+        let mut texts: Vec<(u32, u16, OutcomeKind, String)> = Vec::new();
+        for (index, (item, event)) in request.items.iter().enumerate() {
+            let rule = self.plan.rules.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
+            let ready = self.ready.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
+            let place = u32::try_from(index).unwrap_or(u32::MAX);
+            for (number, term) in (0u16..).zip(item.terms()) {
+                let at = *known.get(term.key).ok_or(malformed("key of a term"))?;
+                let slate = states.get_mut(at).ok_or(malformed("key of a term"))?;
+                if let Some((kind, text)) =
+                    self.decide_term(rule, ready, item, term.values, event, slate)
+                {
+                    texts.push((place, number, kind, text));
+                }
+            }
+        }
+        let mut values = Vec::new();
+        for (index, slate) in states.iter().enumerate() {
+            if let Some((value, ttl_ms)) = slate.write() {
+                values.push((u32::try_from(index).unwrap_or(u32::MAX), value, ttl_ms));
+            }
+        }
+        let writes =
+            values.iter().map(|(key, value, ttl_ms)| Write { key: *key, value, ttl_ms: *ttl_ms });
+        let outcomes = texts.iter().map(|(item, term, kind, text)| Outcome {
+            item: *item,
+            term: *term,
+            kind: *kind,
+            text,
+        });
+        Decision { writes: writes.collect(), outcomes: outcomes.collect() }.write(out);
+        Ok(())
+    }
+
+    /// Takes one term of one event into its state. `None`: it was seen before.
+    pub(crate) fn decide_term(
+        &self,
+        rule: &RulePlan,
+        ready: &Ready,
+        item: &Item<'_>,
+        term: &str,
+        event: &str,
+        slate: &mut Slate,
+    ) -> Option<(OutcomeKind, String)> {
+        let state = match &mut slate.state {
+            Ok(state) => state,
+            Err(fault) => return Some((OutcomeKind::Error, format!("bad_state: {fault}"))),
+        };
+        let mut next = state.clone();
+        let verdict = next.sight(item.time_ms, &item.identity, rule.window_ms);
+        let (kind, previous_ms) = match verdict {
+            Verdict::Seen => {
+                slate.keep(next, rule, term);
+                return None;
+            }
+            Verdict::LateBeyondMemory => {
+                return Some((OutcomeKind::LateBeyondMemory, String::new()));
+            }
+            Verdict::New { .. }
+                if self.settings.learn_until_ms.is_some_and(|t| item.time_ms < t) =>
+            {
+                next.unalert(&item.identity);
+                slate.keep(next, rule, term);
+                return Some((OutcomeKind::Learned, String::new()));
+            }
+            Verdict::New { previous_ms } => (OutcomeKind::Alert, previous_ms),
+            Verdict::Repeat { previous_ms } => (OutcomeKind::Repeat, previous_ms),
+        };
+        let about = About {
+            rule,
+            fingerprint: &ready.fingerprint,
+            time_ms: item.time_ms,
+            identity: &item.identity,
+            term,
+            previous_ms,
+        };
+        let rendered =
+            firstseen_event::document(event).map_err(|e| sentence(&e)).and_then(|document| {
+                alert::render(document, &about).map_err(|e| format!("alert: {e}"))
+            });
+        match rendered {
+            // The state is kept only with its alert.
+            Ok(text) => {
+                if kind == OutcomeKind::Alert {
+                    slate.keep(next, rule, term);
+                }
+                Some((kind, text))
+            }
+            Err(reason) => Some((OutcomeKind::Error, reason)),
+        }
+    }
+}
+
+/// A key's state while a batch is decided.
+#[derive(Debug)]
+pub(crate) struct Slate {
+    state: Result<TermState, crate::state::StateError>,
+    changed: Option<(String, i64)>,
+}
+
+impl Slate {
+    pub(crate) fn new(value: Option<&[u8]>) -> Self {
+        let state = value.map_or_else(|| Ok(TermState::default()), TermState::read);
+        Self { state, changed: None }
+    }
+
+    fn keep(&mut self, state: TermState, rule: &RulePlan, term: &str) {
+        if self.state.as_ref() == Ok(&state) {
+            return;
+        }
+        self.state = Ok(state);
+        if self.changed.is_none() {
+            self.changed = Some((term.to_owned(), time_to_live_ms(rule.window_ms)));
+        }
+    }
+
+    /// The new value and its time to live, if it changed.
+    pub(crate) fn write(&self) -> Option<(Vec<u8>, i64)> {
+        let (Ok(state), Some((term, ttl_ms))) = (&self.state, &self.changed) else { return None };
+        Some((state.write(term), *ttl_ms))
+    }
+}
+
+impl Ready {
+    /// The exception that takes the event out.
+    pub(crate) fn excepted(&self, fields: &Fields<'_>) -> Option<&str> {
+        let mut all = self.exceptions.iter();
+        all.find(|(_, query, slots)| query.matches(&EventDoc { fields, slots }))
+            .map(|(name, _, _)| name.as_str())
+    }
+
+    /// The event's name.
+    pub(crate) fn identity(&self, fields: &Fields<'_>, time_ms: i64) -> [u8; 16] {
+        let asks = self.slots.iter().map(Slot::ask).chain(self.terms.iter().map(|t| t.ask));
+        identity::of_event(fields, time_ms, asks)
+    }
+}
+
+fn make_ready(rule: &RulePlan, settings: &Settings, asks: &mut Asks) -> Ready {
+    let slots = asks.slots(rule.query.fields());
+    let terms = rule.new_terms.iter().map(|name| term::Slot {
+        ask: asks.place(Ask::Values(name.clone())),
+        kind: Kind::of(name),
+    });
+    let terms = terms.collect();
+    let ours = settings.exceptions.iter();
+    let ours = ours.filter(|e| e.rule_id.as_ref().is_none_or(|id| *id == rule.id));
+    let exceptions =
+        ours.map(|e| (e.name.clone(), e.query.clone(), asks.slots(e.query.fields()))).collect();
+    let prefix = format!("{}:{}", settings.tenant, rule.key_prefix());
+    Ready { slots, terms, exceptions, fingerprint: rule.fingerprint(), prefix }
+}
+
+fn bad(writer: &mut KeysWriter<'_>, place: (usize, usize), text: &str) {
+    writer.counts.bad = writer.counts.bad.saturating_add(1);
+    writer.item(ItemKind::Bad, 0, pair(place), 0, &[0; 16], text, [].into_iter());
+}
+
+pub(crate) fn sentence(error: &EventError) -> String {
+    format!("{}: {} (at byte {})", error.code, error.reason, error.at)
+}
+
+fn pair((at, len): (usize, usize)) -> (u32, u32) {
+    (u32::try_from(at).unwrap_or(u32::MAX), u32::try_from(len).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,192 @@
+//! Both steps as one, over a store that the host provides: one event in, one outcome out.
+//!
+//! In: an event's text, the host's clock, a store with get and compare-and-set. Out: one JSON
+//! object. Each term stands alone: its write is done before its outcome counts, and a lost race is
+//! read and decided again, a bounded number of times.
+
+use crate::engine::{Engine, Framing, Slate};
+use firstseen_abi::{Item, ItemKind, Keys, OutcomeKind};
+
+/// How often a lost race is tried again.
+const MAX_TRIES: u8 = 16;
+
+/// Why the store did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KvError {
+    /// It could not be asked; the event may be handed in again.
+    Away,
+    /// It refuses the key or the value.
+    Refused,
+}
+
+/// What compare-and-set did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cas {
+    /// Written.
+    Done,
+    /// Another value stands there: this one, or none.
+    Conflict(Option<Vec<u8>>),
+}
+
+/// The host's store.
+pub trait Kv {
+    /// The value of a key; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`KvError`] when the store did not answer.
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError>;
+
+    /// Writes when the present value is the expected one (`None`: absent).
+    ///
+    /// # Errors
+    /// [`KvError`] when the store did not answer; nothing was written as far as it is known.
+    fn cas(
+        &mut self,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: &[u8],
+        ttl_ms: i64,
+    ) -> Result<Cas, KvError>;
+}
+
+/// What became of the event, on the way to JSON.
+#[derive(Default)]
+struct Outcome {
+    matched: u32,
+    alerts: Vec<String>,
+    repeats: Vec<String>,
+    seen: u32,
+    learned: u32,
+    late: u32,
+    excepted: u32,
+    missing: Vec<String>,
+    no_events: Option<String>,
+    error: Option<String>,
+}
+
+impl Engine {
+    /// One event in, one outcome out:
+    /// `{"matched", "alerts": [], "repeats": [], "seen", "learned", "late", "excepted",
+    /// "missing": [], "no_events"?, "error"?: {"code", "reason"}}`; counts are of terms, `matched`
+    /// of rules. With an error, what is listed beside it has been done all the same, and handing
+    /// the event in again repeats its alerts and nothing else.
+    pub fn evaluate(&mut self, event: &[u8], now_ms: i64, kv: &mut dyn Kv) -> String {
+        let mut out = Vec::new();
+        let mut outcome = Outcome::default();
+        if let Err(fault) = self.keys(event, Framing::One, now_ms, &mut out) {
+            outcome.error = Some(format!("bad_argument: {fault}"));
+            return outcome.json();
+        }
+        if let Ok(keys) = Keys::read(&out) {
+            outcome.matched = keys.counts.matched;
+            for item in keys.items().flatten() {
+                self.judge_item(&item, event, kv, &mut outcome);
+            }
+        }
+        outcome.json()
+    }
+
+    fn judge_item(&self, item: &Item<'_>, event: &[u8], kv: &mut dyn Kv, outcome: &mut Outcome) {
+        match item.kind {
+            ItemKind::Matched => {}
+            ItemKind::Missing => return outcome.missing.push(item.text.to_owned()),
+            ItemKind::Excepted => {
+                outcome.excepted = outcome.excepted.saturating_add(1);
+                return;
+            }
+            ItemKind::NoEvents => {
+                outcome.no_events = Some(item.text.to_owned());
+                return;
+            }
+            ItemKind::Bad | ItemKind::Future | ItemKind::TooManyTerms => {
+                outcome.error.get_or_insert_with(|| item.text.to_owned());
+                return;
+            }
+        }
+        let event = std::str::from_utf8(event).unwrap_or_default();
+        for term in item.terms() {
+            let decided = self.settle(item, term.key, term.values, event, kv);
+            match decided {
+                Ok(None) => outcome.seen = outcome.seen.saturating_add(1),
+                Ok(Some((OutcomeKind::Alert, text))) => outcome.alerts.push(text),
+                Ok(Some((OutcomeKind::Repeat, text))) => outcome.repeats.push(text),
+                Ok(Some((OutcomeKind::Learned, _))) => {
+                    outcome.learned = outcome.learned.saturating_add(1);
+                }
+                Ok(Some((OutcomeKind::LateBeyondMemory, _))) => {
+                    outcome.late = outcome.late.saturating_add(1);
+                }
+                Ok(Some((OutcomeKind::Error, text))) => {
+                    outcome.error.get_or_insert(text);
+                }
+                Err(text) => {
+                    outcome.error.get_or_insert_with(|| text.to_owned());
+                }
+            }
+        }
+    }
+
+    /// Decides one term against the store, until a write stands.
+    fn settle(
+        &self,
+        item: &Item<'_>,
+        key: &[u8],
+        term: &str,
+        event: &str,
+        kv: &mut dyn Kv,
+    ) -> Result<Option<(OutcomeKind, String)>, &'static str> {
+        let index = usize::from(item.rule);
+        let (Some(rule), Some(ready)) = (self.plan.rules.get(index), self.ready.get(index)) else {
+            return Err("bad_plan: no such rule");
+        };
+        let mut prior = kv.get(key).map_err(refusal)?;
+        for _ in 0..MAX_TRIES {
+            let mut slate = Slate::new(prior.as_deref());
+            let decided = self.decide_term(rule, ready, item, term, event, &mut slate);
+            let Some((value, ttl_ms)) = slate.write() else { return Ok(decided) };
+            match kv.cas(key, prior.as_deref(), &value, ttl_ms).map_err(refusal)? {
+                Cas::Done => return Ok(decided),
+                Cas::Conflict(current) => prior = current,
+            }
+        }
+        Err("conflict: other writers were faster 16 times; hand the event in again")
+    }
+}
+
+const fn refusal(error: KvError) -> &'static str {
+    match error {
+        KvError::Away => "store_away: the state could not be asked; hand the event in again",
+        KvError::Refused => "store_refused: the host refused the state key",
+    }
+}
+
+impl Outcome {
+    fn json(&self) -> String {
+        let mut out = format!("{{\"matched\":{},\"alerts\":[", self.matched);
+        out.push_str(&self.alerts.join(","));
+        out.push_str("],\"repeats\":[");
+        out.push_str(&self.repeats.join(","));
+        out.push_str(&format!(
+            "],\"seen\":{},\"learned\":{},\"late\":{},\"excepted\":{},\"missing\":{}",
+            self.seen,
+            self.learned,
+            self.late,
+            self.excepted,
+            text(&self.missing)
+        ));
+        if let Some(what) = &self.no_events {
+            out.push_str(&format!(",\"no_events\":{}", text(what)));
+        }
+        if let Some(error) = &self.error {
+            let (code, reason) = error.split_once(": ").unwrap_or(("error", error));
+            let (code, reason) = (text(code), text(reason));
+            out.push_str(&format!(",\"error\":{{\"code\":{code},\"reason\":{reason}}}"));
+        }
+        out.push('}');
+        out
+    }
+}
+
+fn text<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}

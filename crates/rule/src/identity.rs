@@ -1,0 +1,152 @@
+//! Hashes that name things: an event, a term, a rule's fingerprint, an alert.
+//!
+//! In: the parts that make the thing up. Out: 128 bits (BLAKE3, cut). Every part goes in with a
+//! tag and its length, so that no two lists of parts look alike. It never hashes an event's bytes:
+//! the same event in another envelope has the same name.
+
+use firstseen_event::{Fields, Value};
+
+/// A hash over tagged, length-prefixed parts.
+#[derive(Debug, Clone)]
+pub struct Parts(blake3::Hasher);
+
+impl Parts {
+    /// Starts; the purpose keeps hashes for different uses apart.
+    #[must_use]
+    pub fn new(purpose: &str) -> Self {
+        let mut parts = Self(blake3::Hasher::new());
+        parts.add(b'p', purpose.as_bytes());
+        parts
+    }
+
+    /// Adds a part.
+    pub fn add(&mut self, tag: u8, bytes: &[u8]) {
+        let mut head = [tag; 9];
+        for (to, from) in head.iter_mut().skip(1).zip((bytes.len() as u64).to_le_bytes()) {
+            *to = from;
+        }
+        self.0.update(&head);
+        self.0.update(bytes);
+    }
+
+    /// The hash.
+    #[must_use]
+    pub fn finish(&self) -> [u8; 16] {
+        let mut reader = self.0.finalize_xof();
+        let mut out = [0; 16];
+        reader.fill(&mut out);
+        out
+    }
+}
+
+/// Writes bytes as lower-case hexadecimal.
+pub fn push_hex(out: &mut String, bytes: &[u8]) {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            out.push(DIGITS.get(usize::from(nibble)).copied().unwrap_or('0'));
+        }
+    }
+}
+
+/// The name of an event: dataset, id and time; without an id, what the rule read of it.
+#[must_use]
+pub fn of_event(fields: &Fields<'_>, time_ms: i64, asks: impl Iterator<Item = usize>) -> [u8; 16] {
+    let mut parts = Parts::new("event");
+    parts.add(b'd', fields.dataset().as_bytes());
+    parts.add(b't', &time_ms.to_le_bytes());
+    if let Some(id) = fields.id() {
+        parts.add(b'i', id.as_bytes());
+        return parts.finish();
+    }
+    // By its place in the rule, not by the ask, which other rules of the artifact would move.
+    for (place, ask) in asks.enumerate() {
+        parts.add(b'a', &(place as u64).to_le_bytes());
+        for value in fields.values(ask) {
+            match value {
+                Value::Bool(b) => parts.add(b'b', &[u8::from(b)]),
+                Value::Number(n) => parts.add(b'n', n.as_bytes()),
+                Value::Text(t) => parts.add(b's', t.as_bytes()),
+            }
+        }
+        for object in fields.objects(ask) {
+            parts.add(b'o', object.as_bytes());
+        }
+    }
+    parts.finish()
+}
+
+/// What a rule's state depends on: the new-terms fields, the window and the state's epoch. A rule
+/// that changes one of them starts anew; a better query or text does not.
+#[must_use]
+pub fn of_rule(new_terms: &[String], window_ms: i64, epoch: u32) -> String {
+    let mut parts = Parts::new("fingerprint");
+    for field in new_terms {
+        parts.add(b'f', field.as_bytes());
+    }
+    parts.add(b'w', &window_ms.to_le_bytes());
+    parts.add(b'e', &epoch.to_le_bytes());
+    let mut out = String::with_capacity(16);
+    push_hex(&mut out, parts.finish().get(..8).unwrap_or_default());
+    out
+}
+
+/// The id of an alert, in the form of a UUID (version 8: a custom hash). The rule's version is no
+/// part of it.
+#[must_use]
+pub fn of_alert(rule_id: &str, fingerprint: &str, event: &[u8; 16], term: &str) -> String {
+    let mut parts = Parts::new("alert");
+    parts.add(b'r', rule_id.as_bytes());
+    parts.add(b'f', fingerprint.as_bytes());
+    parts.add(b'e', event);
+    parts.add(b't', term.as_bytes());
+    let mut bits = u128::from_be_bytes(parts.finish());
+    bits = bits & !(0xf << 76) | (0x8 << 76);
+    bits = bits & !(0x3 << 62) | (0x2 << 62);
+    let mut out = String::with_capacity(36);
+    for (index, byte) in bits.to_be_bytes().into_iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            out.push('-');
+        }
+        push_hex(&mut out, &[byte]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_do_not_run_together() {
+        let mut a = Parts::new("x");
+        a.add(b's', b"ab");
+        a.add(b's', b"c");
+        let mut b = Parts::new("x");
+        b.add(b's', b"a");
+        b.add(b's', b"bc");
+        assert_ne!(a.finish(), b.finish());
+        assert_ne!(Parts::new("x").finish(), Parts::new("y").finish());
+    }
+
+    #[test]
+    fn an_alert_id_is_a_uuid_of_version_8() {
+        let id = of_alert("r", "f", &[1; 16], "[]");
+        assert_eq!(id.len(), 36);
+        assert_eq!(id.as_bytes()[14], b'8');
+        assert!(matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+        assert_ne!(id, of_alert("r", "f", &[2; 16], "[]"));
+    }
+
+    #[test]
+    fn the_fingerprint_is_fixed_for_ever() {
+        // A change here forgets every state in the field.
+        let fields = ["cloud.account.id".to_owned(), "user.name".to_owned()];
+        let print = of_rule(&fields, 864_000_000, 0);
+        assert_eq!(print.len(), 16);
+        assert_ne!(print, of_rule(&fields, 864_000_001, 0));
+        assert_ne!(print, of_rule(&fields, 864_000_000, 1));
+        assert_ne!(print, of_rule(&[fields[1].clone(), fields[0].clone()], 864_000_000, 0));
+    }
+}

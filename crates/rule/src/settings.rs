@@ -1,0 +1,136 @@
+//! What a host may set at run time: the tenant, exceptions, learning, the slack for clocks.
+//!
+//! In: a JSON object (untrusted). Out: settings, or an error that names the part. It never changes
+//! what a rule means for a host that sets nothing.
+
+use crate::window;
+use firstseen_kql::Query;
+use serde::Deserialize;
+
+/// Settings, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The first part of every state key.
+    pub tenant: String,
+    /// Events that never count, not even as a sighting.
+    pub exceptions: Vec<Exception>,
+    /// New terms of events before this time are learned and do not alert; milliseconds since 1970.
+    pub learn_until_ms: Option<i64>,
+    /// How far ahead of the host's clock an event may be dated, in milliseconds.
+    pub future_slack_ms: i64,
+}
+
+/// Events that match are left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exception {
+    /// For the reader of the summary.
+    pub name: String,
+    /// The rule it is for; all rules without.
+    pub rule_id: Option<String>,
+    /// What it leaves out.
+    pub query: Query,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tenant: "default".to_owned(),
+            exceptions: Vec::new(),
+            learn_until_ms: None,
+            // Clocks differ, and CloudTrail dates events when the call began.
+            future_slack_ms: 3_600_000,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    tenant: Option<String>,
+    #[serde(default)]
+    exceptions: Vec<ExceptionDocument>,
+    learn_until: Option<String>,
+    future_slack: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExceptionDocument {
+    name: String,
+    rule_id: Option<String>,
+    query: String,
+}
+
+impl Settings {
+    /// Reads settings:
+    /// `{"tenant", "exceptions": [{"name", "rule_id"?, "query"}], "learn_until", "future_slack"}`,
+    /// every part optional; times as RFC 3339, lengths as `1h`.
+    ///
+    /// # Errors
+    /// A sentence that names the part and what is wrong with it.
+    pub fn read(json: &str) -> Result<Self, String> {
+        let document: Document =
+            serde_json::from_str(json).map_err(|e| format!("settings: {e}"))?;
+        let mut settings = Self::default();
+        if let Some(tenant) = document.tenant {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+            if tenant.is_empty() || tenant.len() > 64 || !tenant.bytes().all(plain) {
+                return Err("tenant: give 1 to 64 letters, digits, `.`, `_` or `-`".to_owned());
+            }
+            settings.tenant = tenant;
+        }
+        if let Some(time) = document.learn_until {
+            let ms = firstseen_event::parse_time_ms(&time)
+                .map_err(|_| format!("learn_until: `{time}` is no RFC 3339 time"))?;
+            settings.learn_until_ms = Some(ms);
+        }
+        if let Some(slack) = document.future_slack {
+            settings.future_slack_ms =
+                window::duration(&slack).map_err(|e| format!("future_slack: {e}"))?;
+        }
+        for exception in document.exceptions {
+            let query = firstseen_kql::parse(&exception.query)
+                .map_err(|e| format!("exception `{}`: {e}", exception.name))?;
+            settings.exceptions.push(Exception {
+                name: exception.name,
+                rule_id: exception.rule_id,
+                query,
+            });
+        }
+        Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_read() {
+        let settings = Settings::read(
+            r#"{"tenant":"acme","learn_until":"2024-01-01T00:00:00Z","future_slack":"5m",
+                "exceptions":[{"name":"ci","query":"user.name: ci-*"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(settings.tenant, "acme");
+        assert_eq!(settings.learn_until_ms, Some(1_704_067_200_000));
+        assert_eq!(settings.future_slack_ms, 300_000);
+        assert_eq!(settings.exceptions.len(), 1);
+        assert_eq!(Settings::read("{}").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn a_fault_names_its_part() {
+        for (json, part) in [
+            ("[]", "settings"),
+            (r#"{"tenants":1}"#, "tenants"),
+            (r#"{"tenant":"a:b"}"#, "tenant"),
+            (r#"{"learn_until":"soon"}"#, "learn_until"),
+            (r#"{"future_slack":"1"}"#, "future_slack"),
+            (r#"{"exceptions":[{"name":"x","query":"a:("}]}"#, "exception `x`"),
+        ] {
+            let error = Settings::read(json).unwrap_err();
+            assert!(error.contains(part), "{json}: {error}");
+        }
+    }
+}

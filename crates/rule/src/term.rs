@@ -1,0 +1,256 @@
+//! Terms: the tuples of new-terms values that an event carries.
+//!
+//! In: an event's fields, the rule's new-terms fields. Out: each distinct tuple once, as a JSON
+//! array and as a state key. It never decides whether one is new.
+//!
+//! A number field's values are numbers, a date's are epoch milliseconds, all else is text as it
+//! stands; `1` and `"1"` are the same value of a keyword field. Several fields give the cartesian
+//! product of their values.
+
+use crate::identity::{Parts, push_hex};
+use firstseen_event::{Fields, Value, parse_time_ms};
+use firstseen_kql::{FieldType, field_type};
+use std::fmt::Write as _;
+
+/// The most terms that one event may have.
+pub const MAX_TERMS: usize = 256;
+
+/// How a new-terms field's values are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// As text.
+    Text,
+    /// As a number.
+    Number,
+    /// As true or false.
+    Boolean,
+    /// As a time, in milliseconds.
+    Date,
+}
+
+impl Kind {
+    /// The kind of a field.
+    #[must_use]
+    pub fn of(field: &str) -> Self {
+        match field_type(field) {
+            FieldType::Number => Self::Number,
+            FieldType::Boolean => Self::Boolean,
+            FieldType::Date => Self::Date,
+            _ => Self::Text,
+        }
+    }
+}
+
+/// One new-terms field: where its values stand, and how they are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Slot {
+    /// The ask in the reader.
+    pub ask: usize,
+    /// The kind of its values.
+    pub kind: Kind,
+}
+
+/// What an event's terms are.
+#[derive(Debug)]
+pub enum Terms {
+    /// The term of most events.
+    Some(Vec<Term>),
+    /// This field (by index) has no value.
+    Missing(usize),
+    /// More than [`MAX_TERMS`]: this many.
+    TooMany(usize),
+}
+
+/// One term.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    /// 128 bits over the typed values.
+    pub hash: [u8; 16],
+    /// The values in the order of the fields, as a JSON array.
+    pub json: String,
+}
+
+impl Term {
+    /// `PREFIX` and the hash: where the term's state lives.
+    #[must_use]
+    pub fn key(&self, prefix: &str) -> String {
+        let mut key = String::with_capacity(prefix.len().saturating_add(32));
+        key.push_str(prefix);
+        push_hex(&mut key, &self.hash);
+        key
+    }
+}
+
+/// One value: its tag, its canonical bytes for the hash, and its JSON.
+struct Part {
+    tag: u8,
+    canonical: String,
+    json: String,
+}
+
+fn part(value: &Value<'_>, kind: Kind) -> Part {
+    let text = match value {
+        Value::Bool(true) => "true",
+        Value::Bool(false) => "false",
+        Value::Number(n) => n,
+        Value::Text(t) => t,
+    };
+    let plain = match kind {
+        Kind::Text => None,
+        Kind::Number => canonical_number(text).map(|n| (b'n', n)),
+        Kind::Boolean => matches!(text, "true" | "false").then(|| (b'b', text.to_owned())),
+        Kind::Date => parse_time_ms(text).ok().map(|ms| (b'd', ms.to_string())),
+    };
+    match plain {
+        Some((tag, canonical)) => Part { tag, json: canonical.clone(), canonical },
+        None => Part {
+            tag: b's',
+            json: serde_json::to_string(text).unwrap_or_default(),
+            canonical: text.to_owned(),
+        },
+    }
+}
+
+/// A number in one form: `443`, `443.0` and `4.43e2` are the same.
+fn canonical_number(text: &str) -> Option<String> {
+    if let Ok(n) = text.parse::<i64>() {
+        return Some(n.to_string());
+    }
+    if let Ok(n) = text.parse::<u64>() {
+        return Some(n.to_string());
+    }
+    let n = text.parse::<f64>().ok().filter(|n| n.is_finite())?;
+    // Whole and exact: as an integer. 2^53 is where doubles stop being exact.
+    if n.fract() == 0.0 && n.abs() <= 9_007_199_254_740_992.0 {
+        return Some((n as i64).to_string());
+    }
+    let mut out = String::new();
+    write!(out, "{n:?}").ok()?;
+    Some(out)
+}
+
+/// The terms of an event.
+#[must_use]
+pub fn of_event(fields: &Fields<'_>, slots: &[Slot]) -> Terms {
+    let mut columns: Vec<Vec<Part>> = Vec::with_capacity(slots.len());
+    let mut product = 1usize;
+    for (index, slot) in slots.iter().enumerate() {
+        let mut column: Vec<Part> = Vec::new();
+        for value in fields.values(slot.ask) {
+            let next = part(&value, slot.kind);
+            let known = column.iter().any(|p| p.tag == next.tag && p.canonical == next.canonical);
+            if !known {
+                column.push(next);
+            }
+            // Comparing each with all is quadratic: stop where the answer is clear.
+            if column.len() > MAX_TERMS {
+                return Terms::TooMany(column.len());
+            }
+        }
+        if column.is_empty() {
+            return Terms::Missing(index);
+        }
+        product = product.saturating_mul(column.len());
+        columns.push(column);
+    }
+    if product > MAX_TERMS {
+        return Terms::TooMany(product);
+    }
+    let mut terms = Vec::with_capacity(product);
+    for number in 0..product {
+        terms.push(combination(&columns, number, product));
+    }
+    Terms::Some(terms)
+}
+
+/// The combination of that number; the last field runs fastest.
+fn combination(columns: &[Vec<Part>], number: usize, product: usize) -> Term {
+    let mut parts = Parts::new("term");
+    let mut json = String::from("[");
+    let mut block = product;
+    let mut rest = number;
+    for column in columns {
+        block = block.checked_div(column.len()).unwrap_or(1).max(1);
+        let at = rest.checked_div(block).unwrap_or(0);
+        rest = rest.checked_rem(block).unwrap_or(0);
+        if let Some(part) = column.get(at) {
+            parts.add(part.tag, part.canonical.as_bytes());
+            if json.len() > 1 {
+                json.push(',');
+            }
+            json.push_str(&part.json);
+        }
+    }
+    json.push(']');
+    Term { hash: parts.finish(), json }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use firstseen_event::{Ask, Read, Reader, Scratch};
+
+    fn terms(event: &str, names: &[&str]) -> Result<Vec<Term>, String> {
+        let reader = Reader::new(names.iter().map(|n| Ask::Values((*n).to_owned())).collect());
+        let mut scratch = Scratch::default();
+        let Ok(Read::Event(fields)) = reader.read(event, &mut scratch) else { panic!("{event}") };
+        let slots: Vec<_> = names
+            .iter()
+            .enumerate()
+            .map(|(ask, name)| Slot { ask, kind: Kind::of(name) })
+            .collect();
+        match of_event(&fields, &slots) {
+            Terms::Some(terms) => Ok(terms),
+            Terms::Missing(index) => Err(format!("no {}", names[index])),
+            Terms::TooMany(n) => Err(format!("{n} terms")),
+        }
+    }
+
+    fn json(event: &str, names: &[&str]) -> Result<Vec<String>, String> {
+        terms(event, names).map(|t| t.into_iter().map(|t| t.json).collect())
+    }
+
+    #[test]
+    fn several_values_give_the_product_each_once() {
+        let event = r#"{"@timestamp":"2024-01-01T00:00:00Z","user":{"name":["a","b","a"]},"host":{"id":["x","y"]}}"#;
+        assert_eq!(
+            json(event, &["user.name", "host.id"]).unwrap(),
+            [r#"["a","x"]"#, r#"["a","y"]"#, r#"["b","x"]"#, r#"["b","y"]"#]
+        );
+    }
+
+    #[test]
+    fn a_missing_null_or_empty_field_is_missing() {
+        for value in ["null", "[]", "[null]"] {
+            let event =
+                format!(r#"{{"@timestamp":1,"user":{{"name":{value}}},"host":{{"id":"x"}}}}"#);
+            assert_eq!(json(&event, &["host.id", "user.name"]).unwrap_err(), "no user.name");
+        }
+    }
+
+    #[test]
+    fn numbers_by_value_in_number_fields_and_by_text_elsewhere() {
+        let one = |v: &str, f: &str| {
+            let event = format!(r#"{{"@timestamp":1,"{f}":{v}}}"#);
+            terms(&event, &[f]).unwrap().remove(0)
+        };
+        let f = "source.port";
+        assert_eq!(one("443", f), one("443.0", f));
+        assert_eq!(one("443", f), one("\"443\"", f));
+        assert_eq!(one("443", f).json, "[443]");
+        assert_eq!(one("0.5", f).json, "[0.5]");
+        assert_eq!(one("443", "user.name"), one("\"443\"", "user.name"));
+        assert_eq!(one("443", "user.name").json, r#"["443"]"#);
+    }
+
+    #[test]
+    fn more_than_256_are_too_many() {
+        let many: Vec<String> = (0..257).map(|n| format!("\"{n}\"")).collect();
+        let event = format!(r#"{{"@timestamp":1,"user":{{"name":[{}]}}}}"#, many.join(","));
+        assert_eq!(json(&event, &["user.name"]).unwrap_err(), "257 terms");
+        let some: Vec<String> = (0..17).map(|n| format!("\"{n}\"")).collect();
+        let list = some.join(",");
+        let event = format!(r#"{{"@timestamp":1,"user":{{"name":[{list}],"id":[{list}]}}}}"#);
+        assert_eq!(json(&event, &["user.name", "user.id"]).unwrap_err(), "289 terms");
+    }
+}
