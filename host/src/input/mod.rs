@@ -1,0 +1,11 @@
+//! From what was named on the command line to the events' text.
+//!
+//! In: paths. Out: calls of a [`firstseen_envelope::Sink`], with bytes unpacked. What compresses a
+//! file is recognised by its first bytes, never by its name. It knows nothing of events or rules.
+mod find;
+mod gunzip;
+mod source;
+mod unpack;
+
+pub use find::{Found, Problem, find};
+pub use source::{Input, ReadError, ReadErrorKind, ReadOptions, Source};

@@ -1,0 +1,151 @@
+//! The hold of a stream: a record waits until nothing older can be expected.
+//!
+//! In: records as they arrive. Out: records in order, as soon as the newest time seen is `hold_ms`
+//! later than theirs. Time is the events' alone: a stream that stops releases nothing until
+//! [`Hold::drain`].
+use super::{Key, Record};
+use std::collections::BTreeMap;
+
+/// Holds records back for a while, in bounded memory.
+#[derive(Debug)]
+pub struct Hold {
+    hold_ms: i64,
+    budget: usize,
+    waiting: BTreeMap<(Key, u64), Record>,
+    bytes: usize,
+    newest_ms: i64,
+    arrived: u64,
+    forced: u64,
+}
+
+impl Hold {
+    /// A hold of `hold_ms` of event time; 0 lets everything pass in order of arrival. Over
+    /// `budget_bytes` the oldest records go early.
+    #[must_use]
+    pub fn new(hold_ms: i64, budget_bytes: usize) -> Self {
+        Self {
+            hold_ms: hold_ms.max(0),
+            budget: budget_bytes,
+            waiting: BTreeMap::new(),
+            bytes: 0,
+            newest_ms: i64::MIN,
+            arrived: 0,
+            forced: 0,
+        }
+    }
+
+    /// Takes a record.
+    pub fn push(&mut self, record: Record) {
+        self.newest_ms = self.newest_ms.max(record.time_ms);
+        self.bytes += record.size();
+        // Without a hold only arrival counts.
+        let key = if self.hold_ms == 0 { (i64::MIN, 0, 0) } else { record.key() };
+        self.waiting.insert((key, self.arrived), record);
+        self.arrived += 1;
+    }
+
+    /// The next record whose time has come, or that has to go early for want of room.
+    pub fn ready(&mut self) -> Option<Record> {
+        let ((key, _), _) = self.waiting.first_key_value()?;
+        let due = key.0.saturating_add(self.hold_ms) <= self.newest_ms;
+        if !due {
+            if self.bytes <= self.budget {
+                return None;
+            }
+            self.forced += 1;
+        }
+        self.pop()
+    }
+
+    /// Everything that still waits, in order; for the end of the stream.
+    pub fn drain(&mut self) -> impl Iterator<Item = Record> + '_ {
+        std::iter::from_fn(|| self.pop())
+    }
+
+    /// How many records went early for want of room: their order is not certain.
+    #[must_use]
+    pub fn forced(&self) -> u64 {
+        self.forced
+    }
+
+    fn pop(&mut self) -> Option<Record> {
+        let (_, record) = self.waiting.pop_first()?;
+        self.bytes -= record.size();
+        Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record(time_ms: i64, mark: u8) -> Record {
+        Record { time_ms, identity: [mark; 16], rule: 0, item: vec![mark], event: vec![0; 10] }
+    }
+
+    fn marks(records: impl IntoIterator<Item = Record>) -> Vec<u8> {
+        records.into_iter().map(|r| r.item[0]).collect()
+    }
+
+    #[test]
+    fn without_a_hold_the_order_of_arrival_stays() {
+        let mut hold = Hold::new(0, 0);
+        for (time, mark) in [(50, 1), (10, 2), (90, 0)] {
+            hold.push(record(time, mark));
+        }
+        assert_eq!(marks(std::iter::from_fn(|| hold.ready())), [1, 2, 0]);
+        assert_eq!(hold.forced(), 0);
+    }
+
+    #[test]
+    fn a_record_waits_for_a_time_that_is_the_hold_later() {
+        let mut hold = Hold::new(100, 1 << 20);
+        hold.push(record(50, 2));
+        hold.push(record(10, 1));
+        assert_eq!(hold.ready(), None);
+        hold.push(record(109, 3));
+        assert_eq!(hold.ready(), None, "one millisecond early");
+        hold.push(record(110, 4));
+        assert_eq!(marks(std::iter::from_fn(|| hold.ready())), [1]);
+        assert_eq!(marks(hold.drain()), [2, 3, 4]);
+        assert_eq!(hold.forced(), 0);
+    }
+
+    #[test]
+    fn for_want_of_room_the_oldest_goes_early_and_is_counted() {
+        let mut hold = Hold::new(1000, 3 * record(0, 0).size());
+        for (time, mark) in [(30, 3), (20, 2), (10, 1), (40, 4), (50, 5)] {
+            hold.push(record(time, mark));
+        }
+        assert_eq!(marks(std::iter::from_fn(|| hold.ready())), [1, 2]);
+        assert_eq!(hold.forced(), 2);
+    }
+
+    #[test]
+    fn the_ends_of_time_do_not_overflow() {
+        let mut hold = Hold::new(i64::MAX, 1 << 20);
+        hold.push(record(i64::MAX, 2));
+        hold.push(record(i64::MIN, 1));
+        assert_eq!(marks(std::iter::from_fn(|| hold.ready())), [1, 2]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn lateness_within_the_hold_is_put_in_order(
+            steps in prop::collection::vec((0i64..20, 0i64..50), 1..100),
+        ) {
+            let mut hold = Hold::new(50, usize::MAX);
+            let (mut now, mut out) = (0, Vec::new());
+            for (step, late) in &steps {
+                now += step;
+                hold.push(record(now - late, 0));
+                out.extend(std::iter::from_fn(|| hold.ready()));
+            }
+            out.extend(hold.drain());
+            prop_assert_eq!(out.len(), steps.len());
+            prop_assert!(out.is_sorted_by_key(|r| r.time_ms));
+        }
+    }
+}

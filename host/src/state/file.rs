@@ -1,0 +1,358 @@
+//! The history in one crash-safe file (redb).
+//!
+//! In and out: keys and values. What is put waits in memory until `commit` writes all of it in one
+//! durable transaction: after a crash the file holds a whole number of commits. One process at a
+//! time has it open. It never touches a file that is something else.
+//!
+//! ```text
+//! table meta     "product" -> "firstseen", "format" -> "1"
+//! table terms    key -> i64 expiry (ms, little-endian) | value
+//! table expiry   (hour of the expiry, key) -> nothing      finds what can be removed
+//! ```
+//! The index knows only the hour, so that refreshing a term seldom has to move its entry.
+use super::{StateError, Store};
+use redb::backends::FileBackend;
+use redb::{
+    Builder, Database, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    ReadableTable, ReadableTableMetadata, TableDefinition, TableError,
+};
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+type Bytes = &'static [u8];
+const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
+const TERMS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("terms");
+const EXPIRY: TableDefinition<'_, (i64, Bytes), ()> = TableDefinition::new("expiry");
+
+const PRODUCT: &str = "firstseen";
+/// The newest format that this code reads, and the one it writes.
+const FORMAT: u64 = 1;
+/// How every redb file begins.
+const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+/// redb's own limit would be 1 GiB.
+const CACHE_BYTES: usize = 32 << 20;
+const HOUR_MS: i64 = 3_600_000;
+/// Expired keys that a commit removes besides two for each key it writes: so the file shrinks
+/// whenever more expires than arrives, and a commit stays short.
+const SWEEP: usize = 1000;
+
+/// A state file.
+pub struct Redb {
+    path: String,
+    handle: Handle,
+    /// What is committed, as of the last commit. `None` only where reopening it failed.
+    terms: Option<ReadOnlyTable<Bytes, Bytes>>,
+    pending: HashMap<Box<[u8]>, Row>,
+    now_ms: i64,
+}
+
+enum Handle {
+    Write(Database),
+    Read(ReadOnlyDatabase),
+}
+
+/// A value with its expiry, as it is stored.
+struct Row(Box<[u8]>);
+
+impl Row {
+    fn new(expires_ms: i64, value: &[u8]) -> Self {
+        Self([&expires_ms.to_le_bytes(), value].concat().into())
+    }
+}
+
+/// Expiry and value of a stored row.
+fn parse(row: &[u8]) -> Option<(i64, &[u8])> {
+    let (expires, value) = row.split_first_chunk()?;
+    Some((i64::from_le_bytes(*expires), value))
+}
+
+fn hour(expires_ms: i64) -> i64 {
+    expires_ms.div_euclid(HOUR_MS)
+}
+
+impl Redb {
+    /// Opens the state, or makes it, readable by its owner alone.
+    ///
+    /// # Errors
+    /// When it is in use, something else, newer, damaged, or cannot be made.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let name = path.display().to_string();
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(|e| fault(&name, e))?;
+        check_magic(&name, &mut file)?;
+        let database = FileBackend::new(file)
+            .and_then(|backend| builder().create_with_backend(backend))
+            .map_err(|e| fault(&name, e))?;
+        if !check_meta(&name, &begin_read(&name, &database)?)? {
+            initialise(&database).map_err(|e| fault(&name, e))?;
+        }
+        Self::new(name, Handle::Write(database))
+    }
+
+    /// Opens an existing state without ever writing to it.
+    ///
+    /// # Errors
+    /// As for [`Redb::open`]; when there is none; when its last process died while writing.
+    pub fn open_read_only(path: &Path) -> Result<Self, StateError> {
+        let name = path.display().to_string();
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(StateError::Absent { path: name });
+            }
+            Err(e) => return Err(fault(&name, e)),
+        };
+        if !check_magic(&name, &mut file)? {
+            return Err(StateError::Absent { path: name });
+        }
+        let database = builder().open_read_only(path).map_err(|e| fault(&name, e))?;
+        if !check_meta(&name, &begin_read(&name, &database)?)? {
+            return Err(StateError::Absent { path: name });
+        }
+        Self::new(name, Handle::Read(database))
+    }
+
+    fn new(path: String, handle: Handle) -> Result<Self, StateError> {
+        let mut state =
+            Self { path, handle, terms: None, pending: HashMap::new(), now_ms: i64::MIN };
+        state.terms = Some(state.open_terms()?);
+        Ok(state)
+    }
+
+    fn open_terms(&self) -> Result<ReadOnlyTable<Bytes, Bytes>, StateError> {
+        let transaction = match &self.handle {
+            Handle::Write(database) => begin_read(&self.path, database),
+            Handle::Read(database) => begin_read(&self.path, database),
+        }?;
+        transaction.open_table(TERMS).map_err(|e| fault(&self.path, e))
+    }
+
+    fn terms(&self) -> Result<&ReadOnlyTable<Bytes, Bytes>, StateError> {
+        self.terms.as_ref().ok_or_else(|| StateError::Failed {
+            path: self.path.clone(),
+            reason: "could not be opened again after a commit; run again".to_owned(),
+        })
+    }
+
+    fn read_only(&self) -> StateError {
+        StateError::ReadOnly { path: self.path.clone() }
+    }
+}
+
+impl Store for Redb {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        let alive = |row: &[u8]| {
+            let (expires, value) = parse(row).ok_or_else(|| StateError::Corrupt {
+                path: self.path.clone(),
+                reason: "a value is too short".to_owned(),
+            })?;
+            Ok((expires > self.now_ms).then(|| value.to_vec()))
+        };
+        if let Some(Row(row)) = self.pending.get(key) {
+            return alive(row);
+        }
+        match self.terms()?.get(key).map_err(|e| fault(&self.path, e))? {
+            Some(row) => alive(row.value()),
+            None => Ok(None),
+        }
+    }
+
+    fn put(&mut self, key: &[u8], value: &[u8], expires_ms: i64) -> Result<(), StateError> {
+        if let Handle::Read(_) = self.handle {
+            return Err(self.read_only());
+        }
+        self.pending.insert(key.into(), Row::new(expires_ms, value));
+        Ok(())
+    }
+
+    fn advance(&mut self, newest_event_ms: i64) {
+        self.now_ms = self.now_ms.max(newest_event_ms);
+    }
+
+    fn commit(&mut self) -> Result<(), StateError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let Handle::Write(database) = &self.handle else { return Err(self.read_only()) };
+        // A reader left open would keep the pages that this commit replaces.
+        self.terms = None;
+        let result = write(database, &self.pending, self.now_ms);
+        self.terms = Some(self.open_terms()?);
+        result.map_err(|e| fault(&self.path, e))?;
+        self.pending.clear();
+        Ok(())
+    }
+
+    fn count(&self) -> Result<u64, StateError> {
+        let terms = self.terms()?;
+        let mut count = terms.len().map_err(|e| fault(&self.path, e))?;
+        for key in self.pending.keys() {
+            let committed = terms.get(&key[..]).map_err(|e| fault(&self.path, e))?;
+            count += u64::from(committed.is_none());
+        }
+        Ok(count)
+    }
+
+    fn describe(&self) -> String {
+        match self.count() {
+            Ok(1) => format!("{}, 1 term", self.path),
+            Ok(count) => format!("{}, {count} terms", self.path),
+            Err(_) => self.path.clone(),
+        }
+    }
+}
+
+/// One durable transaction: everything that waits, and some of what has expired.
+fn write(
+    database: &Database,
+    pending: &HashMap<Box<[u8]>, Row>,
+    now_ms: i64,
+) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut terms = transaction.open_table(TERMS)?;
+        let mut expiry = transaction.open_table(EXPIRY)?;
+        // In the order of the tree neighbours are written together.
+        let mut rows: Vec<_> = pending.iter().collect();
+        rows.sort_unstable_by_key(|(key, _)| *key);
+        for (key, Row(row)) in rows {
+            let old = terms.insert(&key[..], &row[..])?.and_then(|old| hour_of(old.value()));
+            let new = hour_of(row);
+            if old != new {
+                if let Some(old) = old {
+                    expiry.remove((old, &key[..]))?;
+                }
+                if let Some(new) = new {
+                    expiry.insert((new, &key[..]), ())?;
+                }
+            }
+        }
+        // All of an hour has expired once the next one has begun.
+        let limit = SWEEP + 2 * pending.len();
+        let expired = expiry
+            .range::<(i64, &[u8])>(..(hour(now_ms), &[][..]))?
+            .take(limit)
+            .map(|entry| entry.map(|(at, _)| (at.value().0, at.value().1.to_vec())))
+            .collect::<Result<Vec<_>, _>>()?;
+        for (at, key) in expired {
+            expiry.remove((at, &key[..]))?;
+            terms.remove(&key[..])?;
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn hour_of(row: &[u8]) -> Option<i64> {
+    parse(row).map(|(expires, _)| hour(expires))
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+fn begin_read(path: &str, database: &impl ReadableDatabase) -> Result<ReadTransaction, StateError> {
+    database.begin_read().map_err(|e| fault(path, e))
+}
+
+/// Whether there is something in the file; an error if it is not redb's.
+fn check_magic(path: &str, file: &mut File) -> Result<bool, StateError> {
+    let mut first = Vec::new();
+    file.take(MAGIC.len() as u64).read_to_end(&mut first).map_err(|e| fault(path, e))?;
+    if first.is_empty() || first == MAGIC {
+        return Ok(!first.is_empty());
+    }
+    let found = match first[0] {
+        b'{' | b'[' => "it looks like JSON",
+        0x1f => "it looks like gzip",
+        _ => "it does not begin like one",
+    };
+    Err(StateError::Foreign { path: path.to_owned(), found: found.to_owned() })
+}
+
+/// Whether the file was initialised; an error if somebody else's data or a newer format is in it.
+fn check_meta(path: &str, transaction: &ReadTransaction) -> Result<bool, StateError> {
+    let foreign = || StateError::Foreign {
+        path: path.to_owned(),
+        found: "a redb file of another program".to_owned(),
+    };
+    let meta = match transaction.open_table(META) {
+        Ok(meta) => meta,
+        // A process that died between making the file and its first commit left no table at all.
+        Err(TableError::TableDoesNotExist(_)) => {
+            let mut tables = transaction.list_tables().map_err(|e| fault(path, e))?;
+            return if tables.next().is_none() { Ok(false) } else { Err(foreign()) };
+        }
+        Err(TableError::Storage(e)) => return Err(fault(path, e)),
+        Err(_) => return Err(foreign()),
+    };
+    let text = |key| -> Result<_, StateError> {
+        let value = meta.get(key).map_err(|e| fault(path, e))?;
+        Ok(value.map(|value| value.value().to_owned()))
+    };
+    if text("product")?.as_deref() != Some(PRODUCT) {
+        return Err(foreign());
+    }
+    match text("format")?.and_then(|format| format.parse::<u64>().ok()) {
+        Some(FORMAT) => Ok(true),
+        Some(found) if found > FORMAT => {
+            Err(StateError::Newer { path: path.to_owned(), found, known: FORMAT })
+        }
+        _ => Err(StateError::Corrupt {
+            path: path.to_owned(),
+            reason: "it does not say which format it has".to_owned(),
+        }),
+    }
+}
+
+fn initialise(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert("product", PRODUCT)?;
+        meta.insert("format", FORMAT.to_string().as_str())?;
+        transaction.open_table(TERMS)?;
+        transaction.open_table(EXPIRY)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// What a fault of redb or of the operating system means to the user.
+fn fault(path: &str, error: impl Into<redb::Error>) -> StateError {
+    use io::ErrorKind::{
+        FileTooLarge, InvalidData, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    let path = path.to_owned();
+    match error.into() {
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
+            StateError::Locked { path }
+        }
+        redb::Error::RepairAborted => StateError::NeedsRepair { path },
+        redb::Error::Corrupted(reason) => StateError::Corrupt { path, reason },
+        redb::Error::Io(e) => match e.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => StateError::Full { path },
+            InvalidData => StateError::Corrupt { path, reason: e.to_string() },
+            PermissionDenied | ReadOnlyFilesystem => {
+                let reason = format!("{e}; use a path that may be written to");
+                StateError::Failed { path, reason }
+            }
+            _ => StateError::Failed { path, reason: e.to_string() },
+        },
+        e => StateError::Failed { path, reason: e.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! What must hold of a state file, whatever happens to it.
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    (folder, path)
+}
+
+fn get(store: &mut Redb, key: &str) -> Option<String> {
+    store.get(key.as_bytes()).unwrap().map(|value| String::from_utf8(value).unwrap())
+}
+
+fn put(store: &mut Redb, key: &str, value: &str, expires: i64) {
+    store.put(key.as_bytes(), value.as_bytes(), expires).unwrap();
+}
+
+#[test]
+fn what_is_committed_is_there_again_and_nothing_else() {
+    let (_folder, path) = folder();
+    let mut store = Redb::open(&path).unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    put(&mut store, "a", "1", 10);
+    put(&mut store, "b", "2", 10);
+    assert_eq!(get(&mut store, "a").as_deref(), Some("1"), "before the commit");
+    store.commit().unwrap();
+    put(&mut store, "a", "lost", 10);
+    put(&mut store, "c", "lost", 10);
+    assert_eq!(get(&mut store, "a").as_deref(), Some("lost"));
+    assert_eq!(store.count().unwrap(), 3);
+    drop(store);
+
+    let mut store = Redb::open(&path).unwrap();
+    assert_eq!(get(&mut store, "a").as_deref(), Some("1"));
+    assert_eq!(get(&mut store, "b").as_deref(), Some("2"));
+    assert_eq!(get(&mut store, "c"), None);
+    assert_eq!(store.describe(), format!("{}, 2 terms", path.display()));
+}
+
+#[test]
+fn a_process_that_dies_leaves_a_whole_number_of_commits() {
+    let (folder, path) = folder();
+    let mut store = Redb::open(&path).unwrap();
+    for round in 0..5 {
+        for key in ["a", "b", "c"] {
+            put(&mut store, key, &round.to_string(), 10);
+        }
+        store.commit().unwrap();
+        put(&mut store, "a", "not committed", 10);
+        // The file as a crash at this moment leaves it: never closed.
+        let copy = folder.path().join("copy");
+        std::fs::copy(&path, &copy).unwrap();
+        let error = Redb::open_read_only(&copy).err().expect("repairing would write");
+        assert!(matches!(error, StateError::NeedsRepair { .. }), "{error}");
+        let mut crashed = Redb::open(&copy).unwrap();
+        for key in ["a", "b", "c"] {
+            assert_eq!(get(&mut crashed, key), Some(round.to_string()));
+        }
+    }
+}
+
+#[test]
+fn values_expire_by_the_time_of_events_and_are_swept() {
+    let (_folder, path) = folder();
+    let mut store = Redb::open(&path).unwrap();
+    put(&mut store, "old", "1", 1000);
+    put(&mut store, "kept", "1", 1000);
+    store.commit().unwrap();
+    store.advance(999);
+    assert_eq!(get(&mut store, "old").as_deref(), Some("1"));
+    store.advance(1000);
+    store.advance(0);
+    assert_eq!(get(&mut store, "old"), None, "expired, though still in the file");
+    put(&mut store, "kept", "2", 10 * HOUR_MS);
+    store.advance(HOUR_MS);
+    store.commit().unwrap();
+    assert_eq!(store.count().unwrap(), 1);
+    assert_eq!(get(&mut store, "kept").as_deref(), Some("2"));
+}
+
+#[test]
+fn a_sweep_is_bounded_and_goes_on_at_the_next_commit() {
+    let (_folder, path) = folder();
+    let mut store = Redb::open(&path).unwrap();
+    for i in 0..2 * SWEEP {
+        put(&mut store, &i.to_string(), "", 0);
+    }
+    store.commit().unwrap();
+    store.advance(HOUR_MS);
+    put(&mut store, "x", "", 10 * HOUR_MS);
+    store.commit().unwrap();
+    assert_eq!(store.count().unwrap(), (2 * SWEEP - (SWEEP + 2) + 1) as u64);
+    put(&mut store, "x", "", 10 * HOUR_MS);
+    store.commit().unwrap();
+    assert_eq!(store.count().unwrap(), 1);
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let (_folder, path) = folder();
+    let store = Redb::open(&path).unwrap();
+    for other in [Redb::open(&path), Redb::open_read_only(&path)] {
+        let error = other.err().expect("it is locked");
+        assert!(matches!(error, StateError::Locked { .. }), "{error}");
+        assert!(error.to_string().contains("another process"), "{error}");
+    }
+    drop(store);
+    Redb::open(&path).unwrap();
+}
+
+#[test]
+fn reading_only_never_writes() {
+    let (_folder, path) = folder();
+    assert!(matches!(Redb::open_read_only(&path), Err(StateError::Absent { .. })));
+    assert!(!path.exists());
+    let mut store = Redb::open(&path).unwrap();
+    put(&mut store, "a", "1", 10);
+    store.commit().unwrap();
+    drop(store);
+    let before = std::fs::read(&path).unwrap();
+    let mut store = Redb::open_read_only(&path).unwrap();
+    assert_eq!(get(&mut store, "a").as_deref(), Some("1"));
+    assert!(matches!(store.put(b"a", b"", 1), Err(StateError::ReadOnly { .. })));
+    store.commit().unwrap();
+    drop(store);
+    assert!(std::fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn other_files_are_left_as_they_are() {
+    let (_folder, path) = folder();
+    for content in [&b"{\"Records\":[]}"[..], b"\x1f\x8b\x08", b"r", &[0xff; 10_000]] {
+        std::fs::write(&path, content).unwrap();
+        for result in [Redb::open(&path), Redb::open_read_only(&path)] {
+            let error = result.err().expect("no state");
+            assert!(matches!(error, StateError::Foreign { .. }), "{error}");
+            assert!(error.to_string().contains("another path"), "{error}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), content);
+    }
+    // An empty file was made for us, by mktemp for one.
+    std::fs::write(&path, b"").unwrap();
+    Redb::open(&path).unwrap();
+}
+
+#[test]
+fn the_redb_file_of_another_program_is_refused() {
+    let (_folder, path) = folder();
+    const OTHERS: TableDefinition<'_, u64, u64> = TableDefinition::new("meta");
+    let database = Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(OTHERS).unwrap().insert(1, 1).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    assert!(matches!(Redb::open(&path), Err(StateError::Foreign { .. })));
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let (_folder, path) = folder();
+    drop(Redb::open(&path).unwrap());
+    let database = Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert("format", "2").unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let error = Redb::open(&path).err().expect("newer");
+    assert!(matches!(error, StateError::Newer { found: 2, known: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_file_cut_short_is_an_error() {
+    let (_folder, path) = folder();
+    let mut store = Redb::open(&path).unwrap();
+    put(&mut store, "a", "1", 10);
+    store.commit().unwrap();
+    drop(store);
+    let whole = std::fs::read(&path).unwrap();
+    for length in [MAGIC.len(), 100, 319, 320, 512, 4096, 5000, 8192, whole.len() / 2] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        assert!(Redb::open_read_only(&path).is_err(), "{length} bytes");
+        assert!(Redb::open(&path).is_err(), "{length} bytes");
+    }
+}
+
+#[test]
+fn a_folder_is_no_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Redb::open(folder.path()).err().expect("a folder");
+    assert!(error.to_string().contains("directory"), "{error}");
+}
+
+#[test]
+fn the_full_disk_is_told() {
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        let error = fault("s", io::Error::from(kind));
+        assert!(error.to_string().contains("s: the disk is full"), "{error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    /// Against a map: puts, commits, reopening without a commit, and the passing of time.
+    #[test]
+    fn agrees_with_a_map(steps in prop::collection::vec((0u8..8, 0u8..12, 0i64..6), 1..60)) {
+        let (_folder, path) = folder();
+        let mut store = Redb::open(&path).unwrap();
+        let (mut committed, mut now) = (BTreeMap::new(), 0);
+        let mut current = BTreeMap::new();
+        store.advance(now);
+        for (step, (action, key, hours)) in steps.into_iter().enumerate() {
+            match action {
+                0 => {
+                    store.commit().unwrap();
+                    committed = current.clone();
+                }
+                1 => {
+                    drop(store);
+                    store = Redb::open(&path).unwrap();
+                    store.advance(now);
+                    current = committed.clone();
+                }
+                2 => {
+                    now += hours * HOUR_MS / 2;
+                    store.advance(now);
+                }
+                _ => {
+                    let expires = now + hours * HOUR_MS;
+                    store.put(&[key], &step.to_le_bytes(), expires).unwrap();
+                    current.insert(key, (expires, step));
+                }
+            }
+            for key in 0..12 {
+                let expected = current.get(&key).filter(|(expires, _)| *expires > now);
+                let expected = expected.map(|(_, step)| step.to_le_bytes().to_vec());
+                prop_assert_eq!(store.get(&[key]).unwrap(), expected);
+            }
+        }
+    }
+}
