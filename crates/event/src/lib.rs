@@ -1,1 +1,68 @@
-//! firstseen-event
+//! One JSON event's text in, the asked fields out, by their ECS names.
+//!
+//! It reads raw CloudTrail and ECS documents (nested, flat and mixed) as the same thing, opens
+//! envelopes that hold one event, and says of others what they are. Only what was asked for is
+//! computed, but all of the text is checked. It never splits envelopes of several events (crate
+//! envelope does), never decides whether an event matches (crates kql and rule do), and does no
+//! input or output; it never panics, whatever the text.
+//!
+//! ```text
+//!            scan    walk, with the asked paths (path)      judge (envelope)
+//!   text --> tokens --> spans of what was asked (Scratch) --> Event | Inner | Nothing | Many
+//!                                                               |
+//!   Fields::values: the spans of an ECS document <--------------+
+//!                   or computed from raw CloudTrail (cloudtrail, identity, java)
+//! ```
+//!
+//! `Prefilter` stands before all of it and tells which lines need no reading; `document` stands
+//! behind it and makes the one event that matched into an alert's document.
+//!
+//! ```
+//! use firstseen_event::{Ask, Read, Reader, Scratch, Value};
+//!
+//! let reader = Reader::new(vec![Ask::Values("event.outcome".into())]);
+//! let text = r#"{"eventName":"CreateStack","eventSource":"cloudformation.amazonaws.com",
+//!     "eventTime":"2024-05-01T10:00:00Z"}"#;
+//! let mut scratch = Scratch::default();
+//! let Read::Event(fields) = reader.read(text, &mut scratch)? else { panic!() };
+//! assert_eq!(fields.values(0).next(), Some(Value::Text("success".into())));
+//! assert_eq!(fields.time_ms()?, 1_714_557_600_000);
+//! # Ok::<(), firstseen_event::EventError>(())
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::string_slice
+    )
+)]
+
+mod cloudtrail;
+mod document;
+mod envelope;
+mod error;
+mod fields;
+mod identity;
+mod java;
+mod path;
+mod pattern;
+mod prefilter;
+mod reader;
+mod scan;
+mod time;
+mod tokens;
+mod verbatim;
+mod walk;
+
+pub use document::document;
+pub use error::EventError;
+pub use fields::{Fields, Value};
+pub use prefilter::{Prefilter, looks_whole};
+pub use reader::{Ask, Read, Reader};
+pub use verbatim::verbatim;
+pub use walk::Scratch;

@@ -1,0 +1,202 @@
+//! One event as a whole: its text in, a nested ECS document out, for alerts. The opposite of lazy,
+//! and only used for what matched. Not for nested envelopes of several events.
+//!
+//! Recursion here follows serde_json's values, whose depth the reader has bounded before.
+
+use crate::cloudtrail::{COPIED, DERIVED, OBJECT_FIELDS, is_blank};
+use crate::error::EventError;
+use crate::fields::{Fields, Value as Found};
+use crate::reader::{Ask, Read, Reader};
+use crate::scan::MAX_DEPTH;
+use crate::walk::Scratch;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// How many strings may stand around each other before the event comes.
+const MAX_INNER: usize = 4;
+
+/// The event as one nested ECS document.
+///
+/// Raw CloudTrail: every field that this crate knows how to fill, blank values left out, and
+/// `event.original` with the event's text. An ECS document: itself, dotted keys opened up; where
+/// two spellings of a field meet, both values stand in an array; a dotted key that cannot be
+/// opened (a part of its path is no object) stays as it is.
+///
+/// # Errors
+/// As [`Reader::read`]; `not_one_event` for envelopes of several events or of none.
+pub fn document(text: &str) -> Result<Map<String, Value>, EventError> {
+    let names = names();
+    let reader = Reader::new(names.iter().map(|name| Ask::Values((*name).to_owned())).collect());
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..=MAX_INNER {
+        let mut scratch = Scratch::default();
+        let inner = match reader.read(&text, &mut scratch)? {
+            Read::Event(fields) if fields.is_raw_cloudtrail() => return from_raw(&fields, &names),
+            Read::Event(fields) => return Ok(nested(parse(&fields)?, 1)),
+            Read::Inner(inner) => inner,
+            Read::Nothing(what) | Read::Many(what) => {
+                return Err(EventError::new("not_one_event", format!("this is a {what}"), 0));
+            }
+        };
+        text = Cow::Owned(inner);
+    }
+    let reason = format!("more than {MAX_INNER} strings stand around the event");
+    Err(EventError::new("too_deep", reason, 0))
+}
+
+fn names() -> Vec<&'static str> {
+    let copied = COPIED.iter().map(|(name, _)| *name).filter(|name| !name.starts_with(RESOURCES));
+    let texts = OBJECT_FIELDS.iter().map(|(name, _, _)| *name);
+    copied.chain(DERIVED.iter().copied()).chain(texts).collect()
+}
+
+/// An array of objects: its parts must not be torn from each other.
+const RESOURCES: &str = "aws.cloudtrail.resources";
+
+fn parse(event: &Fields<'_>) -> Result<Map<String, Value>, EventError> {
+    serde_json::from_str(event.text())
+        .map_err(|fault| EventError::json(&fault.to_string(), event.event.start))
+}
+
+fn from_raw(event: &Fields<'_>, names: &[&str]) -> Result<Map<String, Value>, EventError> {
+    let mut document = Map::new();
+    for (ask, name) in names.iter().enumerate() {
+        let mut values: Vec<Value> = event.values(ask).map(owned).collect();
+        // These two are lists in ECS, also when they hold one value.
+        let list = matches!(*name, "event.type" | "related.user");
+        match values.len() {
+            0 => {}
+            1 if !list => put(&mut document, name, values.remove(0), 0),
+            _ => put(&mut document, name, Value::Array(values), 0),
+        }
+    }
+    let mut raw = parse(event)?;
+    raw.retain(|_, value| keep(value));
+    for (_, flattened, raw_name) in OBJECT_FIELDS {
+        if let Some(value @ Value::Object(_)) = raw.remove(*raw_name) {
+            put(&mut document, flattened, value, 0);
+        }
+    }
+    if let Some(Value::Array(resources)) = raw.remove("resources") {
+        let renamed: Vec<Value> = resources.into_iter().filter_map(resource).collect();
+        if !renamed.is_empty() {
+            put(&mut document, RESOURCES, Value::Array(renamed), 0);
+        }
+    }
+    Ok(document)
+}
+
+fn resource(resource: Value) -> Option<Value> {
+    let Value::Object(mut raw) = resource else { return None };
+    let names = [("ARN", "arn"), ("accountId", "account_id"), ("type", "type")];
+    let renamed: Map<String, Value> = names
+        .into_iter()
+        .filter_map(|(name, ecs)| Some((ecs.to_owned(), raw.remove(name)?)))
+        .collect();
+    (!renamed.is_empty()).then_some(Value::Object(renamed))
+}
+
+fn owned(value: Found<'_>) -> Value {
+    match value {
+        Found::Bool(value) => Value::Bool(value),
+        // What the reader accepted, serde_json accepts.
+        Found::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+        Found::Text(text) => Value::String(text.into_owned()),
+    }
+}
+
+/// Takes everything blank out of a value; whether something is left of it.
+fn keep(value: &mut Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !is_blank(text),
+        Value::Array(items) => {
+            items.retain_mut(keep);
+            !items.is_empty()
+        }
+        Value::Object(members) => {
+            members.retain(|_, value| keep(value));
+            !members.is_empty()
+        }
+        Value::Bool(_) | Value::Number(_) => true,
+    }
+}
+
+/// Opens the dotted keys of an object that stands at `depth`.
+fn nested(object: Map<String, Value>, depth: usize) -> Map<String, Value> {
+    let mut opened = Map::new();
+    for (key, value) in object {
+        let inside = depth + key.split('.').count();
+        put(&mut opened, &key, nested_value(value, inside), depth);
+    }
+    opened
+}
+
+fn nested_value(value: Value, depth: usize) -> Value {
+    match value {
+        Value::Object(object) => Value::Object(nested(object, depth)),
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| nested_value(item, depth + 1)).collect())
+        }
+        scalar => scalar,
+    }
+}
+
+/// Puts a value at a dotted path of an object that stands at `depth`.
+fn put(object: &mut Map<String, Value>, path: &str, value: Value, depth: usize) {
+    let odd = path.split('.').any(str::is_empty);
+    let too_deep = depth + path.split('.').count() > MAX_DEPTH;
+    if odd || too_deep || !is_open(object, path) {
+        join(object, path, value);
+        return;
+    }
+    let mut object = object;
+    let mut rest = path;
+    while let Some((segment, below)) = rest.split_once('.') {
+        let entry = object.entry(segment).or_insert_with(|| Value::Object(Map::new()));
+        // `is_open` has seen that there is nothing but objects on the way.
+        let Value::Object(next) = entry else { return };
+        object = next;
+        rest = below;
+    }
+    join(object, rest, value);
+}
+
+/// Whether all that stands on the way to a path is objects.
+fn is_open(object: &Map<String, Value>, path: &str) -> bool {
+    let mut object = object;
+    let mut rest = path;
+    while let Some((segment, below)) = rest.split_once('.') {
+        match object.get(segment) {
+            None => return true,
+            Some(Value::Object(next)) => object = next,
+            Some(_) => return false,
+        }
+        rest = below;
+    }
+    true
+}
+
+/// Puts a value at a key; what stands there already is kept: objects are merged, others listed.
+fn join(object: &mut Map<String, Value>, key: &str, value: Value) {
+    let Some(known) = object.get_mut(key) else {
+        object.insert(key.to_owned(), value);
+        return;
+    };
+    match (known, value) {
+        (Value::Object(known), Value::Object(more)) => {
+            for (key, value) in more {
+                join(known, &key, value);
+            }
+        }
+        (known @ Value::Null, value) => *known = value,
+        (_, Value::Null) => {}
+        (Value::Array(known), Value::Array(more)) => known.extend(more),
+        (Value::Array(known), value) => known.push(value),
+        (known, Value::Array(mut more)) => {
+            more.insert(0, known.take());
+            *known = Value::Array(more);
+        }
+        (known, value) => *known = Value::Array(vec![known.take(), value]),
+    }
+}

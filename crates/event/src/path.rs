@@ -1,0 +1,196 @@
+//! The asked paths as a trie: which keys of an event lead to something wanted.
+//!
+//! In: dotted paths. Out: for a node and a key, the child. A key may be dotted itself
+//! (`"event.action"`, `"aws.cloudtrail"`), so each node knows all its descendants by the rest of
+//! their paths, and one exact look-up serves nested, flat and mixed documents alike.
+
+/// A node's number; also the place of its values in `Scratch`.
+pub(crate) type Node = u32;
+
+/// The event itself.
+pub(crate) const ROOT: Node = 0;
+
+/// What is wanted at a node: strings, numbers and booleans, also as elements of arrays.
+pub(crate) const SCALARS: u8 = 1;
+/// Each object, also as an element of an array.
+pub(crate) const OBJECTS: u8 = 2;
+/// Each array, whole.
+pub(crate) const ARRAYS: u8 = 4;
+/// Something below.
+pub(crate) const BELOW: u8 = 8;
+
+/// A path of more segments than this is never found: more than any mapping allows, and it bounds
+/// the tables, which are quadratic in it.
+const MAX_SEGMENTS: usize = 64;
+
+#[derive(Debug, Default)]
+pub(crate) struct Trie {
+    nodes: Vec<Keys>,
+    paths: Vec<String>,
+    wants: Vec<u8>,
+}
+
+impl Trie {
+    pub(crate) fn new() -> Self {
+        let mut trie = Self::default();
+        trie.node(String::new());
+        trie
+    }
+
+    /// Asks for `path`, for the kinds of values that `wants` names.
+    pub(crate) fn add(&mut self, path: &str, wants: u8) -> Node {
+        if path.split('.').count() > MAX_SEGMENTS {
+            // A node that no key leads to.
+            self.paths.push(String::new());
+            self.wants.push(0);
+            return self.len() as Node - 1;
+        }
+        for (end, _) in path.match_indices('.') {
+            let above = self.node(path.get(..end).unwrap_or_default().to_owned());
+            self.want(above, BELOW);
+        }
+        let node = self.node(path.to_owned());
+        self.want(node, wants);
+        node
+    }
+
+    fn node(&mut self, path: String) -> Node {
+        let known = self.paths.iter().position(|known| *known == path);
+        let node = known.unwrap_or_else(|| {
+            self.paths.push(path);
+            self.wants.push(0);
+            self.paths.len() - 1
+        });
+        node as Node
+    }
+
+    fn want(&mut self, node: Node, wants: u8) {
+        if let Some(known) = self.wants.get_mut(node as usize) {
+            *known |= wants;
+        }
+    }
+
+    /// Builds the look-up tables, after the last `add`.
+    pub(crate) fn finish(&mut self) {
+        let all = self.paths.iter().enumerate();
+        let below = |above: &str| {
+            let rest = all.clone().skip(1).filter(|(_, path)| !path.is_empty());
+            rest.filter_map(|(node, path)| {
+                let rest = match above {
+                    "" => path.as_str(),
+                    _ => path.strip_prefix(above)?.strip_prefix('.')?,
+                };
+                Some((Box::from(rest.as_bytes()), node as Node))
+            })
+            .collect()
+        };
+        self.nodes = self.paths.iter().map(|path| Keys::new(below(path))).collect();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    #[inline(always)]
+    pub(crate) fn wants(&self, node: Node) -> u8 {
+        self.wants.get(node as usize).copied().unwrap_or(0)
+    }
+
+    /// The node that `key` leads to, if anything is wanted there or below.
+    #[inline(always)]
+    pub(crate) fn child(&self, node: Node, key: &[u8]) -> Option<Node> {
+        self.nodes.get(node as usize)?.find(key)
+    }
+}
+
+/// The keys below one node: a small hash table, open addressing.
+#[derive(Debug)]
+struct Keys {
+    /// Bit n: there is a key of n bytes (63: of 63 or more). Most keys end here.
+    lengths: u64,
+    /// A power of two of entries, at most half of them taken.
+    table: Box<[Option<Key>]>,
+}
+
+/// The rest of a descendant's path, and the descendant.
+type Key = (Box<[u8]>, Node);
+
+impl Keys {
+    fn new(keys: Vec<Key>) -> Self {
+        let size = (keys.len() * 2).next_power_of_two();
+        let mut table: Box<[_]> = vec![None; size].into_boxed_slice();
+        let mut lengths = 0;
+        for (key, node) in keys {
+            lengths |= length_bit(&key);
+            let mut slot = hash(&key);
+            while let Some(Some(_)) = table.get(slot & (size - 1)) {
+                slot += 1;
+            }
+            if let Some(free) = table.get_mut(slot & (size - 1)) {
+                *free = Some((key, node));
+            }
+        }
+        Self { lengths, table }
+    }
+
+    #[inline(always)]
+    fn find(&self, key: &[u8]) -> Option<Node> {
+        if self.lengths & length_bit(key) == 0 {
+            return None;
+        }
+        let mut slot = hash(key);
+        loop {
+            let (known, node) = self.table.get(slot & (self.table.len() - 1))?.as_ref()?;
+            if **known == *key {
+                return Some(*node);
+            }
+            slot += 1;
+        }
+    }
+}
+
+#[inline(always)]
+fn length_bit(key: &[u8]) -> u64 {
+    1 << key.len().min(63)
+}
+
+/// Length, first, middle and last byte tell the keys of an event apart well enough.
+#[inline(always)]
+fn hash(key: &[u8]) -> usize {
+    let byte = |at: usize| key.get(at).copied().unwrap_or(0) as usize;
+    let last = key.len().saturating_sub(1);
+    let mixed = key.len() ^ byte(0) << 5 ^ byte(last / 2) << 10 ^ byte(last) << 15;
+    mixed.wrapping_mul(0x9E37_79B1) >> 12
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_path_leads_to_the_same_node() {
+        let mut trie = Trie::new();
+        let arn = trie.add("aws.cloudtrail.user_identity.arn", SCALARS);
+        let action = trie.add("event.action", SCALARS);
+        trie.finish();
+        let walk = |keys: &[&str]| {
+            keys.iter().try_fold(ROOT, |node, key| trie.child(node, key.as_bytes()))
+        };
+        assert_eq!(walk(&["event", "action"]), Some(action));
+        assert_eq!(walk(&["event.action"]), Some(action));
+        assert_eq!(walk(&["aws.cloudtrail", "user_identity.arn"]), Some(arn));
+        assert_eq!(walk(&["aws", "cloudtrail.user_identity", "arn"]), Some(arn));
+        assert_eq!(walk(&["event", "actio"]), None);
+        assert_eq!(walk(&["action"]), None);
+        assert_eq!(walk(&[""]), None);
+    }
+
+    #[test]
+    fn a_path_beyond_all_measure_costs_nothing() {
+        let mut trie = Trie::new();
+        trie.add(&"a.".repeat(100_000), SCALARS);
+        trie.finish();
+        assert_eq!(trie.child(ROOT, b"a"), None);
+        assert_eq!(trie.child(ROOT, b""), None);
+    }
+}

@@ -1,0 +1,378 @@
+//! The JSON scanner: bytes in, the ends of values out, every rule of the grammar checked.
+//!
+//! It skips what nobody asked for without decoding it, which is most of an event, but finds the
+//! same faults as a full parser would (property: it accepts exactly what serde_json accepts).
+//! It never recurses and never allocates. A reader of structural marks found with SIMD can take
+//! this file's place: `walk` asks for nothing else than what is public here.
+
+use crate::error::EventError;
+use std::borrow::Cow;
+
+/// How deep arrays and objects may nest. The same as serde_json's, so that each event that can be
+/// read can also become an alert's document.
+pub(crate) const MAX_DEPTH: usize = 127;
+
+/// What a scalar is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    Null,
+    True,
+    False,
+    Number,
+    /// A string without a backslash: what stands between the quotes is the value.
+    Plain,
+    /// A string with escapes.
+    Escaped,
+}
+
+/// A scalar and where it stands; strings without their quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) scalar: Scalar,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// A position in a text.
+pub(crate) struct Scan<'t> {
+    bytes: &'t [u8],
+    pub(crate) at: usize,
+}
+
+impl<'t> Scan<'t> {
+    pub(crate) fn new(text: &'t str, at: usize) -> Self {
+        Self { bytes: text.as_bytes(), at }
+    }
+
+    /// The byte here; 0 at the end, which is as wrong in JSON as the end itself.
+    #[inline(always)]
+    fn byte(&self) -> u8 {
+        self.bytes.get(self.at).copied().unwrap_or(0)
+    }
+
+    /// Skips white space; the byte that follows it, 0 at the end.
+    #[inline(always)]
+    pub(crate) fn token(&mut self) -> u8 {
+        loop {
+            let byte = self.byte();
+            if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                return byte;
+            }
+            self.at += 1;
+        }
+    }
+
+    pub(crate) fn at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    /// The bytes of a span.
+    #[inline(always)]
+    pub(crate) fn bytes(&self, start: usize, end: usize) -> &'t [u8] {
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// A key with its colon; stands on the opening quote before, on the value's side after.
+    #[inline]
+    pub(crate) fn key(&mut self) -> Result<Span, EventError> {
+        if self.byte() != b'"' {
+            return Err(self.wrong("a key in quotes was expected"));
+        }
+        let key = self.string()?;
+        if self.token() != b':' {
+            return Err(self.wrong("a colon was expected after the key"));
+        }
+        self.at += 1;
+        Ok(key)
+    }
+
+    /// A string; stands on the opening quote before, behind the closing one after.
+    #[inline]
+    pub(crate) fn string(&mut self) -> Result<Span, EventError> {
+        let start = self.at + 1;
+        let mut at = start;
+        let mut scalar = Scalar::Plain;
+        loop {
+            at = plain_end(self.bytes, at);
+            match self.bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok(Span { scalar, start, end: at });
+                }
+                Some(b'\\') => {
+                    scalar = Scalar::Escaped;
+                    at = escape_end(self.bytes, at)?;
+                }
+                Some(_) => {
+                    return Err(EventError::json("a control character stands in a string", at));
+                }
+                None => return Err(EventError::json("the text ends inside a string", at)),
+            }
+        }
+    }
+
+    /// A string, number, boolean or null.
+    #[inline]
+    pub(crate) fn scalar(&mut self) -> Result<Span, EventError> {
+        match self.byte() {
+            b'"' => self.string(),
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.word(b"true", Scalar::True),
+            b'f' => self.word(b"false", Scalar::False),
+            b'n' => self.word(b"null", Scalar::Null),
+            _ => Err(self.wrong("a value was expected")),
+        }
+    }
+
+    #[inline]
+    fn word(&mut self, word: &[u8], scalar: Scalar) -> Result<Span, EventError> {
+        let (start, end) = (self.at, self.at + word.len());
+        if self.bytes.get(start..end) != Some(word) {
+            return Err(self.wrong("a value was expected (true, false and null are lower case)"));
+        }
+        self.at = end;
+        Ok(Span { scalar, start, end })
+    }
+
+    fn number(&mut self) -> Result<Span, EventError> {
+        let start = self.at;
+        if self.byte() == b'-' {
+            self.at += 1;
+        }
+        match self.byte() {
+            b'0' => self.at += 1,
+            b'1'..=b'9' => self.digits(),
+            _ => return Err(self.wrong("a digit was expected")),
+        }
+        // serde_json refuses what an f64 cannot hold; only long or exponential numbers can be so.
+        let mut far = self.at - start > 300;
+        if self.byte() == b'.' {
+            self.at += 1;
+            self.needed_digits()?;
+        }
+        if matches!(self.byte(), b'e' | b'E') {
+            far = true;
+            self.at += 1;
+            if matches!(self.byte(), b'+' | b'-') {
+                self.at += 1;
+            }
+            self.needed_digits()?;
+        }
+        let end = self.at;
+        if far {
+            let text = str::from_utf8(self.bytes(start, end)).unwrap_or_default();
+            if !text.parse::<f64>().is_ok_and(f64::is_finite) {
+                return Err(EventError::json("the number is too large", start));
+            }
+        }
+        Ok(Span { scalar: Scalar::Number, start, end })
+    }
+
+    fn needed_digits(&mut self) -> Result<(), EventError> {
+        if !self.byte().is_ascii_digit() {
+            return Err(self.wrong("a digit was expected"));
+        }
+        self.digits();
+        Ok(())
+    }
+
+    #[inline]
+    fn digits(&mut self) {
+        while self.byte().is_ascii_digit() {
+            self.at += 1;
+        }
+    }
+
+    /// Skips one value, `depth` containers deep already, with all that is in it.
+    pub(crate) fn skip(&mut self, mut depth: usize) -> Result<(), EventError> {
+        // One bit a level, the innermost lowest: 1 for an object, 0 for an array.
+        let mut objects: u128 = 0;
+        let mut open = 0_usize;
+        'value: loop {
+            match self.token() {
+                b'"' => {
+                    self.string()?;
+                }
+                opening @ (b'{' | b'[') => {
+                    depth += 1;
+                    if depth > MAX_DEPTH {
+                        return Err(self.too_deep());
+                    }
+                    open += 1;
+                    objects = objects << 1 | u128::from(opening == b'{');
+                    self.at += 1;
+                    // `{` and `}` differ by 2, so do `[` and `]`.
+                    if self.token() != opening + 2 {
+                        if opening == b'{' {
+                            self.key()?;
+                        }
+                        continue 'value;
+                    }
+                }
+                _ => {
+                    self.scalar()?;
+                }
+            }
+            // Behind a value, or before the closing bracket of an empty container.
+            loop {
+                if open == 0 {
+                    return Ok(());
+                }
+                let in_object = objects & 1 == 1;
+                match (self.token(), in_object) {
+                    (b',', true) => {
+                        self.at += 1;
+                        self.token();
+                        self.key()?;
+                        continue 'value;
+                    }
+                    (b',', false) => {
+                        self.at += 1;
+                        continue 'value;
+                    }
+                    (b'}', true) | (b']', false) => {
+                        self.at += 1;
+                        objects >>= 1;
+                        open -= 1;
+                        depth -= 1;
+                    }
+                    _ => return Err(self.wrong_after_value(in_object)),
+                }
+            }
+        }
+    }
+
+    #[cold]
+    pub(crate) fn wrong_after_value(&self, in_object: bool) -> EventError {
+        self.wrong(if in_object {
+            "a comma or a closing brace was expected"
+        } else {
+            "a comma or a closing bracket was expected"
+        })
+    }
+
+    #[cold]
+    pub(crate) fn wrong(&self, reason: &str) -> EventError {
+        if self.at_end() {
+            EventError::json(&format!("the text ends where {reason}"), self.at)
+        } else {
+            EventError::json(reason, self.at)
+        }
+    }
+
+    #[cold]
+    pub(crate) fn too_deep(&self) -> EventError {
+        EventError::new(
+            "too_deep",
+            format!("arrays and objects nest deeper than {MAX_DEPTH} levels"),
+            self.at,
+        )
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// The first quote, backslash or control character at or after `at`; the length if there is none.
+///
+/// Eight bytes at a time. A byte equal to b becomes zero in `x ^ b b b ...`; subtracting 1 from
+/// each byte borrows into the high bit only there (or above it, and only the lowest hit is used).
+#[inline(always)]
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let x = u64::from_le_bytes(*block);
+        let quote = x ^ (ONES * b'"' as u64);
+        let backslash = x ^ (ONES * b'\\' as u64);
+        let hits = (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (x.wrapping_sub(ONES * 0x20) & !x);
+        let hits = hits & HIGHS;
+        if hits != 0 {
+            return at + (hits.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'"' || byte == b'\\' || byte < 0x20 {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Checks the escape that begins at `at`; where it ends.
+fn escape_end(bytes: &[u8], at: usize) -> Result<usize, EventError> {
+    match bytes.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => match hex4(bytes, at + 2) {
+            Some(0xD800..=0xDBFF) => {
+                let low = (bytes.get(at + 6..at + 8) == Some(b"\\u"))
+                    .then(|| hex4(bytes, at + 8))
+                    .flatten();
+                match low {
+                    Some(0xDC00..=0xDFFF) => Ok(at + 12),
+                    _ => Err(EventError::json("half of a surrogate pair stands alone", at)),
+                }
+            }
+            Some(0xDC00..=0xDFFF) => {
+                Err(EventError::json("half of a surrogate pair stands alone", at))
+            }
+            Some(_) => Ok(at + 6),
+            None => Err(EventError::json("four hexadecimal digits must follow \\u", at)),
+        },
+        Some(_) => Err(EventError::json("no such escape", at)),
+        None => Err(EventError::json("the text ends inside a string", at)),
+    }
+}
+
+fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
+    let mut value = 0;
+    for &byte in bytes.get(at..at + 4)? {
+        value = value << 4 | char::from(byte).to_digit(16)?;
+    }
+    Some(value)
+}
+
+/// The text that a string's content (checked before) stands for.
+pub(crate) fn decode(content: &str) -> Cow<'_, str> {
+    let bytes = content.as_bytes();
+    let Some(mut at) = memchr::memchr(b'\\', bytes) else { return Cow::Borrowed(content) };
+    let mut text = String::with_capacity(content.len());
+    let mut plain = 0;
+    loop {
+        text.push_str(content.get(plain..at).unwrap_or_default());
+        let (character, length) = unescape(bytes, at);
+        text.push(character);
+        plain = at + length;
+        match bytes.get(plain..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+            Some(next) => at = plain + next,
+            None => {
+                text.push_str(content.get(plain..).unwrap_or_default());
+                return Cow::Owned(text);
+            }
+        }
+    }
+}
+
+/// The character of the escape at `at`, and the escape's length.
+fn unescape(bytes: &[u8], at: usize) -> (char, usize) {
+    match bytes.get(at + 1) {
+        Some(b'b') => ('\u{8}', 2),
+        Some(b'f') => ('\u{c}', 2),
+        Some(b'n') => ('\n', 2),
+        Some(b'r') => ('\r', 2),
+        Some(b't') => ('\t', 2),
+        Some(b'u') => {
+            let high = hex4(bytes, at + 2).unwrap_or(0);
+            if let Some(character) = char::from_u32(high) {
+                return (character, 6);
+            }
+            let low = hex4(bytes, at + 8).unwrap_or(0);
+            let both = 0x10000 + ((high & 0x3FF) << 10) + (low & 0x3FF);
+            (char::from_u32(both).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
+        }
+        Some(&other) => (char::from(other), 2),
+        None => (char::REPLACEMENT_CHARACTER, 1),
+    }
+}

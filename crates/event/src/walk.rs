@@ -1,0 +1,283 @@
+//! One pass over an object: in its text and the trie, out the spans of what is wanted, in
+//! `Scratch`. It decides nothing about what the values mean and copies none of them.
+
+use crate::error::EventError;
+use crate::path::{ARRAYS, BELOW, Node, OBJECTS, ROOT, SCALARS, Trie};
+use crate::scan::{MAX_DEPTH, Scalar, Scan, decode};
+
+/// No capture, no entry.
+const NONE: u32 = u32::MAX;
+
+/// What was found at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Scalar(Scalar),
+    Object,
+    Array,
+    /// Withdrawn: the key came again in the same object, and the last one counts.
+    Dead,
+}
+
+/// A value of a node: its span, and the node's next one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Capture {
+    pub(crate) kind: Kind,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    node: Node,
+    next: u32,
+}
+
+/// Working memory for reading, to be reused from event to event: once warm, reading allocates
+/// nothing.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    captures: Vec<Capture>,
+    /// First and last capture of each node.
+    lists: Vec<(u32, u32)>,
+    frames: Vec<Frame>,
+    seen: Vec<Seen>,
+}
+
+/// A container that the walk is in.
+#[derive(Debug)]
+struct Frame {
+    node: Node,
+    object: bool,
+    /// Its own capture, to be closed with it.
+    capture: u32,
+    /// Which wanted keys came already (bit: node modulo 64), details in `seen` from `seen_from`.
+    mask: u64,
+    seen_from: usize,
+}
+
+/// A wanted key of an open object, and the first capture that may stand under it.
+#[derive(Debug)]
+struct Seen {
+    node: Node,
+    captures_from: usize,
+}
+
+impl Scratch {
+    fn clear(&mut self, nodes: usize) {
+        if self.lists.len() == nodes {
+            for capture in &self.captures {
+                if let Some(list) = self.lists.get_mut(capture.node as usize) {
+                    *list = (NONE, NONE);
+                }
+            }
+        } else {
+            self.lists.clear();
+            self.lists.resize(nodes, (NONE, NONE));
+        }
+        self.captures.clear();
+        self.frames.clear();
+        self.seen.clear();
+    }
+
+    #[inline]
+    fn capture(&mut self, node: Node, kind: Kind, start: usize, end: usize) -> u32 {
+        let index = self.captures.len() as u32;
+        self.captures.push(Capture {
+            kind,
+            start: start as u32,
+            end: end as u32,
+            node,
+            next: NONE,
+        });
+        if let Some((first, last)) = self.lists.get_mut(node as usize) {
+            let before = std::mem::replace(last, index);
+            if before == NONE {
+                *first = index;
+            } else if let Some(before) = self.captures.get_mut(before as usize) {
+                before.next = index;
+            }
+        }
+        index
+    }
+
+    /// The captures of a node, in the order of the text.
+    #[inline]
+    pub(crate) fn of(&self, node: Node) -> Captures<'_> {
+        let first = self.lists.get(node as usize).map_or(NONE, |list| list.0);
+        Captures { captures: &self.captures, next: first }
+    }
+
+    /// Notes a wanted key of the innermost object; withdraws what an earlier one of the same name
+    /// gave.
+    #[inline]
+    fn note(&mut self, node: Node) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        let bit = 1 << (node % 64);
+        if frame.mask & bit != 0 {
+            let from = frame.seen_from;
+            self.withdraw(node, from);
+        } else {
+            frame.mask |= bit;
+        }
+        self.seen.push(Seen { node, captures_from: self.captures.len() });
+    }
+
+    #[cold]
+    fn withdraw(&mut self, node: Node, seen_from: usize) {
+        let in_frame = self.seen.get_mut(seen_from..).unwrap_or_default();
+        // From the back: a key that is repeated a million times stands right there.
+        let Some(place) = in_frame.iter().rposition(|seen| seen.node == node) else { return };
+        let until = in_frame.get(place + 1).map_or(self.captures.len(), |next| next.captures_from);
+        let Some(seen) = in_frame.get_mut(place) else { return };
+        // The entry keeps its place as the end of the one before it.
+        seen.node = NONE;
+        for capture in self.captures.get_mut(seen.captures_from..until).unwrap_or_default() {
+            capture.kind = Kind::Dead;
+        }
+    }
+}
+
+/// Iterates over the living captures of a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Captures<'s> {
+    captures: &'s [Capture],
+    next: u32,
+}
+
+impl<'s> Iterator for Captures<'s> {
+    type Item = &'s Capture;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let capture = self.captures.get(self.next as usize)?;
+            self.next = capture.next;
+            if capture.kind != Kind::Dead {
+                return Some(capture);
+            }
+        }
+    }
+}
+
+enum Step {
+    /// A value that belongs to a node.
+    Value(Node),
+    /// A key of the innermost object.
+    Key,
+    /// Behind a value of the innermost container.
+    After,
+}
+
+/// Reads the object at `scan`, to behind its closing brace.
+pub(crate) fn walk(
+    trie: &Trie,
+    text: &str,
+    scan: &mut Scan<'_>,
+    scratch: &mut Scratch,
+) -> Result<(), EventError> {
+    scratch.clear(trie.len());
+    let mut step = Step::Value(ROOT);
+    loop {
+        step = match step {
+            Step::Value(node) => value(trie, scan, scratch, node)?,
+            Step::Key => key(trie, text, scan, scratch)?,
+            Step::After => {
+                let Some(frame) = scratch.frames.last() else { return Ok(()) };
+                match (scan.token(), frame.object) {
+                    (b',', true) => {
+                        scan.at += 1;
+                        scan.token();
+                        Step::Key
+                    }
+                    (b',', false) => {
+                        scan.at += 1;
+                        Step::Value(frame.node)
+                    }
+                    (b'}', true) | (b']', false) => {
+                        scan.at += 1;
+                        close(scan.at, scratch);
+                        Step::After
+                    }
+                    (_, in_object) => return Err(scan.wrong_after_value(in_object)),
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn value(
+    trie: &Trie,
+    scan: &mut Scan<'_>,
+    scratch: &mut Scratch,
+    node: Node,
+) -> Result<Step, EventError> {
+    let wants = trie.wants(node);
+    let opening = scan.token();
+    let start = scan.at;
+    let (object, whole, inside) = match opening {
+        b'{' => (true, OBJECTS, BELOW),
+        b'[' => (false, ARRAYS, SCALARS | OBJECTS | BELOW),
+        _ => {
+            let span = scan.scalar()?;
+            if wants & SCALARS != 0 && span.scalar != Scalar::Null {
+                scratch.capture(node, Kind::Scalar(span.scalar), span.start, span.end);
+            }
+            return Ok(Step::After);
+        }
+    };
+    let kind = if object { Kind::Object } else { Kind::Array };
+    // The event itself is always entered, whatever is wanted.
+    if wants & inside == 0 && !scratch.frames.is_empty() {
+        scan.skip(scratch.frames.len())?;
+        if wants & whole != 0 {
+            scratch.capture(node, kind, start, scan.at);
+        }
+        return Ok(Step::After);
+    }
+    if scratch.frames.len() == MAX_DEPTH {
+        return Err(scan.too_deep());
+    }
+    let capture = if wants & whole != 0 { scratch.capture(node, kind, start, start) } else { NONE };
+    let seen_from = scratch.seen.len();
+    scratch.frames.push(Frame { node, object, capture, mask: 0, seen_from });
+    scan.at += 1;
+    Ok(match scan.token() {
+        // `{` and `}` differ by 2, so do `[` and `]`.
+        closing if closing == opening + 2 => Step::After,
+        _ if object => Step::Key,
+        _ => Step::Value(node),
+    })
+}
+
+#[inline(always)]
+fn key(
+    trie: &Trie,
+    text: &str,
+    scan: &mut Scan<'_>,
+    scratch: &mut Scratch,
+) -> Result<Step, EventError> {
+    let key = scan.key()?;
+    let node = scratch.frames.last().map_or(ROOT, |frame| frame.node);
+    let child = match key.scalar {
+        Scalar::Escaped => {
+            let name = decode(text.get(key.start..key.end).unwrap_or_default());
+            trie.child(node, name.as_bytes())
+        }
+        _ => trie.child(node, scan.bytes(key.start, key.end)),
+    };
+    match child {
+        Some(child) => {
+            scratch.note(child);
+            Ok(Step::Value(child))
+        }
+        None => {
+            scan.skip(scratch.frames.len())?;
+            Ok(Step::After)
+        }
+    }
+}
+
+fn close(end: usize, scratch: &mut Scratch) {
+    let Some(frame) = scratch.frames.pop() else { return };
+    if let Some(capture) = scratch.captures.get_mut(frame.capture as usize) {
+        capture.end = end as u32;
+    }
+    scratch.seen.truncate(frame.seen_from);
+}

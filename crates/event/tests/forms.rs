@@ -1,0 +1,159 @@
+//! What a text is taken for: event, envelope of one, of several, of none. And what is refused.
+
+use firstseen_event::{Ask, Read, Reader, Scratch, Value};
+use serde_json::json;
+
+fn reader() -> Reader {
+    Reader::new(vec![Ask::Values("event.action".into())])
+}
+
+const RAW: &str = r#"{"eventVersion":"1.08","eventTime":"2024-05-01T10:00:00Z","eventSource":"s3.amazonaws.com","eventName":"PutObject","eventID":"e-1"}"#;
+
+/// What `read` says, in a word; for events the action, the identity and the dataset.
+fn read(text: &str) -> String {
+    let reader = reader();
+    let mut scratch = Scratch::default();
+    match reader.read(text, &mut scratch) {
+        Ok(Read::Event(fields)) => {
+            let actions: Vec<_> = fields.values(0).map(Value::into_text).collect();
+            let id = fields.id().unwrap_or("no id".into());
+            format!("{} {id} {:?}", actions.join("+"), fields.dataset())
+        }
+        Ok(Read::Inner(inner)) => format!("inner {inner}"),
+        Ok(Read::Nothing(what)) => format!("nothing: {what}"),
+        Ok(Read::Many(what)) => format!("many: {what}"),
+        Err(error) => format!("{}@{}", error.code, error.at),
+    }
+}
+
+#[test]
+fn single_event_envelopes_are_opened_in_place() {
+    let raw = "PutObject e-1 \"aws.cloudtrail\"";
+    assert_eq!(read(RAW), raw);
+    let bridge = format!(
+        r#"{{"version":"0","id":"b","detail-type":"AWS API Call via CloudTrail","source":"aws.s3","resources":[],"detail":{RAW}}}"#
+    );
+    assert_eq!(read(&bridge), raw);
+    // The order of keys does not matter.
+    assert_eq!(read(&format!(r#"{{"detail":{RAW},"detail-type":"x"}}"#)), raw);
+    assert_eq!(read(&format!(r#"{{"_index":"i","_id":"x","_source":{RAW}}}"#)), raw);
+    let ecs = r#"{"@timestamp":"2024-05-01T10:00:00Z","event":{"action":"a"}}"#;
+    assert_eq!(read(&format!(r#"{{"_source":{ecs},"_id":"x"}}"#)), "a x \"\"");
+    assert_eq!(
+        read(&format!(r#"{{"_id":"x","_source":{{"detail-type":"t","detail":{RAW}}}}}"#)),
+        raw
+    );
+    // What stands beside the event is not the event's.
+    let outside = format!(r#"{{"_id":"x","event.action":"no","_source":{ecs}}}"#);
+    assert_eq!(read(&outside), "a x \"\"");
+}
+
+#[test]
+fn events_in_strings_are_handed_out() {
+    let inner = format!("inner {RAW}");
+    assert_eq!(read(&json!({"EventId": "e", "CloudTrailEvent": RAW}).to_string()), inner);
+    assert_eq!(read(&json!({"id": "1", "timestamp": 1, "message": RAW}).to_string()), inner);
+    let beat = json!({"@timestamp": "2024-05-01T10:00:00Z", "message": RAW, "host": {"name": "h"}});
+    assert_eq!(read(&beat.to_string()), inner);
+    let agent = json!({"@timestamp": "x", "event": {"original": RAW, "dataset": "aws.cloudtrail"}});
+    assert_eq!(read(&agent.to_string()), inner);
+    assert_eq!(read(&json!({"_id": "x", "_source": {"message": RAW}}).to_string()), inner);
+    // A document that was parsed already keeps its own fields.
+    let parsed = json!({"event": {"original": RAW, "action": "a", "id": "i"}});
+    assert_eq!(read(&parsed.to_string()), "a i \"\"");
+    // A message that is JSON, but no event, belongs to its document.
+    let other = json!({"@timestamp": "x", "message": "{\"level\":\"info\"}"});
+    assert_eq!(read(&other.to_string()), " no id \"\"");
+}
+
+#[test]
+fn what_holds_no_event_is_named() {
+    for (text, what) in [
+        (json!({"digestS3Bucket": "b", "digestS3Object": "o"}), "CloudTrail digest"),
+        (json!({"messageType": "CONTROL_MESSAGE", "logEvents": []}), "CloudWatch control message"),
+        (json!({"Type": "Notification", "Message": "m"}), "SNS notification"),
+        (json!({"s3Bucket": "b", "s3ObjectKey": ["k"]}), "SNS notification"),
+        (json!({"Service": "Amazon S3", "Event": "s3:TestEvent"}), "S3 test event"),
+        (json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}), "S3 notification"),
+    ] {
+        assert_eq!(read(&text.to_string()), format!("nothing: {what}"));
+    }
+}
+
+#[test]
+fn envelopes_of_several_are_left_to_the_splitter() {
+    for (text, what) in [
+        (json!({"Records": []}), "CloudTrail Records"),
+        (json!({"owner": "o", "logEvents": [{}]}), "CloudWatch Logs subscription"),
+        (json!({"Events": []}), "LookupEvents result"),
+        (json!({"records": []}), "Firehose records"),
+        (json!({"awslogs": {"data": ""}}), "CloudWatch Logs for Lambda"),
+        (json!({"took": 1, "hits": {"hits": []}}), "Elasticsearch search result"),
+    ] {
+        assert_eq!(read(&text.to_string()), format!("many: {what}"));
+    }
+    // The same keys in an ECS document are its fields.
+    let ecs = json!({"@timestamp": 1, "Records": [], "hits": {}, "Events": [], "detail": {}});
+    assert_eq!(read(&ecs.to_string()), " no id \"\"");
+}
+
+#[test]
+fn faults_name_their_place() {
+    for (text, fault) in [
+        ("", "bad_json@0"),
+        ("  ", "bad_json@2"),
+        ("[]", "not_an_object@0"),
+        (" null", "not_an_object@1"),
+        ("nul", "bad_json@0"),
+        ("{", "bad_json@1"),
+        (r#"{"a":1,}"#, "bad_json@7"),
+        (r#"{"a" 1}"#, "bad_json@5"),
+        (r#"{"a":1]"#, "bad_json@6"),
+        (r#"{"a":01}"#, "bad_json@6"),
+        (r#"{"a":1.}"#, "bad_json@7"),
+        (r#"{"a":"\x"}"#, "bad_json@6"),
+        (r#"{"a":"\ud800x"}"#, "bad_json@6"),
+        ("{\"a\":\"b\nc\"}", "bad_json@7"),
+        (r#"{"a":"b"#, "bad_json@7"),
+        (r#"{"a":True}"#, "bad_json@5"),
+        (r#"{"a":[1,]}"#, "bad_json@8"),
+        (r#"{} {}"#, "bad_json@3"),
+        (r#"{"a":1e999}"#, "bad_json@5"),
+    ] {
+        assert_eq!(read(text), fault, "{text}");
+    }
+}
+
+#[test]
+fn nesting_is_bounded_and_never_recursed_into() {
+    let deep = |levels: usize| {
+        format!(r#"{{"x":{}{},"event":{{"action":"a"}}}}"#, "[".repeat(levels), "]".repeat(levels))
+    };
+    assert_eq!(read(&deep(126)), "a no id \"\"");
+    assert_eq!(read(&deep(127)), "too_deep@131");
+    assert!(read(&deep(100_000)).starts_with("too_deep@"));
+    // The same on the way to an asked field.
+    let asked = |levels: usize| {
+        format!(r#"{{"event":{{"action":{}"a"{}}}}}"#, "[".repeat(levels), "]".repeat(levels))
+    };
+    assert_eq!(read(&asked(125)), "a no id \"\"");
+    assert!(read(&asked(126)).starts_with("too_deep@"));
+    assert!(read(&asked(100_000)).starts_with("too_deep@"));
+    assert!(read(&r#"{"event":"#.repeat(100_000)).starts_with("too_deep@"));
+    assert!(read(&r#"{"_id":"x","_source":"#.repeat(100_000)).starts_with("too_deep@"));
+    let envelopes = |count: usize| {
+        let (open, close) = (r#"{"_id":"x","_source":"#.repeat(count), "}".repeat(count));
+        format!(r#"{open}{{"event.action":"a"}}{close}"#)
+    };
+    assert_eq!(read(&envelopes(4)), "a x \"\"");
+    assert!(read(&envelopes(5)).starts_with("too_deep@"));
+}
+
+#[test]
+fn objects_of_a_nested_query_are_never_taken_for_envelopes() {
+    let reader = Reader::for_objects(vec![Ask::Values("name".into())]);
+    let mut scratch = Scratch::default();
+    let text = r#"{"Records":[],"eventName":"x","eventSource":"y","name":"n"}"#;
+    let Ok(Read::Event(fields)) = reader.read(text, &mut scratch) else { panic!() };
+    assert_eq!(fields.values(0).collect::<Vec<_>>(), [Value::Text("n".into())]);
+}
