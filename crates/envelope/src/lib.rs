@@ -1,1 +1,58 @@
-//! firstseen-envelope
+//! A stream of bytes becomes events, whatever they were packed in.
+//!
+//! In: bytes, in pieces of any size (already decompressed). Out: whole lines of single events, or
+//! single events, through a [`Sink`]; and a word on everything that held none or was broken. It
+//! recognises by content: newline-delimited JSON, arrays, CloudTrail's `Records`, CloudWatch Logs
+//! subscriptions, Kinesis and Firehose records, LookupEvents, search responses, pretty-printed
+//! and concatenated documents, notifications and digests. It never reads an event's fields beyond
+//! what that takes, and never holds more than one event.
+//!
+//! ```text
+//! bytes --> splitter --+--> lines of plain events, untouched -----------------> Sink::lines
+//!                      |      sniff: the first key of each line
+//!                      |
+//!                      +--> frame: where the records of a document begin and end
+//!                             | recognise: what a record is
+//!                             +--> an event ----------------------------------> Sink::event
+//!                             +--> a notification, a digest ------------------> Sink::no_events
+//!                             +--> base64, gzip, JSON strings: a splitter inside, 4 deep at most
+//!                             +--> broken ------------------------------------> Sink::bad
+//! ```
+//!
+//! What holds:
+//! - Any split of the input into pieces gives the same events with the same places.
+//! - Every byte that is neither white space nor an envelope's frame reaches some callback.
+//! - After a fault it goes on: with the next element in an array, with the next line elsewhere. A
+//!   document that is cut off is noticed where a new one begins in the first column.
+//! - A line is decided by its first key, and a first key once seen on a single event is taken for
+//!   one from then on (never the keys that AWS's envelopes can begin with).
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::string_slice
+    )
+)]
+
+mod brackets;
+mod bytes;
+mod capture;
+mod fields;
+mod frame;
+mod nested;
+mod recognise;
+mod sink;
+mod sniff;
+mod splitter;
+mod unescape;
+
+pub use sink::{Fault, Place, Sink, code};
+pub use splitter::{Options, Splitter};
+
+/// The most text that [`Sink::bad`] is given, in bytes.
+pub const MAX_BAD_TEXT: usize = 64 << 10;

@@ -1,0 +1,79 @@
+//! What comes out: events, and what stood where an event was expected.
+//!
+//! The types that a caller sees. Nothing here decides anything.
+
+use std::ops::ControlFlow;
+
+/// Where something stood in the input.
+///
+/// For what came out of base64, gzip or a JSON string, offset and line are those of the outermost
+/// record that held it, since only that can be found in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The byte in the (decompressed) stream, from 0.
+    pub offset: u64,
+    /// The line in the stream, from 1.
+    pub line: u64,
+    /// The running number, from 0, of what was found in the array or envelope: in a plain array
+    /// the element's index. `None` for a document that is no envelope.
+    pub record: Option<u64>,
+}
+
+/// What was wrong with a piece of the input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} ({code})")]
+pub struct Fault {
+    /// One of the constants in [`code`].
+    pub code: &'static str,
+    /// What was wrong and, where there is something to do, what to do.
+    pub reason: String,
+}
+
+impl Fault {
+    pub(crate) fn new(code: &'static str, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+}
+
+/// The codes of a [`Fault`]; they are stable.
+pub mod code {
+    /// An event over `Options::max_event`, or compressed data that expands beyond all measure.
+    pub const TOO_LARGE: &str = "too_large";
+    /// The document was cut off: by the end of the input, or by a new document.
+    pub const TRUNCATED: &str = "truncated";
+    /// It begins as JSON and does not go on as JSON, or it is JSON that cannot be an event.
+    pub const BAD_JSON: &str = "bad_json";
+    /// The bytes of an event are not UTF-8.
+    pub const BAD_UTF8: &str = "bad_utf8";
+    /// The gzip data inside an envelope is damaged or cut off.
+    pub const BAD_GZIP: &str = "bad_gzip";
+    /// The base64 data inside an envelope is damaged.
+    pub const BAD_BASE64: &str = "bad_base64";
+    /// Text that does not begin like a JSON object or array.
+    pub const NOT_JSON: &str = "not_json";
+}
+
+/// Takes what a [`Splitter`](crate::Splitter) finds, in the order of the input.
+///
+/// A call that returns `Break` ends the run: the splitter returns at once, and is not to be used
+/// again.
+pub trait Sink {
+    /// Whole lines, each holding one event or single-event envelope, none of them blank.
+    ///
+    /// `chunk` begins with the first byte of such a line and ends with a newline, which may lack
+    /// at the end of the input; `place` is that of its first line. This is the fast path: a line
+    /// was looked at by its first key and its last byte only. Its UTF-8 and its JSON are the
+    /// receiver's to check.
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()>;
+
+    /// One event that stood in an array, in an envelope or over several lines; events in JSON
+    /// strings are unescaped. The text is UTF-8 and begins with `{` and ends with `}`.
+    fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()>;
+
+    /// Something that was recognised and has no event in it.
+    fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()>;
+
+    /// Something that should have been an event. `text` is what there is of it, at most
+    /// [`MAX_BAD_TEXT`](crate::MAX_BAD_TEXT) bytes.
+    fn bad(&mut self, place: Place, fault: Fault, text: &[u8]) -> ControlFlow<()>;
+}

@@ -1,0 +1,199 @@
+//! What a line is, from its first key.
+//!
+//! In: the first bytes of a line. Out: whether it is one plain event, as far as its first key can
+//! tell. It never reads past that key, so that the decision costs nanoseconds and depends on the
+//! line alone, not on how the input was cut into pieces.
+
+use crate::bytes::from;
+
+/// How many bytes of a line are looked at. A first key that is not over by then is unknown.
+pub(crate) const REACH: usize = 128;
+/// How many first keys are learned; a stream of documents has a few forms, not many.
+const MAX_LEARNED: usize = 64;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// First keys of single events: CloudTrail's own, EventBridge, ECS, Elasticsearch exports.
+const PLAIN: &[&[u8]] = &[
+    b"eventVersion",
+    b"@timestamp",
+    b"version",
+    b"_index",
+    b"_id",
+    b"eventTime",
+    b"userIdentity",
+    b"ecs",
+    b"@version",
+    b"agent",
+];
+
+/// Keys that may open an envelope of several events or of none: they are never learned as plain.
+const NEVER_LEARNED: &[&[u8]] = &[
+    b"Records",
+    b"records",
+    b"Events",
+    b"NextToken",
+    b"ResponseMetadata",
+    b"messageType",
+    b"owner",
+    b"logGroup",
+    b"logStream",
+    b"subscriptionFilters",
+    b"logEvents",
+    b"awslogs",
+    b"took",
+    b"timed_out",
+    b"_shards",
+    b"_scroll_id",
+    b"pit_id",
+    b"hits",
+    b"requestId",
+    b"timestamp",
+    b"invocationId",
+    b"deliveryStreamArn",
+    b"sourceKinesisStreamArn",
+    b"region",
+    b"Type",
+    b"MessageId",
+    b"TopicArn",
+    b"Message",
+    b"Subject",
+    b"s3Bucket",
+    b"s3ObjectKey",
+    b"Service",
+    b"Event",
+    b"Time",
+    b"Bucket",
+    b"RequestId",
+    b"HostId",
+    b"awsAccountId",
+    b"CloudTrailEvent",
+    b"EventId",
+    b"EventName",
+    b"EventTime",
+    b"EventSource",
+    b"Username",
+    b"ReadOnly",
+    b"AccessKeyId",
+    b"Resources",
+    b"message",
+    b"id",
+    b"data",
+    b"kinesis",
+];
+
+/// What the beginning of a line says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Sniff<'a> {
+    /// More bytes are needed.
+    More,
+    /// A byte order mark stands here.
+    Bom,
+    /// An object whose first key is that of a single event.
+    Plain,
+    /// An object with another first key; its other keys have to be looked at.
+    Unknown(&'a [u8]),
+    /// An array, an object whose first key does not stand on this line, or the comma before one
+    /// (as in an array that lost its brackets).
+    Document,
+    /// Neither an object nor an array.
+    NotJson,
+}
+
+/// The first keys known as those of single events.
+#[derive(Debug, Default)]
+pub(crate) struct FirstKeys {
+    learned: Vec<Vec<u8>>,
+}
+
+impl FirstKeys {
+    /// Sniffs at a line; `line` begins with a byte that is no white space and may go on beyond the
+    /// line's end.
+    #[inline]
+    pub(crate) fn sniff<'a>(&self, line: &'a [u8]) -> Sniff<'a> {
+        // The form of nearly all lines, without the general way below.
+        if line.starts_with(b"{\"eventVersion\"") || line.starts_with(b"{\"@timestamp\"") {
+            return Sniff::Plain;
+        }
+        match line.first() {
+            Some(b'{') => self.sniff_object(line),
+            Some(b'[' | b',') => Sniff::Document,
+            Some(0xef) if line.starts_with(BOM) => Sniff::Bom,
+            None => Sniff::More,
+            Some(_) if BOM.starts_with(line) => Sniff::More,
+            Some(_) => Sniff::NotJson,
+        }
+    }
+
+    fn sniff_object<'a>(&self, line: &'a [u8]) -> Sniff<'a> {
+        let reach = line.get(..REACH).unwrap_or(line);
+        let at_end = if reach.len() < REACH { Sniff::More } else { Sniff::Document };
+        let inside = from(reach, 1);
+        let Some(start) = inside.iter().position(|byte| !matches!(byte, b' ' | b'\t')) else {
+            return at_end;
+        };
+        let Some(key) = from(inside, start).strip_prefix(b"\"") else {
+            return Sniff::Document;
+        };
+        // A backslash makes the key unknown, and a line break makes the line no whole document.
+        match memchr::memchr3(b'"', b'\\', b'\n', key) {
+            None => at_end,
+            Some(end) => match (key.get(end), key.get(..end)) {
+                (Some(b'"'), Some(key)) if self.is_plain(key) => Sniff::Plain,
+                (Some(b'"'), Some(key)) => Sniff::Unknown(key),
+                _ => Sniff::Document,
+            },
+        }
+    }
+
+    fn is_plain(&self, key: &[u8]) -> bool {
+        PLAIN.contains(&key) || self.learned.iter().any(|learned| learned == key)
+    }
+
+    /// A document that began with `key` turned out to be a single event.
+    pub(crate) fn learn(&mut self, key: Vec<u8>) {
+        if self.learned.len() < MAX_LEARNED && !NEVER_LEARNED.contains(&key.as_slice()) {
+            self.learned.push(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_keys() {
+        let keys = FirstKeys::default();
+        for (line, expected) in [
+            (r#"{"eventVersion":"1.08"}"#, Sniff::Plain),
+            (r#"{ "version" : "0"}"#, Sniff::Plain),
+            (r#"{"Records":["#, Sniff::Unknown(b"Records")),
+            (r#"{"ver"#, Sniff::More),
+            ("{", Sniff::More),
+            ("", Sniff::More),
+            ("{\n\"version\"", Sniff::Document),
+            (r#"{"\u0052ecords""#, Sniff::Document),
+            ("{}", Sniff::Document),
+            ("[", Sniff::Document),
+            ("\u{feff}{", Sniff::Bom),
+            ("hello", Sniff::NotJson),
+            ("\"text\"", Sniff::NotJson),
+        ] {
+            assert_eq!(keys.sniff(line.as_bytes()), expected, "{line}");
+        }
+        assert_eq!(keys.sniff(b"\xef\xbb"), Sniff::More);
+        let long = format!("{{\"{}", "k".repeat(REACH));
+        assert_eq!(keys.sniff(long.as_bytes()), Sniff::Document);
+    }
+
+    #[test]
+    fn learns_plain_keys_but_no_envelopes() {
+        let mut keys = FirstKeys::default();
+        assert_eq!(keys.sniff(b"{\"foo\":1}"), Sniff::Unknown(b"foo"));
+        keys.learn(b"foo".to_vec());
+        assert_eq!(keys.sniff(b"{\"foo\":1}"), Sniff::Plain);
+        keys.learn(b"owner".to_vec());
+        assert_eq!(keys.sniff(b"{\"owner\":1}"), Sniff::Unknown(b"owner"));
+    }
+}

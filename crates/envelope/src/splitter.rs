@@ -1,0 +1,169 @@
+//! The splitter: lines on the fast path, documents through their frame.
+//!
+//! In: pieces of the stream. Out: calls of the [`Sink`]. It holds at most one line or one record
+//! between two pieces. A line that is surely one event is only found (`lines.rs`); all else goes
+//! through [`Frame`] from its first byte (`document.rs`), until the document and its line are
+//! over; what cannot be followed is skipped to where it can (`skip.rs`).
+
+use std::ops::ControlFlow;
+
+use memchr::memmem::Finder;
+
+use crate::bytes::from;
+use crate::capture::Capture;
+use crate::frame::Frame;
+use crate::nested::Opener;
+use crate::sink::{Place, Sink};
+use crate::sniff::FirstKeys;
+
+mod document;
+mod lines;
+mod skip;
+
+/// How a [`Splitter`] reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The longest event, in bytes. Longer ones are skipped as they stream by and reported.
+    pub max_event: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_event: 16 << 20 }
+    }
+}
+
+/// Splits a stream into events. See the [crate's page](crate).
+#[derive(Debug)]
+pub struct Splitter {
+    mode: Mode,
+    /// The offset of the present piece in the stream.
+    base: u64,
+    /// The present line, from 1.
+    line: u64,
+    /// The beginning of a line that was not over at the end of the last piece.
+    carry: Vec<u8>,
+    /// Where in the stream `carry` began.
+    carry_start: u64,
+    /// See [`Splitter::line_end`].
+    line_end: usize,
+    /// The text of the record, document or faulty line that is being read.
+    capture: Capture,
+    frame: Frame,
+    /// What came out of the present document.
+    records: u64,
+    /// The first key of the present document if its line has to be learned.
+    first_key: Option<Vec<u8>>,
+    /// The present place is the first column of a line.
+    fresh_line: bool,
+    /// The last byte that was no white space.
+    last_byte: u8,
+    /// Finds a second document on a line.
+    two_documents: Finder<'static>,
+    opener: Opener,
+}
+
+/// What is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Lines that are plain events. The present place is the start of a line, unless `carry` holds
+    /// its beginning.
+    Lines,
+    /// Between two documents of one line.
+    Between,
+    /// Inside a document.
+    Document,
+    /// The rest of a line that has no place in JSON, or of one that is too long.
+    Skip(skip::Why),
+}
+
+impl Splitter {
+    /// A splitter at the start of a stream.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self::with_opener(Opener::new(options))
+    }
+
+    pub(crate) fn with_opener(opener: Opener) -> Self {
+        Self {
+            mode: Mode::Lines,
+            base: 0,
+            line: 1,
+            carry: Vec::new(),
+            carry_start: 0,
+            line_end: 0,
+            capture: Capture::new(opener.options.max_event),
+            frame: Frame::new(),
+            records: 0,
+            first_key: None,
+            fresh_line: false,
+            last_byte: b' ',
+            two_documents: lines::two_documents(),
+            opener,
+        }
+    }
+
+    pub(crate) fn into_keys(self) -> FirstKeys {
+        self.opener.keys
+    }
+
+    /// Reads the next piece of the stream. `Break` is the sink's, passed on.
+    pub fn push(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> ControlFlow<()> {
+        self.feed(bytes, sink)?;
+        self.capture.carry(bytes);
+        self.base += bytes.len() as u64;
+        ControlFlow::Continue(())
+    }
+
+    /// The stream is over: what is still open is a truncated document.
+    pub fn finish(&mut self, sink: &mut dyn Sink) -> ControlFlow<()> {
+        while self.mode == Mode::Lines && !self.carry.is_empty() {
+            self.carry_ends(sink)?;
+        }
+        match self.mode {
+            Mode::Lines | Mode::Between => ControlFlow::Continue(()),
+            Mode::Document => {
+                self.cut_off(&[], 0, "the input ends before this document does", sink)
+            }
+            Mode::Skip(why) => self.skip_ends(why, &[], 0, sink),
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> ControlFlow<()> {
+        self.line_end = 0;
+        let mut at = 0;
+        while at < bytes.len() {
+            at = match self.mode {
+                Mode::Lines => self.lines(bytes, at, sink)?,
+                Mode::Between => self.between(bytes, at),
+                Mode::Document => self.document(bytes, at, sink)?,
+                Mode::Skip(why) => self.skip(why, bytes, at, sink)?,
+            };
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Reads, in the present mode, what had been carried and stands at `start` in the stream.
+    fn feed_carried(&mut self, carried: &[u8], start: u64, sink: &mut dyn Sink) -> ControlFlow<()> {
+        let base = std::mem::replace(&mut self.base, start);
+        self.feed(carried, sink)?;
+        self.capture.carry(carried);
+        self.base = base;
+        self.line_end = 0;
+        ControlFlow::Continue(())
+    }
+
+    fn place(&self, at: usize) -> Place {
+        Place { offset: self.base + at as u64, line: self.line, record: None }
+    }
+
+    /// The position behind the present line, or the piece's end if that comes first. Searched once
+    /// per line, however often it is asked for.
+    fn line_end(&mut self, bytes: &[u8], at: usize) -> usize {
+        if self.line_end <= at {
+            let newline = memchr::memchr(b'\n', from(bytes, at));
+            self.line_end = newline.map_or(bytes.len(), |newline| at + newline + 1);
+        }
+        self.line_end
+    }
+}

@@ -1,0 +1,160 @@
+//! Documents that are no plain line, followed through their frame.
+
+use std::ops::ControlFlow;
+
+use super::{Mode, Splitter};
+use crate::bytes::{is_space, part};
+use crate::frame::{Frame, Step};
+use crate::nested;
+use crate::recognise::CONTROL_MESSAGE;
+use crate::sink::{Fault, Place, Sink, code};
+
+impl Splitter {
+    /// Between two documents of a line: white space, or a comma, as in an array without brackets.
+    pub(super) fn between(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'\n' => {
+                    self.line += 1;
+                    self.mode = Mode::Lines;
+                    return at + 1;
+                }
+                b' ' | b'\t' | b'\r' | b',' => at += 1,
+                b'{' | b'[' => {
+                    self.mode = Mode::Document;
+                    self.frame = Frame::new();
+                    self.records = 0;
+                    self.fresh_line = false;
+                    self.capture.begin(at, self.place(at));
+                    return at;
+                }
+                _ => {
+                    self.skip_not_json(at);
+                    return at;
+                }
+            }
+        }
+        at
+    }
+
+    /// Inside a document, up to its end or the piece's.
+    pub(super) fn document(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+        sink: &mut dyn Sink,
+    ) -> ControlFlow<(), usize> {
+        while at < bytes.len() {
+            if std::mem::take(&mut self.fresh_line)
+                && bytes.get(at) == Some(&b'{')
+                && self.new_document_begins(bytes)
+            {
+                self.cut_off(bytes, at, "a new document begins before this one ends", sink)?;
+                return ControlFlow::Continue(at);
+            }
+            let line_start = at;
+            let line_end = self.line_end(bytes, at);
+            while at < line_end {
+                let (used, step) = self.frame.advance(part(bytes, at, line_end));
+                at += used;
+                match step {
+                    Step::More => {}
+                    Step::Array => self.capture.drop_text(),
+                    Step::RecordStarts => self.capture.begin(at, self.place(at)),
+                    Step::RecordEnds => self.record_ends(bytes, at, sink)?,
+                    Step::DocumentEnds => {
+                        self.mode = Mode::Between;
+                        self.document_ends(bytes, at, sink)?;
+                        return ControlFlow::Continue(at);
+                    }
+                    Step::Fault => {
+                        self.skip_bad_json(at);
+                        return ControlFlow::Continue(at);
+                    }
+                }
+            }
+            let line = part(bytes, line_start, line_end);
+            if let Some(last) = line.iter().rfind(|byte| !is_space(**byte)) {
+                self.last_byte = *last;
+            }
+            if line.last() == Some(&b'\n') {
+                self.line += 1;
+                self.fresh_line = true;
+            }
+        }
+        ControlFlow::Continue(at)
+    }
+
+    /// Whether a `{` in the first column can only be a new document: where no value may stand, in
+    /// the middle of a string (JSON's strings have no line breaks), or inside a record that was
+    /// not pretty-printed.
+    fn new_document_begins(&self, bytes: &[u8]) -> bool {
+        self.frame.in_string()
+            || !matches!(self.last_byte, b'[' | b',' | b':')
+            || (self.capture.is_open() && self.capture.byte(1, bytes) == Some(b'"'))
+    }
+
+    /// The open document was cut off before `at`.
+    pub(super) fn cut_off(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        reason: &str,
+        sink: &mut dyn Sink,
+    ) -> ControlFlow<()> {
+        self.mode = Mode::Lines;
+        let place = if self.capture.is_open() { self.capture.place() } else { self.place(at) };
+        let place = self.in_document(place);
+        let captured = self.capture.take(bytes, at);
+        nested::bad(place, Fault::new(code::TRUNCATED, reason), captured.text, sink)
+    }
+
+    /// `place` with the number of the record that stands there, if the document has any.
+    pub(super) fn in_document(&self, place: Place) -> Place {
+        Place { record: self.frame.container().map(|_| self.records), ..place }
+    }
+
+    fn record_ends(&mut self, bytes: &[u8], end: usize, sink: &mut dyn Sink) -> ControlFlow<()> {
+        let captured = self.capture.take(bytes, end);
+        let place = captured.place;
+        let max = self.opener.options.max_event as u64;
+        let Some(container) = self.frame.container().filter(|_| captured.size <= max) else {
+            let place = Place { record: Some(self.records), ..place };
+            self.records += 1;
+            return nested::bad(place, too_large(captured.size, max), captured.text, sink);
+        };
+        if self.frame.is_control() {
+            let place = Place { record: Some(self.records), ..place };
+            self.records += 1;
+            return sink.no_events(place, CONTROL_MESSAGE);
+        }
+        self.opener.record(container, place, captured.text, &mut self.records, sink)
+    }
+
+    fn document_ends(&mut self, bytes: &[u8], end: usize, sink: &mut dyn Sink) -> ControlFlow<()> {
+        let first_key = self.first_key.take();
+        if self.frame.container().is_some() {
+            return if self.frame.is_control() && self.records == 0 {
+                sink.no_events(self.capture.place(), CONTROL_MESSAGE)
+            } else {
+                ControlFlow::Continue(())
+            };
+        }
+        let captured = self.capture.take(bytes, end);
+        let place = captured.place;
+        let max = self.opener.options.max_event as u64;
+        if captured.size > max {
+            return nested::bad(place, too_large(captured.size, max), captured.text, sink);
+        }
+        let is_event = self.opener.document(place, captured.text, &mut self.records, sink)?;
+        if let Some(key) = first_key.filter(|_| is_event) {
+            self.opener.keys.learn(key);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn too_large(size: u64, max: u64) -> Fault {
+    let reason = format!("an event of {size} bytes, over the limit of {max}");
+    Fault::new(code::TOO_LARGE, reason)
+}

@@ -1,0 +1,157 @@
+//! Lines that are single events, found and handed on untouched.
+
+use std::ops::ControlFlow;
+
+use memchr::memmem;
+
+use super::{Mode, Splitter};
+use crate::bytes::{from, is_space, part};
+use crate::sink::{Place, Sink};
+use crate::sniff::{REACH, Sniff};
+
+/// Why a run of plain lines ends.
+enum Stop {
+    /// White space, or nothing more in this piece.
+    Space,
+    /// A line that is not over in this piece.
+    Carry,
+    /// A byte order mark.
+    Bom,
+    /// A line that is no plain event, with its first key.
+    Document(Option<Vec<u8>>),
+    /// A line that is no JSON.
+    NotJson,
+}
+
+impl Splitter {
+    /// Hands on the plain lines from `at` on; returns where something else begins.
+    pub(super) fn lines(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        sink: &mut dyn Sink,
+    ) -> ControlFlow<(), usize> {
+        if !self.carry.is_empty() {
+            return self.carried_line(bytes, at, sink);
+        }
+        let start = self.skip_space(bytes, at);
+        let place = self.place(start);
+        let mut end = start;
+        let stop = loop {
+            let rest = from(bytes, end);
+            match self.opener.keys.sniff(rest) {
+                Sniff::Plain => match memchr::memchr(b'\n', rest) {
+                    None => break Stop::Carry,
+                    Some(newline) if self.is_whole(part(rest, 0, newline)) => {
+                        end += newline + 1;
+                        self.line += 1;
+                    }
+                    Some(_) => break Stop::Document(None),
+                },
+                Sniff::Unknown(key) => break Stop::Document(Some(key.to_vec())),
+                Sniff::Document => break Stop::Document(None),
+                Sniff::NotJson => break Stop::NotJson,
+                Sniff::Bom => break Stop::Bom,
+                Sniff::More => break Stop::Carry,
+            }
+            if bytes.get(end).is_none_or(|byte| is_space(*byte)) {
+                break Stop::Space;
+            }
+        };
+        if end > start {
+            sink.lines(place, part(bytes, start, end))?;
+        }
+        match stop {
+            Stop::Space => {}
+            Stop::Bom => end += 3,
+            Stop::Document(first_key) => self.expect_document(first_key),
+            Stop::NotJson => self.skip_not_json(end),
+            Stop::Carry => {
+                self.carry_start = self.place(end).offset;
+                self.carry.extend_from_slice(from(bytes, end));
+                end = bytes.len();
+            }
+        }
+        ControlFlow::Continue(end)
+    }
+
+    /// Goes on with a line that earlier pieces began.
+    fn carried_line(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        sink: &mut dyn Sink,
+    ) -> ControlFlow<(), usize> {
+        let mut end = self.line_end(bytes, at);
+        if self.opener.keys.sniff(&self.carry) == Sniff::More {
+            // What is no plain line is better read from the piece: take no more than tells.
+            end = end.min(at + REACH);
+        }
+        self.carry.extend_from_slice(part(bytes, at, end));
+        let is_over = self.carry.last() == Some(&b'\n');
+        match self.opener.keys.sniff(&self.carry) {
+            Sniff::Plain | Sniff::More
+                if !is_over && self.carry.len() <= self.opener.options.max_event => {}
+            _ => self.carry_ends(sink)?,
+        }
+        ControlFlow::Continue(end)
+    }
+
+    /// The carried line is over, or is known to be no plain line.
+    pub(super) fn carry_ends(&mut self, sink: &mut dyn Sink) -> ControlFlow<()> {
+        let mut carried = std::mem::take(&mut self.carry);
+        let (mut rest, mut start) = (carried.as_slice(), self.carry_start);
+        let is_over = rest.last() == Some(&b'\n');
+        let line = rest.strip_suffix(b"\n").unwrap_or(rest);
+        match self.opener.keys.sniff(rest) {
+            Sniff::Plain if self.is_whole(line) => {
+                let place = Place { offset: start, line: self.line, record: None };
+                self.line += u64::from(is_over);
+                sink.lines(place, rest)?;
+                carried.clear();
+                self.carry = carried;
+                return ControlFlow::Continue(());
+            }
+            Sniff::Bom => {
+                rest = from(rest, 3);
+                start += 3;
+            }
+            Sniff::Unknown(key) => {
+                let key = key.to_vec();
+                self.expect_document(Some(key));
+            }
+            Sniff::More if rest.first() != Some(&b'{') => self.skip_not_json(0),
+            Sniff::Plain | Sniff::Document | Sniff::More => self.expect_document(None),
+            Sniff::NotJson => self.skip_not_json(0),
+        }
+        self.feed_carried(rest, start, sink)
+    }
+
+    /// Whether a line that begins as a plain event also ends as one: else it goes on in the next
+    /// line, or holds another document, or is too long.
+    fn is_whole(&self, line: &[u8]) -> bool {
+        let last = line.iter().rposition(|byte| !is_space(*byte));
+        last.and_then(|last| line.get(last)) == Some(&b'}')
+            && line.len() <= self.opener.options.max_event
+            && self.two_documents.find(line).is_none()
+    }
+
+    fn skip_space(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        while let Some(byte) = bytes.get(at).filter(|byte| is_space(**byte)) {
+            self.line += u64::from(*byte == b'\n');
+            at += 1;
+        }
+        at
+    }
+
+    fn expect_document(&mut self, first_key: Option<Vec<u8>>) {
+        self.first_key = first_key;
+        self.mode = Mode::Between;
+    }
+}
+
+/// What stands in a line only where one document follows another (or in a string, which costs
+/// that line a closer look).
+pub(super) fn two_documents() -> memmem::Finder<'static> {
+    memmem::Finder::new(b"}{")
+}

@@ -1,0 +1,87 @@
+//! What cannot be followed: skipped as it streams by, and reported.
+
+use std::ops::ControlFlow;
+
+use super::{Mode, Splitter};
+use crate::bytes::trim;
+use crate::nested;
+use crate::sink::{Fault, Place, Sink, code};
+
+/// Why something is skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The rest of a line is no JSON. The next line is another matter.
+    NotJson,
+    /// A document went wrong at this place. It is over where a line begins like a document.
+    BadJson(Place),
+}
+
+impl Splitter {
+    /// The line is no JSON from `at` on.
+    pub(super) fn skip_not_json(&mut self, at: usize) {
+        self.capture.begin(at, self.place(at));
+        self.fresh_line = false;
+        self.mode = Mode::Skip(Why::NotJson);
+    }
+
+    /// The open document goes wrong at `at`.
+    pub(super) fn skip_bad_json(&mut self, at: usize) {
+        let place = self.place(at);
+        if !self.capture.is_open() {
+            self.capture.begin(at, place);
+        }
+        self.fresh_line = false;
+        self.mode = Mode::Skip(Why::BadJson(place));
+    }
+
+    pub(super) fn skip(
+        &mut self,
+        why: Why,
+        bytes: &[u8],
+        mut at: usize,
+        sink: &mut dyn Sink,
+    ) -> ControlFlow<(), usize> {
+        while at < bytes.len() {
+            let first_column = std::mem::take(&mut self.fresh_line);
+            if first_column && matches!(bytes.get(at), Some(b'{' | b'[')) {
+                self.skip_ends(why, bytes, at, sink)?;
+                return ControlFlow::Continue(at);
+            }
+            let start = at;
+            at = self.line_end(bytes, start);
+            if at.checked_sub(1).and_then(|last| bytes.get(last)) == Some(&b'\n') {
+                self.line += 1;
+                if why == Why::NotJson {
+                    self.skip_ends(why, bytes, at, sink)?;
+                    return ControlFlow::Continue(at);
+                }
+                self.fresh_line = true;
+            }
+        }
+        ControlFlow::Continue(at)
+    }
+
+    /// Reports what was skipped up to `end`.
+    pub(super) fn skip_ends(
+        &mut self,
+        why: Why,
+        bytes: &[u8],
+        end: usize,
+        sink: &mut dyn Sink,
+    ) -> ControlFlow<()> {
+        self.mode = Mode::Lines;
+        let place = self.capture.place();
+        let (place, fault) = match why {
+            Why::NotJson => {
+                let reason = "neither a JSON object nor an array of them";
+                (place, Fault::new(code::NOT_JSON, reason))
+            }
+            Why::BadJson(Place { offset, line, .. }) => {
+                let reason = format!("not JSON from line {line}, byte {offset} of the input on");
+                (self.in_document(place), Fault::new(code::BAD_JSON, reason))
+            }
+        };
+        let text = trim(self.capture.take(bytes, end).text);
+        nested::bad(place, fault, text, sink)
+    }
+}

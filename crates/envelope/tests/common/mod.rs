@@ -1,0 +1,113 @@
+//! A sink that remembers, and ways to pack events.
+#![allow(dead_code, unreachable_pub)] // no test uses all of it
+
+use std::ops::ControlFlow;
+
+use firstseen_envelope::{Fault, Options, Place, Sink, Splitter};
+
+/// What a splitter said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    Event(Place, String),
+    NoEvents(Place, &'static str),
+    Bad(Place, &'static str, Vec<u8>),
+}
+
+/// Remembers everything, lines one by one.
+#[derive(Default)]
+pub struct Memory(pub Vec<Said>);
+
+impl Sink for Memory {
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        assert_eq!(place.record, None);
+        let (mut offset, mut line) = (place.offset, place.line);
+        for text in chunk.split_inclusive(|byte| *byte == b'\n') {
+            let place = Place { offset, line, record: None };
+            let trimmed = String::from_utf8_lossy(text).trim_end().to_owned();
+            assert!(trimmed.starts_with('{'), "a chunk has only lines that begin an object");
+            self.0.push(Said::Event(place, trimmed));
+            offset += text.len() as u64;
+            line += 1;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
+        let text = std::str::from_utf8(text).expect("events are UTF-8");
+        assert!(text.starts_with('{') && text.ends_with('}'), "{text}");
+        self.0.push(Said::Event(place, text.to_owned()));
+        ControlFlow::Continue(())
+    }
+
+    fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
+        self.0.push(Said::NoEvents(place, what));
+        ControlFlow::Continue(())
+    }
+
+    fn bad(&mut self, place: Place, fault: Fault, text: &[u8]) -> ControlFlow<()> {
+        assert!(!fault.reason.is_empty());
+        assert!(text.len() <= firstseen_envelope::MAX_BAD_TEXT);
+        self.0.push(Said::Bad(place, fault.code, text.to_owned()));
+        ControlFlow::Continue(())
+    }
+}
+
+/// Splits `input`, pushed in pieces that end at `cuts` (in order).
+pub fn split_at(input: &[u8], cuts: &[usize], options: Options) -> Vec<Said> {
+    let mut memory = Memory::default();
+    let mut splitter = Splitter::new(options);
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([input.len()]) {
+        assert!(splitter.push(&input[start..end], &mut memory).is_continue());
+        start = end;
+    }
+    assert!(splitter.finish(&mut memory).is_continue());
+    memory.0
+}
+
+/// Splits `input`, pushed as a whole.
+pub fn split(input: impl AsRef<[u8]>) -> Vec<Said> {
+    split_at(input.as_ref(), &[], Options::default())
+}
+
+pub fn place(offset: u64, line: u64, record: Option<u64>) -> Place {
+    Place { offset, line, record }
+}
+
+/// The texts of the events, in order.
+pub fn events(said: &[Said]) -> Vec<&str> {
+    said.iter()
+        .filter_map(|said| match said {
+            Said::Event(_, text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// All that was said, in short: events as they are, the rest as `none: what` and `bad: code`.
+pub fn brief(said: &[Said]) -> Vec<String> {
+    said.iter()
+        .map(|said| match said {
+            Said::Event(_, text) => text.clone(),
+            Said::NoEvents(_, what) => format!("none: {what}"),
+            Said::Bad(_, code, _) => format!("bad: {code}"),
+        })
+        .collect()
+}
+
+/// As a JSON string, quotes included.
+pub fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
