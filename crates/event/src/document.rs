@@ -77,23 +77,29 @@ fn from_raw(event: &Fields<'_>, names: &[&str]) -> Result<Map<String, Value>, Ev
             put(&mut document, flattened, value, 0);
         }
     }
-    if let Some(Value::Array(resources)) = raw.remove("resources") {
-        let renamed: Vec<Value> = resources.into_iter().filter_map(resource).collect();
-        if !renamed.is_empty() {
-            put(&mut document, RESOURCES, Value::Array(renamed), 0);
-        }
+    if let Some(resources) = raw.remove("resources").and_then(resources) {
+        put(&mut document, RESOURCES, resources, 0);
     }
     Ok(document)
 }
 
-fn resource(resource: Value) -> Option<Value> {
-    let Value::Object(mut raw) = resource else { return None };
+/// The resources under their ECS names: one object or a list of them.
+fn resources(raw: Value) -> Option<Value> {
     let names = [("ARN", "arn"), ("accountId", "account_id"), ("type", "type")];
-    let renamed: Map<String, Value> = names
-        .into_iter()
-        .filter_map(|(name, ecs)| Some((ecs.to_owned(), raw.remove(name)?)))
-        .collect();
-    (!renamed.is_empty()).then_some(Value::Object(renamed))
+    match raw {
+        Value::Array(items) => {
+            let renamed: Vec<Value> = items.into_iter().filter_map(resources).collect();
+            (!renamed.is_empty()).then_some(Value::Array(renamed))
+        }
+        Value::Object(mut members) => {
+            let renamed: Map<String, Value> = names
+                .into_iter()
+                .filter_map(|(name, ecs)| Some((ecs.to_owned(), members.remove(name)?)))
+                .collect();
+            (!renamed.is_empty()).then_some(Value::Object(renamed))
+        }
+        _ => None,
+    }
 }
 
 fn owned(value: Found<'_>) -> Value {

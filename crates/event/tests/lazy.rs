@@ -1,0 +1,430 @@
+//! Lazy reading agrees with serde_json and a naive reading of the whole document.
+
+mod common;
+
+use common::{Tree, leaves, object, tag, tagged, tree, write};
+use firstseen_event::{Ask, Fields, Read, Reader, Scratch, document};
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+use std::net::IpAddr;
+
+/// Runs `check` on the fields of an event.
+fn with_fields<T>(asks: &[&str], text: &str, check: impl FnOnce(&Fields<'_>) -> T) -> T {
+    let reader = Reader::new(asks.iter().map(|ask| Ask::Values((*ask).into())).collect());
+    let mut scratch = Scratch::default();
+    match reader.read(text, &mut scratch) {
+        Ok(Read::Event(fields)) => check(&fields),
+        other => panic!("{other:?} for {text}"),
+    }
+}
+
+fn values(fields: &Fields<'_>, ask: usize) -> Vec<String> {
+    let mut values: Vec<String> = fields.values(ask).map(tag).collect();
+    values.sort();
+    values
+}
+
+const ECS_KEYS: &[&str] = &[
+    "event",
+    "action",
+    "event.action",
+    "aws",
+    "cloudtrail",
+    "aws.cloudtrail",
+    "user_identity",
+    "cloudtrail.user_identity",
+    "arn",
+    "user_identity.arn",
+    "0",
+    "x/y",
+    "tags",
+    "é",
+    "other",
+];
+const ECS_ASKS: &[&str] = &[
+    "event.action",
+    "aws.cloudtrail.user_identity.arn",
+    "aws.cloudtrail.tags",
+    "tags",
+    "tags.0.x/y",
+    "event.é",
+    "arn",
+    "event.action.arn",
+];
+const TEXTS: &[&str] =
+    &["", "-", "none", "CreateStack", "a/b", "\"q\"", "\\", "ü€😀", "x", "10.0.0.1"];
+
+/// An ECS document: the mark of one, and anything.
+fn ecs_document() -> impl Strategy<Value = String> {
+    let members = object(ECS_KEYS, tree(ECS_KEYS, TEXTS));
+    (members, any::<u64>()).prop_map(|(mut document, style)| {
+        if let Tree::Object(members) = &mut document {
+            let time = ("@timestamp".to_owned(), Tree::Plain("1700000000000"));
+            members.insert(style as usize % (members.len() + 1), time);
+        }
+        write(&document, style)
+    })
+}
+
+const RAW_KEYS: &[&str] = &[
+    "userIdentity",
+    "type",
+    "principalId",
+    "arn",
+    "accountId",
+    "userName",
+    "sessionContext",
+    "sessionIssuer",
+    "attributes",
+    "mfaAuthenticated",
+    "onBehalfOf",
+    "userId",
+    "requestParameters",
+    "responseElements",
+    "ConsoleLogin",
+    "additionalEventData",
+    "UserName",
+    "stackName",
+    "tags",
+    "errorCode",
+    "errorMessage",
+    "sourceIPAddress",
+    "recipientAccountId",
+    "resources",
+    "ARN",
+    "readOnly",
+    "tlsDetails",
+    "tlsVersion",
+    "awsRegion",
+    "eventID",
+];
+const RAW_TEXTS: &[&str] = &[
+    "",
+    "-",
+    "none",
+    "AssumedRole",
+    "FederatedUser",
+    "IdentityCenterUser",
+    "Root",
+    "IAMUser",
+    "alice",
+    "AROA:session",
+    "10.0.0.1",
+    "::1",
+    "AWS Internal",
+    "TLSv1.3",
+    "Failure",
+    "Success",
+    "x\"y",
+];
+
+/// A raw event: known objects with known keys, so that paths are met, and anything.
+fn raw_event() -> impl Strategy<Value = String> {
+    let shallow = object(RAW_KEYS, common::scalar(RAW_TEXTS)).boxed();
+    let middle = object(RAW_KEYS, prop_oneof![shallow, common::scalar(RAW_TEXTS)]).boxed();
+    let values = prop_oneof![middle, tree(RAW_KEYS, RAW_TEXTS)];
+    let name = prop::sample::select(&["ConsoleLogin", "UserAuthentication", "CreateStack"][..]);
+    (prop::collection::vec((prop::sample::select(RAW_KEYS), values), 0..10), name, any::<u64>())
+        .prop_map(|(members, name, style)| {
+            let members = members.into_iter().map(|(key, value)| (key.to_owned(), value));
+            let mut members: Vec<_> = members.collect();
+            for (key, text) in [
+                ("eventName", name),
+                ("eventSource", "cloudformation.amazonaws.com"),
+                ("eventTime", "2024-05-01T10:00:00Z"),
+            ] {
+                let place = style as usize % (members.len() + 1);
+                members.insert(place, (key.to_owned(), Tree::Text(text.to_owned())));
+            }
+            write(&Tree::Object(members), style)
+        })
+}
+
+/// The naive reading of a raw event: everything blank taken out, then one row after the other.
+struct Naive(Vec<(String, Value)>);
+
+impl Naive {
+    fn new(text: &str) -> Self {
+        let value: Value = serde_json::from_str(text).expect("valid");
+        let blank = |value: &Value| matches!(value.as_str(), Some("" | "-" | "none"));
+        Self(leaves(&value).into_iter().filter(|(_, value)| !blank(value)).collect())
+    }
+
+    fn all(&self, path: &str) -> Vec<&Value> {
+        self.0.iter().filter(|(name, _)| name == path).map(|(_, value)| value).collect()
+    }
+
+    /// The only value of a path, as text.
+    fn one(&self, path: &str) -> Option<String> {
+        let value = *self.all(path).first()?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
+
+    /// Whether each path has one value at most: the order among several is another matter.
+    fn is_plain(&self, paths: &[&str]) -> bool {
+        paths.iter().all(|path| self.all(path).len() <= 1)
+    }
+
+    fn outcome(&self) -> String {
+        let failed = self.one("errorCode").or_else(|| self.one("errorMessage")).is_some();
+        let login = self.one("responseElements.ConsoleLogin").map(|text| text.to_lowercase());
+        let login = login.filter(|_| self.one("eventName").as_deref() == Some("ConsoleLogin"));
+        login.unwrap_or_else(|| if failed { "failure" } else { "success" }.to_owned())
+    }
+
+    fn user_name(&self) -> Option<String> {
+        let issuer = "userIdentity.sessionContext.sessionIssuer.userName";
+        let center = self.one("eventName").as_deref() == Some("UserAuthentication");
+        let by_type = match self.one("userIdentity.type").unwrap_or_default().as_str() {
+            "AssumedRole" | "FederatedUser" => self.one(issuer),
+            "IdentityCenterUser" if center => self.one("additionalEventData.UserName"),
+            _ => None,
+        };
+        by_type.or_else(|| self.one("userIdentity.userName"))
+    }
+
+    fn user_id(&self) -> Option<String> {
+        let center = self.one("userIdentity.type").as_deref() == Some("IdentityCenterUser");
+        let path =
+            if center { "userIdentity.onBehalfOf.userId" } else { "userIdentity.principalId" };
+        self.one(path)
+    }
+}
+
+const RAW_ASKS: &[&str] = &[
+    "event.outcome",
+    "user.name",
+    "user.id",
+    "cloud.account.id",
+    "source.ip",
+    "source.address",
+    "cloud.region",
+    "aws.cloudtrail.user_identity.type",
+    "aws.cloudtrail.resources.arn",
+    "aws.cloudtrail.read_only",
+    "aws.cloudtrail.flattened.request_parameters.stackName",
+    "aws.cloudtrail.flattened.response_elements.tags",
+    "event.id",
+    "event.action",
+    "aws.cloudtrail.user_identity.session_context.mfa_authenticated",
+];
+const RAW_PATHS: &[&str] = &[
+    "errorCode",
+    "errorMessage",
+    "responseElements.ConsoleLogin",
+    "userIdentity.type",
+    "userIdentity.userName",
+    "userIdentity.principalId",
+    "userIdentity.onBehalfOf.userId",
+    "userIdentity.sessionContext.sessionIssuer.userName",
+    "additionalEventData.UserName",
+    "userIdentity.accountId",
+    "recipientAccountId",
+    "sourceIPAddress",
+];
+
+fn naive_raw(naive: &Naive, ask: &str) -> Vec<String> {
+    let text = |text: Option<String>| {
+        text.map(|text| Value::String(text).to_string()).into_iter().collect::<Vec<_>>()
+    };
+    let copied = |path: &str| tagged(naive.all(path).into_iter());
+    match ask {
+        "event.outcome" => text(Some(naive.outcome())),
+        "user.name" => text(naive.user_name()),
+        "user.id" => text(naive.user_id()),
+        "cloud.account.id" => {
+            let own = copied("userIdentity.accountId");
+            if own.is_empty() { copied("recipientAccountId") } else { own }
+        }
+        "source.ip" => text(naive.one("sourceIPAddress").filter(|ip| ip.parse::<IpAddr>().is_ok())),
+        "source.address" => copied("sourceIPAddress"),
+        "cloud.region" => copied("awsRegion"),
+        "event.id" => copied("eventID"),
+        "event.action" => copied("eventName"),
+        "aws.cloudtrail.user_identity.type" => copied("userIdentity.type"),
+        "aws.cloudtrail.resources.arn" => copied("resources.ARN"),
+        "aws.cloudtrail.read_only" => copied("readOnly"),
+        "aws.cloudtrail.user_identity.session_context.mfa_authenticated" => {
+            copied("userIdentity.sessionContext.attributes.mfaAuthenticated")
+        }
+        flattened => {
+            let path = flattened.replace("aws.cloudtrail.flattened.", "");
+            let path = path.replace("request_parameters", "requestParameters");
+            copied(&path.replace("response_elements", "responseElements"))
+        }
+    }
+}
+
+/// The values of a field in a nested document.
+fn in_document(document: &Map<String, Value>, field: &str) -> Vec<String> {
+    let all = leaves(&Value::Object(document.clone()));
+    tagged(all.iter().filter(|(name, _)| name == field).map(|(_, value)| value))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 800,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn ecs_documents(text in ecs_document()) {
+        let value: Value = serde_json::from_str(&text).expect("valid");
+        let naive = leaves(&value);
+        let whole = document(&text).expect("readable");
+        with_fields(ECS_ASKS, &text, |fields| {
+            prop_assert!(!fields.is_raw_cloudtrail());
+            for (ask, name) in ECS_ASKS.iter().enumerate() {
+                let found = naive.iter().filter(|(path, _)| path == name).map(|(_, value)| value);
+                let expected = tagged(found);
+                prop_assert_eq!(values(fields, ask), &expected[..], "{} in {}", name, text);
+                prop_assert_eq!(fields.has(ask), !expected.is_empty());
+                prop_assert_eq!(in_document(&whole, name), expected, "{} of {}", name, text);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn raw_events(text in raw_event()) {
+        let naive = Naive::new(&text);
+        let whole = document(&text).expect("readable");
+        with_fields(RAW_ASKS, &text, |fields| {
+            prop_assert!(fields.is_raw_cloudtrail());
+            for (ask, name) in RAW_ASKS.iter().enumerate() {
+                let lazy = values(fields, ask);
+                if naive.is_plain(RAW_PATHS) {
+                    prop_assert_eq!(&lazy, &naive_raw(&naive, name), "{} in {}", name, text);
+                }
+                // Of a list under a flattened path the document keeps what the event has.
+                prop_assert_eq!(in_document(&whole, name), lazy, "{} of {}", name, text);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn patterns_over_names_find_what_the_names_find(text in ecs_document()) {
+        let reader = Reader::new(vec![Ask::Matching("*.a*".into())]);
+        let mut scratch = Scratch::default();
+        let Ok(Read::Event(fields)) = reader.read(&text, &mut scratch) else { panic!() };
+        // A pattern sees both of two equal keys; the naive reading only the last.
+        let naive = leaves(&serde_json::from_str(&text).expect("valid"));
+        let expected = naive.iter().filter(|(name, _)| name.contains(".a"));
+        let found = values(&fields, 0);
+        for value in tagged(expected.map(|(_, value)| value)) {
+            prop_assert!(found.contains(&value), "{} in {}", value, text);
+        }
+    }
+
+    #[test]
+    fn objects_are_the_texts_of_the_objects(text in ecs_document()) {
+        let reader = Reader::new(vec![Ask::Objects("event".into()), Ask::Values("event.action".into())]);
+        let mut scratch = Scratch::default();
+        let Ok(Read::Event(fields)) = reader.read(&text, &mut scratch) else { panic!() };
+        let value: Value = serde_json::from_str(&text).expect("valid");
+        fn objects(value: Option<&Value>, found: &mut Vec<Value>) {
+            match value {
+                Some(Value::Array(items)) => items.iter().for_each(|item| objects(Some(item), found)),
+                Some(object @ Value::Object(_)) => found.push(object.clone()),
+                _ => {}
+            }
+        }
+        let mut expected = Vec::new();
+        objects(value.get("event"), &mut expected);
+        let parsed: Vec<Value> =
+            fields.objects(0).map(|text| serde_json::from_str(text).expect("valid")).collect();
+        prop_assert_eq!(parsed, expected);
+    }
+
+    #[test]
+    fn valid_is_what_serde_json_takes_for_valid(
+        text in prop_oneof![ecs_document(), raw_event()],
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 0..3),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        const ODD: &[u8] = b"{}[]\",:\\u0e.-+ tfn\n\x01/dD8";
+        let mut bytes = text.into_bytes();
+        for (place, byte, how) in edits {
+            let at = place.index(bytes.len());
+            let byte = ODD[byte as usize % ODD.len()];
+            match how {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                _ => { bytes.remove(at); }
+            }
+            if bytes.is_empty() {
+                bytes.push(byte);
+            }
+        }
+        if let Some(cut) = cut {
+            let at = cut.index(bytes.len());
+            bytes.truncate(at);
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let reader = Reader::new(ECS_ASKS.iter().map(|ask| Ask::Values((*ask).into())).collect());
+        let mut scratch = Scratch::default();
+        let serde = serde_json::from_str::<Map<String, Value>>(&text);
+        let ours = reader.read(&text, &mut scratch);
+        prop_assert_eq!(ours.is_ok(), serde.is_ok(), "{:?} {:?} {}", ours, serde, text);
+        if let Err(error) = ours {
+            prop_assert!(error.at <= text.len());
+        }
+    }
+
+    #[test]
+    fn nothing_makes_it_panic(text in "[{}\\[\\]\",:\\\\u0-9a-f.eE+ -]{0,60}") {
+        let reader = Reader::new(vec![Ask::Values("a".into()), Ask::Matching("*".into())]);
+        let mut scratch = Scratch::default();
+        for text in [text.clone(), format!("{{\"a\":{text}}}"), format!("{{\"eventName\":1,\"eventSource\":{text}}}")] {
+            let serde = serde_json::from_str::<Map<String, Value>>(&text);
+            match reader.read(&text, &mut scratch) {
+                Ok(Read::Event(fields)) => {
+                    let _ = (fields.values(0).count(), fields.values(1).count(), fields.time_ms());
+                    prop_assert!(serde.is_ok(), "{}", text);
+                }
+                Ok(_) => {}
+                Err(_) => prop_assert!(serde.is_err(), "{}", text),
+            }
+            prop_assert_eq!(document(&text).is_ok(), serde.is_ok());
+        }
+    }
+}
+
+#[test]
+fn the_last_of_equal_keys_counts() {
+    for (text, expected) in [
+        (r#"{"event":{"action":"a","action":"b"}}"#, &["b"][..]),
+        (r#"{"event":{"action":"a"},"event":{"action":"b"}}"#, &["b"]),
+        (r#"{"event":{"action":"a"},"event":{}}"#, &[]),
+        (r#"{"event":{"action":"a"},"event":1}"#, &[]),
+        (r#"{"event":{"action":"a"},"\u0065vent":{"action":"b"}}"#, &["b"]),
+        (r#"{"event":{"action":"a"},"event.action":"b"}"#, &["a", "b"]),
+        (
+            r#"{"event.action":"a","event":{"x":1,"action":["b","c"]},"event.action":"d"}"#,
+            &["b", "c", "d"],
+        ),
+        (r#"{"event":[{"action":"a"},{"action":"b","action":"c"}]}"#, &["a", "c"]),
+    ] {
+        with_fields(&["event.action"], text, |fields| {
+            let found: Vec<String> =
+                fields.values(0).map(|value| value.into_text().into_owned()).collect();
+            assert_eq!(found, expected, "{text}");
+        });
+    }
+}
+
+#[test]
+fn the_caseless_twin_is_lower_case() {
+    let text = r#"{"process":{"name":["CMD.exe","É"],"pid":7}}"#;
+    with_fields(
+        &["process.name.caseless", "process.pid.caseless", "process.name"],
+        text,
+        |fields| {
+            assert_eq!(values(fields, 0), ["\"cmd.exe\"", "\"é\""]);
+            assert_eq!(values(fields, 1), ["7"]);
+            assert_eq!(values(fields, 2), ["\"CMD.exe\"", "\"É\""]);
+        },
+    );
+}
