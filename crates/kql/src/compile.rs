@@ -1,0 +1,157 @@
+//! From what was typed to what it means.
+//!
+//! In: a syntax tree. Out: a [`Query`]: fields by index, literals as conditions made for the type
+//! of their field, values that are joined by `or` in one clause. It never changes what matches.
+
+use crate::condition::{self, Bound, Condition};
+use crate::error::SyntaxError;
+use crate::query::{FieldRef, Node, Query, count, intern};
+use crate::syntax::{Clause, Field, Literal, Tree};
+use crate::types::{FieldType, field_type};
+
+/// Compiles the tree of `text`.
+pub(crate) fn compile(text: &str, tree: &Tree<Clause>) -> Result<Query, SyntaxError> {
+    let mut scope = Scope { text, prefix: String::new(), fields: vec![] };
+    let meaning = scope.query(tree)?;
+    let mut nodes = vec![];
+    emit(meaning, &mut nodes);
+    Ok(Query { fields: scope.fields, nodes })
+}
+
+/// A leaf of the compiled tree.
+enum Leaf {
+    Everything,
+    Is { field: u32, conditions: Vec<Condition> },
+    Nested { field: u32, inner: Box<Tree<Leaf>> },
+}
+
+/// The event, or the objects of a nested query, with the fields asked of it so far.
+struct Scope<'a> {
+    text: &'a str,
+    /// The path of the objects with a dot after it: types go by full names.
+    prefix: String,
+    fields: Vec<FieldRef>,
+}
+
+impl Scope<'_> {
+    fn query(&mut self, tree: &Tree<Clause>) -> Result<Tree<Leaf>, SyntaxError> {
+        Ok(match tree {
+            Tree::And(items) => Tree::and(self.queries(items)?),
+            Tree::Or(items) => Tree::or(self.queries(items)?),
+            Tree::Not(item) => Tree::negate(self.query(item)?),
+            Tree::Leaf(Clause::Everything) => Tree::Leaf(Leaf::Everything),
+            Tree::Leaf(Clause::Is { field, values }) => {
+                let kind = self.kind(field);
+                self.values(field, kind, values)?
+            }
+            Tree::Leaf(Clause::Range { field, comparison, at, value }) => {
+                let bound =
+                    Bound::parse(self.kind(field), value).map_err(|(reason, expected)| {
+                        let message = format!("cannot compare with `{value}`: {reason}");
+                        SyntaxError::new(self.text, *at, "bad_range", message, expected)
+                    })?;
+                let range = Condition::Range(*comparison, bound);
+                self.leaf(field, vec![range])
+            }
+            Tree::Leaf(Clause::Nested { path, inner }) => {
+                let prefix = format!("{}{path}.", self.prefix);
+                let mut object = Scope { text: self.text, prefix, fields: vec![] };
+                let inner = Box::new(object.query(inner)?);
+                let field = FieldRef::Nested { path: path.clone(), inner: object.fields };
+                Tree::Leaf(Leaf::Nested { field: intern(&mut self.fields, field), inner })
+            }
+        })
+    }
+
+    fn queries(&mut self, items: &[Tree<Clause>]) -> Result<Vec<Tree<Leaf>>, SyntaxError> {
+        items.iter().map(|item| self.query(item)).collect()
+    }
+
+    fn kind(&self, field: &Field) -> FieldType {
+        match field {
+            FieldRef::Name(name) | FieldRef::Pattern(name) => {
+                field_type(&format!("{}{name}", self.prefix))
+            }
+            FieldRef::Nested { .. } => FieldType::Keyword,
+        }
+    }
+
+    /// A value list, distributed over the field: each part may be met by another value.
+    fn values(
+        &mut self,
+        field: &Field,
+        kind: FieldType,
+        tree: &Tree<Literal>,
+    ) -> Result<Tree<Leaf>, SyntaxError> {
+        Ok(match tree {
+            Tree::Leaf(literal) => {
+                let condition = condition::of_literal(self.text, kind, literal)?;
+                self.leaf(field, vec![condition])
+            }
+            Tree::Not(item) => Tree::negate(self.values(field, kind, item)?),
+            Tree::And(items) => {
+                let parts = items.iter().map(|item| self.values(field, kind, item));
+                Tree::and(parts.collect::<Result<_, _>>()?)
+            }
+            Tree::Or(items) => {
+                // Plain values are looked at together, in one pass over the field.
+                let mut conditions = vec![];
+                let mut others = vec![];
+                for item in items {
+                    match item {
+                        Tree::Leaf(literal) => {
+                            conditions.push(condition::of_literal(self.text, kind, literal)?);
+                        }
+                        other => others.push(self.values(field, kind, other)?),
+                    }
+                }
+                if !conditions.is_empty() {
+                    others.insert(0, self.leaf(field, conditions));
+                }
+                Tree::or(others)
+            }
+        })
+    }
+
+    fn leaf(&mut self, field: &Field, conditions: Vec<Condition>) -> Tree<Leaf> {
+        // `*:*` is how Kibana writes "every event".
+        let any_field = matches!(field, FieldRef::Pattern(pattern) if pattern == "*");
+        Tree::Leaf(if any_field && conditions == [Condition::Exists] {
+            Leaf::Everything
+        } else {
+            Leaf::Is { field: intern(&mut self.fields, field.clone()), conditions }
+        })
+    }
+}
+
+/// Appends a tree to the list, each node before what is below it.
+fn emit(tree: Tree<Leaf>, nodes: &mut Vec<Node>) {
+    let at = nodes.len();
+    match tree {
+        Tree::Leaf(Leaf::Everything) => nodes.push(Node::Everything),
+        Tree::Leaf(Leaf::Is { field, conditions }) => nodes.push(Node::Is { field, conditions }),
+        Tree::Leaf(Leaf::Nested { field, inner }) => {
+            nodes.push(Node::Nested { field, len: 0 });
+            emit(*inner, nodes);
+        }
+        Tree::Not(item) => {
+            nodes.push(Node::Not { len: 0 });
+            emit(*item, nodes);
+        }
+        Tree::And(items) => {
+            nodes.push(Node::And { len: 0 });
+            items.into_iter().for_each(|item| emit(item, nodes));
+        }
+        Tree::Or(items) => {
+            nodes.push(Node::Or { len: 0 });
+            items.into_iter().for_each(|item| emit(item, nodes));
+        }
+    }
+    let below = count(nodes.len() - at - 1);
+    if let Some(
+        Node::And { len } | Node::Or { len } | Node::Not { len } | Node::Nested { len, .. },
+    ) = nodes.get_mut(at)
+    {
+        *len = below;
+    }
+}

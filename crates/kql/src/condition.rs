@@ -1,0 +1,233 @@
+//! What one value of a field has to meet.
+//!
+//! In: a literal and the type of its field; later, values. Out: a condition, and whether a value
+//! meets it. It never sees more than one value: arrays are the caller's.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use crate::date::{self, Date};
+use crate::error::SyntaxError;
+use crate::ip::{self, Network, NotANetwork};
+use crate::matches::Value;
+use crate::number;
+use crate::syntax::{Comparison, Literal, Word};
+use crate::types::FieldType;
+use crate::wildcard::{Glob, Wildcard};
+use crate::words;
+
+/// A test of one value, made for the type of its field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Condition {
+    /// `*`: any value.
+    Exists,
+    /// `null`: no value is null, so none meets it.
+    Null,
+    /// This text, as it is written.
+    Exact(String),
+    /// A KQL wildcard.
+    Glob(Glob),
+    /// An Elasticsearch DSL wildcard that no simpler condition says.
+    Wildcard(Wildcard),
+    /// Text field: these words.
+    Words(String),
+    /// Text field: one word, or the whole text, under a wildcard.
+    WordGlob(Glob, Wildcard),
+    /// A number, by value.
+    Number(String),
+    /// A boolean.
+    Bool(bool),
+    /// An address within a network.
+    Network(Network),
+    /// A date within the one written.
+    Date(Date),
+    /// On one side of a bound.
+    Range(Comparison, Bound),
+}
+
+/// What a range compares with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Bound {
+    /// By value.
+    Number(String),
+    /// In time.
+    Date(Date),
+    /// By address.
+    Address(u128),
+    /// By bytes; JSON numbers by value, if this is a number too.
+    Text(String),
+}
+
+/// The condition of `field: literal`. Text that does not fit the field's type is compared as text.
+pub(crate) fn of_literal(
+    text: &str,
+    kind: FieldType,
+    literal: &Literal,
+) -> Result<Condition, SyntaxError> {
+    let value = match &literal.word {
+        Word::Wildcard(pieces) => return Ok(of_pieces(pieces.clone(), kind)),
+        Word::Plain(value) if value == "null" => return Ok(Condition::Null),
+        Word::Plain(value) | Word::Quoted(value) => value,
+    };
+    let as_text = || Condition::Exact(value.clone());
+    Ok(match kind {
+        FieldType::Keyword | FieldType::Wildcard => as_text(),
+        FieldType::Text => Condition::Words(value.clone()),
+        FieldType::Number if number::Decimal::parse(value).is_some() => {
+            Condition::Number(value.clone())
+        }
+        FieldType::Boolean => value.parse().map_or_else(|_| as_text(), Condition::Bool),
+        FieldType::Date => Date::parse(value).map_or_else(as_text, Condition::Date),
+        FieldType::Ip => match Network::parse(value) {
+            Ok(network) => Condition::Network(network),
+            Err(NotANetwork::NoAddress) => as_text(),
+            Err(NotANetwork::BadPrefix) => {
+                return Err(SyntaxError::new(
+                    text,
+                    literal.at,
+                    "bad_network",
+                    format!("`{value}` has a bad prefix length"),
+                    "at most /32 after an IPv4 address, /128 after an IPv6 address",
+                ));
+            }
+        },
+        FieldType::Number => as_text(),
+    })
+}
+
+fn of_pieces(pieces: Vec<String>, kind: FieldType) -> Condition {
+    let glob = Glob::new(pieces);
+    if glob.pieces.iter().all(String::is_empty) {
+        Condition::Exists
+    } else if kind == FieldType::Text {
+        let ignoring_case = glob.clone().ignoring_case();
+        Condition::WordGlob(glob, ignoring_case)
+    } else {
+        Condition::Glob(glob)
+    }
+}
+
+/// The condition of an Elasticsearch DSL wildcard, in the simplest kind that says it.
+pub(crate) fn dsl_wildcard(pattern: &str, ignore_case: bool) -> Condition {
+    let wildcard = Wildcard::parse(pattern, ignore_case);
+    match wildcard.plain_pieces() {
+        Some(pieces) => match <[String; 1]>::try_from(pieces) {
+            Ok([exact]) => Condition::Exact(exact),
+            Err(pieces) => of_pieces(pieces, FieldType::Keyword),
+        },
+        None if wildcard.pieces.iter().all(Vec::is_empty) && wildcard.pieces.len() > 1 => {
+            Condition::Exists
+        }
+        None => Condition::Wildcard(wildcard),
+    }
+}
+
+impl Condition {
+    /// Whether a value meets the condition.
+    pub(crate) fn met_by(&self, value: &Value<'_>) -> bool {
+        match self {
+            Self::Exists => true,
+            Self::Null => false,
+            Self::Exact(wanted) => value.written() == wanted,
+            Self::Glob(glob) => glob.matches(value.written()),
+            Self::Wildcard(wildcard) => wildcard.matches(value.written()),
+            Self::Words(wanted) => words::contains(value.written(), wanted),
+            Self::WordGlob(_, wildcard) => {
+                let text = value.written();
+                wildcard.matches(text) || words::words(text).any(|word| wildcard.matches(word))
+            }
+            Self::Number(wanted) => compare_numbers(value, wanted) == Some(Ordering::Equal),
+            Self::Bool(wanted) => value.written() == if *wanted { "true" } else { "false" },
+            Self::Network(network) => {
+                address(value).is_some_and(|address| network.contains(address))
+            }
+            Self::Date(date) => millis(value).is_some_and(|at| date.first <= at && at <= date.last),
+            Self::Range(comparison, bound) => {
+                bound.order_of(value, *comparison).is_some_and(|order| comparison.holds(order))
+            }
+        }
+    }
+}
+
+impl Bound {
+    /// Reads a bound for a type of field; or why it is none, and what would be one.
+    pub(crate) fn parse(
+        kind: FieldType,
+        value: &str,
+    ) -> Result<Self, (&'static str, &'static str)> {
+        match kind {
+            FieldType::Number => number::Decimal::parse(value)
+                .map(|_| Self::Number(value.to_owned()))
+                .ok_or(("the field holds numbers", "a number such as 443")),
+            FieldType::Date if value.starts_with("now") || value.contains("||") => Err((
+                "there is no clock here, so no date math",
+                "a date such as 2024-01-01 or \"2024-01-01T12:00:00Z\"",
+            )),
+            FieldType::Date => Date::parse(value).map(Self::Date).ok_or((
+                "the field holds dates",
+                "a date such as 2024-01-01 or \"2024-01-01T12:00:00Z\", or epoch milliseconds",
+            )),
+            FieldType::Ip => ip::parse_address(value)
+                .map(Self::Address)
+                .ok_or(("the field holds addresses", "an address such as 10.0.0.1 or \"::1\"")),
+            FieldType::Keyword | FieldType::Wildcard | FieldType::Text | FieldType::Boolean => {
+                Ok(Self::Text(value.to_owned()))
+            }
+        }
+    }
+
+    /// How a value stands to the bound; `None` where the two cannot be compared.
+    fn order_of(&self, value: &Value<'_>, comparison: Comparison) -> Option<Ordering> {
+        match self {
+            Self::Number(bound) => compare_numbers(value, bound),
+            Self::Date(date) => {
+                // After a day begins when it is over, before a day ends when it begins.
+                let bound = match comparison {
+                    Comparison::Greater | Comparison::AtMost => date.last,
+                    Comparison::AtLeast | Comparison::Less => date.first,
+                };
+                millis(value).map(|at| at.cmp(&bound))
+            }
+            Self::Address(bound) => address(value).map(|address| address.cmp(bound)),
+            Self::Text(bound) => match value {
+                Value::Number(written) => number::compare(written, bound),
+                _ => None,
+            }
+            .or_else(|| Some(value.written().as_bytes().cmp(bound.as_bytes()))),
+        }
+    }
+}
+
+impl Comparison {
+    fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Less => order.is_lt(),
+            Self::AtMost => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::AtLeast => order.is_ge(),
+        }
+    }
+}
+
+fn compare_numbers(value: &Value<'_>, bound: &str) -> Option<Ordering> {
+    match value {
+        Value::Bool(_) => None,
+        Value::Number(_) | Value::Text(_) => number::compare(value.written(), bound),
+    }
+}
+
+fn address(value: &Value<'_>) -> Option<u128> {
+    match value {
+        Value::Text(text) => ip::parse_address(text),
+        Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn millis(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Text(text) => date::millis(text).map(|(first, _)| first),
+        Value::Number(written) => date::epoch_millis(written),
+        Value::Bool(_) => None,
+    }
+}

@@ -1,0 +1,122 @@
+//! A fault in query text, shown at its place.
+//!
+//! In: the text, a byte offset, what was found and expected. Out: an error whose `Display` prints
+//! the line with a caret under the place. It never prints more of a line than fits a terminal.
+
+use std::fmt;
+
+/// The widest line that is printed from a query.
+const WIDTH: usize = 76;
+/// What stands before the query's line.
+const INDENT: &str = "  ";
+
+/// Query text that is not KQL, or that asks for something unsupported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// A stable name for the kind of fault, such as `unexpected` or `free_text`.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What would have been right.
+    pub expected: String,
+    /// Where, as a byte offset into the text.
+    pub at: usize,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    excerpt: String,
+    caret: usize,
+}
+
+impl SyntaxError {
+    pub(crate) fn new(
+        text: &str,
+        at: usize,
+        code: &'static str,
+        message: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        let before = text.get(..at).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line_text = text.get(line_start..).unwrap_or("").lines().next().unwrap_or("");
+        let column = before.get(line_start..).unwrap_or("").chars().count();
+        let (excerpt, caret) = excerpt(line_text, column);
+        Self {
+            code,
+            message: message.into(),
+            expected: expected.into(),
+            at,
+            line: before.matches('\n').count() + 1,
+            column: column + 1,
+            excerpt,
+            caret,
+        }
+    }
+}
+
+/// The part of a line around a column, and the column within it. Characters that would move the
+/// caret (tabs, controls) become spaces.
+fn excerpt(line: &str, column: usize) -> (String, usize) {
+    let room = WIDTH - INDENT.len();
+    let length = line.chars().count();
+    let tame = |c: char| if c.is_control() { ' ' } else { c };
+    if length.max(column + 1) <= room {
+        return (line.chars().map(tame).collect(), column);
+    }
+    // The place stands in the middle where both sides are cut.
+    let start = column.saturating_sub(room / 2).min((length + 1).saturating_sub(room));
+    let cut_left = start > 0;
+    let cut_right = start + room < length;
+    let mut shown = String::new();
+    for (index, c) in line.chars().skip(start).take(room).enumerate() {
+        let cut = (cut_left && index == 0) || (cut_right && index + 1 == room);
+        shown.push(if cut { '…' } else { tame(c) });
+    }
+    (shown, column - start)
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} (line {}, column {})", self.message, self.line, self.column)?;
+        writeln!(f, "{INDENT}{}", self.excerpt)?;
+        writeln!(f, "{INDENT}{:caret$}^", "", caret = self.caret)?;
+        write!(f, "expected {}", self.expected)
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, at: usize) -> String {
+        SyntaxError::new(text, at, "test", "wrong", "right").to_string()
+    }
+
+    #[test]
+    fn points_at_the_place() {
+        assert_eq!(
+            shown("a:b\n  and\tc d", 9),
+            "wrong (line 2, column 6)\n    and c d\n       ^\nexpected right"
+        );
+        assert_eq!(shown("", 0), "wrong (line 1, column 1)\n  \n  ^\nexpected right");
+    }
+
+    #[test]
+    fn cuts_long_lines_around_the_place() {
+        let text = format!("{}!{}", "ä".repeat(300), "b".repeat(300));
+        for at in [0, 40, 300, 600, 602, 700, text.len()] {
+            let error = shown(&text, at);
+            let lines: Vec<&str> = error.lines().collect();
+            assert!(lines[1].chars().count() <= WIDTH, "{error}");
+            assert!(lines[2].chars().count() <= WIDTH, "{error}");
+            let caret = lines[2].chars().position(|c| c == '^').unwrap();
+            let under = lines[1].chars().nth(caret);
+            let meant = text[at..].chars().next();
+            // At the ends of an excerpt stands the mark of the cut, never under the caret.
+            assert_eq!(under, meant, "{error}");
+        }
+    }
+}
