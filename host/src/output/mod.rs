@@ -1,0 +1,192 @@
+//! Alerts to a terminal, a pipe or a file.
+//!
+//! In: alerts as JSON, one at a time. Out: NDJSON, or text for a person. It decides nothing: what
+//! is written is what the module said, escaped where a terminal would act on it.
+pub mod escape;
+mod pretty;
+mod value;
+
+pub use pretty::pretty;
+
+use crate::place::input_name;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// How alerts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A few lines for a person.
+    Pretty,
+    /// One JSON document a line.
+    Ndjson,
+}
+
+/// Why nothing more can be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// Whoever read the pipe has gone: the end of the work, and no error to the user.
+    #[error("the output was closed")]
+    Closed,
+    /// Everything else; the text names the file.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Where alerts go. What is written may wait in memory until [`Output::flush`].
+pub struct Output {
+    writer: BufWriter<Box<dyn Write + Send>>,
+    name: String,
+    format: Format,
+    colour: bool,
+    width: usize,
+}
+
+/// The width of pretty text in a file.
+const FILE_WIDTH: usize = 80;
+
+impl Output {
+    /// Standard output; `width` is the terminal's.
+    #[must_use]
+    pub fn stdout(format: Format, colour: bool, width: usize) -> Self {
+        Self::to(Box::new(io::stdout()), "standard output", format, colour, width)
+    }
+
+    /// A file, emptied first.
+    ///
+    /// # Errors
+    /// [`OutputError::Failed`] where it cannot be made.
+    pub fn file(path: &Path, format: Format) -> Result<Self, OutputError> {
+        let name = input_name(&path.to_string_lossy());
+        let file = File::create(path).map_err(|e| {
+            OutputError::Failed(format!("{name}: cannot be written: {e}; use another path"))
+        })?;
+        Ok(Self::to(Box::new(file), &name, format, false, FILE_WIDTH))
+    }
+
+    fn to(
+        writer: Box<dyn Write + Send>,
+        name: &str,
+        format: Format,
+        colour: bool,
+        width: usize,
+    ) -> Self {
+        let writer = BufWriter::with_capacity(64 << 10, writer);
+        Self { writer, name: name.to_owned(), format, colour, width }
+    }
+
+    /// Writes an alert. Pretty text is flushed, so that it stands on the terminal when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn alert(&mut self, json: &str) -> Result<(), OutputError> {
+        match self.format {
+            Format::Ndjson => self.line(&one_line(json)),
+            Format::Pretty => {
+                let text = match serde_json::from_str(json) {
+                    Ok(alert) => pretty(&alert, self.colour, self.width),
+                    // Nested too deep to be read, for one; an alert is shown all the same.
+                    Err(_) => format!("{}\n", escape::escaped(json)),
+                };
+                self.line(&text)?;
+                self.flush()
+            }
+        }
+    }
+
+    /// Writes a line of text, as it is.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn line(&mut self, text: &str) -> Result<(), OutputError> {
+        let written =
+            self.writer.write_all(text.as_bytes()).and_then(|()| self.writer.write_all(b"\n"));
+        written.map_err(|e| self.fault(&e))
+    }
+
+    /// Hands on what waits.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn flush(&mut self) -> Result<(), OutputError> {
+        self.writer.flush().map_err(|e| self.fault(&e))
+    }
+
+    fn fault(&self, error: &io::Error) -> OutputError {
+        let name = &self.name;
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => OutputError::Closed,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                OutputError::Failed(format!(
+                    "{name}: the disk is full; its last line may be cut short, make room and run \
+                     again"
+                ))
+            }
+            _ => OutputError::Failed(format!("{name}: cannot be written: {error}")),
+        }
+    }
+}
+
+/// A line break in JSON is only ever white space, but in NDJSON it would end the document.
+fn one_line(json: &str) -> Cow<'_, str> {
+    if json.contains(['\n', '\r']) {
+        Cow::Owned(json.replace(['\n', '\r'], " "))
+    } else {
+        Cow::Borrowed(json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn ndjson_is_one_document_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alerts");
+        std::fs::write(&path, "of an earlier run, and longer than what is written now").unwrap();
+        let mut out = Output::file(&path, Format::Ndjson).unwrap();
+        out.alert(r#"{"a":1}"#).unwrap();
+        out.alert("{\n\"a\":\r\n2}").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "nothing is written by halves");
+        out.flush().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{ \"a\":  2}\n");
+    }
+
+    #[test]
+    fn what_cannot_be_read_as_json_is_shown_escaped() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut out = Output::to(Box::new(writer), "pipe", Format::Pretty, true, 80);
+        out.alert("{\"broken\x1b[31m").unwrap();
+        drop(out);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "{\"broken\\u{1b}[31m\n\n");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_told_apart() {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut out = Output::to(Box::new(writer), "pipe", Format::Ndjson, false, 80);
+        drop(reader);
+        out.alert("{}").unwrap();
+        assert!(matches!(out.flush(), Err(OutputError::Closed)));
+    }
+
+    #[test]
+    fn a_full_disk_names_the_file() {
+        let mut out = Output::file(Path::new("/dev/full"), Format::Ndjson).unwrap();
+        out.alert("{}").unwrap();
+        let error = out.flush().unwrap_err().to_string();
+        assert!(error.starts_with("/dev/full: the disk is full"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made_is_named() {
+        let error = Output::file(Path::new("/no/such/folder"), Format::Ndjson).err().unwrap();
+        assert!(error.to_string().starts_with("/no/such/folder: cannot be written"), "{error}");
+    }
+}

@@ -1,0 +1,213 @@
+//! An alert for a person, in the order of an analyst's questions.
+//!
+//! In: an alert in the ECS form. Out: a headline, then who, from where, what, what is new about it
+//! and when it was seen before. Nothing in it is taken on trust: text from events is escaped and
+//! cut at the width. What an alert does not have is left out.
+use super::value::{field, lookup, show_time, span, text, time};
+use serde_json::Value;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Where the text of a row begins.
+const INDENT: usize = 10;
+/// Narrower than this nothing can be read.
+const NARROWEST: usize = 40;
+
+/// Writes an alert as text that ends with a newline. `width` is in columns.
+#[must_use]
+pub fn pretty(alert: &Value, colour: bool, width: usize) -> String {
+    let mut page = Page { out: String::new(), colour, width: width.max(NARROWEST) };
+    let name = field(alert, "kibana.alert.rule.name").unwrap_or_else(|| "alert".to_owned());
+    page.headline(field(alert, "kibana.alert.severity"), &name);
+    page.rows("when", [join([when(alert), risk(alert)])]);
+    let evidence = [("who", who(alert)), ("from", origin(alert)), ("what", what(alert))];
+    if evidence.iter().all(|(_, rows)| rows.iter().flatten().next().is_none()) {
+        page.rows("what", [field(alert, "kibana.alert.reason")]);
+    }
+    for (label, rows) in evidence {
+        page.rows(label, rows);
+    }
+    page.rows("new", new_terms(alert));
+    page.rows("before", [before(alert)]);
+    page.rows("tactic", tactics(alert));
+    page.rows("alert", [field(alert, "kibana.alert.uuid")]);
+    page.out
+}
+
+fn when(alert: &Value) -> Option<String> {
+    let path = ["kibana.alert.original_time", "@timestamp"]
+        .into_iter()
+        .find(|path| lookup(alert, path).is_some())?;
+    time(alert, path).map(show_time).or_else(|| field(alert, path))
+}
+
+fn risk(alert: &Value) -> Option<String> {
+    field(alert, "kibana.alert.risk_score").map(|score| format!("risk score {score}"))
+}
+
+fn who(alert: &Value) -> Vec<Option<String>> {
+    let identity = |name: &str| field(alert, &format!("aws.cloudtrail.user_identity.{name}"));
+    let name = field(alert, "user.name").or_else(|| field(alert, "user.id"));
+    let account = field(alert, "cloud.account.id").map(|id| format!("account {id}"));
+    let host = field(alert, "host.name").map(|host| format!("on {host}"));
+    vec![join([name, identity("type"), account, host]), identity("arn")]
+}
+
+fn origin(alert: &Value) -> Vec<Option<String>> {
+    let address = field(alert, "source.ip").or_else(|| field(alert, "source.address"));
+    let place = join([address, field(alert, "cloud.region")]);
+    vec![place, field(alert, "user_agent.original")]
+}
+
+fn what(alert: &Value) -> Vec<Option<String>> {
+    let action = ["event.action", "event.provider", "event.outcome"].map(|path| field(alert, path));
+    let parameter =
+        |name: &str| field(alert, &format!("aws.cloudtrail.flattened.request_parameters.{name}"));
+    let stack = parameter("stackName").map(|name| ("stack", name));
+    let stack = stack.or_else(|| parameter("stackSetName").map(|name| ("stack set", name)));
+    let mut rows = vec![join(action)];
+    if let Some((kind, name)) = stack {
+        // CloudTrail keeps the address of a template, but not the text of one sent along.
+        let template = parameter("templateURL")
+            .unwrap_or_else(|| "inline, its text is not in the event".to_owned());
+        rows.extend(aligned([
+            (kind, Some(name)),
+            ("template", Some(template)),
+            ("role", parameter("roleARN")),
+            ("allows", parameter("capabilities")),
+        ]));
+    }
+    rows
+}
+
+fn new_terms(alert: &Value) -> Vec<Option<String>> {
+    let list = |path| lookup(alert, path).and_then(Value::as_array).map(Vec::as_slice);
+    let values = list("kibana.alert.new_terms").unwrap_or_default();
+    let fields = list("kibana.alert.rule.new_terms_fields").unwrap_or_default();
+    if fields.len() == values.len() {
+        let names: Vec<_> = fields.iter().map(|name| text(name).unwrap_or_default()).collect();
+        aligned(names.iter().map(String::as_str).zip(values.iter().map(text)))
+    } else {
+        values.iter().map(text).collect()
+    }
+}
+
+fn before(alert: &Value) -> Option<String> {
+    let window = match field(alert, "firstseen.window") {
+        Some(window) => format!(" (window {window})"),
+        None => String::new(),
+    };
+    let Some(shown) = field(alert, "firstseen.previous_sighting") else {
+        // Without the section nothing is known of what was before.
+        lookup(alert, "firstseen")?;
+        return Some(format!("never in the state{window}"));
+    };
+    let at = time(alert, "firstseen.previous_sighting");
+    let now = time(alert, "kibana.alert.original_time").or_else(|| time(alert, "@timestamp"));
+    Some(match (at, now) {
+        (Some(at), Some(now)) => {
+            let ago = span((now - at).num_milliseconds());
+            format!("{}, {ago} earlier{window}", show_time(at))
+        }
+        (Some(at), None) => format!("{}{window}", show_time(at)),
+        (None, _) => format!("{shown}{window}"),
+    })
+}
+
+/// A row for each tactic, with its techniques.
+fn tactics(alert: &Value) -> Vec<Option<String>> {
+    let threat = lookup(alert, "kibana.alert.rule.threat").and_then(Value::as_array);
+    let named = |entry: &Value| match (field(entry, "name"), field(entry, "id")) {
+        (Some(name), Some(id)) => Some(format!("{name} ({id})")),
+        (name, id) => name.or(id),
+    };
+    let row = |threat: &Value| {
+        let tactic = lookup(threat, "tactic").and_then(named);
+        let techniques = lookup(threat, "technique").and_then(Value::as_array);
+        join([tactic].into_iter().chain(techniques.into_iter().flatten().map(named)))
+    };
+    threat.into_iter().flatten().map(row).collect()
+}
+
+/// What there is of the parts, with commas between.
+fn join(parts: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Names and values in two columns; without a value there is no row.
+fn aligned<'n>(rows: impl IntoIterator<Item = (&'n str, Option<String>)>) -> Vec<Option<String>> {
+    let rows: Vec<_> = rows.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let widest = rows.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
+    let gap = |name: &str| " ".repeat(widest - name.width());
+    rows.into_iter().map(|(name, value)| Some(format!("{name}{}  {value}", gap(name)))).collect()
+}
+
+/// The text as it grows.
+struct Page {
+    out: String,
+    colour: bool,
+    width: usize,
+}
+
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
+
+impl Page {
+    /// `medium: First Time AWS Cloudformation Stack Creation by User`
+    fn headline(&mut self, severity: Option<String>, name: &str) {
+        let style = match severity.as_deref() {
+            Some("critical" | "high") => "\x1b[1;31m",
+            Some("medium") => "\x1b[1;33m",
+            Some("low") => "\x1b[1;36m",
+            _ => BOLD,
+        };
+        let severity = cut(severity.as_deref().unwrap_or("alert"), self.width / 2);
+        let name = cut(name, self.width.saturating_sub(severity.width() + 2));
+        self.paint(style, &severity);
+        self.out.push_str(": ");
+        self.paint(BOLD, &name);
+        self.out.push('\n');
+    }
+
+    /// Rows of one section; the label stands before the first.
+    fn rows(&mut self, label: &str, rows: impl IntoIterator<Item = Option<String>>) {
+        for (index, row) in rows.into_iter().flatten().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            self.out.push_str("  ");
+            self.paint(DIM, label);
+            self.out.push_str(&" ".repeat((INDENT - 2).saturating_sub(label.len())));
+            self.out.push_str(&cut(&row, self.width - INDENT));
+            self.out.push('\n');
+        }
+    }
+
+    fn paint(&mut self, style: &str, text: &str) {
+        if self.colour && !text.is_empty() {
+            self.out.extend([style, text, RESET]);
+        } else {
+            self.out.push_str(text);
+        }
+    }
+}
+
+/// The text, cut at so many columns; `…` stands for what is gone.
+fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 1;
+    for character in text.chars() {
+        used += character.width().unwrap_or_default();
+        if used > columns {
+            break;
+        }
+        out.push(character);
+    }
+    out.push('…');
+    out
+}
+
+#[cfg(test)]
+mod tests;
