@@ -28,7 +28,7 @@ struct Letter<'a> {
     record: Option<u64>,
     code: &'a str,
     reason: &'a str,
-    /// How long the event was, of which `raw` may be the beginning only.
+    /// How long the text was that was handed in, of which `raw` may be the beginning only.
     bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<&'a str>,
@@ -60,8 +60,8 @@ impl DeadLetter {
         let kept = &raw[..raw.len().min(MAX_RAW)];
         let text = match from_utf8(kept) {
             Ok(text) => Some(text),
-            // Cut in the middle of a letter: it is text up to there.
-            Err(e) if e.error_len().is_none() && kept.len() < raw.len() => {
+            // Cut in the middle of a letter, here or by whoever found it: text up to there.
+            Err(e) if e.error_len().is_none() && kept.len() == MAX_RAW => {
                 from_utf8(&kept[..e.valid_up_to()]).ok()
             }
             Err(_) => None,

@@ -169,7 +169,7 @@ mod tests {
         let closed = root.path().join("closed");
         fs::create_dir(&closed).unwrap();
         fs::write(root.path().join("open"), "").unwrap();
-        fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
         if fs::read_dir(&closed).is_ok() {
             eprintln!("skipped: this user may read everything");
             return;

@@ -11,9 +11,15 @@ const SMALL: usize = 1 << 14;
 /// A store that is gone when the process ends.
 #[derive(Debug)]
 pub struct Memory {
-    terms: HashMap<Box<[u8]>, (i64, Box<[u8]>)>,
+    terms: HashMap<Box<[u8]>, Row>,
     now_ms: i64,
     sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct Row {
+    expires_ms: i64,
+    value: Box<[u8]>,
 }
 
 impl Default for Memory {
@@ -24,15 +30,16 @@ impl Default for Memory {
 
 impl Store for Memory {
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        let alive = self.terms.get(key).filter(|(expires, _)| *expires > self.now_ms);
-        Ok(alive.map(|(_, value)| value.to_vec()))
+        let alive = self.terms.get(key).filter(|row| row.expires_ms > self.now_ms);
+        Ok(alive.map(|row| row.value.to_vec()))
     }
 
     fn put(&mut self, key: &[u8], value: &[u8], expires_ms: i64) -> Result<(), StateError> {
+        let row = Row { expires_ms, value: value.into() };
         match self.terms.get_mut(key) {
-            Some(row) => *row = (expires_ms, value.into()),
+            Some(old) => *old = row,
             None => {
-                self.terms.insert(key.into(), (expires_ms, value.into()));
+                self.terms.insert(key.into(), row);
             }
         }
         Ok(())
@@ -44,7 +51,7 @@ impl Store for Memory {
 
     fn commit(&mut self) -> Result<(), StateError> {
         if self.terms.len() >= self.sweep_at {
-            self.terms.retain(|_, (expires, _)| *expires > self.now_ms);
+            self.terms.retain(|_, row| row.expires_ms > self.now_ms);
             self.sweep_at = (2 * self.terms.len()).max(SMALL);
         }
         Ok(())
