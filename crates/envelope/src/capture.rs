@@ -78,6 +78,11 @@ impl Capture {
         self.start = Some(0);
     }
 
+    /// What follows stands at `start` in the next piece, not at its beginning.
+    pub(crate) fn go_on_at(&mut self, start: usize) {
+        self.start = self.start.map(|_| start);
+    }
+
     /// The byte at `index` of the record, if it has come already.
     pub(crate) fn byte(&self, index: usize, piece: &[u8]) -> Option<u8> {
         match self.carried.get(index) {

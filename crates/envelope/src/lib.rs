@@ -24,8 +24,8 @@
 //! - Every byte that is neither white space nor an envelope's frame reaches some callback.
 //! - After a fault it goes on: with the next element in an array, with the next line elsewhere. A
 //!   document that is cut off is noticed where a new one begins in the first column.
-//! - A line is decided by its first key, and a first key once seen on a single event is taken for
-//!   one from then on (never the keys that AWS's envelopes can begin with).
+//! - A line is decided by its first key, its last byte and a search for what marks an envelope;
+//!   only where these do not settle it are its other keys looked at.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

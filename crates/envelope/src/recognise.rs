@@ -77,11 +77,11 @@ pub(crate) fn recognise(container: Option<Container>, text: &[u8]) -> Kind<'_> {
         Some(Container::Records) => element_of_records(text),
         Some(Container::FirehoseRecords) => match string(fields(text, [b"data"])[0]) {
             Some(data) => Kind::Base64(data),
-            None => Kind::Event,
+            None => document(text),
         },
         Some(Container::LookupEvents) => match string(fields(text, [b"CloudTrailEvent"])[0]) {
             Some(event) => Kind::Text(event),
-            None => Kind::Event,
+            None => document(text),
         },
         Some(Container::LogEvents) => match string(fields(text, [b"message"])[0]) {
             Some(message) if message.starts_with(CONTROL_TEXT) => Kind::NoEvents(CONTROL_MESSAGE),
@@ -117,9 +117,9 @@ fn element_of_records(text: &[u8]) -> Kind<'_> {
         },
         None => match string(data) {
             Some(data) => Kind::Base64(data),
-            None => Kind::Event,
+            None => document(text),
         },
-        Some(_) => Kind::Event,
+        Some(_) => document(text),
     }
 }
 

@@ -13,20 +13,6 @@ const MAX_LEARNED: usize = 64;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// First keys of single events: CloudTrail's own, EventBridge, ECS, Elasticsearch exports.
-const PLAIN: &[&[u8]] = &[
-    b"eventVersion",
-    b"@timestamp",
-    b"version",
-    b"_index",
-    b"_id",
-    b"eventTime",
-    b"userIdentity",
-    b"ecs",
-    b"@version",
-    b"agent",
-];
-
 /// Keys that may open an envelope of several events or of none: they are never learned as plain.
 const NEVER_LEARNED: &[&[u8]] = &[
     b"Records",
@@ -89,8 +75,10 @@ pub(crate) enum Sniff<'a> {
     More,
     /// A byte order mark stands here.
     Bom,
-    /// An object whose first key is that of a single event.
+    /// An object that begins as CloudTrail's events and ECS documents do.
     Plain,
+    /// An object whose first key has been seen on single events.
+    Learned,
     /// An object with another first key; its other keys have to be looked at.
     Unknown(&'a [u8]),
     /// An array, an object whose first key does not stand on this line, or the comma before one
@@ -100,7 +88,7 @@ pub(crate) enum Sniff<'a> {
     NotJson,
 }
 
-/// The first keys known as those of single events.
+/// The first keys that have been seen on single events.
 #[derive(Debug, Default)]
 pub(crate) struct FirstKeys {
     learned: Vec<Vec<u8>>,
@@ -111,7 +99,7 @@ impl FirstKeys {
     /// line's end.
     #[inline]
     pub(crate) fn sniff<'a>(&self, line: &'a [u8]) -> Sniff<'a> {
-        // The form of nearly all lines, without the general way below.
+        // The form of nearly all lines; no envelope begins so.
         if line.starts_with(b"{\"eventVersion\"") || line.starts_with(b"{\"@timestamp\"") {
             return Sniff::Plain;
         }
@@ -139,15 +127,16 @@ impl FirstKeys {
         match memchr::memchr3(b'"', b'\\', b'\n', key) {
             None => at_end,
             Some(end) => match (key.get(end), key.get(..end)) {
-                (Some(b'"'), Some(key)) if self.is_plain(key) => Sniff::Plain,
+                (Some(b'"'), Some(b"eventVersion" | b"@timestamp")) => Sniff::Plain,
+                (Some(b'"'), Some(key)) if self.has_learned(key) => Sniff::Learned,
                 (Some(b'"'), Some(key)) => Sniff::Unknown(key),
                 _ => Sniff::Document,
             },
         }
     }
 
-    fn is_plain(&self, key: &[u8]) -> bool {
-        PLAIN.contains(&key) || self.learned.iter().any(|learned| learned == key)
+    fn has_learned(&self, key: &[u8]) -> bool {
+        self.learned.iter().any(|learned| learned == key)
     }
 
     /// A document that began with `key` turned out to be a single event.
@@ -167,7 +156,7 @@ mod tests {
         let keys = FirstKeys::default();
         for (line, expected) in [
             (r#"{"eventVersion":"1.08"}"#, Sniff::Plain),
-            (r#"{ "version" : "0"}"#, Sniff::Plain),
+            (r#"{ "@timestamp" : "0"}"#, Sniff::Plain),
             (r#"{"Records":["#, Sniff::Unknown(b"Records")),
             (r#"{"ver"#, Sniff::More),
             ("{", Sniff::More),
@@ -192,7 +181,7 @@ mod tests {
         let mut keys = FirstKeys::default();
         assert_eq!(keys.sniff(b"{\"foo\":1}"), Sniff::Unknown(b"foo"));
         keys.learn(b"foo".to_vec());
-        assert_eq!(keys.sniff(b"{\"foo\":1}"), Sniff::Plain);
+        assert_eq!(keys.sniff(b"{\"foo\":1}"), Sniff::Learned);
         keys.learn(b"owner".to_vec());
         assert_eq!(keys.sniff(b"{\"owner\":1}"), Sniff::Unknown(b"owner"));
     }

@@ -7,8 +7,6 @@
 
 use std::ops::ControlFlow;
 
-use memchr::memmem::Finder;
-
 use crate::bytes::from;
 use crate::capture::Capture;
 use crate::frame::Frame;
@@ -19,6 +17,8 @@ use crate::sniff::FirstKeys;
 mod document;
 mod lines;
 mod skip;
+
+use lines::Marks;
 
 /// How a [`Splitter`] reads.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +58,7 @@ pub struct Splitter {
     fresh_line: bool,
     /// The last byte that was no white space.
     last_byte: u8,
-    /// Finds a second document on a line.
-    two_documents: Finder<'static>,
+    marks: Marks,
     opener: Opener,
 }
 
@@ -98,7 +97,7 @@ impl Splitter {
             first_key: None,
             fresh_line: false,
             last_byte: b' ',
-            two_documents: lines::two_documents(),
+            marks: Marks::new(),
             opener,
         }
     }
@@ -118,7 +117,7 @@ impl Splitter {
     /// The stream is over: what is still open is a truncated document.
     pub fn finish(&mut self, sink: &mut dyn Sink) -> ControlFlow<()> {
         while self.mode == Mode::Lines && !self.carry.is_empty() {
-            self.carry_ends(sink)?;
+            self.carry_ends(0, sink)?;
         }
         match self.mode {
             Mode::Lines | Mode::Between => ControlFlow::Continue(()),
@@ -143,11 +142,19 @@ impl Splitter {
         ControlFlow::Continue(())
     }
 
-    /// Reads, in the present mode, what had been carried and stands at `start` in the stream.
-    fn feed_carried(&mut self, carried: &[u8], start: u64, sink: &mut dyn Sink) -> ControlFlow<()> {
+    /// Reads, in the present mode, what had been carried and stands at `start` in the stream. It
+    /// ends at `end` in the present piece.
+    fn feed_carried(
+        &mut self,
+        carried: &[u8],
+        start: u64,
+        end: usize,
+        sink: &mut dyn Sink,
+    ) -> ControlFlow<()> {
         let base = std::mem::replace(&mut self.base, start);
         self.feed(carried, sink)?;
         self.capture.carry(carried);
+        self.capture.go_on_at(end);
         self.base = base;
         self.line_end = 0;
         ControlFlow::Continue(())

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::{Mode, Splitter};
 use crate::bytes::{from, is_space, part};
@@ -39,10 +39,11 @@ impl Splitter {
         let mut end = start;
         let stop = loop {
             let rest = from(bytes, end);
-            match self.opener.keys.sniff(rest) {
-                Sniff::Plain => match memchr::memchr(b'\n', rest) {
+            let sniff = self.opener.keys.sniff(rest);
+            match sniff {
+                Sniff::Plain | Sniff::Learned => match memchr::memchr(b'\n', rest) {
                     None => break Stop::Carry,
-                    Some(newline) if self.is_whole(part(rest, 0, newline)) => {
+                    Some(newline) if self.is_one_event(&sniff, part(rest, 0, newline)) => {
                         end += newline + 1;
                         self.line += 1;
                     }
@@ -90,21 +91,22 @@ impl Splitter {
         self.carry.extend_from_slice(part(bytes, at, end));
         let is_over = self.carry.last() == Some(&b'\n');
         match self.opener.keys.sniff(&self.carry) {
-            Sniff::Plain | Sniff::More
+            Sniff::Plain | Sniff::Learned | Sniff::More
                 if !is_over && self.carry.len() <= self.opener.options.max_event => {}
-            _ => self.carry_ends(sink)?,
+            _ => self.carry_ends(end, sink)?,
         }
         ControlFlow::Continue(end)
     }
 
-    /// The carried line is over, or is known to be no plain line.
-    pub(super) fn carry_ends(&mut self, sink: &mut dyn Sink) -> ControlFlow<()> {
+    /// The carried line, which ends at `end` in the present piece, is over or is known to be no
+    /// plain line.
+    pub(super) fn carry_ends(&mut self, end: usize, sink: &mut dyn Sink) -> ControlFlow<()> {
         let mut carried = std::mem::take(&mut self.carry);
         let (mut rest, mut start) = (carried.as_slice(), self.carry_start);
         let is_over = rest.last() == Some(&b'\n');
         let line = rest.strip_suffix(b"\n").unwrap_or(rest);
         match self.opener.keys.sniff(rest) {
-            Sniff::Plain if self.is_whole(line) => {
+            sniff @ (Sniff::Plain | Sniff::Learned) if self.is_one_event(&sniff, line) => {
                 let place = Place { offset: start, line: self.line, record: None };
                 self.line += u64::from(is_over);
                 sink.lines(place, rest)?;
@@ -121,19 +123,23 @@ impl Splitter {
                 self.expect_document(Some(key));
             }
             Sniff::More if rest.first() != Some(&b'{') => self.skip_not_json(0),
-            Sniff::Plain | Sniff::Document | Sniff::More => self.expect_document(None),
+            Sniff::Plain | Sniff::Learned | Sniff::Document | Sniff::More => {
+                self.expect_document(None)
+            }
             Sniff::NotJson => self.skip_not_json(0),
         }
-        self.feed_carried(rest, start, sink)
+        self.feed_carried(rest, start, end, sink)
     }
 
-    /// Whether a line that begins as a plain event also ends as one: else it goes on in the next
-    /// line, or holds another document, or is too long.
-    fn is_whole(&self, line: &[u8]) -> bool {
+    /// Whether a line that begins as an event is one, and one only. It may also go on in the next
+    /// line, hold another document, be too long, or be an envelope behind a learned key.
+    fn is_one_event(&self, sniff: &Sniff<'_>, line: &[u8]) -> bool {
         let last = line.iter().rposition(|byte| !is_space(*byte));
         last.and_then(|last| line.get(last)) == Some(&b'}')
             && line.len() <= self.opener.options.max_event
-            && self.two_documents.find(line).is_none()
+            && !self.marks.second_document.iter().any(|mark| mark.find(line).is_some())
+            && (*sniff == Sniff::Plain
+                || !self.marks.containers.iter().any(|mark| mark.find(line).is_some()))
     }
 
     fn skip_space(&mut self, bytes: &[u8], mut at: usize) -> usize {
@@ -150,8 +156,20 @@ impl Splitter {
     }
 }
 
-/// What stands in a line only where one document follows another (or in a string, which costs
-/// that line a closer look).
-pub(super) fn two_documents() -> memmem::Finder<'static> {
-    memmem::Finder::new(b"}{")
+/// What a line that is one event seldom holds. Where it stands in a string or deep inside, it
+/// costs the line no more than a closer look.
+#[derive(Debug)]
+pub(super) struct Marks {
+    second_document: [Finder<'static>; 2],
+    containers: [Finder<'static>; 5],
+}
+
+impl Marks {
+    pub(super) fn new() -> Self {
+        Self {
+            second_document: ["}{", "} {"].map(Finder::new),
+            containers: ["\"Records\"", "\"records\"", "\"Events\"", "\"logEvents\"", "\"hits\""]
+                .map(Finder::new),
+        }
+    }
 }

@@ -1,0 +1,199 @@
+//! Broken input: what is reported, and that the rest is kept.
+mod common;
+
+use common::{Said, base64, brief, events, gzip, place, quoted, split, split_at};
+use firstseen_envelope::{MAX_BAD_TEXT, Options};
+
+const A: &str = r#"{"eventVersion":"1.08","a":1}"#;
+const B: &str = r#"{"eventVersion":"1.08","b":2}"#;
+
+fn check(input: &str, expected: &[&str]) {
+    assert_eq!(brief(&split(input)), expected, "{input}");
+    let every_byte: Vec<usize> = (0..=input.len()).collect();
+    let said = split_at(input.as_bytes(), &every_byte, Options::default());
+    assert_eq!(said, split(input), "{input}");
+}
+
+#[test]
+fn no_json() {
+    check("hello\n", &["bad: not_json"]);
+    check(&format!("{A}\nhello\n{B}\nbye"), &[A, "bad: not_json", B, "bad: not_json"]);
+    check(&format!("{A} hello\n{B}"), &[A, "bad: not_json", B]);
+    check("123\nnull\n\"text\"\n}", &["bad: not_json"; 4]);
+    check("\u{feff}\u{feff} ", &[]);
+    let said = split("x\n  hello world \r\n");
+    assert_eq!(said[1], Said::Bad(place(4, 2, None), "not_json", b"hello world".to_vec()));
+}
+
+#[test]
+fn broken_elements_of_an_array() {
+    for (before, after) in [("[", "]"), (r#"{"Records":["#, "]}")] {
+        for broken in ["1", "null", "\"x,]\\\"\"", "[1,2]", "x y", "", "{]", "{\"a\":1]", "}", ":"]
+        {
+            let input = format!("{before}{A},{broken},{B}{after}\n{A}");
+            check(&input, &[A, "bad: bad_json", B, A]);
+            let said = split(&input);
+            let offset = (before.len() + A.len() + 1) as u64;
+            let expected =
+                Said::Bad(place(offset, 1, Some(1)), "bad_json", broken.as_bytes().to_vec());
+            assert_eq!(said[1], expected);
+        }
+    }
+    // Commas too few and too many.
+    check(&format!("[{A}{B}]"), &[A, B]);
+    check(&format!("[{A},]"), &[A]);
+}
+
+#[test]
+fn broken_frames() {
+    check(&format!("{{\"Records\":[{A}] x\n{B}"), &[A, "bad: bad_json", B]);
+    check(&format!("{{\"a\" 1}}\n{B}"), &["bad: bad_json", B]);
+    check(&format!("{{a:1}}\n{B}\n"), &["bad: bad_json", B]);
+    check(&format!("{{\n  \"a\": ,\n  \"b\": 1\n}}\n{B}\n"), &["bad: bad_json", B]);
+    let said = split("{\n  \"a\": ,\n  \"b\": 1\n}\n");
+    let text = "{\n  \"a\": ,\n  \"b\": 1\n}";
+    assert_eq!(said, [Said::Bad(place(0, 1, None), "bad_json", text.as_bytes().to_vec())]);
+}
+
+#[test]
+fn cut_off_by_the_end() {
+    let whole = format!("{{\"Records\":[{A},{B}],\"x\":1}}");
+    for end in 1..whole.len() {
+        let said = split(&whole[..end]);
+        let mut expected: Vec<&str> = Vec::new();
+        if end >= 12 + A.len() {
+            expected.push(A);
+        }
+        if end >= 13 + A.len() + B.len() {
+            expected.push(B);
+        }
+        expected.push("bad: truncated");
+        assert_eq!(brief(&said), expected, "{}", &whole[..end]);
+    }
+    let said = split(&whole[..20 + A.len()]);
+    let start = 13 + A.len();
+    let text = whole[start..20 + A.len()].as_bytes().to_vec();
+    assert_eq!(said[1], Said::Bad(place(start as u64, 1, Some(1)), "truncated", text));
+    for end in 1..A.len() {
+        check(&A[..end], &["bad: truncated"]);
+    }
+}
+
+#[test]
+fn cut_off_by_a_new_document() {
+    // A log writer that died: wherever its line was cut, the next document is found.
+    for next in [B.to_owned(), format!("{{\"Records\":[{B}]}}")] {
+        for whole in [
+            A.to_owned(),
+            r#"{"z":[{"y":["x"]}]}"#.to_owned(),
+            format!("{{\"Records\":[{A},{A}]}}"),
+        ] {
+            for end in 1..whole.len() {
+                let said = split(format!("{}\n{next}\n{B}\n", &whole[..end]));
+                let cut = &whole[..end];
+                assert!(brief(&said).contains(&"bad: truncated".to_owned()), "{cut}: {said:?}");
+                let found = events(&said).into_iter().filter(|event| *event == B).count();
+                assert_eq!(found, 2, "{cut}: {said:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn too_large() {
+    let options = Options { max_event: 100 };
+    let large = format!(r#"{{"eventVersion":"1.08","a":"{}"}}"#, "x".repeat(200_000));
+    let other = format!(r#"{{"z":"{}"}}"#, "x".repeat(95));
+    for input in [
+        format!("{A}\n{large}\n{B}\n"),
+        format!("{A}\n{other}\n{B}\n"),
+        format!("[{A},{large},{B}]"),
+        format!("{{\"Records\":[{A},{other},{B}]}}"),
+    ] {
+        for piece in [7, 1_000, 1 << 20] {
+            let cuts: Vec<usize> = (0..input.len()).step_by(piece).collect();
+            let said = split_at(input.as_bytes(), &cuts, options);
+            assert_eq!(brief(&said), [A, "bad: too_large", B]);
+            let Said::Bad(_, _, text) = &said[1] else { panic!("{said:?}") };
+            assert_eq!(text.len(), if input.contains(&large) { MAX_BAD_TEXT } else { other.len() });
+        }
+    }
+    // The limit itself is allowed.
+    let said = split_at(A.as_bytes(), &[], Options { max_event: A.len() });
+    assert_eq!(brief(&said), [A]);
+    // An envelope may be of any size.
+    let input = format!("{{\"x\":\"{}\",\"Records\":[{A}]}}", "x".repeat(500));
+    assert_eq!(brief(&split_at(input.as_bytes(), &[50], options)), [A]);
+}
+
+#[test]
+fn invalid_utf8() {
+    let mut input = format!("[{A},").into_bytes();
+    input.extend(b"{\"a\":\"\xff\"}");
+    input.extend(format!(",{B}]").bytes());
+    let said = split(&input);
+    assert_eq!(brief(&said), [A, "bad: bad_utf8", B]);
+    let Said::Bad(at, _, text) = &said[1] else { panic!("{said:?}") };
+    assert_eq!((at.record, text.as_slice()), (Some(1), &b"{\"a\":\"\xff\"}"[..]));
+}
+
+#[test]
+fn broken_contents_of_envelopes() {
+    let kinesis = |data: &str| format!(r#"{{"Records":[{{"kinesis":{{"data":"{data}"}}}},{A}]}}"#);
+    let gz = gzip(format!("{A}\n{B}\n").as_bytes());
+    check(&kinesis("!!!"), &["bad: bad_base64", A]);
+    check(&kinesis(""), &["bad: not_json", A]);
+    check(&kinesis(&base64(b"hello")), &["bad: not_json", A]);
+    check(&kinesis(&base64(&gzip(b""))), &["bad: not_json", A]);
+    check(&kinesis(&base64(&gz[..gz.len() - 9])), &[A, B, "bad: bad_gzip", A]);
+    check(&kinesis(&base64(&gz[..10])), &["bad: bad_gzip", A]);
+    check(&kinesis(&base64(&A.as_bytes()[..9])), &["bad: truncated", A]);
+    check(r#"{"Records":[{"kinesis":{}}]}"#, &["bad: bad_json"]);
+    check(&format!(r#"{{"Events":[{{"CloudTrailEvent":"\x"}},{A}]}}"#), &["bad: bad_json", A]);
+    check(&format!(r#"{{"Events":[{{"CloudTrailEvent":""}},{A}]}}"#), &["bad: not_json", A]);
+}
+
+#[test]
+fn envelopes_inside_envelopes() {
+    let nest = |levels: usize| {
+        (0..levels)
+            .fold(A.to_owned(), |text, _| format!(r#"{{"CloudTrailEvent":{}}}"#, quoted(&text)))
+    };
+    check(&nest(4), &[A]);
+    check(&nest(5), &["bad: bad_json"]);
+}
+
+#[test]
+fn a_bomb() {
+    // 300 MB of spaces in 300 KB of gzip.
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(format!("{A}\n").as_bytes()).unwrap();
+    let spaces = vec![b' '; 1 << 20];
+    for _ in 0..300 {
+        encoder.write_all(&spaces).unwrap();
+    }
+    let data = base64(&encoder.finish().unwrap());
+    let said = split(format!(r#"[{{"awslogs":{{"data":"{data}"}}}},{B}]"#));
+    assert_eq!(brief(&said), [A, "bad: too_large", B]);
+}
+
+#[test]
+fn deep_nesting() {
+    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    for input in
+        [format!("{deep}\n{A}"), format!("[{deep},{A}]"), format!("{{\"Records\":[{deep},{A}]}}")]
+    {
+        assert_eq!(brief(&split(input)), [&deep, A]);
+    }
+    let open = "[".repeat(100_000);
+    assert_eq!(brief(&split(&open)), ["bad: truncated"]);
+    assert_eq!(brief(&split(r#"{"a":"#.repeat(100_000))), ["bad: truncated"]);
+}
+
+#[test]
+fn a_line_break_in_a_string() {
+    // Not JSON, but the frame can be followed: the event is handed on for its reader to judge.
+    let broken = "{\"a\":\"x\ny\"}";
+    check(&format!("[{A},{broken},{B}]"), &[A, broken, B]);
+}
