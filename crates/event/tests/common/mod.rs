@@ -127,8 +127,8 @@ pub(crate) fn tree(
 /// An object, its keys out of `keys`, its values given.
 pub(crate) fn object(
     keys: &'static [&'static str],
-    values: impl Strategy<Value = Tree>,
-) -> impl Strategy<Value = Tree> {
+    values: impl Strategy<Value = Tree> + Clone,
+) -> impl Strategy<Value = Tree> + Clone {
     let key = prop::sample::select(keys).prop_map(str::to_owned);
     prop::collection::vec((key, values), 0..6).prop_map(Tree::Object)
 }

@@ -1,0 +1,164 @@
+//! The prefilter: what does not pass cannot hold the literals; `next` is `passes`, line by line.
+
+mod common;
+
+use common::{Tree, leaves, object, tree, write};
+use firstseen_event::{Prefilter, looks_whole};
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn filter(rules: &[&[&[&str]]]) -> Prefilter {
+    let owned = |clause: &&[&str]| clause.iter().map(|literal| (*literal).to_owned()).collect();
+    let rules: Vec<Vec<Vec<String>>> =
+        rules.iter().map(|clauses| clauses.iter().map(owned).collect()).collect();
+    Prefilter::new(&rules)
+}
+
+/// The lines that `next` finds.
+fn found<'l>(filter: &Prefilter, lines: &'l str) -> Vec<&'l str> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(line) = filter.next(lines.as_bytes(), from) {
+        from = line.end + 1;
+        found.push(&lines[line]);
+    }
+    found
+}
+
+#[test]
+fn clauses_and_rules() {
+    let one = filter(&[&[&["cloudformation"], &["CreateStack", "UpdateStack"]]]);
+    assert!(!one.passes_all());
+    for (line, passes) in [
+        ("cloudformation CreateStack", true),
+        ("UpdateStack cloudformation", true),
+        ("cloudformation", false),
+        ("CreateStack", false),
+        ("", false),
+        (r"x \u0043 x", true),
+        (r"x \\\\u004A x", true),
+        (r"x \u0143 x", false),
+        (r"x \/ x", false),
+    ] {
+        assert_eq!(one.passes(line.as_bytes()), passes, "{line}");
+    }
+    let two = filter(&[&[&["aa"], &["bb"]], &[&["cc"]]]);
+    assert!(two.passes(b"cc") && two.passes(b"bb aa") && !two.passes(b"aa"));
+    let slash = filter(&[&[&["a/b"]]]);
+    assert!(slash.passes(br"a\/b") && slash.passes(b"a/b") && !slash.passes(b"a-b"));
+}
+
+#[test]
+fn what_json_would_spell_otherwise_is_not_searched() {
+    for literal in ["a\"b", "a\\b", "é", "a\nb", "\u{7f}", ""] {
+        assert!(filter(&[&[&[literal]]]).passes_all(), "{literal:?}");
+        // A dropped clause leaves the others; a dropped literal takes its clause along.
+        assert!(!filter(&[&[&[literal], &["x"]]]).passes_all(), "{literal:?}");
+        assert!(filter(&[&[&["x", literal]]]).passes_all(), "{literal:?}");
+    }
+    assert!(filter(&[&[]]).passes_all());
+    assert!(filter(&[&[&["x"]], &[]]).passes_all());
+    assert!(!filter(&[]).passes_all() && !filter(&[]).passes(b"x"));
+}
+
+#[test]
+fn lines_are_whole() {
+    let some = filter(&[&[&["hit"]]]);
+    assert_eq!(found(&some, "a hit\nb\nhit c\n\nhit"), ["a hit", "hit c", "hit"]);
+    assert_eq!(found(&some, ""), Vec::<&str>::new());
+    assert_eq!(found(&some, "\n\n"), Vec::<&str>::new());
+    assert_eq!(found(&filter(&[&[]]), "a\n \r\n\nb\r\n"), ["a", "b\r"]);
+    assert_eq!(some.next(b"hit\nhit\n", 4), Some(4..7));
+    assert_eq!(some.next(b"hit\n", 99), None);
+    // Further away than one stretch of searching.
+    let far = format!("{}hit\n", "nothing here\n".repeat(10_000));
+    assert_eq!(found(&some, &far), ["hit"]);
+    let long = format!("{}hit\n", "x".repeat(100_000));
+    assert_eq!(found(&some, &long), [&long[..long.len() - 1]]);
+}
+
+#[test]
+fn frames() {
+    for line in [
+        "",
+        "  \r\n",
+        "{}",
+        " { } ",
+        r#"{"a":1}"#,
+        r#"{ "a": true } "#,
+        r#"{"a":[]}"#,
+        r#"{"a":null }"#,
+    ] {
+        assert!(looks_whole(line.as_bytes()), "{line}");
+    }
+    for line in ["{", "}", "[]", "hello", r#"{"a":1"#, "{a}", r#"{"a":,}"#, r#"{"a":1}}x"#, "{1}"] {
+        assert!(!looks_whole(line.as_bytes()), "{line}");
+    }
+}
+
+const KEYS: &[&str] = &["event", "action", "message"];
+const TEXTS: &[&str] =
+    &["CreateStack", "CreateStackSet", "a/b/CreateStack", "cloudformation", "x", "é"];
+const LITERALS: &[&str] = &["CreateStack", "a/b", "cloud", "/", "x", "Set", "é", "St"];
+
+fn line() -> impl Strategy<Value = String> {
+    let plain = (object(KEYS, tree(KEYS, TEXTS)), any::<u64>());
+    let plain = plain.prop_map(|(document, style)| write(&document, style));
+    // The same inside a JSON string, as some envelopes carry it.
+    let inner = (plain.clone(), any::<u64>()).prop_map(|(text, style)| {
+        let message = ("message".to_owned(), Tree::Text(text));
+        write(&Tree::Object(vec![message]), style)
+    });
+    prop_oneof![plain, inner].prop_map(|line| line.replace(['\n', '\r'], " "))
+}
+
+/// All strings of a document, also of the documents in its strings.
+fn strings(text: &str) -> Vec<String> {
+    let value: Value = serde_json::from_str(text).expect("valid");
+    let mut all = Vec::new();
+    for (_, value) in leaves(&value) {
+        if let Some(text) = value.as_str() {
+            if let Ok(inner @ Value::Object(_)) = serde_json::from_str(text) {
+                all.extend(strings(&inner.to_string()));
+            }
+            all.push(text.to_owned());
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 800,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn what_does_not_pass_holds_no_literal(line in line()) {
+        let strings = strings(&line);
+        for literal in LITERALS {
+            if !filter(&[&[&[literal]]]).passes(line.as_bytes()) {
+                prop_assert!(!strings.iter().any(|text| text.contains(literal)), "{} {}", literal, line);
+            }
+        }
+    }
+
+    #[test]
+    fn next_is_passes_line_by_line(
+        lines in prop::collection::vec(line(), 0..20),
+        rules in prop::collection::vec(
+            prop::collection::vec(
+                prop::collection::vec(prop::sample::select(LITERALS).prop_map(str::to_owned), 0..3),
+                0..3,
+            ),
+            0..3,
+        ),
+    ) {
+        let filter = Prefilter::new(&rules);
+        let text = lines.join("\n");
+        let expected: Vec<&str> =
+            text.lines().filter(|line| !line.trim().is_empty() && filter.passes(line.as_bytes())).collect();
+        prop_assert_eq!(found(&filter, &text), expected);
+    }
+}
