@@ -3,7 +3,11 @@
 //! In: command lines, files, rules as WebAssembly. Out: alerts, a summary, an exit status.
 //! It knows no rules: what matches, what is new and what an alert says is the module's business.
 
+pub mod cli;
+pub mod commands;
+pub mod compile;
 pub mod deadletter;
+pub mod guest;
 pub mod input;
 pub mod order;
 pub mod output;

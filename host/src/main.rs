@@ -1,2 +1,26 @@
-//! firstseen
-fn main() {}
+//! The `firstseen` binary: arguments in, an exit status out.
+//!
+//! 0: done. 1: alerts, and `--fail-on-alert`. 2: an error, said on standard error. A closed pipe is
+//! no error.
+
+use clap::Parser;
+use firstseen::cli::{Cli, Command};
+use firstseen::commands::{Ending, build, explain, run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ending = match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Explain(args) => explain::explain(args),
+        Command::Build(args) => build::build(args),
+    };
+    match ending {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Alerts) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
 
 /// A bar, or nothing to be seen.
+#[derive(Clone)]
 pub struct Progress {
     bar: ProgressBar,
     /// Bytes of the inputs that are done.

@@ -50,6 +50,8 @@ pub struct Summary {
     pub failed_inputs: u64,
     /// Events written to the dead letter file.
     pub dead_letters: u64,
+    /// Events that --hold let go early, because memory for holding them was full.
+    pub hold_forced: u64,
     /// What the state is and what becomes of it.
     pub state: String,
     /// How long the run took, in milliseconds.

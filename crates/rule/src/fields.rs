@@ -35,9 +35,13 @@ impl Asks {
                 let ask = self.place(Ask::Objects(path.clone()));
                 let mut asks = Self::default();
                 let slots = asks.slots(inner);
-                Slot::Objects { ask, inner: Box::new(Inner { reader: asks.reader(), slots }) }
+                Slot::Objects { ask, inner: Box::new(Inner { reader: asks.object_reader(), slots }) }
             }
         }
+    }
+
+    fn object_reader(self) -> Reader {
+        Reader::for_objects(self.0)
     }
 
     /// A reader for all of them.

@@ -81,7 +81,7 @@ impl Settings {
         }
         if let Some(time) = document.learn_until {
             let ms = firstseen_event::parse_time_ms(&time)
-                .map_err(|_| format!("learn_until: `{time}` is no RFC 3339 time"))?;
+                .ok_or_else(|| format!("learn_until: `{time}` is no RFC 3339 time"))?;
             settings.learn_until_ms = Some(ms);
         }
         if let Some(slack) = document.future_slack {

@@ -25,7 +25,7 @@ const EPISODES: usize = 2;
 const ALERTS: usize = 4;
 
 /// Why a stored value cannot be used. It is left as it is.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum StateError {
     /// A newer engine wrote it.
     #[error(

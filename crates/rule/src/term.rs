@@ -99,7 +99,7 @@ fn part(value: &Value<'_>, kind: Kind) -> Part {
         Kind::Text => None,
         Kind::Number => canonical_number(text).map(|n| (b'n', n)),
         Kind::Boolean => matches!(text, "true" | "false").then(|| (b'b', text.to_owned())),
-        Kind::Date => parse_time_ms(text).ok().map(|ms| (b'd', ms.to_string())),
+        Kind::Date => parse_time_ms(text).map(|ms| (b'd', ms.to_string())),
     };
     match plain {
         Some((tag, canonical)) => Part { tag, json: canonical.clone(), canonical },

@@ -1,0 +1,370 @@
+//! Events to ordered matches: step one, for everything that is read.
+//!
+//! In: chunks of lines and single events from an input. Out: matched events, handed on in order of
+//! time (files) or of arrival within the hold (standard input); faults, counted, named and kept.
+//! It searches the required literals that the artifacts declare, so that an event which cannot
+//! match never crosses into a guest; such an event is only checked for its frame and its UTF-8.
+
+use crate::deadletter::DeadLetter;
+use crate::guest::batch::Sort;
+use crate::guest::{Artifact, Batch, CallError, Guest};
+use crate::order::{Hold, Record, Sorter};
+use crate::place::Where;
+use crate::summary::Summary;
+use anyhow::{Context, anyhow};
+use firstseen_abi::{Item, ItemKind};
+use firstseen_envelope::{Fault, Place, Sink};
+use firstseen_event::{Prefilter, looks_whole};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// What to do with an event that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnError {
+    /// Leave it out: it is counted, named, and kept with --dead-letter.
+    Skip,
+    /// End with an error; what came before it is decided all the same.
+    Fail,
+}
+
+/// Faults named one by one on standard error; the summary counts them all.
+const NAMED_FAULTS: u64 = 10;
+
+/// Where matched events go.
+pub enum Order {
+    /// All of them first, then in order.
+    Sorted(Sorter),
+    /// On, as soon as nothing earlier is to be expected.
+    Held(Hold),
+}
+
+/// Takes what inputs hand on.
+pub struct Collector {
+    /// The rules.
+    pub guests: Vec<Guest>,
+    /// The sums so far.
+    pub tally: Summary,
+    /// Where matches go.
+    pub order: Order,
+    /// Says something to the person who watches.
+    pub say: Box<dyn Fn(&str)>,
+    /// Why reading ended early.
+    pub fault: Option<anyhow::Error>,
+    prefilter: Prefilter,
+    now_ms: i64,
+    on_error: OnError,
+    dead: Option<DeadLetter>,
+    file: Arc<str>,
+    batch: Batch,
+    places: Vec<Place>,
+    named: u64,
+}
+
+impl Collector {
+    /// A collector for these artifacts' guests; `now_ms` is the clock, or 0.
+    #[must_use]
+    pub fn new(
+        artifacts: &[Artifact],
+        guests: Vec<Guest>,
+        order: Order,
+        now_ms: i64,
+        on_error: OnError,
+        dead: Option<DeadLetter>,
+    ) -> Self {
+        let rules = artifacts.iter().flat_map(|a| &a.meta.rules);
+        let literals: Vec<_> = rules.map(|r| r.literals.clone()).collect();
+        Self {
+            guests,
+            tally: Summary::default(),
+            order,
+            say: Box::new(|text| eprintln!("{text}")),
+            fault: None,
+            prefilter: Prefilter::new(&literals),
+            now_ms,
+            on_error,
+            dead,
+            file: Arc::from("-"),
+            batch: Batch::default(),
+            places: Vec::new(),
+            named: 0,
+        }
+    }
+
+    /// Begins an input.
+    pub fn begin(&mut self, file: Arc<str>) {
+        self.file = file;
+        self.tally.files += 1;
+    }
+
+    /// Ends an input: everything that was read has crossed.
+    pub fn end(&mut self) -> ControlFlow<()> {
+        self.cross()
+    }
+
+    /// A fault of a whole input.
+    pub fn input_failed(&mut self, text: &str) {
+        self.tally.failed_inputs += 1;
+        if self.on_error == OnError::Fail {
+            self.fault.get_or_insert_with(|| anyhow!("{text}"));
+        } else {
+            (self.say)(&format!("skipped: {text}"));
+        }
+    }
+
+    /// Ends all inputs.
+    ///
+    /// # Errors
+    /// When the dead letters could not be written.
+    pub fn finish(&mut self) -> anyhow::Result<()> {
+        if let Some(dead) = &mut self.dead {
+            dead.flush().context("--dead-letter")?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, place: Place, event: &[u8]) -> ControlFlow<()> {
+        self.batch.push(event);
+        self.places.push(place);
+        if self.batch.is_full() { self.cross() } else { ControlFlow::Continue(()) }
+    }
+
+    /// Runs the gathered events through every guest.
+    fn cross(&mut self) -> ControlFlow<()> {
+        if self.batch.is_empty() {
+            return self.flow();
+        }
+        let batch = std::mem::take(&mut self.batch);
+        let mut guests = std::mem::take(&mut self.guests);
+        // An event that one rule cannot read, no rule can: counted for the first alone.
+        let mut unread = 0;
+        for (index, guest) in guests.iter_mut().enumerate() {
+            let mut sorter = Sorting { to: self, batch: &batch, artifact: index, unread: 0 };
+            let counts = batch.keys(guest, sorter.to.now_ms, &mut sorter);
+            if index == 0 {
+                unread = sorter.unread;
+            }
+            self.tally.matched += u64::from(counts.matched);
+            for (_, line) in guest.take_log() {
+                (self.say)(&format!("a rule says: {}", crate::output::escape::escaped(&line)));
+            }
+        }
+        self.tally.events += (batch.table.len() as u64).saturating_sub(unread);
+        self.guests = guests;
+        self.batch = batch;
+        self.batch.clear();
+        self.places.clear();
+        self.flow()
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        if self.fault.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Counts, names and keeps an event that cannot be read or judged.
+    fn report(&mut self, place: Place, code: &str, reason: &str, raw: &[u8]) {
+        let at = Where { file: Arc::clone(&self.file), place };
+        if let Some(dead) = &mut self.dead {
+            match dead.write(&at, code, reason, raw) {
+                Ok(()) => self.tally.dead_letters += 1,
+                // Kept nowhere is lost: no skipping without the place that was asked for.
+                Err(e) => {
+                    self.fault.get_or_insert_with(|| anyhow!(e).context("--dead-letter"));
+                }
+            }
+        }
+        let reason = crate::output::escape::escaped(reason);
+        if self.on_error == OnError::Fail {
+            self.fault.get_or_insert_with(|| anyhow!("{at}: {code}: {reason}"));
+            return;
+        }
+        self.named += 1;
+        if self.named <= NAMED_FAULTS {
+            (self.say)(&format!("skipped: {at}: {code}: {reason}"));
+        } else if self.named == NAMED_FAULTS + 1 {
+            let hint = if self.dead.is_some() { "" } else { "; --dead-letter FILE keeps them all" };
+            (self.say)(&format!("skipped: more are counted in the summary{hint}"));
+        }
+    }
+
+    fn bad(&mut self, place: Place, code: &str, reason: &str, raw: &[u8]) {
+        self.tally.bad += 1;
+        self.report(place, code, reason, raw);
+    }
+
+    /// A line that cannot match: looked at just enough to know that it is one.
+    fn pass_by(&mut self, place: Place, line: &[u8], utf8: bool) -> ControlFlow<()> {
+        if line.trim_ascii().is_empty() {
+            return ControlFlow::Continue(());
+        }
+        if looks_whole(line) && (utf8 || std::str::from_utf8(line).is_ok()) {
+            self.tally.events += 1;
+            return ControlFlow::Continue(());
+        }
+        // The guest says what is wrong with it, in the same words as of any other.
+        self.take(place, line)
+    }
+
+    fn all_lines(&mut self, mut place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        for line in chunk.split_inclusive(|b| *b == b'\n') {
+            let text = line.trim_ascii();
+            if !text.is_empty() {
+                self.take(place, text)?;
+            }
+            place.line += 1;
+            place.offset += line.len() as u64;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Lines between candidates are passed by, candidates are taken.
+    fn filtered_lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        let utf8 = std::str::from_utf8(chunk).is_ok();
+        let mut walk = Walk { place, chunk, at: 0 };
+        while walk.at < chunk.len() {
+            let next = self.prefilter.next(chunk, walk.at);
+            let until = next.as_ref().map_or(chunk.len(), |range| range.start);
+            while let Some((place, line)) = walk.line_before(until) {
+                self.pass_by(place, line, utf8)?;
+            }
+            if next.is_some()
+                && let Some((place, line)) = walk.line_before(chunk.len())
+            {
+                self.take(place, line.trim_ascii())?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The lines of a chunk, with their places.
+struct Walk<'c> {
+    place: Place,
+    chunk: &'c [u8],
+    at: usize,
+}
+
+impl<'c> Walk<'c> {
+    /// The next line that begins before `until`, without its newline.
+    fn line_before(&mut self, until: usize) -> Option<(Place, &'c [u8])> {
+        if self.at >= until {
+            return None;
+        }
+        let rest = self.chunk.get(self.at..)?;
+        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
+        let place = self.place;
+        self.place.line += 1;
+        self.place.offset += len as u64;
+        self.at += len;
+        let line = rest.get(..len)?;
+        Some((place, line.strip_suffix(b"\n").unwrap_or(line)))
+    }
+}
+
+impl Sink for Collector {
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        self.tally.bytes += chunk.len() as u64;
+        if self.prefilter.passes_all() {
+            self.all_lines(place, chunk)
+        } else {
+            self.filtered_lines(place, chunk)
+        }
+    }
+
+    fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
+        self.tally.bytes += text.len() as u64;
+        if self.prefilter.passes_all() || self.prefilter.passes(text) {
+            return self.take(place, text);
+        }
+        self.pass_by(place, text, false)
+    }
+
+    fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
+        *self.tally.no_events.entry(what.to_owned()).or_default() += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn bad(&mut self, place: Place, fault: Fault, text: &[u8]) -> ControlFlow<()> {
+        // In the order of the input: what was gathered came first.
+        self.cross()?;
+        Self::bad(self, place, fault.code, &fault.reason, text);
+        self.flow()
+    }
+}
+
+/// Sorts the items of one crossing.
+struct Sorting<'c> {
+    to: &'c mut Collector,
+    batch: &'c Batch,
+    artifact: usize,
+    /// Events that were none, or could not be read.
+    unread: u64,
+}
+
+impl Sorting<'_> {
+    fn place(&self, event: usize) -> Place {
+        self.to.places.get(event).copied().unwrap_or(Place { offset: 0, line: 0, record: None })
+    }
+}
+
+impl Sort for Sorting<'_> {
+    fn item(&mut self, event: usize, item: &Item<'_>) {
+        let place = self.place(event);
+        let raw = self.batch.event(event);
+        let (code, reason) = item.text.split_once(": ").unwrap_or(("bad", item.text));
+        match item.kind {
+            ItemKind::Matched => {
+                let rule = (self.artifact as u32) << 16 | u32::from(item.rule);
+                let result = match &mut self.to.order {
+                    Order::Sorted(sorter) => {
+                        sorter.push_parts(item.time_ms, item.identity, rule, item.raw, raw)
+                    }
+                    Order::Held(hold) => {
+                        hold.push(Record {
+                            time_ms: item.time_ms,
+                            identity: item.identity,
+                            rule,
+                            item: item.raw.to_vec(),
+                            event: raw.to_vec(),
+                        });
+                        Ok(())
+                    }
+                };
+                if let Err(e) = result {
+                    let fault = anyhow!(e).context("matched events could not be put in order");
+                    self.to.fault.get_or_insert(fault);
+                }
+            }
+            ItemKind::Missing => {
+                self.to.tally.missing_terms += 1;
+                *self.to.tally.missing_by_field.entry(item.text.to_owned()).or_default() += 1;
+            }
+            ItemKind::Excepted => self.to.tally.excepted += 1,
+            ItemKind::Bad => {
+                if self.artifact == 0 {
+                    self.unread += 1;
+                    self.to.bad(place, code, reason, raw);
+                }
+            }
+            ItemKind::NoEvents => {
+                if self.artifact == 0 {
+                    self.unread += 1;
+                    *self.to.tally.no_events.entry(item.text.to_owned()).or_default() += 1;
+                }
+            }
+            ItemKind::Future => {
+                self.to.tally.future += 1;
+                self.to.report(place, code, reason, raw);
+            }
+            ItemKind::TooManyTerms => {
+                self.to.tally.too_many_terms += 1;
+                self.to.report(place, code, reason, raw);
+            }
+        }
+    }
+
+    fn failed(&mut self, event: usize, error: &CallError) {
+        let place = self.place(event);
+        self.unread += 1;
+        self.to.bad(place, "rule_failed", &error.to_string(), self.batch.event(event));
+    }
+}

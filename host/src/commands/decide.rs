@@ -1,0 +1,270 @@
+//! Ordered matches to alerts and state: step two.
+//!
+//! In: matched events, in the order in which they count. Out: alerts to the output, then the state
+//! to the store. An alert is written and flushed before the state that knows it is committed: after
+//! a crash it comes again, byte for byte the same, and none is lost.
+
+use crate::guest::{CallError, Guest};
+use crate::order::Record;
+use crate::output::{Output, OutputError};
+use crate::state::Store;
+use crate::summary::Summary;
+use anyhow::{Context, anyhow};
+use firstseen_abi::{Cursor, Decision, Item, MAX_VALUE, OutcomeKind, RequestWriter};
+use std::collections::HashMap;
+
+/// Events decided in one crossing, and bytes of them.
+const BATCH_EVENTS: usize = 1024;
+const BATCH_BYTES: usize = 4 << 20;
+/// Events between two commits of a finite input.
+const COMMIT_EVENTS: u64 = 64 * 1024;
+
+/// What became of the outcomes' reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Open,
+    /// Whoever read the output went away: nothing more is wanted.
+    Closed,
+}
+
+/// Decides, writes, remembers.
+pub struct Decider {
+    store: Box<dyn Store>,
+    output: Output,
+    /// Whether an alert that was given before is given again.
+    emit_repeats: bool,
+    pending: Vec<Record>,
+    pending_bytes: usize,
+    newest_ms: i64,
+    uncommitted: u64,
+}
+
+/// An outcome on its way to the output, in the order of the events.
+struct Told {
+    record: usize,
+    kind: OutcomeKind,
+    text: String,
+}
+
+impl Decider {
+    /// Decides against this store and writes to this output.
+    #[must_use]
+    pub fn new(store: Box<dyn Store>, output: Output, emit_repeats: bool) -> Self {
+        Self {
+            store,
+            output,
+            emit_repeats,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            newest_ms: i64::MIN,
+            uncommitted: 0,
+        }
+    }
+
+    /// Takes a matched event.
+    ///
+    /// # Errors
+    /// When the output or the store failed.
+    pub fn push(
+        &mut self,
+        record: Record,
+        guests: &mut [Guest],
+        tally: &mut Summary,
+    ) -> anyhow::Result<Flow> {
+        self.pending_bytes += record.event.len() + record.item.len();
+        self.pending.push(record);
+        if self.pending.len() < BATCH_EVENTS && self.pending_bytes < BATCH_BYTES {
+            return Ok(Flow::Open);
+        }
+        self.decide(guests, tally)
+    }
+
+    /// Decides what is pending, writes the alerts out and commits the state.
+    ///
+    /// # Errors
+    /// When the output or the store failed.
+    pub fn settle(&mut self, guests: &mut [Guest], tally: &mut Summary) -> anyhow::Result<Flow> {
+        if self.decide(guests, tally)? == Flow::Closed {
+            return Ok(Flow::Closed);
+        }
+        self.commit()
+    }
+
+    /// The store's own words for the summary.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.store.describe()
+    }
+
+    fn commit(&mut self) -> anyhow::Result<Flow> {
+        if self.uncommitted == 0 {
+            return Ok(Flow::Open);
+        }
+        match self.output.flush() {
+            Ok(()) => {}
+            // The state must not know alerts that nobody got.
+            Err(OutputError::Closed) => return Ok(Flow::Closed),
+            Err(e) => return Err(anyhow!(e)),
+        }
+        self.store.commit().context("the state was not written")?;
+        self.uncommitted = 0;
+        Ok(Flow::Open)
+    }
+
+    fn decide(&mut self, guests: &mut [Guest], tally: &mut Summary) -> anyhow::Result<Flow> {
+        let records = std::mem::take(&mut self.pending);
+        self.pending_bytes = 0;
+        let mut told = Vec::new();
+        for (index, guest) in guests.iter_mut().enumerate() {
+            let ours: Vec<usize> = (0..records.len())
+                .filter(|at| records.get(*at).is_some_and(|r| r.rule >> 16 == index as u32))
+                .collect();
+            // Ranges still to decide, the next one last; halved where the guest fails.
+            let mut todo = vec![ours.as_slice()];
+            while let Some(part) = todo.pop() {
+                if part.is_empty() {
+                    continue;
+                }
+                match self.ask(guest, &records, part, tally, &mut told)? {
+                    Ok(()) => {}
+                    Err(error) if part.len() == 1 => {
+                        let record = part.first().copied().unwrap_or_default();
+                        let text = format!("rule_failed: {error}");
+                        told.push(Told { record, kind: OutcomeKind::Error, text });
+                    }
+                    Err(_) => {
+                        let (first, second) = part.split_at(part.len() / 2);
+                        todo.extend([second, first]);
+                    }
+                }
+            }
+        }
+        told.sort_by_key(|t| t.record);
+        self.uncommitted += records.len() as u64;
+        if self.tell(&told, tally)? == Flow::Closed {
+            return Ok(Flow::Closed);
+        }
+        self.pending = records;
+        self.pending.clear();
+        if self.uncommitted >= COMMIT_EVENTS { self.commit() } else { Ok(Flow::Open) }
+    }
+
+    /// One crossing for some of the records, all of one artifact.
+    fn ask(
+        &mut self,
+        guest: &mut Guest,
+        records: &[Record],
+        part: &[usize],
+        tally: &mut Summary,
+        told: &mut Vec<Told>,
+    ) -> anyhow::Result<Result<(), CallError>> {
+        let mut request = RequestWriter::default();
+        let mut keys: Vec<&[u8]> = Vec::new();
+        let mut known: HashMap<&[u8], ()> = HashMap::new();
+        let mut terms = 0u64;
+        for at in part {
+            let Some(record) = records.get(*at) else { continue };
+            self.newest_ms = self.newest_ms.max(record.time_ms);
+            self.store.advance(self.newest_ms);
+            let item = match Item::read(&mut Cursor::new(&record.item)) {
+                Ok(item) => item,
+                Err(fault) => return Ok(Err(CallError::Contract(fault.to_string()))),
+            };
+            for term in item.terms() {
+                terms += 1;
+                if known.insert(term.key, ()).is_none() {
+                    if !guest.owns(term.key) {
+                        let what = "a key outside the rule's own prefix".to_owned();
+                        return Ok(Err(CallError::Contract(what)));
+                    }
+                    keys.push(term.key);
+                    let value = self.store.get(term.key).context("the state was not read")?;
+                    request.key(term.key, value.as_deref());
+                }
+            }
+            request.item(&record.item, &record.event);
+        }
+        let (head, key_bytes, items) = request.parts();
+        let out = match guest.decide(&[&head, key_bytes, items]) {
+            Ok(out) => out,
+            Err(error) => return Ok(Err(error)),
+        };
+        let decision = match check(&out, keys.len(), part.len()) {
+            Ok(decision) => decision,
+            Err(what) => return Ok(Err(CallError::Contract(what))),
+        };
+        for write in &decision.writes {
+            if let Some(key) = keys.get(write.key as usize) {
+                let expires = self.newest_ms.saturating_add(write.ttl_ms.max(0));
+                self.store.put(key, write.value, expires).context("the state was not written")?;
+            }
+        }
+        tally.seen += terms.saturating_sub(decision.outcomes.len() as u64);
+        for outcome in &decision.outcomes {
+            let record = part.get(outcome.item as usize).copied().unwrap_or_default();
+            told.push(Told { record, kind: outcome.kind, text: outcome.text.to_owned() });
+        }
+        Ok(Ok(()))
+    }
+
+    fn tell(&mut self, told: &[Told], tally: &mut Summary) -> anyhow::Result<Flow> {
+        for Told { kind, text, .. } in told {
+            let wanted = match kind {
+                OutcomeKind::Alert => {
+                    tally.alerts += 1;
+                    true
+                }
+                OutcomeKind::Repeat => {
+                    tally.repeats += 1;
+                    self.emit_repeats
+                }
+                OutcomeKind::LateBeyondMemory => {
+                    tally.late_beyond_memory += 1;
+                    false
+                }
+                OutcomeKind::Learned => {
+                    tally.learned += 1;
+                    false
+                }
+                OutcomeKind::Error => {
+                    tally.bad += 1;
+                    eprintln!("not decided: {}", crate::output::escape::escaped(text));
+                    false
+                }
+            };
+            if wanted {
+                match self.output.alert(text) {
+                    Ok(()) => {}
+                    Err(OutputError::Closed) => return Ok(Flow::Closed),
+                    Err(e) => return Err(anyhow!(e)),
+                }
+            }
+        }
+        Ok(Flow::Open)
+    }
+}
+
+/// Reads a decision and checks what it points at.
+fn check(out: &[u8], keys: usize, items: usize) -> Result<Decision<'_>, String> {
+    let decision = Decision::read(out).map_err(|e| match e {
+        Ok(status) => format!("status {status}"),
+        Err(fault) => fault.to_string(),
+    })?;
+    for write in &decision.writes {
+        if write.key as usize >= keys || write.value.len() > MAX_VALUE {
+            return Err("a write to no key, or of a value that is too long".to_owned());
+        }
+    }
+    for outcome in &decision.outcomes {
+        if outcome.item as usize >= items {
+            return Err("an outcome of no event".to_owned());
+        }
+        let alert = matches!(outcome.kind, OutcomeKind::Alert | OutcomeKind::Repeat);
+        let json = || serde_json::from_str::<serde::de::IgnoredAny>(outcome.text);
+        if alert && (outcome.text.contains('\n') || json().is_err()) {
+            return Err("an alert that is not one line of JSON".to_owned());
+        }
+    }
+    Ok(decision)
+}

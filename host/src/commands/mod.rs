@@ -1,0 +1,27 @@
+//! The commands: what a person asks of the binary.
+//!
+//! In: parsed arguments. Out: an exit status; alerts on standard output, everything else on
+//! standard error.
+//!
+//! | what | module |
+//! | --- | --- |
+//! | `run`: events to alerts | [`run`] |
+//! | events to ordered matches | [`collect`] |
+//! | ordered matches to alerts and state | [`decide`] |
+//! | `explain`: why, event by event | [`explain`] |
+//! | `build`: rule.toml to an artifact | [`build`] |
+
+pub mod build;
+pub mod collect;
+pub mod decide;
+pub mod explain;
+pub mod run;
+
+/// How a command ended, when it was no error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Done; also when whoever read the output went away.
+    Done,
+    /// Done, with alerts, and the caller wants to know by the status.
+    Alerts,
+}

@@ -1,0 +1,310 @@
+//! `run`: events to alerts.
+//!
+//! In: inputs, rules, a state. Out: alerts, the summary, the ending. Files are read first, all of
+//! them, and their matches decided in order of time; then standard input, as it comes.
+
+use super::Ending;
+use super::collect::{Collector, Order};
+use super::decide::{Decider, Flow};
+use crate::cli::{Common, FormatArg, Repeats, RunArgs};
+use crate::deadletter::DeadLetter;
+use crate::guest::{Artifact, Guest, Runtime, load_all};
+use crate::input::{self, Found, Input, ReadOptions, Source};
+use crate::order::{DEFAULT_BUDGET, Hold, Sorter};
+use crate::output::{Format, Output};
+use crate::place::input_name;
+use crate::progress::Progress;
+use crate::state::{Memory, Redb, Store};
+use anyhow::{Context, bail};
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// What `run` and `explain` begin with.
+pub struct Setup {
+    /// Keeps the clock that ends calls.
+    pub runtime: Runtime,
+    /// The artifacts.
+    pub artifacts: Vec<Artifact>,
+    /// One guest for each.
+    pub guests: Vec<Guest>,
+    /// The inputs.
+    pub found: Found,
+    /// Where alerts go.
+    pub output: Output,
+    /// How they are written.
+    pub format: Format,
+}
+
+/// Opens rules, inputs and the output.
+///
+/// # Errors
+/// The first of them that cannot be opened, by name.
+pub fn set_up(common: &Common) -> anyhow::Result<Setup> {
+    let found = find_inputs(&common.inputs)?;
+    let runtime = Runtime::new()?;
+    let artifacts = load_all(&runtime, &common.rules)?;
+    let (tenant, settings) = read_settings(common.settings.as_deref())?;
+    let mut guests = Vec::new();
+    for artifact in &artifacts {
+        guests.push(Guest::new(&runtime, artifact, &tenant, settings.clone())?);
+    }
+    let terminal = common.output.is_none() && std::io::stdout().is_terminal();
+    let format = match common.format {
+        FormatArg::Pretty => Format::Pretty,
+        FormatArg::Ndjson => Format::Ndjson,
+        FormatArg::Auto if terminal => Format::Pretty,
+        FormatArg::Auto => Format::Ndjson,
+    };
+    let output = match &common.output {
+        Some(path) => Output::file(path, format)?,
+        None => {
+            let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+            Output::stdout(format, colour, 80)
+        }
+    };
+    Ok(Setup { runtime, artifacts, guests, found, output, format })
+}
+
+fn find_inputs(args: &[PathBuf]) -> anyhow::Result<Found> {
+    if args.is_empty() {
+        if std::io::stdin().is_terminal() {
+            bail!("no input: give files, folders, or - for standard input");
+        }
+        return input::find(&[PathBuf::from("-")]);
+    }
+    input::find(args)
+}
+
+/// The tenant, which the host needs for the keys' prefix, and the document for the guests.
+fn read_settings(path: Option<&Path>) -> anyhow::Result<(String, Option<String>)> {
+    #[derive(serde::Deserialize)]
+    struct Tenant {
+        tenant: Option<String>,
+    }
+    let default = "default".to_owned();
+    let Some(path) = path else { return Ok((default, None)) };
+    let name = format!("--settings {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+    let tenant: Tenant = serde_json::from_str(&text).with_context(|| name)?;
+    Ok((tenant.tenant.unwrap_or(default), Some(text)))
+}
+
+/// Opens the state.
+///
+/// # Errors
+/// When the file cannot be used, and why.
+pub fn open_state(path: &Path, read_only: bool) -> anyhow::Result<Box<dyn Store>> {
+    if path.as_os_str() == "memory:" {
+        return Ok(Box::new(Memory::default()));
+    }
+    let store = if read_only { Redb::open_read_only(path) } else { Redb::open(path) };
+    Ok(Box::new(store?))
+}
+
+/// The clock, in milliseconds since 1970; 0, which is no clock, where it cannot be read.
+#[must_use]
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.ok().and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0)
+}
+
+/// How inputs are read.
+#[must_use]
+pub fn read_options(common: &Common) -> ReadOptions {
+    ReadOptions { max_event: common.max_event }
+}
+
+/// Runs.
+///
+/// # Errors
+/// When something cannot be opened or written, or an input is bad under `--on-error fail`.
+pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
+    let began = Instant::now();
+    let setup = set_up(&args.common)?;
+    let store = open_state(&args.common.state, false)?;
+    let dead = match &args.dead_letter {
+        Some(path) => Some(DeadLetter::create(path)?),
+        None => None,
+    };
+    let order = Order::Sorted(Sorter::new(DEFAULT_BUDGET));
+    let mut collector =
+        Collector::new(&setup.artifacts, setup.guests, order, now_ms(), args.on_error, dead);
+    let decider = Decider::new(store, setup.output, args.repeats == Repeats::Emit);
+    let mut decider = decider;
+    let result = read_all(args, &setup.found, &mut collector, &mut decider);
+    let flow = match result {
+        Ok(flow) => flow,
+        Err(error) => {
+            collector.fault.get_or_insert(error);
+            Flow::Open
+        }
+    };
+    collector.finish()?;
+    let tally = &mut collector.tally;
+    tally.state = decider.describe();
+    tally.finish(began.elapsed());
+    if flow == Flow::Open {
+        tally.print(&mut std::io::stderr().lock()).ok();
+    }
+    if let Some(path) = &args.summary {
+        tally.write_json(path)?;
+    }
+    if let Some(fault) = collector.fault {
+        return Err(fault);
+    }
+    let alerts = collector.tally.alerts > 0 && args.fail_on_alert;
+    Ok(if alerts { Ending::Alerts } else { Ending::Done })
+}
+
+fn read_all(
+    args: &RunArgs,
+    found: &Found,
+    collector: &mut Collector,
+    decider: &mut Decider,
+) -> anyhow::Result<Flow> {
+    for problem in &found.faults {
+        let name = input_name(&problem.path.to_string_lossy());
+        collector.input_failed(&format!("{name}: {}", problem.reason));
+    }
+    let is_stdin = |source: &&Source| matches!(source.input(), Input::Stdin);
+    let files: Vec<_> = found.inputs.iter().filter(|s| !is_stdin(s)).cloned().collect();
+    let mut progress = Progress::new(&files);
+    let bar = progress.clone();
+    collector.say = Box::new(move |text| bar.suspend(|| eprintln!("{text}")));
+    let options = read_options(&args.common);
+    for source in &files {
+        if collector.fault.is_some() {
+            break;
+        }
+        collector.begin(source.name.clone());
+        let result = source.read(options, collector, &mut |at| progress.read(at));
+        // What came before a fault counts, and comes before it.
+        let flow = collector.end();
+        if let Err(error) = result {
+            collector.input_failed(&error.to_string());
+        }
+        if flow.is_break() {
+            break;
+        }
+        progress.next(source);
+    }
+    progress.clear();
+    let held = Order::Held(Hold::new(args.hold, DEFAULT_BUDGET));
+    if let Order::Sorted(sorter) = std::mem::replace(&mut collector.order, held) {
+        for record in sorter.finish().context("matched events could not be put in order")? {
+            let record = record.context("matched events could not be put in order")?;
+            let (guests, tally) = (&mut collector.guests, &mut collector.tally);
+            if decider.push(record, guests, tally)? == Flow::Closed {
+                return Ok(Flow::Closed);
+            }
+        }
+        if decider.settle(&mut collector.guests, &mut collector.tally)? == Flow::Closed {
+            return Ok(Flow::Closed);
+        }
+    }
+    if let Some(source) = found.inputs.iter().find(is_stdin)
+        && collector.fault.is_none()
+    {
+        return read_stream(source, options, collector, decider);
+    }
+    Ok(Flow::Open)
+}
+
+/// Standard input: each piece that arrives is decided before the next is waited for.
+fn read_stream(
+    source: &Source,
+    options: ReadOptions,
+    collector: &mut Collector,
+    decider: &mut Decider,
+) -> anyhow::Result<Flow> {
+    collector.begin(source.name.clone());
+    let mut stream = Stream { collector, decider, flow: Flow::Open };
+    let result = source.read(options, &mut stream, &mut |_| {});
+    let _ = stream.hand_on();
+    let flow = stream.flow;
+    if let Err(error) = result {
+        collector.input_failed(&error.to_string());
+    }
+    if flow == Flow::Closed {
+        return Ok(flow);
+    }
+    if let Order::Held(hold) = &mut collector.order {
+        let rest: Vec<_> = hold.drain().collect();
+        collector.tally.hold_forced += hold.forced();
+        for record in rest {
+            if decider.push(record, &mut collector.guests, &mut collector.tally)? == Flow::Closed {
+                return Ok(Flow::Closed);
+            }
+        }
+    }
+    decider.settle(&mut collector.guests, &mut collector.tally)
+}
+
+struct Stream<'s> {
+    collector: &'s mut Collector,
+    decider: &'s mut Decider,
+    flow: Flow,
+}
+
+impl Stream<'_> {
+    /// Crosses, and decides what the hold lets go.
+    fn hand_on(&mut self) -> ControlFlow<()> {
+        let read_on = self.collector.end();
+        let decided = self.decide();
+        match decided {
+            Ok(Flow::Open) => read_on,
+            Ok(Flow::Closed) => {
+                self.flow = Flow::Closed;
+                ControlFlow::Break(())
+            }
+            Err(error) => {
+                self.collector.fault.get_or_insert(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn decide(&mut self) -> anyhow::Result<Flow> {
+        let Collector { order, guests, tally, .. } = &mut *self.collector;
+        let Order::Held(hold) = order else { return Ok(Flow::Open) };
+        let mut some = false;
+        while let Some(record) = hold.ready() {
+            some = true;
+            if self.decider.push(record, guests, tally)? == Flow::Closed {
+                return Ok(Flow::Closed);
+            }
+        }
+        if some { self.decider.settle(guests, tally) } else { Ok(Flow::Open) }
+    }
+}
+
+impl firstseen_envelope::Sink for Stream<'_> {
+    fn lines(&mut self, place: firstseen_envelope::Place, chunk: &[u8]) -> ControlFlow<()> {
+        self.collector.lines(place, chunk)?;
+        self.hand_on()
+    }
+
+    fn event(&mut self, place: firstseen_envelope::Place, text: &[u8]) -> ControlFlow<()> {
+        self.collector.event(place, text)?;
+        self.hand_on()
+    }
+
+    fn no_events(
+        &mut self,
+        place: firstseen_envelope::Place,
+        what: &'static str,
+    ) -> ControlFlow<()> {
+        self.collector.no_events(place, what)
+    }
+
+    fn bad(
+        &mut self,
+        place: firstseen_envelope::Place,
+        fault: firstseen_envelope::Fault,
+        text: &[u8],
+    ) -> ControlFlow<()> {
+        firstseen_envelope::Sink::bad(self.collector, place, fault, text)
+    }
+}

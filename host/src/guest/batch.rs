@@ -1,0 +1,127 @@
+//! A batch of events through one guest, and the one event that traps.
+//!
+//! In: events in one buffer. Out: the guest's items, each checked, with the event it is about. A
+//! call that fails is halved until the event at fault stands alone: that one is reported, and
+//! nothing else is lost.
+
+use super::instance::{CallError, Guest};
+use firstseen_abi::{Counts, Item, Keys};
+
+/// Events gathered for one crossing.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The events, one after another.
+    pub buffer: Vec<u8>,
+    /// Offset and length of each.
+    pub table: Vec<(u32, u32)>,
+}
+
+/// What comes out of a batch.
+pub trait Sort {
+    /// An item of the guest; `event` is the index in the batch.
+    fn item(&mut self, event: usize, item: &Item<'_>);
+    /// The guest failed on this event alone.
+    fn failed(&mut self, event: usize, error: &CallError);
+}
+
+impl Batch {
+    /// Adds an event. It must be below 2 GiB, and so must the batch: see [`is_full`](Self::is_full).
+    pub fn push(&mut self, event: &[u8]) {
+        let at = self.buffer.len() as u32;
+        self.buffer.extend_from_slice(event);
+        self.table.push((at, event.len() as u32));
+    }
+
+    /// Whether it is time for a crossing.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.buffer.len() >= 1 << 20 || self.table.len() >= 8192
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Forgets the events and keeps the room, within reason.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.table.clear();
+        if self.buffer.capacity() > 8 << 20 {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// The text of an event.
+    #[must_use]
+    pub fn event(&self, index: usize) -> &[u8] {
+        let Some((at, len)) = self.table.get(index) else { return &[] };
+        self.buffer.get(*at as usize..(*at + *len) as usize).unwrap_or_default()
+    }
+
+    /// Runs step one on all events; the sums of the guest.
+    pub fn keys(&self, guest: &mut Guest, now_ms: i64, sort: &mut dyn Sort) -> Counts {
+        let mut counts = Counts::default();
+        // Ranges still to run, the next one last.
+        let mut todo = vec![0..self.table.len()];
+        while let Some(range) = todo.pop() {
+            let Some(table) = self.table.get(range.clone()) else { continue };
+            let (Some(first), Some(last)) = (table.first(), table.last()) else { continue };
+            let (from, to) = (first.0 as usize, (last.0 + last.1) as usize);
+            let near: Vec<(u32, u32)> =
+                table.iter().map(|(at, len)| (at - from as u32, *len)).collect();
+            let buffer = self.buffer.get(from..to).unwrap_or_default();
+            let result = guest
+                .keys(buffer, &near, now_ms)
+                .and_then(|out| hand_on(&out, &near, range.start, sort));
+            match result {
+                Ok(more) => add(&mut counts, more),
+                Err(error) if range.len() == 1 => sort.failed(range.start, &error),
+                Err(_) => {
+                    let middle = range.start + range.len() / 2;
+                    todo.push(middle..range.end);
+                    todo.push(range.start..middle);
+                }
+            }
+        }
+        counts
+    }
+}
+
+fn hand_on(
+    out: &[u8],
+    table: &[(u32, u32)],
+    first: usize,
+    sort: &mut dyn Sort,
+) -> Result<Counts, CallError> {
+    let contract = |what: String| CallError::Contract(what);
+    let keys = Keys::read(out).map_err(|e| match e {
+        Ok(status) => contract(format!("status {status}")),
+        Err(fault) => contract(fault.to_string()),
+    })?;
+    // All of it is looked at before any of it counts: a half-taken result could not be halved.
+    let mut checked = Vec::new();
+    for item in keys.items() {
+        let item = item.map_err(|fault| contract(fault.to_string()))?;
+        let index = table.partition_point(|(at, _)| *at < item.offset);
+        // Events of no length share their offset with the next one.
+        let index = (index..table.len())
+            .take_while(|i| table.get(*i).is_some_and(|(at, _)| *at == item.offset))
+            .find(|i| table.get(*i).is_some_and(|(_, len)| *len == item.len))
+            .ok_or_else(|| contract("an item about no event".to_owned()))?;
+        checked.push((index, item));
+    }
+    for (index, item) in &checked {
+        sort.item(first + index, item);
+    }
+    Ok(keys.counts)
+}
+
+fn add(sum: &mut Counts, more: Counts) {
+    sum.read = sum.read.saturating_add(more.read);
+    sum.matched = sum.matched.saturating_add(more.matched);
+    sum.bad = sum.bad.saturating_add(more.bad);
+    sum.missing = sum.missing.saturating_add(more.missing);
+    sum.excepted = sum.excepted.saturating_add(more.excepted);
+}

@@ -1,0 +1,140 @@
+//! What a guest may ask of the host: a value, a write, a line in the log.
+//!
+//! In: addresses and lengths, untrusted. Out: the codes of the contract. It checks every range, the
+//! limits, and that a key is the artifact's own; it never calls back into the guest.
+
+use firstseen_abi::{IMPORT_NAMESPACE, MAX_KEY, MAX_VALUE, kv, level};
+use wasmtime::{Caller, Linker, Memory, StoreLimits};
+
+/// A state that answers one call at a time, as the convenience form needs it.
+pub trait HostKv: Send {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// `Err(())` when it cannot be asked.
+    #[allow(clippy::result_unit_err)]
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ()>;
+    /// Writes when the present value is the expected one; `Ok(Some(current))` when it is another.
+    ///
+    /// # Errors
+    /// `Err(())` when it cannot be asked; nothing was written.
+    #[allow(clippy::result_unit_err, clippy::type_complexity)]
+    fn cas(
+        &mut self,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: &[u8],
+        ttl_ms: i64,
+    ) -> Result<Option<Option<Vec<u8>>>, ()>;
+}
+
+/// What belongs to one instance.
+pub(super) struct Data {
+    pub(super) limits: StoreLimits,
+    /// Looked up once: a lookup per call costs seven times a call.
+    pub(super) memory: Option<Memory>,
+    pub(super) kv: Option<Box<dyn HostKv>>,
+    /// `TENANT:RULE_ID:FINGERPRINT:` of every rule inside.
+    pub(super) prefixes: Vec<String>,
+    /// Lines of the guest's log, bounded.
+    pub(super) log: Vec<(i32, String)>,
+}
+
+/// Lines kept between two looks, and bytes of each.
+const LOG_LINES: usize = 64;
+const LOG_BYTES: u32 = 1024;
+
+pub(super) fn link(linker: &mut Linker<Data>) -> anyhow::Result<()> {
+    linker.func_wrap(IMPORT_NAMESPACE, "kv_get", kv_get).map_err(anyhow::Error::from)?;
+    linker.func_wrap(IMPORT_NAMESPACE, "kv_cas", kv_cas).map_err(anyhow::Error::from)?;
+    linker.func_wrap(IMPORT_NAMESPACE, "log", log).map_err(anyhow::Error::from)?;
+    Ok(())
+}
+
+/// Whether the key is of the artifact's own rules.
+pub(super) fn is_own(prefixes: &[String], key: &[u8]) -> bool {
+    key.len() <= MAX_KEY && prefixes.iter().any(|p| key.starts_with(p.as_bytes()))
+}
+
+fn range(data: &[u8], at: u32, len: u32) -> Option<&[u8]> {
+    let at = at as usize;
+    data.get(at..at.checked_add(len as usize)?)
+}
+
+fn own_key(data: &Data, memory: &[u8], at: u32, len: u32) -> Option<Vec<u8>> {
+    if len as usize > MAX_KEY {
+        return None;
+    }
+    let key = range(memory, at, len)?;
+    is_own(&data.prefixes, key).then(|| key.to_vec())
+}
+
+/// Writes a value into the guest's buffer; its length, and nothing written where it does not fit.
+fn hand_over(memory: &mut [u8], value: &[u8], at: u32, cap: u32) -> Option<i32> {
+    let len = i32::try_from(value.len()).ok()?;
+    if value.len() <= cap as usize {
+        let at = at as usize;
+        memory.get_mut(at..at.checked_add(value.len())?)?.copy_from_slice(value);
+    }
+    Some(len)
+}
+
+fn kv_get(mut caller: Caller<'_, Data>, key: u32, key_len: u32, buf: u32, cap: u32) -> i32 {
+    let Some(memory) = caller.data().memory else { return kv::REFUSED };
+    let (bytes, data) = memory.data_and_store_mut(&mut caller);
+    let Some(key) = own_key(data, bytes, key, key_len) else { return kv::REFUSED };
+    let Some(store) = data.kv.as_mut() else { return kv::AWAY };
+    match store.get(&key) {
+        Ok(None) => kv::ABSENT,
+        Ok(Some(value)) => hand_over(bytes, &value, buf, cap).unwrap_or(kv::REFUSED),
+        Err(()) => kv::AWAY,
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // the contract's signature
+fn kv_cas(
+    mut caller: Caller<'_, Data>,
+    key: u32,
+    key_len: u32,
+    expected: u32,
+    expected_len: i32,
+    new: u32,
+    new_len: u32,
+    ttl_ms: i64,
+    buf: u32,
+    cap: u32,
+) -> i32 {
+    let Some(memory) = caller.data().memory else { return kv::REFUSED };
+    let (bytes, data) = memory.data_and_store_mut(&mut caller);
+    let Some(key) = own_key(data, bytes, key, key_len) else { return kv::REFUSED };
+    let expected = match u32::try_from(expected_len) {
+        Ok(len) => match range(bytes, expected, len) {
+            Some(value) => Some(value),
+            None => return kv::REFUSED,
+        },
+        Err(_) => None,
+    };
+    let value = range(bytes, new, new_len).filter(|v| v.len() <= MAX_VALUE);
+    let (Some(value), true) = (value, ttl_ms > 0) else { return kv::REFUSED };
+    let Some(store) = data.kv.as_mut() else { return kv::AWAY };
+    match store.cas(&key, expected, value, ttl_ms) {
+        Ok(None) => kv::DONE,
+        Ok(Some(None)) => kv::CONFLICT_ABSENT,
+        Ok(Some(Some(current))) => match hand_over(bytes, &current, buf, cap) {
+            Some(len) => kv::CONFLICT | len,
+            None => kv::REFUSED,
+        },
+        Err(()) => kv::AWAY,
+    }
+}
+
+fn log(mut caller: Caller<'_, Data>, at_level: i32, text: u32, len: u32) {
+    let Some(memory) = caller.data().memory else { return };
+    let (bytes, data) = memory.data_and_store_mut(&mut caller);
+    let at_level = at_level.clamp(level::ERROR, level::INFO);
+    if let Some(text) = range(bytes, text, len.min(LOG_BYTES))
+        && data.log.len() < LOG_LINES
+    {
+        data.log.push((at_level, String::from_utf8_lossy(text).into_owned()));
+    }
+}

@@ -1,0 +1,279 @@
+//! One instance of an artifact and the calls of the contract.
+//!
+//! In: bytes. Out: bytes that were checked to lie in the guest's memory, copied out of it. An
+//! instance that trapped, ran too long or grew too large is replaced; nothing is lost with it,
+//! because it holds nothing but settings, which are given again.
+
+use super::artifact::Artifact;
+use super::imports::{Data, HostKv, is_own, link};
+use super::runtime::{Runtime, deadline_ticks};
+use anyhow::{Context, bail};
+use firstseen_abi::{ABI_VERSION, unpack};
+use thiserror::Error;
+use wasmtime::{Engine, InstancePre, Linker, Memory, Store, StoreLimitsBuilder, Trap, TypedFunc};
+
+/// The most memory that a guest may have.
+const MEMORY_LIMIT: usize = 192 << 20;
+/// An instance that is larger is replaced after the call: memory never shrinks.
+const REPLACE_OVER: u64 = 96 << 20;
+
+/// Why a call gave nothing.
+#[derive(Debug, Error)]
+pub enum CallError {
+    /// The guest trapped: a fault of the guest, for this input.
+    #[error("the rule trapped: {0}")]
+    Trap(String),
+    /// The guest ran over its deadline.
+    #[error("the rule ran over its time")]
+    Deadline,
+    /// The guest has no room for the input.
+    #[error("the rule has no room for {0} bytes")]
+    NoRoom(usize),
+    /// What the guest returned breaks the contract.
+    #[error("the rule broke the contract: {0}")]
+    Contract(String),
+}
+
+/// One guest: an artifact's instance, replaced when it has to be.
+pub struct Guest {
+    engine: Engine,
+    pre: InstancePre<Data>,
+    prefixes: Vec<String>,
+    settings: Option<String>,
+    live: Option<Live>,
+    kv: Option<Box<dyn HostKv>>,
+}
+
+struct Live {
+    store: Store<Data>,
+    memory: Memory,
+    alloc: TypedFunc<u32, u32>,
+    reset: TypedFunc<(), ()>,
+    keys: TypedFunc<(u32, u32, u32, i32, i64), i64>,
+    decide: TypedFunc<(u32, u32), i64>,
+    evaluate: TypedFunc<(u32, u32, i64), i64>,
+    explain: TypedFunc<(u32, u32), i64>,
+    configure: TypedFunc<(u32, u32), i64>,
+}
+
+impl Guest {
+    /// Instantiates an artifact under a tenant; `settings` is the document for `configure`.
+    ///
+    /// # Errors
+    /// When the module lacks an export, speaks another version, or refuses the settings.
+    pub fn new(
+        runtime: &Runtime,
+        artifact: &Artifact,
+        tenant: &str,
+        settings: Option<String>,
+    ) -> anyhow::Result<Self> {
+        let mut linker = Linker::new(&runtime.engine);
+        link(&mut linker)?;
+        let pre = linker
+            .instantiate_pre(&artifact.module)
+            .map_err(anyhow::Error::from)
+            .with_context(|| format!("rule {}", artifact.name))?;
+        let prefixes =
+            artifact.meta.rules.iter().map(|r| format!("{tenant}:{}", r.key_prefix)).collect();
+        let engine = runtime.engine.clone();
+        let mut guest = Self { engine, pre, prefixes, settings, live: None, kv: None };
+        guest.start().with_context(|| format!("rule {}", artifact.name))?;
+        Ok(guest)
+    }
+
+    /// The state that `evaluate` asks.
+    pub fn set_kv(&mut self, kv: Box<dyn HostKv>) {
+        match &mut self.live {
+            Some(live) => live.store.data_mut().kv = Some(kv),
+            None => self.kv = Some(kv),
+        }
+    }
+
+    /// Whether a key is of this artifact's own rules.
+    #[must_use]
+    pub fn owns(&self, key: &[u8]) -> bool {
+        is_own(&self.prefixes, key)
+    }
+
+    fn start(&mut self) -> anyhow::Result<&mut Live> {
+        if self.live.is_none() {
+            let live = self.instantiate()?;
+            self.live = Some(live);
+        }
+        self.live.as_mut().context("no instance")
+    }
+
+    fn instantiate(&mut self) -> anyhow::Result<Live> {
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(MEMORY_LIMIT)
+            .instances(1)
+            .memories(1)
+            .tables(4)
+            .table_elements(100_000)
+            .build();
+        let data = Data {
+            limits,
+            memory: None,
+            kv: self.kv.take(),
+            prefixes: self.prefixes.clone(),
+            log: Vec::new(),
+        };
+        let mut store = Store::new(&self.engine, data);
+        store.limiter(|data| &mut data.limits);
+        store.set_epoch_deadline(deadline_ticks(0));
+        let instance = self.pre.instantiate(&mut store).map_err(anyhow::Error::from)?;
+        let memory = instance.get_memory(&mut store, "memory").context("it exports no memory")?;
+        store.data_mut().memory = Some(memory);
+        macro_rules! export {
+            ($name:literal) => {
+                instance
+                    .get_typed_func(&mut store, $name)
+                    .map_err(anyhow::Error::from)
+                    .context(concat!("its export `", $name, "`"))?
+            };
+        }
+        let version: TypedFunc<(), i32> = export!("abi_version");
+        let version = version.call(&mut store, ()).map_err(anyhow::Error::from)?;
+        if version != ABI_VERSION {
+            bail!("it speaks contract {version}, this host speaks {ABI_VERSION}");
+        }
+        let mut live = Live {
+            memory,
+            alloc: export!("alloc"),
+            reset: export!("reset"),
+            keys: export!("keys"),
+            decide: export!("decide"),
+            evaluate: export!("evaluate"),
+            explain: export!("explain"),
+            configure: export!("configure"),
+            store,
+        };
+        if let Some(settings) = &self.settings {
+            let settings = settings.clone();
+            let said = live.call_on(&[settings.as_bytes()], |live, at, len| {
+                live.configure.call(&mut live.store, (at, len))
+            })?;
+            if said != b"{}" {
+                bail!("the settings: {}", String::from_utf8_lossy(&said));
+            }
+        }
+        Ok(live)
+    }
+
+    /// Step one, on events given by offset and length in `buffer`. The result has the layout of
+    /// [`firstseen_abi::Keys`].
+    ///
+    /// # Errors
+    /// [`CallError`]; the guest is ready for the next call.
+    pub fn keys(
+        &mut self,
+        buffer: &[u8],
+        table: &[(u32, u32)],
+        now_ms: i64,
+    ) -> Result<Vec<u8>, CallError> {
+        let mut words = Vec::with_capacity(table.len() * 8);
+        for (at, len) in table {
+            words.extend_from_slice(&at.to_le_bytes());
+            words.extend_from_slice(&len.to_le_bytes());
+        }
+        let count = i32::try_from(table.len()).map_err(|_| CallError::NoRoom(words.len()))?;
+        let buffer_len = buffer.len() as u32;
+        self.call(&[buffer, &words], move |live, at, _| {
+            live.keys.call(&mut live.store, (at, buffer_len, at + buffer_len, count, now_ms))
+        })
+    }
+
+    /// Step two. The result has the layout of [`firstseen_abi::Decision`].
+    ///
+    /// # Errors
+    /// [`CallError`]; the guest is ready for the next call.
+    pub fn decide(&mut self, request: &[&[u8]]) -> Result<Vec<u8>, CallError> {
+        self.call(request, |live, at, len| live.decide.call(&mut live.store, (at, len)))
+    }
+
+    /// Both steps for one event, through [`HostKv`]; the outcome as JSON.
+    ///
+    /// # Errors
+    /// [`CallError`]; the guest is ready for the next call.
+    pub fn evaluate(&mut self, event: &[u8], now_ms: i64) -> Result<Vec<u8>, CallError> {
+        self.call(&[event], move |live, at, len| {
+            live.evaluate.call(&mut live.store, (at, len, now_ms))
+        })
+    }
+
+    /// Why an event matched or not, as JSON.
+    ///
+    /// # Errors
+    /// [`CallError`]; the guest is ready for the next call.
+    pub fn explain(&mut self, event: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.call(&[event], |live, at, len| live.explain.call(&mut live.store, (at, len)))
+    }
+
+    /// What the guest logged since the last look.
+    pub fn take_log(&mut self) -> Vec<(i32, String)> {
+        self.live.as_mut().map(|l| std::mem::take(&mut l.store.data_mut().log)).unwrap_or_default()
+    }
+
+    fn call(
+        &mut self,
+        parts: &[&[u8]],
+        run: impl FnOnce(&mut Live, u32, u32) -> wasmtime::Result<i64>,
+    ) -> Result<Vec<u8>, CallError> {
+        let live = self.start().map_err(|e| CallError::Contract(format!("{e:#}")))?;
+        let result = live.call_on(parts, run);
+        let pages = live.memory.data_size(&live.store) as u64;
+        if result.is_err() || pages > REPLACE_OVER {
+            self.kv = live.store.data_mut().kv.take();
+            self.live = None;
+        }
+        result
+    }
+}
+
+impl Live {
+    /// Hands the parts over as one buffer, runs, and copies the result out.
+    fn call_on(
+        &mut self,
+        parts: &[&[u8]],
+        run: impl FnOnce(&mut Self, u32, u32) -> wasmtime::Result<i64>,
+    ) -> Result<Vec<u8>, CallError> {
+        let len: usize = parts.iter().map(|p| p.len()).sum();
+        let len32 = u32::try_from(len).map_err(|_| CallError::NoRoom(len))?;
+        self.store.set_epoch_deadline(deadline_ticks(len));
+        let at = self.alloc.call(&mut self.store, len32).map_err(|e| fault(&e))?;
+        if at == 0 {
+            return Err(CallError::NoRoom(len));
+        }
+        let mut to = at as usize;
+        let memory = self.memory.data_mut(&mut self.store);
+        for part in parts {
+            let place = to.checked_add(part.len()).and_then(|end| memory.get_mut(to..end));
+            let Some(place) = place else {
+                return Err(CallError::Contract("alloc gave a place outside memory".to_owned()));
+            };
+            place.copy_from_slice(part);
+            to += part.len();
+        }
+        let packed = run(self, at, len32).map_err(|e| fault(&e))?;
+        let (from, size) = unpack(packed);
+        let memory = self.memory.data(&self.store);
+        let result = (from as usize)
+            .checked_add(size as usize)
+            .and_then(|end| memory.get(from as usize..end))
+            .ok_or_else(|| CallError::Contract("a result outside memory".to_owned()))?
+            .to_vec();
+        if packed == 0 {
+            return Err(CallError::NoRoom(len));
+        }
+        self.reset.call(&mut self.store, ()).map_err(|e| fault(&e))?;
+        Ok(result)
+    }
+}
+
+fn fault(error: &wasmtime::Error) -> CallError {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => CallError::Deadline,
+        Some(trap) => CallError::Trap(trap.to_string()),
+        None => CallError::Trap(format!("{error:#}")),
+    }
+}

@@ -1,0 +1,70 @@
+//! wasmtime, set up once, and the clock that ends calls.
+//!
+//! In: nothing. Out: an engine whose epoch moves every [`TICK`]. A call may run for a time that
+//! grows with the bytes it was given; it never runs for ever.
+
+use anyhow::Context;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use wasmtime::{Config, Engine};
+
+/// How often the epoch moves.
+pub const TICK: Duration = Duration::from_millis(10);
+/// Ticks that every call has, whatever its input: 5 s, a slow machine's share included.
+const BASE_TICKS: u64 = 500;
+/// Ticks for each 64 KiB of input: at least 0.6 MB/s, a hundredth of what a slow machine does.
+const BYTES_PER_TICK_BLOCK: u64 = 65_536;
+const TICKS_PER_BLOCK: u64 = 10;
+
+/// wasmtime and its clock.
+pub struct Runtime {
+    /// The engine that all modules of this process share.
+    pub engine: Engine,
+    stop: Arc<AtomicBool>,
+    clock: Option<JoinHandle<()>>,
+}
+
+impl Runtime {
+    /// Sets wasmtime up.
+    ///
+    /// # Errors
+    /// When this machine cannot run it.
+    pub fn new() -> anyhow::Result<Self> {
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        // A backtrace names functions of the guest; operators see the trap's cause and the event.
+        config.wasm_backtrace(false);
+        let engine = Engine::new(&config)
+            .map_err(anyhow::Error::from)
+            .context("WebAssembly cannot run on this machine")?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (clock_engine, clock_stop) = (engine.clone(), Arc::clone(&stop));
+        let clock = std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
+            while !clock_stop.load(Ordering::Relaxed) {
+                std::thread::park_timeout(TICK);
+                clock_engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { engine, stop, clock: Some(clock) })
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(clock) = self.clock.take() {
+            clock.thread().unpark();
+            // The thread only counts: there is nothing to learn from how it ended.
+            let _ = clock.join();
+        }
+    }
+}
+
+/// The ticks that a call with this many bytes has.
+#[must_use]
+pub const fn deadline_ticks(bytes: usize) -> u64 {
+    let blocks = (bytes as u64).div_ceil(BYTES_PER_TICK_BLOCK);
+    BASE_TICKS.saturating_add(blocks.saturating_mul(TICKS_PER_BLOCK))
+}

@@ -1,0 +1,72 @@
+//! The arena: buffers that live until the host resets it.
+//!
+//! In: lengths. Out: places in memory. It hands out whole allocations, keeps a few for reuse, and
+//! never hands out one that is in use. A buffer's place never moves while it lives.
+
+/// Buffers kept for reuse after a reset, and the most bytes that they hold together.
+const KEPT: usize = 4;
+const KEPT_BYTES: usize = 32 << 20;
+/// No allocation over this: what is larger is a mistake or an attack.
+const MAX: usize = 256 << 20;
+
+/// Buffers handed out, and buffers to hand out again.
+#[derive(Default)]
+pub(crate) struct Arena {
+    live: Vec<Vec<u8>>,
+    free: Vec<Vec<u8>>,
+}
+
+impl Arena {
+    pub(crate) const fn new() -> Self {
+        Self { live: Vec::new(), free: Vec::new() }
+    }
+
+    /// The address of a zeroed buffer of that length, or 0 where there is no room. A length of 0
+    /// gives an address too.
+    pub(crate) fn alloc(&mut self, len: usize) -> u32 {
+        let len = len.max(1);
+        if len > MAX {
+            return 0;
+        }
+        let fits = self.free.iter().position(|b| b.capacity() >= len);
+        let mut buffer = match fits {
+            Some(at) => self.free.swap_remove(at),
+            None => Vec::new(),
+        };
+        buffer.clear();
+        if buffer.try_reserve_exact(len).is_err() {
+            return 0;
+        }
+        buffer.resize(len, 0);
+        let address = buffer.as_ptr() as usize;
+        self.live.push(buffer);
+        u32::try_from(address).unwrap_or(0)
+    }
+
+    /// Takes a buffer over, so that it lives as long as the others, and says where it is.
+    pub(crate) fn keep(&mut self, buffer: Vec<u8>) -> (u32, u32) {
+        let place = (buffer.as_ptr() as usize, buffer.len());
+        self.live.push(buffer);
+        (u32::try_from(place.0).unwrap_or(0), u32::try_from(place.1).unwrap_or(0))
+    }
+
+    /// A buffer to write a result into.
+    pub(crate) fn spare(&mut self) -> Vec<u8> {
+        let mut buffer = self.free.pop().unwrap_or_default();
+        buffer.clear();
+        buffer
+    }
+
+    /// Ends the life of every buffer.
+    pub(crate) fn reset(&mut self) {
+        self.free.append(&mut self.live);
+        self.free.sort_unstable_by_key(|b| std::cmp::Reverse(b.capacity()));
+        let mut held = 0usize;
+        let mut kept = 0usize;
+        self.free.retain(|b| {
+            held = held.saturating_add(b.capacity());
+            kept = kept.saturating_add(1);
+            kept <= KEPT && held <= KEPT_BYTES
+        });
+    }
+}
