@@ -160,6 +160,12 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
         #[test]
         fn agrees_with_fixed_point(a in -1_000_000_i64..1_000_000, b in -1_000_000_i64..1_000_000,
                                    places_a in 0_usize..5, places_b in 0_usize..5) {
