@@ -132,6 +132,11 @@ impl Summary {
             "matched events are dated in the future: they were not judged",
         );
         note(
+            self.hold_forced,
+            "event left the hold early, memory for it was full: its order is not certain",
+            "events left the hold early, memory for them was full: their order is not certain",
+        );
+        note(
             self.late_beyond_memory,
             "term is older than all the state remembers: it was not judged",
             "terms are older than all the state remembers: they were not judged",
@@ -259,6 +264,7 @@ mod tests {
                 .into(),
             excepted: 1,
             future: 2,
+            hold_forced: 1,
             late_beyond_memory: 1,
             too_many_terms: 1,
             learned: 7,
@@ -305,6 +311,7 @@ mod tests {
   1 matched event has no host.id: it cannot alert
   12 matched events have no user.name (Root, AWS services): they cannot alert
   2 matched events are dated in the future: they were not judged
+  1 event left the hold early, memory for it was full: its order is not certain
   1 term is older than all the state remembers: it was not judged
   1 matched event has more than 256 terms: it was not judged
   1 matched event was taken out by an exception
@@ -342,7 +349,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("}\n") && text.lines().count() == 1);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json.as_object().unwrap().len(), 21);
+        assert_eq!(json.as_object().unwrap().len(), 22);
         for (name, value) in [
             ("events", 1_234_567),
             ("matched", 58),

@@ -89,7 +89,8 @@ fn visit(
         return Ok(());
     }
     if meta.is_file() {
-        found.inputs.push(Source::new(Input::File(path.to_path_buf()), Some(meta.len())));
+        let source = Source::new(Input::File(path.to_path_buf()), Some(meta.len()));
+        found.inputs.push(source.in_folder());
     } else if meta.is_dir() {
         let mut entries = Vec::new();
         let mut fault = Ok(());

@@ -5,7 +5,7 @@
 //! events before it were handed on.
 use super::unpack::{MAGIC, recognise, undecided, unpacked};
 use crate::place::input_name;
-use firstseen_envelope::{Options, Sink, Splitter};
+use firstseen_envelope::{Options, Place, Sink, Splitter};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -17,6 +17,9 @@ use std::sync::Arc;
 const FILE_BLOCK: usize = 1 << 20;
 /// The same for pipes, which hand on what there is.
 const PIPE_BLOCK: usize = 256 << 10;
+
+/// What a file out of a folder without any JSON is called.
+const NO_LOG: &str = "file that is no log";
 
 /// Where bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Source {
     /// The size of the file as it is stored; `None` for pipes.
     pub bytes: Option<u64>,
     input: Input,
+    /// Found in a folder, not named by the user: it may be a licence or a note beside the logs.
+    in_folder: bool,
 }
 
 /// How to read.
@@ -103,7 +108,13 @@ impl Source {
             Input::File(path) => path.to_string_lossy().into(),
             Input::Stdin => "-".into(),
         };
-        Self { name, bytes, input }
+        Self { name, bytes, input, in_folder: false }
+    }
+
+    /// The same, found in a folder.
+    pub(super) fn in_folder(mut self) -> Self {
+        self.in_folder = true;
+        self
     }
 
     /// Standard input.
@@ -126,7 +137,8 @@ impl Source {
     }
 
     /// Hands every event to `sink`, until it breaks. `progress` hears, after each block, how many
-    /// bytes of the file as it is stored were read so far.
+    /// bytes of the file as it is stored were read so far. A small file out of a folder without any
+    /// JSON in it, a licence for one, is told as [`Sink::no_events`] instead of line by line.
     ///
     /// # Errors
     /// [`ReadError`], after everything before the fault was handed on.
@@ -137,7 +149,14 @@ impl Source {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), ReadError> {
         let splitter = Splitter::new(Options { max_event: options.max_event });
-        let mut feed = Feed { splitter, sink, progress, offset: 0, stored: Rc::default() };
+        let mut feed = Feed {
+            splitter,
+            sink,
+            progress,
+            offset: 0,
+            stored: Rc::default(),
+            may_be_no_log: self.in_folder,
+        };
         let result = match &self.input {
             Input::Stdin => feed.read(io::stdin().lock(), true),
             Input::File(path) => {
@@ -177,6 +196,7 @@ struct Feed<'a> {
     offset: u64,
     /// Stored bytes read.
     stored: Rc<Cell<u64>>,
+    may_be_no_log: bool,
 }
 
 impl Feed<'_> {
@@ -188,6 +208,13 @@ impl Feed<'_> {
         let mut block = vec![0; if is_pipe { PIPE_BLOCK } else { FILE_BLOCK }];
         loop {
             let (filled, end) = next_block(&mut unpacked, &mut block, !is_pipe);
+            let is_whole = self.offset == 0 && matches!(end, Some(Ok(())));
+            if is_whole && self.may_be_no_log && filled > 0 && !has_json(&block[..filled]) {
+                let place = Place { offset: 0, line: 1, record: None };
+                (self.progress)(self.stored.get());
+                let _ = self.sink.no_events(place, NO_LOG);
+                return Ok(());
+            }
             if filled > 0 {
                 self.offset += filled as u64;
                 if self.splitter.push(&block[..filled], self.sink).is_break() {
@@ -202,6 +229,13 @@ impl Feed<'_> {
             }
         }
     }
+}
+
+/// Whether a line of the text begins as JSON does that can hold events. If none does, no event can
+/// be in it.
+fn has_json(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    text.split(|b| *b == b'\n').any(|line| matches!(line.trim_ascii_start(), [b'{' | b'[', ..]))
 }
 
 /// As many bytes as it takes to recognise the packing.
@@ -258,7 +292,7 @@ impl<R: Read> Read for Counted<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firstseen_envelope::{Fault, Place};
+    use firstseen_envelope::Fault;
     use std::io::Write;
     use std::ops::ControlFlow;
     use std::path::Path;
@@ -267,6 +301,7 @@ mod tests {
     #[derive(Default)]
     struct Heard {
         text: Vec<u8>,
+        no_events: Vec<&'static str>,
         stop: bool,
     }
 
@@ -278,7 +313,8 @@ mod tests {
         fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
             self.lines(place, text)
         }
-        fn no_events(&mut self, _: Place, _: &'static str) -> ControlFlow<()> {
+        fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
+            self.no_events.push(what);
             ControlFlow::Continue(())
         }
         fn bad(&mut self, _: Place, _: Fault, text: &[u8]) -> ControlFlow<()> {
@@ -390,6 +426,26 @@ mod tests {
     }
 
     #[test]
+    fn a_licence_beside_the_logs_is_no_log_unless_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("LICENSE");
+        let event = "{\"eventVersion\":1}\n";
+        for (text, is_log) in
+            [("MIT License\n\nPermission", false), (&format!("broken\n {event}"), true), ("", true)]
+        {
+            std::fs::write(&path, text).unwrap();
+            let source = Source::file(path.clone());
+            for (source, is_log) in [(source.clone(), true), (source.in_folder(), is_log)] {
+                let mut heard = Heard::default();
+                source.read(ReadOptions::default(), &mut heard, &mut |_| {}).unwrap();
+                assert_eq!(heard.no_events.is_empty(), is_log, "{text}");
+                assert_eq!(heard.text.is_empty(), !is_log || text.is_empty(), "{text}");
+            }
+        }
+        assert!(has_json(b"\xef\xbb\xbf[") && has_json(b"x\r\n\t{") && !has_json(b"x {\n"));
+    }
+
+    #[test]
     fn a_sink_that_stops_is_obeyed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
@@ -455,6 +511,7 @@ mod tests {
             progress: &mut |_| {},
             offset: 0,
             stored: Rc::default(),
+            may_be_no_log: false,
         };
         feed.read(pipe, true).unwrap();
         assert_eq!(heard.get(), 5 * line.len());
