@@ -42,8 +42,8 @@ impl Brackets {
             return None;
         }
         let mut padded = [b' '; BLOCK];
-        for (to, from) in padded.iter_mut().zip(rest) {
-            *to = *from;
+        if let Some(start) = padded.get_mut(..rest.len()) {
+            start.copy_from_slice(rest);
         }
         self.block(&padded, rest.len()).map(|at| blocks.len() * BLOCK + at)
     }

@@ -61,9 +61,9 @@ pub trait Sink {
     /// Whole lines, each holding one event or single-event envelope, none of them blank.
     ///
     /// `chunk` begins with the first byte of such a line and ends with a newline, which may lack
-    /// at the end of the input; `place` is that of its first line. This is the fast path: a line
-    /// was looked at by its first key and its last byte only. Its UTF-8 and its JSON are the
-    /// receiver's to check.
+    /// at the end of the input; `place` is that of its first line. This is the fast path: of a line
+    /// no more was looked at than its ends and what marks an envelope. Its UTF-8 and its JSON are
+    /// the receiver's to check; a line that was cut off behind a bracket arrives here as well.
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()>;
 
     /// One event that stood in an array, in an envelope or over several lines; events in JSON

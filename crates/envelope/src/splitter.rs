@@ -142,24 +142,6 @@ impl Splitter {
         ControlFlow::Continue(())
     }
 
-    /// Reads, in the present mode, what had been carried and stands at `start` in the stream. It
-    /// ends at `end` in the present piece.
-    fn feed_carried(
-        &mut self,
-        carried: &[u8],
-        start: u64,
-        end: usize,
-        sink: &mut dyn Sink,
-    ) -> ControlFlow<()> {
-        let base = std::mem::replace(&mut self.base, start);
-        self.feed(carried, sink)?;
-        self.capture.carry(carried);
-        self.capture.go_on_at(end);
-        self.base = base;
-        self.line_end = 0;
-        ControlFlow::Continue(())
-    }
-
     fn place(&self, at: usize) -> Place {
         Place { offset: self.base + at as u64, line: self.line, record: None }
     }

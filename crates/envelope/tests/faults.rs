@@ -21,6 +21,8 @@ fn no_json() {
     check(&format!("{A} hello\n{B}"), &[A, "bad: not_json", B]);
     check("123\nnull\n\"text\"\n}", &["bad: not_json"; 4]);
     check("\u{feff}\u{feff} ", &[]);
+    // Begins with the first byte of a byte order mark.
+    check(&format!("{A}\n \u{f000}x\n"), &[A, "bad: not_json"]);
     let said = split("x\n  hello world \r\n");
     assert_eq!(said[1], Said::Bad(place(4, 2, None), "not_json", b"hello world".to_vec()));
 }
@@ -72,7 +74,7 @@ fn cut_off_by_the_end() {
     }
     let said = split(&whole[..20 + A.len()]);
     let start = 13 + A.len();
-    let text = whole[start..20 + A.len()].as_bytes().to_vec();
+    let text = whole.as_bytes()[start..20 + A.len()].to_vec();
     assert_eq!(said[1], Said::Bad(place(start as u64, 1, Some(1)), "truncated", text));
     for end in 1..A.len() {
         check(&A[..end], &["bad: truncated"]);

@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 
 use super::{Mode, Splitter};
 use crate::bytes::{from, is_space, part};
-use crate::sink::{Place, Sink};
+use crate::sink::Sink;
 use crate::sniff::{REACH, Sniff};
 
 /// Why a run of plain lines ends.
@@ -102,33 +102,37 @@ impl Splitter {
     /// plain line.
     pub(super) fn carry_ends(&mut self, end: usize, sink: &mut dyn Sink) -> ControlFlow<()> {
         let mut carried = std::mem::take(&mut self.carry);
-        let (mut rest, mut start) = (carried.as_slice(), self.carry_start);
-        let is_over = rest.last() == Some(&b'\n');
-        let line = rest.strip_suffix(b"\n").unwrap_or(rest);
-        match self.opener.keys.sniff(rest) {
+        let base = std::mem::replace(&mut self.base, self.carry_start);
+        let line = carried.strip_suffix(b"\n").unwrap_or(&carried);
+        match self.opener.keys.sniff(&carried) {
             sniff @ (Sniff::Plain | Sniff::Learned) if self.is_one_event(&sniff, line) => {
-                let place = Place { offset: start, line: self.line, record: None };
-                self.line += u64::from(is_over);
-                sink.lines(place, rest)?;
+                let place = self.place(0);
+                self.line += (carried.len() - line.len()) as u64;
+                sink.lines(place, &carried)?;
                 carried.clear();
                 self.carry = carried;
-                return ControlFlow::Continue(());
             }
-            Sniff::Bom => {
-                rest = from(rest, 3);
-                start += 3;
+            sniff => {
+                let mut rest = carried.as_slice();
+                match sniff {
+                    Sniff::Bom => {
+                        rest = from(rest, 3);
+                        self.base += 3;
+                    }
+                    Sniff::Unknown(key) => self.expect_document(Some(key.to_vec())),
+                    Sniff::More if rest.first() != Some(&b'{') => self.skip_not_json(0),
+                    Sniff::NotJson => self.skip_not_json(0),
+                    _ => self.expect_document(None),
+                }
+                // Once more, in the mode that it needs.
+                self.feed(rest, sink)?;
+                self.capture.carry(rest);
+                self.capture.go_on_at(end);
+                self.line_end = 0;
             }
-            Sniff::Unknown(key) => {
-                let key = key.to_vec();
-                self.expect_document(Some(key));
-            }
-            Sniff::More if rest.first() != Some(&b'{') => self.skip_not_json(0),
-            Sniff::Plain | Sniff::Learned | Sniff::Document | Sniff::More => {
-                self.expect_document(None)
-            }
-            Sniff::NotJson => self.skip_not_json(0),
         }
-        self.feed_carried(rest, start, end, sink)
+        self.base = base;
+        ControlFlow::Continue(())
     }
 
     /// Whether a line that begins as an event is one, and one only. It may also go on in the next
