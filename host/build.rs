@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[path = "src/compile.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 mod compile;
 
 const TARGET: &str = "wasm32-unknown-unknown";

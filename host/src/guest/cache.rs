@@ -6,6 +6,7 @@
 //! it. Where that cannot be had, the module is compiled and nothing is kept.
 #![allow(unsafe_code)]
 
+use super::runtime::plain;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
@@ -32,7 +33,7 @@ pub fn load(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Module> {
 }
 
 fn compile(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Module> {
-    Module::new(engine, wasm).map_err(anyhow::Error::from)
+    Module::new(engine, wasm).map_err(plain)
 }
 
 /// The file's name: everything that the compiled code depends on.
@@ -65,7 +66,7 @@ fn kept(engine: &Engine, path: &Path) -> Option<Module> {
 
 /// Writes under another name first, so that nobody loads half a file.
 fn keep(folder: &Path, path: &Path, module: &Module) -> anyhow::Result<()> {
-    let code = module.serialize().map_err(anyhow::Error::from)?;
+    let code = module.serialize().map_err(plain)?;
     let mut file = tempfile::Builder::new().prefix("new-").tempfile_in(folder)?;
     file.write_all(&code)?;
     file.persist(path)?;

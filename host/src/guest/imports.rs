@@ -3,6 +3,7 @@
 //! In: addresses and lengths, untrusted. Out: the codes of the contract. It checks every range, the
 //! limits, and that a key is the artifact's own; it never calls back into the guest.
 
+use super::runtime::plain;
 use firstseen_abi::{IMPORT_NAMESPACE, MAX_KEY, MAX_VALUE, kv, level};
 use wasmtime::{Caller, Linker, Memory, StoreLimits};
 
@@ -45,9 +46,9 @@ const LOG_LINES: usize = 64;
 const LOG_BYTES: u32 = 1024;
 
 pub(super) fn link(linker: &mut Linker<Data>) -> anyhow::Result<()> {
-    linker.func_wrap(IMPORT_NAMESPACE, "kv_get", kv_get).map_err(anyhow::Error::from)?;
-    linker.func_wrap(IMPORT_NAMESPACE, "kv_cas", kv_cas).map_err(anyhow::Error::from)?;
-    linker.func_wrap(IMPORT_NAMESPACE, "log", log).map_err(anyhow::Error::from)?;
+    linker.func_wrap(IMPORT_NAMESPACE, "kv_get", kv_get).map_err(plain)?;
+    linker.func_wrap(IMPORT_NAMESPACE, "kv_cas", kv_cas).map_err(plain)?;
+    linker.func_wrap(IMPORT_NAMESPACE, "log", log).map_err(plain)?;
     Ok(())
 }
 

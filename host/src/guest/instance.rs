@@ -6,7 +6,7 @@
 
 use super::artifact::Artifact;
 use super::imports::{Data, HostKv, is_own, link};
-use super::runtime::{Runtime, deadline_ticks};
+use super::runtime::{Runtime, deadline_ticks, plain};
 use anyhow::{Context, bail};
 use firstseen_abi::{ABI_VERSION, unpack};
 use thiserror::Error;
@@ -71,7 +71,7 @@ impl Guest {
         link(&mut linker)?;
         let pre = linker
             .instantiate_pre(&artifact.module)
-            .map_err(anyhow::Error::from)
+            .map_err(plain)
             .with_context(|| format!("rule {}", artifact.name))?;
         let prefixes =
             artifact.meta.rules.iter().map(|r| format!("{tenant}:{}", r.key_prefix)).collect();
@@ -121,19 +121,19 @@ impl Guest {
         let mut store = Store::new(&self.engine, data);
         store.limiter(|data| &mut data.limits);
         store.set_epoch_deadline(deadline_ticks(0));
-        let instance = self.pre.instantiate(&mut store).map_err(anyhow::Error::from)?;
+        let instance = self.pre.instantiate(&mut store).map_err(plain)?;
         let memory = instance.get_memory(&mut store, "memory").context("it exports no memory")?;
         store.data_mut().memory = Some(memory);
         macro_rules! export {
             ($name:literal) => {
                 instance
                     .get_typed_func(&mut store, $name)
-                    .map_err(anyhow::Error::from)
+                    .map_err(plain)
                     .context(concat!("its export `", $name, "`"))?
             };
         }
         let version: TypedFunc<(), i32> = export!("abi_version");
-        let version = version.call(&mut store, ()).map_err(anyhow::Error::from)?;
+        let version = version.call(&mut store, ()).map_err(plain)?;
         if version != ABI_VERSION {
             bail!("it speaks contract {version}, this host speaks {ABI_VERSION}");
         }

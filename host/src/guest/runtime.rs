@@ -35,9 +35,9 @@ impl Runtime {
         let mut config = Config::new();
         config.epoch_interruption(true);
         // A backtrace names functions of the guest; operators see the trap's cause and the event.
-        config.wasm_backtrace(false);
+        config.wasm_backtrace_max_frames(None);
         let engine = Engine::new(&config)
-            .map_err(anyhow::Error::from)
+            .map_err(plain)
             .context("WebAssembly cannot run on this machine")?;
         let stop = Arc::new(AtomicBool::new(false));
         let (clock_engine, clock_stop) = (engine.clone(), Arc::clone(&stop));
@@ -67,4 +67,9 @@ impl Drop for Runtime {
 pub const fn deadline_ticks(bytes: usize) -> u64 {
     let blocks = (bytes as u64).div_ceil(BYTES_PER_TICK_BLOCK);
     BASE_TICKS.saturating_add(blocks.saturating_mul(TICKS_PER_BLOCK))
+}
+
+/// wasmtime's error as everybody else's: its whole chain in one sentence.
+pub(super) fn plain(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::anyhow!("{error:#}")
 }
