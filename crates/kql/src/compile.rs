@@ -4,7 +4,7 @@
 //! of their field, values that are joined by `or` in one clause. It never changes what matches.
 
 use crate::condition::{self, Bound, Condition};
-use crate::error::SyntaxError;
+use crate::error::{SyntaxError, shown};
 use crate::query::{FieldRef, Node, Query, count, intern};
 use crate::syntax::{Clause, Field, Literal, Tree};
 use crate::types::{FieldType, field_type};
@@ -47,7 +47,7 @@ impl Scope<'_> {
             Tree::Leaf(Clause::Range { field, comparison, at, value }) => {
                 let bound =
                     Bound::parse(self.kind(field), value).map_err(|(reason, expected)| {
-                        let message = format!("cannot compare with `{value}`: {reason}");
+                        let message = format!("cannot compare with {}: {reason}", shown(value));
                         SyntaxError::new(self.text, *at, "bad_range", message, expected)
                     })?;
                 let range = Condition::Range(*comparison, bound);

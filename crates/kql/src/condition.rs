@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use crate::date::{self, Date};
-use crate::error::SyntaxError;
+use crate::error::{SyntaxError, shown};
 use crate::ip::{self, Network, NotANetwork};
 use crate::matches::Value;
 use crate::number;
@@ -87,7 +87,7 @@ pub(crate) fn of_literal(
                     text,
                     literal.at,
                     "bad_network",
-                    format!("`{value}` has a bad prefix length"),
+                    format!("{} has a bad prefix length", shown(value)),
                     "at most /32 after an IPv4 address, /128 after an IPv6 address",
                 ));
             }

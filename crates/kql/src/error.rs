@@ -7,6 +7,8 @@ use std::fmt;
 
 /// The widest line that is printed from a query.
 const WIDTH: usize = 76;
+/// The most characters of a value that a message repeats.
+const MAX_SHOWN: usize = 40;
 /// What stands before the query's line.
 const INDENT: &str = "  ";
 
@@ -55,12 +57,22 @@ impl SyntaxError {
     }
 }
 
-/// The part of a line around a column, and the column within it. Characters that would move the
-/// caret (tabs, controls) become spaces.
+/// A value for a message: in backquotes, on one line, and not long.
+pub(crate) fn shown(value: &str) -> String {
+    let short: String = value.chars().take(MAX_SHOWN).map(tame).collect();
+    let mark = if value.chars().nth(MAX_SHOWN).is_some() { "…" } else { "" };
+    format!("`{short}{mark}`")
+}
+
+/// A character as it is printed: those that would move the caret (tabs, controls) are spaces.
+fn tame(c: char) -> char {
+    if c.is_control() { ' ' } else { c }
+}
+
+/// The part of a line around a column, and the column within it.
 fn excerpt(line: &str, column: usize) -> (String, usize) {
     let room = WIDTH - INDENT.len();
     let length = line.chars().count();
-    let tame = |c: char| if c.is_control() { ' ' } else { c };
     if length.max(column + 1) <= room {
         return (line.chars().map(tame).collect(), column);
     }
@@ -91,24 +103,31 @@ impl std::error::Error for SyntaxError {}
 mod tests {
     use super::*;
 
-    fn shown(text: &str, at: usize) -> String {
+    #[test]
+    fn values_in_messages_are_short_and_on_one_line() {
+        assert_eq!(shown("a\n\tb"), "`a  b`");
+        assert_eq!(shown(&"é".repeat(40)), format!("`{}`", "é".repeat(40)));
+        assert_eq!(shown(&"é".repeat(41)), format!("`{}…`", "é".repeat(40)));
+    }
+
+    fn printed(text: &str, at: usize) -> String {
         SyntaxError::new(text, at, "test", "wrong", "right").to_string()
     }
 
     #[test]
     fn points_at_the_place() {
         assert_eq!(
-            shown("a:b\n  and\tc d", 9),
+            printed("a:b\n  and\tc d", 9),
             "wrong (line 2, column 6)\n    and c d\n       ^\nexpected right"
         );
-        assert_eq!(shown("", 0), "wrong (line 1, column 1)\n  \n  ^\nexpected right");
+        assert_eq!(printed("", 0), "wrong (line 1, column 1)\n  \n  ^\nexpected right");
     }
 
     #[test]
     fn cuts_long_lines_around_the_place() {
         let text = format!("{}!{}", "ä".repeat(300), "b".repeat(300));
         for at in [0, 40, 300, 600, 602, 700, text.len()] {
-            let error = shown(&text, at);
+            let error = printed(&text, at);
             let lines: Vec<&str> = error.lines().collect();
             assert!(lines[1].chars().count() <= WIDTH, "{error}");
             assert!(lines[2].chars().count() <= WIDTH, "{error}");

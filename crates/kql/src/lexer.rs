@@ -202,8 +202,7 @@ impl<'a> Lexer<'a> {
                 start,
                 "bad_escape",
                 "a backslash before a character that needs none",
-                "`\\\\` for a backslash itself, one of \\t \\r \\n \\uXXXX \\or \\and \\not, or a \
-                 backslash before one of \\ ( ) : < > \" * { }; or quote the value",
+                "`\\\\` for a backslash itself, or the value in quotes",
             ));
         }
         Ok(())

@@ -254,10 +254,7 @@ impl<'a> Parser<'a> {
                 at,
                 "misplaced_not",
                 "`not` cannot stand here",
-                format!(
-                    "{expected}; `not` goes before a whole clause (`not field: x`), inside a list \
-                     (`field: (not x)`) or before parentheses (`not (not field: x)`)"
-                ),
+                "`not field: x`, `field: (not x)` or `not (not field: x)`",
             );
         }
         let message = match found {
