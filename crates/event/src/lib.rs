@@ -42,6 +42,7 @@
     )
 )]
 
+mod block;
 mod cloudtrail;
 mod document;
 mod envelope;

@@ -113,21 +113,27 @@ struct Keys {
 }
 
 /// The rest of a descendant's path, and the descendant.
-type Key = (Box<[u8]>, Node);
+#[derive(Clone, Debug)]
+struct Key {
+    digest: Digest,
+    text: Box<[u8]>,
+    node: Node,
+}
 
 impl Keys {
-    fn new(keys: Vec<Key>) -> Self {
+    fn new(keys: Vec<(Box<[u8]>, Node)>) -> Self {
         let size = (keys.len() * 2).next_power_of_two();
         let mut table: Box<[_]> = vec![None; size].into_boxed_slice();
         let mut lengths = 0;
-        for (key, node) in keys {
-            lengths |= length_bit(&key);
-            let mut slot = hash(&key);
+        for (text, node) in keys {
+            lengths |= length_bit(&text);
+            let digest = Digest::new(&text);
+            let mut slot = digest.hash();
             while let Some(Some(_)) = table.get(slot & (size - 1)) {
                 slot += 1;
             }
             if let Some(free) = table.get_mut(slot & (size - 1)) {
-                *free = Some((key, node));
+                *free = Some(Key { digest, text, node });
             }
         }
         Self { lengths, table }
@@ -138,11 +144,12 @@ impl Keys {
         if self.lengths & length_bit(key) == 0 {
             return None;
         }
-        let mut slot = hash(key);
+        let digest = Digest::new(key);
+        let mut slot = digest.hash();
         loop {
-            let (known, node) = self.table.get(slot & (self.table.len() - 1))?.as_ref()?;
-            if **known == *key {
-                return Some(*node);
+            let known = self.table.get(slot & (self.table.len() - 1))?.as_ref()?;
+            if known.digest == digest && (key.len() <= 16 || *known.text == *key) {
+                return Some(known.node);
             }
             slot += 1;
         }
@@ -154,13 +161,31 @@ fn length_bit(key: &[u8]) -> u64 {
     1 << key.len().min(63)
 }
 
-/// Length, first, middle and last byte tell the keys of an event apart well enough.
-#[inline(always)]
-fn hash(key: &[u8]) -> usize {
-    let byte = |at: usize| key.get(at).copied().unwrap_or(0) as usize;
-    let last = key.len().saturating_sub(1);
-    let mixed = key.len() ^ byte(0) << 5 ^ byte(last / 2) << 10 ^ byte(last) << 15;
-    mixed.wrapping_mul(0x9E37_79B1) >> 12
+/// A key's length and its first and last eight bytes: up to 16 bytes, the whole key, so that most
+/// are told apart without a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Digest {
+    length: usize,
+    first: u64,
+    last: u64,
+}
+
+impl Digest {
+    #[inline(always)]
+    fn new(key: &[u8]) -> Self {
+        let length = key.len();
+        let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => (key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
+        };
+        Self { length, first, last }
+    }
+
+    #[inline(always)]
+    fn hash(self) -> usize {
+        let mixed = (self.first ^ self.last.rotate_left(23)).wrapping_add(self.length as u64);
+        (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
+    }
 }
 
 #[cfg(test)]

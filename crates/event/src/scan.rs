@@ -5,6 +5,7 @@
 //! It never recurses and never allocates. A reader of structural marks found with SIMD can take
 //! this file's place: `walk` asks for nothing else than what is public here.
 
+use crate::block::{BLOCK, first_stop};
 use crate::error::EventError;
 use std::borrow::Cow;
 
@@ -73,7 +74,7 @@ impl<'t> Scan<'t> {
     }
 
     /// A key with its colon; stands on the opening quote before, on the value's side after.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn key(&mut self) -> Result<Span, EventError> {
         if self.byte() != b'"' {
             return Err(self.wrong("a key in quotes was expected"));
@@ -87,7 +88,7 @@ impl<'t> Scan<'t> {
     }
 
     /// A string; stands on the opening quote before, behind the closing one after.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<Span, EventError> {
         let start = self.at + 1;
         let mut at = start;
@@ -270,27 +271,14 @@ impl<'t> Scan<'t> {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
 /// The first quote, backslash or control character at or after `at`; the length if there is none.
-///
-/// Eight bytes at a time. A byte equal to b becomes zero in `x ^ b b b ...`; subtracting 1 from
-/// each byte borrows into the high bit only there (or above it, and only the lowest hit is used).
 #[inline(always)]
 fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let x = u64::from_le_bytes(*block);
-        let quote = x ^ (ONES * b'"' as u64);
-        let backslash = x ^ (ONES * b'\\' as u64);
-        let hits = (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (x.wrapping_sub(ONES * 0x20) & !x);
-        let hits = hits & HIGHS;
-        if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        if let Some(stop) = first_stop(block) {
+            return at + stop;
         }
-        at += 8;
+        at += BLOCK;
     }
     while let Some(&byte) = bytes.get(at) {
         if byte == b'"' || byte == b'\\' || byte < 0x20 {
