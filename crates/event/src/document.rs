@@ -8,7 +8,7 @@ use crate::error::EventError;
 use crate::fields::{Fields, Value as Found};
 use crate::reader::{Ask, Read, Reader};
 use crate::scan::MAX_DEPTH;
-use crate::walk::Scratch;
+use crate::walk::{MAX_VALUES, Scratch};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ const MAX_INNER: usize = 4;
 /// opened (a part of its path is no object) stays as it is.
 ///
 /// # Errors
-/// As [`Reader::read`]; `not_one_event` for envelopes of several events or of none.
+/// As [`Reader::read`]; `too_large` for an event of more than a million values; `not_one_event` for envelopes of several events or of none.
 pub fn document(text: &str) -> Result<Map<String, Value>, EventError> {
     let names = names();
     let reader = Reader::new(names.iter().map(|name| Ask::Values((*name).to_owned())).collect());
@@ -54,6 +54,12 @@ fn names() -> Vec<&'static str> {
 const RESOURCES: &str = "aws.cloudtrail.resources";
 
 fn parse(event: &Fields<'_>) -> Result<Map<String, Value>, EventError> {
+    // A comma separates any two values; commas in strings only make this stricter.
+    let commas = memchr::memchr_iter(b',', event.text().as_bytes()).count();
+    if commas >= MAX_VALUES {
+        let reason = format!("an event of more than {MAX_VALUES} values makes no alert document");
+        return Err(EventError::new("too_large", reason, event.event.start));
+    }
     serde_json::from_str(event.text())
         .map_err(|fault| EventError::json(&fault.to_string(), event.event.start))
 }

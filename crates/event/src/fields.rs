@@ -135,7 +135,7 @@ impl<'a> Fields<'a> {
         let time = match &value {
             Value::Bool(_) => None,
             Value::Number(text) => time::from_number(text),
-            Value::Text(text) => time::from_text(text),
+            Value::Text(text) => time::parse_time_ms(text),
         };
         time.ok_or_else(|| {
             let text: String = value.into_text().chars().take(40).collect();

@@ -65,6 +65,7 @@ pub use error::EventError;
 pub use fields::{Fields, Value};
 pub use prefilter::{Prefilter, looks_whole};
 pub use reader::{Ask, Read, Reader};
+pub use time::parse_time_ms;
 pub use verbatim::verbatim;
 pub use walk::Scratch;
 

@@ -81,7 +81,8 @@ impl Reader {
     /// Where a key comes twice in an object, the last one counts.
     ///
     /// # Errors
-    /// `bad_json`, `not_an_object`, `too_deep`, `too_large` (4 GiB), each with the byte where.
+    /// `bad_json`, `not_an_object`, `too_deep` (127 levels), `too_large` (4 GiB of text, or a
+    /// million values in the asked fields), each with the byte where.
     pub fn read<'a>(
         &'a self,
         text: &'a str,

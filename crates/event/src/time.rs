@@ -2,9 +2,11 @@
 
 use chrono::NaiveDate;
 
-/// RFC 3339, any offset, any fraction (cut to milliseconds); also without a zone (then UTC),
-/// without seconds, as a date alone, or as epoch milliseconds in text (more than four digits).
-pub(crate) fn from_text(text: &str) -> Option<i64> {
+/// A time in text as epoch milliseconds: RFC 3339 with any offset and fraction (cut to
+/// milliseconds); also without a zone (then UTC), without seconds, as a date alone, or as epoch
+/// milliseconds (more than four digits: four are a year).
+#[must_use]
+pub fn parse_time_ms(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.len() > 4 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return from_number(text);
@@ -123,7 +125,7 @@ mod tests {
             ("1688989356000", 1_688_989_356_000),
             ("-1000000", -1_000_000),
         ] {
-            assert_eq!(from_text(text), Some(milliseconds), "{text}");
+            assert_eq!(parse_time_ms(text), Some(milliseconds), "{text}");
         }
     }
 
@@ -148,7 +150,7 @@ mod tests {
             "９０２３-07-10",
             "99999999999999999999999",
         ] {
-            assert_eq!(from_text(text), None, "{text}");
+            assert_eq!(parse_time_ms(text), None, "{text}");
         }
         assert_eq!(from_number("1688989356000.7"), Some(1_688_989_356_000));
         assert_eq!(from_number("1.688989356e12"), Some(1_688_989_356_000));

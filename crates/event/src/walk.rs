@@ -8,6 +8,10 @@ use crate::scan::{MAX_DEPTH, Scalar, Scan, decode};
 /// No capture, no entry.
 const NONE: u32 = u32::MAX;
 
+/// More values than this under asked paths are an error: with it a reader's memory is bounded,
+/// whatever the size of the event.
+pub(crate) const MAX_VALUES: usize = 1 << 20;
+
 /// What was found at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -178,6 +182,9 @@ pub(crate) fn walk(
             Step::Value(node) => value(trie, scan, scratch, node)?,
             Step::Key => key(trie, text, scan, scratch)?,
             Step::After => {
+                if scratch.captures.len() > MAX_VALUES {
+                    return Err(too_many_values(scan.at));
+                }
                 let Some(frame) = scratch.frames.last() else { return Ok(()) };
                 match (scan.token(), frame.object) {
                     (b',', true) => {
@@ -199,6 +206,12 @@ pub(crate) fn walk(
             }
         }
     }
+}
+
+#[cold]
+fn too_many_values(at: usize) -> EventError {
+    let reason = format!("more than {MAX_VALUES} values stand in the fields that are asked for");
+    EventError::new("too_large", reason, at)
 }
 
 #[inline(always)]

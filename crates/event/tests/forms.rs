@@ -150,6 +150,16 @@ fn nesting_is_bounded_and_never_recursed_into() {
 }
 
 #[test]
+fn memory_is_bounded_by_an_error() {
+    let many = |path: &str| format!(r#"{{"{path}":[0{}]}}"#, ",0".repeat(1 << 20));
+    assert!(read(&many("event.action")).starts_with("too_large@"));
+    // Where nobody asks they are skipped; a document would hold them all.
+    assert_eq!(read(&many("other")), " no id \"\"");
+    let error = firstseen_event::document(&many("other")).expect_err("too large");
+    assert_eq!(error.code, "too_large");
+}
+
+#[test]
 fn objects_of_a_nested_query_are_never_taken_for_envelopes() {
     let reader = Reader::for_objects(vec![Ask::Values("name".into())]);
     let mut scratch = Scratch::default();
