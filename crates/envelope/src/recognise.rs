@@ -128,21 +128,19 @@ fn document(text: &[u8]) -> Kind<'_> {
     if is_cloudtrail(text) {
         return Kind::Event;
     }
-    let [records, firehose, lookup, log_events, hits, awslogs, event, digest, digest_start] =
-        fields(
-            text,
-            [
-                b"Records",
-                b"records",
-                b"Events",
-                b"logEvents",
-                b"hits",
-                b"awslogs",
-                b"CloudTrailEvent",
-                b"digestS3Bucket",
-                b"digestStartTime",
-            ],
-        );
+    let [records, firehose, lookup, log_events, hits, awslogs, event, digest] = fields(
+        text,
+        [
+            b"Records",
+            b"records",
+            b"Events",
+            b"logEvents",
+            b"hits",
+            b"awslogs",
+            b"CloudTrailEvent",
+            b"digestS3Bucket",
+        ],
+    );
     let hits = hits.and_then(|hits| fields(hits, [b"hits"])[0]);
     if [records, firehose, lookup, log_events, hits].into_iter().flatten().any(is_array) {
         return Kind::Envelope;
@@ -153,7 +151,7 @@ fn document(text: &[u8]) -> Kind<'_> {
     if let Some(event) = string(event) {
         return Kind::Text(event);
     }
-    if digest.is_some() && digest_start.is_some() {
+    if digest.is_some() {
         return Kind::NoEvents(DIGEST);
     }
     notification(text)

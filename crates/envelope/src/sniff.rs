@@ -13,46 +13,10 @@ const MAX_LEARNED: usize = 64;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Keys that may open an envelope of several events or of none: they are never learned as plain.
+/// First keys of documents that hold one event in a string, or none: never learned. (Envelopes of
+/// several events need no list; their lines are searched for the array's key.)
 const NEVER_LEARNED: &[&[u8]] = &[
-    b"Records",
-    b"records",
-    b"Events",
-    b"NextToken",
-    b"ResponseMetadata",
-    b"messageType",
-    b"owner",
-    b"logGroup",
-    b"logStream",
-    b"subscriptionFilters",
-    b"logEvents",
     b"awslogs",
-    b"took",
-    b"timed_out",
-    b"_shards",
-    b"_scroll_id",
-    b"pit_id",
-    b"hits",
-    b"requestId",
-    b"timestamp",
-    b"invocationId",
-    b"deliveryStreamArn",
-    b"sourceKinesisStreamArn",
-    b"region",
-    b"Type",
-    b"MessageId",
-    b"TopicArn",
-    b"Message",
-    b"Subject",
-    b"s3Bucket",
-    b"s3ObjectKey",
-    b"Service",
-    b"Event",
-    b"Time",
-    b"Bucket",
-    b"RequestId",
-    b"HostId",
-    b"awsAccountId",
     b"CloudTrailEvent",
     b"EventId",
     b"EventName",
@@ -62,10 +26,24 @@ const NEVER_LEARNED: &[&[u8]] = &[
     b"ReadOnly",
     b"AccessKeyId",
     b"Resources",
-    b"message",
-    b"id",
-    b"data",
-    b"kinesis",
+    b"Type",
+    b"MessageId",
+    b"TopicArn",
+    b"Subject",
+    b"Message",
+    b"s3Bucket",
+    b"s3ObjectKey",
+    b"Service",
+    b"Event",
+    b"Time",
+    b"Bucket",
+    b"RequestId",
+    b"HostId",
+    b"awsAccountId",
+    b"digestStartTime",
+    b"digestEndTime",
+    b"digestS3Bucket",
+    b"digestS3Object",
 ];
 
 /// What the beginning of a line says.
@@ -182,7 +160,7 @@ mod tests {
         assert_eq!(keys.sniff(b"{\"foo\":1}"), Sniff::Unknown(b"foo"));
         keys.learn(b"foo".to_vec());
         assert_eq!(keys.sniff(b"{\"foo\":1}"), Sniff::Learned);
-        keys.learn(b"owner".to_vec());
-        assert_eq!(keys.sniff(b"{\"owner\":1}"), Sniff::Unknown(b"owner"));
+        keys.learn(b"s3Bucket".to_vec());
+        assert_eq!(keys.sniff(b"{\"s3Bucket\":1}"), Sniff::Unknown(b"s3Bucket"));
     }
 }
