@@ -16,7 +16,7 @@ use unicode_width::UnicodeWidthStr;
 pub struct Summary {
     /// Inputs that were read.
     pub files: u64,
-    /// Their bytes as they are stored.
+    /// Bytes of what was read, unpacked.
     pub bytes: u64,
     /// Events read.
     pub events: u64,

@@ -49,7 +49,12 @@ fn who(alert: &Value) -> Vec<Option<String>> {
     let name = field(alert, "user.name").or_else(|| field(alert, "user.id"));
     let account = field(alert, "cloud.account.id").map(|id| format!("account {id}"));
     let host = field(alert, "host.name").map(|host| format!("on {host}"));
-    vec![join([name, identity("type"), account, host]), identity("arn")]
+    let arn = identity("arn");
+    // A role's name is not the person's; its session often is.
+    let session =
+        arn.as_deref().and_then(|arn| arn.split_once(":assumed-role/")?.1.split_once('/'));
+    let session = session.map(|(_, session)| format!("session {session}"));
+    vec![join([name, identity("type"), account, host]), session, arn]
 }
 
 fn origin(alert: &Value) -> Vec<Option<String>> {
@@ -191,22 +196,33 @@ impl Page {
     }
 }
 
-/// The text, cut at so many columns; `…` stands for what is gone.
+/// The text, cut at so many columns; `…` stands for what is gone. A long last word is an address or
+/// a name: it is cut in its middle, because both its ends say something.
 fn cut(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
-    let mut out = String::new();
-    let mut used = 1;
-    for character in text.chars() {
-        used += character.width().unwrap_or_default();
-        if used > columns {
-            break;
-        }
-        out.push(character);
+    let word_at = text.rfind(' ').map_or(0, |at| at + 1);
+    let (head, word) = text.split_at(word_at);
+    let left = columns.saturating_sub(head.width());
+    if left < columns / 2 {
+        return format!("{}…", fitting(text.chars(), columns - 1));
     }
-    out.push('…');
-    out
+    let end: String = fitting(word.chars().rev(), (left - 1) / 2).chars().rev().collect();
+    let begin = fitting(word.chars(), left - 1 - end.width());
+    format!("{head}{begin}…{end}")
+}
+
+/// As many characters as fit into the columns.
+fn fitting(characters: impl Iterator<Item = char>, columns: usize) -> String {
+    let mut left = columns;
+    characters
+        .take_while(|c| {
+            let rest = left.checked_sub(c.width().unwrap_or_default());
+            left = rest.unwrap_or_default();
+            rest.is_some()
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -128,10 +128,41 @@ fn text_from_events_cannot_act_on_the_terminal() {
 
 #[test]
 fn wide_letters_are_cut_by_their_columns() {
-    assert_eq!(cut("漢字漢字", 8), "漢字漢字");
-    assert_eq!(cut("漢字漢字", 7), "漢字漢…");
-    assert_eq!(cut("漢字漢字", 6), "漢字…");
-    assert_eq!(cut("plain", 4), "pla…");
+    assert_eq!(cut("漢字 漢字漢字 漢字", 18), "漢字 漢字漢字 漢字");
+    assert_eq!(cut("漢字 漢字漢字 漢字", 17), "漢字 漢字漢字 漢…");
+    assert_eq!(cut("漢字 漢字漢字 漢字", 16), "漢字 漢字漢字 …");
+    assert_eq!(cut("plain text here", 10), "plain tex…");
+}
+
+#[test]
+fn long_addresses_keep_both_ends() {
+    assert_eq!(
+        cut("https://example.org/templates/payments.yaml", 27),
+        "https://examp…payments.yaml"
+    );
+    assert_eq!(cut("url 0123456789abcdefgh", 16), "url 012345…defgh");
+    assert_eq!(cut("漢字漢字漢字漢字", 8), "漢字…字");
+}
+
+#[test]
+fn a_role_shows_its_session() {
+    let mut alert = flagship();
+    alert["user"]["name"] = json!("ci-deploy");
+    alert["aws"]["cloudtrail"]["user_identity"] = json!({
+        "type": "AssumedRole",
+        "arn": "arn:aws:sts::111122223333:assumed-role/ci-deploy/alice@example.org-2764152378",
+    });
+    let shown = pretty(&alert, false, 80);
+    assert!(
+        shown.contains(
+            "
+  who     ci-deploy, AssumedRole, account 111122223333
+          session alice@example.org-2764152378
+          arn:aws:sts::111122223333:assumed-r…eploy/alice@example.org-2764152378
+"
+        ),
+        "{shown}"
+    );
 }
 
 proptest! {
