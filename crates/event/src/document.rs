@@ -79,7 +79,7 @@ fn from_raw(event: &Fields<'_>, names: &[&str]) -> Result<Map<String, Value>, Ev
     let mut raw = parse(event)?;
     raw.retain(|_, value| keep(value));
     for (_, flattened, raw_name) in OBJECT_FIELDS {
-        if let Some(value @ Value::Object(_)) = raw.remove(*raw_name) {
+        if let Some(value @ (Value::Object(_) | Value::Array(_))) = raw.remove(*raw_name) {
             put(&mut document, flattened, value, 0);
         }
     }

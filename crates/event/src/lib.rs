@@ -68,10 +68,3 @@ pub use reader::{Ask, Read, Reader};
 pub use time::parse_time_ms;
 pub use verbatim::verbatim;
 pub use walk::Scratch;
-
-/// A time as events write it, in epoch milliseconds: RFC 3339 with any offset and fraction, without
-/// a zone as UTC, or a number of milliseconds. `None` where the text is no time.
-#[must_use]
-pub fn parse_time_ms(text: &str) -> Option<i64> {
-    time::from_text(text).or_else(|| time::from_number(text))
-}

@@ -3,14 +3,14 @@
 use chrono::NaiveDate;
 
 /// A time in text as epoch milliseconds: RFC 3339 with any offset and fraction (cut to
-/// milliseconds); also without a zone (then UTC), without seconds, as a date alone, or as epoch
-/// milliseconds (more than four digits: four are a year).
+/// milliseconds); also without a zone (then UTC), without seconds, as a date alone, or as a number
+/// of milliseconds (of more than four characters: four are a year).
 #[must_use]
 pub fn parse_time_ms(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.len() > 4 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return from_number(text);
-    }
+    rfc3339(text).or_else(|| from_number(text).filter(|_| text.len() > 4))
+}
+
+fn rfc3339(text: &str) -> Option<i64> {
     let mut rest = Rest(text.as_bytes());
     let year = rest.digits(4)?;
     rest.one_of(b"-")?;
@@ -124,6 +124,7 @@ mod tests {
             ("1969-12-31T23:59:59.999Z", -1),
             ("1688989356000", 1_688_989_356_000),
             ("-1000000", -1_000_000),
+            ("1.688989356e12", 1_688_989_356_000),
         ] {
             assert_eq!(parse_time_ms(text), Some(milliseconds), "{text}");
         }
