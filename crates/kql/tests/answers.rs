@@ -215,4 +215,18 @@ fn the_deepest_query_works_everywhere() {
     assert_eq!(query.literals(&|_| true), [["1", "2"]]);
     let bytes = postcard::to_allocvec(&query).unwrap();
     assert_eq!(postcard::from_bytes::<Query>(&bytes).unwrap(), query);
+
+    // Brackets and braces together, as deep as each may go.
+    let (braces, brackets) = (16, MAX_DEPTH - 16);
+    let text = format!(
+        "{}{}c:3{}{}",
+        "a:1 or b:2 and not n:{".repeat(braces),
+        "a:1 or b:2 and not (".repeat(brackets),
+        ")".repeat(brackets),
+        "}".repeat(braces),
+    );
+    let query = parse(&text).unwrap().and_filter(parse("c:4 and d:5").unwrap(), true);
+    assert_eq!(query.check(), Ok(()));
+    let bytes = postcard::to_allocvec(&query).unwrap();
+    assert_eq!(postcard::from_bytes::<Query>(&bytes).unwrap(), query);
 }
