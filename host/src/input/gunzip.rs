@@ -83,7 +83,7 @@ impl<R: BufRead> Read for Gunzip<R> {
                 Ok(_) => {}
                 Err(_) if in_before == 0 && given == 0 => self.fail(
                     io::ErrorKind::InvalidData,
-                    "what stands here is no gzip header, though gzip data came before it or should",
+                    "there is no gzip header where one should be",
                 ),
                 Err(_) => self.fail(
                     io::ErrorKind::InvalidData,

@@ -2,6 +2,7 @@
 //!
 //! In: paths. Out: calls of a [`firstseen_envelope::Sink`], with bytes unpacked. What compresses a
 //! file is recognised by its first bytes, never by its name. It knows nothing of events or rules.
+mod feed;
 mod find;
 mod gunzip;
 mod source;
