@@ -47,6 +47,8 @@ pub struct Splitter {
     carry_start: u64,
     /// See [`Splitter::line_end`].
     line_end: usize,
+    /// See `Splitter::piece_end`.
+    piece_end: usize,
     /// The text of the record, document or faulty line that is being read.
     capture: Capture,
     frame: Frame,
@@ -91,6 +93,7 @@ impl Splitter {
             carry: Vec::new(),
             carry_start: 0,
             line_end: 0,
+            piece_end: 0,
             capture: Capture::new(opener.options.max_event),
             frame: Frame::new(),
             records: 0,
@@ -129,7 +132,7 @@ impl Splitter {
     }
 
     fn feed(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> ControlFlow<()> {
-        self.line_end = 0;
+        (self.line_end, self.piece_end) = (0, 0);
         let mut at = 0;
         while at < bytes.len() {
             at = match self.mode {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Mode, Splitter};
-use crate::bytes::{is_space, part};
+use crate::bytes::{from, is_space, part};
 use crate::frame::{Frame, Step};
 use crate::nested;
 use crate::recognise::CONTROL_MESSAGE;
@@ -52,11 +52,14 @@ impl Splitter {
                 self.cut_off(bytes, at, "a new document begins before this one ends", sink)?;
                 return ControlFlow::Continue(at);
             }
-            let line_start = at;
-            let line_end = self.line_end(bytes, at);
-            while at < line_end {
-                let (used, step) = self.frame.advance(part(bytes, at, line_end));
+            let start = at;
+            let mut counted = at;
+            let end = self.piece_end(bytes, at);
+            while at < end {
+                let (used, step) = self.frame.advance(part(bytes, at, end));
                 at += used;
+                self.line += newlines(part(bytes, counted, at));
+                counted = at;
                 match step {
                     Step::More => {}
                     Step::Array => self.capture.drop_text(),
@@ -73,16 +76,23 @@ impl Splitter {
                     }
                 }
             }
-            let line = part(bytes, line_start, line_end);
-            if let Some(last) = line.iter().rfind(|byte| !is_space(**byte)) {
+            let read = part(bytes, start, end);
+            if let Some(last) = read.iter().rfind(|byte| !is_space(**byte)) {
                 self.last_byte = *last;
             }
-            if line.last() == Some(&b'\n') {
-                self.line += 1;
-                self.fresh_line = true;
-            }
+            self.fresh_line = read.last() == Some(&b'\n');
         }
         ControlFlow::Continue(at)
+    }
+
+    /// Up to where the frame can read without a look at the first column: the next line that
+    /// begins with `{`, or the piece's end. Searched once, however often it is asked for.
+    fn piece_end(&mut self, bytes: &[u8], at: usize) -> usize {
+        if self.piece_end <= at {
+            let found = self.marks.first_column.find(from(bytes, at));
+            self.piece_end = found.map_or(bytes.len(), |newline| at + newline + 1);
+        }
+        self.piece_end
     }
 
     /// Whether a `{` in the first column can only be a new document: where no value may stand, in
@@ -152,6 +162,10 @@ impl Splitter {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn newlines(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
 fn too_large(size: u64, max: u64) -> Fault {

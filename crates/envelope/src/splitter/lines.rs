@@ -128,7 +128,7 @@ impl Splitter {
                 self.feed(rest, sink)?;
                 self.capture.carry(rest);
                 self.capture.go_on_at(end);
-                self.line_end = 0;
+                (self.line_end, self.piece_end) = (0, 0);
             }
         }
         self.base = base;
@@ -160,12 +160,16 @@ impl Splitter {
     }
 }
 
-/// What a line that is one event seldom holds. Where it stands in a string or deep inside, it
-/// costs the line no more than a closer look.
+/// What to search for.
 #[derive(Debug)]
 pub(super) struct Marks {
+    /// What a line that is one event seldom holds. Where it stands in a string or deep inside, it
+    /// costs the line no more than a closer look.
     second_document: [Finder<'static>; 2],
+    /// The same, for the keys of arrays of events.
     containers: [Finder<'static>; 5],
+    /// A line that begins like a document.
+    pub(super) first_column: Finder<'static>,
 }
 
 impl Marks {
@@ -174,6 +178,7 @@ impl Marks {
             second_document: ["}{", "} {"].map(Finder::new),
             containers: ["\"Records\"", "\"records\"", "\"Events\"", "\"logEvents\"", "\"hits\""]
                 .map(Finder::new),
+            first_column: Finder::new("\n{"),
         }
     }
 }
