@@ -4,13 +4,13 @@
 //! of their field, values that are joined by `or` in one clause. It never changes what matches.
 
 use crate::condition::{self, Bound, Condition};
-use crate::error::{SyntaxError, shown};
+use crate::error::{Fault, SyntaxError, shown};
 use crate::query::{FieldRef, Node, Query, count, intern};
 use crate::syntax::{Clause, Field, Literal, Tree};
 use crate::types::{FieldType, field_type};
 
 /// Compiles the tree of `text`.
-pub(crate) fn compile(text: &str, tree: &Tree<Clause>) -> Result<Query, SyntaxError> {
+pub(crate) fn compile(text: &str, tree: &Tree<Clause>) -> Result<Query, Fault> {
     let mut scope = Scope { text, prefix: String::new(), fields: vec![] };
     let meaning = scope.query(tree)?;
     let mut nodes = vec![];
@@ -34,26 +34,33 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    fn query(&mut self, tree: &Tree<Clause>) -> Result<Tree<Leaf>, SyntaxError> {
+    fn query(&mut self, tree: &Tree<Clause>) -> Result<Tree<Leaf>, Fault> {
         Ok(match tree {
             Tree::And(items) => Tree::and(self.queries(items)?),
             Tree::Or(items) => Tree::or(self.queries(items)?),
             Tree::Not(item) => Tree::negate(self.query(item)?),
-            Tree::Leaf(Clause::Everything) => Tree::Leaf(Leaf::Everything),
-            Tree::Leaf(Clause::Is { field, values }) => {
+            Tree::Leaf(clause) => self.clause(clause)?,
+        })
+    }
+
+    /// Apart from `query`, and never inlined: the recursion's frames stay small without it.
+    #[inline(never)]
+    fn clause(&mut self, clause: &Clause) -> Result<Tree<Leaf>, Fault> {
+        Ok(match clause {
+            Clause::Everything => Tree::Leaf(Leaf::Everything),
+            Clause::Is { field, values } => {
                 let kind = self.kind(field);
                 self.values(field, kind, values)?
             }
-            Tree::Leaf(Clause::Range { field, comparison, at, value }) => {
+            Clause::Range { field, comparison, at, value } => {
                 let bound =
                     Bound::parse(self.kind(field), value).map_err(|(reason, expected)| {
                         let message = format!("cannot compare with {}: {reason}", shown(value));
                         SyntaxError::new(self.text, *at, "bad_range", message, expected)
                     })?;
-                let range = Condition::Range(*comparison, bound);
-                self.leaf(field, vec![range])
+                self.leaf(field, vec![Condition::Range(*comparison, bound)])
             }
-            Tree::Leaf(Clause::Nested { path, inner }) => {
+            Clause::Nested { path, inner } => {
                 let prefix = format!("{}{path}.", self.prefix);
                 let mut object = Scope { text: self.text, prefix, fields: vec![] };
                 let inner = Box::new(object.query(inner)?);
@@ -63,7 +70,7 @@ impl Scope<'_> {
         })
     }
 
-    fn queries(&mut self, items: &[Tree<Clause>]) -> Result<Vec<Tree<Leaf>>, SyntaxError> {
+    fn queries(&mut self, items: &[Tree<Clause>]) -> Result<Vec<Tree<Leaf>>, Fault> {
         items.iter().map(|item| self.query(item)).collect()
     }
 
@@ -82,7 +89,7 @@ impl Scope<'_> {
         field: &Field,
         kind: FieldType,
         tree: &Tree<Literal>,
-    ) -> Result<Tree<Leaf>, SyntaxError> {
+    ) -> Result<Tree<Leaf>, Fault> {
         Ok(match tree {
             Tree::Leaf(literal) => {
                 let condition = condition::of_literal(self.text, kind, literal)?;

@@ -31,6 +31,9 @@ pub struct SyntaxError {
     caret: usize,
 }
 
+/// An error on its way up through the grammar, boxed to keep each level's stack frame small.
+pub(crate) type Fault = Box<SyntaxError>;
+
 impl SyntaxError {
     pub(crate) fn new(
         text: &str,

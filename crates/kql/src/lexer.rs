@@ -3,7 +3,7 @@
 //! In: query text and a position. Out: the next literal or keyword, with escapes resolved. It
 //! never looks at a character more than a few times: runs of white space are taken whole.
 
-use crate::error::SyntaxError;
+use crate::error::{Fault, SyntaxError};
 use crate::syntax::{Literal, Word};
 
 /// What ends an unquoted literal unless a backslash stands before it.
@@ -101,14 +101,14 @@ impl<'a> Lexer<'a> {
     }
 
     /// The literal that begins here, or `None` where none can.
-    pub(crate) fn literal(&mut self) -> Result<Option<Literal>, SyntaxError> {
+    pub(crate) fn literal(&mut self) -> Result<Option<Literal>, Fault> {
         let at = self.at;
         let word = if self.eat('"') { Some(self.quoted(at)?) } else { self.unquoted()? };
         Ok(word.map(|word| Literal { at, word }))
     }
 
     /// The rest of a quoted literal. An unknown escape keeps its backslash.
-    fn quoted(&mut self, open: usize) -> Result<Word, SyntaxError> {
+    fn quoted(&mut self, open: usize) -> Result<Word, Fault> {
         let mut value = String::new();
         loop {
             let start = self.at;
@@ -139,7 +139,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// An unquoted literal: up to a special character, ` or `, ` and ` or `not `.
-    fn unquoted(&mut self) -> Result<Option<Word>, SyntaxError> {
+    fn unquoted(&mut self) -> Result<Option<Word>, Fault> {
         let start = self.at;
         let mut done = Vec::new();
         let mut piece = String::new();
@@ -178,7 +178,7 @@ impl<'a> Lexer<'a> {
         Ok(Some(Word::Wildcard(done)))
     }
 
-    fn unquoted_escape(&mut self, piece: &mut String) -> Result<(), SyntaxError> {
+    fn unquoted_escape(&mut self, piece: &mut String) -> Result<(), Fault> {
         let start = self.at;
         self.at += 1;
         for keyword in ["or", "and", "not"] {
@@ -209,7 +209,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// `\t`, `\r`, `\n` or `\uXXXX`, the backslash at `start` being read already.
-    fn common_escape(&mut self, start: usize) -> Result<Option<char>, SyntaxError> {
+    fn common_escape(&mut self, start: usize) -> Result<Option<char>, Fault> {
         let simple = match self.peek() {
             Some('t') => '\t',
             Some('r') => '\r',
@@ -221,7 +221,7 @@ impl<'a> Lexer<'a> {
         Ok(Some(simple))
     }
 
-    fn unicode_escape(&mut self, start: usize) -> Result<Option<char>, SyntaxError> {
+    fn unicode_escape(&mut self, start: usize) -> Result<Option<char>, Fault> {
         let Some(first) = hex4(self.rest()) else { return Ok(None) };
         self.at += 5;
         let mut code = u32::from(first);
@@ -249,8 +249,8 @@ impl<'a> Lexer<'a> {
         code: &'static str,
         message: impl Into<String>,
         expected: impl Into<String>,
-    ) -> SyntaxError {
-        SyntaxError::new(self.text, at, code, message, expected)
+    ) -> Fault {
+        Box::new(SyntaxError::new(self.text, at, code, message, expected))
     }
 }
 

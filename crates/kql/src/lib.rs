@@ -75,7 +75,7 @@ pub const MAX_DEPTH: usize = 200;
 /// [`SyntaxError`], with the place, where the text is no KQL or asks for what cannot be decided
 /// from one event (free text, date math).
 pub fn parse(text: &str) -> Result<Query, SyntaxError> {
-    compile::compile(text, &parser::parse(text)?)
+    parser::parse(text).and_then(|tree| compile::compile(text, &tree)).map_err(|fault| *fault)
 }
 
 /// The `wildcard` query of Elasticsearch's DSL, as rules use it in `filters`: `*` is any run of

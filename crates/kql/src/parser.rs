@@ -12,7 +12,7 @@
 //! list   = the same as query, with literals in the place of clauses
 //! ```
 
-use crate::error::SyntaxError;
+use crate::error::Fault;
 use crate::lexer::{Lexer, strip_keyword};
 use crate::query::FieldRef;
 use crate::syntax::{Clause, Comparison, Field, Literal, Tree, Word};
@@ -25,7 +25,7 @@ pub(crate) const MAX_NESTED: usize = 16;
 const AFTER_CLAUSE: &str = "` and `, ` or `, a closing bracket or the end";
 
 /// Parses a whole query.
-pub(crate) fn parse(text: &str) -> Result<Tree<Clause>, SyntaxError> {
+pub(crate) fn parse(text: &str) -> Result<Tree<Clause>, Fault> {
     let mut parser = Parser { lexer: Lexer { text, at: 0 }, depth: 0, nested: 0 };
     if text.len() > MAX_TEXT {
         let at = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -51,10 +51,10 @@ struct Parser<'a> {
 }
 
 /// What reads a leaf: a clause of a query, or a literal of a value list.
-type ReadLeaf<'a, T> = fn(&mut Parser<'a>) -> Result<T, SyntaxError>;
+type ReadLeaf<'a, T> = fn(&mut Parser<'a>) -> Result<T, Fault>;
 
 impl<'a> Parser<'a> {
-    fn any_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, SyntaxError> {
+    fn any_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, Fault> {
         let mut items = vec![self.all_of(leaf)?];
         while self.lexer.operator("or") {
             items.push(self.all_of(leaf)?);
@@ -62,7 +62,7 @@ impl<'a> Parser<'a> {
         Ok(Tree::or(items))
     }
 
-    fn all_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, SyntaxError> {
+    fn all_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, Fault> {
         let mut items = vec![self.negatable(leaf)?];
         while self.lexer.operator("and") {
             items.push(self.negatable(leaf)?);
@@ -70,11 +70,11 @@ impl<'a> Parser<'a> {
         Ok(Tree::and(items))
     }
 
-    fn negatable<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, SyntaxError> {
+    fn negatable<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, Fault> {
         if self.lexer.not() { Ok(Tree::negate(self.sub(leaf)?)) } else { self.sub(leaf) }
     }
 
-    fn sub<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, SyntaxError> {
+    fn sub<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, Fault> {
         let open = self.lexer.at;
         if !self.lexer.eat('(') {
             return leaf(self).map(Tree::Leaf);
@@ -88,7 +88,7 @@ impl<'a> Parser<'a> {
         open: usize,
         close: char,
         leaf: ReadLeaf<'a, T>,
-    ) -> Result<Tree<T>, SyntaxError> {
+    ) -> Result<Tree<T>, Fault> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             let message = format!("brackets nest deeper than {MAX_DEPTH}");
@@ -112,7 +112,7 @@ impl<'a> Parser<'a> {
         Ok(inner)
     }
 
-    fn clause(&mut self) -> Result<Clause, SyntaxError> {
+    fn clause(&mut self) -> Result<Clause, Fault> {
         let Some(name) = self.lexer.literal()? else {
             return Err(self.unexpected("a field name, `(` or `*`"));
         };
@@ -167,7 +167,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn nested(&mut self, name: Literal, open: usize) -> Result<Clause, SyntaxError> {
+    fn nested(&mut self, name: Literal, open: usize) -> Result<Clause, Fault> {
         let path = match self.field(name.clone())? {
             FieldRef::Name(path) => path,
             _ => {
@@ -189,7 +189,7 @@ impl<'a> Parser<'a> {
         Ok(Clause::Nested { path, inner })
     }
 
-    fn bound(&mut self, field: Field, comparison: Comparison) -> Result<Clause, SyntaxError> {
+    fn bound(&mut self, field: Field, comparison: Comparison) -> Result<Clause, Fault> {
         let at = self.lexer.at;
         match self.lexer.literal()? {
             None => Err(self.unexpected("one value to compare with (a range takes no list)")),
@@ -205,7 +205,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn value(&mut self) -> Result<Literal, SyntaxError> {
+    fn value(&mut self) -> Result<Literal, Fault> {
         match self.lexer.literal()? {
             Some(value) => Ok(value),
             None => Err(self.unexpected("a value, or a list of values in parentheses")),
@@ -213,7 +213,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A literal in the place of a field name.
-    fn field(&self, name: Literal) -> Result<Field, SyntaxError> {
+    fn field(&self, name: Literal) -> Result<Field, Fault> {
         let fault = |message: &str, expected: &str| {
             self.lexer.error(name.at, "bad_field", message, expected)
         };
@@ -243,7 +243,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The error for whatever stands at the current place.
-    fn unexpected(&self, expected: &str) -> SyntaxError {
+    fn unexpected(&self, expected: &str) -> Fault {
         let at = self.lexer.at;
         let Some(found) = self.lexer.peek() else {
             let message = "the query ends too early";
