@@ -37,8 +37,7 @@ pub enum FieldRef {
 
 /// A compiled query.
 ///
-/// It encodes with serde in any format that is not self-describing or is; what is decoded is
-/// checked.
+/// It encodes with serde; decoding refuses what is not well formed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Encoded", into = "Encoded")]
 pub struct Query {
