@@ -26,6 +26,36 @@
 //!   document that is cut off is noticed where a new one begins in the first column.
 //! - A line is decided by its first key, its last byte and a search for what marks an envelope;
 //!   only where these do not settle it are its other keys looked at.
+//!
+//! ```
+//! use std::ops::ControlFlow::{self, Continue};
+//! use firstseen_envelope::{Fault, Options, Place, Sink, Splitter};
+//!
+//! struct Print;
+//! impl Sink for Print {
+//!     fn lines(&mut self, at: Place, chunk: &[u8]) -> ControlFlow<()> {
+//!         println!("lines from {}: {}", at.line, String::from_utf8_lossy(chunk));
+//!         Continue(())
+//!     }
+//!     fn event(&mut self, at: Place, text: &[u8]) -> ControlFlow<()> {
+//!         println!("event {:?}: {}", at.record, String::from_utf8_lossy(text));
+//!         Continue(())
+//!     }
+//!     fn no_events(&mut self, at: Place, what: &'static str) -> ControlFlow<()> {
+//!         println!("line {}: {what}, no events here", at.line);
+//!         Continue(())
+//!     }
+//!     fn bad(&mut self, at: Place, fault: Fault, _: &[u8]) -> ControlFlow<()> {
+//!         println!("line {}: {fault}", at.line);
+//!         Continue(())
+//!     }
+//! }
+//!
+//! let mut splitter = Splitter::new(Options::default());
+//! assert!(splitter.push(b"{\"Records\":[{\"eventName\":\"CreateSta", &mut Print).is_continue());
+//! assert!(splitter.push(b"ck\"}]}", &mut Print).is_continue());
+//! assert!(splitter.finish(&mut Print).is_continue());
+//! ```
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
