@@ -1,0 +1,10 @@
+//! End to end: the real binary with the real module, as a person or a script calls it.
+//!
+//! In: the repository's samples and fixtures, and files made here. Out: verdicts on what comes out
+//! of the process: alerts, summaries, messages, exit status, files, memory. Nothing here calls the
+//! crates: what a user cannot see is not looked at.
+
+mod cli;
+mod fixtures;
+mod samples;
+mod support;

@@ -1,0 +1,213 @@
+//! Calling the binary, and what came of it.
+//!
+//! In: arguments, standard input, events to write into files. Out: status, alerts, summary and
+//! messages. Compiled code is kept in the build's own folder, never in the user's cache.
+
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// Something in the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// A JSON file of the repository.
+pub fn read_json(path: &str) -> Value {
+    json_file(&repository(path))
+}
+
+/// A JSON file.
+pub fn json_file(path: &Path) -> Value {
+    let text = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// A folder that goes when the test ends.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+/// A call of the binary.
+pub struct Call {
+    pub command: Command,
+    input: Stdio,
+    bytes: Vec<u8>,
+    /// Where `run` writes its summary.
+    folder: Folder,
+}
+
+/// `firstseen run`, with its summary.
+pub fn run() -> Call {
+    let call = call("run");
+    let path = call.folder.path("summary.json");
+    call.arg("--summary").arg(path)
+}
+
+/// Another command of firstseen.
+pub fn call(name: &str) -> Call {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firstseen"));
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).env_remove("NO_COLOR").arg(name);
+    Call { command, input: Stdio::null(), bytes: Vec::new(), folder: Folder::new() }
+}
+
+impl Call {
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Standard input from a pipe. It is written by a thread: a child that stops reading is no
+    /// fault of the test's.
+    pub fn pipe(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Stdio::piped();
+        self.bytes = bytes.into();
+        self
+    }
+
+    /// Standard input from a file.
+    pub fn stdin(mut self, path: &Path) -> Self {
+        self.input = File::open(path).unwrap().into();
+        self
+    }
+
+    /// Runs to the end.
+    pub fn end(mut self) -> Done {
+        self.command.stdin(self.input).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        let writer = child.stdin.take().map(|mut stdin| {
+            let bytes = std::mem::take(&mut self.bytes);
+            std::thread::spawn(move || stdin.write_all(&bytes).ok())
+        });
+        let output = child.wait_with_output().unwrap();
+        if let Some(writer) = writer {
+            writer.join().unwrap();
+        }
+        let summary = std::fs::read(self.folder.path("summary.json")).ok();
+        Done {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            summary: summary.map_or(Value::Null, |s| serde_json::from_slice(&s).unwrap()),
+        }
+    }
+
+    /// Runs to the end, which has to be a good one.
+    #[track_caller]
+    pub fn ok(self) -> Done {
+        let done = self.end();
+        assert_eq!(done.status, Some(0), "{}", done.stderr);
+        done
+    }
+
+    /// Runs to an error: status 2, and a message that has all of these words.
+    #[track_caller]
+    pub fn fails(self, words: &[&str]) -> Done {
+        let done = self.end();
+        assert_eq!(done.status, Some(2), "{}{}", done.stdout, done.stderr);
+        for word in words {
+            assert!(done.stderr.contains(word), "`{word}` is not in: {}", done.stderr);
+        }
+        assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
+        done
+    }
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Done {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    /// Of `run`; null where none was written.
+    pub summary: Value,
+}
+
+impl Done {
+    /// Standard output as NDJSON.
+    #[track_caller]
+    pub fn lines(&self) -> Vec<Value> {
+        json_lines(&self.stdout)
+    }
+
+    /// The ids of the alerts' events, in order.
+    #[track_caller]
+    pub fn alert_ids(&self) -> Vec<String> {
+        self.lines().iter().map(event_id).collect()
+    }
+
+    /// A count of the summary; of `no_events` the sum of its kinds.
+    #[track_caller]
+    pub fn count(&self, name: &str) -> u64 {
+        match &self.summary[name] {
+            Value::Object(kinds) => kinds.values().map(|n| n.as_u64().unwrap()).sum(),
+            count => count.as_u64().unwrap_or_else(|| panic!("{name}: {count}")),
+        }
+    }
+}
+
+/// Documents, one a line.
+#[track_caller]
+pub fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+/// The id of an alert's event.
+#[track_caller]
+pub fn event_id(alert: &Value) -> String {
+    alert["event"]["id"].as_str().expect("an alert has its event's id").to_owned()
+}
+
+/// A CloudTrail event that the flagship matches: this user creates a stack. The id is any text.
+pub fn create_stack(id: &str, time: &str, user: &str) -> Value {
+    json!({
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "IAMUser",
+            "principalId": "AIDAEXAMPLE",
+            "arn": format!("arn:aws:iam::111122223333:user/{user}"),
+            "accountId": "111122223333",
+            "userName": user,
+        },
+        "eventTime": time,
+        "eventSource": "cloudformation.amazonaws.com",
+        "eventName": "CreateStack",
+        "awsRegion": "us-east-1",
+        "sourceIPAddress": "203.0.113.24",
+        "userAgent": "aws-cli/2.24.14",
+        "requestParameters": { "stackName": "network-base" },
+        "responseElements": null,
+        "requestID": "d0f6994a-2833-4e7d-a301-41384d3dbbe8",
+        "eventID": id,
+        "eventType": "AwsApiCall",
+        "recipientAccountId": "111122223333",
+    })
+}
+
+/// Such events as NDJSON: id, time, user.
+pub fn stack_lines(events: &[(&str, &str, &str)]) -> String {
+    events.iter().map(|(id, time, user)| format!("{}\n", create_stack(id, time, user))).collect()
+}
