@@ -211,6 +211,23 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_told_apart_wherever_they_differ() {
+        let mut trie = Trie::new();
+        let lengths = 1..40;
+        let keys: Vec<String> = lengths.map(|length| "k".repeat(length)).collect();
+        let nodes: Vec<Node> = keys.iter().map(|key| trie.add(key, SCALARS)).collect();
+        trie.finish();
+        for (key, node) in keys.iter().zip(nodes) {
+            assert_eq!(trie.child(ROOT, key.as_bytes()), Some(node));
+            for at in 0..key.len() {
+                let mut other = key.clone().into_bytes();
+                other[at] = b'x';
+                assert_eq!(trie.child(ROOT, &other), None, "{key} with x at {at}");
+            }
+        }
+    }
+
+    #[test]
     fn a_path_beyond_all_measure_costs_nothing() {
         let mut trie = Trie::new();
         trie.add(&"a.".repeat(100_000), SCALARS);
