@@ -1,7 +1,7 @@
 //! What was skipped, kept so that it can be looked at and fed again.
 //!
 //! In: events that could not be read, with where they stood and why. Out: a file with one JSON
-//! document a line. It keeps at most 64 KiB of an event and says how long it was.
+//! document a line. It keeps at most 64 KiB of an event, and says so where there was more.
 use crate::output::{Format, Output, OutputError};
 use crate::place::Where;
 use base64::Engine as _;
@@ -28,13 +28,18 @@ struct Letter<'a> {
     record: Option<u64>,
     code: &'a str,
     reason: &'a str,
-    /// How long the text was that was handed in, of which `raw` may be the beginning only.
-    bytes: usize,
+    /// Whether the event went on: only its beginning is kept.
+    #[serde(skip_serializing_if = "is_false")]
+    cut: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<&'a str>,
     /// Instead of `raw` where the bytes are not text.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw_base64: Option<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl DeadLetter {
@@ -73,7 +78,7 @@ impl DeadLetter {
             record: at.place.record,
             code,
             reason,
-            bytes: raw.len(),
+            cut: raw.len() >= MAX_RAW,
             raw: text,
             raw_base64: text.is_none().then(|| STANDARD.encode(kept)),
         };
@@ -115,7 +120,7 @@ mod tests {
         assert_eq!(
             letter(Some(12), "{\"ö\n".as_bytes()),
             json!({"file": "a.gz", "line": 3, "offset": 70, "record": 12, "code": "bad_json",
-                "reason": "a comma is missing", "bytes": 5, "raw": "{\"ö\n"})
+                "reason": "a comma is missing", "raw": "{\"ö\n"})
         );
     }
 
@@ -124,7 +129,7 @@ mod tests {
         assert_eq!(
             letter(None, b"\xff\xfe{"),
             json!({"file": "a.gz", "line": 3, "offset": 70, "code": "bad_json",
-                "reason": "a comma is missing", "bytes": 3, "raw_base64": "//57"})
+                "reason": "a comma is missing", "raw_base64": "//57"})
         );
         // A letter cut short by the input itself is no text either.
         assert_eq!(letter(None, b"\xc3")["raw_base64"], "ww==");
@@ -134,7 +139,7 @@ mod tests {
     fn long_events_are_cut_between_letters() {
         let long = format!("x{}", "ö".repeat(MAX_RAW));
         let letter = letter(None, long.as_bytes());
-        assert_eq!(letter["bytes"], 2 * MAX_RAW + 1);
+        assert_eq!(letter["cut"], true);
         assert_eq!(letter["raw"].as_str().unwrap().len(), MAX_RAW - 1);
     }
 

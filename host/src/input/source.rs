@@ -79,15 +79,13 @@ impl ReadError {
         let Self { kind, file, offset, stored_offset, reason } = self;
         let file = input_name(file);
         let advice = match kind {
-            ReadErrorKind::Truncated => "it was cut short, fetch it again",
-            ReadErrorKind::Corrupt => "it was damaged, fetch it again",
-            ReadErrorKind::Unsupported => return format!("{file}: {reason}"),
-            ReadErrorKind::Io if *offset == 0 => return format!("{file}: {reason}"),
-            ReadErrorKind::Io => "try again",
+            ReadErrorKind::Truncated | ReadErrorKind::Corrupt => "fetch it again",
+            ReadErrorKind::Io if *offset > 0 => "try again",
+            ReadErrorKind::Unsupported | ReadErrorKind::Io => return format!("{file}: {reason}"),
         };
         format!(
-            "{file}: {reason}, after byte {offset} unpacked (up to byte {stored_offset} of the \
-             file was read); what came before it was read; {advice}"
+            "{file}: {reason}, near byte {stored_offset} of the input, {offset} bytes unpacked; \
+             what came before was read; {advice}"
         )
     }
 }
