@@ -105,21 +105,13 @@ impl Prefilter {
         let rarest = self.rules.iter().filter_map(|clauses| clauses.first());
         let finders = rarest.flat_map(|clause| &clause.0).chain(&self.disguises);
         let mut nearest = None;
-        let mut searched = stretch;
         for finder in finders {
-            if let Some(hit) = finder.find(searched) {
-                nearest = Some(hit);
-                // Only a hit that begins earlier counts from here on.
-                let reach = hit.saturating_add(self.longest()).min(searched.len());
-                searched = part(searched, &(0..reach));
-            }
+            // Once there is a hit, only one that begins earlier counts.
+            let reach = nearest.map_or(stretch.len(), |hit| hit + finder.needle().len() - 1);
+            let searched = part(stretch, &(0..reach.min(stretch.len())));
+            nearest = finder.find(searched).or(nearest);
         }
         nearest
-    }
-
-    fn longest(&self) -> usize {
-        let finders = self.rules.iter().flatten().flat_map(|clause| &clause.0);
-        finders.map(|finder| finder.needle().len()).max().unwrap_or(0).max(br"\u00".len())
     }
 }
 

@@ -70,6 +70,9 @@ fn lines_are_whole() {
     assert_eq!(found(&filter(&[&[]]), "a\n \r\n\nb\r\n"), ["a", "b\r"]);
     assert_eq!(some.next(b"hit\nhit\n", 4), Some(4..7));
     assert_eq!(some.next(b"hit\n", 99), None);
+    // Of several literals close together, the first line wins, whatever their order.
+    let several = filter(&[&[&["first one"]], &[&["a", "b", "c"]], &[&["long long long"]]]);
+    assert_eq!(found(&several, "b\na\nc\nx\na\n"), ["b", "a", "c", "a"]);
     // Further away than one stretch of searching.
     let far = format!("{}hit\n", "nothing here\n".repeat(10_000));
     assert_eq!(found(&some, &far), ["hit"]);
@@ -146,7 +149,8 @@ proptest! {
 
     #[test]
     fn next_is_passes_line_by_line(
-        lines in prop::collection::vec(line(), 0..20),
+        // Short ones too, so that literals of different lines stand close together.
+        lines in prop::collection::vec(prop_oneof![line(), "(x|St|Set|/| ){0,4}"], 0..20),
         rules in prop::collection::vec(
             prop::collection::vec(
                 prop::collection::vec(prop::sample::select(LITERALS).prop_map(str::to_owned), 0..3),
