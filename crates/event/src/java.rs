@@ -1,5 +1,6 @@
 //! An object as the integration stringifies it: `{bucket=a, tags=[x, y], deep={k=v}}`, the form of
-//! Java's `toString`. Blank members are left out, as everywhere in a raw event.
+//! Java's `toString`, members in the order of the event (Java's own order is that of a hash table).
+//! Blank members are left out, as everywhere in a raw event; of equal keys all are written.
 
 use crate::cloudtrail::is_blank;
 use crate::fields::Fields;

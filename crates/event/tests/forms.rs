@@ -132,6 +132,12 @@ fn nesting_is_bounded_and_never_recursed_into() {
     assert_eq!(read(&deep(126)), "a no id \"\"");
     assert_eq!(read(&deep(127)), "too_deep@131");
     assert!(read(&deep(100_000)).starts_with("too_deep@"));
+    // No shallower and no deeper than serde_json, which makes the alerts' documents.
+    for levels in 120..135 {
+        let readable = serde_json::from_str::<serde_json::Value>(&deep(levels)).is_ok();
+        assert_eq!(!read(&deep(levels)).starts_with("too_deep"), readable, "{levels}");
+        assert_eq!(firstseen_event::document(&deep(levels)).is_ok(), readable, "{levels}");
+    }
     // The same on the way to an asked field.
     let asked = |levels: usize| {
         format!(r#"{{"event":{{"action":{}"a"{}}}}}"#, "[".repeat(levels), "]".repeat(levels))
