@@ -1,0 +1,37 @@
+//! When a term is new, by definition and not by state: the slow way, over all sightings at once.
+
+use std::collections::BTreeMap;
+
+/// Ten days, the flagship's window, in milliseconds.
+pub const WINDOW_MS: i64 = 10 * 86_400_000;
+
+/// A term is new at a time when the last sighting before it is over a window ago. Gives each new
+/// time of each term with that sighting, in order; sightings come in any order, and repeatedly.
+#[must_use]
+pub fn batch<T: Ord + Clone>(sightings: &[(T, i64)]) -> Vec<(T, i64, Option<i64>)> {
+    let mut sorted = sightings.to_vec();
+    sorted.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+    let mut last: BTreeMap<T, i64> = BTreeMap::new();
+    let mut new = Vec::new();
+    for (term, time) in sorted {
+        let before = last.insert(term.clone(), time);
+        if before.is_none_or(|before| time - before > WINDOW_MS) {
+            new.push((term, time, before));
+        }
+    }
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_window_ago_is_still_seen() {
+        let w = WINDOW_MS;
+        let sightings =
+            [("b", 5), ("a", 2 * w), ("a", 0), ("a", w), ("a", 3 * w + 1), ("a", 3 * w + 1)];
+        let new = [("a", 0, None), ("b", 5, None), ("a", 3 * w + 1, Some(2 * w))];
+        assert_eq!(batch(&sightings), new);
+    }
+}

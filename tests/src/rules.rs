@@ -1,0 +1,104 @@
+//! The rules of `rules/`, and the flagship: as a native engine, and as a module in wasmtime.
+
+use firstseen::compile::{Source, compile};
+use firstseen::guest::{Artifact, ENGINE, FLAGSHIP, Guest, Runtime};
+use firstseen_rule::{Engine, Plan, Settings, source};
+use std::sync::OnceLock;
+
+/// The flagship's source.
+pub const FLAGSHIP_TOML: &str =
+    include_str!("../../plugin/rules/first_time_cloudformation_stack_creation.toml");
+
+macro_rules! rules {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../rules/", $name, ".toml")))),*]
+    };
+}
+
+/// Rules that use what the flagship does not, each with a name.
+pub const PACK: &[(&str, &str)] = rules![
+    "arrays",
+    "caseless",
+    "date",
+    "filters",
+    "nested",
+    "not",
+    "numbers",
+    "three_fields",
+    "wildcard",
+];
+
+/// Settings with all parts in use, for the pack.
+pub const SETTINGS: &str = r#"{"tenant":"acme","learn_until":"2025-02-22T00:00:00Z",
+    "exceptions":[{"name":"known robot","query":"user.name: ci\/* and source.ip: 10.0.0.0/8"}]}"#;
+
+/// The artifacts, in wasmtime, loaded once per process.
+pub struct Modules {
+    runtime: Runtime,
+    flagship: Artifact,
+    pack: Artifact,
+}
+
+/// Which artifact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The flagship as the binary has it, without settings.
+    Flagship,
+    /// All of `rules/` in one artifact, with [`SETTINGS`].
+    Pack,
+}
+
+fn modules() -> &'static Modules {
+    static MODULES: OnceLock<Modules> = OnceLock::new();
+    MODULES.get_or_init(|| {
+        let runtime = Runtime::new().expect("wasmtime runs");
+        let sources: Vec<_> = PACK.iter().map(|(name, text)| Source { name, text }).collect();
+        let pack = compile(ENGINE, &sources).expect("the rules compile");
+        let load = |name: &str, wasm: &[u8]| {
+            Artifact::new(&runtime, name.to_owned(), wasm).expect("the artifact loads")
+        };
+        let (flagship, pack) = (load("flagship", FLAGSHIP), load("pack", &pack));
+        Modules { runtime, flagship, pack }
+    })
+}
+
+/// A plan of these sources.
+///
+/// # Panics
+/// When one of them is no rule.
+#[must_use]
+pub fn plan(sources: &[&str]) -> Plan {
+    let rule = |text: &&str| source::read(text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
+    Plan { rules: sources.iter().map(rule).collect() }
+}
+
+impl Which {
+    /// As a native engine.
+    ///
+    /// # Panics
+    /// When a rule or the settings are at fault.
+    #[must_use]
+    pub fn engine(self) -> Engine {
+        match self {
+            Self::Flagship => Engine::new(plan(&[FLAGSHIP_TOML]), Settings::default()),
+            Self::Pack => {
+                let texts: Vec<&str> = PACK.iter().map(|(_, text)| *text).collect();
+                Engine::new(plan(&texts), Settings::read(SETTINGS).expect("settings"))
+            }
+        }
+    }
+
+    /// As a module.
+    ///
+    /// # Panics
+    /// When it cannot be instantiated.
+    #[must_use]
+    pub fn guest(self) -> Guest {
+        let modules = modules();
+        let (artifact, tenant, settings) = match self {
+            Self::Flagship => (&modules.flagship, "default", None),
+            Self::Pack => (&modules.pack, "acme", Some(SETTINGS.to_owned())),
+        };
+        Guest::new(&modules.runtime, artifact, tenant, settings).expect("the module starts")
+    }
+}

@@ -1,0 +1,66 @@
+//! State without expiry, shared by whoever holds a clone: as crate rule sees it, and as a module's
+//! imports do.
+
+use firstseen::guest::imports::HostKv;
+use firstseen_rule::evaluate::{Cas, Kv, KvError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Keys and values.
+pub type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A store; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Store(Arc<Mutex<Rows>>);
+
+impl Store {
+    /// What is in it.
+    ///
+    /// # Panics
+    /// When another holder panicked while it looked.
+    #[must_use]
+    pub fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().expect("no holder panics")
+    }
+}
+
+impl Kv for Store {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        Ok(self.rows().get(key).cloned())
+    }
+
+    fn cas(
+        &mut self,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: &[u8],
+        _ttl_ms: i64,
+    ) -> Result<Cas, KvError> {
+        let mut rows = self.rows();
+        let current = rows.get(key);
+        if current.map(Vec::as_slice) != expected {
+            return Ok(Cas::Conflict(current.cloned()));
+        }
+        rows.insert(key.to_vec(), value.to_vec());
+        Ok(Cas::Done)
+    }
+}
+
+impl HostKv for Store {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ()> {
+        Kv::get(self, key).map_err(drop)
+    }
+
+    fn cas(
+        &mut self,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: &[u8],
+        ttl_ms: i64,
+    ) -> Result<Option<Option<Vec<u8>>>, ()> {
+        match Kv::cas(self, key, expected, value, ttl_ms).map_err(drop)? {
+            Cas::Done => Ok(None),
+            Cas::Conflict(current) => Ok(Some(current)),
+        }
+    }
+}

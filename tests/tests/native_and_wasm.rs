@@ -1,0 +1,149 @@
+//! The same rules give the same bytes, whether they run natively or as a module in wasmtime:
+//! `keys`, `decide`, `evaluate` and `explain`, over events from good to hopeless.
+
+use firstseen::guest::Guest;
+use firstseen_abi::{Decision, Keys, OutcomeKind, RequestWriter};
+use firstseen_rule::Engine;
+use firstseen_rule::engine::Framing;
+use firstseen_tests::cases::check;
+use firstseen_tests::event::any_event;
+use firstseen_tests::rules::Which;
+use firstseen_tests::store::{Rows, Store};
+use proptest::prelude::*;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+/// Late enough for most events, too early for some.
+const NOW_MS: i64 = 1_740_000_000_000 + 35 * 86_400_000;
+
+fn which() -> impl Strategy<Value = Which> {
+    prop_oneof![Just(Which::Flagship), Just(Which::Pack)]
+}
+
+/// Step one on both sides; the bytes they agree on.
+fn keys(engine: &mut Engine, guest: &mut Guest, events: &[Vec<u8>], now_ms: i64) -> Vec<u8> {
+    let mut table = Vec::new();
+    let mut at = 0;
+    for event in events {
+        table.push((at, event.len() as u32));
+        at += event.len() as u32;
+    }
+    let buffer = events.concat();
+    let words: Vec<u8> =
+        table.iter().flat_map(|(at, len)| [at.to_le_bytes(), len.to_le_bytes()].concat()).collect();
+    let mut native = Vec::new();
+    engine.keys(&buffer, Framing::Table(&words), now_ms, &mut native).expect("the table fits");
+    let wasm = guest.keys(&buffer, &table, now_ms).expect("the module answers");
+    assert!(native == wasm, "native {:?}\nwasm   {:?}", Keys::read(&native), Keys::read(&wasm));
+    native
+}
+
+/// A request for all matched events, over the store's values.
+fn request(keys: &[u8], events: &[Vec<u8>], rows: &Rows) -> Vec<u8> {
+    let keys = Keys::read(keys).expect("checked before");
+    let mut request = RequestWriter::default();
+    let mut known: BTreeMap<Vec<u8>, ()> = BTreeMap::new();
+    let starts: Vec<u32> = events
+        .iter()
+        .scan(0, |at, event| {
+            let start = *at;
+            *at += event.len() as u32;
+            Some(start)
+        })
+        .collect();
+    for item in keys.items() {
+        let item = item.expect("a whole item");
+        let mut terms = 0;
+        for term in item.terms() {
+            terms += 1;
+            if known.insert(term.key.to_vec(), ()).is_none() {
+                request.key(term.key, rows.get(term.key).map(Vec::as_slice));
+            }
+        }
+        if terms > 0 {
+            let event = starts
+                .iter()
+                .zip(events)
+                .find(|(start, event)| **start == item.offset && event.len() as u32 == item.len);
+            request.item(item.raw, event.expect("an event of ours").1);
+        }
+    }
+    let (head, keys, items) = request.parts();
+    [&head[..], keys, items].concat()
+}
+
+#[test]
+fn keys_and_decide_give_the_same_bytes() {
+    let (alerts, repeats, errors) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let batches = prop::collection::vec(prop::collection::vec(any_event(), 1..12), 1..4);
+    let damage = prop_oneof![3 => Just(None), 1 => (0..40usize, any::<u8>()).prop_map(Some)];
+    check(120, (which(), batches, damage, any::<bool>()), |(which, batches, damage, clock)| {
+        let (mut engine, mut guest) = (which.engine(), which.guest());
+        let mut rows = Rows::new();
+        for events in &batches {
+            let keys = keys(&mut engine, &mut guest, events, if clock { NOW_MS } else { 0 });
+            let request = request(&keys, events, &rows);
+            let mut native = Vec::new();
+            engine.decide(&request, &mut native).expect("a request of ours");
+            let wasm = guest.decide(&[&request]).expect("the module answers");
+            prop_assert_eq!(&native, &wasm);
+            let read = firstseen_abi::DecideRequest::read(&request).expect("a request of ours");
+            let decision = Decision::read(&native).expect("a decision");
+            for write in &decision.writes {
+                rows.insert(read.keys[write.key as usize].key.to_vec(), write.value.to_vec());
+            }
+            for outcome in &decision.outcomes {
+                let count = match outcome.kind {
+                    OutcomeKind::Alert => &alerts,
+                    OutcomeKind::Repeat => &repeats,
+                    OutcomeKind::Error => &errors,
+                    _ => continue,
+                };
+                count.set(count.get() + 1);
+            }
+            // The next batch may find values that nobody should have written.
+            if let Some((at, byte)) = damage {
+                rows.values_mut().for_each(|value| value[at] = byte);
+            }
+        }
+        Ok(())
+    });
+    for (count, what) in [(alerts, "alert"), (repeats, "repeat"), (errors, "damaged state")] {
+        assert!(count.get() > 0, "no case had a {what}");
+    }
+}
+
+#[test]
+fn evaluate_gives_the_same_outcomes_and_the_same_state() {
+    let alerts = Cell::new(0);
+    let events = prop::collection::vec(any_event(), 1..20);
+    check(120, (which(), events, any::<bool>()), |(which, events, clock)| {
+        let (mut engine, mut guest) = (which.engine(), which.guest());
+        let (mut native_store, wasm_store) = (Store::default(), Store::default());
+        guest.set_kv(Box::new(wasm_store.clone()));
+        let now_ms = if clock { NOW_MS } else { 0 };
+        for event in &events {
+            let native = engine.evaluate(event, now_ms, &mut native_store);
+            let wasm = guest.evaluate(event, now_ms).expect("the module answers");
+            let outcome: serde_json::Value = serde_json::from_slice(&wasm).expect("JSON");
+            alerts.set(alerts.get() + outcome["alerts"].as_array().expect("a list").len());
+            prop_assert_eq!(native, String::from_utf8(wasm).expect("text"));
+        }
+        prop_assert_eq!(&*native_store.rows(), &*wasm_store.rows());
+        Ok(())
+    });
+    assert!(alerts.get() > 0, "no case had an alert");
+}
+
+#[test]
+fn explain_says_the_same() {
+    let matched = Cell::new(0);
+    check(300, (which(), any_event()), |(which, event)| {
+        let native = which.engine().explain(&event);
+        let wasm = which.guest().explain(&event).expect("the module answers");
+        matched.set(matched.get() + native.matches("\"matched\":true").count());
+        prop_assert_eq!(native, String::from_utf8(wasm).expect("text"));
+        Ok(())
+    });
+    assert!(matched.get() > 0, "no case matched");
+}
