@@ -5,6 +5,7 @@ use crate::call::{Call, call, document};
 use crate::json::{Dice, write};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::fmt;
 
 /// How one call becomes one event.
 #[derive(Clone, Copy, Debug)]
@@ -80,8 +81,18 @@ pub fn valid() -> impl Strategy<Value = String> {
     })
 }
 
-/// Bytes that should have been an event: mostly [`valid`] ones, some damaged.
-pub fn any_event() -> impl Strategy<Value = Vec<u8>> {
+/// Bytes that should have been an event; shown as text where a case fails.
+#[derive(Clone)]
+pub struct Event(pub Vec<u8>);
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.escape_ascii())
+    }
+}
+
+/// Mostly [`valid`] events, some damaged.
+pub fn any_event() -> impl Strategy<Value = Event> {
     let damage = prop_oneof![4 => Just(None), 1 => any::<(u64, u8)>().prop_map(Some)];
     let noise = prop::sample::select(
         &[
@@ -106,7 +117,7 @@ pub fn any_event() -> impl Strategy<Value = Vec<u8>> {
         }
         bytes
     });
-    prop_oneof![19 => event, 1 => noise.prop_map(|text| text.as_bytes().to_vec())]
+    prop_oneof![19 => event, 1 => noise.prop_map(|text| text.as_bytes().to_vec())].prop_map(Event)
 }
 
 /// Changes one or two values somewhere in the event.

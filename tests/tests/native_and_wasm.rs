@@ -6,7 +6,7 @@ use firstseen_abi::{Decision, Keys, OutcomeKind, RequestWriter};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
 use firstseen_tests::cases::check;
-use firstseen_tests::event::any_event;
+use firstseen_tests::event::{Event, any_event};
 use firstseen_tests::rules::Which;
 use firstseen_tests::store::{Rows, Store};
 use proptest::prelude::*;
@@ -21,14 +21,14 @@ fn which() -> impl Strategy<Value = Which> {
 }
 
 /// Step one on both sides; the bytes they agree on.
-fn keys(engine: &mut Engine, guest: &mut Guest, events: &[Vec<u8>], now_ms: i64) -> Vec<u8> {
+fn keys(engine: &mut Engine, guest: &mut Guest, events: &[Event], now_ms: i64) -> Vec<u8> {
     let mut table = Vec::new();
     let mut at = 0;
     for event in events {
-        table.push((at, event.len() as u32));
-        at += event.len() as u32;
+        table.push((at, event.0.len() as u32));
+        at += event.0.len() as u32;
     }
-    let buffer = events.concat();
+    let buffer: Vec<u8> = events.iter().flat_map(|event| event.0.iter().copied()).collect();
     let words: Vec<u8> =
         table.iter().flat_map(|(at, len)| [at.to_le_bytes(), len.to_le_bytes()].concat()).collect();
     let mut native = Vec::new();
@@ -39,7 +39,7 @@ fn keys(engine: &mut Engine, guest: &mut Guest, events: &[Vec<u8>], now_ms: i64)
 }
 
 /// A request for all matched events, over the store's values.
-fn request(keys: &[u8], events: &[Vec<u8>], rows: &Rows) -> Vec<u8> {
+fn request(keys: &[u8], events: &[Event], rows: &Rows) -> Vec<u8> {
     let keys = Keys::read(keys).expect("checked before");
     let mut request = RequestWriter::default();
     let mut known: BTreeMap<Vec<u8>, ()> = BTreeMap::new();
@@ -47,7 +47,7 @@ fn request(keys: &[u8], events: &[Vec<u8>], rows: &Rows) -> Vec<u8> {
         .iter()
         .scan(0, |at, event| {
             let start = *at;
-            *at += event.len() as u32;
+            *at += event.0.len() as u32;
             Some(start)
         })
         .collect();
@@ -64,8 +64,8 @@ fn request(keys: &[u8], events: &[Vec<u8>], rows: &Rows) -> Vec<u8> {
             let event = starts
                 .iter()
                 .zip(events)
-                .find(|(start, event)| **start == item.offset && event.len() as u32 == item.len);
-            request.item(item.raw, event.expect("an event of ours").1);
+                .find(|(start, event)| **start == item.offset && event.0.len() as u32 == item.len);
+            request.item(item.raw, &event.expect("an event of ours").1.0);
         }
     }
     let (head, keys, items) = request.parts();
@@ -103,7 +103,7 @@ fn keys_and_decide_give_the_same_bytes() {
             }
             // The next batch may find values that nobody should have written.
             if let Some((at, byte)) = damage {
-                rows.values_mut().for_each(|value| value[at] = byte);
+                rows.values_mut().filter_map(|value| value.get_mut(at)).for_each(|b| *b = byte);
             }
         }
         Ok(())
@@ -123,8 +123,8 @@ fn evaluate_gives_the_same_outcomes_and_the_same_state() {
         guest.set_kv(Box::new(wasm_store.clone()));
         let now_ms = if clock { NOW_MS } else { 0 };
         for event in &events {
-            let native = engine.evaluate(event, now_ms, &mut native_store);
-            let wasm = guest.evaluate(event, now_ms).expect("the module answers");
+            let native = engine.evaluate(&event.0, now_ms, &mut native_store);
+            let wasm = guest.evaluate(&event.0, now_ms).expect("the module answers");
             let outcome: serde_json::Value = serde_json::from_slice(&wasm).expect("JSON");
             alerts.set(alerts.get() + outcome["alerts"].as_array().expect("a list").len());
             prop_assert_eq!(native, String::from_utf8(wasm).expect("text"));
@@ -139,8 +139,8 @@ fn evaluate_gives_the_same_outcomes_and_the_same_state() {
 fn explain_says_the_same() {
     let matched = Cell::new(0);
     check(300, (which(), any_event()), |(which, event)| {
-        let native = which.engine().explain(&event);
-        let wasm = which.guest().explain(&event).expect("the module answers");
+        let native = which.engine().explain(&event.0);
+        let wasm = which.guest().explain(&event.0).expect("the module answers");
         matched.set(matched.get() + native.matches("\"matched\":true").count());
         prop_assert_eq!(native, String::from_utf8(wasm).expect("text"));
         Ok(())

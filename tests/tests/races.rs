@@ -1,0 +1,281 @@
+//! Two instances of a rule on one store, each interrupted by the other wherever it asks the store:
+//! one alert per term and episode, whoever wins.
+
+use firstseen::guest::Guest;
+use firstseen::guest::imports::HostKv;
+use firstseen_rule::Engine;
+use firstseen_rule::evaluate::{Cas, Kv, KvError};
+use firstseen_tests::call::{ACCOUNTS, Call, NAMES, Who};
+use firstseen_tests::cases::check;
+use firstseen_tests::event::Shape;
+use firstseen_tests::model::{WINDOW_MS, batch};
+use firstseen_tests::rules::Which;
+use firstseen_tests::store::Store;
+use proptest::prelude::*;
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// When the others get a turn: one bit for each question to the store.
+type Script = VecDeque<bool>;
+
+/// An instance with the events that it has yet to judge, and what it said of the others.
+struct Worker<E> {
+    evaluator: E,
+    events: VecDeque<String>,
+    said: Vec<Value>,
+}
+
+impl<E> Worker<E> {
+    fn new(evaluator: E, events: &[String]) -> Self {
+        Self { evaluator, events: events.iter().cloned().collect(), said: Vec::new() }
+    }
+}
+
+/// A native engine on a store that lets other engines go first.
+struct Contended<'w> {
+    store: Store,
+    others: &'w mut [Worker<Engine>],
+    script: &'w RefCell<Script>,
+    conflicts: &'w Cell<u32>,
+}
+
+impl Contended<'_> {
+    fn interrupt(&mut self) {
+        if self.script.borrow_mut().pop_front() == Some(true) {
+            step(&self.store, self.others, self.script, self.conflicts);
+        }
+    }
+}
+
+impl Kv for Contended<'_> {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        self.interrupt();
+        Kv::get(&mut self.store, key)
+    }
+
+    fn cas(
+        &mut self,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: &[u8],
+        ttl_ms: i64,
+    ) -> Result<Cas, KvError> {
+        self.interrupt();
+        let done = Kv::cas(&mut self.store, key, expected, value, ttl_ms);
+        if let Ok(Cas::Conflict(_)) = done {
+            self.conflicts.set(self.conflicts.get() + 1);
+        }
+        done
+    }
+}
+
+/// Lets the first of the workers judge its next event; those behind it may interrupt it.
+fn step(
+    store: &Store,
+    workers: &mut [Worker<Engine>],
+    script: &RefCell<Script>,
+    conflicts: &Cell<u32>,
+) {
+    let Some((worker, others)) = workers.split_first_mut() else { return };
+    let Some(event) = worker.events.pop_front() else { return };
+    let mut kv = Contended { store: store.clone(), others, script, conflicts };
+    let said = worker.evaluator.evaluate(event.as_bytes(), 0, &mut kv);
+    worker.said.push(serde_json::from_str(&said).expect("JSON"));
+}
+
+/// The calls of a run, in order of time, few terms and gaps around the window.
+fn calls() -> impl Strategy<Value = Vec<Call>> {
+    let gap = prop::sample::select(&[0, 1000, WINDOW_MS, WINDOW_MS + 1000, 3 * WINDOW_MS][..]);
+    let call = (gap, 0..2usize, 0..2usize);
+    prop::collection::vec(call, 1..10).prop_map(|list| {
+        let mut time_ms = 1_700_000_000_000;
+        let mut calls = Vec::new();
+        for (id, (gap, name, account)) in list.into_iter().enumerate() {
+            time_ms += gap;
+            calls.push(Call {
+                time_ms,
+                id: id as u32,
+                who: Who::Role(NAMES[name]),
+                account: ACCOUNTS[account],
+                provider: "cloudformation.amazonaws.com",
+                action: "CreateStackSet",
+                failed: false,
+                address: "203.0.113.7",
+                agent: "aws-cli",
+                stack: "web",
+            });
+        }
+        calls
+    })
+}
+
+fn script() -> impl Strategy<Value = Script> {
+    prop::collection::vec(any::<bool>(), 0..60).prop_map(Script::from)
+}
+
+fn texts(calls: &[Call]) -> Vec<String> {
+    calls.iter().map(|call| Shape::Raw.of(call).to_string()).collect()
+}
+
+/// The alerts as terms and times, sorted; and those that must have come.
+type Alerts = Vec<(String, i64)>;
+
+fn expected(calls: &[Call]) -> Alerts {
+    let term = |call: &Call| serde_json::json!([call.account, call.who.name()]).to_string();
+    let sightings: Vec<(String, i64)> = calls.iter().map(|c| (term(c), c.time_ms)).collect();
+    let mut alerts: Alerts = batch(&sightings).into_iter().map(|(t, ms, _)| (t, ms)).collect();
+    alerts.sort();
+    alerts
+}
+
+fn given<'a>(said: impl Iterator<Item = &'a Value>) -> Alerts {
+    let alerts = said.flat_map(|outcome| {
+        assert_eq!(outcome["error"], Value::Null);
+        outcome["alerts"].as_array().expect("a list").iter()
+    });
+    let mut alerts: Alerts = alerts
+        .map(|alert| {
+            let time = alert["@timestamp"].as_str().expect("a time");
+            let time = firstseen_event::parse_time_ms(time).expect("a time");
+            (alert["kibana.alert.new_terms"].to_string(), time)
+        })
+        .collect();
+    alerts.sort();
+    alerts
+}
+
+#[test]
+fn native_instances_give_one_alert_per_episode() {
+    let conflicts = Cell::new(0);
+    check(300, (calls(), script(), 2..4usize), |(calls, script, count)| {
+        let events = texts(&calls);
+        let store = Store::default();
+        let worker = || Worker::new(Which::Flagship.engine(), &events);
+        let mut workers: Vec<_> = std::iter::repeat_with(worker).take(count).collect();
+        let script = RefCell::new(script);
+        // Who has the word first changes from event to event.
+        while workers.iter().any(|worker| !worker.events.is_empty()) {
+            step(&store, &mut workers, &script, &conflicts);
+            workers.rotate_left(1);
+        }
+        let said = workers.iter().flat_map(|worker| &worker.said);
+        prop_assert_eq!(given(said), expected(&calls));
+        Ok(())
+    });
+    assert!(conflicts.get() > 100, "only {} conflicts were forced", conflicts.get());
+}
+
+/// A module's store that lets the other module go first.
+struct Interrupted {
+    store: Store,
+    other: Arc<Mutex<Worker<Guest>>>,
+    script: Script,
+    conflicts: Arc<Mutex<u32>>,
+}
+
+impl Interrupted {
+    fn interrupt(&mut self) {
+        if self.script.pop_front() == Some(true) {
+            judge(&self.other);
+        }
+    }
+}
+
+impl HostKv for Interrupted {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ()> {
+        self.interrupt();
+        HostKv::get(&mut self.store, key)
+    }
+
+    fn cas(
+        &mut self,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: &[u8],
+        ttl_ms: i64,
+    ) -> Result<Option<Option<Vec<u8>>>, ()> {
+        self.interrupt();
+        let done = HostKv::cas(&mut self.store, key, expected, value, ttl_ms)?;
+        *self.conflicts.lock().expect("no holder panics") += u32::from(done.is_some());
+        Ok(done)
+    }
+}
+
+/// Lets a module judge its next event.
+fn judge(worker: &Mutex<Worker<Guest>>) {
+    let mut worker = worker.lock().expect("no holder panics");
+    let Some(event) = worker.events.pop_front() else { return };
+    let said = worker.evaluator.evaluate(event.as_bytes(), 0).expect("the module answers");
+    worker.said.push(serde_json::from_slice(&said).expect("JSON"));
+}
+
+#[test]
+fn modules_give_one_alert_per_episode() {
+    let conflicts = Arc::new(Mutex::new(0));
+    check(100, (calls(), script()), |(calls, script)| {
+        let events = texts(&calls);
+        let store = Store::default();
+        let mut second = Which::Flagship.guest();
+        second.set_kv(Box::new(store.clone()));
+        let second = Arc::new(Mutex::new(Worker::new(second, &events)));
+        let mut first = Which::Flagship.guest();
+        let conflicts = Arc::clone(&conflicts);
+        first.set_kv(Box::new(Interrupted {
+            store,
+            other: Arc::clone(&second),
+            script,
+            conflicts,
+        }));
+        let first = Mutex::new(Worker::new(first, &events));
+        for _ in &events {
+            judge(&first);
+        }
+        for _ in &events {
+            judge(&second);
+        }
+        let (first, second) = (first.into_inner(), second.lock());
+        let (first, second) = (first.expect("unlocked"), second.expect("unlocked"));
+        prop_assert_eq!(given(first.said.iter().chain(&second.said)), expected(&calls));
+        Ok(())
+    });
+    assert!(*conflicts.lock().expect("unlocked") > 30, "too few conflicts were forced");
+}
+
+/// A store whose every write comes too late.
+#[derive(Default)]
+struct Hopeless(u32);
+
+impl Kv for Hopeless {
+    fn get(&mut self, _: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        Ok(None)
+    }
+
+    fn cas(&mut self, _: &[u8], _: Option<&[u8]>, _: &[u8], _: i64) -> Result<Cas, KvError> {
+        self.0 += 1;
+        Ok(Cas::Conflict(None))
+    }
+}
+
+#[test]
+fn a_race_that_is_never_won_ends_with_an_error_and_no_alert() {
+    let mut kv = Hopeless::default();
+    let call = Call {
+        time_ms: 1_700_000_000_000,
+        id: 1,
+        who: Who::User("alice"),
+        account: ACCOUNTS[0],
+        provider: "cloudformation.amazonaws.com",
+        action: "CreateStack",
+        failed: false,
+        address: "203.0.113.7",
+        agent: "aws-cli",
+        stack: "web",
+    };
+    let said = Which::Flagship.engine().evaluate(texts(&[call])[0].as_bytes(), 0, &mut kv);
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(said["error"]["code"], "conflict");
+    assert_eq!(said["alerts"], serde_json::json!([]));
+    assert_eq!(kv.0, 16);
+}
