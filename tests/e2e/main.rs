@@ -7,4 +7,5 @@
 mod cli;
 mod fixtures;
 mod samples;
+mod stranger;
 mod support;
