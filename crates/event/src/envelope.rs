@@ -124,8 +124,8 @@ impl Marks {
         }
         if !ecs_event {
             for node in [self.original, self.message] {
-                if let Some(inner) = look.json(node).filter(|inner| is_raw_cloudtrail(inner)) {
-                    return Form::Inner(decode(inner));
+                if let Some(inner) = look.json(node, is_raw_cloudtrail) {
+                    return Form::Inner(inner);
                 }
             }
             let ecs = [self.timestamp, self.ecs_id, self.ecs_dataset, self.stream_dataset];
@@ -138,8 +138,8 @@ impl Marks {
 
     /// What bears no mark of an ECS document.
     fn judge_foreign<'a>(&self, look: &Look<'a, '_>) -> Form<'a> {
-        if let Some(inner) = look.json(self.lookup) {
-            return Form::Inner(decode(inner));
+        if let Some(inner) = look.json(self.lookup, |_| true) {
+            return Form::Inner(inner);
         }
         if look.has(self.digest) {
             return Form::Nothing("CloudTrail digest");
@@ -161,9 +161,9 @@ impl Marks {
         }
         if look.has(self.log_id)
             && look.has(self.log_time)
-            && let Some(inner) = look.json(self.message)
+            && let Some(inner) = look.json(self.message, |_| true)
         {
-            return Form::Inner(decode(inner));
+            return Form::Inner(inner);
         }
         Form::Ecs
     }
@@ -201,13 +201,21 @@ impl<'a> Look<'a, '_> {
         self.content(node).map(decode)
     }
 
-    /// The still escaped content of a string that holds a JSON object.
-    fn json(&self, node: Node) -> Option<&'a str> {
-        self.content(node).filter(|content| {
-            let bare = content.trim_start_matches([' ', '\n']);
-            // White space before the brace may be escaped.
-            let bare = bare.trim_start_matches("\\n").trim_start_matches("\\t");
-            bare.starts_with('{')
-        })
+    /// The content of a string that holds a JSON object, if the test holds for its text. The text
+    /// is looked at as it stands, still escaped; where ASCII characters are, only decoding tells.
+    fn json(&self, node: Node, test: impl Fn(&str) -> bool) -> Option<Cow<'a, str>> {
+        let content = self.content(node)?;
+        if memchr::memmem::find(content.as_bytes(), br"\u00").is_none() {
+            return (begins_object(content) && test(content)).then(|| decode(content));
+        }
+        Some(decode(content)).filter(|text| begins_object(text) && test(text))
     }
+}
+
+/// Whether a text, still escaped or not, begins like a JSON object.
+fn begins_object(text: &str) -> bool {
+    let bare = text.trim_start_matches([' ', '\n', '\t', '\r']);
+    // White space before the brace may be escaped.
+    let bare = bare.trim_start_matches("\\n").trim_start_matches("\\t");
+    bare.starts_with('{')
 }

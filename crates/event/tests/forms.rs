@@ -58,6 +58,11 @@ fn events_in_strings_are_handed_out() {
     let agent = json!({"@timestamp": "x", "event": {"original": RAW, "dataset": "aws.cloudtrail"}});
     assert_eq!(read(&agent.to_string()), inner);
     assert_eq!(read(&json!({"_id": "x", "_source": {"message": RAW}}).to_string()), inner);
+    // JSON may write any character as an escape, those that tell an event included.
+    let disguised =
+        beat.to_string().replace("eventName", r"\u0065ventName").replace("{\\\"", r"\u007b\u0022");
+    assert!(disguised.contains(r#""\u007b\u0022"#));
+    assert_eq!(read(&disguised), inner);
     // A document that was parsed already keeps its own fields.
     let parsed = json!({"event": {"original": RAW, "action": "a", "id": "i"}});
     assert_eq!(read(&parsed.to_string()), "a i \"\"");
