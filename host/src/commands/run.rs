@@ -16,7 +16,9 @@ use crate::place::input_name;
 use crate::progress::Progress;
 use crate::state::{Memory, Redb, Store};
 use anyhow::{Context, bail};
-use std::io::IsTerminal;
+use firstseen_envelope::{Fault, Place, Sink};
+use std::cell::RefCell;
+use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -116,11 +118,19 @@ pub fn read_options(common: &Common) -> ReadOptions {
     ReadOptions { max_event: common.max_event }
 }
 
-/// Runs.
+/// Runs; the summary goes to standard error.
 ///
 /// # Errors
 /// When something cannot be opened or written, or an input is bad under `--on-error fail`.
 pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
+    run_and_tell(args, &mut std::io::stderr())
+}
+
+/// Runs; the summary goes where the caller wants it.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Ending> {
     let began = Instant::now();
     let setup = set_up(&args.common)?;
     let store = open_state(&args.common.state, false)?;
@@ -146,7 +156,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
     tally.state = decider.describe();
     tally.finish(began.elapsed());
     if flow == Flow::Open {
-        tally.print(&mut std::io::stderr().lock()).ok();
+        tally.print(to).ok();
     }
     if let Some(path) = &args.summary {
         tally.write_json(path)?;
@@ -220,10 +230,11 @@ fn read_stream(
     decider: &mut Decider,
 ) -> anyhow::Result<Flow> {
     collector.begin(source.name.clone());
-    let mut stream = Stream { collector, decider, flow: Flow::Open };
-    let result = source.read(options, &mut stream, &mut |_| {});
-    let _ = stream.hand_on();
-    let flow = stream.flow;
+    let stream = RefCell::new(Stream { collector, decider, flow: Flow::Open });
+    // Between two reads nothing waits: what one read brought is decided before the next.
+    let result = source.read(options, &mut Shared(&stream), &mut |_| stream.borrow_mut().hand_on());
+    stream.borrow_mut().hand_on();
+    let Stream { collector, decider, flow } = stream.into_inner();
     if let Err(error) = result {
         collector.input_failed(&error.to_string());
     }
@@ -250,20 +261,23 @@ struct Stream<'s> {
 
 impl Stream<'_> {
     /// Crosses, and decides what the hold lets go.
-    fn hand_on(&mut self) -> ControlFlow<()> {
-        let read_on = self.collector.end();
-        let decided = self.decide();
-        match decided {
-            Ok(Flow::Open) => read_on,
-            Ok(Flow::Closed) => {
-                self.flow = Flow::Closed;
-                ControlFlow::Break(())
-            }
+    fn hand_on(&mut self) {
+        // A fault is kept in the collector, and ends the reading at its next call.
+        let _ = self.collector.end();
+        match self.decide() {
+            Ok(Flow::Open) => {}
+            Ok(Flow::Closed) => self.flow = Flow::Closed,
             Err(error) => {
                 self.collector.fault.get_or_insert(error);
-                ControlFlow::Break(())
             }
         }
+    }
+
+    fn go_on(&self) -> ControlFlow<()> {
+        if self.flow == Flow::Closed || self.collector.fault.is_some() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 
     fn decide(&mut self) -> anyhow::Result<Flow> {
@@ -280,31 +294,31 @@ impl Stream<'_> {
     }
 }
 
-impl firstseen_envelope::Sink for Stream<'_> {
-    fn lines(&mut self, place: firstseen_envelope::Place, chunk: &[u8]) -> ControlFlow<()> {
-        self.collector.lines(place, chunk)?;
-        self.hand_on()
+/// The stream as a sink, shared with what happens between two reads.
+struct Shared<'c, 's>(&'c RefCell<Stream<'s>>);
+
+impl Sink for Shared<'_, '_> {
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        let mut stream = self.0.borrow_mut();
+        stream.go_on()?;
+        stream.collector.lines(place, chunk)
     }
 
-    fn event(&mut self, place: firstseen_envelope::Place, text: &[u8]) -> ControlFlow<()> {
-        self.collector.event(place, text)?;
-        self.hand_on()
+    fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
+        let mut stream = self.0.borrow_mut();
+        stream.go_on()?;
+        stream.collector.event(place, text)
     }
 
-    fn no_events(
-        &mut self,
-        place: firstseen_envelope::Place,
-        what: &'static str,
-    ) -> ControlFlow<()> {
-        self.collector.no_events(place, what)
+    fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
+        let mut stream = self.0.borrow_mut();
+        stream.go_on()?;
+        stream.collector.no_events(place, what)
     }
 
-    fn bad(
-        &mut self,
-        place: firstseen_envelope::Place,
-        fault: firstseen_envelope::Fault,
-        text: &[u8],
-    ) -> ControlFlow<()> {
-        firstseen_envelope::Sink::bad(self.collector, place, fault, text)
+    fn bad(&mut self, place: Place, fault: Fault, text: &[u8]) -> ControlFlow<()> {
+        let mut stream = self.0.borrow_mut();
+        stream.go_on()?;
+        Sink::bad(stream.collector, place, fault, text)
     }
 }
