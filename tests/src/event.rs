@@ -72,13 +72,15 @@ pub fn valid() -> impl Strategy<Value = String> {
         2 => Just(0),
         1 => any::<u64>(),
     ];
-    (call(), shape(), changes, any::<u64>()).prop_map(|(call, shape, changes, style)| {
-        let mut event = shape.of(&call);
-        if changes != 0 {
-            change(&mut event, &mut Dice::new(changes));
-        }
-        write(&event, style)
-    })
+    (call(), shape(), changes, prop_oneof![Just(0), any::<u64>()]).prop_map(
+        |(call, shape, changes, style)| {
+            let mut event = shape.of(&call);
+            if changes != 0 {
+                change(&mut event, &mut Dice::new(changes));
+            }
+            write(&event, style)
+        },
+    )
 }
 
 /// Bytes that should have been an event; shown as text where a case fails.

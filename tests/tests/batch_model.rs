@@ -1,0 +1,204 @@
+//! A run over files gives what the definition of a new term gives over all events at once: in
+//! whatever order and form they come, however often.
+
+use firstseen::cli::{Common, FormatArg, Repeats, RunArgs};
+use firstseen::commands::collect::OnError;
+use firstseen::commands::run::run_and_tell;
+use firstseen_tests::call::{Call, call};
+use firstseen_tests::cases::check;
+use firstseen_tests::event::{Shape, shape};
+use firstseen_tests::form::{Form, Packed, file, form, packed};
+use firstseen_tests::model::{WINDOW_MS, batch};
+use proptest::prelude::*;
+use serde_json::Value;
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// One input: the calls in it (by index, in this order), and how they are written.
+#[derive(Clone, Debug)]
+struct Input {
+    calls: Vec<usize>,
+    form: Form,
+    shape: Shape,
+    packed: Packed,
+    style: u64,
+}
+
+/// The calls, at times that often stand exactly a window apart; and the inputs that hold them:
+/// each call at least once, some again in another form.
+fn runs() -> impl Strategy<Value = (Vec<Call>, Vec<Input>)> {
+    let gap = prop_oneof![
+        2 => Just(0),
+        2 => 1..DAY_MS / 1000,
+        1 => Just(WINDOW_MS / 1000 - 1),
+        2 => Just(WINDOW_MS / 1000),
+        2 => Just(WINDOW_MS / 1000 + 1),
+        1 => 1..40 * DAY_MS / 1000,
+    ];
+    let who = prop_oneof![3 => Just(true), 1 => Just(false)];
+    let calls = prop::collection::vec((call(), gap, who), 1..30).prop_map(|list| {
+        let mut time_ms = 1_600_000_000_000;
+        let mut calls: Vec<Call> = Vec::new();
+        for (id, (call, gap, same)) in list.into_iter().enumerate() {
+            time_ms += gap * 1000;
+            let mut call = Call { time_ms, id: id as u32, ..call };
+            // Often the caller of before again, and mostly a new stack.
+            if let (true, Some(before)) = (same, calls.last()) {
+                (call.who, call.account) = (before.who, before.account);
+            }
+            if id % 4 != 3 {
+                (call.provider, call.action, call.failed) =
+                    ("cloudformation.amazonaws.com", "CreateStack", false);
+            }
+            calls.push(call);
+        }
+        calls
+    });
+    let inputs = prop::collection::vec((form(), shape(), packed(), any::<u64>()), 1..5);
+    let places = prop::collection::vec(prop::collection::vec(0..5usize, 1..3), 30);
+    (calls, inputs, places, any::<u64>()).prop_map(|(calls, inputs, places, turn)| {
+        let mut inputs: Vec<Input> = inputs
+            .into_iter()
+            .map(|(form, shape, packed, style)| Input {
+                calls: Vec::new(),
+                form,
+                shape,
+                packed,
+                style,
+            })
+            .collect();
+        let count = inputs.len();
+        for (index, places) in places.iter().enumerate().take(calls.len()) {
+            for place in places {
+                inputs[place % count].calls.push(index);
+            }
+        }
+        // Newest first, or turned: exports are rarely in order.
+        for (n, input) in inputs.iter_mut().enumerate() {
+            let len = input.calls.len().max(1);
+            input.calls.rotate_left(turn as usize % len);
+            if (turn >> n) & 1 == 1 {
+                input.calls.reverse();
+            }
+        }
+        (calls, inputs)
+    })
+}
+
+fn arguments(folder: &Path, inputs: Vec<std::path::PathBuf>) -> RunArgs {
+    RunArgs {
+        common: Common {
+            inputs,
+            rules: Vec::new(),
+            state: "memory:".into(),
+            format: FormatArg::Ndjson,
+            output: Some(folder.join("alerts")),
+            settings: None,
+            max_event: 1 << 20,
+        },
+        on_error: OnError::Fail,
+        dead_letter: None,
+        fail_on_alert: false,
+        summary: Some(folder.join("summary")),
+        hold: 0,
+        repeats: Repeats::Drop,
+    }
+}
+
+/// What a run gave: its alerts as lines, and its counts.
+fn run(folder: &Path, inputs: Vec<std::path::PathBuf>) -> (Vec<String>, Value) {
+    let mut told = Vec::new();
+    let ending = run_and_tell(&arguments(folder, inputs), &mut told);
+    ending.unwrap_or_else(|fault| panic!("{fault:#}\n{}", String::from_utf8_lossy(&told)));
+    let read = |name| std::fs::read_to_string(folder.join(name)).expect("the run wrote it");
+    let alerts = read("alerts").lines().map(str::to_owned).collect();
+    (alerts, serde_json::from_str(&read("summary")).expect("JSON"))
+}
+
+/// An alert's term and times: the event's, and the sighting before.
+fn facts(alert: &Value) -> (String, i64, Option<i64>) {
+    let time = |value: &Value| value.as_str().and_then(firstseen_event::parse_time_ms);
+    let at = time(&alert["@timestamp"]).expect("a time");
+    (
+        alert["kibana.alert.new_terms"].to_string(),
+        at,
+        time(&alert["firstseen"]["previous_sighting"]),
+    )
+}
+
+#[test]
+fn a_run_is_the_batch_meaning() {
+    let (alerts_seen, again) = (Cell::new(0), Cell::new(0));
+    check(150, runs(), |(calls, inputs)| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut paths = Vec::new();
+        for (n, input) in inputs.iter().enumerate().filter(|(_, input)| !input.calls.is_empty()) {
+            let calls: Vec<Call> = input.calls.iter().map(|index| calls[*index].clone()).collect();
+            let path = folder.path().join(format!("input-{n}"));
+            std::fs::write(&path, file(&calls, input.form, input.shape, input.packed, input.style))
+                .expect("the folder takes it");
+            paths.push(path);
+        }
+        let given: Vec<&Call> =
+            inputs.iter().flat_map(|input| &input.calls).map(|index| &calls[*index]).collect();
+        let matched: Vec<&&Call> = given.iter().filter(|call| call.creates_a_stack()).collect();
+        let sightings: Vec<(String, i64)> = matched
+            .iter()
+            .filter_map(|call| {
+                let term = serde_json::json!([call.account, call.who.name()?]).to_string();
+                Some((term, call.time_ms))
+            })
+            .collect();
+        let (lines, summary) = run(folder.path(), paths.clone());
+
+        // The alerts, their order and what they say.
+        let parsed: Vec<Value> =
+            lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let mut facts: Vec<_> = parsed.iter().map(facts).collect();
+        prop_assert!(facts.is_sorted_by_key(|(_, time, _)| *time), "alerts come in order of time");
+        facts.sort();
+        let mut expected = batch(&sightings);
+        expected.sort();
+        prop_assert_eq!(&facts, &expected);
+        for alert in &parsed {
+            let id = alert["event"]["id"].as_str().expect("an id");
+            let call = calls.iter().find(|call| call.event_id() == id).expect("a call of ours");
+            let (term, time, _) = self::facts(alert);
+            prop_assert_eq!(call.time_ms, time);
+            prop_assert_eq!(serde_json::json!([call.account, call.who.name()]).to_string(), term);
+        }
+        let uuids: BTreeSet<String> =
+            parsed.iter().map(|alert| alert["kibana.alert.uuid"].to_string()).collect();
+        prop_assert_eq!(uuids.len(), parsed.len(), "no alert has another one's id");
+
+        // The counts.
+        for (name, count) in [
+            ("events", given.len()),
+            ("matched", matched.len()),
+            ("alerts", expected.len()),
+            ("missing_terms", matched.len() - sightings.len()),
+            ("bad", 0),
+        ] {
+            prop_assert_eq!(&summary[name], count, "{} in {}", name, &summary);
+        }
+
+        // The inputs in another order: the same alerts with the same ids.
+        paths.reverse();
+        let (turned, _) = run(folder.path(), paths);
+        let ids = |lines: &[String]| -> Vec<String> {
+            let id = |line: &String| {
+                let alert: Value = serde_json::from_str(line).expect("JSON");
+                alert["kibana.alert.uuid"].to_string()
+            };
+            lines.iter().map(id).collect()
+        };
+        prop_assert_eq!(ids(&turned), ids(&lines));
+        alerts_seen.set(alerts_seen.get() + lines.len());
+        again.set(again.get() + expected.iter().filter(|(_, _, before)| before.is_some()).count());
+        Ok(())
+    });
+    assert!(alerts_seen.get() > 100 && again.get() > 20, "the cases are too tame");
+}
