@@ -1,1 +1,293 @@
+//! What a script relies on: exit status, messages, where output goes.
+//!
+//! In: arguments, right and wrong. Out: whether the status, the streams and the files are those of
+//! the contract. What the alerts say is looked at elsewhere.
 
+use crate::support::{
+    Folder, call, json_file, json_lines, read_json, repository, run, stack_lines,
+};
+use serde_json::{Value, json};
+use std::process::Stdio;
+
+const ALICE: (&str, &str, &str) = ("a", "2025-04-01T08:00:00Z", "alice");
+const BOB: (&str, &str, &str) = ("b", "2025-04-01T09:00:00Z", "bob");
+
+#[test]
+fn alerts_change_the_status_only_when_asked_to() {
+    let folder = Folder::new();
+    let alerts = folder.write("alerts", stack_lines(&[ALICE]));
+    let none = folder.write("none", "");
+    assert_eq!(run().arg(&alerts).end().status, Some(0));
+    let told = run().arg("--fail-on-alert").arg(&alerts).end();
+    assert_eq!((told.status, told.count("alerts")), (Some(1), 1));
+    assert_eq!(run().arg("--fail-on-alert").arg(&none).end().status, Some(0));
+    // A repeat was told before.
+    let repeat = || run().arg("--fail-on-alert").arg("--state").arg(folder.path("s")).arg(&alerts);
+    assert_eq!([repeat().end().status, repeat().end().status], [Some(1), Some(0)]);
+}
+
+#[test]
+fn an_error_outweighs_alerts() {
+    let folder = Folder::new();
+    let path = folder.write("broken", stack_lines(&[ALICE]) + "{\"broken\n");
+    let both = run().args(&["--fail-on-alert", "--on-error", "fail"]).arg(&path);
+    let done = both.fails(&["broken: line 2, byte "]);
+    assert_eq!(done.alert_ids(), ["a"], "what came before the fault is told");
+}
+
+#[test]
+fn wrong_arguments_end_with_2_and_say_what_is_wrong() {
+    call("run").arg("--no-such-option").fails(&["--no-such-option"]);
+    call("no-such-command").fails(&["no-such-command"]);
+    for (option, value) in [
+        ("--max-event", "12"),
+        ("--max-event", "99G"),
+        ("--hold", "soon"),
+        ("--format", "xml"),
+        ("--on-error", "ignore"),
+        ("--repeats", "keep"),
+    ] {
+        call("run").args(&[option, value, "-"]).fails(&[option, value]);
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for (what, word) in [("--help", "explain"), ("--version", env!("CARGO_PKG_VERSION"))] {
+        assert!(call(what).ok().stdout.contains(word));
+    }
+    for line in call("run").arg("--help").ok().stdout.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn an_input_that_is_not_there_is_named_and_nothing_is_read() {
+    let folder = Folder::new();
+    let there = folder.write("there", stack_lines(&[ALICE]));
+    for wrong in [folder.path("missing"), there.join("inside-a-file")] {
+        let done = run().arg(&there).arg(&wrong).fails(&[wrong.to_str().unwrap(), "give a file"]);
+        assert_eq!(done.stdout, "");
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_costs_nothing_else() {
+    let folder = Folder::new();
+    folder.write("1", stack_lines(&[ALICE]));
+    folder.write("3", stack_lines(&[BOB]));
+    std::os::unix::fs::symlink(folder.path("nowhere"), folder.path("2")).unwrap();
+    let done = run().arg(folder.path(".")).ok();
+    assert_eq!(done.alert_ids(), ["a", "b"]);
+    assert_eq!(done.count("failed_inputs"), 1);
+    assert!(done.stderr.contains("/2: "), "{}", done.stderr);
+    run().args(&["--on-error", "fail"]).arg(folder.path(".")).fails(&["/2: "]);
+}
+
+/// The root user may read everything: then the test looks for what it can.
+#[test]
+fn a_folder_without_rights_costs_nothing_else() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    folder.write("open", stack_lines(&[ALICE]));
+    let closed = folder.path("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+    let root = std::fs::read_dir(&closed).is_ok();
+    let done = run().arg(folder.path(".")).end();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!((done.status, done.alert_ids()), (Some(0), vec!["a".to_owned()]));
+    if root {
+        eprintln!("skipped: root may read a folder without rights");
+    } else {
+        assert_eq!(done.count("failed_inputs"), 1);
+        assert!(done.stderr.contains("/closed: "), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn every_count_of_the_summary_is_there() {
+    let done = run().arg(repository("samples/cloudtrail")).ok();
+    let Value::Object(summary) = &done.summary else { panic!("{}", done.summary) };
+    let counts = "files bytes events matched alerts repeats seen missing_terms bad excepted future \
+                  late_beyond_memory too_many_terms learned failed_inputs dead_letters \
+                  hold_forced elapsed_ms events_per_second";
+    for name in counts.split_whitespace() {
+        assert!(summary[name].is_u64(), "{name}: {summary:?}");
+    }
+    assert_eq!(summary["missing_by_field"], json!({ "user.name": 1 }));
+    assert_eq!(summary["no_events"], json!({ "CloudTrail digest": 1 }));
+    assert!(summary["bytes"].as_u64() > Some(100_000));
+}
+
+#[test]
+fn a_summary_that_cannot_be_written_is_an_error() {
+    let done = call("run").args(&["--summary", "/dev/full", "-"]).fails(&["/dev/full", "summary"]);
+    assert_eq!(done.stdout, "");
+}
+
+#[test]
+fn a_file_gets_what_standard_output_would() {
+    let folder = Folder::new();
+    let sample = repository("samples/cloudtrail");
+    let path = folder.write("alerts", "of an earlier run");
+    for format in ["auto", "pretty", "ndjson"] {
+        let piped = run().args(&["--format", format]).arg(&sample).ok();
+        let filed = run().args(&["--format", format, "--output"]).arg(&path).arg(&sample).ok();
+        assert_eq!(filed.stdout, "");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), piped.stdout);
+        let is_json = piped.stdout.starts_with('{');
+        assert_eq!(is_json, format != "pretty", "a pipe and a file get NDJSON unless told");
+    }
+}
+
+#[test]
+fn an_input_is_never_written_over() {
+    let folder = Folder::new();
+    let text = stack_lines(&[ALICE]);
+    let path = folder.write("events", &text);
+    for option in ["--output", "--dead-letter", "--summary", "--state"] {
+        let done = call("run").arg(option).arg(&path).arg(&path).end();
+        assert_eq!(done.status, Some(2), "{option}: {}", done.stderr);
+        assert!(done.stderr.contains("events"), "{option}: {}", done.stderr);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{option}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_says_so() {
+    let sample = repository("samples/cloudtrail");
+    for format in ["ndjson", "pretty"] {
+        let file = run().args(&["--format", format, "--output", "/dev/full"]).arg(&sample);
+        file.fails(&["/dev/full", "the disk is full"]);
+        let mut piped = call("run").args(&["--format", format]).arg(&sample);
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let out = piped.command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).output();
+        let out = out.unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2));
+        assert!(said.contains("standard output: the disk is full"), "{said}");
+    }
+    let bad = repository("tests/fixtures/bad/text-line.ndjson");
+    run().args(&["--dead-letter", "/dev/full"]).arg(bad).fails(&["/dev/full", "the disk is full"]);
+}
+
+/// As `| head -1` does it, only sooner.
+#[test]
+fn a_closed_pipe_is_no_error_and_makes_no_noise() {
+    for (command, format) in
+        [("run", "ndjson"), ("run", "pretty"), ("explain", "ndjson"), ("explain", "pretty")]
+    {
+        let mut call = call(command).args(&["--format", format]);
+        call = call.arg(repository("samples/cloudtrail"));
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        call.command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        let out = call.command.output().unwrap();
+        assert_eq!(out.status.code(), Some(0), "{command} {format}");
+        assert_eq!(String::from_utf8_lossy(&out.stderr), "", "{command} {format}");
+    }
+}
+
+/// The state must not know alerts that nobody got.
+#[test]
+fn what_a_closed_pipe_lost_comes_with_the_next_run() {
+    let folder = Folder::new();
+    let mut lost = run().arg("--state").arg(folder.path("state"));
+    lost = lost.arg(repository("samples/cloudtrail"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    lost.command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    let next = run().arg("--state").arg(folder.path("state"));
+    assert_eq!(next.arg(repository("samples/cloudtrail")).ok().count("alerts"), 8);
+}
+
+#[test]
+fn fail_names_the_place_and_keeps_what_came_before() {
+    let expected = read_json("tests/fixtures/index.json");
+    let folder = Folder::new();
+    for (name, place) in [
+        ("cut-line.ndjson", "line 3, byte "),
+        ("invalid-utf8.ndjson", "line 3, byte "),
+        ("no-time.ndjson", "line 3, byte "),
+        ("future.ndjson", "line 3, byte "),
+        ("records-element.json", "record 2"),
+        ("truncated.ndjson.gz", "ends early"),
+        ("checksum.ndjson.gz", "checksum"),
+    ] {
+        let path = repository("tests/fixtures/bad").join(name);
+        let state = folder.path(name);
+        let failing = || run().args(&["--on-error", "fail", "--state"]).arg(&state).arg(&path);
+        let done = failing().fails(&[name, place]);
+        let whole = run().arg(&path).ok();
+        assert_eq!(json!(whole.alert_ids()), expected[format!("bad/{name}")]["alert_ids"]);
+        assert!(whole.alert_ids().starts_with(&done.alert_ids()), "{name}");
+        assert!(!done.alert_ids().is_empty(), "{name}: what came before is told");
+        // ... and remembered.
+        let again = failing().fails(&[name, place]);
+        assert_eq!(again.count("repeats"), done.count("alerts"), "{name}");
+    }
+}
+
+#[test]
+fn dead_letters_hold_what_was_skipped() {
+    let folder = Folder::new();
+    let path = folder.path("dead");
+    let bad = repository("tests/fixtures/bad");
+    let done = run().arg("--dead-letter").arg(&path).arg(&bad).ok();
+    let letters = json_lines(&std::fs::read_to_string(&path).unwrap());
+    assert_eq!(letters.len() as u64, done.count("bad") + done.count("future"));
+    assert_eq!(letters.len() as u64, done.count("dead_letters"));
+    for (name, line) in [("cut-line.ndjson", 3), ("text-line.ndjson", 3)] {
+        let file = bad.join(name);
+        let letter = letters.iter().find(|l| l["file"] == json!(file)).expect(name);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let raw = letter["raw"].as_str().unwrap();
+        assert_eq!(letter["line"], line, "{letter}");
+        let offset = letter["offset"].as_u64().unwrap() as usize;
+        assert!(text[offset..].starts_with(raw), "the place leads to the event: {letter}");
+        assert!(letter["code"].is_string() && letter["reason"].is_string(), "{letter}");
+    }
+}
+
+#[test]
+fn a_rule_that_is_none_is_refused() {
+    let folder = Folder::new();
+    let toml = repository("plugin/rules/first_time_cloudformation_stack_creation.toml");
+    let refused = |path, words: &[&str]| {
+        let done = run().arg("--rule").arg(path).arg(repository("samples/cloudtrail")).fails(words);
+        assert_eq!(done.stderr.lines().count(), 1, "one line says it: {}", done.stderr);
+        assert_eq!(done.stdout, "");
+    };
+    refused(toml, &["creation.toml", "not a WebAssembly module", "firstseen build"]);
+    refused(folder.path("missing.wasm"), &["missing.wasm"]);
+    refused(folder.path("."), &["rule "]);
+    refused(folder.write("empty.wasm", ""), &["empty.wasm", "not a WebAssembly module"]);
+    refused(folder.write("text.wasm", "no module"), &["text.wasm", "not a WebAssembly module"]);
+    // A module, but nobody's rule.
+    refused(folder.write("bare.wasm", b"\0asm\x01\0\0\0"), &["bare.wasm"]);
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_refused() {
+    let folder = Folder::new();
+    for (text, word) in [
+        ("{", "settings"),
+        (r#"{"tenants": "a"}"#, "tenants"),
+        (r#"{"tenant": "a:b"}"#, "tenant"),
+        (r#"{"learn_until": "soon"}"#, "learn_until"),
+        (r#"{"exceptions": [{"name": "ci", "query": "user.name: ("}]}"#, "ci"),
+    ] {
+        let path = folder.write("settings.json", text);
+        run().arg("--settings").arg(path).arg("-").fails(&["settings.json", word]);
+    }
+    run().arg("--settings").arg(folder.path("missing")).arg("-").fails(&["missing"]);
+}
+
+#[test]
+fn the_summary_is_a_file_of_its_own() {
+    let folder = Folder::new();
+    let path = folder.path("summary.json");
+    call("run").arg("--summary").arg(&path).arg(repository("samples/cloudtrail")).ok();
+    assert_eq!(json_file(&path)["alerts"], 8);
+}

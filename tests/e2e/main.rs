@@ -4,8 +4,14 @@
 //! of the process: alerts, summaries, messages, exit status, files, memory. Nothing here calls the
 //! crates: what a user cannot see is not looked at.
 
+mod bad_input;
+mod build;
 mod cli;
+mod explain;
 mod fixtures;
 mod samples;
+mod settings;
+mod state;
 mod stranger;
+mod stream;
 mod support;

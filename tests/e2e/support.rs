@@ -12,34 +12,34 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Something in the repository.
-pub fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 /// A JSON file of the repository.
-pub fn read_json(path: &str) -> Value {
+pub(crate) fn read_json(path: &str) -> Value {
     json_file(&repository(path))
 }
 
 /// A JSON file.
-pub fn json_file(path: &Path) -> Value {
+pub(crate) fn json_file(path: &Path) -> Value {
     let text = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// A folder that goes when the test ends.
-pub struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, text).unwrap();
         path
@@ -47,55 +47,55 @@ impl Folder {
 }
 
 /// A call of the binary.
-pub struct Call {
-    pub command: Command,
+pub(crate) struct Call {
+    pub(crate) command: Command,
     input: Stdio,
     bytes: Vec<u8>,
     /// Where `run` writes its summary.
-    folder: Folder,
+    pub(crate) folder: Folder,
 }
 
 /// `firstseen run`, with its summary.
-pub fn run() -> Call {
+pub(crate) fn run() -> Call {
     let call = call("run");
     let path = call.folder.path("summary.json");
     call.arg("--summary").arg(path)
 }
 
 /// Another command of firstseen.
-pub fn call(name: &str) -> Call {
+pub(crate) fn call(name: &str) -> Call {
     let mut command = Command::new(env!("CARGO_BIN_EXE_firstseen"));
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).env_remove("NO_COLOR").arg(name);
     Call { command, input: Stdio::null(), bytes: Vec::new(), folder: Folder::new() }
 }
 
 impl Call {
-    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.command.arg(arg);
         self
     }
 
-    pub fn args(mut self, args: &[&str]) -> Self {
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.command.args(args);
         self
     }
 
     /// Standard input from a pipe. It is written by a thread: a child that stops reading is no
     /// fault of the test's.
-    pub fn pipe(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn pipe(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Stdio::piped();
         self.bytes = bytes.into();
         self
     }
 
     /// Standard input from a file.
-    pub fn stdin(mut self, path: &Path) -> Self {
+    pub(crate) fn stdin(mut self, path: &Path) -> Self {
         self.input = File::open(path).unwrap().into();
         self
     }
 
     /// Runs to the end.
-    pub fn end(mut self) -> Done {
+    pub(crate) fn end(mut self) -> Done {
         self.command.stdin(self.input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
         let writer = child.stdin.take().map(|mut stdin| {
@@ -117,7 +117,7 @@ impl Call {
 
     /// Runs to the end, which has to be a good one.
     #[track_caller]
-    pub fn ok(self) -> Done {
+    pub(crate) fn ok(self) -> Done {
         let done = self.end();
         assert_eq!(done.status, Some(0), "{}", done.stderr);
         done
@@ -125,7 +125,7 @@ impl Call {
 
     /// Runs to an error: status 2, and a message that has all of these words.
     #[track_caller]
-    pub fn fails(self, words: &[&str]) -> Done {
+    pub(crate) fn fails(self, words: &[&str]) -> Done {
         let done = self.end();
         assert_eq!(done.status, Some(2), "{}{}", done.stdout, done.stderr);
         for word in words {
@@ -138,30 +138,30 @@ impl Call {
 
 /// What came of a call.
 #[derive(Debug)]
-pub struct Done {
-    pub status: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Done {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
     /// Of `run`; null where none was written.
-    pub summary: Value,
+    pub(crate) summary: Value,
 }
 
 impl Done {
     /// Standard output as NDJSON.
     #[track_caller]
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         json_lines(&self.stdout)
     }
 
     /// The ids of the alerts' events, in order.
     #[track_caller]
-    pub fn alert_ids(&self) -> Vec<String> {
+    pub(crate) fn alert_ids(&self) -> Vec<String> {
         self.lines().iter().map(event_id).collect()
     }
 
     /// A count of the summary; of `no_events` the sum of its kinds.
     #[track_caller]
-    pub fn count(&self, name: &str) -> u64 {
+    pub(crate) fn count(&self, name: &str) -> u64 {
         match &self.summary[name] {
             Value::Object(kinds) => kinds.values().map(|n| n.as_u64().unwrap()).sum(),
             count => count.as_u64().unwrap_or_else(|| panic!("{name}: {count}")),
@@ -171,18 +171,18 @@ impl Done {
 
 /// Documents, one a line.
 #[track_caller]
-pub fn json_lines(text: &str) -> Vec<Value> {
+pub(crate) fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 /// The id of an alert's event.
 #[track_caller]
-pub fn event_id(alert: &Value) -> String {
+pub(crate) fn event_id(alert: &Value) -> String {
     alert["event"]["id"].as_str().expect("an alert has its event's id").to_owned()
 }
 
 /// A CloudTrail event that the flagship matches: this user creates a stack. The id is any text.
-pub fn create_stack(id: &str, time: &str, user: &str) -> Value {
+pub(crate) fn create_stack(id: &str, time: &str, user: &str) -> Value {
     json!({
         "eventVersion": "1.11",
         "userIdentity": {
@@ -208,6 +208,6 @@ pub fn create_stack(id: &str, time: &str, user: &str) -> Value {
 }
 
 /// Such events as NDJSON: id, time, user.
-pub fn stack_lines(events: &[(&str, &str, &str)]) -> String {
+pub(crate) fn stack_lines(events: &[(&str, &str, &str)]) -> String {
     events.iter().map(|(id, time, user)| format!("{}\n", create_stack(id, time, user))).collect()
 }

@@ -1,0 +1,175 @@
+//! `build`: a rule's TOML to an artifact, the same bytes each time, or an error at its place.
+//!
+//! In: rules, right and wrong. Out: artifacts that run, and messages.
+
+use crate::support::{Folder, call, repository, run, stack_lines};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
+
+/// A rule with this id, query and new-terms fields, in the shape of Elastic's.
+fn rule(id: &str, query: &str, fields: &[&str]) -> String {
+    format!(
+        r#"[rule]
+author = ["somebody"]
+description = "A rule of a test."
+name = "Rule {id}"
+rule_id = "{id}"
+risk_score = 21
+severity = "low"
+type = "new_terms"
+query = '''
+{query}
+'''
+
+[rule.new_terms]
+field = "new_terms_fields"
+value = {fields:?}
+
+[[rule.new_terms.history_window_start]]
+field = "history_window_start"
+value = "now-7d"
+"#
+    )
+}
+
+/// Builds what has to be buildable.
+fn build(rules: &[&Path], to: &Path) {
+    let mut call = call("build").arg("-o").arg(to);
+    for path in rules {
+        call = call.arg(path);
+    }
+    call.ok();
+}
+
+fn artifact(folder: &Folder, id: &str, query: &str, fields: &[&str]) -> PathBuf {
+    let source = folder.write(&format!("{id}.toml"), rule(id, query, fields));
+    let to = folder.path(&format!("{id}.wasm"));
+    build(&[&source], &to);
+    to
+}
+
+/// Rule and terms of each alert.
+fn told(alerts: &[Value]) -> Vec<(String, Value)> {
+    let told = alerts.iter().map(|alert| {
+        let rule = alert["kibana.alert.rule.rule_id"].as_str().expect("the rule's id").to_owned();
+        (rule, alert["kibana.alert.new_terms"].clone())
+    });
+    told.collect()
+}
+
+#[test]
+fn the_flagship_built_again_is_the_flagship() {
+    let folder = Folder::new();
+    let (a, b) = (folder.path("a.wasm"), folder.path("b.wasm"));
+    build(&[&repository(FLAGSHIP)], &a);
+    build(&[&repository(FLAGSHIP)], &b);
+    assert!(std::fs::read(&a).unwrap() == std::fs::read(&b).unwrap(), "byte for byte");
+    let sample = repository("samples/cloudtrail");
+    let built = run().arg("--rule").arg(&a).arg(&sample).ok();
+    assert_eq!(built.stdout, run().arg(&sample).ok().stdout);
+}
+
+#[test]
+fn the_same_rule_twice_is_refused() {
+    let folder = Folder::new();
+    let (a, b) = (folder.path("a.wasm"), folder.path("b.wasm"));
+    build(&[&repository(FLAGSHIP)], &a);
+    std::fs::copy(&a, &b).unwrap();
+    let twice = |path: &Path| run().arg("--rule").arg(&a).arg("--rule").arg(path).arg("-");
+    twice(&a).fails(&["a.wasm", "share one state"]);
+    twice(&b).fails(&["a.wasm", "b.wasm", "share one state"]);
+    let to = folder.path("c.wasm");
+    let both = call("build").arg("-o").arg(&to).arg(repository(FLAGSHIP));
+    both.arg(repository(FLAGSHIP)).fails(&["share its state"]);
+    assert!(!to.exists());
+}
+
+/// Each rule keeps its own history, whether it came in a file of its own or in a pack.
+#[test]
+fn several_rules_see_each_event_in_one_pass() {
+    let folder = Folder::new();
+    let users = artifact(&folder, "users", "event.action: CreateStack", &["user.name"]);
+    let places = artifact(&folder, "places", "event.action: *", &["cloud.region", "user.name"]);
+    let events = stack_lines(&[
+        ("a", "2025-04-01T08:00:00Z", "alice"),
+        ("b", "2025-04-01T09:00:00Z", "alice"),
+        ("c", "2025-04-01T10:00:00Z", "bob"),
+    ]);
+    let expected = [
+        ("users".to_owned(), json!(["alice"])),
+        ("places".to_owned(), json!(["us-east-1", "alice"])),
+        ("users".to_owned(), json!(["bob"])),
+        ("places".to_owned(), json!(["us-east-1", "bob"])),
+    ];
+    let call = run().arg("--rule").arg(&users).arg("--rule").arg(&places).arg("-");
+    let done = call.pipe(events.clone()).ok();
+    assert_eq!(told(&done.lines()), expected);
+    assert_eq!((done.count("events"), done.count("matched"), done.count("seen")), (3, 6, 2));
+
+    let pack = folder.path("pack.wasm");
+    build(&[&folder.path("users.toml"), &folder.path("places.toml")], &pack);
+    let packed = run().arg("--rule").arg(&pack).arg("-").pipe(events).ok();
+    assert_eq!(packed.stdout, done.stdout);
+    assert_eq!(packed.count("matched"), 6);
+}
+
+/// Three fields, arrays on the way: the cartesian product, each term on its own.
+#[test]
+fn arrays_make_a_term_for_each_combination() {
+    let folder = Folder::new();
+    let fields = ["host.ip", "user.name", "process.name"];
+    let rule = artifact(&folder, "arrays", "event.action: login", &fields);
+    let event = json!({
+        "@timestamp": "2025-04-01T08:00:00Z",
+        "event": { "action": "login", "id": "a" },
+        "host.ip": ["10.0.0.1", "10.0.0.2"],
+        "user": { "name": ["alice", "alice", "bob"] },
+        "process.name": "sh",
+    });
+    let done = run().arg("--rule").arg(&rule).arg("-").pipe(event.to_string()).ok();
+    let mut terms: Vec<_> = told(&done.lines()).into_iter().map(|(_, terms)| terms).collect();
+    terms.sort_by_key(Value::to_string);
+    let expected =
+        [("10.0.0.1", "alice"), ("10.0.0.1", "bob"), ("10.0.0.2", "alice"), ("10.0.0.2", "bob")];
+    assert_eq!(terms, expected.map(|(ip, user)| json!([ip, user, "sh"])));
+}
+
+/// A rule that its fields' absence leaves without a term: each is named.
+#[test]
+fn a_missing_field_is_named_in_the_summary() {
+    let folder = Folder::new();
+    let rule = artifact(&folder, "hosts", "event.action: *", &["user.name", "host.id"]);
+    let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
+    let done = run().arg("--rule").arg(&rule).arg("-").pipe(events).ok();
+    assert_eq!((done.count("alerts"), done.count("missing_terms")), (0, 1));
+    assert!(done.stderr.contains("no host.id"), "{}", done.stderr);
+}
+
+#[test]
+fn a_fault_is_told_at_its_place_and_nothing_is_written() {
+    let folder = Folder::new();
+    let good = rule("r", "event.action: x", &["user.name"]);
+    let cases = [
+        (rule("r", "event.action: (a or b", &["user.name"]), vec!["query", "line 1, column 15"]),
+        (rule("r", "a: b and\nc: \"d", &["user.name"]), vec!["query", "line 2, column 4"]),
+        (rule("r", "a: b", &[]), vec!["new_terms"]),
+        (rule("r", "a: b", &["a", "b", "c", "d"]), vec!["new_terms"]),
+        (good.replace("new_terms\"\nquery", "query\"\nquery"), vec!["rule.type", "new_terms"]),
+        (good.replace("now-7d", "7 days ago"), vec!["history_window_start", "7 days ago"]),
+        (good.replace("risk_score = 21", "risk_score = "), vec!["line 6"]),
+        (good.replace("rule_id = \"r\"\n", ""), vec!["rule_id"]),
+        (String::new(), vec!["rule"]),
+    ];
+    let to = folder.write("out.wasm", "of an earlier build");
+    for (text, words) in cases {
+        let path = folder.write("wrong.toml", &text);
+        let done = call("build").arg(&path).arg("-o").arg(&to).fails(&words);
+        assert!(done.stderr.contains("wrong.toml"), "{}", done.stderr);
+        assert_eq!(std::fs::read(&to).unwrap(), b"of an earlier build");
+    }
+    call("build").arg(folder.path("missing.toml")).arg("-o").arg(&to).fails(&["missing.toml"]);
+    let place = folder.path("no/such/folder/out.wasm");
+    call("build").arg(repository(FLAGSHIP)).arg("-o").arg(&place).fails(&["out.wasm"]);
+}

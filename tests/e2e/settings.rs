@@ -1,0 +1,61 @@
+//! Settings: exceptions, learning, tenants.
+//!
+//! In: a settings file beside the events. Out: whether it takes out, learns and keeps apart what it
+//! says.
+
+use crate::support::{Call, Done, Folder, run, stack_lines};
+
+/// Runs these events with settings, on a state if there is one.
+fn with(settings: &str, state: Option<&Folder>, events: &[(&str, &str, &str)]) -> Done {
+    let folder = Folder::new();
+    let mut call: Call = run().arg("--settings").arg(folder.write("settings.json", settings));
+    if let Some(state) = state {
+        call = call.arg("--state").arg(state.path("state"));
+    }
+    call.arg("-").pipe(stack_lines(events)).ok()
+}
+
+#[test]
+fn an_excepted_event_is_no_sighting() {
+    let settings = r#"{"exceptions": [
+        {"name": "the office", "query": "user.name: alice and event.id: office-*"},
+        {"name": "of another rule", "rule_id": "other", "query": "user.name: *"}
+    ]}"#;
+    let done = with(
+        settings,
+        None,
+        &[
+            ("office-1", "2025-04-01T08:00:00Z", "alice"),
+            ("home", "2025-04-01T09:00:00Z", "alice"),
+            ("office-2", "2025-04-01T10:00:00Z", "bob"),
+        ],
+    );
+    assert_eq!(done.alert_ids(), ["home", "office-2"]);
+    assert_eq!((done.count("excepted"), done.count("matched")), (1, 3));
+    assert!(done.stderr.contains("exception"), "{}", done.stderr);
+}
+
+#[test]
+fn what_is_learned_is_known_and_not_told() {
+    let done = with(
+        r#"{"learn_until": "2025-04-02T00:00:00Z"}"#,
+        None,
+        &[
+            ("a", "2025-04-01T08:00:00Z", "alice"),
+            ("b", "2025-04-02T00:00:00Z", "bob"),
+            ("c", "2025-04-03T00:00:00Z", "alice"),
+        ],
+    );
+    assert_eq!(done.alert_ids(), ["b"]);
+    assert_eq!((done.count("learned"), done.count("seen")), (1, 1));
+}
+
+#[test]
+fn tenants_share_a_file_and_no_history() {
+    let state = Folder::new();
+    let events = [("a", "2025-04-01T08:00:00Z", "alice")];
+    for tenant in [r#"{"tenant": "red"}"#, r#"{"tenant": "blue"}"#, "{}"] {
+        assert_eq!(with(tenant, Some(&state), &events).count("alerts"), 1, "{tenant}");
+        assert_eq!(with(tenant, Some(&state), &events).count("repeats"), 1, "{tenant}");
+    }
+}

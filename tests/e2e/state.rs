@@ -1,0 +1,84 @@
+//! The state file: kept, shared by turns, never somebody else's.
+//!
+//! In: paths that hold a state, something else, or nothing. Out: whether the history lasts, and
+//! whether what is not firstseen's stays as it was.
+
+use crate::stream::Live;
+use crate::support::{Folder, call, repository, run, stack_lines};
+
+#[test]
+fn what_is_no_state_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
+    let long = "garbage ".repeat(10_000);
+    // As redb's files begin, and then nothing of the kind.
+    let half = b"redb\x1a\x0a\xa9\x0d\x0a garbage".repeat(1000);
+    for bytes in [b"x".as_slice(), long.as_bytes(), &half, events.as_bytes()] {
+        let path = folder.write("state", bytes);
+        let input = repository("samples/cloudtrail");
+        let done = run().arg("--state").arg(&path).arg(&input).fails(&[path.to_str().unwrap()]);
+        assert_eq!(done.stdout, "", "nothing is told that could not be remembered");
+        call("explain").arg("--state").arg(&path).arg(&input).fails(&[path.to_str().unwrap()]);
+        assert!(std::fs::read(&path).unwrap() == bytes, "the file is as it was");
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_made_is_refused() {
+    let folder = Folder::new();
+    let file = folder.write("file", "x");
+    for path in [file.join("state"), folder.path("no/such/folder/state"), folder.path(".")] {
+        let done = run().arg("--state").arg(&path).arg(repository("samples/cloudtrail"));
+        done.fails(&[path.to_str().unwrap()]);
+    }
+}
+
+#[test]
+fn one_process_at_a_time_has_a_state() {
+    let folder = Folder::new();
+    let path = folder.path("state");
+    let mut live = Live::start(run().arg("--state").arg(&path).arg("-"));
+    live.write(stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]));
+    assert_eq!(live.next_id(), "a");
+    let second = || run().arg("--state").arg(&path).arg(repository("samples/cloudtrail"));
+    second().fails(&[path.to_str().unwrap(), "another process"]);
+    live.write(stack_lines(&[("b", "2025-04-01T09:00:00Z", "bob")]));
+    assert_eq!(live.next_id(), "b");
+    assert_eq!(live.end(), (vec![], Some(0)));
+    assert_eq!(second().ok().count("alerts"), 8);
+}
+
+/// Killed in the middle of a stream: what was told is remembered, or is told again the same.
+#[test]
+fn a_killed_process_leaves_a_state_that_can_be_used() {
+    let folder = Folder::new();
+    let path = folder.path("state");
+    let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
+    let mut live = Live::start(run().arg("--state").arg(&path).arg("-"));
+    live.write(&events);
+    assert_eq!(live.next_id(), "a");
+    live.kill();
+    let again = run().arg("--state").arg(&path).arg("-").pipe(events).ok();
+    assert_eq!(again.count("alerts") + again.count("repeats"), 1, "{}", again.stderr);
+}
+
+/// The window is ten days, both ends included.
+#[test]
+fn the_window_holds_across_runs() {
+    let folder = Folder::new();
+    let path = folder.path("state");
+    for (id, time, alerts) in [
+        ("a", "2025-04-01T08:00:00Z", 1),
+        ("b", "2025-04-11T08:00:00Z", 0),
+        ("c", "2025-04-21T08:00:01Z", 1),
+    ] {
+        let call = run().arg("--state").arg(&path).arg("-");
+        let done = call.pipe(stack_lines(&[(id, time, "alice")])).ok();
+        assert_eq!(done.count("alerts"), alerts, "{id}");
+        assert!(done.stderr.contains("1 term"), "the summary says what is kept: {}", done.stderr);
+        if id == "c" {
+            let previous = &done.lines()[0]["firstseen"]["previous_sighting"];
+            assert_eq!(previous, "2025-04-11T08:00:00.000Z");
+        }
+    }
+}
