@@ -64,6 +64,7 @@ impl Batch {
     pub fn keys(&self, guest: &mut Guest, now_ms: i64, sort: &mut dyn Sort) -> Counts {
         let mut counts = Counts::default();
         // Ranges still to run, the next one last.
+        #[allow(clippy::single_range_in_vec_init)] // a list of ranges is meant
         let mut todo = vec![0..self.table.len()];
         while let Some(range) = todo.pop() {
             let Some(table) = self.table.get(range.clone()) else { continue };
