@@ -4,14 +4,15 @@
 //! names every export, import, constant and code with its value and nothing else, and whether its
 //! examples are what the module gives.
 
-use firstseen::guest::{Artifact, FLAGSHIP, Guest, Runtime};
+use crate::flagship;
+use firstseen::guest::Guest;
 use firstseen_abi::RequestWriter;
 use firstseen_artifact::Meta;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use wasmtime::{ExternType, FuncType, Module};
+use wasmtime::{ExternType, FuncType};
 
 type Table = BTreeMap<String, String>;
 
@@ -25,16 +26,8 @@ fn read(path: &str) -> String {
 
 static PAGE: LazyLock<String> = LazyLock::new(|| read("docs/abi.md"));
 
-/// The flagship's module. It is compiled here and not through the cache, which is the user's.
-static FLAGSHIP_RULE: LazyLock<(Runtime, Artifact)> = LazyLock::new(|| {
-    let runtime = Runtime::new().unwrap();
-    let module = Module::new(&runtime.engine, FLAGSHIP).unwrap();
-    let meta = Meta::read(FLAGSHIP).unwrap();
-    (runtime, Artifact { name: "flagship".to_owned(), meta, module })
-});
-
 fn guest(settings: Option<String>) -> anyhow::Result<Guest> {
-    let (runtime, artifact) = &*FLAGSHIP_RULE;
+    let (runtime, artifact) = flagship();
     Guest::new(runtime, artifact, "default", settings)
 }
 
@@ -71,7 +64,7 @@ fn signature(kind: &FuncType) -> String {
 
 #[test]
 fn every_export_and_import_stands_there_with_its_signature() {
-    let module = &FLAGSHIP_RULE.1.module;
+    let module = &flagship().1.module;
     let mut exports = Table::new();
     for export in module.exports() {
         let name = export.name().to_owned();
@@ -225,7 +218,7 @@ fn every_json_member_stands_there() {
     let mut used = BTreeSet::new();
     members(&outcome, &mut used);
     members(&explained, &mut used);
-    members(&serde_json::to_value(&FLAGSHIP_RULE.1.meta).unwrap(), &mut used);
+    members(&serde_json::to_value(&flagship().1.meta).unwrap(), &mut used);
     assert!(used.len() > 25, "{used:?}");
     for name in used {
         let told = PAGE.contains(&format!("`{name}`")) || PAGE.contains(&format!("\"{name}\""));
@@ -245,7 +238,7 @@ fn the_examples_of_json_are_json_and_the_settings_are_taken() {
     guest(Some((*settings).to_owned())).unwrap();
     let meta = examples.iter().find(|text| text.contains("key_prefix")).unwrap();
     let meta: Meta = serde_json::from_str(meta).unwrap();
-    assert_eq!(meta, FLAGSHIP_RULE.1.meta);
+    assert_eq!(meta, flagship().1.meta);
 }
 
 /// The bytes of a dump: an offset, up to 16 bytes, remarks behind three spaces.

@@ -1,0 +1,20 @@
+//! The contract between guest and host, as docs/abi.md tells it.
+
+mod abi_border;
+mod abi_page;
+
+use firstseen::guest::{Artifact, FLAGSHIP, Runtime};
+use firstseen_artifact::Meta;
+use std::sync::LazyLock;
+use wasmtime::Module;
+
+/// The flagship's module. It is compiled here and not through the cache, which is the user's.
+fn flagship() -> &'static (Runtime, Artifact) {
+    static FLAGSHIP_RULE: LazyLock<(Runtime, Artifact)> = LazyLock::new(|| {
+        let runtime = Runtime::new().unwrap();
+        let module = Module::new(&runtime.engine, FLAGSHIP).unwrap();
+        let meta = Meta::read(FLAGSHIP).unwrap();
+        (runtime, Artifact { name: "flagship".to_owned(), meta, module })
+    });
+    &FLAGSHIP_RULE
+}
