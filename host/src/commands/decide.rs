@@ -38,6 +38,9 @@ pub struct Decider {
     pending_bytes: usize,
     newest_ms: i64,
     uncommitted: u64,
+    /// Something went wrong between an alert and the state that knows it: nothing is committed any
+    /// more, so that what was not written comes again with the next run.
+    failed: bool,
 }
 
 /// An outcome on its way to the output, in the order of the events.
@@ -59,6 +62,7 @@ impl Decider {
             pending_bytes: 0,
             newest_ms: i64::MIN,
             uncommitted: 0,
+            failed: false,
         }
     }
 
@@ -98,7 +102,7 @@ impl Decider {
     }
 
     fn commit(&mut self) -> anyhow::Result<Flow> {
-        if self.uncommitted == 0 {
+        if self.uncommitted == 0 || self.failed {
             return Ok(Flow::Open);
         }
         match self.output.flush() {
@@ -115,6 +119,10 @@ impl Decider {
     fn decide(&mut self, guests: &mut [Guest], tally: &mut Summary) -> anyhow::Result<Flow> {
         let records = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
+        // Until the end of this function says otherwise, whichever way it is left.
+        if std::mem::replace(&mut self.failed, true) {
+            return Ok(Flow::Open);
+        }
         let mut told = Vec::new();
         for (index, guest) in guests.iter_mut().enumerate() {
             let ours: Vec<usize> = (0..records.len())
@@ -147,6 +155,7 @@ impl Decider {
         }
         self.pending = records;
         self.pending.clear();
+        self.failed = false;
         if self.uncommitted >= COMMIT_EVENTS { self.commit() } else { Ok(Flow::Open) }
     }
 

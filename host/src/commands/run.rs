@@ -15,8 +15,9 @@ use crate::output::{Format, Output};
 use crate::place::input_name;
 use crate::progress::Progress;
 use crate::state::{Memory, Redb, Store};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use firstseen_envelope::{Fault, Place, Sink};
+use firstseen_rule::Settings;
 use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
@@ -60,7 +61,10 @@ pub fn set_up(common: &Common) -> anyhow::Result<Setup> {
         FormatArg::Auto => Format::Ndjson,
     };
     let output = match &common.output {
-        Some(path) => Output::file(path, format)?,
+        Some(path) => {
+            found.refuse_output("--output", path)?;
+            Output::file(path, format)?
+        }
         None => {
             let colour = terminal && std::env::var_os("NO_COLOR").is_none();
             Output::stdout(format, colour, 80)
@@ -81,16 +85,12 @@ fn find_inputs(args: &[PathBuf]) -> anyhow::Result<Found> {
 
 /// The tenant, which the host needs for the keys' prefix, and the document for the guests.
 fn read_settings(path: Option<&Path>) -> anyhow::Result<(String, Option<String>)> {
-    #[derive(serde::Deserialize)]
-    struct Tenant {
-        tenant: Option<String>,
-    }
-    let default = "default".to_owned();
-    let Some(path) = path else { return Ok((default, None)) };
+    let Some(path) = path else { return Ok((Settings::default().tenant, None)) };
     let name = format!("--settings {}", path.display());
     let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
-    let tenant: Tenant = serde_json::from_str(&text).with_context(|| name)?;
-    Ok((tenant.tenant.unwrap_or(default), Some(text)))
+    // The guests read it too; here a fault has the file's name, not a rule's.
+    let settings = Settings::read(&text).map_err(|e| anyhow!("{name}: {e}"))?;
+    Ok((settings.tenant, Some(text)))
 }
 
 /// Opens the state.
@@ -133,6 +133,11 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
 pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Ending> {
     let began = Instant::now();
     let setup = set_up(&args.common)?;
+    for (option, path) in [("--dead-letter", &args.dead_letter), ("--summary", &args.summary)] {
+        if let Some(path) = path {
+            setup.found.refuse_output(option, path)?;
+        }
+    }
     let store = open_state(&args.common.state, false)?;
     let dead = match &args.dead_letter {
         Some(path) => Some(DeadLetter::create(path)?),

@@ -53,11 +53,12 @@ impl Artifact {
     /// # Errors
     /// Why it cannot be used.
     pub fn new(runtime: &Runtime, name: String, wasm: &[u8]) -> anyhow::Result<Self> {
-        let meta = Meta::read(wasm).map_err(|e| {
+        if !wasm.starts_with(b"\0asm") {
             let hint =
-                if name.ends_with(".toml") { ": compile it with `firstseen build`" } else { "" };
-            anyhow::anyhow!("rule {name}: {e}{hint}")
-        })?;
+                if name.ends_with(".toml") { "; compile it with `firstseen build`" } else { "" };
+            bail!("rule {name}: not a WebAssembly module{hint}");
+        }
+        let meta = Meta::read(wasm).map_err(|e| anyhow::anyhow!("rule {name}: {e}"))?;
         if meta.abi != ABI_VERSION.unsigned_abs() {
             bail!(
                 "rule {name}: speaks contract {}, this host speaks {ABI_VERSION}: build it again",

@@ -18,6 +18,27 @@ pub struct Found {
     pub faults: Vec<Problem>,
 }
 
+impl Found {
+    /// Refuses to write to a file that is to be read: opening it would empty it first.
+    ///
+    /// # Errors
+    /// When the path leads to one of the inputs; `option` says what it was given for.
+    pub fn refuse_output(&self, option: &str, path: &Path) -> anyhow::Result<()> {
+        let Ok(meta) = fs::metadata(path) else { return Ok(()) };
+        let is_same = |source: &Source| match source.input() {
+            Input::File(input) => {
+                fs::metadata(input).is_ok_and(|m| identity(&m) == identity(&meta))
+            }
+            Input::Stdin => false,
+        };
+        if meta.is_file() && self.inputs.iter().any(is_same) {
+            let name = input_name(&path.to_string_lossy());
+            anyhow::bail!("{option} {name}: it is one of the inputs; write to another file");
+        }
+        Ok(())
+    }
+}
+
 /// Something inside a folder that could not be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -156,6 +177,22 @@ mod tests {
         let found = find(&[b.clone(), "-".into(), a.clone(), b]).unwrap();
         assert_eq!(names(&found, root.path()), ["b", "-", "a", "b"]);
         assert_eq!(found.inputs[1].bytes, None);
+    }
+
+    #[test]
+    fn an_input_is_no_output_by_whatever_name() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::write(at("a"), "1").unwrap();
+        symlink(at("a"), at("link")).unwrap();
+        let found = find(&[at("a"), "/dev/null".into(), "-".into()]).unwrap();
+        for path in [at("a"), at("link"), at("../").join(root.path()).join("./a")] {
+            let error = found.refuse_output("--output", &path).unwrap_err().to_string();
+            assert!(error.starts_with("--output ") && error.contains("another file"), "{error}");
+        }
+        for path in [at("b"), "/dev/null".into(), "-".into()] {
+            found.refuse_output("--output", &path).unwrap();
+        }
     }
 
     #[test]
