@@ -66,6 +66,13 @@ pub trait Sink {
     /// the receiver's to check; a line that was cut off behind a bracket arrives here as well.
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()>;
 
+    /// The same, with the end of each line: its offset in `chunk`, behind the newline. For sinks that
+    /// look at every line and need not search for its end again.
+    fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
+        let _ = ends;
+        self.lines(place, chunk)
+    }
+
     /// One event that stood in an array, in an envelope or over several lines; events in JSON
     /// strings are unescaped. The text is UTF-8 and begins with `{` and ends with `}`.
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()>;

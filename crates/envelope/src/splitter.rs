@@ -61,6 +61,8 @@ pub struct Splitter {
     /// The last byte that was no white space.
     last_byte: u8,
     marks: Marks,
+    /// The ends of the plain lines that are handed on next.
+    ends: Vec<u32>,
     opener: Opener,
 }
 
@@ -101,6 +103,7 @@ impl Splitter {
             fresh_line: false,
             last_byte: b' ',
             marks: Marks::new(),
+            ends: Vec::new(),
             opener,
         }
     }

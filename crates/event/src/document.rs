@@ -11,6 +11,7 @@ use crate::scan::MAX_DEPTH;
 use crate::walk::{MAX_VALUES, Scratch};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 /// How many strings may stand around each other before the event comes.
 const MAX_INNER: usize = 4;
@@ -25,13 +26,18 @@ const MAX_INNER: usize = 4;
 /// # Errors
 /// As [`Reader::read`]; `too_large` for an event of more than a million values; `not_one_event` for envelopes of several events or of none.
 pub fn document(text: &str) -> Result<Map<String, Value>, EventError> {
-    let names = names();
-    let reader = Reader::new(names.iter().map(|name| Ask::Values((*name).to_owned())).collect());
+    // Made once: it is larger than what it reads.
+    static READER: OnceLock<(Vec<&'static str>, Reader)> = OnceLock::new();
+    let (names, reader) = READER.get_or_init(|| {
+        let names = names();
+        let asks = names.iter().map(|name| Ask::Values((*name).to_owned())).collect();
+        (names, Reader::new(asks))
+    });
     let mut text = Cow::Borrowed(text);
     for _ in 0..=MAX_INNER {
         let mut scratch = Scratch::default();
         let inner = match reader.read(&text, &mut scratch)? {
-            Read::Event(fields) if fields.is_raw_cloudtrail() => return from_raw(&fields, &names),
+            Read::Event(fields) if fields.is_raw_cloudtrail() => return from_raw(&fields, names),
             Read::Event(fields) => return Ok(nested(parse(&fields)?, 1)),
             Read::Inner(inner) => inner,
             Read::Nothing(what) | Read::Many(what) => {

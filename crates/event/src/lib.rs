@@ -63,7 +63,7 @@ mod walk;
 pub use document::document;
 pub use error::EventError;
 pub use fields::{Fields, Value};
-pub use prefilter::{Prefilter, looks_whole};
+pub use prefilter::{Prefilter, Texture, looks_whole};
 pub use reader::{Ask, Read, Reader};
 pub use time::parse_time_ms;
 pub use verbatim::verbatim;

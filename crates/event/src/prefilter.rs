@@ -70,7 +70,18 @@ impl Prefilter {
     /// The next line, without its newline, that passes; `from` is the start of a line. Blank lines
     /// are left out. The buffer is searched as a whole, not line by line.
     #[must_use]
-    pub fn next(&self, lines: &[u8], mut from: usize) -> Option<Range<usize>> {
+    pub fn next(&self, lines: &[u8], from: usize) -> Option<Range<usize>> {
+        self.search(lines, from, false)
+    }
+
+    /// The same for a buffer without a single backslash, where no literal can be disguised: one
+    /// search less.
+    #[must_use]
+    pub fn next_plain(&self, lines: &[u8], from: usize) -> Option<Range<usize>> {
+        self.search(lines, from, true)
+    }
+
+    fn search(&self, lines: &[u8], mut from: usize, plain: bool) -> Option<Range<usize>> {
         let mut stretch = FIRST_STRETCH;
         while from < lines.len() {
             if self.passes_all {
@@ -82,7 +93,7 @@ impl Prefilter {
                 continue;
             }
             let until = line_end(lines, lines.len().min(from.saturating_add(stretch)));
-            let Some(hit) = self.first_hit(part(lines, &(from..until))) else {
+            let Some(hit) = self.first_hit(part(lines, &(from..until)), plain) else {
                 from = until + 1;
                 stretch = stretch.saturating_mul(2);
                 continue;
@@ -101,9 +112,10 @@ impl Prefilter {
     }
 
     /// The first place of a disguise, or of a literal of any rule's rarest clause.
-    fn first_hit(&self, stretch: &[u8]) -> Option<usize> {
+    fn first_hit(&self, stretch: &[u8], plain: bool) -> Option<usize> {
         let rarest = self.rules.iter().filter_map(|clauses| clauses.first());
-        let finders = rarest.flat_map(|clause| &clause.0).chain(&self.disguises);
+        let disguises = if plain { &[][..] } else { &self.disguises };
+        let finders = rarest.flat_map(|clause| &clause.0).chain(disguises);
         let mut nearest = None;
         for finder in finders {
             // Once there is a hit, only one that begins earlier counts.
@@ -156,6 +168,35 @@ fn line_end(lines: &[u8], at: usize) -> usize {
 
 fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+}
+
+/// What a buffer's bytes are like, found in one pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Texture {
+    /// All of it is ASCII, and so it is UTF-8.
+    pub ascii: bool,
+    /// A backslash is in it.
+    pub backslash: bool,
+}
+
+impl Texture {
+    /// Looks at every byte once.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut high = [0u8; 64];
+        let mut slash = [0u8; 64];
+        // Lane by lane, so that it becomes vector code on every machine.
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        for block in blocks {
+            for ((high, slash), byte) in high.iter_mut().zip(&mut slash).zip(block) {
+                *high |= byte;
+                *slash |= u8::from(*byte == b'\\');
+            }
+        }
+        let ascii = rest.is_ascii() && high.iter().all(u8::is_ascii);
+        let backslash = rest.contains(&b'\\') || slash.iter().any(|lane| *lane != 0);
+        Self { ascii, backslash }
+    }
 }
 
 /// A cheap look at the frame of a line that nobody will parse: does it begin and end like a JSON

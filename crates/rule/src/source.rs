@@ -272,7 +272,7 @@ impl Rule {
         set("rule.category", json!("New Terms Rule"));
         set("rule.consumer", json!("siem"));
         set("rule.description", json!(self.description.as_deref().map(str::trim)));
-        set("rule.false_positives", json!(self.false_positives));
+        set("rule.false_positives", json!(trimmed(&self.false_positives)));
         set("rule.from", json!(self.from));
         set("rule.history_window_start", json!(window));
         set("rule.indices", json!(self.index));
@@ -310,6 +310,12 @@ impl Rule {
         set("rule.version", json!(self.version.unwrap_or(1)));
         out
     }
+}
+
+/// Without the indentation that TOML's long strings carry along.
+fn trimmed(texts: &[String]) -> Vec<String> {
+    let lines = |text: &String| text.trim().lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    texts.iter().map(lines).collect()
 }
 
 impl Named {

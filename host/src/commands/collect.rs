@@ -14,7 +14,7 @@ use crate::summary::Summary;
 use anyhow::{Context, anyhow};
 use firstseen_abi::{Item, ItemKind};
 use firstseen_envelope::{Fault, Place, Sink};
-use firstseen_event::{Prefilter, looks_whole};
+use firstseen_event::{Prefilter, Texture, looks_whole};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -193,11 +193,8 @@ impl Collector {
 
     /// A line that cannot match: looked at just enough to know that it is one.
     fn pass_by(&mut self, place: Place, line: &[u8], utf8: bool) -> ControlFlow<()> {
-        if line.trim_ascii().is_empty() {
-            return ControlFlow::Continue(());
-        }
         if looks_whole(line) && (utf8 || std::str::from_utf8(line).is_ok()) {
-            self.tally.events += 1;
+            self.tally.events += u64::from(!line.trim_ascii_start().is_empty());
             return ControlFlow::Continue(());
         }
         // The guest says what is wrong with it, in the same words as of any other.
@@ -217,47 +214,43 @@ impl Collector {
     }
 
     /// Lines between candidates are passed by, candidates are taken.
-    fn filtered_lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
-        let utf8 = std::str::from_utf8(chunk).is_ok();
-        let mut walk = Walk { place, chunk, at: 0 };
-        while walk.at < chunk.len() {
-            let next = self.prefilter.next(chunk, walk.at);
-            let until = next.as_ref().map_or(chunk.len(), |range| range.start);
-            while let Some((place, line)) = walk.line_before(until) {
+    fn filtered_lines(
+        &mut self,
+        mut place: Place,
+        chunk: &[u8],
+        ends: impl Iterator<Item = usize>,
+    ) -> ControlFlow<()> {
+        let texture = Texture::of(chunk);
+        let utf8 = texture.ascii || std::str::from_utf8(chunk).is_ok();
+        let search = |filter: &Prefilter, from| {
+            if texture.backslash {
+                filter.next(chunk, from)
+            } else {
+                filter.next_plain(chunk, from)
+            }
+        };
+        let mut candidate = search(&self.prefilter, 0);
+        let mut start = 0;
+        for end in ends {
+            let line = chunk.get(start..end).unwrap_or_default();
+            if candidate.as_ref().is_some_and(|range| range.start < end) {
+                self.take(place, line.trim_ascii())?;
+                candidate = search(&self.prefilter, end);
+            } else {
                 self.pass_by(place, line, utf8)?;
             }
-            if next.is_some()
-                && let Some((place, line)) = walk.line_before(chunk.len())
-            {
-                self.take(place, line.trim_ascii())?;
-            }
+            place.line += 1;
+            place.offset += line.len() as u64;
+            start = end;
         }
         ControlFlow::Continue(())
     }
 }
 
-/// The lines of a chunk, with their places.
-struct Walk<'c> {
-    place: Place,
-    chunk: &'c [u8],
-    at: usize,
-}
-
-impl<'c> Walk<'c> {
-    /// The next line that begins before `until`, without its newline.
-    fn line_before(&mut self, until: usize) -> Option<(Place, &'c [u8])> {
-        if self.at >= until {
-            return None;
-        }
-        let rest = self.chunk.get(self.at..)?;
-        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
-        let place = self.place;
-        self.place.line += 1;
-        self.place.offset += len as u64;
-        self.at += len;
-        let line = rest.get(..len)?;
-        Some((place, line.strip_suffix(b"\n").unwrap_or(line)))
-    }
+/// The ends of a chunk's lines, each behind its newline.
+fn line_ends(chunk: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    let last = (!chunk.ends_with(b"\n") && !chunk.is_empty()).then_some(chunk.len());
+    memchr::memchr_iter(b'\n', chunk).map(|newline| newline + 1).chain(last)
 }
 
 impl Sink for Collector {
@@ -266,8 +259,16 @@ impl Sink for Collector {
         if self.prefilter.passes_all() {
             self.all_lines(place, chunk)
         } else {
-            self.filtered_lines(place, chunk)
+            self.filtered_lines(place, chunk, line_ends(chunk))
         }
+    }
+
+    fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
+        if self.prefilter.passes_all() {
+            return self.lines(place, chunk);
+        }
+        self.tally.bytes += chunk.len() as u64;
+        self.filtered_lines(place, chunk, ends.iter().map(|end| *end as usize))
     }
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {

@@ -309,6 +309,12 @@ impl Sink for Shared<'_, '_> {
         stream.collector.lines(place, chunk)
     }
 
+    fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
+        let mut stream = self.0.borrow_mut();
+        stream.go_on()?;
+        stream.collector.lines_with_ends(place, chunk, ends)
+    }
+
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
         let mut stream = self.0.borrow_mut();
         stream.go_on()?;

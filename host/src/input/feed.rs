@@ -9,8 +9,9 @@ use std::cell::Cell;
 use std::io::{self, Cursor, Read};
 use std::rc::Rc;
 
-/// How much of a file is unpacked before the events in it are looked at.
-pub(super) const FILE_BLOCK: usize = 1 << 20;
+/// How much of a file is unpacked before the events in it are looked at: little enough that it is
+/// still in the processor's cache when it is searched.
+pub(super) const FILE_BLOCK: usize = 128 << 10;
 /// The same for pipes, which hand on what there is.
 const PIPE_BLOCK: usize = 256 << 10;
 

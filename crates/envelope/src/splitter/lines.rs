@@ -37,6 +37,7 @@ impl Splitter {
         let start = self.skip_space(bytes, at);
         let place = self.place(start);
         let mut end = start;
+        self.ends.clear();
         let stop = loop {
             let rest = from(bytes, end);
             let sniff = self.opener.keys.sniff(rest);
@@ -46,6 +47,8 @@ impl Splitter {
                     Some(newline) if self.is_one_event(&sniff, part(rest, 0, newline)) => {
                         end += newline + 1;
                         self.line += 1;
+                        // In a piece of over 4 GiB they would be wrong; see below.
+                        self.ends.push((end - start) as u32);
                     }
                     Some(_) => break Stop::Document(None),
                 },
@@ -60,7 +63,12 @@ impl Splitter {
             }
         };
         if end > start {
-            sink.lines(place, part(bytes, start, end))?;
+            let chunk = part(bytes, start, end);
+            if u32::try_from(chunk.len()).is_ok() {
+                sink.lines_with_ends(place, chunk, &self.ends)?;
+            } else {
+                sink.lines(place, chunk)?;
+            }
         }
         match stop {
             Stop::Space => {}
