@@ -1,0 +1,153 @@
+//! Any text as an event: the reader agrees with serde_json on what is JSON and on what stands in
+//! it, whole documents can be made of all that reads as an event, and nothing panics.
+#![no_main]
+
+use firstseen_event::{Ask, Fields, Prefilter, Read, Reader, Scratch, Value, document};
+use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
+use std::sync::LazyLock;
+
+/// Read as they stand in ECS documents, and checked against a naive reading.
+const PLAIN: &[&str] =
+    &["a", "a.b", "event.action", "event.id", "message", "user.name", "@timestamp", "tags"];
+
+/// Computed from raw events: only asked for.
+const OTHERS: &[&str] = &[
+    "event.action.caseless",
+    "event.outcome",
+    "event.dataset",
+    "event.type",
+    "event.original",
+    "cloud.account.id",
+    "user.id",
+    "related.user",
+    "source.ip",
+    "tls.version",
+    "tls.version_protocol",
+    "aws.cloudtrail.request_parameters",
+    "aws.cloudtrail.flattened.request_parameters.a",
+    "aws.cloudtrail.user_identity.session_context.session_issuer.arn",
+    "aws.cloudtrail.resources.arn",
+];
+
+static READER: LazyLock<Reader> = LazyLock::new(|| {
+    let named = PLAIN.iter().chain(OTHERS).map(|name| Ask::Values((*name).into()));
+    let objects = ["a", "aws.cloudtrail.flattened.request_parameters.tags"];
+    let objects = objects.into_iter().map(|path| Ask::Objects(path.into()));
+    let patterns = ["a*", "*.b", "aws.*.arn", "*"].into_iter().map(|p| Ask::Matching(p.into()));
+    Reader::new(named.chain(objects).chain(patterns).collect())
+});
+
+/// How many asks the reader has.
+const ASKS: usize = PLAIN.len() + OTHERS.len() + 6;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let filter = Prefilter::new(&[vec![vec!["CreateStack".to_owned()]]]);
+    let mut from = 0;
+    while let Some(line) = filter.next(bytes, from) {
+        assert!(from <= line.start && line.end <= bytes.len());
+        from = line.end + 1;
+    }
+    let mut scratch = Scratch::default();
+    let read = READER.read(text, &mut scratch);
+
+    // What serde_json makes a value of is JSON; what it cannot even skip is none. Between the two
+    // stand lone surrogates and numbers out of range.
+    let value = serde_json::from_str::<serde_json::Value>(text);
+    match &read {
+        Ok(_) => assert!(serde_json::from_str::<IgnoredAny>(text).is_ok(), "taken: {text}"),
+        Err(fault) => {
+            assert!(fault.at <= text.len() && !fault.reason.is_empty());
+            let object = value.as_ref().is_ok_and(serde_json::Value::is_object);
+            assert!(!object || fault.code == "too_deep", "refused: {fault} {text}");
+        }
+    }
+    match read {
+        Ok(Read::Event(fields)) => {
+            look_at(&fields);
+            let parsed = serde_json::from_str::<serde_json::Value>(fields.text());
+            match (parsed, document(text)) {
+                (Ok(parsed), made) => {
+                    let made = made.unwrap_or_else(|fault| panic!("{fault}: {text}"));
+                    assert!(!serde_json::Value::from(made).to_string().is_empty());
+                    if !fields.is_raw_cloudtrail() {
+                        compare(&fields, &parsed);
+                    }
+                }
+                (Err(_), Ok(_)) => panic!("a document of what serde_json cannot read: {text}"),
+                (Err(_), Err(fault)) => assert_eq!(fault.code, "bad_json"),
+            }
+        }
+        // A string's content is a text of its own: it may be anything, and must not be longer.
+        Ok(Read::Inner(inner)) => {
+            assert!(inner.len() < text.len());
+            let _ = (READER.read(&inner, &mut Scratch::default()), document(text));
+        }
+        Ok(Read::Nothing(_) | Read::Many(_)) => {
+            assert_eq!(document(text).map_err(|fault| fault.code), Err("not_one_event"));
+        }
+        Err(fault) => assert_eq!(document(text), Err(fault)),
+    }
+});
+
+/// Asks for all there is.
+fn look_at(fields: &Fields<'_>) {
+    for ask in 0..ASKS {
+        assert_eq!(fields.has(ask), fields.values(ask).next().is_some());
+        let values = fields.values(ask).map(|value| value.into_text().len()).sum::<usize>();
+        let objects = fields.objects(ask).inspect(|text| assert!(text.starts_with('{'))).count();
+        assert!(values == 0 || objects == 0, "an ask is for one of both");
+    }
+    let _ = (fields.time_ms(), fields.id(), fields.dataset());
+}
+
+/// The plain fields and the patterns against the naive reading of the whole document.
+fn compare(fields: &Fields<'_>, document: &serde_json::Value) {
+    let mut leaves = Vec::new();
+    collect(document, None, &mut leaves);
+    for (ask, name) in PLAIN.iter().enumerate() {
+        let expected = sorted(leaves.iter().filter(|(path, _)| path == name).map(|(_, v)| v));
+        assert_eq!(found(fields, ask), expected, "{name} in {document}");
+    }
+    let expected = sorted(leaves.iter().filter(|(path, _)| path.starts_with('a')).map(|(_, v)| v));
+    assert_eq!(found(fields, PLAIN.len() + OTHERS.len() + 2), expected, "a* in {document}");
+}
+
+fn collect(
+    value: &serde_json::Value,
+    path: Option<&str>,
+    leaves: &mut Vec<(String, serde_json::Value)>,
+) {
+    match value {
+        serde_json::Value::Null => {}
+        serde_json::Value::Array(items) => {
+            items.iter().for_each(|item| collect(item, path, leaves));
+        }
+        serde_json::Value::Object(members) => {
+            for (key, value) in members {
+                let below = path.map_or_else(|| key.clone(), |path| format!("{path}.{key}"));
+                collect(value, Some(&below), leaves);
+            }
+        }
+        scalar => leaves.push((path.unwrap_or_default().to_owned(), scalar.clone())),
+    }
+}
+
+fn sorted<'v>(values: impl Iterator<Item = &'v serde_json::Value>) -> Vec<String> {
+    let mut texts: Vec<String> = values.map(serde_json::Value::to_string).collect();
+    texts.sort();
+    texts
+}
+
+fn found(fields: &Fields<'_>, ask: usize) -> Vec<String> {
+    let values: Vec<serde_json::Value> = fields
+        .values(ask)
+        .map(|value| match value {
+            Value::Bool(value) => value.into(),
+            Value::Number(text) => serde_json::from_str(text).expect("the document was read"),
+            Value::Text(text) => text.into_owned().into(),
+        })
+        .collect();
+    sorted(values.iter())
+}
