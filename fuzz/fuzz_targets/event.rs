@@ -110,8 +110,12 @@ fn compare(fields: &Fields<'_>, document: &serde_json::Value) {
         let expected = sorted(leaves.iter().filter(|(path, _)| path == name).map(|(_, v)| v));
         assert_eq!(found(fields, ask), expected, "{name} in {document}");
     }
-    let expected = sorted(leaves.iter().filter(|(path, _)| path.starts_with('a')).map(|(_, v)| v));
-    assert_eq!(found(fields, PLAIN.len() + OTHERS.len() + 2), expected, "a* in {document}");
+    // A pattern sees both values of a key that comes twice, the naive reading only the last.
+    let mut seen = found(fields, PLAIN.len() + OTHERS.len() + 2);
+    for value in sorted(leaves.iter().filter(|(path, _)| path.starts_with('a')).map(|(_, v)| v)) {
+        let place = seen.iter().position(|seen| *seen == value);
+        seen.swap_remove(place.unwrap_or_else(|| panic!("no {value} in a* of {document}")));
+    }
 }
 
 fn collect(
