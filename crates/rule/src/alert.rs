@@ -24,6 +24,8 @@ pub struct About<'a> {
     pub term: &'a str,
     /// The sighting before it.
     pub previous_ms: Option<i64>,
+    /// How many bytes the event has, where the alert holds only a part of them.
+    pub shortened_from: Option<usize>,
 }
 
 /// The alert as JSON text; `source` is the event as an ECS document.
@@ -70,6 +72,9 @@ pub fn render(source: Map<String, Value>, about: &About<'_>) -> Result<String, S
     let mut evidence = Map::new();
     if let Some(ms) = about.previous_ms {
         evidence.insert("previous_sighting".to_owned(), json!(rfc3339(ms)));
+    }
+    if let Some(bytes) = about.shortened_from {
+        evidence.insert("shortened_from_bytes".to_owned(), json!(bytes));
     }
     evidence.insert("window".to_owned(), json!(about.rule.window));
     alert.insert("firstseen".to_owned(), Value::Object(evidence));

@@ -9,6 +9,7 @@ use crate::fields::{Asks, EventDoc, Slot};
 use crate::identity;
 use crate::plan::{Plan, RulePlan};
 use crate::settings::Settings;
+use crate::shorten::shorten;
 use crate::state::{TermState, Verdict, time_to_live_ms};
 use crate::term::{self, Kind, Terms};
 use firstseen_abi::{
@@ -367,6 +368,10 @@ impl Engine {
             Verdict::New { previous_ms } => (OutcomeKind::Alert, previous_ms),
             Verdict::Repeat { previous_ms } => (OutcomeKind::Repeat, previous_ms),
         };
+        let short = match shorten(event, item.terms().count()) {
+            Ok(short) => short,
+            Err(reason) => return Some((OutcomeKind::Error, format!("alert: {reason}"))),
+        };
         let about = About {
             rule,
             fingerprint: &ready.fingerprint,
@@ -374,9 +379,11 @@ impl Engine {
             identity: &item.identity,
             term,
             previous_ms,
+            shortened_from: short.as_ref().map(|_| event.len()),
         };
+        let copied = short.as_deref().unwrap_or(event);
         let rendered =
-            firstseen_event::document(event).map_err(|e| sentence(&e)).and_then(|document| {
+            firstseen_event::document(copied).map_err(|e| sentence(&e)).and_then(|document| {
                 alert::render(document, &about).map_err(|e| format!("alert: {e}"))
             });
         match rendered {

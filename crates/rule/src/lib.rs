@@ -14,6 +14,7 @@
 //! | all of it for one event or a batch | [`engine`] |
 //! | the two steps as one, over a store | [`evaluate`] |
 //! | the alert's document | [`alert`] |
+//! | a large event, made small for its alerts | `shorten` |
 //! | why | [`explain`] |
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -36,6 +37,7 @@ pub mod fields;
 pub mod identity;
 pub mod plan;
 pub mod settings;
+mod shorten;
 #[cfg(feature = "source")]
 pub mod source;
 pub mod state;

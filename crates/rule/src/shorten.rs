@@ -1,0 +1,278 @@
+//! A large event made small enough to be copied into its alerts.
+//!
+//! In: an event's JSON text, and how many bytes of it there is room for. Out: JSON of about that
+//! size in which long strings are cut, long lists and objects end early and deep parts are left
+//! out; what stands near the top stays. It decides nothing: query, terms and identity were read
+//! from the whole event.
+//!
+//! Why: an alert holds an event several times (fields, flattened fields, the original), once for
+//! each new term. Without a bound an event of 16 MiB, or one with 256 terms, would need more memory
+//! than a module has, and padding a call would be a way not to be seen.
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// Bytes that the alerts of one event may copy of it, all terms together. CloudTrail's own limit
+/// for an event is 256 KiB.
+const ROOM: usize = 1 << 20;
+/// However many terms there are, an alert has room for this much.
+const LEAST: usize = 4 << 10;
+
+/// The longest string, while there is room and when there is none.
+const STRING: (usize, usize) = (2048, 64);
+/// The most members of an object.
+const MEMBERS: usize = 256;
+/// The most elements of a list.
+const ELEMENTS: usize = 64;
+/// The longest name of a member; one with a longer name is left out.
+const NAME: usize = 256;
+/// Where an object or a list would begin and there is no room.
+const LEFT_OUT: &str = "\"\u{2026}\"";
+
+/// The event as its alerts copy it: `None` when that is the whole of it, which is the usual case.
+///
+/// # Errors
+/// A sentence, when the text is no JSON.
+pub(crate) fn shorten(event: &str, terms: usize) -> Result<Option<String>, String> {
+    let room = (ROOM / terms.max(1)).max(LEAST);
+    if event.len() <= room {
+        return Ok(None);
+    }
+    let mut out = String::new();
+    let mut reader = serde_json::Deserializer::from_str(event);
+    // Strings near the top alone may be many: half of the room is for them.
+    let copy = Copy { out: &mut out, room: room / 2, is_top: true };
+    copy.deserialize(&mut reader).map_err(|e| e.to_string())?;
+    Ok(Some(out))
+}
+
+/// Copies one value. serde_json bounds how deep this goes.
+struct Copy<'o> {
+    out: &'o mut String,
+    /// Over this, only short strings are copied, and nothing that holds other values.
+    room: usize,
+    is_top: bool,
+}
+
+impl Copy<'_> {
+    fn is_full(&self) -> bool {
+        self.out.len() > self.room
+    }
+
+    fn inner(&mut self) -> Copy<'_> {
+        Copy { out: self.out, room: self.room, is_top: false }
+    }
+
+    /// A JSON string, cut between letters where it is too long.
+    fn string(&mut self, text: &str) {
+        let most = if self.is_full() { STRING.1 } else { STRING.0 };
+        if text.len() <= most {
+            push_quoted(self.out, text);
+            return;
+        }
+        let mut end = most;
+        while !text.is_char_boundary(end) {
+            end = end.saturating_sub(1);
+        }
+        let kept = text.get(..end).unwrap_or_default();
+        push_quoted(self.out, &format!("{kept}\u{2026} ({} bytes)", text.len()));
+    }
+
+    fn plain(self, value: impl fmt::Display) {
+        self.out.push_str(&value.to_string());
+    }
+}
+
+fn push_quoted(out: &mut String, text: &str) {
+    out.push_str(&serde_json::Value::from(text).to_string());
+}
+
+impl<'de> DeserializeSeed<'de> for Copy<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Copy<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.plain("null");
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.plain(value);
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.plain(value);
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.plain(value);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.plain(serde_json::Value::from(value));
+        Ok(())
+    }
+
+    fn visit_str<E>(mut self, text: &str) -> Result<(), E> {
+        self.string(text);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        if self.is_full() && !self.is_top {
+            self.out.push_str(LEFT_OUT);
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
+        }
+        self.out.push('[');
+        for at in 0..ELEMENTS {
+            if self.is_full() {
+                break;
+            }
+            // The comma is taken back when nothing follows.
+            let end = self.out.len();
+            if at > 0 {
+                self.out.push(',');
+            }
+            if list.next_element_seed(self.inner())?.is_none() {
+                self.out.truncate(end);
+                break;
+            }
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        self.out.push(']');
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<(), A::Error> {
+        if self.is_full() && !self.is_top {
+            self.out.push_str(LEFT_OUT);
+            while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(());
+        }
+        self.out.push('{');
+        let mut members = 0;
+        while let Some(name) = object.next_key::<std::borrow::Cow<'de, str>>()? {
+            let is_late = self.is_full() && !self.is_top;
+            if members == MEMBERS || name.len() > NAME || is_late {
+                object.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            if members > 0 {
+                self.out.push(',');
+            }
+            members += 1;
+            push_quoted(self.out, &name);
+            self.out.push(':');
+            object.next_value_seed(self.inner())?;
+        }
+        self.out.push('}');
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn short(event: &Value, terms: usize) -> Value {
+        let text = event.to_string();
+        let out = shorten(&text, terms).unwrap().unwrap_or(text);
+        serde_json::from_str(&out).unwrap()
+    }
+
+    #[test]
+    fn what_has_room_is_the_whole_event() {
+        let event = json!({ "a": "x".repeat(ROOM - 20) }).to_string();
+        assert_eq!(shorten(&event, 1), Ok(None));
+        assert_eq!(
+            shorten(&json!({ "a": "x".repeat(ROOM / 256 - 20) }).to_string(), 256),
+            Ok(None)
+        );
+        assert!(shorten(&event, 2).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_large_is_cut_and_what_is_small_stays() {
+        let event = json!({
+            "a": { "deep": [1, -2, 0.5, true, null, "text", { "b": "c" }] },
+            "long": "\u{e4}".repeat(ROOM),
+            "many": vec![7; 1000],
+            "z": "last",
+        });
+        let short = short(&event, 1);
+        assert_eq!((&short["a"], &short["z"]), (&event["a"], &event["z"]));
+        assert_eq!(short["many"], json!(vec![7; ELEMENTS]));
+        let cut = short["long"].as_str().unwrap();
+        assert_eq!(cut, format!("{}\u{2026} ({} bytes)", "\u{e4}".repeat(1024), 2 * ROOM));
+    }
+
+    #[test]
+    fn without_room_the_top_keeps_its_short_strings() {
+        let wide: Vec<_> = (0..64).map(|_| vec!["x".repeat(2000); 64]).collect();
+        let event = json!({ "a": wide, "b": { "c": 1 }, "d": "short", "e": "x".repeat(100) });
+        let short = short(&event, 1);
+        assert_eq!((&short["b"], &short["d"]), (&json!("\u{2026}"), &json!("short")));
+        assert_eq!(short["e"], json!(format!("{}\u{2026} (100 bytes)", "x".repeat(64))));
+    }
+
+    #[test]
+    fn names_and_members_are_bounded() {
+        let members = (0..100_000).map(|n| (format!("name-{n}"), json!("x".repeat(20))));
+        let mut event: serde_json::Map<String, Value> = members.collect();
+        event.insert("n".repeat(ROOM), json!(1));
+        let short = short(&Value::Object(event), 1);
+        assert_eq!(short.as_object().unwrap().len(), MEMBERS);
+    }
+
+    #[test]
+    fn what_is_no_json_is_an_error_and_depth_costs_no_stack() {
+        assert!(shorten(&"x".repeat(ROOM + 1), 1).is_err());
+        assert!(shorten(&"[".repeat(ROOM + 1), 1).is_err());
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (".{0,3}", 0usize..2000).prop_map(|(text, times)| Value::from(text.repeat(times))),
+        ];
+        leaf.prop_recursive(6, 200, 40, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..40).prop_map(Value::from),
+                prop::collection::btree_map(".{0,12}", inner, 0..40)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_result_is_json_and_has_its_size(value in values(), terms in 1usize..300) {
+            let text = json!({ "a": value, "pad": "p".repeat(ROOM) }).to_string();
+            let out = shorten(&text, terms).unwrap().unwrap();
+            let room = (ROOM / terms).max(LEAST);
+            // Over the room only by what was begun within it: a string, escaped at worst.
+            prop_assert!(out.len() <= room / 2 + 7 * STRING.0 + 1000, "{}", out.len());
+            prop_assert!(serde_json::from_str::<Value>(&out).is_ok());
+        }
+    }
+}
