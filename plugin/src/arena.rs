@@ -21,23 +21,26 @@ impl Arena {
         Self { live: Vec::new(), free: Vec::new() }
     }
 
-    /// The address of a zeroed buffer of that length, or 0 where there is no room. A length of 0
-    /// gives an address too.
+    /// The address of a buffer of that length, or 0 where there is no room. A length of 0 gives an
+    /// address too. What stands in the buffer has no meaning.
     pub(crate) fn alloc(&mut self, len: usize) -> u32 {
         let len = len.max(1);
         if len > MAX {
             return 0;
         }
-        let fits = self.free.iter().position(|b| b.capacity() >= len);
+        // One that was this long before needs no clearing; the smallest of them does.
+        let fits = self.free.iter().rposition(|b| b.len() >= len);
+        let fits = fits.or_else(|| self.free.iter().rposition(|b| b.capacity() >= len));
         let mut buffer = match fits {
-            Some(at) => self.free.swap_remove(at),
+            Some(at) => self.free.remove(at),
             None => Vec::new(),
         };
-        buffer.clear();
-        if buffer.try_reserve_exact(len).is_err() {
-            return 0;
+        if buffer.len() < len {
+            if buffer.try_reserve_exact(len.saturating_sub(buffer.len())).is_err() {
+                return 0;
+            }
+            buffer.resize(len, 0);
         }
-        buffer.resize(len, 0);
         let address = buffer.as_ptr() as usize;
         self.live.push(buffer);
         u32::try_from(address).unwrap_or(0)

@@ -7,8 +7,8 @@
 //!  8 keys: u16 key length, i32 value      8 u32 number of outcomes
 //!      length (-1 absent), key, value    12 u32 reserved
 //!    items: an item as `keys` wrote it,  16 writes: u32 index of the key in the request,
-//!      then u32 length of its event,         u32 length, i64 time to live in ms, the new value
-//!      the event's text                     outcomes: u32 index of the item, u16 index of its
+//!      then i32 length of its event,         u32 length, i64 time to live in ms, the new value
+//!      (-1 not given), the event's text     outcomes: u32 index of the item, u16 index of its
 //!                                            term, u8 kind, u8 reserved, u32 length, the text
 //! ```
 //! A write expects the value that the request gave for its key. "Seen before" is no outcome: an
@@ -60,6 +60,20 @@ impl RequestWriter {
         self.item_count = self.item_count.saturating_add(1);
     }
 
+    /// Adds an item without its event: most are seen before, and their events are not looked at.
+    /// Where one is, the outcome is [`OutcomeKind::NeedsEvent`].
+    pub fn item_alone(&mut self, raw: &[u8]) {
+        self.items.extend_from_slice(raw);
+        self.items.extend_from_slice(&(-1i32).to_le_bytes());
+        self.item_count = self.item_count.saturating_add(1);
+    }
+
+    /// Drops the items and keeps the keys, to ask again.
+    pub fn clear_items(&mut self) {
+        self.items.clear();
+        self.item_count = 0;
+    }
+
     /// How many bytes the request has.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -87,8 +101,8 @@ impl RequestWriter {
 pub struct DecideRequest<'a> {
     /// The keys with their values, in the order in which writes name them.
     pub keys: Vec<PriorKey<'a>>,
-    /// The items with their events.
-    pub items: Vec<(Item<'a>, &'a str)>,
+    /// The items with their events, where these were given.
+    pub items: Vec<(Item<'a>, Option<&'a str>)>,
 }
 
 impl<'a> DecideRequest<'a> {
@@ -113,8 +127,11 @@ impl<'a> DecideRequest<'a> {
         }
         for _ in 0..item_count {
             let item = Item::read(&mut c)?;
-            let length = c.u32("event length")?;
-            items.push((item, c.text(length as usize, "event")?));
+            let event = match usize::try_from(c.i32("event length")?) {
+                Ok(length) => Some(c.text(length, "event")?),
+                Err(_) => None,
+            };
+            items.push((item, event));
         }
         if !c.is_done() {
             return Err(c.malformed("end of request"));
@@ -137,6 +154,9 @@ pub enum OutcomeKind {
     Learned = 4,
     /// Not decided; the text is `code: reason`.
     Error = 5,
+    /// An alert, or a repeat, of an event that was not given: nothing of the whole result counts.
+    /// Ask again with this item's event.
+    NeedsEvent = 6,
 }
 
 impl OutcomeKind {
@@ -147,6 +167,7 @@ impl OutcomeKind {
             3 => Self::LateBeyondMemory,
             4 => Self::Learned,
             5 => Self::Error,
+            6 => Self::NeedsEvent,
             _ => return None,
         })
     }
@@ -264,6 +285,7 @@ mod tests {
         request.key(b"k", Some(b"v"));
         request.key(b"absent", None);
         request.item(item.raw, b"{}");
+        request.item_alone(item.raw);
         let (head, keys, items) = request.parts();
         let bytes = [&head[..], keys, items].concat();
         assert_eq!(bytes.len(), request.len());
@@ -276,7 +298,8 @@ mod tests {
         let read = DecideRequest::read(&bytes).unwrap();
         assert_eq!(read.keys[0], PriorKey { key: b"k", value: Some(b"v") });
         assert_eq!(read.keys[1].value, None);
-        assert_eq!(read.items[0].1, "{}");
+        assert_eq!(read.items[0].1, Some("{}"));
+        assert_eq!(read.items[1].1, None);
 
         let decision = Decision {
             writes: vec![Write { key: 1, value: b"new", ttl_ms: 42 }],

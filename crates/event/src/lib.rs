@@ -68,3 +68,18 @@ pub use reader::{Ask, Read, Reader};
 pub use time::parse_time_ms;
 pub use verbatim::verbatim;
 pub use walk::Scratch;
+
+/// The bytes as text, checked by vector instructions.
+///
+/// # Errors
+/// `bad_utf8`, with the byte where it is none.
+pub fn utf8(bytes: &[u8]) -> Result<&str, EventError> {
+    simdutf8::compat::from_utf8(bytes)
+        .map_err(|fault| EventError::new("bad_utf8", "not UTF-8", fault.valid_up_to()))
+}
+
+/// Whether the bytes are UTF-8.
+#[must_use]
+pub fn is_utf8(bytes: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(bytes).is_ok()
+}

@@ -167,12 +167,9 @@ impl Engine {
         writer: &mut KeysWriter<'_>,
     ) {
         writer.counts.read = writer.counts.read.saturating_add(1);
-        let text = match std::str::from_utf8(bytes) {
+        let text = match firstseen_event::utf8(bytes) {
             Ok(text) => text,
-            Err(fault) => {
-                let at = fault.valid_up_to();
-                return bad(writer, place, &format!("bad_utf8: not UTF-8 (at byte {at})"));
-            }
+            Err(fault) => return bad(writer, place, &sentence(&fault)),
         };
         if !self.prefilter.passes_all() && !self.prefilter.passes(bytes) && looks_whole(bytes) {
             return;
@@ -310,7 +307,7 @@ impl Engine {
                 let at = *known.get(term.key).ok_or(malformed("key of a term"))?;
                 let slate = states.get_mut(at).ok_or(malformed("key of a term"))?;
                 if let Some((kind, text)) =
-                    self.decide_term(rule, ready, item, term.values, event, slate)
+                    self.decide_term(rule, ready, item, term.values, *event, slate)
                 {
                     texts.push((place, number, kind, text));
                 }
@@ -341,7 +338,7 @@ impl Engine {
         ready: &Ready,
         item: &Item<'_>,
         term: &str,
-        event: &str,
+        event: Option<&str>,
         slate: &mut Slate,
     ) -> Option<(OutcomeKind, String)> {
         let state = match &mut slate.state {
@@ -367,6 +364,11 @@ impl Engine {
             }
             Verdict::New { previous_ms } => (OutcomeKind::Alert, previous_ms),
             Verdict::Repeat { previous_ms } => (OutcomeKind::Repeat, previous_ms),
+        };
+        let Some(event) = event else {
+            // As if it had alerted, so that the other items are judged as they will be.
+            slate.keep(next, rule, term);
+            return Some((OutcomeKind::NeedsEvent, String::new()));
         };
         let short = match shorten(event, item.terms().count()) {
             Ok(short) => short,

@@ -116,7 +116,7 @@ impl Engine {
                 Ok(Some((OutcomeKind::LateBeyondMemory, _))) => {
                     outcome.late = outcome.late.saturating_add(1);
                 }
-                Ok(Some((OutcomeKind::Error, text))) => {
+                Ok(Some((OutcomeKind::Error | OutcomeKind::NeedsEvent, text))) => {
                     outcome.error.get_or_insert(text);
                 }
                 Err(text) => {
@@ -142,7 +142,7 @@ impl Engine {
         let mut prior = kv.get(key).map_err(refusal)?;
         for _ in 0..MAX_TRIES {
             let mut slate = Slate::new(prior.as_deref());
-            let decided = self.decide_term(rule, ready, item, term, event, &mut slate);
+            let decided = self.decide_term(rule, ready, item, term, Some(event), &mut slate);
             let Some((value, ttl_ms)) = slate.write() else { return Ok(decided) };
             match kv.cas(key, prior.as_deref(), &value, ttl_ms).map_err(refusal)? {
                 Cas::Done => return Ok(decided),

@@ -10,6 +10,7 @@
 use crate::identity::{Parts, push_hex};
 use firstseen_event::{Fields, Value, parse_time_ms};
 use firstseen_kql::{FieldType, field_type};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The most terms that one event may have.
@@ -81,33 +82,38 @@ impl Term {
     }
 }
 
-/// One value: its tag, its canonical bytes for the hash, and its JSON.
-struct Part {
+/// One value: its tag and its canonical text, which is also its JSON unless it is a string.
+struct Part<'v> {
     tag: u8,
-    canonical: String,
-    json: String,
+    canonical: Cow<'v, str>,
 }
 
-fn part(value: &Value<'_>, kind: Kind) -> Part {
-    let text = match value {
-        Value::Bool(true) => "true",
-        Value::Bool(false) => "false",
-        Value::Number(n) => n,
-        Value::Text(t) => t,
-    };
+fn part(value: Value<'_>, kind: Kind) -> Part<'_> {
+    let text = value.into_text();
     let plain = match kind {
         Kind::Text => None,
-        Kind::Number => canonical_number(text).map(|n| (b'n', n)),
-        Kind::Boolean => matches!(text, "true" | "false").then(|| (b'b', text.to_owned())),
-        Kind::Date => parse_time_ms(text).map(|ms| (b'd', ms.to_string())),
+        Kind::Number => canonical_number(&text).map(|n| (b'n', n)),
+        Kind::Boolean => matches!(&*text, "true" | "false").then(|| (b'b', text.to_string())),
+        Kind::Date => parse_time_ms(&text).map(|ms| (b'd', ms.to_string())),
     };
     match plain {
-        Some((tag, canonical)) => Part { tag, json: canonical.clone(), canonical },
-        None => Part {
-            tag: b's',
-            json: serde_json::to_string(text).unwrap_or_default(),
-            canonical: text.to_owned(),
-        },
+        Some((tag, canonical)) => Part { tag, canonical: Cow::Owned(canonical) },
+        None => Part { tag: b's', canonical: text },
+    }
+}
+
+/// Adds a value as JSON.
+fn push_json(out: &mut String, part: &Part<'_>) {
+    let text = &*part.canonical;
+    let plain = |b: u8| b >= b' ' && b != b'"' && b != b'\\';
+    if part.tag != b's' {
+        out.push_str(text);
+    } else if text.bytes().all(plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::to_string(text).unwrap_or_default());
     }
 }
 
@@ -132,12 +138,12 @@ fn canonical_number(text: &str) -> Option<String> {
 /// The terms of an event.
 #[must_use]
 pub fn of_event(fields: &Fields<'_>, slots: &[Slot]) -> Terms {
-    let mut columns: Vec<Vec<Part>> = Vec::with_capacity(slots.len());
+    let mut columns: Vec<Vec<Part<'_>>> = Vec::with_capacity(slots.len());
     let mut product = 1usize;
     for (index, slot) in slots.iter().enumerate() {
-        let mut column: Vec<Part> = Vec::new();
+        let mut column: Vec<Part<'_>> = Vec::new();
         for value in fields.values(slot.ask) {
-            let next = part(&value, slot.kind);
+            let next = part(value, slot.kind);
             let known = column.iter().any(|p| p.tag == next.tag && p.canonical == next.canonical);
             if !known {
                 column.push(next);
@@ -164,9 +170,10 @@ pub fn of_event(fields: &Fields<'_>, slots: &[Slot]) -> Terms {
 }
 
 /// The combination of that number; the last field runs fastest.
-fn combination(columns: &[Vec<Part>], number: usize, product: usize) -> Term {
+fn combination(columns: &[Vec<Part<'_>>], number: usize, product: usize) -> Term {
     let mut parts = Parts::new("term");
-    let mut json = String::from("[");
+    let mut json = String::with_capacity(64);
+    json.push('[');
     let mut block = product;
     let mut rest = number;
     for column in columns {
@@ -178,7 +185,7 @@ fn combination(columns: &[Vec<Part>], number: usize, product: usize) -> Term {
             if json.len() > 1 {
                 json.push(',');
             }
-            json.push_str(&part.json);
+            push_json(&mut json, part);
         }
     }
     json.push(']');

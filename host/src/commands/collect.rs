@@ -14,7 +14,7 @@ use crate::summary::Summary;
 use anyhow::{Context, anyhow};
 use firstseen_abi::{Item, ItemKind};
 use firstseen_envelope::{Fault, Place, Sink};
-use firstseen_event::{Prefilter, Texture, looks_whole};
+use firstseen_event::{Prefilter, Texture, is_utf8, looks_whole};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -193,7 +193,7 @@ impl Collector {
 
     /// A line that cannot match: looked at just enough to know that it is one.
     fn pass_by(&mut self, place: Place, line: &[u8], utf8: bool) -> ControlFlow<()> {
-        if looks_whole(line) && (utf8 || std::str::from_utf8(line).is_ok()) {
+        if looks_whole(line) && (utf8 || is_utf8(line)) {
             self.tally.events += u64::from(!line.trim_ascii_start().is_empty());
             return ControlFlow::Continue(());
         }
@@ -201,16 +201,35 @@ impl Collector {
         self.take(place, line)
     }
 
-    fn all_lines(&mut self, mut place: Place, chunk: &[u8]) -> ControlFlow<()> {
-        for line in chunk.split_inclusive(|b| *b == b'\n') {
-            let text = line.trim_ascii();
-            if !text.is_empty() {
-                self.take(place, text)?;
-            }
+    fn all_lines(
+        &mut self,
+        mut place: Place,
+        chunk: &[u8],
+        ends: impl Iterator<Item = usize>,
+    ) -> ControlFlow<()> {
+        let mut start = 0;
+        for end in ends {
+            let line = chunk.get(start..end).unwrap_or_default();
+            self.take(place, line.trim_ascii())?;
             place.line += 1;
             place.offset += line.len() as u64;
+            start = end;
         }
         ControlFlow::Continue(())
+    }
+
+    fn all_or_some(
+        &mut self,
+        place: Place,
+        chunk: &[u8],
+        ends: impl Iterator<Item = usize>,
+    ) -> ControlFlow<()> {
+        self.tally.bytes += chunk.len() as u64;
+        if self.prefilter.passes_all() {
+            self.all_lines(place, chunk, ends)
+        } else {
+            self.filtered_lines(place, chunk, ends)
+        }
     }
 
     /// Lines between candidates are passed by, candidates are taken.
@@ -221,7 +240,7 @@ impl Collector {
         ends: impl Iterator<Item = usize>,
     ) -> ControlFlow<()> {
         let texture = Texture::of(chunk);
-        let utf8 = texture.ascii || std::str::from_utf8(chunk).is_ok();
+        let utf8 = texture.ascii || is_utf8(chunk);
         let search = |filter: &Prefilter, from| {
             if texture.backslash {
                 filter.next(chunk, from)
@@ -255,20 +274,11 @@ fn line_ends(chunk: &[u8]) -> impl Iterator<Item = usize> + '_ {
 
 impl Sink for Collector {
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
-        self.tally.bytes += chunk.len() as u64;
-        if self.prefilter.passes_all() {
-            self.all_lines(place, chunk)
-        } else {
-            self.filtered_lines(place, chunk, line_ends(chunk))
-        }
+        self.all_or_some(place, chunk, line_ends(chunk))
     }
 
     fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
-        if self.prefilter.passes_all() {
-            return self.lines(place, chunk);
-        }
-        self.tally.bytes += chunk.len() as u64;
-        self.filtered_lines(place, chunk, ends.iter().map(|end| *end as usize))
+        self.all_or_some(place, chunk, ends.iter().map(|end| *end as usize))
     }
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {

@@ -11,7 +11,7 @@ use crate::state::Store;
 use crate::summary::Summary;
 use anyhow::{Context, anyhow};
 use firstseen_abi::{Cursor, Decision, Item, MAX_VALUE, OutcomeKind, RequestWriter};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Events decided in one crossing, and bytes of them.
 const BATCH_EVENTS: usize = 1024;
@@ -192,17 +192,40 @@ impl Decider {
                     request.key(term.key, value.as_deref());
                 }
             }
-            request.item(&record.item, &record.event);
+            request.item_alone(&record.item);
         }
-        let (head, key_bytes, items) = request.parts();
-        let out = match guest.decide(&[&head, key_bytes, items]) {
+        let mut out = match guest.decide(&request) {
             Ok(out) => out,
             Err(error) => return Ok(Err(error)),
         };
+        // Most events were seen before, and their texts never cross again.
+        let wanted = match check(&out, keys.len(), part.len()) {
+            Ok(decision) => wanted(&decision),
+            Err(what) => return Ok(Err(CallError::Contract(what))),
+        };
+        if !wanted.is_empty() {
+            request.clear_items();
+            for (index, at) in part.iter().enumerate() {
+                let Some(record) = records.get(*at) else { continue };
+                if wanted.contains(&(index as u32)) {
+                    request.item(&record.item, &record.event);
+                } else {
+                    request.item_alone(&record.item);
+                }
+            }
+            out = match guest.decide(&request) {
+                Ok(out) => out,
+                Err(error) => return Ok(Err(error)),
+            };
+        }
         let decision = match check(&out, keys.len(), part.len()) {
             Ok(decision) => decision,
             Err(what) => return Ok(Err(CallError::Contract(what))),
         };
+        if !self::wanted(&decision).is_empty() {
+            let what = "an event was asked for that had been given".to_owned();
+            return Ok(Err(CallError::Contract(what)));
+        }
         for write in &decision.writes {
             if let Some(key) = keys.get(write.key as usize) {
                 let expires = self.newest_ms.saturating_add(write.ttl_ms.max(0));
@@ -236,7 +259,7 @@ impl Decider {
                     tally.learned += 1;
                     false
                 }
-                OutcomeKind::Error => {
+                OutcomeKind::Error | OutcomeKind::NeedsEvent => {
                     tally.bad += 1;
                     eprintln!("not decided: {}", crate::output::escape::escaped(text));
                     false
@@ -252,6 +275,12 @@ impl Decider {
         }
         Ok(Flow::Open)
     }
+}
+
+/// The items whose events are asked for.
+fn wanted(decision: &Decision<'_>) -> HashSet<u32> {
+    let outcomes = decision.outcomes.iter();
+    outcomes.filter(|o| o.kind == OutcomeKind::NeedsEvent).map(|o| o.item).collect()
 }
 
 /// Reads a decision and checks what it points at.

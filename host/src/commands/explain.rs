@@ -129,8 +129,7 @@ impl Explainer {
                 }
             }
             request.item(&raw, event);
-            let (head, key_bytes, items) = request.parts();
-            let bytes = guest.decide(&[&head, key_bytes, items]);
+            let bytes = guest.decide(&request);
             let decision = bytes.as_deref().map(Decision::read);
             for (at, (_, term)) in keys.iter().enumerate() {
                 let says = match &decision {
@@ -198,7 +197,7 @@ fn said(kind: OutcomeKind, text: &str) -> Value {
         OutcomeKind::Repeat => "repeat",
         OutcomeKind::LateBeyondMemory => "late_beyond_memory",
         OutcomeKind::Learned => "learned",
-        OutcomeKind::Error => return json!({ "says": "error", "reason": text }),
+        OutcomeKind::Error | OutcomeKind::NeedsEvent => return json!({ "says": "error", "reason": text }),
     };
     let alert: Value = serde_json::from_str(text).unwrap_or_default();
     match alert.pointer("/firstseen/previous_sighting") {

@@ -8,7 +8,7 @@ use super::artifact::Artifact;
 use super::imports::{Data, HostKv, is_own, link};
 use super::runtime::{Runtime, deadline_ticks, plain};
 use anyhow::{Context, bail};
-use firstseen_abi::{ABI_VERSION, unpack};
+use firstseen_abi::{ABI_VERSION, RequestWriter, unpack};
 use thiserror::Error;
 use wasmtime::{Engine, InstancePre, Linker, Memory, Store, StoreLimitsBuilder, Trap, TypedFunc};
 
@@ -126,10 +126,11 @@ impl Guest {
         store.data_mut().memory = Some(memory);
         macro_rules! export {
             ($name:literal) => {
-                instance
-                    .get_typed_func(&mut store, $name)
-                    .map_err(plain)
-                    .context(concat!("its export `", $name, "`"))?
+                instance.get_typed_func(&mut store, $name).map_err(plain).context(concat!(
+                    "its export `",
+                    $name,
+                    "`"
+                ))?
             };
         }
         let version: TypedFunc<(), i32> = export!("abi_version");
@@ -187,8 +188,11 @@ impl Guest {
     ///
     /// # Errors
     /// [`CallError`]; the guest is ready for the next call.
-    pub fn decide(&mut self, request: &[&[u8]]) -> Result<Vec<u8>, CallError> {
-        self.call(request, |live, at, len| live.decide.call(&mut live.store, (at, len)))
+    pub fn decide(&mut self, request: &RequestWriter) -> Result<Vec<u8>, CallError> {
+        let (head, keys, items) = request.parts();
+        self.call(&[&head, keys, items], |live, at, len| {
+            live.decide.call(&mut live.store, (at, len))
+        })
     }
 
     /// Both steps for one event, through [`HostKv`]; the outcome as JSON.
