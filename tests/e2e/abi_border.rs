@@ -5,7 +5,9 @@
 //! codes, and which imports were called. The store here says what a test tells it to say.
 
 use crate::flagship;
-use firstseen_abi::{Decision, IMPORT_NAMESPACE, Item, Keys, OutcomeKind, RequestWriter, kv};
+use firstseen_abi::{
+    Decision, IMPORT_NAMESPACE, Item, ItemKind, Keys, OutcomeKind, RequestWriter, kv,
+};
 use serde_json::Value;
 use std::collections::HashMap;
 use wasmtime::{Caller, Instance, Linker, Memory, Store, TypedFunc, WasmParams, WasmResults};
@@ -188,6 +190,53 @@ fn a_key_that_the_request_lacks_makes_it_malformed() {
     request.item(item.raw, text.as_bytes());
     let (head, keys, items) = request.parts();
     assert_eq!(guest.call("decide", &[&head, keys, items].concat()), 3u32.to_le_bytes());
+}
+
+#[test]
+fn an_event_whose_terms_would_fill_memory_is_an_item_and_no_trap() {
+    let mut guest = Guest::new();
+    let long = "x".repeat(1 << 20);
+    let users: Vec<String> = (0..14).map(|n| format!("{n}{long}")).collect();
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    let text = event("e1", &users);
+    let accounts: Vec<String> = (0..16).map(|n| n.to_string()).collect();
+    let list = format!("\"cloud.account.id\":{accounts:?}");
+    let text = text.replace("\"cloud.account.id\":\"1\"", &list);
+    let found = guest.call("keys", text.as_bytes());
+    let item = Keys::read(&found).unwrap().items().next().unwrap().unwrap();
+    assert_eq!(item.kind, ItemKind::TooManyTerms);
+    assert!(item.text.starts_with("too_many_terms: together"), "{}", item.text);
+}
+
+#[test]
+fn an_event_may_stay_behind_until_it_is_asked_for() {
+    let mut guest = Guest::new();
+    let text = event("e1", &["ann", "ben"]);
+    let found = guest.call("keys", text.as_bytes());
+    let item = Keys::read(&found).unwrap().items().next().unwrap().unwrap();
+    let mut request = RequestWriter::default();
+    item.terms().for_each(|term| request.key(term.key, None));
+    request.item_alone(item.raw);
+    let (head, keys, items) = request.parts();
+    let result = guest.call("decide", &[&head, keys, items].concat());
+    let asked = Decision::read(&result).unwrap();
+    let kinds: Vec<_> = asked.outcomes.iter().map(|outcome| outcome.kind).collect();
+    assert_eq!(kinds, [OutcomeKind::NeedsEvent; 2]);
+    // With the event it is as if it had been there from the start.
+    let result = decide(&mut guest, &found, &text, |_| None);
+    let told = Decision::read(&result).unwrap();
+    assert!(told.outcomes.iter().all(|outcome| outcome.kind == OutcomeKind::Alert));
+    // And once it is known, nobody asks for it but its own repeat.
+    let values: Vec<_> = told.writes.iter().map(|write| write.value.to_vec()).collect();
+    let later = event("e2", &["ann", "ben"]);
+    let found = guest.call("keys", later.as_bytes());
+    let item = Keys::read(&found).unwrap().items().next().unwrap().unwrap();
+    let mut request = RequestWriter::default();
+    item.terms().zip(&values).for_each(|(term, value)| request.key(term.key, Some(value)));
+    request.item_alone(item.raw);
+    let (head, keys, items) = request.parts();
+    let result = guest.call("decide", &[&head, keys, items].concat());
+    assert!(Decision::read(&result).unwrap().outcomes.is_empty());
 }
 
 #[test]

@@ -140,6 +140,8 @@ fn every_constant_stands_there_with_its_value() {
     // What is no constant of crate abi.
     let terms = firstseen_rule::term::MAX_TERMS;
     assert!(PAGE.contains(&format!("at most {terms} terms")));
+    let bytes = firstseen_rule::term::MAX_TERM_BYTES >> 20;
+    assert!(PAGE.contains(&format!("at most {bytes} MiB of values")));
 }
 
 /// The words in `text` that stand in quotes right after `before`, white space aside.
@@ -268,8 +270,7 @@ fn the_worked_example_is_what_the_module_gives() {
     let mut request = RequestWriter::default();
     request.key(item.terms().next().unwrap().key, None);
     request.item(item.raw, event().as_bytes());
-    let (head, key, rest) = request.parts();
-    let result = guest.decide(&[&head, key, rest]).unwrap();
+    let result = guest.decide(&request).unwrap();
     let told = dumped(decided);
     assert_eq!(told, result[..told.len()]);
     let decision = firstseen_abi::Decision::read(&result).unwrap();

@@ -281,6 +281,13 @@ impl Engine {
                 );
                 (ItemKind::TooManyTerms, text, Vec::new())
             }
+            Terms::TooLong(bytes) => {
+                let text = format!(
+                    "too_many_terms: together they hold {bytes} bytes, at most {} are judged",
+                    term::MAX_TERM_BYTES
+                );
+                (ItemKind::TooManyTerms, text, Vec::new())
+            }
         }
     }
 

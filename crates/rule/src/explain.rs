@@ -86,6 +86,7 @@ impl Engine {
                         }
                     }
                     Terms::TooMany(count) => set("too_many_terms", json!(count)),
+                    Terms::TooLong(bytes) => set("too_long_terms", json!(bytes)),
                 }
                 set("terms", Value::Array(values));
                 set("keys", json!(keys));

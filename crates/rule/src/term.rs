@@ -16,6 +16,10 @@ use std::fmt::Write as _;
 /// The most terms that one event may have.
 pub const MAX_TERMS: usize = 256;
 
+/// The most bytes of values that the terms of one event may hold together. A value stands in every
+/// term that it is part of, so that a few long ones would otherwise fill a guest's memory.
+pub const MAX_TERM_BYTES: usize = 8 << 20;
+
 /// How a new-terms field's values are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -60,6 +64,8 @@ pub enum Terms {
     Missing(usize),
     /// More than [`MAX_TERMS`]: this many.
     TooMany(usize),
+    /// Together longer than [`MAX_TERM_BYTES`]: this many bytes.
+    TooLong(usize),
 }
 
 /// One term.
@@ -162,6 +168,14 @@ pub fn of_event(fields: &Fields<'_>, slots: &[Slot]) -> Terms {
     if product > MAX_TERMS {
         return Terms::TooMany(product);
     }
+    let bytes = columns.iter().fold(0usize, |sum, column| {
+        let one_each: usize = column.iter().map(|part| part.canonical.len()).sum();
+        let times = product.checked_div(column.len()).unwrap_or(0);
+        sum.saturating_add(one_each.saturating_mul(times))
+    });
+    if bytes > MAX_TERM_BYTES {
+        return Terms::TooLong(bytes);
+    }
     let mut terms = Vec::with_capacity(product);
     for number in 0..product {
         terms.push(combination(&columns, number, product));
@@ -210,6 +224,7 @@ mod tests {
             Terms::Some(terms) => Ok(terms),
             Terms::Missing(index) => Err(format!("no {}", names[index])),
             Terms::TooMany(n) => Err(format!("{n} terms")),
+            Terms::TooLong(n) => Err(format!("{n} bytes")),
         }
     }
 
@@ -259,5 +274,16 @@ mod tests {
         let list = some.join(",");
         let event = format!(r#"{{"@timestamp":1,"user":{{"name":[{list}],"id":[{list}]}}}}"#);
         assert_eq!(json(&event, &["user.name", "user.id"]).unwrap_err(), "289 terms");
+    }
+
+    #[test]
+    fn a_long_value_in_many_terms_is_too_long() {
+        let long = "x".repeat(1 << 20);
+        let event =
+            |ids: &str| format!(r#"{{"@timestamp":1,"user":{{"name":"{long}","id":[{ids}]}}}}"#);
+        let names = ["user.name", "user.id"];
+        assert_eq!(json(&event("1,2,3,4,5,6,7"), &names).unwrap().len(), 7);
+        let error = json(&event("1,2,3,4,5,6,7,8"), &names).unwrap_err();
+        assert_eq!(error, format!("{} bytes", 8 * ((1 << 20) + 1)));
     }
 }
