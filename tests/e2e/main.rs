@@ -9,6 +9,7 @@ mod build;
 mod cli;
 mod explain;
 mod fixtures;
+mod readme;
 mod samples;
 mod settings;
 mod state;
