@@ -18,7 +18,6 @@ impl Store {
     ///
     /// # Panics
     /// When another holder panicked while it looked.
-    #[must_use]
     pub fn rows(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().expect("no holder panics")
     }
