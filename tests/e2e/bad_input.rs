@@ -5,6 +5,7 @@
 //! standard input: when its alert is there, everything before it is done, and the peak can be read
 //! while the process still waits.
 
+use crate::build::artifact;
 use crate::stream::Live;
 use crate::support::{Folder, create_stack, json_file, json_lines, repository, run, stack_lines};
 use flate2::Compression;
@@ -282,16 +283,58 @@ fn an_event_over_the_limit_is_skipped_wherever_it_stands() {
     }
 }
 
-/// Just under the limit an event is an event, and its alert holds all of it.
+/// Padding does not hide a call: up to the limit an event is judged, whatever it is made of, and
+/// its alert is of a size that can be handled.
 #[test]
 fn an_event_just_under_the_limit_is_judged() {
     let folder = Folder::new();
-    let mut event = create_stack("large", "2025-04-01T08:30:00Z", "alice");
-    event["requestParameters"]["templateBody"] = json!("x".repeat((16 << 20) - 2000));
-    let path = folder.write("events", format!("{event}\n"));
-    let run = measured(&[], &path);
-    check("an event of 16 MiB", &run, &[("events", 2), ("bad", 0), ("alerts", 2)]);
-    assert_eq!(run.1, ["large"]);
+    let room = (16 << 20) - 2000;
+    for (what, padding) in [
+        ("one string", json!("x".repeat(room)).to_string()),
+        ("a string of escapes", json!("\"\n".repeat(room / 4)).to_string()),
+        ("a list of numbers", format!("[{}0]", "1,".repeat(room / 2 - 2))),
+        ("a list of objects", format!("[{}{{}}]", "{},".repeat(room / 3 - 2))),
+        ("lists in lists", format!("[{}0]", "[[[[[[1]]]]]],".repeat(room / 14 - 2))),
+    ] {
+        let event = create_stack("large", "2025-04-01T08:30:00Z", "alice").to_string();
+        let event = event.replace("\"network-base\"", &format!("\"large\",\"padding\":{padding}"));
+        let path = folder.write("events", event + "\n");
+        let run = measured(&[], &path);
+        check(what, &run, &[("events", 2), ("bad", 0), ("alerts", 2)]);
+        assert_eq!(run.1, ["large"], "{what}");
+        let out = run_alone(&path);
+        assert!(out.len() < 1 << 20, "{what}: an alert of {} bytes", out.len());
+        let alert = &json_lines(&out)[0];
+        let size = std::fs::metadata(&path).unwrap().len() - 1;
+        assert_eq!(alert["firstseen"]["shortened_from_bytes"], size, "{what}");
+        assert_eq!(alert["user"]["name"], "alice", "{what}");
+        let parameters = &alert["aws"]["cloudtrail"]["flattened"]["request_parameters"];
+        assert_eq!(parameters["stackName"], "large", "{what}");
+    }
+}
+
+fn run_alone(path: &Path) -> String {
+    run().arg(path).ok().stdout
+}
+
+/// 256 terms are judged, each with an alert of its own, however large the event; 257 are too many.
+#[test]
+fn many_terms_of_a_large_event_are_judged() {
+    let folder = Folder::new();
+    let rule = artifact(&folder, "hosts", "event.action: login", &["host.ip"]);
+    for (terms, alerts) in [(256, 256), (257, 0)] {
+        let event = json!({
+            "@timestamp": "2025-04-01T08:00:00Z",
+            "event": { "action": "login", "id": "a" },
+            "host": { "ip": (0..terms).map(|n| format!("10.0.{}.{}", n / 256, n % 256)).collect::<Vec<_>>() },
+            "message": "x".repeat(15 << 20),
+        });
+        let path = folder.write("events", event.to_string());
+        let done = run().arg("--rule").arg(&rule).arg(&path).ok();
+        assert_eq!(done.count("alerts"), alerts, "{}", done.stderr);
+        assert_eq!(done.count("too_many_terms"), u64::from(alerts == 0));
+        assert_eq!(done.count("bad"), 0, "{}", done.stderr);
+    }
 }
 
 #[test]

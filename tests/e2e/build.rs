@@ -43,7 +43,8 @@ fn build(rules: &[&Path], to: &Path) {
     call.ok();
 }
 
-fn artifact(folder: &Folder, id: &str, query: &str, fields: &[&str]) -> PathBuf {
+/// The artifact of such a rule.
+pub(crate) fn artifact(folder: &Folder, id: &str, query: &str, fields: &[&str]) -> PathBuf {
     let source = folder.write(&format!("{id}.toml"), rule(id, query, fields));
     let to = folder.path(&format!("{id}.wasm"));
     build(&[&source], &to);
