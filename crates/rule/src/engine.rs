@@ -9,7 +9,7 @@ use crate::fields::{Asks, EventDoc, Slot};
 use crate::identity;
 use crate::plan::{Plan, RulePlan};
 use crate::settings::Settings;
-use crate::shorten::shorten;
+use crate::shorten::Copied;
 use crate::state::{TermState, Verdict, time_to_live_ms};
 use crate::term::{self, Kind, Terms};
 use firstseen_abi::{
@@ -310,11 +310,12 @@ impl Engine {
             let rule = self.plan.rules.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
             let ready = self.ready.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
             let place = u32::try_from(index).unwrap_or(u32::MAX);
+            let mut copied = Copied::new(*event, item.terms().count());
             for (number, term) in (0u16..).zip(item.terms()) {
                 let at = *known.get(term.key).ok_or(malformed("key of a term"))?;
                 let slate = states.get_mut(at).ok_or(malformed("key of a term"))?;
                 if let Some((kind, text)) =
-                    self.decide_term(rule, ready, item, term.values, *event, slate)
+                    self.decide_term(rule, ready, item, term.values, &mut copied, slate)
                 {
                     texts.push((place, number, kind, text));
                 }
@@ -345,7 +346,7 @@ impl Engine {
         ready: &Ready,
         item: &Item<'_>,
         term: &str,
-        event: Option<&str>,
+        copied: &mut Copied<'_>,
         slate: &mut Slate,
     ) -> Option<(OutcomeKind, String)> {
         let state = match &mut slate.state {
@@ -372,14 +373,14 @@ impl Engine {
             Verdict::New { previous_ms } => (OutcomeKind::Alert, previous_ms),
             Verdict::Repeat { previous_ms } => (OutcomeKind::Repeat, previous_ms),
         };
-        let Some(event) = event else {
-            // As if it had alerted, so that the other items are judged as they will be.
-            slate.keep(next, rule, term);
-            return Some((OutcomeKind::NeedsEvent, String::new()));
-        };
-        let short = match shorten(event, item.terms().count()) {
-            Ok(short) => short,
-            Err(reason) => return Some((OutcomeKind::Error, format!("alert: {reason}"))),
+        let document = match copied.document() {
+            Some(Ok(document)) => document,
+            Some(Err(reason)) => return Some((OutcomeKind::Error, reason.to_owned())),
+            None => {
+                // As if it had alerted, so that the other items are judged as they will be.
+                slate.keep(next, rule, term);
+                return Some((OutcomeKind::NeedsEvent, String::new()));
+            }
         };
         let about = About {
             rule,
@@ -388,14 +389,9 @@ impl Engine {
             identity: &item.identity,
             term,
             previous_ms,
-            shortened_from: short.as_ref().map(|_| event.len()),
+            shortened_from: document.shortened_from,
         };
-        let copied = short.as_deref().unwrap_or(event);
-        let rendered =
-            firstseen_event::document(copied).map_err(|e| sentence(&e)).and_then(|document| {
-                alert::render(document, &about).map_err(|e| format!("alert: {e}"))
-            });
-        match rendered {
+        match alert::render(document.fields.clone(), &about) {
             // The state is kept only with its alert.
             Ok(text) => {
                 if kind == OutcomeKind::Alert {
@@ -403,7 +399,7 @@ impl Engine {
                 }
                 Some((kind, text))
             }
-            Err(reason) => Some((OutcomeKind::Error, reason)),
+            Err(reason) => Some((OutcomeKind::Error, format!("alert: {reason}"))),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! read and decided again, a bounded number of times.
 
 use crate::engine::{Engine, Framing, Slate};
+use crate::shorten::Copied;
 use firstseen_abi::{Item, ItemKind, Keys, OutcomeKind};
 
 /// How often a lost race is tried again.
@@ -104,8 +105,9 @@ impl Engine {
             }
         }
         let event = std::str::from_utf8(event).unwrap_or_default();
+        let mut copied = Copied::new(Some(event), item.terms().count());
         for term in item.terms() {
-            let decided = self.settle(item, term.key, term.values, event, kv);
+            let decided = self.settle(item, term.key, term.values, &mut copied, kv);
             match decided {
                 Ok(None) => outcome.seen = outcome.seen.saturating_add(1),
                 Ok(Some((OutcomeKind::Alert, text))) => outcome.alerts.push(text),
@@ -132,7 +134,7 @@ impl Engine {
         item: &Item<'_>,
         key: &[u8],
         term: &str,
-        event: &str,
+        copied: &mut Copied<'_>,
         kv: &mut dyn Kv,
     ) -> Result<Option<(OutcomeKind, String)>, &'static str> {
         let index = usize::from(item.rule);
@@ -142,7 +144,7 @@ impl Engine {
         let mut prior = kv.get(key).map_err(refusal)?;
         for _ in 0..MAX_TRIES {
             let mut slate = Slate::new(prior.as_deref());
-            let decided = self.decide_term(rule, ready, item, term, Some(event), &mut slate);
+            let decided = self.decide_term(rule, ready, item, term, copied, &mut slate);
             let Some((value, ttl_ms)) = slate.write() else { return Ok(decided) };
             match kv.cas(key, prior.as_deref(), &value, ttl_ms).map_err(refusal)? {
                 Cas::Done => return Ok(decided),

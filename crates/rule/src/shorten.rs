@@ -9,7 +9,9 @@
 //! each new term. Without a bound an event of 16 MiB, or one with 256 terms, would need more memory
 //! than a module has, and padding a call would be a way not to be seen.
 
+use crate::engine::sentence;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// Bytes that the alerts of one event may copy of it, all terms together. CloudTrail's own limit
@@ -29,11 +31,51 @@ const NAME: usize = 256;
 /// Where an object or a list would begin and there is no room.
 const LEFT_OUT: &str = "\"\u{2026}\"";
 
+/// An event on its way into its alerts. It is read and shortened once, and only if one of its terms
+/// alerts: 256 terms of a large event would otherwise take minutes.
+pub(crate) struct Copied<'e> {
+    event: Option<&'e str>,
+    terms: usize,
+    made: Option<Result<Document, String>>,
+}
+
+/// What an alert copies of its event.
+pub(crate) struct Document {
+    /// The event as an ECS document.
+    pub(crate) fields: Map<String, Value>,
+    /// How many bytes the event has, where this is only a part of them.
+    pub(crate) shortened_from: Option<usize>,
+}
+
+impl<'e> Copied<'e> {
+    /// An event with so many terms; without its text it cannot be copied.
+    pub(crate) const fn new(event: Option<&'e str>, terms: usize) -> Self {
+        Self { event, terms, made: None }
+    }
+
+    /// The document, or `code: reason`; `None` where the event's text was not given.
+    pub(crate) fn document(&mut self) -> Option<Result<&Document, &str>> {
+        let (event, terms) = (self.event?, self.terms);
+        let made = self.made.get_or_insert_with(|| Document::of(event, terms));
+        Some(made.as_ref().map_err(String::as_str))
+    }
+}
+
+impl Document {
+    fn of(event: &str, terms: usize) -> Result<Self, String> {
+        let short = shorten(event, terms).map_err(|reason| format!("alert: {reason}"))?;
+        let shortened_from = short.as_ref().map(|_| event.len());
+        let fields = firstseen_event::document(short.as_deref().unwrap_or(event))
+            .map_err(|error| sentence(&error))?;
+        Ok(Self { fields, shortened_from })
+    }
+}
+
 /// The event as its alerts copy it: `None` when that is the whole of it, which is the usual case.
 ///
 /// # Errors
 /// A sentence, when the text is no JSON.
-pub(crate) fn shorten(event: &str, terms: usize) -> Result<Option<String>, String> {
+fn shorten(event: &str, terms: usize) -> Result<Option<String>, String> {
     let room = (ROOM / terms.max(1)).max(LEAST);
     if event.len() <= room {
         return Ok(None);
@@ -189,7 +231,7 @@ impl<'de> Visitor<'de> for Copy<'_> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn short(event: &Value, terms: usize) -> Value {
         let text = event.to_string();
@@ -230,6 +272,21 @@ mod tests {
         let short = short(&event, 1);
         assert_eq!((&short["b"], &short["d"]), (&json!("\u{2026}"), &json!("short")));
         assert_eq!(short["e"], json!(format!("{}\u{2026} (100 bytes)", "x".repeat(64))));
+    }
+
+    #[test]
+    fn an_event_is_read_once_and_only_when_it_is_asked_for() {
+        assert!(Copied::new(None, 1).document().is_none());
+        let event =
+            json!({ "@timestamp": 1, "event.id": "e", "pad": "x".repeat(ROOM) }).to_string();
+        let mut copied = Copied::new(Some(&event), 3);
+        let first = std::ptr::from_ref(copied.document().unwrap().unwrap());
+        let again = copied.document().unwrap().unwrap();
+        assert!(std::ptr::eq(first, again));
+        assert_eq!(again.shortened_from, Some(event.len()));
+        assert_eq!(again.fields["event"]["id"], "e");
+        let mut bad = Copied::new(Some("[]"), 1);
+        assert!(bad.document().unwrap().is_err_and(|e| e.starts_with("not_an_object: ")));
     }
 
     #[test]
