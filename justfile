@@ -23,7 +23,9 @@ fuzz seconds='600':
     #!/usr/bin/env bash
     set -euo pipefail
     for target in $(cargo +nightly fuzz list); do
-        cargo +nightly fuzz run "$target" -- -max_total_time={{ seconds }}
+        mkdir -p "fuzz/corpus/$target"
+        cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+            -max_total_time={{ seconds }} -rss_limit_mb=2048 -timeout=20
     done
 
 # Sample data and fixtures, written again
