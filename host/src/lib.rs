@@ -3,6 +3,9 @@
 //! In: command lines, files, rules as WebAssembly. Out: alerts, a summary, an exit status.
 //! It knows no rules: what matches, what is new and what an alert says is the module's business.
 
+// The macros panic where nobody reads; `say` and `Output` do not.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod cli;
 pub mod commands;
 pub mod compile;
@@ -13,5 +16,6 @@ pub mod order;
 pub mod output;
 pub mod place;
 pub mod progress;
+pub mod say;
 pub mod state;
 pub mod summary;

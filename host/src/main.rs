@@ -3,9 +3,13 @@
 //! 0: done. 1: alerts, and `--fail-on-alert`. 2: an error, said on standard error. A closed pipe is
 //! no error.
 
+// The macros panic where nobody reads; `say` and `Output` do not.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 use clap::Parser;
 use firstseen::cli::{Cli, Command};
 use firstseen::commands::{Ending, build, explain, run};
+use firstseen::say::say;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -19,7 +23,7 @@ fn main() -> ExitCode {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Alerts) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            say(&format!("error: {error:#}"));
             ExitCode::from(2)
         }
     }

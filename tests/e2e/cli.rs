@@ -189,6 +189,37 @@ fn a_closed_pipe_is_no_error_and_makes_no_noise() {
     }
 }
 
+/// As `2>&1 | head -1` does it, or a full disk behind a log: the work is done all the same.
+#[test]
+fn nobody_has_to_listen_to_messages() {
+    let folder = Folder::new();
+    let bad = repository("tests/fixtures/bad");
+    let missing = folder.path("missing");
+    let artifact = folder.path("rule.wasm");
+    let rule = repository("plugin/rules/first_time_cloudformation_stack_creation.toml");
+    let cases = || {
+        [
+            (run().arg(&bad), 0),
+            (call("explain").arg(&bad), 0),
+            (call("build").arg("-o").arg(&artifact).arg(&rule), 0),
+            (run().arg(&missing), 2),
+        ]
+    };
+    for (mut call, status) in cases() {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        call.command.stdin(Stdio::null()).stderr(full);
+        assert_eq!(call.command.output().unwrap().status.code(), Some(status), "a full disk");
+    }
+    for (mut call, status) in cases() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        call.command.stdin(Stdio::null()).stderr(writer);
+        let out = call.command.output().unwrap();
+        assert_eq!(out.status.code(), Some(status), "a closed pipe");
+    }
+    assert!(artifact.exists());
+}
+
 /// The state must not know alerts that nobody got.
 #[test]
 fn what_a_closed_pipe_lost_comes_with_the_next_run() {

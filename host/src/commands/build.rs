@@ -6,6 +6,7 @@
 use super::Ending;
 use crate::compile::{Source, compile};
 use crate::guest::ENGINE;
+use crate::say::say;
 use anyhow::{Context, anyhow};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,8 @@ pub fn build(args: &BuildArgs) -> anyhow::Result<Ending> {
     let sources: Vec<_> = texts.iter().map(|(name, text)| Source { name, text }).collect();
     let wasm = compile(ENGINE, &sources).map_err(|e| anyhow!(e))?;
     write_whole(&args.output, &wasm).with_context(|| args.output.display().to_string())?;
-    eprintln!("{}: {} rule(s), {} KB", args.output.display(), sources.len(), wasm.len() / 1000);
+    let name = args.output.display();
+    say(&format!("{name}: {} rule(s), {} KB", sources.len(), wasm.len() / 1000));
     Ok(Ending::Done)
 }
 

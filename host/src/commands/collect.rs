@@ -10,6 +10,7 @@ use crate::guest::batch::Sort;
 use crate::guest::{Artifact, Batch, CallError, Guest};
 use crate::order::{Hold, Record, Sorter};
 use crate::place::Where;
+use crate::say::say;
 use crate::summary::Summary;
 use anyhow::{Context, anyhow};
 use firstseen_abi::{Item, ItemKind};
@@ -77,7 +78,7 @@ impl Collector {
             guests,
             tally: Summary::default(),
             order,
-            say: Box::new(|text| eprintln!("{text}")),
+            say: Box::new(say),
             fault: None,
             prefilter: Prefilter::new(&literals),
             now_ms,

@@ -7,6 +7,7 @@
 use crate::guest::{CallError, Guest};
 use crate::order::Record;
 use crate::output::{Output, OutputError};
+use crate::say::say;
 use crate::state::Store;
 use crate::summary::Summary;
 use anyhow::{Context, anyhow};
@@ -261,7 +262,7 @@ impl Decider {
                 }
                 OutcomeKind::Error | OutcomeKind::NeedsEvent => {
                     tally.bad += 1;
-                    eprintln!("not decided: {}", crate::output::escape::escaped(text));
+                    say(&format!("not decided: {}", crate::output::escape::escaped(text)));
                     false
                 }
             };

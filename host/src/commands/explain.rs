@@ -9,7 +9,8 @@ use crate::cli::ExplainArgs;
 use crate::guest::batch::Sort;
 use crate::guest::{Batch, CallError, Guest};
 use crate::output::{Format, Output, OutputError};
-use crate::place::Where;
+use crate::place::{Where, input_name};
+use crate::say::say;
 use crate::state::Store;
 use anyhow::anyhow;
 use firstseen_abi::{Decision, Item, ItemKind, OutcomeKind, RequestWriter};
@@ -37,13 +38,14 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
         closed: false,
     };
     for problem in &found.faults {
-        eprintln!("skipped: {}: {}", problem.path.display(), problem.reason);
+        let name = input_name(&problem.path.to_string_lossy());
+        say(&format!("skipped: {name}: {}", problem.reason));
     }
     for source in &found.inputs {
         explainer.file = Arc::clone(&source.name);
         let options = run::read_options(&args.common);
         if let Err(error) = source.read(options, &mut explainer, &mut |_| {}) {
-            eprintln!("skipped: {error}");
+            say(&format!("skipped: {error}"));
         }
         if let Some(fault) = explainer.fault {
             return Err(fault);
@@ -197,7 +199,9 @@ fn said(kind: OutcomeKind, text: &str) -> Value {
         OutcomeKind::Repeat => "repeat",
         OutcomeKind::LateBeyondMemory => "late_beyond_memory",
         OutcomeKind::Learned => "learned",
-        OutcomeKind::Error | OutcomeKind::NeedsEvent => return json!({ "says": "error", "reason": text }),
+        OutcomeKind::Error | OutcomeKind::NeedsEvent => {
+            return json!({ "says": "error", "reason": text });
+        }
     };
     let alert: Value = serde_json::from_str(text).unwrap_or_default();
     match alert.pointer("/firstseen/previous_sighting") {
@@ -314,7 +318,7 @@ impl Sink for Explainer {
 
     fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
         let at = Where { file: Arc::clone(&self.file), place };
-        eprintln!("{at}: no event: {what}");
+        say(&format!("{at}: no event: {what}"));
         ControlFlow::Continue(())
     }
 

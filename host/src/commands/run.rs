@@ -14,6 +14,7 @@ use crate::order::{DEFAULT_BUDGET, Hold, Sorter};
 use crate::output::{Format, Output};
 use crate::place::input_name;
 use crate::progress::Progress;
+use crate::say::say;
 use crate::state::{Memory, Redb, Store};
 use anyhow::{Context, anyhow, bail};
 use firstseen_envelope::{Fault, Place, Sink};
@@ -187,7 +188,7 @@ fn read_all(
     let files: Vec<_> = found.inputs.iter().filter(|s| !is_stdin(s)).cloned().collect();
     let mut progress = Progress::new(&files);
     let bar = progress.clone();
-    collector.say = Box::new(move |text| bar.suspend(|| eprintln!("{text}")));
+    collector.say = Box::new(move |text| bar.suspend(|| say(text)));
     let options = read_options(&args.common);
     for source in &files {
         if collector.fault.is_some() {
