@@ -92,7 +92,7 @@ fn a_folder_without_rights_costs_nothing_else() {
     folder.write("open", stack_lines(&[ALICE]));
     let closed = folder.path("closed");
     std::fs::create_dir(&closed).unwrap();
-    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o0)).unwrap();
     let root = std::fs::read_dir(&closed).is_ok();
     let done = run().arg(folder.path(".")).end();
     std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
