@@ -166,12 +166,13 @@ fn pieces<'p>(out: &mut dyn Write, pieces: impl Iterator<Item = &'p str>) -> fmt
         let mut after_space = false;
         for (at, c) in piece.char_indices() {
             let here = piece.get(at..).unwrap_or("");
-            let is_keyword = |keyword| strip_keyword(here, keyword).map(|tail| tail.chars().next());
-            let before_space = |next: Option<Option<char>>| next.flatten().is_some_and(is_space);
-            // At the end of a piece white space may follow as well.
-            let not = is_keyword("not").is_some_and(|next| next.is_none_or(is_space));
-            let joins = before_space(is_keyword("or")) || before_space(is_keyword("and"));
-            if not || (joins && after_space) || is_special(c) {
+            // At the end of a piece white space may follow as well, as in `* or < 1`.
+            let is_keyword = |keyword| {
+                let tail = strip_keyword(here, keyword);
+                tail.is_some_and(|tail| tail.chars().next().is_none_or(is_space))
+            };
+            let joins = is_keyword("or") || is_keyword("and");
+            if is_keyword("not") || (joins && after_space) || is_special(c) {
                 out.write_char('\\')?;
             }
             match c {

@@ -100,6 +100,9 @@ const VALID: &[(&str, &str)] = &[
     ("not f:{a:1}", "not f: { a: 1 }"),
     // Addresses are written shortest.
     ("source.ip:(10.1.2.3/8 or \"FE80::/10\")", "source.ip: (10.0.0.0/8 or \"fe80::/10\")"),
+    // A keyword at the end of a wildcard, where white space follows once it is printed.
+    ("f* or<1", r"f* \or < 1"),
+    (r"f:(*x \or and y* \and or z)", r"f: z or f: *x \or and f: y* \and"),
 ];
 
 /// Text, the code of the fault, its place, and words of its message.
