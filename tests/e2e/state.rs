@@ -18,6 +18,10 @@ fn what_is_no_state_is_refused_and_left_alone() {
         let input = repository("samples/cloudtrail");
         let done = run().arg("--state").arg(&path).arg(&input).fails(&[path.to_str().unwrap()]);
         assert_eq!(done.stdout, "", "nothing is told that could not be remembered");
+        let output = folder.write("alerts", "of an earlier run");
+        let write = run().arg("--output").arg(&output).arg("--state").arg(&path).arg(&input);
+        write.fails(&[path.to_str().unwrap()]);
+        assert_eq!(std::fs::read(&output).unwrap(), b"of an earlier run");
         call("explain").arg("--state").arg(&path).arg(&input).fails(&[path.to_str().unwrap()]);
         assert!(std::fs::read(&path).unwrap() == bytes, "the file is as it was");
     }

@@ -24,8 +24,7 @@ use std::sync::Arc;
 /// # Errors
 /// When inputs, rules or the state cannot be opened, or the output failed.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
-    let Setup { guests, found, output, format, .. } = run::set_up(&args.common)?;
-    let store = run::open_state(&args.common.state, true)?;
+    let Setup { guests, found, store, output, format, .. } = run::set_up(&args.common, true)?;
     let mut explainer = Explainer {
         guests,
         store,

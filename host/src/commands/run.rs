@@ -35,17 +35,20 @@ pub struct Setup {
     pub guests: Vec<Guest>,
     /// The inputs.
     pub found: Found,
+    /// The state.
+    pub store: Box<dyn Store>,
     /// Where alerts go.
     pub output: Output,
     /// How they are written.
     pub format: Format,
 }
 
-/// Opens rules, inputs and the output.
+/// Opens rules, inputs, the state and, last, the output: what an earlier run wrote there is emptied
+/// only when this one can begin.
 ///
 /// # Errors
 /// The first of them that cannot be opened, by name.
-pub fn set_up(common: &Common) -> anyhow::Result<Setup> {
+pub fn set_up(common: &Common, read_only: bool) -> anyhow::Result<Setup> {
     let found = find_inputs(&common.inputs)?;
     let runtime = Runtime::new()?;
     let artifacts = load_all(&runtime, &common.rules)?;
@@ -54,6 +57,7 @@ pub fn set_up(common: &Common) -> anyhow::Result<Setup> {
     for artifact in &artifacts {
         guests.push(Guest::new(&runtime, artifact, &tenant, settings.clone())?);
     }
+    let store = open_state(&common.state, read_only)?;
     let terminal = common.output.is_none() && std::io::stdout().is_terminal();
     let format = match common.format {
         FormatArg::Pretty => Format::Pretty,
@@ -71,7 +75,7 @@ pub fn set_up(common: &Common) -> anyhow::Result<Setup> {
             Output::stdout(format, colour, 80)
         }
     };
-    Ok(Setup { runtime, artifacts, guests, found, output, format })
+    Ok(Setup { runtime, artifacts, guests, found, store, output, format })
 }
 
 fn find_inputs(args: &[PathBuf]) -> anyhow::Result<Found> {
@@ -94,11 +98,7 @@ fn read_settings(path: Option<&Path>) -> anyhow::Result<(String, Option<String>)
     Ok((settings.tenant, Some(text)))
 }
 
-/// Opens the state.
-///
-/// # Errors
-/// When the file cannot be used, and why.
-pub fn open_state(path: &Path, read_only: bool) -> anyhow::Result<Box<dyn Store>> {
+fn open_state(path: &Path, read_only: bool) -> anyhow::Result<Box<dyn Store>> {
     if path.as_os_str() == "memory:" {
         return Ok(Box::new(Memory::default()));
     }
@@ -133,13 +133,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
 /// As [`run`].
 pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Ending> {
     let began = Instant::now();
-    let setup = set_up(&args.common)?;
+    let setup = set_up(&args.common, false)?;
     for (option, path) in [("--dead-letter", &args.dead_letter), ("--summary", &args.summary)] {
         if let Some(path) = path {
             setup.found.refuse_output(option, path)?;
         }
     }
-    let store = open_state(&args.common.state, false)?;
     let dead = match &args.dead_letter {
         Some(path) => Some(DeadLetter::create(path)?),
         None => None,
@@ -147,7 +146,7 @@ pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Endin
     let order = Order::Sorted(Sorter::new(DEFAULT_BUDGET));
     let mut collector =
         Collector::new(&setup.artifacts, setup.guests, order, now_ms(), args.on_error, dead);
-    let decider = Decider::new(store, setup.output, args.repeats == Repeats::Emit);
+    let decider = Decider::new(setup.store, setup.output, args.repeats == Repeats::Emit);
     let mut decider = decider;
     let result = read_all(args, &setup.found, &mut collector, &mut decider);
     let flow = match result {
