@@ -82,8 +82,8 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str) {
-        // Most texts stand as they are; in the others every eighth character is escaped.
-        if self.plain || self.dice.roll(6) > 0 {
+        // Most texts stand as they are; in the others every fourth character is escaped.
+        if self.plain || self.dice.roll(4) > 0 {
             self.out.push_str(&Value::from(text).to_string());
             return;
         }
@@ -92,7 +92,7 @@ impl Writer {
             let must = matches!(character, '"' | '\\' | '\0'..='\x1f');
             if character == '/' && self.dice.roll(2) == 0 {
                 self.out.push_str("\\/");
-            } else if must || self.dice.roll(8) == 0 {
+            } else if must || self.dice.roll(4) == 0 {
                 let upper = self.dice.roll(2) == 0;
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     let hex =

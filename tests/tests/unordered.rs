@@ -127,6 +127,13 @@ fn however_late_an_episode_alerts_or_is_said_to_be_beyond_memory() {
             let outcome: Value = serde_json::from_str(&said).expect("JSON");
             all.push((name, time));
             let (new, late) = (!list(&outcome, "alerts").is_empty(), outcome["late"] != 0);
+            if late {
+                // Two episodes are remembered, so what is older than them is older than a gap.
+                let mut newer: Vec<i64> =
+                    all.iter().filter(|(n, t)| *n == name && *t > time).map(|a| a.1).collect();
+                newer.sort_unstable();
+                prop_assert!(newer.windows(2).any(|pair| pair[1] - pair[0] > WINDOW_MS));
+            }
             if new || late {
                 noticed.push((name, time));
             }
