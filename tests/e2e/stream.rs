@@ -140,6 +140,18 @@ fn a_fault_in_a_stream_is_named_and_the_stream_goes_on() {
     failed.fails(&["standard input: line 1, byte 0"]);
 }
 
+/// Named, a pipe is read to its end and put in order as a file is, though it can be read only once.
+#[test]
+fn a_pipe_that_is_named_is_a_file() {
+    for name in ["lines-newest-first.ndjson.gz", "records.json.zst", "lookup-events.json"] {
+        let path = repository("tests/fixtures/envelopes").join(name);
+        let file = run().arg(&path).ok();
+        let pipe = run().arg("/dev/stdin").pipe(std::fs::read(&path).unwrap()).ok();
+        assert_eq!(pipe.stdout, file.stdout, "{name}");
+        assert_eq!(pipe.count("alerts"), 3, "{name}");
+    }
+}
+
 #[test]
 fn a_compressed_stream_is_a_stream() {
     for name in ["lines.ndjson.gz", "records.json.zst"] {
