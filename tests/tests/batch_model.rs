@@ -32,18 +32,18 @@ struct Input {
 fn runs() -> impl Strategy<Value = (Vec<Call>, Vec<Input>)> {
     let gap = prop_oneof![
         2 => Just(0),
-        2 => 1..DAY_MS / 1000,
-        1 => Just(WINDOW_MS / 1000 - 1),
-        2 => Just(WINDOW_MS / 1000),
-        2 => Just(WINDOW_MS / 1000 + 1),
-        1 => 1..40 * DAY_MS / 1000,
+        2 => 1..DAY_MS,
+        1 => Just(WINDOW_MS - 1),
+        2 => Just(WINDOW_MS),
+        2 => Just(WINDOW_MS + 1),
+        1 => 1..40 * DAY_MS,
     ];
     let who = prop_oneof![3 => Just(true), 1 => Just(false)];
     let calls = prop::collection::vec((call(), gap, who), 1..30).prop_map(|list| {
         let mut time_ms = 1_600_000_000_000;
         let mut calls: Vec<Call> = Vec::new();
         for (id, (call, gap, same)) in list.into_iter().enumerate() {
-            time_ms += gap * 1000;
+            time_ms += gap;
             let mut call = Call { time_ms, id: id as u32, ..call };
             // Often the caller of before again, and mostly a new stack.
             if let (true, Some(before)) = (same, calls.last()) {
