@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -88,12 +88,12 @@ fn runs() -> impl Strategy<Value = (Vec<Call>, Vec<Input>)> {
     })
 }
 
-fn arguments(folder: &Path, inputs: Vec<std::path::PathBuf>) -> RunArgs {
+fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
     RunArgs {
         common: Common {
             inputs,
             rules: Vec::new(),
-            state: "memory:".into(),
+            state: state.to_owned(),
             format: FormatArg::Ndjson,
             output: Some(folder.join("alerts")),
             settings: None,
@@ -109,13 +109,40 @@ fn arguments(folder: &Path, inputs: Vec<std::path::PathBuf>) -> RunArgs {
 }
 
 /// What a run gave: its alerts as lines, and its counts.
-fn run(folder: &Path, inputs: Vec<std::path::PathBuf>) -> (Vec<String>, Value) {
+fn run(args: &RunArgs) -> (Vec<String>, Value) {
     let mut told = Vec::new();
-    let ending = run_and_tell(&arguments(folder, inputs), &mut told);
+    let ending = run_and_tell(args, &mut told);
     ending.unwrap_or_else(|fault| panic!("{fault:#}\n{}", String::from_utf8_lossy(&told)));
-    let read = |name| std::fs::read_to_string(folder.join(name)).expect("the run wrote it");
-    let alerts = read("alerts").lines().map(str::to_owned).collect();
-    (alerts, serde_json::from_str(&read("summary")).expect("JSON"))
+    let read = |path: &Option<PathBuf>| {
+        std::fs::read_to_string(path.as_ref().expect("given")).expect("the run wrote it")
+    };
+    let alerts = read(&args.common.output).lines().map(str::to_owned).collect();
+    (alerts, serde_json::from_str(&read(&args.summary)).expect("JSON"))
+}
+
+/// Writes the inputs that hold anything.
+fn write_all(folder: &Path, calls: &[Call], inputs: &[Input]) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for (n, input) in inputs.iter().enumerate().filter(|(_, input)| !input.calls.is_empty()) {
+        let calls: Vec<Call> = input.calls.iter().map(|index| calls[*index].clone()).collect();
+        let path = folder.join(format!("input-{n}"));
+        std::fs::write(&path, file(&calls, input.form, input.shape, input.packed, input.style))
+            .expect("the folder takes it");
+        paths.push(path);
+    }
+    paths
+}
+
+/// The terms that the matching calls have, with their times.
+fn sightings<'c>(matched: impl Iterator<Item = &'c Call>) -> Vec<(String, i64)> {
+    let term = |call: &Call| {
+        Some((serde_json::json!([call.account, call.who.name()?]).to_string(), call.time_ms))
+    };
+    matched.filter_map(term).collect()
+}
+
+fn parsed(lines: &[String]) -> Vec<Value> {
+    lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 /// An alert's term and times: the event's, and the sighting before.
@@ -134,29 +161,16 @@ fn a_run_is_the_batch_meaning() {
     let (alerts_seen, again) = (Cell::new(0), Cell::new(0));
     check(150, runs(), |(calls, inputs)| {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut paths = Vec::new();
-        for (n, input) in inputs.iter().enumerate().filter(|(_, input)| !input.calls.is_empty()) {
-            let calls: Vec<Call> = input.calls.iter().map(|index| calls[*index].clone()).collect();
-            let path = folder.path().join(format!("input-{n}"));
-            std::fs::write(&path, file(&calls, input.form, input.shape, input.packed, input.style))
-                .expect("the folder takes it");
-            paths.push(path);
-        }
+        let mut paths = write_all(folder.path(), &calls, &inputs);
+        let memory = |paths| arguments(folder.path(), Path::new("memory:"), paths);
         let given: Vec<&Call> =
             inputs.iter().flat_map(|input| &input.calls).map(|index| &calls[*index]).collect();
         let matched: Vec<&&Call> = given.iter().filter(|call| call.creates_a_stack()).collect();
-        let sightings: Vec<(String, i64)> = matched
-            .iter()
-            .filter_map(|call| {
-                let term = serde_json::json!([call.account, call.who.name()?]).to_string();
-                Some((term, call.time_ms))
-            })
-            .collect();
-        let (lines, summary) = run(folder.path(), paths.clone());
+        let sightings = sightings(matched.iter().copied().copied());
+        let (lines, summary) = run(&memory(paths.clone()));
 
         // The alerts, their order and what they say.
-        let parsed: Vec<Value> =
-            lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let parsed = parsed(&lines);
         let mut facts: Vec<_> = parsed.iter().map(facts).collect();
         prop_assert!(facts.is_sorted_by_key(|(_, time, _)| *time), "alerts come in order of time");
         facts.sort();
@@ -187,18 +201,63 @@ fn a_run_is_the_batch_meaning() {
 
         // The inputs in another order: the same alerts with the same ids.
         paths.reverse();
-        let (turned, _) = run(folder.path(), paths);
-        let ids = |lines: &[String]| -> Vec<String> {
-            let id = |line: &String| {
-                let alert: Value = serde_json::from_str(line).expect("JSON");
-                alert["kibana.alert.uuid"].to_string()
-            };
-            lines.iter().map(id).collect()
+        let (turned, _) = run(&memory(paths));
+        let ids = |alerts: &[Value]| -> Vec<String> {
+            alerts.iter().map(|alert| alert["kibana.alert.uuid"].to_string()).collect()
         };
-        prop_assert_eq!(ids(&turned), ids(&lines));
+        prop_assert_eq!(ids(&self::parsed(&turned)), ids(&parsed));
         alerts_seen.set(alerts_seen.get() + lines.len());
         again.set(again.get() + expected.iter().filter(|(_, _, before)| before.is_some()).count());
         Ok(())
     });
     assert!(alerts_seen.get() > 100 && again.get() > 20, "the cases are too tame");
+}
+
+/// What a state must still know: a sighting before may be forgotten after its time to live.
+fn kept((term, time, before): (String, i64, Option<i64>)) -> (String, i64, Option<i64>) {
+    let to_live = firstseen_rule::state::time_to_live_ms(WINDOW_MS);
+    (term, time, before.filter(|before| time - before < to_live))
+}
+
+#[test]
+fn a_state_file_joins_runs_into_one() {
+    let (alerts_seen, repeats) = (Cell::new(0), Cell::new(0));
+    check(60, (runs(), 1..4usize), |((calls, mut inputs), parts)| {
+        // The calls in order of time, in so many runs; in each run as they come.
+        let share = calls.len().div_ceil(parts);
+        inputs.resize(parts, inputs[0].clone());
+        for (part, input) in inputs.iter_mut().enumerate() {
+            input.calls = (part * share..((part + 1) * share).min(calls.len())).rev().collect();
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = write_all(folder.path(), &calls, &inputs);
+        let state = folder.path().join("state");
+        let mut lines: Vec<String> = Vec::new();
+        for path in &paths {
+            lines.extend(run(&arguments(folder.path(), &state, vec![path.clone()])).0);
+        }
+        let matched = calls.iter().filter(|call| call.creates_a_stack());
+        let mut facts: Vec<_> = parsed(&lines).iter().map(|alert| kept(facts(alert))).collect();
+        facts.sort();
+        let mut expected: Vec<_> = batch(&sightings(matched)).into_iter().map(kept).collect();
+        expected.sort();
+        prop_assert_eq!(facts, expected);
+        // All of it again: what comes out has come out before, with the same id, and byte for byte
+        // unless the sighting before was forgotten in between.
+        let again = RunArgs { repeats: Repeats::Emit, ..arguments(folder.path(), &state, paths) };
+        let again = run(&again).0;
+        let id = |line: &String| parsed(std::slice::from_ref(line))[0]["kibana.alert.uuid"].clone();
+        for line in &again {
+            let before = lines.iter().find(|before| id(before) == id(line));
+            let Some(before) = before else { return Err(TestCaseError::fail(line.clone())) };
+            let both = parsed(&[before.clone(), line.clone()]);
+            let (one, two) = (self::facts(&both[0]), self::facts(&both[1]));
+            prop_assert_eq!(kept(one.clone()), kept(two.clone()));
+            prop_assert!(before == line || one != two);
+        }
+        alerts_seen.set(alerts_seen.get() + lines.len());
+        repeats.set(repeats.get() + again.len());
+        Ok(())
+    });
+    assert!(alerts_seen.get() > 50 && repeats.get() > 50, "the cases are too tame");
 }
