@@ -26,15 +26,31 @@ impl Dice {
 /// The value as text without line breaks; seed 0 is serde_json's own compact form.
 #[must_use]
 pub fn write(value: &Value, seed: u64) -> String {
-    let mut writer = Writer { out: String::new(), dice: Dice::new(seed), plain: seed == 0 };
+    let escapes = if seed == 0 { Escapes::Needed } else { ESCAPES[(seed % 4) as usize] };
+    let mut writer =
+        Writer { out: String::new(), dice: Dice::new(seed), plain: seed == 0, escapes };
     writer.value(value);
     writer.out
 }
+
+/// Which characters of a document are escaped.
+#[derive(Clone, Copy, PartialEq)]
+enum Escapes {
+    /// Only what has to be.
+    Needed,
+    /// Slashes as well, as some writers do.
+    Slashes,
+    /// Any character of some texts.
+    Any,
+}
+
+const ESCAPES: [Escapes; 4] = [Escapes::Any, Escapes::Needed, Escapes::Any, Escapes::Slashes];
 
 struct Writer {
     out: String,
     dice: Dice,
     plain: bool,
+    escapes: Escapes,
 }
 
 impl Writer {
@@ -83,8 +99,10 @@ impl Writer {
 
     fn text(&mut self, text: &str) {
         // Most texts stand as they are; in the others every fourth character is escaped.
-        if self.plain || self.dice.roll(4) > 0 {
-            self.out.push_str(&Value::from(text).to_string());
+        if self.escapes != Escapes::Any || self.dice.roll(4) > 0 {
+            let text = Value::from(text).to_string();
+            let slashes = self.escapes == Escapes::Slashes;
+            self.out.push_str(&if slashes { text.replace('/', "\\/") } else { text });
             return;
         }
         self.out.push('"');
@@ -120,6 +138,7 @@ mod tests {
         for text in &texts {
             assert_eq!(serde_json::from_str::<Value>(text).unwrap(), value, "{text}");
         }
-        assert!(texts.iter().any(|text| text.contains("\\u00")));
+        let some = |part| texts.iter().any(|text| text.contains(part));
+        assert!(some("\\u00") && some("\\/") && some("x/"));
     }
 }
