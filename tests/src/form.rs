@@ -71,7 +71,7 @@ pub fn packed() -> impl Strategy<Value = Packed> {
     prop_oneof![2 => Just(Packed::Plain), 1 => Just(Packed::Gzip), 1 => Just(Packed::Zstd)]
 }
 
-/// The file. The shape is for forms that leave it open; the style is that of [`write`].
+/// The file. The shape is for forms that leave it open; the style is that of [`write()`].
 #[must_use]
 pub fn file(calls: &[Call], form: Form, shape: Shape, packed: Packed, style: u64) -> Vec<u8> {
     let shaped = || calls.iter().map(|call| shape.of(call)).collect::<Vec<_>>();
