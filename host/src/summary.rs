@@ -143,8 +143,8 @@ impl Summary {
         );
         note(
             self.too_many_terms,
-            "matched event has more than 256 terms: it was not judged",
-            "matched events have more than 256 terms: they were not judged",
+            "matched event has more terms than are judged (256, 8 MiB)",
+            "matched events have more terms than are judged (256, 8 MiB)",
         );
         note(
             self.excepted,
@@ -313,7 +313,7 @@ mod tests {
   2 matched events are dated in the future: they were not judged
   1 event left the hold early, memory for it was full: its order is not certain
   1 term is older than all the state remembers: it was not judged
-  1 matched event has more than 256 terms: it was not judged
+  1 matched event has more terms than are judged (256, 8 MiB)
   1 matched event was taken out by an exception
   2 events could not be read
   2 dead letters were written: what was skipped is in them

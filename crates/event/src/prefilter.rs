@@ -74,8 +74,8 @@ impl Prefilter {
         self.search(lines, from, false)
     }
 
-    /// The same for a buffer without a single backslash, where no literal can be disguised: one
-    /// search less.
+    /// The same without the search for disguises, for callers who hand each line that holds a
+    /// backslash to [`passes`](Self::passes) besides: few do.
     #[must_use]
     pub fn next_plain(&self, lines: &[u8], from: usize) -> Option<Range<usize>> {
         self.search(lines, from, true)

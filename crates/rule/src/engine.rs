@@ -7,6 +7,7 @@
 use crate::alert::{self, About};
 use crate::fields::{Asks, EventDoc, Slot};
 use crate::identity;
+use crate::key::{Key, KeyHasher};
 use crate::plan::{Plan, RulePlan};
 use crate::settings::Settings;
 use crate::shorten::Copied;
@@ -18,7 +19,7 @@ use firstseen_abi::{
 use firstseen_event::{Ask, EventError, Fields, Prefilter, Read, Reader, Scratch, looks_whole};
 use firstseen_kql::Query;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasherDefault;
 
 /// How deep an event may stand in strings inside strings.
 const MAX_INNER: u8 = 4;
@@ -298,11 +299,11 @@ impl Engine {
     pub fn decide(&self, request: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         let request = DecideRequest::read(request)?;
         let malformed = |what| Malformed { what, at: 0 };
-        let mut known: HashMap<&[u8], usize, BuildHasherDefault<DefaultHasher>> =
+        let mut known: HashMap<Key<'_>, usize, BuildHasherDefault<KeyHasher>> =
             HashMap::with_capacity_and_hasher(request.keys.len(), BuildHasherDefault::default());
         let mut states: Vec<Slate> = Vec::with_capacity(request.keys.len());
         for (index, prior) in request.keys.iter().enumerate() {
-            known.insert(prior.key, index);
+            known.insert(Key(prior.key), index);
             states.push(Slate::new(prior.value));
         }
         let mut texts: Vec<(u32, u16, OutcomeKind, String)> = Vec::new();
@@ -312,7 +313,7 @@ impl Engine {
             let place = u32::try_from(index).unwrap_or(u32::MAX);
             let mut copied = Copied::new(*event, item.terms().count());
             for (number, term) in (0u16..).zip(item.terms()) {
-                let at = *known.get(term.key).ok_or(malformed("key of a term"))?;
+                let at = *known.get(&Key(term.key)).ok_or(malformed("key of a term"))?;
                 let slate = states.get_mut(at).ok_or(malformed("key of a term"))?;
                 if let Some((kind, text)) =
                     self.decide_term(rule, ready, item, term.values, &mut copied, slate)

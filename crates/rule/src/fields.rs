@@ -35,7 +35,10 @@ impl Asks {
                 let ask = self.place(Ask::Objects(path.clone()));
                 let mut asks = Self::default();
                 let slots = asks.slots(inner);
-                Slot::Objects { ask, inner: Box::new(Inner { reader: asks.object_reader(), slots }) }
+                Slot::Objects {
+                    ask,
+                    inner: Box::new(Inner { reader: asks.object_reader(), slots }),
+                }
             }
         }
     }

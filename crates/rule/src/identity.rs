@@ -8,28 +8,53 @@ use firstseen_event::{Fields, Value};
 
 /// A hash over tagged, length-prefixed parts.
 #[derive(Debug, Clone)]
-pub struct Parts(Vec<u8>);
+pub struct Parts {
+    /// The first parts, which are all that most things have.
+    near: [u8; NEAR],
+    len: usize,
+    /// The parts behind them.
+    far: Vec<u8>,
+}
+
+/// Bytes that need no allocation.
+const NEAR: usize = 256;
 
 impl Parts {
     /// Starts; the purpose keeps hashes for different uses apart.
     #[must_use]
     pub fn new(purpose: &str) -> Self {
-        let mut parts = Self(Vec::with_capacity(256));
+        let mut parts = Self { near: [0; NEAR], len: 0, far: Vec::new() };
         parts.add(b'p', purpose.as_bytes());
         parts
     }
 
     /// Adds a part. They are gathered first: hashed at once they take a third of the time.
     pub fn add(&mut self, tag: u8, bytes: &[u8]) {
-        self.0.push(tag);
-        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.0.extend_from_slice(bytes);
+        self.push(&[tag]);
+        self.push(&(bytes.len() as u64).to_le_bytes());
+        self.push(bytes);
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        match self.near.get_mut(self.len..end) {
+            Some(room) if self.far.is_empty() => {
+                room.copy_from_slice(bytes);
+                self.len = end;
+            }
+            _ => self.far.extend_from_slice(bytes),
+        }
     }
 
     /// The hash.
     #[must_use]
     pub fn finish(&self) -> [u8; 16] {
-        let hash = blake3::hash(&self.0);
+        let near = self.near.get(..self.len).unwrap_or_default();
+        let hash = if self.far.is_empty() {
+            blake3::hash(near)
+        } else {
+            blake3::Hasher::new().update(near).update(&self.far).finalize()
+        };
         let mut out = [0; 16];
         for (to, from) in out.iter_mut().zip(hash.as_bytes()) {
             *to = *from;
@@ -127,6 +152,22 @@ mod tests {
         b.add(b's', b"bc");
         assert_ne!(a.finish(), b.finish());
         assert_ne!(Parts::new("x").finish(), Parts::new("y").finish());
+    }
+
+    #[test]
+    fn many_and_long_parts_hash_as_one_text() {
+        for sizes in [[10, 20, 30], [200, 30, 40], [1, 300, 5], [240, 7, 1000]] {
+            let mut parts = Parts::new("x");
+            let mut whole = vec![b'p', 1, 0, 0, 0, 0, 0, 0, 0, b'x'];
+            for size in sizes {
+                let bytes = vec![b'v'; size];
+                parts.add(b's', &bytes);
+                whole.push(b's');
+                whole.extend_from_slice(&(size as u64).to_le_bytes());
+                whole.extend_from_slice(&bytes);
+            }
+            assert_eq!(parts.finish()[..], blake3::hash(&whole).as_bytes()[..16]);
+        }
     }
 
     #[test]

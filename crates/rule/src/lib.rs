@@ -35,6 +35,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod fields;
 pub mod identity;
+mod key;
 pub mod plan;
 pub mod settings;
 mod shorten;

@@ -162,8 +162,11 @@ impl TermState {
         if full && self.episodes.iter().all(|e| time_ms < e.first_ms) {
             return Verdict::LateBeyondMemory;
         }
-        let earlier = self.episodes.iter().map(|e| e.last_ms).filter(|last| *last < time_ms);
-        let previous_ms = earlier.max();
+        // A sighting that a store may have forgotten is not named: an alert is the same whether its
+        // value was still there or not.
+        let kept = time_to_live_ms(window_ms);
+        let named = |last: &i64| *last < time_ms && time_ms.saturating_sub(*last) < kept;
+        let previous_ms = self.episodes.iter().map(|e| e.last_ms).filter(named).max();
         let at = self.episodes.partition_point(|e| e.first_ms < time_ms);
         let alerted = vec![Alerted { identity: *identity, previous_ms }];
         self.episodes.insert(at, Episode { first_ms: time_ms, last_ms: time_ms, alerted });
@@ -263,6 +266,16 @@ mod tests {
         assert_eq!(s.sight(150, &id(4), W), Verdict::New { previous_ms: Some(100) });
         let kept: Vec<_> = s.episodes().iter().map(|e| e.first_ms).collect();
         assert_eq!(kept, [150, 200]);
+    }
+
+    #[test]
+    fn a_sighting_that_a_store_may_have_forgotten_is_not_named() {
+        let ttl = time_to_live_ms(W);
+        for (after, previous_ms) in [(ttl - 1, Some(100)), (ttl, None)] {
+            let mut s = TermState::default();
+            s.sight(100, &id(1), W);
+            assert_eq!(s.sight(100 + after, &id(2), W), Verdict::New { previous_ms });
+        }
     }
 
     #[test]

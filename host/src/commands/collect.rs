@@ -5,9 +5,11 @@
 //! It searches the required literals that the artifacts declare, so that an event which cannot
 //! match never crosses into a guest; such an event is only checked for its frame and its UTF-8.
 
+use super::text::{Texts, reference};
 use crate::deadletter::DeadLetter;
 use crate::guest::batch::Sort;
 use crate::guest::{Artifact, Batch, CallError, Guest};
+use crate::input::Source;
 use crate::order::{Hold, Record, Sorter};
 use crate::place::Where;
 use crate::say::say;
@@ -57,8 +59,20 @@ pub struct Collector {
     dead: Option<DeadLetter>,
     file: Arc<str>,
     batch: Batch,
-    places: Vec<Place>,
+    spots: Vec<Spot>,
     named: u64,
+    /// The files whose texts need not be carried.
+    pub texts: Texts,
+    /// The present one among them.
+    again: Option<u32>,
+}
+
+/// Where an event of the batch stands.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    place: Place,
+    /// Its text stands at the place as it is.
+    as_is: bool,
 }
 
 impl Collector {
@@ -86,14 +100,17 @@ impl Collector {
             dead,
             file: Arc::from("-"),
             batch: Batch::default(),
-            places: Vec::new(),
+            spots: Vec::new(),
             named: 0,
+            texts: Texts::default(),
+            again: None,
         }
     }
 
     /// Begins an input.
-    pub fn begin(&mut self, file: Arc<str>) {
-        self.file = file;
+    pub fn begin(&mut self, source: &Source) {
+        self.file = Arc::clone(&source.name);
+        self.again = source.readable_again().and_then(|path| self.texts.add(path.to_path_buf()));
         self.tally.files += 1;
     }
 
@@ -123,9 +140,15 @@ impl Collector {
         Ok(())
     }
 
-    fn take(&mut self, place: Place, event: &[u8]) -> ControlFlow<()> {
+    /// Takes a line of the input; its place is that of the line.
+    fn take_line(&mut self, mut place: Place, line: &[u8]) -> ControlFlow<()> {
+        place.offset += (line.len() - line.trim_ascii_start().len()) as u64;
+        self.take(place, line.trim_ascii(), true)
+    }
+
+    fn take(&mut self, place: Place, event: &[u8], as_is: bool) -> ControlFlow<()> {
         self.batch.push(event);
-        self.places.push(place);
+        self.spots.push(Spot { place, as_is });
         if self.batch.is_full() { self.cross() } else { ControlFlow::Continue(()) }
     }
 
@@ -153,7 +176,7 @@ impl Collector {
         self.guests = guests;
         self.batch = batch;
         self.batch.clear();
-        self.places.clear();
+        self.spots.clear();
         self.flow()
     }
 
@@ -199,7 +222,7 @@ impl Collector {
             return ControlFlow::Continue(());
         }
         // The guest says what is wrong with it, in the same words as of any other.
-        self.take(place, line)
+        self.take(place, line, false)
     }
 
     fn all_lines(
@@ -211,7 +234,7 @@ impl Collector {
         let mut start = 0;
         for end in ends {
             let line = chunk.get(start..end).unwrap_or_default();
-            self.take(place, line.trim_ascii())?;
+            self.take_line(place, line)?;
             place.line += 1;
             place.offset += line.len() as u64;
             start = end;
@@ -240,24 +263,18 @@ impl Collector {
         chunk: &[u8],
         ends: impl Iterator<Item = usize>,
     ) -> ControlFlow<()> {
-        let texture = Texture::of(chunk);
-        let utf8 = texture.ascii || is_utf8(chunk);
-        let search = |filter: &Prefilter, from| {
-            if texture.backslash {
-                filter.next(chunk, from)
-            } else {
-                filter.next_plain(chunk, from)
-            }
-        };
-        let mut candidate = search(&self.prefilter, 0);
+        let mut candidate = self.prefilter.next_plain(chunk, 0);
         let mut start = 0;
         for end in ends {
             let line = chunk.get(start..end).unwrap_or_default();
+            let texture = Texture::of(line);
             if candidate.as_ref().is_some_and(|range| range.start < end) {
-                self.take(place, line.trim_ascii())?;
-                candidate = search(&self.prefilter, end);
+                self.take_line(place, line)?;
+                candidate = self.prefilter.next_plain(chunk, end);
+            } else if texture.backslash && self.prefilter.passes(line) {
+                self.take_line(place, line)?;
             } else {
-                self.pass_by(place, line, utf8)?;
+                self.pass_by(place, line, texture.ascii)?;
             }
             place.line += 1;
             place.offset += line.len() as u64;
@@ -285,7 +302,7 @@ impl Sink for Collector {
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
         self.tally.bytes += text.len() as u64;
         if self.prefilter.passes_all() || self.prefilter.passes(text) {
-            return self.take(place, text);
+            return self.take(place, text, false);
         }
         self.pass_by(place, text, false)
     }
@@ -314,7 +331,14 @@ struct Sorting<'c> {
 
 impl Sorting<'_> {
     fn place(&self, event: usize) -> Place {
-        self.to.places.get(event).copied().unwrap_or(Place { offset: 0, line: 0, record: None })
+        let nowhere = Place { offset: 0, line: 0, record: None };
+        self.to.spots.get(event).map_or(nowhere, |spot| spot.place)
+    }
+
+    /// Where the event's text can be read again.
+    fn reference(&self, event: usize, len: u32) -> Option<[u8; 17]> {
+        let spot = self.to.spots.get(event).filter(|spot| spot.as_is)?;
+        Some(reference(self.to.again?, spot.place.offset, len))
     }
 }
 
@@ -326,9 +350,11 @@ impl Sort for Sorting<'_> {
         match item.kind {
             ItemKind::Matched => {
                 let rule = (self.artifact as u32) << 16 | u32::from(item.rule);
+                let again = self.reference(event, item.len);
                 let result = match &mut self.to.order {
                     Order::Sorted(sorter) => {
-                        sorter.push_parts(item.time_ms, item.identity, rule, item.raw, raw)
+                        let kept = again.as_ref().map_or(raw, |reference| reference.as_slice());
+                        sorter.push_parts(item.time_ms, item.identity, rule, item.raw, kept)
                     }
                     Order::Held(hold) => {
                         hold.push(Record {

@@ -4,6 +4,7 @@
 //! to the store. An alert is written and flushed before the state that knows it is committed: after
 //! a crash it comes again, byte for byte the same, and none is lost.
 
+use super::text::Texts;
 use crate::guest::{CallError, Guest};
 use crate::order::Record;
 use crate::output::{Output, OutputError};
@@ -33,6 +34,8 @@ pub enum Flow {
 pub struct Decider {
     store: Box<dyn Store>,
     output: Output,
+    /// The files in which texts stand that were not carried.
+    pub texts: Texts,
     /// Whether an alert that was given before is given again.
     emit_repeats: bool,
     pending: Vec<Record>,
@@ -58,6 +61,7 @@ impl Decider {
         Self {
             store,
             output,
+            texts: Texts::default(),
             emit_repeats,
             pending: Vec::new(),
             pending_bytes: 0,
@@ -206,13 +210,27 @@ impl Decider {
         };
         if !wanted.is_empty() {
             request.clear_items();
+            let mut lost = None;
             for (index, at) in part.iter().enumerate() {
                 let Some(record) = records.get(*at) else { continue };
-                if wanted.contains(&(index as u32)) {
-                    request.item(&record.item, &record.event);
-                } else {
+                if !wanted.contains(&(index as u32)) {
                     request.item_alone(&record.item);
+                    continue;
                 }
+                match self.texts.resolve(&record.event, &record.item, guest) {
+                    Ok(text) => request.item(&record.item, &text),
+                    Err(reason) => {
+                        lost = Some((*at, reason));
+                        break;
+                    }
+                }
+            }
+            // The others are judged without it: it counts as not read.
+            if let Some((lost, reason)) = lost {
+                let text = format!("text_lost: {reason}");
+                told.push(Told { record: lost, kind: OutcomeKind::Error, text });
+                let rest: Vec<usize> = part.iter().copied().filter(|at| *at != lost).collect();
+                return self.ask(guest, records, &rest, tally, told);
             }
             out = match guest.decide(&request) {
                 Ok(out) => out,

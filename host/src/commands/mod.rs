@@ -8,6 +8,7 @@
 //! | `run`: events to alerts | [`run`] |
 //! | events to ordered matches | [`collect`] |
 //! | ordered matches to alerts and state | [`decide`] |
+//! | the text of a matched event, or where it stands | [`text`] |
 //! | `explain`: why, event by event | [`explain`] |
 //! | `build`: rule.toml to an artifact | [`build`] |
 
@@ -15,7 +16,9 @@ pub mod build;
 pub mod collect;
 pub mod decide;
 pub mod explain;
+mod paths;
 pub mod run;
+pub mod text;
 
 /// How a command ended, when it was no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 use super::Ending;
 use super::collect::{Collector, Order};
 use super::decide::{Decider, Flow};
+use super::paths;
 use crate::cli::{Common, FormatArg, Repeats, RunArgs};
 use crate::deadletter::DeadLetter;
 use crate::guest::{Artifact, Guest, Runtime, load_all};
@@ -133,6 +134,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
 /// As [`run`].
 pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Ending> {
     let began = Instant::now();
+    let Common { output, state, rules, settings, .. } = &args.common;
+    let mut written = vec![("--state", Some(state)), ("--output", output.as_ref())];
+    written.push(("--dead-letter", args.dead_letter.as_ref()));
+    written.push(("--summary", args.summary.as_ref()));
+    let read = rules.iter().chain(settings).map(PathBuf::as_path);
+    paths::refuse_collisions(&written, &read.collect::<Vec<_>>())?;
     let setup = set_up(&args.common, false)?;
     for (option, path) in [("--dead-letter", &args.dead_letter), ("--summary", &args.summary)] {
         if let Some(path) = path {
@@ -193,7 +200,7 @@ fn read_all(
         if collector.fault.is_some() {
             break;
         }
-        collector.begin(source.name.clone());
+        collector.begin(source);
         let result = source.read(options, collector, &mut |at| progress.read(at));
         // What came before a fault counts, and comes before it.
         let flow = collector.end();
@@ -208,6 +215,7 @@ fn read_all(
     progress.clear();
     let held = Order::Held(Hold::new(args.hold, DEFAULT_BUDGET));
     if let Order::Sorted(sorter) = std::mem::replace(&mut collector.order, held) {
+        decider.texts = std::mem::take(&mut collector.texts);
         for record in sorter.finish().context("matched events could not be put in order")? {
             let record = record.context("matched events could not be put in order")?;
             let (guests, tally) = (&mut collector.guests, &mut collector.tally);
@@ -234,7 +242,7 @@ fn read_stream(
     collector: &mut Collector,
     decider: &mut Decider,
 ) -> anyhow::Result<Flow> {
-    collector.begin(source.name.clone());
+    collector.begin(source);
     let stream = RefCell::new(Stream { collector, decider, flow: Flow::Open });
     // Between two reads nothing waits: what one read brought is decided before the next.
     let result = source.read(options, &mut Shared(&stream), &mut |_| stream.borrow_mut().hand_on());

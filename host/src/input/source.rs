@@ -3,11 +3,12 @@
 //! In: a file, a pipe or standard input. Out: its unpacked bytes, cut into events by crate
 //! envelope. Whatever goes wrong, the events before it were handed on.
 use super::feed::Feed;
+use super::unpack::{MAGIC, Packing, recognise};
 use crate::place::input_name;
 use firstseen_envelope::{Options, Sink, Splitter};
 use std::fs::File;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -122,6 +123,17 @@ impl Source {
     #[must_use]
     pub fn input(&self) -> &Input {
         &self.input
+    }
+
+    /// The path, if this is a file that can be read again at any place: none that is packed, and no
+    /// pipe.
+    #[must_use]
+    pub fn readable_again(&self) -> Option<&Path> {
+        let Input::File(path) = &self.input else { return None };
+        self.bytes?;
+        let mut first = Vec::new();
+        File::open(path).ok()?.take(MAGIC as u64).read_to_end(&mut first).ok()?;
+        (recognise(&first) == Packing::Plain).then_some(path)
     }
 
     /// Hands every event to `sink`, until it breaks. `progress` hears, after each block, how many
