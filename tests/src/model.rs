@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+const DAY_MS: i64 = 86_400_000;
 /// Ten days, the flagship's window, in milliseconds.
-pub const WINDOW_MS: i64 = 10 * 86_400_000;
+pub const WINDOW_MS: i64 = 10 * DAY_MS;
 
 /// A term is new at a time when the last sighting before it is over a window ago. Gives each new
 /// time of each term with that sighting, in order; sightings come in any order, and repeatedly.
@@ -16,7 +17,9 @@ pub fn batch<T: Ord + Clone>(sightings: &[(T, i64)]) -> Vec<(T, i64, Option<i64>
     for (term, time) in sorted {
         let before = last.insert(term.clone(), time);
         if before.is_none_or(|before| time - before > WINDOW_MS) {
-            new.push((term, time, before));
+            // Named only while a store has to keep it: two windows and a week.
+            let named = before.filter(|before| time - before < 2 * WINDOW_MS + 7 * DAY_MS);
+            new.push((term, time, named));
         }
     }
     new
@@ -33,5 +36,8 @@ mod tests {
             [("b", 5), ("a", 2 * w), ("a", 0), ("a", w), ("a", 3 * w + 1), ("a", 3 * w + 1)];
         let new = [("a", 0, None), ("b", 5, None), ("a", 3 * w + 1, Some(2 * w))];
         assert_eq!(batch(&sightings), new);
+        let long = 2 * w + 7 * DAY_MS;
+        let new = [("a", 0, None), ("a", long - 1, Some(0)), ("a", 2 * long - 1, None)];
+        assert_eq!(batch(&[("a", 0), ("a", long - 1), ("a", 2 * long - 1)]), new);
     }
 }
