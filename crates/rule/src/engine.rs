@@ -1,25 +1,18 @@
-//! The rules of one artifact, ready to run: the two steps `keys` and `decide`.
+//! The rules of one artifact, ready to run, and step one: `keys`.
 //!
-//! In: a plan and settings; then buffers of events, and requests with prior values. Out: results in
-//! the layouts of crate abi. It never calls a store and never keeps anything from call to call
+//! In: a plan and settings; then buffers of events. Out: results in the layout of crate abi. It
+//! never calls a store and never keeps anything from call to call
 //! except room to work in.
 
-use crate::alert::{self, About};
+use crate::alert;
 use crate::fields::{Asks, EventDoc, Slot};
 use crate::identity;
-use crate::key::{Key, KeyHasher};
 use crate::plan::{Plan, RulePlan};
 use crate::settings::Settings;
-use crate::shorten::Copied;
-use crate::state::{TermState, Verdict, time_to_live_ms};
 use crate::term::{self, Kind, Terms};
-use firstseen_abi::{
-    DecideRequest, Decision, Item, ItemKind, KeysWriter, Malformed, Outcome, OutcomeKind, Write,
-};
+use firstseen_abi::{ItemKind, KeysWriter, Malformed};
 use firstseen_event::{Ask, EventError, Fields, Prefilter, Read, Reader, Scratch, looks_whole};
 use firstseen_kql::Query;
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 
 /// How deep an event may stand in strings inside strings.
 const MAX_INNER: u8 = 4;
@@ -50,7 +43,7 @@ pub(crate) struct Ready {
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) plan: Plan,
-    settings: Settings,
+    pub(crate) settings: Settings,
     reader: Reader,
     prefilter: Prefilter,
     pub(crate) ready: Vec<Ready>,
@@ -240,11 +233,11 @@ impl Engine {
                 }
                 _ => {}
             }
+            let rule = u16::try_from(index).unwrap_or(u16::MAX);
             let keys: Vec<String> = terms.iter().map(|t| t.key(&ready.prefix)).collect();
             let terms = terms.iter().zip(&keys);
             let terms =
                 terms.map(|(t, key)| firstseen_abi::Term { key: key.as_bytes(), values: &t.json });
-            let rule = u16::try_from(index).unwrap_or(u16::MAX);
             writer.item(kind, rule, pair(place), time_ms, &identity, &text, terms);
         }
     }
@@ -290,148 +283,6 @@ impl Engine {
                 (ItemKind::TooManyTerms, text, Vec::new())
             }
         }
-    }
-
-    /// Step two: what the matched events mean, given the prior values of their keys.
-    ///
-    /// # Errors
-    /// [`Malformed`] when the bytes are not a request for these rules.
-    pub fn decide(&self, request: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let request = DecideRequest::read(request)?;
-        let malformed = |what| Malformed { what, at: 0 };
-        let mut known: HashMap<Key<'_>, usize, BuildHasherDefault<KeyHasher>> =
-            HashMap::with_capacity_and_hasher(request.keys.len(), BuildHasherDefault::default());
-        let mut states: Vec<Slate> = Vec::with_capacity(request.keys.len());
-        for (index, prior) in request.keys.iter().enumerate() {
-            known.insert(Key(prior.key), index);
-            states.push(Slate::new(prior.value));
-        }
-        let mut texts: Vec<(u32, u16, OutcomeKind, String)> = Vec::new();
-        for (index, (item, event)) in request.items.iter().enumerate() {
-            let rule = self.plan.rules.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
-            let ready = self.ready.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
-            let place = u32::try_from(index).unwrap_or(u32::MAX);
-            let mut copied = Copied::new(*event, item.terms().count());
-            for (number, term) in (0u16..).zip(item.terms()) {
-                let at = *known.get(&Key(term.key)).ok_or(malformed("key of a term"))?;
-                let slate = states.get_mut(at).ok_or(malformed("key of a term"))?;
-                if let Some((kind, text)) =
-                    self.decide_term(rule, ready, item, term.values, &mut copied, slate)
-                {
-                    texts.push((place, number, kind, text));
-                }
-            }
-        }
-        let mut values = Vec::new();
-        for (index, slate) in states.iter().enumerate() {
-            if let Some((value, ttl_ms)) = slate.write() {
-                values.push((u32::try_from(index).unwrap_or(u32::MAX), value, ttl_ms));
-            }
-        }
-        let writes =
-            values.iter().map(|(key, value, ttl_ms)| Write { key: *key, value, ttl_ms: *ttl_ms });
-        let outcomes = texts.iter().map(|(item, term, kind, text)| Outcome {
-            item: *item,
-            term: *term,
-            kind: *kind,
-            text,
-        });
-        Decision { writes: writes.collect(), outcomes: outcomes.collect() }.write(out);
-        Ok(())
-    }
-
-    /// Takes one term of one event into its state. `None`: it was seen before.
-    pub(crate) fn decide_term(
-        &self,
-        rule: &RulePlan,
-        ready: &Ready,
-        item: &Item<'_>,
-        term: &str,
-        copied: &mut Copied<'_>,
-        slate: &mut Slate,
-    ) -> Option<(OutcomeKind, String)> {
-        let state = match &mut slate.state {
-            Ok(state) => state,
-            Err(fault) => return Some((OutcomeKind::Error, format!("bad_state: {fault}"))),
-        };
-        let mut next = state.clone();
-        let verdict = next.sight(item.time_ms, &item.identity, rule.window_ms);
-        let (kind, previous_ms) = match verdict {
-            Verdict::Seen => {
-                slate.keep(next, rule, term);
-                return None;
-            }
-            Verdict::LateBeyondMemory => {
-                return Some((OutcomeKind::LateBeyondMemory, String::new()));
-            }
-            Verdict::New { .. }
-                if self.settings.learn_until_ms.is_some_and(|t| item.time_ms < t) =>
-            {
-                next.unalert(&item.identity);
-                slate.keep(next, rule, term);
-                return Some((OutcomeKind::Learned, String::new()));
-            }
-            Verdict::New { previous_ms } => (OutcomeKind::Alert, previous_ms),
-            Verdict::Repeat { previous_ms } => (OutcomeKind::Repeat, previous_ms),
-        };
-        let document = match copied.document() {
-            Some(Ok(document)) => document,
-            Some(Err(reason)) => return Some((OutcomeKind::Error, reason.to_owned())),
-            None => {
-                // As if it had alerted, so that the other items are judged as they will be.
-                slate.keep(next, rule, term);
-                return Some((OutcomeKind::NeedsEvent, String::new()));
-            }
-        };
-        let about = About {
-            rule,
-            fingerprint: &ready.fingerprint,
-            time_ms: item.time_ms,
-            identity: &item.identity,
-            term,
-            previous_ms,
-            shortened_from: document.shortened_from,
-        };
-        match alert::render(document.fields.clone(), &about) {
-            // The state is kept only with its alert.
-            Ok(text) => {
-                if kind == OutcomeKind::Alert {
-                    slate.keep(next, rule, term);
-                }
-                Some((kind, text))
-            }
-            Err(reason) => Some((OutcomeKind::Error, format!("alert: {reason}"))),
-        }
-    }
-}
-
-/// A key's state while a batch is decided.
-#[derive(Debug)]
-pub(crate) struct Slate {
-    state: Result<TermState, crate::state::StateError>,
-    changed: Option<(String, i64)>,
-}
-
-impl Slate {
-    pub(crate) fn new(value: Option<&[u8]>) -> Self {
-        let state = value.map_or_else(|| Ok(TermState::default()), TermState::read);
-        Self { state, changed: None }
-    }
-
-    fn keep(&mut self, state: TermState, rule: &RulePlan, term: &str) {
-        if self.state.as_ref() == Ok(&state) {
-            return;
-        }
-        self.state = Ok(state);
-        if self.changed.is_none() {
-            self.changed = Some((term.to_owned(), time_to_live_ms(rule.window_ms)));
-        }
-    }
-
-    /// The new value and its time to live, if it changed.
-    pub(crate) fn write(&self) -> Option<(Vec<u8>, i64)> {
-        let (Ok(state), Some((term, ttl_ms))) = (&self.state, &self.changed) else { return None };
-        Some((state.write(term), *ttl_ms))
     }
 }
 

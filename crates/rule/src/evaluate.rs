@@ -4,7 +4,8 @@
 //! object. Each term stands alone: its write is done before its outcome counts, and a lost race is
 //! read and decided again, a bounded number of times.
 
-use crate::engine::{Engine, Framing, Slate};
+use crate::decide::Slate;
+use crate::engine::{Engine, Framing};
 use crate::shorten::Copied;
 use firstseen_abi::{Item, ItemKind, Keys, OutcomeKind};
 

@@ -11,7 +11,8 @@
 //! | event -> asked fields -> does the query match | [`fields`] |
 //! | event -> identity, terms, keys | [`identity`], [`term`] |
 //! | prior state + sighting -> what it means | [`state`] |
-//! | all of it for one event or a batch | [`engine`] |
+//! | the rules made ready; events -> items | [`engine`] |
+//! | items and prior values -> writes and outcomes | `decide` |
 //! | the two steps as one, over a store | [`evaluate`] |
 //! | the alert's document | [`alert`] |
 //! | a large event, made small for its alerts | `shorten` |
@@ -30,6 +31,7 @@
 )]
 
 pub mod alert;
+mod decide;
 pub mod engine;
 pub mod evaluate;
 pub mod explain;

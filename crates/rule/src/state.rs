@@ -148,18 +148,25 @@ impl TermState {
         out
     }
 
-    /// Takes one more sighting and says what it means. Both ends of the window count: exactly one
-    /// window ago is still seen. The state changes unless the verdict is a repeat or late.
+    /// Takes one more sighting and says what it means: [`judge`](Self::judge) and
+    /// [`take`](Self::take) in one.
     pub fn sight(&mut self, time_ms: i64, identity: &[u8; 16], window_ms: i64) -> Verdict {
-        let alerts = self.episodes.iter().flat_map(|e| &e.alerted);
-        if let Some(alert) = alerts.into_iter().find(|a| a.identity == *identity) {
+        let verdict = self.judge(time_ms, identity, window_ms);
+        self.take(time_ms, identity, window_ms, verdict);
+        verdict
+    }
+
+    /// What a sighting means. Both ends of the window count: exactly one window ago is still seen.
+    #[must_use]
+    pub fn judge(&self, time_ms: i64, identity: &[u8; 16], window_ms: i64) -> Verdict {
+        let mut alerts = self.episodes.iter().flat_map(|e| &e.alerted);
+        if let Some(alert) = alerts.find(|a| a.identity == *identity) {
             return Verdict::Repeat { previous_ms: alert.previous_ms };
         }
-        if self.merge(time_ms, window_ms) {
+        if self.episodes.iter().any(|e| e.reaches(time_ms, window_ms)) {
             return Verdict::Seen;
         }
-        let full = self.episodes.len() >= EPISODES;
-        if full && self.episodes.iter().all(|e| time_ms < e.first_ms) {
+        if self.episodes.len() >= EPISODES && self.episodes.iter().all(|e| time_ms < e.first_ms) {
             return Verdict::LateBeyondMemory;
         }
         // A sighting that a store may have forgotten is not named: an alert is the same whether its
@@ -167,13 +174,32 @@ impl TermState {
         let kept = time_to_live_ms(window_ms);
         let named = |last: &i64| *last < time_ms && time_ms.saturating_sub(*last) < kept;
         let previous_ms = self.episodes.iter().map(|e| e.last_ms).filter(named).max();
-        let at = self.episodes.partition_point(|e| e.first_ms < time_ms);
-        let alerted = vec![Alerted { identity: *identity, previous_ms }];
-        self.episodes.insert(at, Episode { first_ms: time_ms, last_ms: time_ms, alerted });
-        if self.episodes.len() > EPISODES {
-            self.episodes.remove(0);
-        }
         Verdict::New { previous_ms }
+    }
+
+    /// Takes a sighting in, of which `verdict` was said; whether anything changed. Repeats and late
+    /// ones change nothing.
+    pub fn take(
+        &mut self,
+        time_ms: i64,
+        identity: &[u8; 16],
+        window_ms: i64,
+        verdict: Verdict,
+    ) -> bool {
+        match verdict {
+            Verdict::Repeat { .. } | Verdict::LateBeyondMemory => false,
+            Verdict::Seen => self.merge(time_ms, window_ms),
+            Verdict::New { previous_ms } => {
+                let at = self.episodes.partition_point(|e| e.first_ms < time_ms);
+                let alerted = vec![Alerted { identity: *identity, previous_ms }];
+                let new = Episode { first_ms: time_ms, last_ms: time_ms, alerted };
+                self.episodes.insert(at, new);
+                if self.episodes.len() > EPISODES {
+                    self.episodes.remove(0);
+                }
+                true
+            }
+        }
     }
 
     /// Forgets that this event alerted: it was learned, and must not repeat an alert.
@@ -183,37 +209,28 @@ impl TermState {
         }
     }
 
-    /// Joins the episodes whose window holds the time; whether there was one.
+    /// Joins the episodes whose window holds the time; whether anything changed.
     fn merge(&mut self, time_ms: i64, window_ms: i64) -> bool {
-        let mut joined: Option<Episode> = None;
-        let mut at = 0;
-        for (index, episode) in std::mem::take(&mut self.episodes).into_iter().enumerate() {
-            let from = episode.first_ms.saturating_sub(window_ms);
-            let to = episode.last_ms.saturating_add(window_ms);
-            if time_ms < from || time_ms > to {
-                self.episodes.push(episode);
-                continue;
-            }
-            let whole = match joined.take() {
-                None => {
-                    at = self.episodes.len().min(index);
-                    episode
-                }
-                Some(mut older) => {
-                    older.last_ms = older.last_ms.max(episode.last_ms);
-                    older.alerted.extend(episode.alerted);
-                    let beyond = older.alerted.len().saturating_sub(ALERTS);
-                    older.alerted.drain(..beyond);
-                    older
-                }
-            };
-            joined = Some(whole);
-        }
-        let Some(mut whole) = joined else { return false };
-        whole.first_ms = whole.first_ms.min(time_ms);
-        whole.last_ms = whole.last_ms.max(time_ms);
-        self.episodes.insert(at, whole);
+        let mut reached = self.episodes.iter_mut().filter(|e| e.reaches(time_ms, window_ms));
+        let Some(first) = reached.next() else { return false };
+        let before = (first.first_ms, first.last_ms);
+        first.first_ms = before.0.min(time_ms);
+        first.last_ms = before.1.max(time_ms);
+        let Some(second) = reached.next() else { return before != (first.first_ms, first.last_ms) };
+        first.last_ms = first.last_ms.max(second.last_ms);
+        first.alerted.append(&mut second.alerted);
+        let beyond = first.alerted.len().saturating_sub(ALERTS);
+        first.alerted.drain(..beyond);
+        self.episodes.truncate(1);
         true
+    }
+}
+
+impl Episode {
+    /// Whether a sighting at this time belongs to it.
+    const fn reaches(&self, time_ms: i64, window_ms: i64) -> bool {
+        time_ms >= self.first_ms.saturating_sub(window_ms)
+            && time_ms <= self.last_ms.saturating_add(window_ms)
     }
 }
 

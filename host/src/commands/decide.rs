@@ -13,7 +13,8 @@ use crate::state::Store;
 use crate::summary::Summary;
 use anyhow::{Context, anyhow};
 use firstseen_abi::{Cursor, Decision, Item, MAX_VALUE, OutcomeKind, RequestWriter};
-use std::collections::{HashMap, HashSet};
+use foldhash::fast::RandomState;
+use std::collections::HashSet;
 
 /// Events decided in one crossing, and bytes of them.
 const BATCH_EVENTS: usize = 1024;
@@ -175,7 +176,7 @@ impl Decider {
     ) -> anyhow::Result<Result<(), CallError>> {
         let mut request = RequestWriter::default();
         let mut keys: Vec<&[u8]> = Vec::new();
-        let mut known: HashMap<&[u8], ()> = HashMap::new();
+        let mut known: HashSet<&[u8], RandomState> = HashSet::default();
         let mut terms = 0u64;
         for at in part {
             let Some(record) = records.get(*at) else { continue };
@@ -187,7 +188,7 @@ impl Decider {
             };
             for term in item.terms() {
                 terms += 1;
-                if known.insert(term.key, ()).is_none() {
+                if known.insert(term.key) {
                     if !guest.owns(term.key) {
                         let what = "a key outside the rule's own prefix".to_owned();
                         return Ok(Err(CallError::Contract(what)));

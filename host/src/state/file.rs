@@ -11,6 +11,7 @@
 //! ```
 //! The index knows only the hour, so that refreshing a term seldom has to move its entry.
 use super::{StateError, Store};
+use foldhash::fast::RandomState;
 use redb::backends::FileBackend;
 use redb::{
     Builder, Database, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
@@ -45,7 +46,7 @@ pub struct Redb {
     handle: Handle,
     /// What is committed, as of the last commit. `None` only where reopening it failed.
     terms: Option<ReadOnlyTable<Bytes, Bytes>>,
-    pending: HashMap<Box<[u8]>, Row>,
+    pending: HashMap<Box<[u8]>, Row, RandomState>,
     now_ms: i64,
 }
 
@@ -123,7 +124,7 @@ impl Redb {
 
     fn new(path: String, handle: Handle) -> Result<Self, StateError> {
         let mut state =
-            Self { path, handle, terms: None, pending: HashMap::new(), now_ms: i64::MIN };
+            Self { path, handle, terms: None, pending: HashMap::default(), now_ms: i64::MIN };
         state.terms = Some(state.open_terms()?);
         Ok(state)
     }
@@ -214,7 +215,7 @@ impl Store for Redb {
 /// One durable transaction: everything that waits, and some of what has expired.
 fn write(
     database: &Database,
-    pending: &HashMap<Box<[u8]>, Row>,
+    pending: &HashMap<Box<[u8]>, Row, RandomState>,
     now_ms: i64,
 ) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;

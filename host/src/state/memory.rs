@@ -3,6 +3,7 @@
 //! In and out: keys and values. It removes what has expired whenever it has doubled, so that its
 //! size follows the terms that are alive.
 use super::{StateError, Store};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 /// Below so many keys it is not worth looking for expired ones.
@@ -11,7 +12,7 @@ const SMALL: usize = 1 << 14;
 /// A store that is gone when the process ends.
 #[derive(Debug)]
 pub struct Memory {
-    terms: HashMap<Box<[u8]>, Row>,
+    terms: HashMap<Box<[u8]>, Row, RandomState>,
     now_ms: i64,
     sweep_at: usize,
 }
@@ -24,7 +25,7 @@ struct Row {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { terms: HashMap::new(), now_ms: i64::MIN, sweep_at: SMALL }
+        Self { terms: HashMap::default(), now_ms: i64::MIN, sweep_at: SMALL }
     }
 }
 
