@@ -116,6 +116,7 @@ impl Sort for Same<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guest::{Artifact, FLAGSHIP, Runtime};
 
     #[test]
     fn a_reference_is_told_from_a_text_and_read_back() {
@@ -123,6 +124,55 @@ mod tests {
         assert_eq!(parse(&made), Some((7, 1 << 40, 4711)));
         assert_eq!(parse(b"{\"seventeen\":1234}"), None);
         assert_eq!(parse(b""), None);
+    }
+
+    /// Keeps what a guest says of the one event.
+    #[derive(Default)]
+    struct Said(Vec<u8>);
+
+    impl Sort for Said {
+        fn item(&mut self, _: usize, item: &Item<'_>) {
+            self.0 = item.raw.to_vec();
+        }
+        fn failed(&mut self, _: usize, _: &CallError) {}
+    }
+
+    #[test]
+    fn a_file_that_changed_gives_no_text() {
+        let event = |user: &str| {
+            format!(
+                r#"{{"eventVersion":"1.08","eventID":"1","eventTime":"2025-01-01T00:00:00Z","eventSource":"cloudformation.amazonaws.com","eventName":"CreateStack","recipientAccountId":"111122223333","userIdentity":{{"type":"IAMUser","userName":"{user}"}}}}"#
+            )
+        };
+        let runtime = Runtime::new().unwrap();
+        let artifact = Artifact::new(&runtime, "flagship".to_owned(), FLAGSHIP).unwrap();
+        let mut guest = Guest::new(&runtime, &artifact, "default", None).unwrap();
+        let (one, other) = (event("alice"), event("mallo"));
+        let mut batch = Batch::default();
+        batch.push(b"{}");
+        batch.push(one.as_bytes());
+        let mut said = Said::default();
+        batch.keys(&mut guest, 0, &mut said);
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let kept = reference(0, 1, u32::try_from(one.len()).unwrap());
+        for (content, ok) in [(&one, true), (&other, false)] {
+            std::fs::write(&path, format!(" {content}")).unwrap();
+            let mut texts = Texts::default();
+            texts.add(path.clone());
+            let text = texts.resolve(&kept, &said.0, &mut guest);
+            assert_eq!(text.is_ok(), ok, "{text:?}");
+            if let Err(reason) = text {
+                assert!(reason.contains("the file changed"), "{reason}");
+            }
+        }
+        std::fs::write(&path, " {").unwrap();
+        let mut texts = Texts::default();
+        texts.add(path);
+        assert!(texts.resolve(&kept, &said.0, &mut guest).is_err());
+        let carried = texts.resolve(one.as_bytes(), &said.0, &mut guest).unwrap();
+        assert_eq!(carried, one.as_bytes());
     }
 
     #[test]
