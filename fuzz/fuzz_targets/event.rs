@@ -102,7 +102,9 @@ fn compare(fields: &Fields<'_>, document: &serde_json::Value) {
     }
     // A pattern sees both values of a key that comes twice, the naive reading only the last.
     let mut seen = found(fields, PLAIN.len() + OTHERS.len() + 2);
-    for value in sorted(leaves.iter().filter(|(path, _)| path.starts_with('a')).map(|(_, v)| v)) {
+    // Names over 1,024 bytes fit no pattern.
+    let fits = |path: &str| path.starts_with('a') && path.len() <= 1024;
+    for value in sorted(leaves.iter().filter(|(path, _)| fits(path)).map(|(_, v)| v)) {
         let place = seen.iter().position(|seen| *seen == value);
         seen.swap_remove(place.unwrap_or_else(|| panic!("no {value} in a* of {document}")));
     }
