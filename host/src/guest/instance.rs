@@ -10,7 +10,7 @@ use super::runtime::{Runtime, deadline_ticks, plain};
 use anyhow::{Context, bail};
 use firstseen_abi::{ABI_VERSION, RequestWriter, unpack};
 use thiserror::Error;
-use wasmtime::{Engine, InstancePre, Linker, Memory, Store, StoreLimitsBuilder, Trap, TypedFunc};
+use wasmtime::{InstancePre, Linker, Memory, Store, StoreLimitsBuilder, Trap, TypedFunc};
 
 /// The most memory that a guest may have.
 const MEMORY_LIMIT: usize = 192 << 20;
@@ -36,7 +36,8 @@ pub enum CallError {
 
 /// One guest: an artifact's instance, replaced when it has to be.
 pub struct Guest {
-    engine: Engine,
+    /// Its clock ends this guest's calls: it has to run as long as the guest is there.
+    runtime: Runtime,
     pre: InstancePre<Data>,
     prefixes: Vec<String>,
     settings: Option<String>,
@@ -75,8 +76,8 @@ impl Guest {
             .with_context(|| format!("rule {}", artifact.name))?;
         let prefixes =
             artifact.meta.rules.iter().map(|r| format!("{tenant}:{}", r.key_prefix)).collect();
-        let engine = runtime.engine.clone();
-        let mut guest = Self { engine, pre, prefixes, settings, live: None, kv: None };
+        let runtime = runtime.clone();
+        let mut guest = Self { runtime, pre, prefixes, settings, live: None, kv: None };
         guest.start().with_context(|| format!("rule {}", artifact.name))?;
         Ok(guest)
     }
@@ -118,7 +119,7 @@ impl Guest {
             prefixes: self.prefixes.clone(),
             log: Vec::new(),
         };
-        let mut store = Store::new(&self.engine, data);
+        let mut store = Store::new(&self.runtime.engine, data);
         store.limiter(|data| &mut data.limits);
         store.set_epoch_deadline(deadline_ticks(0));
         let instance = self.pre.instantiate(&mut store).map_err(plain)?;

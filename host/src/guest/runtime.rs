@@ -18,12 +18,18 @@ const BASE_TICKS: u64 = 500;
 const BYTES_PER_TICK_BLOCK: u64 = 65_536;
 const TICKS_PER_BLOCK: u64 = 10;
 
-/// wasmtime and its clock.
+/// wasmtime and its clock, which runs as long as one of its clones is there.
+#[derive(Clone)]
 pub struct Runtime {
     /// The engine that all modules of this process share.
     pub engine: Engine,
+    _clock: Arc<Clock>,
+}
+
+/// The thread that moves the epoch.
+struct Clock {
     stop: Arc<AtomicBool>,
-    clock: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Runtime {
@@ -39,25 +45,32 @@ impl Runtime {
         let engine = Engine::new(&config)
             .map_err(plain)
             .context("WebAssembly cannot run on this machine")?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let (clock_engine, clock_stop) = (engine.clone(), Arc::clone(&stop));
-        let clock = std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-            while !clock_stop.load(Ordering::Relaxed) {
-                std::thread::park_timeout(TICK);
-                clock_engine.increment_epoch();
-            }
-        })?;
-        Ok(Self { engine, stop, clock: Some(clock) })
+        let clock = Clock::start(engine.clone())?;
+        Ok(Self { engine, _clock: Arc::new(clock) })
     }
 }
 
-impl Drop for Runtime {
+impl Clock {
+    fn start(engine: Engine) -> anyhow::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::park_timeout(TICK);
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Clock {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(clock) = self.clock.take() {
-            clock.thread().unpark();
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             // The thread only counts: there is nothing to learn from how it ended.
-            let _ = clock.join();
+            let _ = thread.join();
         }
     }
 }
