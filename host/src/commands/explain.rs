@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// # Errors
 /// When inputs, rules or the state cannot be opened, or the output failed.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
-    let Setup { guests, found, store, output, format, .. } = run::set_up(&args.common, true)?;
+    let Setup { guests, found, store, output, format, .. } = run::set_up(&args.common, true, &[])?;
     let mut explainer = Explainer {
         guests,
         store,

@@ -28,8 +28,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What `run` and `explain` begin with.
 pub struct Setup {
-    /// Keeps the clock that ends calls.
-    pub runtime: Runtime,
     /// The artifacts.
     pub artifacts: Vec<Artifact>,
     /// One guest for each.
@@ -45,12 +43,26 @@ pub struct Setup {
 }
 
 /// Opens rules, inputs, the state and, last, the output: what an earlier run wrote there is emptied
-/// only when this one can begin.
+/// only when this one can begin. `written` are the other options that name a file to write.
 ///
 /// # Errors
-/// The first of them that cannot be opened, by name.
-pub fn set_up(common: &Common, read_only: bool) -> anyhow::Result<Setup> {
+/// The first of them that cannot be opened, by name; a file that would be two things at once.
+pub fn set_up(
+    common: &Common,
+    read_only: bool,
+    written: &[(&str, Option<&PathBuf>)],
+) -> anyhow::Result<Setup> {
     let found = find_inputs(&common.inputs)?;
+    let mut outputs = vec![("--output", common.output.as_ref())];
+    outputs.extend_from_slice(written);
+    for (option, path) in &outputs {
+        if let Some(path) = path {
+            found.refuse_output(option, path)?;
+        }
+    }
+    outputs.insert(0, ("--state", Some(&common.state)));
+    let read: Vec<_> = common.rules.iter().chain(&common.settings).map(PathBuf::as_path).collect();
+    paths::refuse_collisions(&outputs, &read)?;
     let runtime = Runtime::new()?;
     let artifacts = load_all(&runtime, &common.rules)?;
     let (tenant, settings) = read_settings(common.settings.as_deref())?;
@@ -67,16 +79,13 @@ pub fn set_up(common: &Common, read_only: bool) -> anyhow::Result<Setup> {
         FormatArg::Auto => Format::Ndjson,
     };
     let output = match &common.output {
-        Some(path) => {
-            found.refuse_output("--output", path)?;
-            Output::file(path, format)?
-        }
+        Some(path) => Output::file(path, format)?,
         None => {
             let colour = terminal && std::env::var_os("NO_COLOR").is_none();
             Output::stdout(format, colour, 80)
         }
     };
-    Ok(Setup { runtime, artifacts, guests, found, store, output, format })
+    Ok(Setup { artifacts, guests, found, store, output, format })
 }
 
 fn find_inputs(args: &[PathBuf]) -> anyhow::Result<Found> {
@@ -134,18 +143,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
 /// As [`run`].
 pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Ending> {
     let began = Instant::now();
-    let Common { output, state, rules, settings, .. } = &args.common;
-    let mut written = vec![("--state", Some(state)), ("--output", output.as_ref())];
-    written.push(("--dead-letter", args.dead_letter.as_ref()));
-    written.push(("--summary", args.summary.as_ref()));
-    let read = rules.iter().chain(settings).map(PathBuf::as_path);
-    paths::refuse_collisions(&written, &read.collect::<Vec<_>>())?;
-    let setup = set_up(&args.common, false)?;
-    for (option, path) in [("--dead-letter", &args.dead_letter), ("--summary", &args.summary)] {
-        if let Some(path) = path {
-            setup.found.refuse_output(option, path)?;
-        }
-    }
+    let written =
+        [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
+    let setup = set_up(&args.common, false, &written)?;
     let dead = match &args.dead_letter {
         Some(path) => Some(DeadLetter::create(path)?),
         None => None,
@@ -153,8 +153,7 @@ pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Endin
     let order = Order::Sorted(Sorter::new(DEFAULT_BUDGET));
     let mut collector =
         Collector::new(&setup.artifacts, setup.guests, order, now_ms(), args.on_error, dead);
-    let decider = Decider::new(setup.store, setup.output, args.repeats == Repeats::Emit);
-    let mut decider = decider;
+    let mut decider = Decider::new(setup.store, setup.output, args.repeats == Repeats::Emit);
     let result = read_all(args, &setup.found, &mut collector, &mut decider);
     let flow = match result {
         Ok(flow) => flow,
