@@ -189,33 +189,20 @@ pub fn of_event(fields: &Fields<'_>, slots: &[Slot]) -> Terms {
 /// The term of an event that has one value in each field, as nearly all do: the same as
 /// [`combination`] gives, with less room taken.
 fn single(fields: &Fields<'_>, slots: &[Slot]) -> Option<Term> {
-    let mut parts = Parts::new("term");
-    let mut json = String::with_capacity(64);
-    json.push('[');
+    let mut tuple = Tuple::new();
     for slot in slots {
         let mut values = fields.values(slot.ask);
-        let part = part(values.next()?, slot.kind);
-        if values.next().is_some() {
-            return None;
-        }
-        parts.add(part.tag, part.canonical.as_bytes());
-        if json.len() > 1 {
-            json.push(',');
-        }
-        push_json(&mut json, &part);
-        if json.len() > MAX_TERM_BYTES {
+        tuple.push(&part(values.next()?, slot.kind));
+        if values.next().is_some() || tuple.json.len() > MAX_TERM_BYTES {
             return None;
         }
     }
-    json.push(']');
-    Some(Term { hash: parts.finish(), json })
+    Some(tuple.finish())
 }
 
 /// The combination of that number; the last field runs fastest.
 fn combination(columns: &[Vec<Part<'_>>], number: usize, product: usize) -> Term {
-    let mut parts = Parts::new("term");
-    let mut json = String::with_capacity(64);
-    json.push('[');
+    let mut tuple = Tuple::new();
     let mut block = product;
     let mut rest = number;
     for column in columns {
@@ -223,15 +210,37 @@ fn combination(columns: &[Vec<Part<'_>>], number: usize, product: usize) -> Term
         let at = rest.checked_div(block).unwrap_or(0);
         rest = rest.checked_rem(block).unwrap_or(0);
         if let Some(part) = column.get(at) {
-            parts.add(part.tag, part.canonical.as_bytes());
-            if json.len() > 1 {
-                json.push(',');
-            }
-            push_json(&mut json, part);
+            tuple.push(part);
         }
     }
-    json.push(']');
-    Term { hash: parts.finish(), json }
+    tuple.finish()
+}
+
+/// A term while its values are put together.
+struct Tuple {
+    parts: Parts,
+    json: String,
+}
+
+impl Tuple {
+    fn new() -> Self {
+        let mut json = String::with_capacity(64);
+        json.push('[');
+        Self { parts: Parts::new("term"), json }
+    }
+
+    fn push(&mut self, part: &Part<'_>) {
+        self.parts.add(part.tag, part.canonical.as_bytes());
+        if self.json.len() > 1 {
+            self.json.push(',');
+        }
+        push_json(&mut self.json, part);
+    }
+
+    fn finish(mut self) -> Term {
+        self.json.push(']');
+        Term { hash: self.parts.finish(), json: self.json }
+    }
 }
 
 #[cfg(test)]

@@ -200,18 +200,19 @@ impl Decider {
             }
             request.item_alone(&record.item);
         }
-        let mut out = match guest.decide(&request) {
-            Ok(out) => out,
+        let answer = match guest.decide(&request) {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut decision = match check(&answer, keys.len(), part.len()) {
+            Ok(decision) => decision,
             Err(error) => return Ok(Err(error)),
         };
         // Most events were seen before, and their texts never cross again.
-        let wanted = match check(&out, keys.len(), part.len()) {
-            Ok(decision) => wanted(&decision),
-            Err(what) => return Ok(Err(CallError::Contract(what))),
-        };
+        let wanted = wanted(&decision);
+        let with_texts;
         if !wanted.is_empty() {
             request.clear_items();
-            let mut lost = None;
             for (index, at) in part.iter().enumerate() {
                 let Some(record) = records.get(*at) else { continue };
                 if !wanted.contains(&(index as u32)) {
@@ -220,31 +221,27 @@ impl Decider {
                 }
                 match self.texts.resolve(&record.event, &record.item, guest) {
                     Ok(text) => request.item(&record.item, &text),
+                    // The others are judged without it: it counts as not read.
                     Err(reason) => {
-                        lost = Some((*at, reason));
-                        break;
+                        let text = format!("text_lost: {reason}");
+                        told.push(Told { record: *at, kind: OutcomeKind::Error, text });
+                        let rest: Vec<usize> = part.iter().copied().filter(|r| r != at).collect();
+                        return self.ask(guest, records, &rest, tally, told);
                     }
                 }
             }
-            // The others are judged without it: it counts as not read.
-            if let Some((lost, reason)) = lost {
-                let text = format!("text_lost: {reason}");
-                told.push(Told { record: lost, kind: OutcomeKind::Error, text });
-                let rest: Vec<usize> = part.iter().copied().filter(|at| *at != lost).collect();
-                return self.ask(guest, records, &rest, tally, told);
-            }
-            out = match guest.decide(&request) {
-                Ok(out) => out,
+            with_texts = match guest.decide(&request) {
+                Ok(answer) => answer,
                 Err(error) => return Ok(Err(error)),
             };
-        }
-        let decision = match check(&out, keys.len(), part.len()) {
-            Ok(decision) => decision,
-            Err(what) => return Ok(Err(CallError::Contract(what))),
-        };
-        if !self::wanted(&decision).is_empty() {
-            let what = "an event was asked for that had been given".to_owned();
-            return Ok(Err(CallError::Contract(what)));
+            decision = match check(&with_texts, keys.len(), part.len()) {
+                Ok(decision) => decision,
+                Err(error) => return Ok(Err(error)),
+            };
+            if !self::wanted(&decision).is_empty() {
+                let what = "an event was asked for that had been given".to_owned();
+                return Ok(Err(CallError::Contract(what)));
+            }
         }
         for write in &decision.writes {
             if let Some(key) = keys.get(write.key as usize) {
@@ -304,24 +301,25 @@ fn wanted(decision: &Decision<'_>) -> HashSet<u32> {
 }
 
 /// Reads a decision and checks what it points at.
-fn check(out: &[u8], keys: usize, items: usize) -> Result<Decision<'_>, String> {
+fn check(out: &[u8], keys: usize, items: usize) -> Result<Decision<'_>, CallError> {
+    let broken = |what: &str| CallError::Contract(what.to_owned());
     let decision = Decision::read(out).map_err(|e| match e {
-        Ok(status) => format!("status {status}"),
-        Err(fault) => fault.to_string(),
+        Ok(status) => broken(&format!("status {status}")),
+        Err(fault) => broken(&fault.to_string()),
     })?;
     for write in &decision.writes {
         if write.key as usize >= keys || write.value.len() > MAX_VALUE {
-            return Err("a write to no key, or of a value that is too long".to_owned());
+            return Err(broken("a write to no key, or of a value that is too long"));
         }
     }
     for outcome in &decision.outcomes {
         if outcome.item as usize >= items {
-            return Err("an outcome of no event".to_owned());
+            return Err(broken("an outcome of no event"));
         }
         let alert = matches!(outcome.kind, OutcomeKind::Alert | OutcomeKind::Repeat);
         let json = || serde_json::from_str::<serde::de::IgnoredAny>(outcome.text);
         if alert && (outcome.text.contains('\n') || json().is_err()) {
-            return Err("an alert that is not one line of JSON".to_owned());
+            return Err(broken("an alert that is not one line of JSON"));
         }
     }
     Ok(decision)
