@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Tree, leaves, object, tree, write};
-use firstseen_event::{Prefilter, looks_whole};
+use firstseen_event::{Prefilter, Texture, looks_whole};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -21,6 +21,28 @@ fn found<'l>(filter: &Prefilter, lines: &'l str) -> Vec<&'l str> {
     while let Some(line) = filter.next(lines.as_bytes(), from) {
         from = line.end + 1;
         found.push(&lines[line]);
+    }
+    assert_eq!(found_line_by_line(filter, lines), found, "{lines}");
+    found
+}
+
+/// The same, as a caller finds them who looks at every line anyway.
+fn found_line_by_line<'l>(filter: &Prefilter, lines: &'l str) -> Vec<&'l str> {
+    let mut found = Vec::new();
+    let mut candidate = filter.next_plain(lines.as_bytes(), 0);
+    let mut start = 0;
+    for line in lines.split_inclusive('\n') {
+        let end = start + line.len();
+        let text = line.strip_suffix('\n').unwrap_or(line);
+        let texture = Texture::of(line.as_bytes());
+        assert_eq!(texture, Texture { ascii: line.is_ascii(), backslash: line.contains('\\') });
+        if candidate.as_ref().is_some_and(|range| range.start < end) {
+            found.push(text);
+            candidate = filter.next_plain(lines.as_bytes(), end);
+        } else if texture.backslash && filter.passes(text.as_bytes()) {
+            found.push(text);
+        }
+        start = end;
     }
     found
 }
