@@ -6,11 +6,11 @@
 use crate::condition::{self, Bound, Condition};
 use crate::error::{Fault, SyntaxError, shown};
 use crate::query::{FieldRef, Node, Query, count, intern};
-use crate::syntax::{Clause, Field, Literal, Tree};
+use crate::syntax::{Clause, Field, Literal, Spanned, Tree, Typed};
 use crate::types::{FieldType, field_type};
 
 /// Compiles the tree of `text`.
-pub(crate) fn compile(text: &str, tree: &Tree<Clause>) -> Result<Query, Fault> {
+pub(crate) fn compile(text: &str, tree: &Typed) -> Result<Query, Fault> {
     let mut scope = Scope { text, prefix: String::new(), fields: vec![] };
     let meaning = scope.query(tree)?;
     let mut nodes = vec![];
@@ -34,12 +34,12 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    fn query(&mut self, tree: &Tree<Clause>) -> Result<Tree<Leaf>, Fault> {
+    fn query(&mut self, tree: &Typed) -> Result<Tree<Leaf>, Fault> {
         Ok(match tree {
             Tree::And(items) => Tree::and(self.queries(items)?),
             Tree::Or(items) => Tree::or(self.queries(items)?),
             Tree::Not(item) => Tree::negate(self.query(item)?),
-            Tree::Leaf(clause) => self.clause(clause)?,
+            Tree::Leaf(clause) => self.clause(&clause.leaf)?,
         })
     }
 
@@ -70,7 +70,7 @@ impl Scope<'_> {
         })
     }
 
-    fn queries(&mut self, items: &[Tree<Clause>]) -> Result<Vec<Tree<Leaf>>, Fault> {
+    fn queries(&mut self, items: &[Typed]) -> Result<Vec<Tree<Leaf>>, Fault> {
         items.iter().map(|item| self.query(item)).collect()
     }
 
@@ -88,11 +88,11 @@ impl Scope<'_> {
         &mut self,
         field: &Field,
         kind: FieldType,
-        tree: &Tree<Literal>,
+        tree: &Tree<Spanned<Literal>>,
     ) -> Result<Tree<Leaf>, Fault> {
         Ok(match tree {
             Tree::Leaf(literal) => {
-                let condition = condition::of_literal(self.text, kind, literal)?;
+                let condition = condition::of_literal(self.text, kind, &literal.leaf)?;
                 self.leaf(field, vec![condition])
             }
             Tree::Not(item) => Tree::negate(self.values(field, kind, item)?),
@@ -107,7 +107,7 @@ impl Scope<'_> {
                 for item in items {
                     match item {
                         Tree::Leaf(literal) => {
-                            conditions.push(condition::of_literal(self.text, kind, literal)?);
+                            conditions.push(condition::of_literal(self.text, kind, &literal.leaf)?);
                         }
                         other => others.push(self.values(field, kind, other)?),
                     }

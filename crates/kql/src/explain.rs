@@ -50,6 +50,44 @@ impl Query {
     }
 }
 
+impl Query {
+    /// Whether each clause holds for an event by itself, whatever `not` stands before it and
+    /// whatever the others say: what coverage counts. Each value of a list is a clause of its own,
+    /// a nested query is one. The order is that of [`Query::clauses`].
+    #[must_use]
+    pub fn truths(&self, doc: &dyn Doc) -> Vec<bool> {
+        let mut truths = vec![];
+        for nodes in leaves(&self.nodes) {
+            match nodes.first() {
+                Some(Node::Is { field, conditions }) => truths.extend(
+                    conditions.iter().map(|c| doc.any(*field as usize, &mut |v| c.met_by(v))),
+                ),
+                _ => truths.push(holds(nodes, doc)),
+            }
+        }
+        truths
+    }
+}
+
+/// The nodes that are clauses, each at the start of the rest of the list; not what is below a
+/// nested one, nor what is true of every event.
+pub(crate) fn leaves(nodes: &[Node]) -> impl Iterator<Item = &[Node]> {
+    let mut rest = nodes;
+    std::iter::from_fn(move || {
+        loop {
+            let here = rest;
+            let (node, after) = here.split_first()?;
+            match node {
+                Node::Nested { .. } => rest = after.get(node.below()..).unwrap_or(&[]),
+                _ => rest = after,
+            }
+            if matches!(node, Node::Is { .. } | Node::Nested { .. }) {
+                return Some(here);
+            }
+        }
+    })
+}
+
 /// Evaluates the tree at the start of `nodes`, the opposite of it if `negated`, and appends the
 /// clauses that decided.
 fn decide(

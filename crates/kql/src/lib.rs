@@ -9,6 +9,7 @@
 //! text --lexer, parser--> syntax tree --compile--> Query (fields by index, tests typed by field)
 //!                                                   |-- matches   yes or no
 //!                                                   |-- explain   the clauses that decided
+//!                                                   |-- truths    each clause, for coverage
 //!                                                   |-- literals  for a prefilter over raw bytes
 //!                                                   `-- Display   normalised text
 //! ```
@@ -38,6 +39,7 @@
 
 mod compile;
 mod condition;
+mod coverage;
 mod date;
 mod display;
 mod error;
@@ -54,6 +56,7 @@ mod types;
 mod wildcard;
 mod words;
 
+pub use coverage::spans;
 pub use error::SyntaxError;
 pub use explain::{Clause, Explanation};
 pub use matches::{Doc, Value};

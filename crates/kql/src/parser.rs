@@ -15,7 +15,7 @@
 use crate::error::Fault;
 use crate::lexer::{Lexer, strip_keyword};
 use crate::query::FieldRef;
-use crate::syntax::{Clause, Comparison, Field, Literal, Tree, Word};
+use crate::syntax::{Clause, Comparison, Field, Literal, Spanned, Tree, Typed, Word};
 use crate::{MAX_DEPTH, MAX_TEXT};
 
 /// How deep `path: { ... }` may nest: each level is an object reader's stack frame at match time.
@@ -25,7 +25,7 @@ pub(crate) const MAX_NESTED: usize = 16;
 const AFTER_CLAUSE: &str = "` and `, ` or `, a closing bracket or the end";
 
 /// Parses a whole query.
-pub(crate) fn parse(text: &str) -> Result<Tree<Clause>, Fault> {
+pub(crate) fn parse(text: &str) -> Result<Typed, Fault> {
     let mut parser = Parser { lexer: Lexer { text, at: 0 }, depth: 0, nested: 0 };
     if text.len() > MAX_TEXT {
         let at = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -34,7 +34,8 @@ pub(crate) fn parse(text: &str) -> Result<Tree<Clause>, Fault> {
     }
     parser.lexer.spaces();
     if parser.lexer.rest().is_empty() {
-        return Ok(Tree::Leaf(Clause::Everything));
+        let span = text.len()..text.len();
+        return Ok(Tree::Leaf(Spanned { span, leaf: Clause::Everything }));
     }
     let query = parser.any_of(Parser::clause)?;
     parser.lexer.spaces();
@@ -54,7 +55,7 @@ struct Parser<'a> {
 type ReadLeaf<'a, T> = fn(&mut Parser<'a>) -> Result<T, Fault>;
 
 impl<'a> Parser<'a> {
-    fn any_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, Fault> {
+    fn any_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, Fault> {
         let mut items = vec![self.all_of(leaf)?];
         while self.lexer.operator("or") {
             items.push(self.all_of(leaf)?);
@@ -62,7 +63,7 @@ impl<'a> Parser<'a> {
         Ok(Tree::or(items))
     }
 
-    fn all_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, Fault> {
+    fn all_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, Fault> {
         let mut items = vec![self.negatable(leaf)?];
         while self.lexer.operator("and") {
             items.push(self.negatable(leaf)?);
@@ -70,14 +71,18 @@ impl<'a> Parser<'a> {
         Ok(Tree::and(items))
     }
 
-    fn negatable<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, Fault> {
+    fn negatable<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, Fault> {
         if self.lexer.not() { Ok(Tree::negate(self.sub(leaf)?)) } else { self.sub(leaf) }
     }
 
-    fn sub<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<T>, Fault> {
+    fn sub<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, Fault> {
         let open = self.lexer.at;
         if !self.lexer.eat('(') {
-            return leaf(self).map(Tree::Leaf);
+            let leaf = leaf(self)?;
+            // White space behind a literal was read with it.
+            let read = self.lexer.text.get(open..self.lexer.at).unwrap_or("");
+            let span = open..open + read.trim_end().len();
+            return Ok(Tree::Leaf(Spanned { span, leaf }));
         }
         self.bracketed(open, ')', leaf)
     }
@@ -88,7 +93,7 @@ impl<'a> Parser<'a> {
         open: usize,
         close: char,
         leaf: ReadLeaf<'a, T>,
-    ) -> Result<Tree<T>, Fault> {
+    ) -> Result<Tree<Spanned<T>>, Fault> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             let message = format!("brackets nest deeper than {MAX_DEPTH}");

@@ -3,7 +3,21 @@
 //! In: pieces from the parser. Out: a tree with runs of `and` and `or` flattened. It never knows
 //! what a field is; [`crate::compile`] does.
 
+use std::ops::Range;
+
 use crate::query::FieldRef;
+
+/// A leaf with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Spanned<T> {
+    /// Its bytes in the text, without the white space around them.
+    pub(crate) span: Range<usize>,
+    /// The leaf.
+    pub(crate) leaf: T,
+}
+
+/// A whole query as it was typed.
+pub(crate) type Typed = Tree<Spanned<Clause>>;
 
 /// `and`, `or` and `not` over leaves: clauses in a query, literals in a value list.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +87,7 @@ pub(crate) enum Clause {
         /// The field.
         field: Field,
         /// One literal, or a list in parentheses.
-        values: Tree<Literal>,
+        values: Tree<Spanned<Literal>>,
     },
     /// `field >= value`.
     Range {
@@ -91,7 +105,7 @@ pub(crate) enum Clause {
         /// The path of the objects.
         path: String,
         /// What one of them has to meet.
-        inner: Box<Tree<Clause>>,
+        inner: Box<Typed>,
     },
 }
 

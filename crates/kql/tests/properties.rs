@@ -336,6 +336,24 @@ proptest! {
     }
 
     #[test]
+    fn each_clause_has_its_place_and_its_own_truth(naive in query(), event in event()) {
+        let text = naive.text();
+        let query = parse(&text).unwrap();
+        let (clauses, places) = (query.clauses(), firstseen_kql::spans(&text).unwrap());
+        let truths = query.truths(&Bound { event: &event, fields: query.fields() });
+        prop_assert_eq!((clauses.len(), places.len()), (truths.len(), truths.len()), "{}", text);
+        for ((clause, place), truth) in clauses.iter().zip(places).zip(truths) {
+            prop_assert_eq!(event.matches(&parse(clause).unwrap()), truth, "{} in {}", clause, text);
+            // A value of a list stands there without its field.
+            let typed = &text[place];
+            let field = clause.split_once(": ").map_or("", |(field, _)| field);
+            let read = [typed.to_owned(), format!("{field}: {typed}")];
+            let found = read.iter().any(|t| parse(t).is_ok_and(|q| q.to_string() == *clause));
+            prop_assert!(found, "{} is not {} in {}", typed, clause, text);
+        }
+    }
+
+    #[test]
     fn text_and_bytes_read_back(naive in query()) {
         let query = parse(&naive.text()).unwrap();
         prop_assert_eq!(&parse(&query.to_string()).unwrap(), &query);
@@ -360,7 +378,10 @@ proptest! {
             Ok(query) => {
                 prop_assert_eq!(query.check(), Ok(()));
                 let normal = query.to_string();
-                prop_assert_eq!(&parse(&normal), &Ok(query), "{:?} {:?}", text, normal);
+                prop_assert_eq!(&parse(&normal), &Ok(query.clone()), "{:?} {:?}", text, normal);
+                let places = firstseen_kql::spans(&text).unwrap();
+                prop_assert!(places.iter().all(|place| text.get(place.clone()).is_some()));
+                prop_assert_eq!(places.len(), query.clauses().len());
             }
             Err(error) => {
                 prop_assert!(text.is_char_boundary(error.at));
@@ -389,6 +410,7 @@ proptest! {
             prop_assert_eq!(query.check(), Ok(()));
             let bound = Bound { event: &event, fields: query.fields() };
             prop_assert_eq!(query.explain(&bound).matched, query.matches(&bound));
+            prop_assert_eq!(query.truths(&bound).len(), query.clauses().len());
             let _ = (query.literals(&|_| true), query.to_string());
         }
     }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 impl Engine {
     /// `{"rules": [{"rule_id", "rule", "matched", "decided_by": [{"clause", "field", "true",
-    /// "found": [], "missing"}], "time", "identity", "terms": [[..]], "keys": [], "missing": [],
+    /// "found": [], "missing"}], "clauses": [true, ..], "time", "identity", "terms": [[..]], "keys": [], "missing": [],
     /// "excepted"?}]}`, or `{"error": {"code", "reason"}}`, or `{"no_events": ".."}`.
     #[must_use]
     pub fn explain(&self, event: &[u8]) -> String {
@@ -39,7 +39,8 @@ impl Engine {
         let rules = self.plan.rules.iter().zip(&self.ready);
         rules
             .map(|(rule, ready)| {
-                let explained = rule.query.explain(&EventDoc { fields, slots: &ready.slots });
+                let doc = EventDoc { fields, slots: &ready.slots };
+                let explained = rule.query.explain(&doc);
                 let clauses: Vec<Value> = explained
                     .decided_by
                     .iter()
@@ -50,6 +51,7 @@ impl Engine {
                     .collect();
                 let mut out = json!({ "rule": rule.name, "rule_id": rule.id,
                     "matched": explained.matched, "decided_by": clauses,
+                    "clauses": rule.query.truths(&doc),
                     "new_terms_fields": rule.new_terms });
                 let mut set = |name: &str, value: Value| {
                     if let Some(map) = out.as_object_mut() {

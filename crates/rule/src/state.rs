@@ -83,6 +83,14 @@ pub enum Verdict {
 }
 
 impl TermState {
+    /// A term that was seen from `first_ms` to `last_ms` with no gap over the window, and of whose
+    /// alerts nothing is known. `None` where the end is before the beginning.
+    #[must_use]
+    pub fn seen(first_ms: i64, last_ms: i64) -> Option<Self> {
+        let episode = Episode { first_ms, last_ms, alerted: Vec::new() };
+        (first_ms <= last_ms).then(|| Self { episodes: vec![episode] })
+    }
+
     /// The episodes, oldest first.
     #[must_use]
     pub fn episodes(&self) -> &[Episode] {
@@ -259,6 +267,15 @@ mod tests {
         assert_eq!(s.sight(110, &id(2), W), Verdict::Seen);
         assert_eq!(s.sight(121, &id(3), W), Verdict::New { previous_ms: Some(110) });
         assert_eq!(s.episodes().len(), 2);
+    }
+
+    #[test]
+    fn what_was_seen_before_is_known_without_alerts() {
+        let mut s = TermState::seen(80, 100).unwrap();
+        assert_eq!(TermState::read(&s.write("t")).unwrap(), s);
+        assert_eq!(s.sight(70, &id(1), W), Verdict::Seen);
+        assert_eq!(s.sight(111, &id(2), W), Verdict::New { previous_ms: Some(100) });
+        assert_eq!(TermState::seen(101, 100), None);
     }
 
     #[test]

@@ -78,6 +78,17 @@ pub struct Term {
 }
 
 impl Term {
+    /// The term of these values, each with the kind of its field: what an event that holds them
+    /// would give. For whoever knows a term without an event, such as a test of a rule.
+    #[must_use]
+    pub fn of_values<'v>(values: impl IntoIterator<Item = (Kind, &'v str)>) -> Self {
+        let mut tuple = Tuple::new();
+        for (kind, text) in values {
+            tuple.push(&part(Value::Text(Cow::Borrowed(text)), kind));
+        }
+        tuple.finish()
+    }
+
     /// `PREFIX` and the hash: where the term's state lives.
     #[must_use]
     pub fn key(&self, prefix: &str) -> String {
@@ -300,6 +311,16 @@ mod tests {
         assert_eq!(one("0.5", f).json, "[0.5]");
         assert_eq!(one("443", "user.name"), one("\"443\"", "user.name"));
         assert_eq!(one("443", "user.name").json, r#"["443"]"#);
+    }
+
+    #[test]
+    fn a_term_of_values_is_the_term_of_an_event_that_holds_them() {
+        let names = ["source.port", "user.name", "process.interactive", "process.start"];
+        let event = r#"{"@timestamp":1,"source.port":4.43e2,"user.name":"a\"b",
+            "process.interactive":true,"process.start":"2024-01-01T00:00:00Z"}"#;
+        let texts = ["443", "a\"b", "true", "2024-01-01T00:00:00.000Z"];
+        let values = names.iter().map(|name| Kind::of(name)).zip(texts);
+        assert_eq!(terms(event, &names).unwrap(), [Term::of_values(values)]);
     }
 
     #[test]
