@@ -44,6 +44,8 @@ pub(crate) enum Condition {
     Date(Date),
     /// On one side of a bound.
     Range(Comparison, Bound),
+    /// One of these texts, as they are written; they are sorted.
+    OneOf(Vec<String>),
 }
 
 /// What a range compares with.
@@ -70,30 +72,38 @@ pub(crate) fn of_literal(
         Word::Plain(value) if value == "null" => return Ok(Condition::Null),
         Word::Plain(value) | Word::Quoted(value) => value,
     };
-    let as_text = || Condition::Exact(value.clone());
-    Ok(match kind {
+    of_text(kind, value).ok_or_else(|| bad_network(text, literal.at, value))
+}
+
+/// The condition of a plain value. `None`: an address with a bad prefix length.
+pub(crate) fn of_text(kind: FieldType, value: &str) -> Option<Condition> {
+    let as_text = || Condition::Exact(value.to_owned());
+    Some(match kind {
         FieldType::Keyword | FieldType::Wildcard => as_text(),
-        FieldType::Text => Condition::Words(value.clone()),
+        FieldType::Text => Condition::Words(value.to_owned()),
         FieldType::Number if number::Decimal::parse(value).is_some() => {
-            Condition::Number(value.clone())
+            Condition::Number(value.to_owned())
         }
         FieldType::Boolean => value.parse().map_or_else(|_| as_text(), Condition::Bool),
         FieldType::Date => Date::parse(value).map_or_else(as_text, Condition::Date),
         FieldType::Ip => match Network::parse(value) {
             Ok(network) => Condition::Network(network),
             Err(NotANetwork::NoAddress) => as_text(),
-            Err(NotANetwork::BadPrefix) => {
-                return Err(SyntaxError::new(
-                    text,
-                    literal.at,
-                    "bad_network",
-                    format!("{} has a bad prefix length", shown(value)),
-                    "at most /32 after an IPv4 address, /128 after an IPv6 address",
-                ));
-            }
+            Err(NotANetwork::BadPrefix) => return None,
         },
         FieldType::Number => as_text(),
     })
+}
+
+/// That fault, of `value` at a place in `text`.
+pub(crate) fn bad_network(text: &str, at: usize, value: &str) -> SyntaxError {
+    SyntaxError::new(
+        text,
+        at,
+        "bad_network",
+        format!("{} has a bad prefix length", shown(value)),
+        "at most /32 after an IPv4 address, /128 after an IPv6 address",
+    )
 }
 
 fn of_pieces(pieces: Vec<String>, kind: FieldType) -> Condition {
@@ -145,6 +155,10 @@ impl Condition {
             Self::Date(date) => millis(value).is_some_and(|at| date.first <= at && at <= date.last),
             Self::Range(comparison, bound) => {
                 bound.order_of(value, *comparison).is_some_and(|order| comparison.holds(order))
+            }
+            Self::OneOf(sorted) => {
+                let value = value.written();
+                sorted.binary_search_by(|known| known.as_str().cmp(value)).is_ok()
             }
         }
     }

@@ -1,8 +1,8 @@
 //! A compiled query as normalised text.
 //!
-//! In: a query. Out: KQL that parses to the same query. The one exception are wildcards of the
-//! Elasticsearch DSL, which KQL cannot say; they are shown between slashes. It never writes more
-//! brackets than the grammar needs.
+//! In: a query. Out: KQL that parses to the same query (a long list of values to one that is not
+//! sorted, and means the same). The one exception are wildcards of the Elasticsearch DSL, which KQL
+//! cannot say; they are shown between slashes. It never writes more brackets than the grammar needs.
 
 use std::fmt::{self, Write};
 
@@ -74,7 +74,7 @@ fn tree(out: &mut dyn Write, nodes: &[Node], fields: &[FieldRef], around: Bindin
             field_name(out, fields.get(*field as usize))?;
             match conditions.as_slice() {
                 [Condition::Range(comparison, bound)] => range(out, *comparison, bound),
-                [one] => {
+                [one] if !matches!(one, Condition::OneOf(_)) => {
                     out.write_str(": ")?;
                     condition(out, one)
                 }
@@ -124,6 +124,14 @@ fn condition(out: &mut dyn Write, condition: &Condition) -> fmt::Result {
         Condition::Network(network) => text(out, &network.to_string()),
         Condition::Date(date) => text(out, &date.text),
         Condition::Range(comparison, bound) => range(out, *comparison, bound),
+        // In the brackets of the clause.
+        Condition::OneOf(sorted) => {
+            for (index, one) in sorted.iter().enumerate() {
+                out.write_str(if index > 0 { " or " } else { "" })?;
+                text(out, one)?;
+            }
+            Ok(())
+        }
     }
 }
 

@@ -47,6 +47,7 @@ mod explain;
 mod ip;
 mod lexer;
 mod literals;
+mod make;
 mod matches;
 mod number;
 mod parser;
@@ -59,6 +60,7 @@ mod words;
 pub use coverage::spans;
 pub use error::SyntaxError;
 pub use explain::{Clause, Explanation};
+pub use make::{everything, exists, nested, one_of, wildcard, wildcards};
 pub use matches::{Doc, Value};
 pub use query::{FieldRef, Query};
 pub use types::{FieldType, field_type};
@@ -79,15 +81,4 @@ pub const MAX_DEPTH: usize = 200;
 /// from one event (free text, date math).
 pub fn parse(text: &str) -> Result<Query, SyntaxError> {
     parser::parse(text).and_then(|tree| compile::compile(text, &tree)).map_err(|fault| *fault)
-}
-
-/// The `wildcard` query of Elasticsearch's DSL, as rules use it in `filters`: `*` is any run of
-/// characters, `?` any one, a backslash takes the next character literally. Case is ignored for
-/// ASCII letters only, as upstream.
-#[must_use]
-pub fn wildcard(field: &str, pattern: &str, case_insensitive: bool) -> Query {
-    query::single(
-        FieldRef::Name(field.to_owned()),
-        condition::dsl_wildcard(pattern, case_insensitive),
-    )
 }

@@ -103,12 +103,6 @@ pub(crate) fn children<'n>(after: &'n [Node], node: &Node) -> impl Iterator<Item
     })
 }
 
-/// A query of one condition.
-pub(crate) fn single(field: FieldRef, condition: Condition) -> Query {
-    let nodes = vec![Node::Is { field: 0, conditions: vec![condition] }];
-    Query { fields: vec![field], nodes }
-}
-
 /// The index of a field, added where it is new.
 pub(crate) fn intern(fields: &mut Vec<FieldRef>, field: FieldRef) -> u32 {
     let index = fields.iter().position(|known| *known == field).unwrap_or_else(|| {

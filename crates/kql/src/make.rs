@@ -1,0 +1,167 @@
+//! Queries made from parts instead of text: lists of values, wildcards, existence.
+//!
+//! In: field names and values (untrusted, taken as they are: nothing in them is syntax). Out: a
+//! [`Query`], the same as the KQL that says it. It never reads query text.
+
+use crate::condition::{self, Condition};
+use crate::error::SyntaxError;
+use crate::query::{FieldRef, Node, Query, count};
+use crate::types::field_type;
+
+/// Lists from this length on are sorted and searched; shorter ones are compared one by one.
+const SORTED_FROM: usize = 8;
+
+/// Every event: what [`Query::and_filter`] begins with.
+#[must_use]
+pub fn everything() -> Query {
+    Query { fields: vec![], nodes: vec![Node::Everything] }
+}
+
+/// `field: *`.
+#[must_use]
+pub fn exists(field: &str) -> Query {
+    is(field, vec![Condition::Exists])
+}
+
+/// `field: ("a" or "b")`, each value compared as the field's type asks for. No values: no event.
+///
+/// `within` is the path of the objects for a part of [`nested`], else empty: a field's type goes by
+/// its full name.
+///
+/// # Errors
+/// [`SyntaxError`], about the text of one value, where it is an address with a prefix length that
+/// is too long.
+pub fn one_of(within: &str, field: &str, values: Vec<String>) -> Result<Query, SyntaxError> {
+    let kind = match within {
+        "" => field_type(field),
+        path => field_type(&format!("{path}.{field}")),
+    };
+    let (mut texts, mut conditions) = (vec![], vec![]);
+    for value in values {
+        match condition::of_text(kind, &value) {
+            Some(Condition::Exact(text)) => texts.push(text),
+            Some(other) => conditions.push(other),
+            None => return Err(condition::bad_network(&value, 0, &value)),
+        }
+    }
+    if texts.len() >= SORTED_FROM {
+        texts.sort_unstable();
+        texts.dedup();
+        conditions.push(Condition::OneOf(texts));
+    } else {
+        conditions.extend(texts.into_iter().map(Condition::Exact));
+    }
+    Ok(is(field, conditions))
+}
+
+/// The `wildcard` query of Elasticsearch's DSL, as rules use it in `filters`: `*` is any run of
+/// characters, `?` any one, a backslash takes the next character literally. Case is ignored for
+/// ASCII letters only, as upstream.
+#[must_use]
+pub fn wildcard(field: &str, pattern: &str, case_insensitive: bool) -> Query {
+    is(field, vec![condition::dsl_wildcard(pattern, case_insensitive)])
+}
+
+/// The same for several patterns, of which one has to fit; case counts. No patterns: no event.
+#[must_use]
+pub fn wildcards(field: &str, patterns: &[String]) -> Query {
+    is(field, patterns.iter().map(|pattern| condition::dsl_wildcard(pattern, false)).collect())
+}
+
+/// `path: { object }`: one object at the path meets all of a query, which has no nested part
+/// itself.
+#[must_use]
+pub fn nested(path: &str, object: Query) -> Query {
+    let mut nodes = object.nodes;
+    nodes.insert(0, Node::Nested { field: 0, len: count(nodes.len()) });
+    let field = FieldRef::Nested { path: path.to_owned(), inner: object.fields };
+    Query { fields: vec![field], nodes }
+}
+
+fn is(field: &str, mut conditions: Vec<Condition>) -> Query {
+    if conditions.is_empty() {
+        // A clause has at least one condition; this one nothing meets.
+        conditions.push(Condition::Null);
+    }
+    Query {
+        fields: vec![FieldRef::Name(field.to_owned())],
+        nodes: vec![Node::Is { field: 0, conditions }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Doc, Value, parse};
+    use std::borrow::Cow;
+
+    /// The values of every field.
+    struct Values<'v>(&'v [&'v str]);
+
+    impl Doc for Values<'_> {
+        fn any(&self, _: usize, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {
+            self.0.iter().any(|value| test(&Value::Text(Cow::Borrowed(value))))
+        }
+        fn any_object(&self, _: usize, test: &mut dyn FnMut(&dyn Doc) -> bool) -> bool {
+            test(self)
+        }
+    }
+
+    fn texts(values: &[&str]) -> Vec<String> {
+        values.iter().map(|value| (*value).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_parts_are_the_kql_that_says_them() {
+        let made = one_of("", "user.name", texts(&["a", "b c", "*", "null"])).unwrap();
+        assert_eq!(made, parse(r#"user.name: (a or "b c" or "*" or "null")"#).unwrap());
+        let made = one_of("", "source.ip", texts(&["10.0.0.0/8", "::1"])).unwrap();
+        assert_eq!(made, parse(r#"source.ip: ("10.0.0.0/8" or "::1")"#).unwrap());
+        let made = one_of("", "source.port", texts(&["443"])).unwrap();
+        assert_eq!(made, parse("source.port: 443").unwrap());
+        assert_eq!(exists("a"), parse("a: *").unwrap());
+        assert_eq!(wildcards("a", &texts(&["b*", "*c"])), parse("a: (b* or *c)").unwrap());
+        assert_eq!(wildcard("a", "b*", false), parse("a: b*").unwrap());
+        let port = one_of("peer", "port", texts(&["443"])).unwrap();
+        assert_eq!(nested("peer", port), parse("peer: { port: 443 }").unwrap());
+        assert_eq!(everything(), parse("").unwrap());
+    }
+
+    #[test]
+    fn a_long_list_finds_what_a_short_one_finds() {
+        let many: Vec<String> = (0..1000).rev().map(|n| format!("user-{}", n / 2 * 2)).collect();
+        let query = one_of("", "user.name", many).unwrap();
+        assert_eq!(query.check(), Ok(()));
+        for (value, expected) in
+            [("user-0", true), ("user-998", true), ("user-1", false), ("user-", false), ("", false)]
+        {
+            assert_eq!(query.matches(&Values(&[value])), expected, "{value}");
+            assert_eq!(query.matches(&Values(&["x", value])), expected, "{value}");
+        }
+        // What is read back is not sorted here, and means the same.
+        let read = parse(&query.to_string()).unwrap();
+        assert!(read.matches(&Values(&["user-4"])) && !read.matches(&Values(&["user-5"])));
+    }
+
+    #[test]
+    fn a_long_list_of_another_type_is_compared_by_that_type() {
+        let ports: Vec<String> = (1..100).map(|n| n.to_string()).collect();
+        let query = one_of("", "source.port", ports).unwrap();
+        assert!(query.matches(&Values(&["42.0"])) && !query.matches(&Values(&["100"])));
+    }
+
+    #[test]
+    fn no_values_match_nothing() {
+        for query in [one_of("", "a", vec![]).unwrap(), wildcards("a", &[])] {
+            assert_eq!(query.check(), Ok(()));
+            assert!(!query.matches(&Values(&["", "null", "x"])));
+        }
+    }
+
+    #[test]
+    fn a_bad_network_is_named() {
+        let fault = one_of("", "source.ip", texts(&["10.0.0.0/99"])).unwrap_err();
+        assert_eq!(fault.code, "bad_network");
+        assert!(fault.to_string().contains("10.0.0.0/99"), "{fault}");
+    }
+}
