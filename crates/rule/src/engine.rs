@@ -5,6 +5,7 @@
 //! except room to work in.
 
 use crate::alert;
+use crate::exception::Exception;
 use crate::fields::{Asks, EventDoc, Slot};
 use crate::identity;
 use crate::plan::{Plan, RulePlan};
@@ -12,7 +13,6 @@ use crate::settings::Settings;
 use crate::term::{self, Kind, Terms};
 use firstseen_abi::{ItemKind, KeysWriter, Malformed};
 use firstseen_event::{Ask, EventError, Fields, Prefilter, Read, Reader, Scratch, looks_whole};
-use firstseen_kql::Query;
 
 /// How deep an event may stand in strings inside strings.
 const MAX_INNER: u8 = 4;
@@ -33,10 +33,18 @@ pub enum Framing<'a> {
 pub(crate) struct Ready {
     pub(crate) slots: Vec<Slot>,
     pub(crate) terms: Vec<term::Slot>,
-    pub(crate) exceptions: Vec<(String, Query, Vec<Slot>)>,
+    pub(crate) exceptions: Vec<Excepting>,
     pub(crate) fingerprint: String,
     /// `TENANT:RULE_ID:FINGERPRINT:`.
     pub(crate) prefix: String,
+}
+
+/// An exception that applies to a rule, with the places of its fields.
+#[derive(Debug)]
+pub(crate) struct Excepting {
+    /// Which: of the rule's own, then of the settings'.
+    place: usize,
+    slots: Vec<Slot>,
 }
 
 /// The rules of an artifact, ready to run.
@@ -242,6 +250,24 @@ impl Engine {
         }
     }
 
+    /// The first exception that takes an event of this time out of a rule.
+    pub(crate) fn excepted<'a>(
+        &'a self,
+        rule: &'a RulePlan,
+        ready: &Ready,
+        fields: &Fields<'_>,
+        time_ms: Option<i64>,
+    ) -> Option<&'a Exception> {
+        ready.exceptions.iter().find_map(|Excepting { place, slots }| {
+            let own = rule.exceptions.get(*place);
+            let place = place.checked_sub(rule.exceptions.len());
+            let exception = own.or_else(|| self.settings.exceptions.get(place?))?;
+            let holds =
+                exception.holds_at(time_ms) && exception.query.matches(&EventDoc { fields, slots });
+            holds.then_some(exception)
+        })
+    }
+
     /// What a match comes to: its terms, or why it has none.
     fn judge(
         &self,
@@ -251,8 +277,8 @@ impl Engine {
         time_ms: i64,
         now_ms: i64,
     ) -> (ItemKind, String, Vec<term::Term>) {
-        if let Some(name) = ready.excepted(fields) {
-            return (ItemKind::Excepted, name.to_owned(), Vec::new());
+        if let Some(exception) = self.excepted(rule, ready, fields, Some(time_ms)) {
+            return (ItemKind::Excepted, exception.name.clone(), Vec::new());
         }
         if now_ms != 0 && time_ms > now_ms.saturating_add(self.settings.future_slack_ms) {
             let text = format!(
@@ -286,14 +312,15 @@ impl Engine {
     }
 }
 
-impl Ready {
-    /// The exception that takes the event out.
-    pub(crate) fn excepted(&self, fields: &Fields<'_>) -> Option<&str> {
-        let mut all = self.exceptions.iter();
-        all.find(|(_, query, slots)| query.matches(&EventDoc { fields, slots }))
-            .map(|(name, _, _)| name.as_str())
-    }
+/// A rule's own exceptions, then those of the settings: one list, by place.
+fn exceptions<'a>(
+    rule: &'a RulePlan,
+    settings: &'a Settings,
+) -> impl Iterator<Item = &'a Exception> {
+    rule.exceptions.iter().chain(&settings.exceptions)
+}
 
+impl Ready {
     /// The event's name.
     pub(crate) fn identity(&self, fields: &Fields<'_>, time_ms: i64) -> [u8; 16] {
         let asks = self.slots.iter().map(Slot::ask).chain(self.terms.iter().map(|t| t.ask));
@@ -308,10 +335,11 @@ fn make_ready(rule: &RulePlan, settings: &Settings, asks: &mut Asks) -> Ready {
         kind: Kind::of(name),
     });
     let terms = terms.collect();
-    let ours = settings.exceptions.iter();
-    let ours = ours.filter(|e| e.rule_id.as_ref().is_none_or(|id| *id == rule.id));
-    let exceptions =
-        ours.map(|e| (e.name.clone(), e.query.clone(), asks.slots(e.query.fields()))).collect();
+    let exceptions = exceptions(rule, settings).enumerate();
+    let exceptions = exceptions.filter(|(_, exception)| exception.is_for(&rule.id));
+    let exceptions = exceptions
+        .map(|(place, exception)| Excepting { place, slots: asks.slots(exception.query.fields()) });
+    let exceptions = exceptions.collect();
     let prefix = format!("{}:{}", settings.tenant, rule.key_prefix());
     Ready { slots, terms, exceptions, fingerprint: rule.fingerprint(), prefix }
 }

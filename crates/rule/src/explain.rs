@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 
 impl Engine {
     /// `{"rules": [{"rule_id", "rule", "matched", "decided_by": [{"clause", "field", "true",
-    /// "found": [], "missing"}], "clauses": [true, ..], "time", "identity", "terms": [[..]], "keys": [], "missing": [],
-    /// "excepted"?}]}`, or `{"error": {"code", "reason"}}`, or `{"no_events": ".."}`.
+    /// "found": [], "missing"}], "clauses": [true, ..], "time", "identity", "terms": [[..]],
+    /// "keys": [], "missing": [], "excepted"?, "excepted_because"?, "excepted_until"?}]}`, or
+    /// `{"error": {"code", "reason"}}`, or `{"no_events": ".."}`.
     #[must_use]
     pub fn explain(&self, event: &[u8]) -> String {
         let mut out = Value::Null;
@@ -67,8 +68,15 @@ impl Engine {
                     }
                     Err(error) => set("time_error", json!(error.reason)),
                 }
-                if let Some(name) = ready.excepted(fields) {
-                    set("excepted", json!(name));
+                let time_ms = fields.time_ms().ok();
+                if let Some(exception) = self.excepted(rule, ready, fields, time_ms) {
+                    set("excepted", json!(exception.name));
+                    if let Some(reason) = &exception.reason {
+                        set("excepted_because", json!(reason));
+                    }
+                    if let Some(end) = exception.expires_ms {
+                        set("excepted_until", json!(rfc3339(end)));
+                    }
                 }
                 let (mut values, mut keys) = (Vec::new(), Vec::new());
                 let mut missing = Vec::new();

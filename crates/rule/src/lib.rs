@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | rule.toml -> validated rule -> plan | [`source`], [`plan`] |
 //! | event -> asked fields -> does the query match | [`fields`] |
+//! | which matches count for nothing | [`exception`] |
 //! | event -> identity, terms, keys | [`identity`], [`term`] |
 //! | prior state + sighting -> what it means | [`state`] |
 //! | the rules made ready; events -> items | [`engine`] |
@@ -34,6 +35,7 @@ pub mod alert;
 mod decide;
 pub mod engine;
 pub mod evaluate;
+pub mod exception;
 pub mod explain;
 pub mod fields;
 pub mod identity;

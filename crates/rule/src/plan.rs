@@ -3,13 +3,14 @@
 //! In: validated rules (or the encoded list, untrusted). Out: the encoded list (or the rules). It
 //! holds no TOML, no paths and no time of building: the same rules give the same bytes.
 
+use crate::exception::Exception;
 use crate::identity;
 use firstseen_kql::Query;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The layout of an encoded plan, and the only one that this engine reads.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// One rule, planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,8 @@ pub struct RulePlan {
     pub literals: Vec<Vec<String>>,
     /// The rule's part of an alert: a JSON object with flat `kibana.alert.rule.*` names.
     pub alert: String,
+    /// The rule's own exceptions.
+    pub exceptions: Vec<Exception>,
 }
 
 impl RulePlan {

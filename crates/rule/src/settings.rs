@@ -3,8 +3,8 @@
 //! In: a JSON object (untrusted). Out: settings, or an error that names the part. It never changes
 //! what a rule means for a host that sets nothing.
 
+use crate::exception::{self, Exception, Place};
 use crate::window;
-use firstseen_kql::Query;
 use serde::Deserialize;
 
 /// Settings, checked.
@@ -12,23 +12,12 @@ use serde::Deserialize;
 pub struct Settings {
     /// The first part of every state key.
     pub tenant: String,
-    /// Events that never count, not even as a sighting.
+    /// Events that never count, not even as a sighting; besides the rules' own.
     pub exceptions: Vec<Exception>,
     /// New terms of events before this time are learned and do not alert; milliseconds since 1970.
     pub learn_until_ms: Option<i64>,
     /// How far ahead of the host's clock an event may be dated, in milliseconds.
     pub future_slack_ms: i64,
-}
-
-/// Events that match are left out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Exception {
-    /// For the reader of the summary.
-    pub name: String,
-    /// The rule it is for; all rules without.
-    pub rule_id: Option<String>,
-    /// What it leaves out.
-    pub query: Query,
 }
 
 impl Default for Settings {
@@ -48,23 +37,15 @@ impl Default for Settings {
 struct Document {
     tenant: Option<String>,
     #[serde(default)]
-    exceptions: Vec<ExceptionDocument>,
+    exceptions: Vec<exception::Document>,
     learn_until: Option<String>,
     future_slack: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExceptionDocument {
-    name: String,
-    rule_id: Option<String>,
-    query: String,
-}
-
 impl Settings {
     /// Reads settings:
-    /// `{"tenant", "exceptions": [{"name", "rule_id"?, "query"}], "learn_until", "future_slack"}`,
-    /// every part optional; times as RFC 3339, lengths as `1h`.
+    /// `{"tenant", "exceptions": [..], "learn_until", "future_slack"}`, every part optional;
+    /// exceptions as [`exception::Document`]s, times as RFC 3339, lengths as `1h`.
     ///
     /// # Errors
     /// A sentence that names the part and what is wrong with it.
@@ -89,13 +70,9 @@ impl Settings {
                 window::duration(&slack).map_err(|e| format!("future_slack: {e}"))?;
         }
         for exception in document.exceptions {
-            let query = firstseen_kql::parse(&exception.query)
-                .map_err(|e| format!("exception `{}`: {e}", exception.name))?;
-            settings.exceptions.push(Exception {
-                name: exception.name,
-                rule_id: exception.rule_id,
-                query,
-            });
+            let name = exception.name.clone();
+            let exception = exception.compile(Place::Settings);
+            settings.exceptions.push(exception.map_err(|e| format!("exception `{name}`: {e}"))?);
         }
         Ok(settings)
     }

@@ -176,6 +176,7 @@ pub fn read(text: &str) -> Result<RulePlan, SourceError> {
         severity: rule.severity,
         new_terms: rule.new_terms.value,
         epoch: rule.state_epoch.unwrap_or(0),
+        exceptions: Vec::new(),
     })
 }
 

@@ -1,0 +1,361 @@
+//! Exceptions: events that match a rule and count for nothing, neither as alert nor as sighting.
+//!
+//! In: an exception as a person wrote it, in a rule's TOML, in a file for `--exceptions` or in the
+//! settings (untrusted). Out: a query with a name and an end, or what is wrong with it. The values
+//! of lists become conditions by construction, never by way of query text. It asks no clock: an
+//! exception with an end holds for the events that are dated before it.
+
+use crate::window::DAY_MS;
+use firstseen_event::parse_time_ms;
+use firstseen_kql::{Query, SyntaxError};
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use thiserror::Error;
+
+/// The longest name, in bytes.
+pub const MAX_NAME: usize = 200;
+/// The longest reason, in bytes.
+pub const MAX_REASON: usize = 4096;
+/// The longest field name, in bytes.
+const MAX_FIELD: usize = 1024;
+/// Parts that all have to hold: entries, those within nested ones, fields.
+const MAX_PARTS: usize = 100;
+
+/// Events that match are left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exception {
+    /// For the reader of the summary.
+    pub name: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// The rules that it is for, by id; all rules where there are none.
+    pub rules: Vec<String>,
+    /// It holds for events before this time, in milliseconds since 1970; for ever without.
+    pub expires_ms: Option<i64>,
+    /// What it leaves out.
+    pub query: Query,
+}
+
+impl Exception {
+    /// Whether it is for this rule.
+    #[must_use]
+    pub fn is_for(&self, rule_id: &str) -> bool {
+        self.rules.is_empty() || self.rules.iter().any(|id| id == rule_id)
+    }
+
+    /// Whether it holds for events of this time. Without a time only what has no end does.
+    #[must_use]
+    pub fn holds_at(&self, time_ms: Option<i64>) -> bool {
+        self.expires_ms.is_none_or(|end| time_ms.is_some_and(|time_ms| time_ms < end))
+    }
+}
+
+/// An exception as it is written, of the same shape in TOML and JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Its name.
+    pub name: String,
+    /// Why it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its end: an RFC 3339 time, or a date, whose end in UTC is meant.
+    #[serde(default, deserialize_with = "end", skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// The rule that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_id: Option<String>,
+    /// The rules that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<String>>,
+    /// What it leaves out: as KQL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Or as a list of conditions that all hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<Vec<Entry>>,
+    /// Or as fields, each with its values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<BTreeMap<String, Texts>>,
+}
+
+/// A condition, in the shape of the entries of Elastic's exception items.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The field; for `nested` the path of the objects, within it relative to them.
+    pub field: String,
+    /// `match`, `match_any`, `wildcard`, `exists` or `nested`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `included`, as without it, or `excluded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The values, for the types that have some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Texts>,
+    /// Of `nested`: what one object has to meet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<Vec<Entry>>,
+}
+
+/// A value or a list of values; whole numbers and booleans as they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Texts(pub Vec<String>);
+
+/// Where an exception stands: what it has to say of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the settings, where older hosts give no reason.
+    Settings,
+    /// In a file of exceptions: it says why.
+    File,
+    /// In a rule: it says why, and is for that rule.
+    Rule,
+}
+
+/// Why a document is no exception.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Its `query`.
+    #[error("query: {0}")]
+    Query(Box<SyntaxError>),
+    /// Another of its members.
+    #[error("{member}{}: {reason}", entry.map(|at| format!("[{at}]")).unwrap_or_default())]
+    Member {
+        /// Its name.
+        member: &'static str,
+        /// Of `entries`: which, from 0.
+        entry: Option<usize>,
+        /// What is wrong with it and what to give instead.
+        reason: String,
+    },
+}
+
+fn fault(member: &'static str, reason: impl Into<String>) -> Fault {
+    Fault::Member { member, entry: None, reason: reason.into() }
+}
+
+impl Document {
+    /// Checks it and makes its query.
+    ///
+    /// # Errors
+    /// The first [`Fault`].
+    pub fn compile(self, place: Place) -> Result<Exception, Fault> {
+        if self.name.trim().is_empty() || self.name.len() > MAX_NAME {
+            return Err(fault("name", format!("give 1 to {MAX_NAME} bytes")));
+        }
+        let reason = self.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+        if reason.is_none() && place != Place::Settings {
+            return Err(fault("reason", "is missing: say why these events count for nothing"));
+        }
+        if reason.is_some_and(|reason| reason.len() > MAX_REASON) {
+            return Err(fault("reason", format!("is longer than {MAX_REASON} bytes")));
+        }
+        let reason = reason.map(str::to_owned);
+        let expires_ms = self.expires.as_deref().map(expires).transpose()?;
+        let rules = match (self.rule_id, self.rules) {
+            (None, None) => Vec::new(),
+            _ if place == Place::Rule => {
+                return Err(fault("rules", "an exception in a rule is for that rule: remove it"));
+            }
+            (Some(id), None) => vec![id],
+            (None, Some(list)) if !list.is_empty() => list,
+            (None, Some(_)) => return Err(fault("rules", "is empty: leave it out for all rules")),
+            (Some(_), Some(_)) => return Err(fault("rules", "give this or `rule_id`, not both")),
+        };
+        let query = match (self.query, self.entries, self.fields) {
+            (Some(text), None, None) => {
+                firstseen_kql::parse(&text).map_err(|e| Fault::Query(Box::new(e)))?
+            }
+            (None, Some(entries), None) => all_of(entries)?,
+            (None, None, Some(fields)) => each_of(fields)?,
+            (None, None, None) => {
+                return Err(fault("query", "is missing: give it, or `entries`, or `fields`"));
+            }
+            _ => return Err(fault("query", "give one of `query`, `entries` and `fields`")),
+        };
+        Ok(Exception { name: self.name, reason, rules, expires_ms, query })
+    }
+}
+
+/// The first moment for which it does not hold any more.
+fn expires(text: &str) -> Result<i64, Fault> {
+    let is_date = text.len() == "2026-12-31".len();
+    // A number would be a time too, and no person writes one.
+    parse_time_ms(text)
+        .filter(|_| text.as_bytes().get(4) == Some(&b'-'))
+        .and_then(|ms| ms.checked_add(if is_date { DAY_MS } else { 0 }))
+        .ok_or_else(|| {
+            let example = "give a date such as 2026-12-31 or a time such as 2026-12-31T18:00:00Z";
+            fault("expires", format!("`{text}` is no time; {example}"))
+        })
+}
+
+/// `fields`: each has one of its values.
+fn each_of(fields: BTreeMap<String, Texts>) -> Result<Query, Fault> {
+    if fields.is_empty() || fields.len() > MAX_PARTS {
+        return Err(fault("fields", format!("give 1 to {MAX_PARTS}")));
+    }
+    let mut query = firstseen_kql::everything();
+    for (field, Texts(values)) in fields {
+        let about = |reason: &str| fault("fields", format!("`{field}`: {reason}"));
+        is_field(&field).map_err(&about)?;
+        if values.iter().any(|value| value.contains('*')) {
+            // It would match nothing, without a word.
+            return Err(about(
+                "a star stands for itself here; for a pattern give `query`, or an entry of type \
+                 wildcard; for a star an entry of type match",
+            ));
+        }
+        query = query.and_filter(listed("", &field, values).map_err(|e| about(&e))?, false);
+    }
+    Ok(query)
+}
+
+fn all_of(entries: Vec<Entry>) -> Result<Query, Fault> {
+    let parts = |entry: &Entry| entry.entries.as_ref().map_or(0, Vec::len).saturating_add(1);
+    if !(1..=MAX_PARTS).contains(&entries.iter().map(parts).sum::<usize>()) {
+        return Err(fault("entries", format!("give 1 to {MAX_PARTS}")));
+    }
+    let mut query = firstseen_kql::everything();
+    for (at, entry) in entries.into_iter().enumerate() {
+        let (part, negate) = entry.compile("").map_err(|reason| Fault::Member {
+            member: "entries",
+            entry: Some(at),
+            reason,
+        })?;
+        query = query.and_filter(part, negate);
+    }
+    Ok(query)
+}
+
+impl Entry {
+    /// The condition, and whether its opposite is meant; or what is wrong. `within` is the path of
+    /// a nested entry around it, or empty: one level, as upstream.
+    fn compile(self, within: &str) -> Result<(Query, bool), String> {
+        is_field(&self.field)?;
+        let negate = match self.operator.as_deref() {
+            None | Some("included") => false,
+            Some("excluded") => true,
+            Some(other) => {
+                return Err(format!("operator is `{other}`; give included or excluded"));
+            }
+        };
+        let kind = self.kind.as_str();
+        if self.entries.is_some() && kind != "nested" {
+            return Err(format!("type {kind} takes no `entries`"));
+        }
+        if self.value.is_some() && matches!(kind, "exists" | "nested") {
+            return Err(format!("type {kind} takes no `value`"));
+        }
+        let Texts(values) = self.value.unwrap_or(Texts(Vec::new()));
+        let query = match kind {
+            "match" if values.len() != 1 => return Err("type match takes one `value`".to_owned()),
+            "match" | "match_any" => listed(within, &self.field, values)?,
+            "wildcard" if values.is_empty() => return Err("`value` is missing".to_owned()),
+            "wildcard" => firstseen_kql::wildcards(&self.field, &values),
+            "exists" => firstseen_kql::exists(&self.field),
+            "nested" if within.is_empty() => {
+                let mut object = firstseen_kql::everything();
+                for entry in self.entries.unwrap_or_default() {
+                    let (part, negate) = entry.compile(&self.field)?;
+                    object = object.and_filter(part, negate);
+                }
+                if object == firstseen_kql::everything() {
+                    return Err("type nested needs `entries`".to_owned());
+                }
+                firstseen_kql::nested(&self.field, object)
+            }
+            "nested" => return Err("nested stands in nested: give one level".to_owned()),
+            other => {
+                return Err(format!(
+                    "type is `{other}`; give match, match_any, wildcard, exists or nested"
+                ));
+            }
+        };
+        Ok((query, negate))
+    }
+}
+
+fn listed(within: &str, field: &str, values: Vec<String>) -> Result<Query, String> {
+    if values.is_empty() {
+        return Err("give at least one value".to_owned());
+    }
+    firstseen_kql::one_of(within, field, values).map_err(|e| e.to_string())
+}
+
+fn is_field(name: &str) -> Result<(), &'static str> {
+    if name.trim().is_empty() || name.len() > MAX_FIELD {
+        return Err("a field's name has 1 to 1024 bytes");
+    }
+    if name.contains('*') { Err("a field's name has no star here") } else { Ok(()) }
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        source.deserialize_any(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a whole number, a boolean, or a list of them")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Texts, E> {
+        Ok(Texts(vec![text.to_owned()]))
+    }
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Texts, E> {
+        Ok(Texts(vec![value.to_string()]))
+    }
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Texts, E> {
+        Ok(Texts(vec![value.to_string()]))
+    }
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Texts, E> {
+        Ok(Texts(vec![value.to_string()]))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(Texts(mut one)) = list.next_element()? {
+            // A list in a list is flattened; recursion ends where the reader's own does.
+            texts.append(&mut one);
+        }
+        Ok(Texts(texts))
+    }
+}
+
+/// `expires`: text; in TOML a date or time without quotes too.
+fn end<'de, D: Deserializer<'de>>(source: D) -> Result<Option<String>, D::Error> {
+    struct End;
+    impl<'de> Visitor<'de> for End {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a date or a time")
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(text.to_owned()))
+        }
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        #[cfg(feature = "source")]
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            let time =
+                toml::value::Datetime::deserialize(de::value::MapAccessDeserializer::new(map));
+            time.map(|time| Some(time.to_string()))
+        }
+    }
+    source.deserialize_any(End)
+}
+
+#[cfg(test)]
+mod tests;
