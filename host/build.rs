@@ -40,7 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("engine.wasm"), &engine)?;
     let text = fs::read_to_string(root.join(FLAGSHIP))?;
     let source = compile::Source { name: FLAGSHIP, text: &text };
-    fs::write(out.join("flagship.wasm"), compile::compile(&engine, &[source])?)?;
+    let options = firstseen_rule::source::ReadOptions::default();
+    let flagship = compile::compile(&engine, &[source], &options)
+        .map_err(|error| format!("\n{}", error.plain(&[source])))?;
+    fs::write(out.join("flagship.wasm"), flagship.wasm)?;
     Ok(())
 }
 

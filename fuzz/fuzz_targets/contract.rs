@@ -13,7 +13,7 @@ const RULE: &str = include_str!("../../plugin/rules/first_time_cloudformation_st
 
 thread_local! {
     static ENGINE: RefCell<Engine> = RefCell::new({
-        let rules = vec![source::read(RULE).expect("the flagship is a rule")];
+        let rules = vec![source::read(RULE, &source::ReadOptions::default()).expect("the flagship is a rule").plan];
         Engine::new(Plan { rules }, Settings::default())
     });
 }

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod commands;
 pub mod compile;
 pub mod deadletter;
+pub mod diagnostic;
 pub mod guest;
 pub mod input;
 pub mod order;

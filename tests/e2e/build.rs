@@ -153,15 +153,21 @@ fn a_fault_is_told_at_its_place_and_nothing_is_written() {
     let folder = Folder::new();
     let good = rule("r", "event.action: x", &["user.name"]);
     let cases = [
-        (rule("r", "event.action: (a or b", &["user.name"]), vec!["query", "line 1, column 15"]),
-        (rule("r", "a: b and\nc: \"d", &["user.name"]), vec!["query", "line 2, column 4"]),
-        (rule("r", "a: b", &[]), vec!["new_terms"]),
-        (rule("r", "a: b", &["a", "b", "c", "d"]), vec!["new_terms"]),
-        (good.replace("new_terms\"\nquery", "query\"\nquery"), vec!["rule.type", "new_terms"]),
-        (good.replace("now-7d", "7 days ago"), vec!["history_window_start", "7 days ago"]),
-        (good.replace("risk_score = 21", "risk_score = "), vec!["line 6"]),
-        (good.replace("rule_id = \"r\"\n", ""), vec!["rule_id"]),
-        (String::new(), vec!["rule"]),
+        (
+            rule("r", "event.action: (a or b", &["user.name"]),
+            vec!["error[unclosed]", "wrong.toml:10:15", "1 error in 1 file"],
+        ),
+        (rule("r", "a: b and\nc: \"d", &["user.name"]), vec!["error[unterminated]", ":11:4"]),
+        (rule("r", "a: b", &[]), vec!["error[bad_fields]", ":15:9"]),
+        (rule("r", "a: b", &["a", "b", "c", "d"]), vec!["error[bad_fields]", ":15:9"]),
+        (
+            good.replace("new_terms\"\nquery", "query\"\nquery"),
+            vec!["error[not_new_terms]", ":8:8", "only `new_terms` rules"],
+        ),
+        (good.replace("now-7d", "7 days ago"), vec!["bad_date_math", ":19:9", "7 days ago"]),
+        (good.replace("risk_score = 21", "risk_score = "), vec!["error[toml_syntax]", ":6:13"]),
+        (good.replace("rule_id = \"r\"\n", ""), vec!["error[missing_key]", "rule.rule_id"]),
+        (String::new(), vec!["error[missing_key]", "`rule` is missing"]),
     ];
     let to = folder.write("out.wasm", "of an earlier build");
     for (text, words) in cases {

@@ -2,7 +2,8 @@
 
 use firstseen::compile::{Source, compile};
 use firstseen::guest::{Artifact, ENGINE, FLAGSHIP, Guest, Runtime};
-use firstseen_rule::{Engine, Plan, Settings, source};
+use firstseen_rule::source::{self, ReadOptions};
+use firstseen_rule::{Engine, Plan, Settings};
 use std::sync::OnceLock;
 
 /// The flagship's source.
@@ -53,7 +54,8 @@ fn modules() -> &'static Modules {
     MODULES.get_or_init(|| {
         let runtime = Runtime::new().expect("wasmtime runs");
         let sources: Vec<_> = PACK.iter().map(|(name, text)| Source { name, text }).collect();
-        let pack = compile(ENGINE, &sources).expect("the rules compile");
+        let compiled = compile(ENGINE, &sources, &ReadOptions::default());
+        let pack = compiled.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources))).wasm;
         let load = |name: &str, wasm: &[u8]| {
             Artifact::new(&runtime, name.to_owned(), wasm).expect("the artifact loads")
         };
@@ -68,8 +70,9 @@ fn modules() -> &'static Modules {
 /// When one of them is no rule.
 #[must_use]
 pub fn plan(sources: &[&str]) -> Plan {
-    let rule = |text: &&str| source::read(text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
-    Plan { rules: sources.iter().map(rule).collect() }
+    let read = |text: &&str| source::read(text, &ReadOptions::default());
+    let rule = |text| read(text).unwrap_or_else(|faults| panic!("{faults:?}\n{text}"));
+    Plan { rules: sources.iter().map(|text| rule(text).plan).collect() }
 }
 
 impl Which {

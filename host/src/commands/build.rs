@@ -4,10 +4,12 @@
 //! needs no Rust toolchain: the engine is inside this binary.
 
 use super::Ending;
-use crate::compile::{Source, compile};
+use crate::compile::{CompileError, Compiled, Source, compile};
+use crate::diagnostic;
 use crate::guest::ENGINE;
 use crate::say::say;
 use anyhow::{Context, anyhow};
+use firstseen_rule::source::ReadOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +36,16 @@ pub fn build(args: &BuildArgs) -> anyhow::Result<Ending> {
         texts.push((name, text));
     }
     let sources: Vec<_> = texts.iter().map(|(name, text)| Source { name, text }).collect();
-    let wasm = compile(ENGINE, &sources).map_err(|e| anyhow!(e))?;
+    let options = ReadOptions::default();
+    let Compiled { wasm, warnings } =
+        compile(ENGINE, &sources, &options).map_err(|error| match error {
+            CompileError::Faults(faults) => {
+                diagnostic::tell(&sources, &faults);
+                anyhow!("no artifact was written: {}", diagnostic::count(&faults))
+            }
+            CompileError::Other(sentence) => anyhow!(sentence),
+        })?;
+    diagnostic::tell(&sources, &warnings);
     write_whole(&args.output, &wasm).with_context(|| args.output.display().to_string())?;
     let name = args.output.display();
     say(&format!("{name}: {} rule(s), {} KB", sources.len(), wasm.len() / 1000));

@@ -1,0 +1,124 @@
+//! What is wrong with a rule's file, and where.
+//!
+//! In: a code, a place, a sentence. Out: diagnostics in the order of the file. It never prints:
+//! whoever shows a fault to a person has the file's name and the terminal.
+
+use std::fmt;
+use std::ops::Range;
+
+/// Whether a rule can be built all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// It cannot.
+    Error,
+    /// It can, but not all that it says is done.
+    Warning,
+}
+
+/// One fault of a rule's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// A stable name for the kind of fault; docs/rules.md lists them.
+    pub code: &'static str,
+    /// Whether the rule can be built all the same.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// Where, in bytes of the file's text; `None` where the fault is that something is missing.
+    pub span: Option<Range<usize>>,
+    /// A few words for the place itself; may be empty.
+    pub label: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// Line and column of the place, both from 1, the column in characters.
+    #[must_use]
+    pub fn position(&self, text: &str) -> Option<(usize, usize)> {
+        let before = text.get(..self.span.as_ref()?.start)?;
+        let line = before.rsplit('\n').next().unwrap_or(before);
+        let newlines = before.bytes().filter(|b| *b == b'\n').count();
+        Some((newlines.saturating_add(1), line.chars().count().saturating_add(1)))
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    /// On one line, for logs: severity, code, message, help.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}[{}]: {}", self.code, self.message)?;
+        if !self.label.is_empty() {
+            write!(f, " ({})", self.label)?;
+        }
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
+    }
+}
+
+/// Faults found so far.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<Diagnostic>);
+
+impl Faults {
+    /// Notes an error.
+    pub(super) fn error(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(Severity::Error, code, span, message)
+    }
+
+    /// Notes a warning.
+    pub(super) fn warn(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(Severity::Warning, code, span, message)
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        let (message, span) = (message.into(), Some(span.clone()));
+        self.0.push_mut(Diagnostic {
+            code,
+            severity,
+            message,
+            span,
+            label: String::new(),
+            help: None,
+        })
+    }
+
+    /// All of them in the order of the file; whether one of them is an error.
+    pub(super) fn finish(mut self) -> (Vec<Diagnostic>, bool) {
+        self.0.sort_by_key(|d| d.span.as_ref().map_or(0, |span| span.start));
+        let fatal = self.0.iter().any(|d| d.severity == Severity::Error);
+        (self.0, fatal)
+    }
+}
+
+impl Diagnostic {
+    /// Says what to do.
+    pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Says a few words at the place.
+    pub(super) fn label(&mut self, label: impl Into<String>) -> &mut Self {
+        self.label = label.into();
+        self
+    }
+}

@@ -1,0 +1,336 @@
+//! The keys of a rule's file, each read and checked on its own.
+//!
+//! In: the parsed TOML. Out: what it says, with the places that later checks may need, and a fault
+//! for each key that cannot be taken. What the keys mean together is [`super`]'s business.
+
+use super::diagnostic::Faults;
+use super::facts::{Facts, Named, Technique, Threat};
+use super::table::{At, Table, Unknown, nearest};
+use crate::window;
+
+/// Keys of `[rule]` that only Kibana's own pages and schedules need.
+const PASSED: &[&str] = &[
+    "actions_connectors",
+    "created_at",
+    "created_by",
+    "enabled",
+    "id",
+    "immutable",
+    "meta",
+    "namespace",
+    "output_index",
+    "related_integrations",
+    "required_fields",
+    "revision",
+    "rule_source",
+    "timeline_id",
+    "timeline_title",
+    "to",
+    "updated_at",
+    "updated_by",
+];
+
+/// Keys of `[rule]` that upstream does something for and firstseen does not.
+const NOT_DONE: &[(&str, &str)] = &[
+    ("actions", "no actions are run; send the alerts on by the output"),
+    ("alert_suppression", "alerts are not grouped: every new term alerts on its own"),
+    ("data_view_id", "the data view's index patterns and runtime fields are not read"),
+    ("exceptions_list", "the lists are not in this file; write them as [[rule.exceptions]]"),
+    ("response_actions", "no response actions are run"),
+    ("risk_score_mapping", "alerts carry `risk_score`, whatever the event says"),
+    ("rule_name_override", "alerts carry `name`, whatever the event says"),
+    ("severity_mapping", "alerts carry `severity`, whatever the event says"),
+    ("throttle", "alerts are not held back"),
+];
+
+/// Keys of `[rule]` that belong to rules of another type.
+const OTHER_TYPES: &[&str] = &[
+    "anomaly_threshold",
+    "event_category_override",
+    "machine_learning_job_id",
+    "saved_id",
+    "threat_filters",
+    "threat_index",
+    "threat_mapping",
+    "threat_query",
+    "threshold",
+    "tiebreaker_field",
+    "timestamp_field",
+];
+
+const SEVERITIES: [&str; 4] = ["low", "medium", "high", "critical"];
+
+/// A rule as its file gives it: the parts that the plan is made of, and the facts.
+pub(super) struct Shape<'t> {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) severity: Option<String>,
+    pub(super) query: Option<At<&'t str>>,
+    pub(super) filters: Vec<Table<'t>>,
+    pub(super) new_terms: Vec<String>,
+    pub(super) window: Option<At<&'t str>>,
+    pub(super) window_ms: Option<i64>,
+    pub(super) epoch: u32,
+    /// Where `timestamp_override` stands, or what should have it.
+    pub(super) facts: Facts,
+}
+
+/// Reads the whole file.
+pub(super) fn read<'t>(mut root: Table<'t>, faults: &mut Faults) -> Option<Shape<'t>> {
+    let mut facts = Facts::default();
+    if let Some(table) = root.table("metadata", faults) {
+        metadata(table, &mut facts, faults);
+    }
+    root.pass(&["transform"]);
+    let rule = root.present("rule", faults).then(|| root.table("rule", faults)).flatten();
+    root.finish(Unknown::Ignored, faults);
+    rule.map(|table| self::rule(table, facts, faults))
+}
+
+/// What is only kept: nothing here changes an alert, so other keys pass in silence.
+fn metadata(mut table: Table<'_>, facts: &mut Facts, faults: &mut Faults) {
+    facts.integration = match table.get("integration") {
+        Some(value) if value.get_ref().is_str() => {
+            table.text("integration", faults).map(owned).into_iter().collect()
+        }
+        _ => table.texts("integration", faults).into_iter().map(owned).collect(),
+    };
+    facts.maturity = table.text("maturity", faults).map(owned);
+    facts.creation_date = table.text("creation_date", faults).map(owned);
+    facts.updated_date = table.text("updated_date", faults).map(owned);
+}
+
+fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Faults) -> Shape<'t> {
+    kind(&mut t, faults);
+    let id = t.required("rule_id", faults);
+    if let Some(id) = &id {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        if id.value.is_empty() || id.value.len() > 64 || !id.value.bytes().all(plain) {
+            let message = "`rule.rule_id` cannot be part of a state key";
+            let label = "give 1 to 64 letters, digits, `.`, `_` or `-`";
+            faults.error("bad_value", &id.span, message).label(label);
+        }
+    }
+    let name = t.required("name", faults);
+    if let Some(name) = name.as_ref().filter(|name| name.value.trim().is_empty()) {
+        faults.error("bad_value", &name.span, "`rule.name` is empty");
+    }
+    let severity = t.required("severity", faults);
+    if let Some(found) = severity.as_ref().filter(|s| !SEVERITIES.contains(&s.value)) {
+        let message = format!("`rule.severity` is `{}`", short(found.value));
+        let fault = faults.error("bad_value", &found.span, message);
+        fault.label("give low, medium, high or critical");
+        if let Some(meant) = nearest(&found.value.to_lowercase(), SEVERITIES.into_iter()) {
+            fault.help(format!("did you mean `{meant}`?"));
+        }
+    }
+    let query = t.required("query", faults);
+    let filters = t.tables("filters", faults);
+    let (new_terms, window) = new_terms(&mut t, faults);
+    let window_ms = window.as_ref().and_then(|text| {
+        let length = window::before_now(text.value);
+        length.map_err(|reason| faults.error("bad_date_math", &text.span, reason)).ok()
+    });
+    let epoch = t.integer("state_epoch", faults).map_or(0, |number| {
+        u32::try_from(number.value).unwrap_or_else(|_| {
+            let message = "`rule.state_epoch` does not fit 0 to 4294967295";
+            faults.error("bad_value", &number.span, message);
+            0
+        })
+    });
+    let query_text = query.as_ref().map_or_else(String::new, |q| q.value.to_owned());
+    let history = window.as_ref().map_or_else(String::new, |w| w.value.to_owned());
+    let facts =
+        Facts { query: query_text, history_window_start: history, ..rest(&mut t, facts, faults) };
+    not_done(&mut t, faults);
+    t.pass(PASSED);
+    t.finish(Unknown::Ignored, faults);
+    Shape {
+        id: id.map(owned),
+        name: name.map(owned),
+        severity: severity.map(owned),
+        query,
+        filters,
+        new_terms,
+        window,
+        window_ms,
+        epoch,
+        facts,
+    }
+}
+
+/// Type and language: others mean something else by the same words.
+fn kind(t: &mut Table<'_>, faults: &mut Faults) {
+    if let Some(kind) = t.required("type", faults).filter(|kind| kind.value != "new_terms") {
+        let message = format!("the rule is of type `{}`", short(kind.value));
+        let fault = faults.error("not_new_terms", &kind.span, message);
+        fault.label("only `new_terms` rules can be built");
+    }
+    if let Some(language) = t.text("language", faults).filter(|l| l.value != "kuery") {
+        let message = format!("the query's language is `{}`", short(language.value));
+        faults.error("not_kuery", &language.span, message).label("only `kuery` is read");
+    }
+}
+
+/// What upstream does and firstseen does not, each by name.
+fn not_done(t: &mut Table<'_>, faults: &mut Faults) {
+    for (key, what) in NOT_DONE {
+        let empty = t.get(key).is_none_or(|value| {
+            let value = value.get_ref();
+            value.as_array().is_some_and(|list| list.is_empty())
+                || value.as_table().is_some_and(|table| table.is_empty())
+        });
+        if let (false, Some(span)) = (empty, t.key(key)) {
+            faults.warn("not_done", &span, format!("`rule.{key}` is ignored: {what}"));
+        }
+    }
+    for key in OTHER_TYPES {
+        if let (Some(_), Some(span)) = (t.get(key), t.key(key)) {
+            let message = format!("`rule.{key}` belongs to rules of another type");
+            faults.error("other_type", &span, message).help("new_terms rules do not have it");
+        }
+    }
+}
+
+fn new_terms<'t>(rule: &mut Table<'t>, faults: &mut Faults) -> (Vec<String>, Option<At<&'t str>>) {
+    let there = rule.present("new_terms", faults);
+    let Some(mut t) = there.then(|| rule.table("new_terms", faults)).flatten() else {
+        return (Vec::new(), None);
+    };
+    named(&mut t, "new_terms_fields", faults);
+    let there = t.present("value", faults);
+    let fields = t.texts("value", faults);
+    if there && !(1..=3).contains(&fields.len()) {
+        let span = t.get("value").map_or_else(|| t.span.clone(), toml::Spanned::span);
+        let message = format!("{} new-terms fields are named", fields.len());
+        faults.error("bad_fields", &span, message).label("give one to three");
+    }
+    for (index, field) in fields.iter().enumerate() {
+        if field.value.trim().is_empty() || field.value.contains('*') {
+            let message = format!("`{}` is no field name", short(field.value));
+            faults.error("bad_fields", &field.span, message).label("give one field's full name");
+        } else if fields.iter().take(index).any(|before| before.value == field.value) {
+            let message = format!("`{}` is named twice", short(field.value));
+            faults.error("bad_fields", &field.span, message);
+        }
+    }
+    let there = t.present("history_window_start", faults);
+    let mut windows = t.tables("history_window_start", faults);
+    if there && windows.len() != 1 {
+        let span = windows.get(1).map_or_else(|| t.span.clone(), |second| second.span.clone());
+        let message = format!("{} history windows are given", windows.len());
+        faults.error("bad_window", &span, message).label("give exactly one");
+    }
+    let window = windows.first_mut().and_then(|window| {
+        named(window, "history_window_start", faults);
+        window.required("value", faults)
+    });
+    for window in windows {
+        window.finish(Unknown::Fatal, faults);
+    }
+    t.finish(Unknown::Fatal, faults);
+    (fields.into_iter().map(owned).collect(), window)
+}
+
+/// The `field` of a pair of field and value has one value that it can have.
+fn named(t: &mut Table<'_>, name: &str, faults: &mut Faults) {
+    if let Some(field) = t.required("field", faults).filter(|field| field.value != name) {
+        let message = format!("`{}` is `{}`", t.name("field"), short(field.value));
+        faults.error("bad_value", &field.span, message).label(format!("give `{name}`"));
+    }
+}
+
+/// What alerts and people are shown.
+fn rest(t: &mut Table<'_>, mut facts: Facts, faults: &mut Faults) -> Facts {
+    facts.version = t.integer("version", faults).map(|number| number.value);
+    facts.description = t.text("description", faults).map(owned);
+    facts.authors = list(t, "author", faults);
+    facts.license = t.text("license", faults).map(owned);
+    facts.tags = list(t, "tags", faults);
+    facts.references = list(t, "references", faults);
+    facts.false_positives = list(t, "false_positives", faults);
+    facts.note = t.text("note", faults).map(owned);
+    facts.setup = t.text("setup", faults).map(owned);
+    facts.index = list(t, "index", faults);
+    facts.building_block_type = t.text("building_block_type", faults).map(owned);
+    if let Some(mut fields) = t.table("investigation_fields", faults) {
+        facts.investigation_fields = list(&mut fields, "field_names", faults);
+        fields.finish(Unknown::Ignored, faults);
+    }
+    facts.timestamp_override = t.text("timestamp_override", faults).map(owned);
+    let fallback = t.flag("timestamp_override_fallback_disabled", faults);
+    facts.timestamp_override_fallback_disabled = fallback.is_some_and(|flag| flag.value);
+    let from = t.text("from", faults);
+    if let Some((from, Err(reason))) = from.as_ref().map(|f| (f, window::before_now(f.value))) {
+        faults.error("bad_date_math", &from.span, reason);
+    }
+    facts.from = from.map_or_else(|| "now-6m".to_owned(), owned);
+    let interval = t.text("interval", faults);
+    if let Some((text, Err(reason))) = interval.as_ref().map(|i| (i, window::duration(i.value))) {
+        faults.error("bad_duration", &text.span, reason);
+    }
+    facts.interval = interval.map_or_else(|| "5m".to_owned(), owned);
+    let signals = t.integer("max_signals", faults);
+    if let Some(number) = signals.as_ref().filter(|number| number.value < 1) {
+        faults.error("bad_value", &number.span, "`rule.max_signals` is less than 1");
+    }
+    facts.max_signals = signals.map_or(100, |number| number.value);
+    if t.present("risk_score", faults)
+        && let Some(score) = t.integer("risk_score", faults)
+    {
+        if !(0..=100).contains(&score.value) {
+            let message = format!("`rule.risk_score` is {}", score.value);
+            faults.error("bad_value", &score.span, message).label("give 0 to 100");
+        }
+        facts.risk_score = score.value;
+    }
+    facts.threat = threat(t, faults);
+    facts
+}
+
+fn threat(rule: &mut Table<'_>, faults: &mut Faults) -> Vec<Threat> {
+    let mut out = Vec::new();
+    for mut t in rule.tables("threat", faults) {
+        let framework = t.required("framework", faults).map(owned);
+        let there = t.present("tactic", faults);
+        let tactic = there.then(|| t.table("tactic", faults)).flatten();
+        let tactic = tactic.and_then(|tactic| entry(tactic, faults));
+        let mut technique = Vec::new();
+        for mut item in t.tables("technique", faults) {
+            let parts = item.tables("subtechnique", faults);
+            let subtechnique = parts.into_iter().filter_map(|part| entry(part, faults)).collect();
+            technique.extend(entry(item, faults).map(|named| Technique { named, subtechnique }));
+        }
+        t.finish(Unknown::Ignored, faults);
+        if let (Some(framework), Some(tactic)) = (framework, tactic) {
+            out.push(Threat { framework, tactic, technique });
+        }
+    }
+    out
+}
+
+fn entry(mut t: Table<'_>, faults: &mut Faults) -> Option<Named> {
+    let id = t.required("id", faults).map(owned);
+    let name = t.required("name", faults).map(owned);
+    let reference = t.required("reference", faults).map(owned);
+    t.finish(Unknown::Ignored, faults);
+    Some(Named { id: id?, name: name?, reference: reference? })
+}
+
+fn list(t: &mut Table<'_>, key: &'static str, faults: &mut Faults) -> Vec<String> {
+    t.texts(key, faults).into_iter().map(owned).collect()
+}
+
+fn owned(text: At<&str>) -> String {
+    text.value.to_owned()
+}
+
+/// A value as a message repeats it: on one line and not long.
+pub(super) fn short(value: &str) -> String {
+    let tame = |c: char| if c.is_control() { ' ' } else { c };
+    let mut out: String = value.chars().take(40).map(tame).collect();
+    if value.chars().nth(40).is_some() {
+        out.push('…');
+    }
+    out
+}
