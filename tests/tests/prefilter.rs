@@ -1,5 +1,6 @@
 //! What passes the prefilter includes all that matches: random rules give the same items with
-//! their required literals and without, whatever way the events are written.
+//! their required literals and without, whatever way the events are written. And many rules in one
+//! engine, which looks up those that an event may match, give the items that each gives alone.
 
 use firstseen_abi::Keys;
 use firstseen_rule::engine::Framing;
@@ -145,6 +146,62 @@ fn nothing_that_matches_is_left_out() {
     });
     for (count, what) in
         [(matched, "matched"), (left_out, "left out"), (hidden, "found in disguise")]
+    {
+        assert!(count.get() > 100, "only {} events were {what}", count.get());
+    }
+}
+
+/// A plan's rule alone, without its literals: every event is read, and the query evaluated.
+fn alone(plan: &firstseen_rule::Plan, rule: usize) -> Engine {
+    let mut rule = plan.rules[rule].clone();
+    rule.literals.clear();
+    Engine::new(firstseen_rule::Plan { rules: vec![rule] }, Settings::default())
+}
+
+#[test]
+fn many_rules_give_what_each_gives_alone() {
+    const BAD: u8 = 3;
+    let (matched, several, bad) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    // With 65 rules and more, the index has more than one word of bits.
+    let count = prop_oneof![3 => 4..12usize, 1 => 60..70usize];
+    let rules = count
+        .prop_flat_map(|count| prop::collection::vec((query(), prop::bool::weighted(0.1)), count));
+    let events = prop::collection::vec(valid(), 8..16);
+    check(300, (rules, events), |(rules, events)| {
+        let texts: Vec<String> = rules
+            .iter()
+            .enumerate()
+            .map(|(number, (query, filter))| rule(number, query, *filter))
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let plan = plan(&texts);
+        let mut singles: Vec<Engine> = (0..rules.len()).map(|rule| alone(&plan, rule)).collect();
+        let mut pack = Engine::new(plan, Settings::default());
+        for event in &events {
+            let mut expected = Vec::new();
+            for (number, single) in singles.iter_mut().enumerate() {
+                for mut item in items(single, event) {
+                    if item[4] == BAD {
+                        // The same fault for each rule that looks at the time: told once.
+                        expected = vec![item];
+                        continue;
+                    }
+                    item[6..8].copy_from_slice(&(number as u16).to_le_bytes());
+                    expected.push(item);
+                }
+                if expected.first().is_some_and(|item| item[4] == BAD) {
+                    bad.set(bad.get() + 1);
+                    break;
+                }
+            }
+            prop_assert_eq!(&items(&mut pack, event), &expected, "{:?}", &rules);
+            matched.set(matched.get() + usize::from(!expected.is_empty()));
+            several.set(several.get() + usize::from(expected.len() > 1));
+        }
+        Ok(())
+    });
+    for (count, what) in
+        [(matched, "matched"), (several, "matched by several rules"), (bad, "without a time")]
     {
         assert!(count.get() > 100, "only {} events were {what}", count.get());
     }

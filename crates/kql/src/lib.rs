@@ -11,6 +11,7 @@
 //!                                                   |-- explain   the clauses that decided
 //!                                                   |-- truths    each clause, for coverage
 //!                                                   |-- literals  for a prefilter over raw bytes
+//!                                                   |-- required  for an index over many queries
 //!                                                   `-- Display   normalised text
 //! ```
 //!
@@ -52,6 +53,7 @@ mod matches;
 mod number;
 mod parser;
 mod query;
+mod required;
 mod syntax;
 mod types;
 mod wildcard;
@@ -63,6 +65,7 @@ pub use explain::{Clause, Explanation};
 pub use make::{everything, exists, nested, one_of, wildcard, wildcards};
 pub use matches::{Doc, Value};
 pub use query::{FieldRef, Query};
+pub use required::Pair;
 pub use types::{FieldType, field_type};
 
 /// The longest query, in bytes. The longest of the public rules has 8 KB.

@@ -8,6 +8,7 @@ use crate::alert;
 use crate::exception::Exception;
 use crate::fields::{Asks, EventDoc, Slot};
 use crate::identity;
+use crate::index::{Index, RuleSet};
 use crate::plan::{Plan, RulePlan};
 use crate::settings::Settings;
 use crate::term::{self, Kind, Terms};
@@ -16,6 +17,9 @@ use firstseen_event::{Ask, EventError, Fields, Prefilter, Read, Reader, Scratch,
 
 /// How deep an event may stand in strings inside strings.
 const MAX_INNER: u8 = 4;
+
+/// Literals that are searched for one by one, at the most.
+const MAX_SEARCHED: usize = 16;
 
 /// How a buffer holds its events.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +59,16 @@ pub struct Engine {
     reader: Reader,
     prefilter: Prefilter,
     pub(crate) ready: Vec<Ready>,
+    index: Index,
     pub(crate) scratch: Scratch,
+}
+
+/// What lasts for one call of [`Engine::keys`].
+struct Pass<'w> {
+    now_ms: i64,
+    /// The rules that the event at hand may match.
+    candidates: RuleSet,
+    writer: KeysWriter<'w>,
 }
 
 /// An event's text after its envelope was opened.
@@ -70,11 +83,12 @@ impl Engine {
     #[must_use]
     pub fn new(plan: Plan, settings: Settings) -> Self {
         let mut asks = Asks::default();
-        let ready = plan.rules.iter().map(|rule| make_ready(rule, &settings, &mut asks)).collect();
-        let literals: Vec<_> = plan.rules.iter().map(|r| r.literals.clone()).collect();
+        let ready: Vec<_> =
+            plan.rules.iter().map(|rule| make_ready(rule, &settings, &mut asks)).collect();
         Self {
             reader: asks.reader(),
-            prefilter: Prefilter::new(&literals),
+            prefilter: prefilter(&plan),
+            index: Index::new(&plan.rules, &ready),
             plan,
             settings,
             ready,
@@ -107,21 +121,21 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let mut writer = KeysWriter::new(out);
+        let (writer, candidates) = (KeysWriter::new(out), RuleSet::default());
+        let mut pass = Pass { now_ms, candidates, writer };
         let result = match framing {
             Framing::One => {
-                let all = (0, buffer.len());
-                self.event(buffer, all, now_ms, &mut scratch, &mut writer);
+                self.event(buffer, (0, buffer.len()), &mut scratch, &mut pass);
                 Ok(())
             }
             Framing::Lines => {
-                self.lines(buffer, now_ms, &mut scratch, &mut writer);
+                self.lines(buffer, &mut scratch, &mut pass);
                 Ok(())
             }
-            Framing::Table(table) => self.table(buffer, table, now_ms, &mut scratch, &mut writer),
+            Framing::Table(table) => self.table(buffer, table, &mut scratch, &mut pass),
         };
         self.scratch = scratch;
-        writer.finish();
+        pass.writer.finish();
         result
     }
 
@@ -129,32 +143,25 @@ impl Engine {
         &self,
         buffer: &[u8],
         table: &[u8],
-        now_ms: i64,
         scratch: &mut Scratch,
-        writer: &mut KeysWriter<'_>,
+        pass: &mut Pass<'_>,
     ) -> Result<(), Malformed> {
         let mut c = firstseen_abi::Cursor::new(table);
         while !c.is_done() {
             let (at, len) = (c.u32("offset")? as usize, c.u32("length")? as usize);
             let text = at.checked_add(len).and_then(|end| buffer.get(at..end));
             let text = text.ok_or(c.malformed("range in the table"))?;
-            self.event(text, (at, len), now_ms, scratch, writer);
+            self.event(text, (at, len), scratch, pass);
         }
         Ok(())
     }
 
-    fn lines(
-        &self,
-        buffer: &[u8],
-        now_ms: i64,
-        scratch: &mut Scratch,
-        writer: &mut KeysWriter<'_>,
-    ) {
+    fn lines(&self, buffer: &[u8], scratch: &mut Scratch, pass: &mut Pass<'_>) {
         let mut at = 0usize;
         for line in buffer.split_inclusive(|b| *b == b'\n') {
             let text = line.trim_ascii_end();
             if !text.trim_ascii_start().is_empty() {
-                self.event(text, (at, text.len()), now_ms, scratch, writer);
+                self.event(text, (at, text.len()), scratch, pass);
             }
             at = at.saturating_add(line.len());
         }
@@ -164,22 +171,22 @@ impl Engine {
         &self,
         bytes: &[u8],
         place: (usize, usize),
-        now_ms: i64,
         scratch: &mut Scratch,
-        writer: &mut KeysWriter<'_>,
+        pass: &mut Pass<'_>,
     ) {
-        writer.counts.read = writer.counts.read.saturating_add(1);
+        pass.writer.counts.read = pass.writer.counts.read.saturating_add(1);
         let text = match firstseen_event::utf8(bytes) {
             Ok(text) => text,
-            Err(fault) => return bad(writer, place, &sentence(&fault)),
+            Err(fault) => return bad(&mut pass.writer, place, &sentence(&fault)),
         };
         if !self.prefilter.passes_all() && !self.prefilter.passes(bytes) && looks_whole(bytes) {
             return;
         }
         self.open(text, scratch, 0, &mut |opened| match opened {
-            Opened::Event(fields) => self.matches(&fields, place, now_ms, writer),
-            Opened::Bad(error) => bad(writer, place, &sentence(&error)),
+            Opened::Event(fields) => self.matches(&fields, place, pass),
+            Opened::Bad(error) => bad(&mut pass.writer, place, &sentence(&error)),
             Opened::Nothing(what) => {
+                let writer = &mut pass.writer;
                 writer.counts.read = writer.counts.read.saturating_sub(1);
                 writer.item(ItemKind::NoEvents, 0, pair(place), 0, &[0; 16], what, [].into_iter());
             }
@@ -214,14 +221,12 @@ impl Engine {
         }
     }
 
-    fn matches(
-        &self,
-        fields: &Fields<'_>,
-        place: (usize, usize),
-        now_ms: i64,
-        writer: &mut KeysWriter<'_>,
-    ) {
-        for (index, (rule, ready)) in self.plan.rules.iter().zip(&self.ready).enumerate() {
+    fn matches(&self, fields: &Fields<'_>, place: (usize, usize), pass: &mut Pass<'_>) {
+        let Pass { now_ms, candidates, writer } = pass;
+        self.index.candidates(fields, candidates);
+        for index in candidates.iter() {
+            let at = self.plan.rules.get(index).zip(self.ready.get(index));
+            let Some((rule, ready)) = at else { continue };
             if !rule.query.matches(&EventDoc { fields, slots: &ready.slots }) {
                 continue;
             }
@@ -231,7 +236,7 @@ impl Engine {
             };
             writer.counts.matched = writer.counts.matched.saturating_add(1);
             let identity = ready.identity(fields, time_ms);
-            let (kind, text, terms) = self.judge(ready, rule, fields, time_ms, now_ms);
+            let (kind, text, terms) = self.judge(ready, rule, fields, time_ms, *now_ms);
             match kind {
                 ItemKind::Missing => {
                     writer.counts.missing = writer.counts.missing.saturating_add(1)
@@ -326,6 +331,17 @@ impl Ready {
         let asks = self.slots.iter().map(Slot::ask).chain(self.terms.iter().map(|t| t.ask));
         identity::of_event(fields, time_ms, asks)
     }
+}
+
+/// The search for the rules' literals; none for many of them, where reading an event and looking
+/// the rules up costs less than searching its text for each literal. A host searches for them too,
+/// in ways that a module has not.
+fn prefilter(plan: &Plan) -> Prefilter {
+    let literals: Vec<_> = plan.rules.iter().map(|rule| rule.literals.clone()).collect();
+    if literals.iter().flatten().flatten().count() > MAX_SEARCHED {
+        return Prefilter::new(&[Vec::new()]);
+    }
+    Prefilter::new(&literals)
 }
 
 fn make_ready(rule: &RulePlan, settings: &Settings, asks: &mut Asks) -> Ready {

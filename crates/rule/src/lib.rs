@@ -10,6 +10,7 @@
 //! | rule.toml -> validated rule -> plan | [`source`], [`plan`] |
 //! | event -> asked fields -> does the query match | [`fields`] |
 //! | which matches count for nothing | [`exception`] |
+//! | which rules an event may match | `index` |
 //! | event -> identity, terms, keys | [`identity`], [`term`] |
 //! | prior state + sighting -> what it means | [`state`] |
 //! | the rules made ready; events -> items | [`engine`] |
@@ -39,6 +40,7 @@ pub mod exception;
 pub mod explain;
 pub mod fields;
 pub mod identity;
+mod index;
 mod key;
 pub mod plan;
 pub mod settings;

@@ -1,0 +1,180 @@
+//! Which rules an event may match: an index over all rules of an artifact.
+//!
+//! In: the rules' queries; then an event's fields. Out: the rules to evaluate, a bit for each. A
+//! rule that is left out cannot match; one that is not may still not match. With many rules most
+//! events meet none or few of them, so that an event costs a look at each indexed field and not a
+//! query for each rule.
+//!
+//! ```text
+//! rule 0  event.action: (A or B) and ..     event.action   A -> 0      user.name   carol -> 2
+//! rule 1  event.action: B and ..                           B -> 0, 1
+//! rule 2  user.name: carol and ..           always         3
+//! rule 3  not event.outcome: success
+//! ```
+
+use crate::engine::Ready;
+use crate::fields::Slot;
+use crate::plan::RulePlan;
+use firstseen_event::Fields;
+use firstseen_kql::{FieldRef, Pair};
+use std::cmp::Ordering;
+
+/// Below so many rules, evaluating all is as quick.
+const INDEXED_FROM: usize = 4;
+
+/// Fields of few values, which tell events apart badly. A rule is found by one of these only when
+/// it names nothing else.
+const COARSE: &[&str] = &[
+    "data_stream.dataset",
+    "event.category",
+    "event.dataset",
+    "event.kind",
+    "event.module",
+    "event.outcome",
+    "event.type",
+    "host.os.family",
+    "host.os.platform",
+    "host.os.type",
+];
+
+/// What a value of such a field costs, beside the number of rules that name it.
+const COARSE_COST: u64 = 1 << 32;
+
+/// Rules as bits, the first one in the lowest bit of the first word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RuleSet(Vec<u64>);
+
+impl RuleSet {
+    fn insert(&mut self, rule: usize) {
+        let (word, bit) = (rule / 64, 1 << (rule % 64));
+        if self.0.len() <= word {
+            self.0.resize(word.saturating_add(1), 0);
+        }
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    /// The rules in it, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(at, word)| {
+            let mut word = *word;
+            std::iter::from_fn(move || {
+                let low = (word != 0).then(|| word.trailing_zeros() as usize)?;
+                word &= word.wrapping_sub(1);
+                Some(at.saturating_mul(64).saturating_add(low))
+            })
+        })
+    }
+}
+
+/// The rules by what an event must have for them.
+#[derive(Debug)]
+pub(crate) struct Index {
+    columns: Vec<Column>,
+    /// Rules that any event may match.
+    always: RuleSet,
+}
+
+/// The rules that are found by one field.
+#[derive(Debug)]
+struct Column {
+    /// The field, among the asks.
+    ask: usize,
+    /// Its values by length and text, each once, with their rules.
+    values: Vec<(Box<str>, Vec<u16>)>,
+}
+
+impl Index {
+    /// An index over these rules, where it is worth having.
+    pub(crate) fn new(rules: &[RulePlan], ready: &[Ready]) -> Self {
+        let mut index = Self { columns: Vec::new(), always: RuleSet::default() };
+        let rules: Vec<_> = rules.iter().zip(ready).collect();
+        if rules.len() < INDEXED_FROM {
+            (0..rules.len()).for_each(|rule| index.always.insert(rule));
+            return index;
+        }
+        // How many rules share a value says how little it is worth to any of them.
+        let mut shared: Vec<(usize, &str)> = Vec::new();
+        for (rule, ready) in &rules {
+            let pairs = rule.query.exact();
+            shared.extend(pairs.map(|pair| (ask(ready, pair), pair.text)));
+        }
+        shared.sort_unstable();
+        for (number, (rule, ready)) in rules.iter().enumerate() {
+            let names = rule.query.fields();
+            let cost = |pair: Pair<'_>| {
+                let key = (ask(ready, pair), pair.text);
+                let first = shared.partition_point(|known| *known < key);
+                let known = shared.get(first..).unwrap_or_default();
+                let rules = known.partition_point(|known| *known == key) as u64;
+                let coarse = names.get(pair.field).is_some_and(is_coarse);
+                rules.saturating_add(if coarse { COARSE_COST } else { 0 })
+            };
+            match rule.query.required(&cost) {
+                Some(pairs) => pairs.iter().for_each(|pair| {
+                    index.add(ask(ready, *pair), pair.text, number);
+                }),
+                None => index.always.insert(number),
+            }
+        }
+        index.columns.iter_mut().for_each(Column::finish);
+        index
+    }
+
+    fn add(&mut self, ask: usize, text: &str, rule: usize) {
+        let Ok(rule) = u16::try_from(rule) else { return self.always.insert(rule) };
+        let at = self.columns.iter().position(|column| column.ask == ask);
+        let at = at.unwrap_or_else(|| {
+            self.columns.push(Column { ask, values: Vec::new() });
+            self.columns.len().saturating_sub(1)
+        });
+        if let Some(column) = self.columns.get_mut(at) {
+            column.values.push((text.into(), vec![rule]));
+        }
+    }
+
+    /// Sets the bits of the rules that this event may match.
+    pub(crate) fn candidates(&self, fields: &Fields<'_>, out: &mut RuleSet) {
+        out.0.clear();
+        out.0.extend_from_slice(&self.always.0);
+        for column in &self.columns {
+            for value in fields.values(column.ask) {
+                let rules = column.find(&value.into_text()).unwrap_or_default();
+                rules.iter().for_each(|rule| out.insert(usize::from(*rule)));
+            }
+        }
+    }
+}
+
+impl Column {
+    /// Puts the values in order, each once.
+    fn finish(&mut self) {
+        self.values.sort_by(|(a, _), (b, _)| order(a, b));
+        self.values.dedup_by(|(text, rules), (kept, all)| {
+            let same = text == kept;
+            if same {
+                all.append(rules);
+            }
+            same
+        });
+    }
+
+    fn find(&self, text: &str) -> Option<&[u16]> {
+        let at = self.values.binary_search_by(|(known, _)| order(known, text)).ok()?;
+        self.values.get(at).map(|(_, rules)| rules.as_slice())
+    }
+}
+
+/// Lengths first: most values are told apart by it.
+fn order(a: &str, b: &str) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.as_bytes().cmp(b.as_bytes()))
+}
+
+fn ask(ready: &Ready, pair: Pair<'_>) -> usize {
+    ready.slots.get(pair.field).map_or(usize::MAX, Slot::ask)
+}
+
+fn is_coarse(field: &FieldRef) -> bool {
+    matches!(field, FieldRef::Name(name) if COARSE.contains(&name.as_str()))
+}
