@@ -62,7 +62,7 @@ def generated(megabytes, path):
 
 
 def timed(command, **options):
-    """Seconds and peak memory in KiB of one process on the one core."""
+    """Seconds, seconds of CPU and peak memory in KiB of one process on the one core."""
     start = time.perf_counter()
     child = subprocess.Popen([*CORE, *map(str, command)], **options)
     _, status, usage = os.wait4(child.pid, 0)
@@ -70,7 +70,7 @@ def timed(command, **options):
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         fail(f"{' '.join(map(str, command))} ended with status {child.returncode}")
-    return seconds, usage.ru_maxrss
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
 
 
 def run_firstseen(binary, data, rules=(), output="/dev/null"):
@@ -80,5 +80,6 @@ def run_firstseen(binary, data, rules=(), output="/dev/null"):
     command += ["--state", "memory:"]
     for rule in rules:
         command += ["--rule", rule]
-    seconds, peak = timed([*command, data], stderr=subprocess.DEVNULL)
-    return {"seconds": seconds, "peak": peak, "alerts": json.loads(summary.read_text())["alerts"]}
+    seconds, cpu, peak = timed([*command, data], stderr=subprocess.DEVNULL)
+    alerts = json.loads(summary.read_text())["alerts"]
+    return {"seconds": seconds, "cpu": cpu, "peak": peak, "alerts": alerts}

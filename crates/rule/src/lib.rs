@@ -9,8 +9,8 @@
 //! | --- | --- |
 //! | rule.toml -> validated rule -> plan | [`source`], [`plan`] |
 //! | event -> asked fields -> does the query match | [`fields`] |
-//! | which matches count for nothing | [`exception`] |
 //! | which rules an event may match | `index` |
+//! | which matches count for nothing | [`exception`] |
 //! | event -> identity, terms, keys | [`identity`], [`term`] |
 //! | prior state + sighting -> what it means | [`state`] |
 //! | the rules made ready; events -> items | [`engine`] |
