@@ -6,7 +6,7 @@ use crate::support::{Folder, call, repository, run, stack_lines};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
+pub(crate) const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
 
 /// A rule with this id, query and new-terms fields, in the shape of Elastic's.
 fn rule(id: &str, query: &str, fields: &[&str]) -> String {
@@ -35,7 +35,7 @@ value = "now-7d"
 }
 
 /// Builds what has to be buildable.
-fn build(rules: &[&Path], to: &Path) {
+pub(crate) fn build(rules: &[&Path], to: &Path) {
     let mut call = call("build").arg("-o").arg(to);
     for path in rules {
         call = call.arg(path);

@@ -12,6 +12,7 @@ mod fixtures;
 mod readme;
 mod samples;
 mod settings;
+mod size;
 mod state;
 mod stranger;
 mod stream;
