@@ -11,6 +11,7 @@
 
 mod alert;
 mod diagnostic;
+mod exceptions;
 mod facts;
 mod filters;
 mod shape;
@@ -18,8 +19,10 @@ mod table;
 mod text;
 
 pub use diagnostic::{Diagnostic, Severity};
+pub use exceptions::{Written, exceptions};
 pub use facts::{Facts, Named, Technique, Threat};
 
+use crate::exception::Place;
 use crate::plan::RulePlan;
 use diagnostic::Faults;
 use firstseen_kql::{Query, SyntaxError};
@@ -62,10 +65,7 @@ pub struct Rule {
 pub fn read(text: &str, _options: &ReadOptions) -> Result<Rule, Vec<Diagnostic>> {
     let mut faults = Faults::default();
     let (document, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        faults.error("toml_syntax", &span, format!("the TOML is at fault: {}", error.message()));
-    }
+    note_syntax(&errors, &mut faults);
     if !errors.is_empty() {
         return Err(faults.finish().0);
     }
@@ -79,6 +79,14 @@ pub fn read(text: &str, _options: &ReadOptions) -> Result<Rule, Vec<Diagnostic>>
     }
 }
 
+/// Notes what makes a text no TOML.
+fn note_syntax(errors: &[toml::de::Error], faults: &mut Faults) {
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        faults.error("toml_syntax", &span, format!("the TOML is at fault: {}", error.message()));
+    }
+}
+
 /// The plan, unless a part of it is missing or at fault; the fault was noted then.
 fn plan(text: &str, shape: shape::Shape<'_>, faults: &mut Faults) -> Option<(RulePlan, Facts)> {
     let filters = filters::read(shape.filters, faults);
@@ -86,6 +94,8 @@ fn plan(text: &str, shape: shape::Shape<'_>, faults: &mut Faults) -> Option<(Rul
     for (filter, negate) in filters {
         query = query.and_filter(filter, negate);
     }
+    let written = shape.exceptions.map(|list| exceptions::read(text, list, Place::Rule, faults));
+    let exceptions = written.unwrap_or_default().into_iter().map(|(_, exception)| exception);
     let mut plan = RulePlan {
         id: shape.id?,
         name: shape.name?,
@@ -97,7 +107,7 @@ fn plan(text: &str, shape: shape::Shape<'_>, faults: &mut Faults) -> Option<(Rul
         literals: query.literals(&firstseen_event::verbatim),
         query,
         alert: String::new(),
-        exceptions: Vec::new(),
+        exceptions: exceptions.collect(),
     };
     plan.alert = alert::part(&plan, &shape.facts);
     Some((plan, shape.facts))

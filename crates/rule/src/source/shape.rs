@@ -7,6 +7,8 @@ use super::diagnostic::Faults;
 use super::facts::{Facts, Named, Technique, Threat};
 use super::table::{At, Table, Unknown, nearest};
 use crate::window;
+use toml::Spanned;
+use toml::de::DeValue;
 
 /// Keys of `[rule]` that only Kibana's own pages and schedules need.
 const PASSED: &[&str] = &[
@@ -67,6 +69,7 @@ pub(super) struct Shape<'t> {
     pub(super) severity: Option<String>,
     pub(super) query: Option<At<&'t str>>,
     pub(super) filters: Vec<Table<'t>>,
+    pub(super) exceptions: Option<&'t Spanned<DeValue<'t>>>,
     pub(super) new_terms: Vec<String>,
     pub(super) window: Option<At<&'t str>>,
     pub(super) window_ms: Option<i64>,
@@ -126,6 +129,7 @@ fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Faults) -> Shape<'t> {
     }
     let query = t.required("query", faults);
     let filters = t.tables("filters", faults);
+    let exceptions = t.get("exceptions");
     let (new_terms, window) = new_terms(&mut t, faults);
     let window_ms = window.as_ref().and_then(|text| {
         let length = window::before_now(text.value);
@@ -151,6 +155,7 @@ fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Faults) -> Shape<'t> {
         severity: severity.map(owned),
         query,
         filters,
+        exceptions,
         new_terms,
         window,
         window_ms,

@@ -1,0 +1,318 @@
+//! Exceptions out of files: `[[rule.exceptions]]` of a rule, and whole files of them.
+//!
+//! In: the tables of a TOML, or the text of a file (TOML or JSON). Out: exceptions, checked, each
+//! with what it was made of, or all that is wrong with them, each fault with its place.
+
+use super::diagnostic::{Diagnostic, Faults};
+use super::table::{Table, wrong_type};
+use crate::exception::{Document, Exception, Fault, Place};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+/// An exception as it is written, and as it was understood.
+pub type Written = (Document, Exception);
+
+/// The code of everything that is wrong with an exception, its KQL aside.
+const CODE: &str = "bad_exception";
+
+/// Reads a file of exceptions: `[[exceptions]]` in TOML, or `{"exceptions": [..]}` in JSON. Which of
+/// the two it is shows in its first character.
+///
+/// # Errors
+/// All faults, in the order of their places; where it is neither TOML nor JSON, only those.
+pub fn exceptions(text: &str) -> Result<Vec<Written>, Vec<Diagnostic>> {
+    let mut faults = Faults::default();
+    let found = if text.trim_start().starts_with('{') {
+        json(text, &mut faults)
+    } else {
+        toml(text, &mut faults)
+    };
+    match faults.finish() {
+        (_, false) => Ok(found),
+        (faults, true) => Err(faults),
+    }
+}
+
+fn toml(text: &str, faults: &mut Faults) -> Vec<Written> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    super::note_syntax(&errors, faults);
+    if !errors.is_empty() {
+        return Vec::new();
+    }
+    let mut root = Table::new(document.get_ref(), String::new(), 0..0);
+    let list = root.get("exceptions");
+    for (key, _) in root.entries().filter(|(key, _)| key.value != "exceptions") {
+        let message = format!("`{}` has no meaning here", key.value);
+        faults.error("unknown_key", &key.span, message).label("write [[exceptions]]");
+    }
+    list.map_or_else(Vec::new, |list| read(text, list, Place::File, faults))
+}
+
+/// Reads a list of exceptions in a TOML text.
+pub(super) fn read(
+    text: &str,
+    list: &Spanned<DeValue<'_>>,
+    place: Place,
+    faults: &mut Faults,
+) -> Vec<Written> {
+    let Some(tables) = list.get_ref().as_array() else {
+        let name = if place == Place::Rule { "rule.exceptions" } else { "exceptions" };
+        wrong_type(list, name, &format!("a list of tables, `[[{name}]]`"), faults);
+        return Vec::new();
+    };
+    tables.iter().filter_map(|one| read_one(text, one, place, faults)).collect()
+}
+
+fn read_one(
+    text: &str,
+    one: &Spanned<DeValue<'_>>,
+    place: Place,
+    faults: &mut Faults,
+) -> Option<Written> {
+    let document = match Document::deserialize(ValueDeserializer::from(one.clone())) {
+        Ok(document) => document,
+        Err(error) => {
+            // Without a place of its own it is about the whole: marked at its first line.
+            let span = error.span().unwrap_or(one.span());
+            faults.error(CODE, &span, format!("an exception: {}", error.message()));
+            return None;
+        }
+    };
+    match document.clone().compile(place) {
+        Ok(exception) => Some((document, exception)),
+        Err(fault) => {
+            note(text, one, &document, &fault, faults);
+            None
+        }
+    }
+}
+
+/// Notes a fault at the member that it is about.
+fn note(
+    text: &str,
+    one: &Spanned<DeValue<'_>>,
+    document: &Document,
+    fault: &Fault,
+    faults: &mut Faults,
+) {
+    let table = one.get_ref().as_table();
+    let member = |name: &str| table.and_then(|table| table.get(name));
+    match fault {
+        Fault::Query(error) => {
+            let span = member("query").map_or(one.span(), Spanned::span);
+            let query = document.query.as_deref().unwrap_or_default();
+            super::note(text, &span, query, error, faults);
+        }
+        Fault::Member { member: name, entry, .. } => {
+            let value = member(name);
+            let entry = entry.and_then(|at| value?.get_ref().as_array()?.get(at));
+            let span = entry.or(value).map_or(one.span(), Spanned::span);
+            faults.error(CODE, &span, about(&document.name, fault));
+        }
+    }
+}
+
+fn about(name: &str, fault: &Fault) -> String {
+    format!("exception `{name}`: {fault}")
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File<'t> {
+    // As text, so that its place is known.
+    #[serde(borrow)]
+    exceptions: Vec<&'t RawValue>,
+}
+
+fn json(text: &str, faults: &mut Faults) -> Vec<Written> {
+    let file: File<'_> = match serde_json::from_str(text) {
+        Ok(file) => file,
+        Err(error) => {
+            note_json(text, 0, &error, faults);
+            return Vec::new();
+        }
+    };
+    let mut found = Vec::new();
+    for one in file.exceptions {
+        let one = one.get();
+        let at = one.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+        match serde_json::from_str::<Document>(one) {
+            Ok(document) => match document.clone().compile(Place::File) {
+                Ok(exception) => found.push((document, exception)),
+                Err(fault) => {
+                    let span = at..at.saturating_add(one.len());
+                    faults.error(CODE, &span, about(&document.name, &fault));
+                }
+            },
+            Err(error) => note_json(one, at, &error, faults),
+        }
+    }
+    found
+}
+
+/// Notes a fault of JSON that begins at byte `start` of the file.
+fn note_json(text: &str, start: usize, error: &serde_json::Error, faults: &mut Faults) {
+    let line = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len);
+    let mut at = line.sum::<usize>().saturating_add(error.column().saturating_sub(1));
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at = at.saturating_sub(1);
+    }
+    let at = start.saturating_add(at);
+    let span: Range<usize> = at..at;
+    let whole = error.to_string();
+    // The place is shown beside it, and a document's is not the file's.
+    let said = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(said, _)| said);
+    let code = if error.is_data() { CODE } else { "json_syntax" };
+    faults.error(code, &span, said.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The code, line, column and message of each fault.
+    fn faults(text: &str) -> Vec<(&'static str, usize, usize, String)> {
+        let faults = exceptions(text).expect_err(text);
+        let place = |d: Diagnostic| {
+            let (line, column) = d.position(text).expect("a place");
+            (d.code, line, column, d.message)
+        };
+        faults.into_iter().map(place).collect()
+    }
+
+    const TOML: &str = "
+[[exceptions]]
+name = 'ci'
+reason = 'builds'
+expires = 2026-12-31
+query = 'user.name: ci-*'
+
+[[exceptions]]
+name = 'vendor'
+reason = 'contract'
+rule_id = 'r1'
+
+[exceptions.fields]
+'user.name' = ['a', 'b']
+
+[[exceptions]]
+name = 'scanner'
+reason = 'ours'
+
+[[exceptions.entries]]
+field = 'source.ip'
+type = 'match'
+value = '10.0.0.0/8'
+";
+
+    #[test]
+    fn toml_and_json_give_the_same() {
+        let found = exceptions(TOML).unwrap();
+        let names: Vec<&str> = found.iter().map(|(_, e)| e.name.as_str()).collect();
+        assert_eq!(names, ["ci", "vendor", "scanner"]);
+        let documents: Vec<&Document> = found.iter().map(|(document, _)| document).collect();
+        let json = serde_json::json!({ "exceptions": documents });
+        for text in [json.to_string(), format!("\n {json:#}\n")] {
+            assert_eq!(exceptions(&text).unwrap(), found);
+        }
+        assert_eq!(exceptions("").unwrap(), []);
+        assert_eq!(exceptions("# none now\n").unwrap(), []);
+        assert_eq!(exceptions("{\"exceptions\": []}").unwrap(), []);
+    }
+
+    #[test]
+    fn every_fault_of_a_toml_has_its_place() {
+        let text = "
+[[exceptions]]
+name = 'a'
+reason = 'r'
+query = 'user.name: (b'
+
+[[exceptions]]
+name = 'b'
+reason = 'r'
+why = 'c'
+query = 'a: b'
+
+[[exceptions]]
+name = 'c'
+reason = 'r'
+entries = [{field = 'x', type = 'exists'}, {field = 'y', type = 'is'}]
+
+[[exceptions]]
+name = 'd'
+query = 'a: b'
+
+[exception]
+";
+        let places: Vec<_> = faults(text).into_iter().map(|f| (f.1, f.2)).collect();
+        assert_eq!(places, [(5, 21), (10, 1), (16, 44), (18, 1), (22, 2)]);
+        let faults = faults(text);
+        assert_eq!(faults[0].0, "unclosed");
+        assert!(faults[1].3.contains("unknown field `why`"), "{faults:?}");
+        assert!(faults[2].3.contains("entries[1]: type is `is`"), "{faults:?}");
+        assert!(faults[3].3.contains("exception `d`: reason"), "{faults:?}");
+        assert_eq!(faults[4].0, "unknown_key");
+    }
+
+    #[test]
+    fn what_is_no_list_of_exceptions_is_an_error() {
+        for (text, code, line) in [
+            ("x", "toml_syntax", 1),
+            ("\nexceptions = 1", "wrong_type", 2),
+            ("\nexceptions = [1]", CODE, 2),
+            ("{\n\"exceptions\": [}", "json_syntax", 2),
+            ("{\n\"exceptions\": 1}", CODE, 2),
+            ("{\n\"exceptions\": [],\n\"exception\": 1}", CODE, 3),
+            ("{\"exceptions\": [\n{\"name\": \"é\",\n\"reason\": 1}]}", CODE, 3),
+            ("{\"exceptions\": [\n\n{\"name\": \"x\", \"query\": \"a: b\"}]}", CODE, 3),
+        ] {
+            let faults = faults(text);
+            assert_eq!((faults[0].0, faults[0].1), (code, line), "{text}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_carries_its_own() {
+        let rule = |exception: &str| {
+            let text = format!(
+                "[rule]
+rule_id = 'r'
+name = 'n'
+type = 'new_terms'
+language = 'kuery'
+query = 'a: b'
+severity = 'low'
+risk_score = 1
+
+[rule.new_terms]
+field = 'new_terms_fields'
+value = ['user.name']
+
+[[rule.new_terms.history_window_start]]
+field = 'history_window_start'
+value = 'now-10d'
+
+[[rule.exceptions]]
+name = 'ci'
+{exception}"
+            );
+            super::super::read(&text, &Default::default())
+        };
+        let plan = rule("reason = 'builds'\nfields = { 'user.name' = 'ci' }").unwrap().plan;
+        assert_eq!(plan.exceptions.len(), 1);
+        assert_eq!(plan.exceptions[0].query, firstseen_kql::parse("user.name: ci").unwrap());
+        // Neither the state nor what an event has to hold depends on it.
+        let without = crate::RulePlan { exceptions: vec![], ..plan.clone() };
+        assert_eq!(without.fingerprint(), plan.fingerprint());
+        for fault in ["reason = 'b'\nrule_id = 'r'\nquery = 'a: b'", "query = 'a: b'"] {
+            let faults = rule(fault).unwrap_err();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert_eq!(faults[0].code, CODE);
+        }
+    }
+}
