@@ -23,7 +23,7 @@ pub enum Command {
     Run(RunArgs),
     /// Say for each event whether it matches, why, and what the state would say
     Explain(ExplainArgs),
-    /// Compile rules in Elastic's TOML form into one .wasm file
+    /// Compile rules in Elastic's TOML form to .wasm files
     Build(BuildArgs),
 }
 

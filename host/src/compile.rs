@@ -4,8 +4,9 @@
 //! wrong with the rules, each at its place. It never reads a file, and needs no Rust toolchain.
 
 use firstseen_artifact::{Parts, RuleMeta};
-use firstseen_rule::source::{self, Diagnostic, ReadOptions};
+use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule};
 use firstseen_rule::{Plan, RulePlan};
+use std::collections::BTreeMap;
 
 /// A rule's source and where it came from.
 #[derive(Debug, Clone, Copy)]
@@ -66,11 +67,11 @@ pub fn compile(
     let (mut rules, mut warnings, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for (index, source) in sources.iter().enumerate() {
         match source::read(source.text, options) {
-            Ok(rule) => {
+            Ok(mut rule) => {
                 if !rule.warnings.is_empty() {
-                    warnings.push((index, rule.warnings));
+                    warnings.push((index, std::mem::take(&mut rule.warnings)));
                 }
-                rules.push(rule.plan);
+                rules.push((*source, rule));
             }
             Err(diagnostics) => faults.push((index, diagnostics)),
         }
@@ -78,34 +79,30 @@ pub fn compile(
     if !faults.is_empty() {
         return Err(CompileError::Faults(faults));
     }
-    let wasm = artifact(engine, sources, rules).map_err(CompileError::Other)?;
+    let wasm = artifact(engine, rules).map_err(CompileError::Other)?;
     Ok(Compiled { wasm, warnings })
 }
 
-fn artifact(
-    engine: &[u8],
-    sources: &[Source<'_>],
-    rules: Vec<RulePlan>,
-) -> Result<Vec<u8>, String> {
-    for (index, (rule, source)) in rules.iter().zip(sources).enumerate() {
-        let mut before = rules.iter().take(index);
-        if let Some(other) = before.find(|r| r.key_prefix() == rule.key_prefix()) {
+/// Lays rules that were read into one artifact. The same rules in the same order give the same
+/// bytes, wherever their files stand.
+///
+/// # Errors
+/// A sentence that names the rule and what is wrong with it.
+pub fn artifact(engine: &[u8], rules: Vec<(Source<'_>, Rule)>) -> Result<Vec<u8>, String> {
+    let mut known = BTreeMap::new();
+    for (source, rule) in &rules {
+        if let Some(other) = known.insert(rule.plan.key_prefix(), source.name) {
             return Err(format!(
-                "{}: it would share its state with `{}`: same rule_id, fields and window",
-                source.name, other.name
+                "{}: it would share its state with {other}: same rule_id, fields and window",
+                source.name
             ));
         }
     }
-    let [first, ..] = rules.as_slice() else { return Err("no rule was given".to_owned()) };
-    let description = match rules.len() {
-        1 => first.name.clone(),
-        n => {
-            format!("{n} rules: {}", rules.iter().map(|r| &*r.name).collect::<Vec<_>>().join("; "))
-        }
-    };
-    let metas: Vec<RuleMeta> = rules.iter().map(meta).collect();
-    let plan = Plan { rules }.encode().map_err(|e| e.to_string())?;
-    let texts: Vec<&str> = sources.iter().map(|s| s.text).collect();
+    let description = description(&rules)?;
+    let metas: Vec<RuleMeta> = rules.iter().map(|(_, rule)| meta(&rule.plan)).collect();
+    let (texts, plans) = rules.into_iter().map(|(source, rule)| (source.text, rule.plan)).unzip();
+    let texts: Vec<&str> = texts;
+    let plan = Plan { rules: plans }.encode().map_err(|e| e.to_string())?;
     firstseen_artifact::compose(&Parts {
         engine,
         engine_version: env!("CARGO_PKG_VERSION"),
@@ -116,6 +113,19 @@ fn artifact(
         notes: &[("description", &description)],
     })
     .map_err(|e| e.to_string())
+}
+
+/// Names that a pack's description holds; the metadata holds them all.
+const NAMES: usize = 3;
+
+fn description(rules: &[(Source<'_>, Rule)]) -> Result<String, String> {
+    let names: Vec<&str> = rules.iter().take(NAMES).map(|(_, rule)| &*rule.plan.name).collect();
+    match rules.len() {
+        0 => Err("no rule was given".to_owned()),
+        1 => Ok(names.concat()),
+        n if n <= NAMES => Ok(format!("{n} rules: {}", names.join("; "))),
+        n => Ok(format!("{n} rules: {}; and {} more", names.join("; "), n - NAMES)),
+    }
 }
 
 fn meta(rule: &RulePlan) -> RuleMeta {

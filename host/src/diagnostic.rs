@@ -5,7 +5,6 @@
 
 use crate::compile::Source;
 use crate::output::escape::{acts, escaped};
-use crate::say::say;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use firstseen_rule::source::{Diagnostic, Severity};
 use std::io::IsTerminal;
@@ -14,23 +13,11 @@ use unicode_width::UnicodeWidthStr;
 /// How wide a line may be.
 const WIDTH: usize = 80;
 
-/// Says all of them: for each source its index and what is to be said of it.
-pub fn tell(sources: &[Source<'_>], diagnostics: &[(usize, Vec<Diagnostic>)]) {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    for (index, diagnostics) in diagnostics {
-        if let Some(source) = sources.get(*index) {
-            diagnostics.iter().for_each(|one| say(&format!("{}\n", render(source, one, colour))));
-        }
-    }
-}
-
-/// How many errors there are in how many files.
+/// One of them as it is shown on standard error.
 #[must_use]
-pub fn count(faults: &[(usize, Vec<Diagnostic>)]) -> String {
-    let all = faults.iter().flat_map(|(_, diagnostics)| diagnostics);
-    let errors = all.filter(|d| d.severity == Severity::Error).count();
-    let plural = |n: usize, what| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    format!("{} in {}", plural(errors, "error"), plural(faults.len(), "file"))
+pub fn shown(source: &Source<'_>, diagnostic: &Diagnostic) -> String {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    render(source, diagnostic, colour)
 }
 
 /// One of them as text.

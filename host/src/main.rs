@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Alerts) => ExitCode::from(1),
+        Ok(Ending::Failed) => ExitCode::from(2),
         Err(error) => {
             say(&format!("error: {error:#}"));
             ExitCode::from(2)

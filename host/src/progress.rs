@@ -1,7 +1,7 @@
-//! How far a run over files has come.
+//! How far a run over files has come, or a build over rules.
 //!
-//! In: bytes of the files as they are stored. Out: a bar on standard error, if that is a terminal
-//! and the size of all inputs is known. It is never what an alert waits for.
+//! In: bytes of the files as they are stored, or rules that are done. Out: a bar on standard error,
+//! if that is a terminal and the size of all inputs is known. It is never what an alert waits for.
 use crate::input::Source;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
@@ -15,6 +15,7 @@ pub struct Progress {
 }
 
 const TEMPLATE: &str = "  {bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+const COUNT_TEMPLATE: &str = "  {bar:30} {pos} of {len} rules, {eta} left";
 
 impl Progress {
     /// A bar over all of the inputs.
@@ -26,18 +27,34 @@ impl Progress {
     fn drawn(sources: &[Source], on_terminal: bool) -> Self {
         // One pipe among them, and nobody knows how much there is.
         let total: Option<u64> = sources.iter().map(|source| source.bytes).sum();
-        let bar = match total.filter(|total| *total > 0 && on_terminal) {
-            Some(total) => {
-                let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-                // The template is a constant, and a wrong one only costs the looks.
-                if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-                    bar.set_style(style);
-                }
-                bar
-            }
-            None => ProgressBar::hidden(),
-        };
+        match total.filter(|total| *total > 0 && on_terminal) {
+            Some(total) => Self::shown(total, TEMPLATE),
+            None => Self { bar: ProgressBar::hidden(), done: 0 },
+        }
+    }
+
+    /// A bar over so many rules. For a single one there is nothing to see.
+    #[must_use]
+    pub fn rules(count: usize) -> Self {
+        if count > 1 && io::stderr().is_terminal() {
+            Self::shown(count as u64, COUNT_TEMPLATE)
+        } else {
+            Self { bar: ProgressBar::hidden(), done: 0 }
+        }
+    }
+
+    fn shown(total: u64, template: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        // The template is a constant, and a wrong one only costs the looks.
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
         Self { bar, done: 0 }
+    }
+
+    /// One more rule is done.
+    pub fn step(&self) {
+        self.bar.inc(1);
     }
 
     /// So many bytes of the present input were read.

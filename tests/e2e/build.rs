@@ -35,19 +35,15 @@ value = "now-7d"
 }
 
 /// Builds what has to be buildable.
-pub(crate) fn build(rules: &[&Path], to: &Path) {
-    let mut call = call("build").arg("-o").arg(to);
-    for path in rules {
-        call = call.arg(path);
-    }
-    call.ok();
+pub(crate) fn build(rule: &Path, to: &Path) {
+    call("build").arg("-o").arg(to).arg(rule).ok();
 }
 
 /// The artifact of such a rule.
 pub(crate) fn artifact(folder: &Folder, id: &str, query: &str, fields: &[&str]) -> PathBuf {
     let source = folder.write(&format!("{id}.toml"), rule(id, query, fields));
     let to = folder.path(&format!("{id}.wasm"));
-    build(&[&source], &to);
+    build(&source, &to);
     to
 }
 
@@ -64,8 +60,8 @@ fn told(alerts: &[Value]) -> Vec<(String, Value)> {
 fn the_flagship_built_again_is_the_flagship() {
     let folder = Folder::new();
     let (a, b) = (folder.path("a.wasm"), folder.path("b.wasm"));
-    build(&[&repository(FLAGSHIP)], &a);
-    build(&[&repository(FLAGSHIP)], &b);
+    build(&repository(FLAGSHIP), &a);
+    build(&repository(FLAGSHIP), &b);
     assert!(std::fs::read(&a).unwrap() == std::fs::read(&b).unwrap(), "byte for byte");
     let sample = repository("samples/cloudtrail");
     let built = run().arg("--rule").arg(&a).arg(&sample).ok();
@@ -76,13 +72,13 @@ fn the_flagship_built_again_is_the_flagship() {
 fn the_same_rule_twice_is_refused() {
     let folder = Folder::new();
     let (a, b) = (folder.path("a.wasm"), folder.path("b.wasm"));
-    build(&[&repository(FLAGSHIP)], &a);
+    build(&repository(FLAGSHIP), &a);
     std::fs::copy(&a, &b).unwrap();
     let twice = |path: &Path| run().arg("--rule").arg(&a).arg("--rule").arg(path).arg("-");
     twice(&a).fails(&["a.wasm", "share one state"]);
     twice(&b).fails(&["a.wasm", "b.wasm", "share one state"]);
     let to = folder.path("c.wasm");
-    let both = call("build").arg("-o").arg(&to).arg(repository(FLAGSHIP));
+    let both = call("build").args(&["--pack", "-o"]).arg(&to).arg(repository(FLAGSHIP));
     both.arg(repository(FLAGSHIP)).fails(&["share its state"]);
     assert!(!to.exists());
 }
@@ -110,7 +106,8 @@ fn several_rules_see_each_event_in_one_pass() {
     assert_eq!((done.count("events"), done.count("matched"), done.count("seen")), (3, 6, 2));
 
     let pack = folder.path("pack.wasm");
-    build(&[&folder.path("users.toml"), &folder.path("places.toml")], &pack);
+    let call = call("build").args(&["--pack", "-o"]).arg(&pack);
+    call.arg(folder.path("users.toml")).arg(folder.path("places.toml")).ok();
     let packed = run().arg("--rule").arg(&pack).arg(&events).ok();
     assert_eq!(packed.stdout, done.stdout);
     assert_eq!(packed.count("matched"), 6);
@@ -177,6 +174,111 @@ fn a_fault_is_told_at_its_place_and_nothing_is_written() {
         assert_eq!(std::fs::read(&to).unwrap(), b"of an earlier build");
     }
     call("build").arg(folder.path("missing.toml")).arg("-o").arg(&to).fails(&["missing.toml"]);
-    let place = folder.path("no/such/folder/out.wasm");
+    let place = folder.write("file", "no folder").join("out.wasm");
     call("build").arg(repository(FLAGSHIP)).arg("-o").arg(&place).fails(&["out.wasm"]);
+}
+
+/// A folder, with other things in it than rules, and one rule that is wrong.
+#[test]
+fn a_folder_is_built_whatever_one_of_its_rules_does() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("rules/aws")).unwrap();
+    for id in ["a", "aws/b", "aws/c", "d"] {
+        let text = rule(&id.replace('/', "-"), "event.action: x", &["user.name"]);
+        folder.write(&format!("rules/{id}.toml"), text);
+    }
+    folder.write("rules/aws/c.toml", rule("c", "event.action: (x", &["user.name"]));
+    folder.write("rules/tool.toml", "[tool]\nname = \"a linter\"\n");
+    folder.write("rules/a.test.toml", "[[event]]\n");
+    folder.write("rules/readme.md", "no rule");
+    let out = folder.path("out");
+    let done = call("build").arg(folder.path("rules")).arg("-o").arg(&out);
+    let done = done.fails(&["aws/c.toml", "tool.toml: no [rule]", "4 rules: 3 built, 1 failed"]);
+    assert_eq!(done.stdout, "");
+    let names = ["a.wasm", "aws/b.wasm", "d.wasm"];
+    assert!(names.iter().all(|name| out.join(name).is_file()));
+    assert!(!out.join("aws/c.wasm").exists() && !out.join("tool.wasm").exists());
+    // What is wrong is said in the order of the names, whichever was done first.
+    let (c, tool) = (done.stderr.find("aws/c.toml"), done.stderr.find("tool.toml"));
+    assert!(c < tool, "{}", done.stderr);
+
+    let pack = folder.path("pack.wasm");
+    let packed = || call("build").arg(folder.path("rules")).args(&["--pack", "-o"]).arg(&pack);
+    packed().fails(&["aws/c.toml", "pack.wasm: not written"]);
+    assert!(!pack.exists());
+    std::fs::remove_file(folder.path("rules/aws/c.toml")).unwrap();
+    assert!(packed().ok().stderr.contains("3 rules: 3 built, 1 files skipped"));
+    assert!(pack.exists());
+}
+
+/// The artifact depends on the rule alone: not on where it stands, what else is built or when.
+#[test]
+fn a_rule_gives_the_same_bytes_wherever_and_with_whatever_it_is_built() {
+    let folder = Folder::new();
+    let names = ["a", "b", "c"];
+    for place in ["here", "there/deeper"] {
+        std::fs::create_dir_all(folder.path(place)).unwrap();
+        for name in names {
+            let text = rule(name, "event.action: (x or y*)", &["user.name", "host.id"]);
+            folder.write(&format!("{place}/{name}.toml"), text);
+        }
+    }
+    let built = |args: &[&str], out: &str| -> Vec<Vec<u8>> {
+        let mut build = call("build").arg("-o").arg(folder.path(out));
+        for path in args {
+            build = build.arg(folder.path(path));
+        }
+        build.ok();
+        names.map(|name| std::fs::read(folder.path(&format!("{out}/{name}.wasm"))).unwrap()).into()
+    };
+    let first = built(&["here"], "1");
+    assert_eq!(first, built(&["there/deeper"], "2"));
+    assert_eq!(first, built(&["here/c.toml", "there/deeper/a.toml", "here/b.toml"], "3"));
+    // Without `--output` it stands beside its rule.
+    call("build").arg(folder.path("here/b.toml")).ok();
+    assert_eq!(first[1], std::fs::read(folder.path("here/b.wasm")).unwrap());
+    assert_ne!(first[0], first[1]);
+}
+
+/// No toolchain, no network, no home: the binary alone.
+#[test]
+fn nothing_but_the_binary_is_needed() {
+    let folder = Folder::new();
+    let to = folder.path("a.wasm");
+    let mut build = call("build").arg(repository(FLAGSHIP)).arg("-o").arg(&to);
+    build.command.env_clear().env("PATH", "");
+    assert!(build.ok().stderr.contains("a.wasm: "));
+    assert!(to.is_file());
+}
+
+#[test]
+fn what_cannot_be_built_at_all_is_said_first() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("other")).unwrap();
+    std::fs::create_dir_all(folder.path("empty")).unwrap();
+    let text = rule("a", "a: b", &["user.name"]);
+    let (a, other) = (folder.write("a.toml", &text), folder.write("other/a.toml", &text));
+    let both = || call("build").arg(&a).arg(&other);
+    both().arg("-o").arg(folder.path("out")).fails(&["a.wasm: the artifact of", "other/a.toml"]);
+    assert!(!folder.path("out").exists());
+    let file = folder.write("file", "of somebody");
+    both().arg("-o").arg(&file).fails(&["file: a file", "--pack"]);
+    both().arg("--pack").fails(&["--output"]);
+    both().args(&["--pack", "-o"]).arg(folder.path("other")).fails(&["other: a folder"]);
+    call("build").arg(&a).arg("-o").arg(&a).fails(&["a.toml: a rule's source"]);
+    call("build").arg(folder.path("empty")).fails(&["empty: no rule in this folder"]);
+    call("build").fails(&["RULE.toml"]);
+    assert_eq!(std::fs::read_to_string(&a).unwrap(), text);
+}
+
+/// `--check` says what a build would say and writes nothing.
+#[test]
+fn a_check_writes_nothing() {
+    let folder = Folder::new();
+    let good = folder.write("good.toml", rule("a", "a: b", &["user.name"]));
+    let wrong = folder.write("wrong.toml", rule("a", "a: (b", &["user.name"]));
+    assert!(call("build").arg("--check").arg(&good).ok().stderr.contains("good.toml: right"));
+    let done = call("build").arg("--check").arg(&good).arg(&wrong);
+    done.fails(&["wrong.toml", "line 1, column 6", "2 rules: 1 right, 1 failed"]);
+    assert!(!folder.path("good.wasm").exists());
 }

@@ -1,69 +1,296 @@
 //! `build`: rule.toml to an artifact.
 //!
-//! In: paths of rules, the path of the artifact. Out: the artifact, written whole or not at all. It
-//! needs no Rust toolchain: the engine is inside this binary.
+//! In: paths of rules and of folders with rules. Out: an artifact for each rule, or one of all of
+//! them, each written whole or not at all; what is wrong with a rule, at its place. A rule that
+//! fails does not keep the others from being built. It needs no Rust toolchain: the engine is inside
+//! this binary.
+
+mod jobs;
+mod work;
 
 use super::Ending;
-use crate::compile::{CompileError, Compiled, Source, compile};
+use crate::compile::{self, Source};
 use crate::diagnostic;
+use crate::files::{read_text, shown, write_whole};
 use crate::guest::ENGINE;
+use crate::progress::Progress;
 use crate::say::say;
-use anyhow::{Context, anyhow};
-use firstseen_rule::source::ReadOptions;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use clap::ValueEnum;
+use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Severity};
+use jobs::Job;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// What `build` is asked.
 #[derive(Debug, Clone, clap::Args)]
 pub struct BuildArgs {
-    /// Rules in Elastic's TOML form, of type new_terms; several make one artifact
+    /// Rules in Elastic's TOML form, of type new_terms, or folders with them
+    ///
+    /// A folder is walked: every *.toml in it that has a [rule] table is built. Tests (*.test.toml)
+    /// and what begins with a dot are left out.
     #[arg(required = true, value_name = "RULE.toml")]
     pub rules: Vec<PathBuf>,
-    /// Where to write the artifact
-    #[arg(short, long, value_name = "FILE.wasm")]
-    pub output: PathBuf,
+    /// Where to write: a folder; for a single rule or a pack a file
+    ///
+    /// Without it the artifact of x.toml is x.wasm beside it.
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Make one artifact of all rules: they share one reading of each event
+    #[arg(long, requires = "output")]
+    pub pack: bool,
+    /// Write nothing, only say what is wrong
+    #[arg(long, conflicts_with = "output")]
+    pub check: bool,
+    /// Whether a rule with warnings is built
+    #[arg(long, value_enum, default_value_t = Warnings::Allow)]
+    pub warnings: Warnings,
+    /// Name each artifact, with its size and how long it took
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// What becomes of a rule with warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Warnings {
+    /// It is built, and the warnings are shown
+    Allow,
+    /// It is not built
+    Deny,
+}
+
+/// A rule's file, read.
+struct Read {
+    name: String,
+    text: String,
+    rule: Rule,
+}
+
+/// What came of a job, and what is to be said of it.
+struct Came<T> {
+    what: What<T>,
+    said: Vec<String>,
+}
+
+/// What came of a job.
+enum What<T> {
+    Out(T),
+    Failed,
+    /// It is no rule.
+    Skipped,
+}
+
+/// What came of all of them.
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    failed: usize,
+    skipped: usize,
+    bytes: usize,
 }
 
 /// Builds.
 ///
 /// # Errors
-/// What is wrong with a rule and where, or why the artifact cannot be written.
+/// What cannot be built at all: a path that is not there, two rules with one artifact. What is wrong
+/// with a rule is said, and the ending is [`Ending::Failed`].
 pub fn build(args: &BuildArgs) -> anyhow::Result<Ending> {
-    let mut texts = Vec::new();
-    for path in &args.rules {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
-        texts.push((name, text));
+    let began = Instant::now();
+    let output = args.output.as_deref().filter(|_| !args.pack);
+    let jobs = jobs::find(&args.rules, output)?;
+    let progress = Progress::rules(jobs.len());
+    let mut tally = Tally::default();
+    if args.pack {
+        build_pack(args, &jobs, &progress, &mut tally)?;
+    } else {
+        if !args.check {
+            jobs::refuse_collisions(&jobs)?;
+        }
+        build_each(args, &jobs, &progress, &mut tally);
     }
-    let sources: Vec<_> = texts.iter().map(|(name, text)| Source { name, text }).collect();
-    let options = ReadOptions::default();
-    let Compiled { wasm, warnings } =
-        compile(ENGINE, &sources, &options).map_err(|error| match error {
-            CompileError::Faults(faults) => {
-                diagnostic::tell(&sources, &faults);
-                anyhow!("no artifact was written: {}", diagnostic::count(&faults))
-            }
-            CompileError::Other(sentence) => anyhow!(sentence),
-        })?;
-    diagnostic::tell(&sources, &warnings);
-    write_whole(&args.output, &wasm).with_context(|| args.output.display().to_string())?;
-    let name = args.output.display();
-    say(&format!("{name}: {} rule(s), {} KB", sources.len(), wasm.len() / 1000));
-    Ok(Ending::Done)
+    progress.clear();
+    if jobs.len() > 1 {
+        say(&tally.line(args, began.elapsed()));
+    }
+    Ok(if tally.failed > 0 { Ending::Failed } else { Ending::Done })
 }
 
-/// Under another name first: a reader sees the old file or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any file: the umask takes away what it should.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+/// An artifact for each rule.
+fn build_each(args: &BuildArgs, jobs: &[Job], progress: &Progress, tally: &mut Tally) {
+    let work = |job: &Job| {
+        let began = Instant::now();
+        let built = read(args, job).and_then(|read| make(args, job, read));
+        (built, began.elapsed())
+    };
+    let told = args.verbose || jobs.len() == 1;
+    work::in_order(jobs, work, |job, (built, took)| {
+        if let Some(bytes) = tally.take(built, progress) {
+            tally.bytes += bytes;
+            let line = match args.check {
+                true => format!("{}: right", shown(&job.rule)),
+                false => format!("{}: {} KB, {}", shown(&job.to), kilo(bytes), time(took)),
+            };
+            if told {
+                progress.suspend(|| say(&line));
+            }
+        }
+        progress.step();
+    });
+}
+
+/// The artifact of one rule; its size.
+fn make(args: &BuildArgs, job: &Job, read: Read) -> Result<usize, String> {
+    let Read { name, text, rule } = read;
+    let wasm = compile::artifact(ENGINE, vec![(Source { name: &name, text: &text }, rule)])?;
+    if !args.check {
+        let made = job.to.parent().map_or(Ok(()), std::fs::create_dir_all);
+        made.map_err(|e| format!("{}: {e}", shown(&job.to)))?;
+        write_whole(&job.to, &wasm).map_err(|e| format!("{e:#}"))?;
     }
-    let mut file = builder.prefix(".firstseen-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
+    Ok(wasm.len())
+}
+
+/// One artifact of all rules: all of them, or none.
+fn build_pack(
+    args: &BuildArgs,
+    jobs: &[Job],
+    progress: &Progress,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let Some(to) = &args.output else { return Ok(()) };
+    if to.is_dir() {
+        anyhow::bail!("{}: a folder; give the pack a file's name", shown(to));
+    }
+    jobs::refuse_sources(jobs, std::iter::once(to.as_path()))?;
+    let mut rules = Vec::new();
+    let work = |job: &Job| read(args, job);
+    work::in_order(jobs, work, |_, read| {
+        rules.extend(tally.take(read, progress));
+        progress.step();
+    });
+    let name = shown(to);
+    if tally.failed > 0 {
+        progress.suspend(|| say(&format!("{name}: not written, as not all rules can be built")));
+        return Ok(());
+    }
+    let source = |read: &'_ Read| Source { name: &read.name, text: &read.text };
+    let rules = rules.iter().map(|read| (source(read), read.rule.clone())).collect();
+    let wasm = compile::artifact(ENGINE, rules).map_err(anyhow::Error::msg)?;
+    write_whole(to, &wasm)?;
+    tally.bytes = wasm.len();
     Ok(())
+}
+
+/// Reads a rule.
+fn read(args: &BuildArgs, job: &Job) -> Came<Read> {
+    let name = shown(&job.rule);
+    let text = match read_text(&job.rule) {
+        Ok(text) => text,
+        Err(error) => return Came::failed(error.to_string()),
+    };
+    // A folder holds other TOML too; what was asked for by name is a rule or a fault.
+    if job.found && toml::from_str::<toml::Table>(&text).is_ok_and(|t| !t.contains_key("rule")) {
+        return Came { what: What::Skipped, said: vec![format!("{name}: no [rule] in it, skipped")] };
+    }
+    let (rule, diagnostics) = match source::read(&text, &ReadOptions::default()) {
+        Ok(mut rule) => {
+            let warnings = std::mem::take(&mut rule.warnings);
+            (Some(rule), warnings)
+        }
+        Err(faults) => (None, faults),
+    };
+    let source = Source { name: &name, text: &text };
+    let mut said: Vec<_> =
+        diagnostics.iter().map(|one| diagnostic::shown(&source, one) + "\n").collect();
+    let what = match rule {
+        Some(rule) if diagnostics.is_empty() || args.warnings == Warnings::Allow => {
+            What::Out(Read { name, text, rule })
+        }
+        _ => {
+            said.push(format!("{name}: not built: {}", count(&diagnostics)));
+            What::Failed
+        }
+    };
+    Came { what, said }
+}
+
+/// `1 error, 2 warnings`.
+fn count(diagnostics: &[Diagnostic]) -> String {
+    let of = |severity, what: &str| {
+        let count = diagnostics.iter().filter(|one| one.severity == severity).count();
+        let plural = if count == 1 { "" } else { "s" };
+        (count > 0).then(|| format!("{count} {what}{plural}"))
+    };
+    let parts = [of(Severity::Error, "error"), of(Severity::Warning, "warning")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+impl<T> Came<T> {
+    fn failed(reason: String) -> Self {
+        Self { what: What::Failed, said: vec![format!("error: {reason}")] }
+    }
+
+    fn and_then<U>(self, then: impl FnOnce(T) -> Result<U, String>) -> Came<U> {
+        let Self { what, mut said } = self;
+        let what = match what {
+            What::Out(value) => match then(value) {
+                Ok(value) => What::Out(value),
+                Err(reason) => {
+                    said.push(format!("error: {reason}"));
+                    What::Failed
+                }
+            },
+            What::Failed => What::Failed,
+            What::Skipped => What::Skipped,
+        };
+        Came { what, said }
+    }
+}
+
+impl Tally {
+    /// Counts, says what is to be said, and gives back what came out.
+    fn take<T>(&mut self, came: Came<T>, progress: &Progress) -> Option<T> {
+        if !came.said.is_empty() {
+            progress.suspend(|| came.said.iter().for_each(|line| say(line)));
+        }
+        match came.what {
+            What::Out(value) => {
+                self.done += 1;
+                return Some(value);
+            }
+            What::Failed => self.failed += 1,
+            What::Skipped => self.skipped += 1,
+        }
+        None
+    }
+
+    /// `41 rules: 40 built, 1 failed; 7300 KB, 1.2 s`.
+    fn line(&self, args: &BuildArgs, took: Duration) -> String {
+        let done = match (args.check, args.pack && self.failed > 0) {
+            (true, _) => "right",
+            (_, true) => "read",
+            _ => "built",
+        };
+        let mut line = format!("{} rules: {} {done}", self.done + self.failed, self.done);
+        if self.failed > 0 {
+            line += &format!(", {} failed", self.failed);
+        }
+        if self.skipped > 0 {
+            line += &format!(", {} files skipped", self.skipped);
+        }
+        if !args.check && self.bytes > 0 {
+            line += &format!("; {} KB", kilo(self.bytes));
+        }
+        format!("{line}, {}", time(took))
+    }
+}
+
+const fn kilo(bytes: usize) -> usize {
+    bytes.div_ceil(1000)
+}
+
+fn time(took: Duration) -> String {
+    match took.as_millis() {
+        ms @ ..1000 => format!("{ms} ms"),
+        _ => format!("{:.1} s", took.as_secs_f64()),
+    }
 }

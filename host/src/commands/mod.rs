@@ -27,4 +27,6 @@ pub enum Ending {
     Done,
     /// Done, with alerts, and the caller wants to know by the status.
     Alerts,
+    /// Not done, or not all of it; what was wrong has been said.
+    Failed,
 }
