@@ -207,7 +207,7 @@ fn a_folder_is_built_whatever_one_of_its_rules_does() {
     packed().fails(&["aws/c.toml", "pack.wasm: not written"]);
     assert!(!pack.exists());
     std::fs::remove_file(folder.path("rules/aws/c.toml")).unwrap();
-    assert!(packed().ok().stderr.contains("3 rules: 3 built, 1 files skipped"));
+    assert!(packed().ok().stderr.contains("3 rules: 3 built, 1 skipped"));
     assert!(pack.exists());
 }
 
@@ -279,6 +279,6 @@ fn a_check_writes_nothing() {
     let wrong = folder.write("wrong.toml", rule("a", "a: (b", &["user.name"]));
     assert!(call("build").arg("--check").arg(&good).ok().stderr.contains("good.toml: right"));
     let done = call("build").arg("--check").arg(&good).arg(&wrong);
-    done.fails(&["wrong.toml", "line 1, column 6", "2 rules: 1 right, 1 failed"]);
+    done.fails(&["wrong.toml", "this bracket is never closed", "2 rules: 1 right, 1 failed"]);
     assert!(!folder.path("good.wasm").exists());
 }

@@ -275,7 +275,7 @@ impl Tally {
             line += &format!(", {} failed", self.failed);
         }
         if self.skipped > 0 {
-            line += &format!(", {} files skipped", self.skipped);
+            line += &format!(", {} skipped", self.skipped);
         }
         if !args.check && self.bytes > 0 {
             line += &format!("; {} KB", kilo(self.bytes));
