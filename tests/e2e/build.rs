@@ -152,7 +152,7 @@ fn a_fault_is_told_at_its_place_and_nothing_is_written() {
     let cases = [
         (
             rule("r", "event.action: (a or b", &["user.name"]),
-            vec!["error[unclosed]", "wrong.toml:10:15", "1 error in 1 file"],
+            vec!["error[unclosed]", "wrong.toml:10:15", "wrong.toml: not built: 1 error"],
         ),
         (rule("r", "a: b and\nc: \"d", &["user.name"]), vec!["error[unterminated]", ":11:4"]),
         (rule("r", "a: b", &[]), vec!["error[bad_fields]", ":15:9"]),
@@ -162,7 +162,7 @@ fn a_fault_is_told_at_its_place_and_nothing_is_written() {
             vec!["error[not_new_terms]", ":8:8", "only `new_terms` rules"],
         ),
         (good.replace("now-7d", "7 days ago"), vec!["bad_date_math", ":19:9", "7 days ago"]),
-        (good.replace("risk_score = 21", "risk_score = "), vec!["error[toml_syntax]", ":6:13"]),
+        (good.replace("risk_score = 21", "risk_score = "), vec!["error[toml_syntax]", ":6:1"]),
         (good.replace("rule_id = \"r\"\n", ""), vec!["error[missing_key]", "rule.rule_id"]),
         (String::new(), vec!["error[missing_key]", "`rule` is missing"]),
     ];
@@ -281,4 +281,19 @@ fn a_check_writes_nothing() {
     let done = call("build").arg("--check").arg(&good).arg(&wrong);
     done.fails(&["wrong.toml", "this bracket is never closed", "2 rules: 1 right, 1 failed"]);
     assert!(!folder.path("good.wasm").exists());
+}
+
+/// What the engine leaves out of a rule is said; who wants all or nothing gets nothing.
+#[test]
+fn warnings_are_shown_and_can_be_refused() {
+    let folder = Folder::new();
+    let suppressed = "\n[rule.alert_suppression]\ngroup_by = [\"user.name\"]\n";
+    let text = rule("a", "a: b", &["user.name"]) + suppressed;
+    let path = folder.write("a.toml", text);
+    let to = folder.path("a.wasm");
+    let build = || call("build").arg(&path);
+    build().args(&["--warnings", "deny"]).fails(&["warning[", "a.toml: not built: 1 warning"]);
+    assert!(!to.exists());
+    assert!(build().ok().stderr.contains("warning["));
+    assert!(to.exists());
 }

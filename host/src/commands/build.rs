@@ -65,6 +65,12 @@ struct Read {
     rule: Rule,
 }
 
+impl Read {
+    fn source(&self) -> Source<'_> {
+        Source { name: &self.name, text: &self.text }
+    }
+}
+
 /// What came of a job, and what is to be said of it.
 struct Came<T> {
     what: What<T>,
@@ -118,7 +124,7 @@ pub fn build(args: &BuildArgs) -> anyhow::Result<Ending> {
 fn build_each(args: &BuildArgs, jobs: &[Job], progress: &Progress, tally: &mut Tally) {
     let work = |job: &Job| {
         let began = Instant::now();
-        let built = read(args, job).and_then(|read| make(args, job, read));
+        let built = read(args, job).and_then(|read| make(args, job, &read));
         (built, began.elapsed())
     };
     let told = args.verbose || jobs.len() == 1;
@@ -138,9 +144,8 @@ fn build_each(args: &BuildArgs, jobs: &[Job], progress: &Progress, tally: &mut T
 }
 
 /// The artifact of one rule; its size.
-fn make(args: &BuildArgs, job: &Job, read: Read) -> Result<usize, String> {
-    let Read { name, text, rule } = read;
-    let wasm = compile::artifact(ENGINE, vec![(Source { name: &name, text: &text }, rule)])?;
+fn make(args: &BuildArgs, job: &Job, read: &Read) -> Result<usize, String> {
+    let wasm = compile::artifact(ENGINE, vec![(read.source(), read.rule.clone())])?;
     if !args.check {
         let made = job.to.parent().map_or(Ok(()), std::fs::create_dir_all);
         made.map_err(|e| format!("{}: {e}", shown(&job.to)))?;
@@ -172,8 +177,7 @@ fn build_pack(
         progress.suspend(|| say(&format!("{name}: not written, as not all rules can be built")));
         return Ok(());
     }
-    let source = |read: &'_ Read| Source { name: &read.name, text: &read.text };
-    let rules = rules.iter().map(|read| (source(read), read.rule.clone())).collect();
+    let rules = rules.iter().map(|read| (read.source(), read.rule.clone())).collect();
     let wasm = compile::artifact(ENGINE, rules).map_err(anyhow::Error::msg)?;
     write_whole(to, &wasm)?;
     tally.bytes = wasm.len();
@@ -189,7 +193,10 @@ fn read(args: &BuildArgs, job: &Job) -> Came<Read> {
     };
     // A folder holds other TOML too; what was asked for by name is a rule or a fault.
     if job.found && toml::from_str::<toml::Table>(&text).is_ok_and(|t| !t.contains_key("rule")) {
-        return Came { what: What::Skipped, said: vec![format!("{name}: no [rule] in it, skipped")] };
+        return Came {
+            what: What::Skipped,
+            said: vec![format!("{name}: no [rule] in it, skipped")],
+        };
     }
     let (rule, diagnostics) = match source::read(&text, &ReadOptions::default()) {
         Ok(mut rule) => {
