@@ -38,7 +38,7 @@ fn sections(module: &[u8]) -> Vec<(u8, usize)> {
 fn the_flagship_is_small_beside_its_text() {
     let folder = Folder::new();
     let path = folder.path("flagship.wasm");
-    build(&[&repository(FLAGSHIP)], &path);
+    build(&repository(FLAGSHIP), &path);
     let sections = sections(&std::fs::read(&path).unwrap());
     assert!(sections.iter().any(|(id, _)| *id == CODE), "{sections:?}");
     let beside: usize = sections.iter().filter(|(id, _)| *id != CUSTOM).map(|(_, size)| size).sum();
