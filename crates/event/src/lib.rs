@@ -14,7 +14,8 @@
 //!                   or computed from raw CloudTrail (cloudtrail, identity, java)
 //! ```
 //!
-//! `Prefilter` stands before all of it and tells which lines need no reading; `document` stands
+//! `Prefilter` (for many rules at once `Search`) stands before all of it and tells which lines need
+//! no reading; `document` stands
 //! behind it and makes the one event that matched into an alert's document.
 //!
 //! ```
@@ -42,6 +43,7 @@
     )
 )]
 
+mod bits;
 mod block;
 mod cloudtrail;
 mod document;
@@ -55,16 +57,21 @@ mod pattern;
 mod prefilter;
 mod reader;
 mod scan;
+#[cfg(feature = "search")]
+mod search;
 mod time;
 mod tokens;
 mod verbatim;
 mod walk;
 
+pub use bits::Bits;
 pub use document::document;
 pub use error::EventError;
 pub use fields::{Fields, Value};
 pub use prefilter::{Prefilter, Texture, looks_whole};
 pub use reader::{Ask, Read, Reader};
+#[cfg(feature = "search")]
+pub use search::{Found, Search};
 pub use time::parse_time_ms;
 pub use verbatim::verbatim;
 pub use walk::Scratch;

@@ -139,7 +139,7 @@ impl Clause {
 }
 
 /// Every literal must stand in the line as it is (or with one of the known disguises).
-fn is_usable(clause: &[String]) -> bool {
+pub(crate) fn is_usable(clause: &[String]) -> bool {
     let plain = |byte: u8| (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
     let useful = |literal: &String| !literal.is_empty() && literal.bytes().all(plain);
     !clause.is_empty() && clause.iter().all(useful)
@@ -148,7 +148,7 @@ fn is_usable(clause: &[String]) -> bool {
 /// How rare a clause is among lines, guessed: by the length of its shortest literal. A dot halves
 /// it, since hosts and dotted names (`cloudformation.amazonaws.com`) stand in every event of a
 /// service and in many others' addresses, an action's name only in that action's.
-fn rarity(clause: &[String]) -> usize {
+pub(crate) fn rarity(clause: &[String]) -> usize {
     let worth = |literal: &String| {
         let bare = literal.strip_suffix(".amazonaws.com").unwrap_or(literal);
         if literal.contains('.') { bare.len() / 2 } else { bare.len() }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Tree, leaves, object, tree, write};
-use firstseen_event::{Prefilter, Texture, looks_whole};
+use firstseen_event::{Found, Prefilter, Search, Texture, looks_whole};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -152,6 +152,32 @@ fn strings(text: &str) -> Vec<String> {
     all
 }
 
+/// A rule's clauses.
+fn clauses() -> impl Strategy<Value = Vec<Vec<String>>> {
+    let literal = prop::sample::select(LITERALS).prop_map(str::to_owned);
+    prop::collection::vec(prop::collection::vec(literal, 0..3), 0..3)
+}
+
+#[test]
+fn a_search_finds_every_one_of_many_keys() {
+    // One vector search, several of them, the automaton; with keys that begin in each other.
+    for count in [3, 64, 65, 500, 2000] {
+        let key = |number: usize| format!("{number:04}-key-{number:04}");
+        let rule = |number: usize| vec![vec![key(number)], vec!["cloud".to_owned()]];
+        let artifacts: Vec<_> = (0..count).map(|number| vec![rule(number)]).collect();
+        let (search, mut found) = (Search::new(&artifacts), Found::default());
+        for number in 0..count {
+            let next = (number + 1) % count;
+            let event = format!("0{}-key-{} cloud {}", key(number), key(next), "x".repeat(200));
+            assert!(search.find(event.as_bytes(), false, &mut found));
+            let mut expected = [number, next];
+            expected.sort_unstable();
+            assert_eq!(found.artifacts.iter().collect::<Vec<_>>(), expected, "{event}");
+            assert!(!search.find(key(number).as_bytes(), false, &mut found), "no cloud");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 800,
@@ -170,16 +196,29 @@ proptest! {
     }
 
     #[test]
+    fn one_search_for_many_finds_what_each_alone_finds(
+        lines in prop::collection::vec(prop_oneof![line(), "(x|St|Set|/|Create| ){0,6}"], 1..8),
+        artifacts in prop::collection::vec(prop::collection::vec(clauses(), 0..4), 0..6),
+    ) {
+        let search = Search::new(&artifacts);
+        let alone: Vec<Prefilter> = artifacts.iter().map(|rules| Prefilter::new(rules)).collect();
+        prop_assert_eq!(search.passes_all(), alone.iter().all(Prefilter::passes_all));
+        let mut found = Found::default();
+        for line in &lines {
+            let some = search.find(line.as_bytes(), line.contains('\\'), &mut found);
+            let passes = |alone: &Prefilter| alone.passes(line.as_bytes());
+            let expected: Vec<usize> =
+                (0..alone.len()).filter(|artifact| passes(&alone[*artifact])).collect();
+            prop_assert_eq!(found.artifacts.iter().collect::<Vec<_>>(), &expected[..], "{}", line);
+            prop_assert_eq!(some, !expected.is_empty());
+        }
+    }
+
+    #[test]
     fn next_is_passes_line_by_line(
         // Short ones too, so that literals of different lines stand close together.
         lines in prop::collection::vec(prop_oneof![line(), "(x|St|Set|/| ){0,4}"], 0..20),
-        rules in prop::collection::vec(
-            prop::collection::vec(
-                prop::collection::vec(prop::sample::select(LITERALS).prop_map(str::to_owned), 0..3),
-                0..3,
-            ),
-            0..3,
-        ),
+        rules in prop::collection::vec(clauses(), 0..3),
     ) {
         let filter = Prefilter::new(&rules);
         let text = lines.join("\n");

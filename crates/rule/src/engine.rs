@@ -8,12 +8,14 @@ use crate::alert;
 use crate::exception::Exception;
 use crate::fields::{Asks, EventDoc, Slot};
 use crate::identity;
-use crate::index::{Index, RuleSet};
+use crate::index::Index;
 use crate::plan::{Plan, RulePlan};
 use crate::settings::Settings;
 use crate::term::{self, Kind, Terms};
 use firstseen_abi::{ItemKind, KeysWriter, Malformed};
-use firstseen_event::{Ask, EventError, Fields, Prefilter, Read, Reader, Scratch, looks_whole};
+use firstseen_event::{
+    Ask, Bits, EventError, Fields, Prefilter, Read, Reader, Scratch, looks_whole,
+};
 
 /// How deep an event may stand in strings inside strings.
 const MAX_INNER: u8 = 4;
@@ -67,7 +69,7 @@ pub struct Engine {
 struct Pass<'w> {
     now_ms: i64,
     /// The rules that the event at hand may match.
-    candidates: RuleSet,
+    candidates: Bits,
     writer: KeysWriter<'w>,
 }
 
@@ -121,7 +123,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let (writer, candidates) = (KeysWriter::new(out), RuleSet::default());
+        let (writer, candidates) = (KeysWriter::new(out), Bits::default());
         let mut pass = Pass { now_ms, candidates, writer };
         let result = match framing {
             Framing::One => {

@@ -15,7 +15,7 @@
 use crate::engine::Ready;
 use crate::fields::Slot;
 use crate::plan::RulePlan;
-use firstseen_event::Fields;
+use firstseen_event::{Bits, Fields};
 use firstseen_kql::{FieldRef, Pair};
 use std::cmp::Ordering;
 
@@ -40,40 +40,12 @@ const COARSE: &[&str] = &[
 /// What a value of such a field costs, beside the number of rules that name it.
 const COARSE_COST: u64 = 1 << 32;
 
-/// Rules as bits, the first one in the lowest bit of the first word.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RuleSet(Vec<u64>);
-
-impl RuleSet {
-    fn insert(&mut self, rule: usize) {
-        let (word, bit) = (rule / 64, 1 << (rule % 64));
-        if self.0.len() <= word {
-            self.0.resize(word.saturating_add(1), 0);
-        }
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= bit;
-        }
-    }
-
-    /// The rules in it, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(at, word)| {
-            let mut word = *word;
-            std::iter::from_fn(move || {
-                let low = (word != 0).then(|| word.trailing_zeros() as usize)?;
-                word &= word.wrapping_sub(1);
-                Some(at.saturating_mul(64).saturating_add(low))
-            })
-        })
-    }
-}
-
 /// The rules by what an event must have for them.
 #[derive(Debug)]
 pub(crate) struct Index {
     columns: Vec<Column>,
     /// Rules that any event may match.
-    always: RuleSet,
+    always: Bits,
 }
 
 /// The rules that are found by one field.
@@ -88,10 +60,10 @@ struct Column {
 impl Index {
     /// An index over these rules, where it is worth having.
     pub(crate) fn new(rules: &[RulePlan], ready: &[Ready]) -> Self {
-        let mut index = Self { columns: Vec::new(), always: RuleSet::default() };
+        let mut index = Self { columns: Vec::new(), always: Bits::default() };
         let rules: Vec<_> = rules.iter().zip(ready).collect();
         if rules.len() < INDEXED_FROM {
-            (0..rules.len()).for_each(|rule| index.always.insert(rule));
+            (0..rules.len()).for_each(|rule| _ = index.always.insert(rule));
             return index;
         }
         // How many rules share a value says how little it is worth to any of them.
@@ -115,7 +87,7 @@ impl Index {
                 Some(pairs) => pairs.iter().for_each(|pair| {
                     index.add(ask(ready, *pair), pair.text, number);
                 }),
-                None => index.always.insert(number),
+                None => _ = index.always.insert(number),
             }
         }
         index.columns.iter_mut().for_each(Column::finish);
@@ -123,7 +95,10 @@ impl Index {
     }
 
     fn add(&mut self, ask: usize, text: &str, rule: usize) {
-        let Ok(rule) = u16::try_from(rule) else { return self.always.insert(rule) };
+        let Ok(rule) = u16::try_from(rule) else {
+            self.always.insert(rule);
+            return;
+        };
         let at = self.columns.iter().position(|column| column.ask == ask);
         let at = at.unwrap_or_else(|| {
             self.columns.push(Column { ask, values: Vec::new() });
@@ -135,13 +110,12 @@ impl Index {
     }
 
     /// Sets the bits of the rules that this event may match.
-    pub(crate) fn candidates(&self, fields: &Fields<'_>, out: &mut RuleSet) {
-        out.0.clear();
-        out.0.extend_from_slice(&self.always.0);
+    pub(crate) fn candidates(&self, fields: &Fields<'_>, out: &mut Bits) {
+        out.copy(&self.always);
         for column in &self.columns {
             for value in fields.values(column.ask) {
                 let rules = column.find(&value.into_text()).unwrap_or_default();
-                rules.iter().for_each(|rule| out.insert(usize::from(*rule)));
+                rules.iter().for_each(|rule| _ = out.insert(usize::from(*rule)));
             }
         }
     }
