@@ -2,13 +2,14 @@
 //!
 //! In: chunks of lines and single events from an input. Out: matched events, handed on in order of
 //! time (files) or of arrival within the hold (standard input); faults, counted, named and kept.
-//! It searches the required literals that the artifacts declare, so that an event which cannot
-//! match never crosses into a guest; such an event is only checked for its frame and its UTF-8.
+//! An event which cannot match by the literals that the artifacts declare never crosses into a
+//! guest; it is only checked for its frame and its UTF-8.
 
+use super::cross::{Crossed, Crossing, Spot, Take};
+use super::sieve::Sieve;
 use super::text::{Texts, reference};
 use crate::deadletter::DeadLetter;
-use crate::guest::batch::Sort;
-use crate::guest::{Artifact, Batch, CallError, Guest};
+use crate::guest::{Artifact, Guest};
 use crate::input::Source;
 use crate::order::{Hold, Record, Sorter};
 use crate::place::Where;
@@ -17,7 +18,7 @@ use crate::summary::Summary;
 use anyhow::{Context, anyhow};
 use firstseen_abi::{Item, ItemKind};
 use firstseen_envelope::{Fault, Place, Sink};
-use firstseen_event::{Prefilter, Texture, is_utf8, looks_whole};
+use firstseen_event::{Bits, Texture, is_utf8, looks_whole};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -53,26 +54,17 @@ pub struct Collector {
     pub say: Box<dyn Fn(&str)>,
     /// Why reading ended early.
     pub fault: Option<anyhow::Error>,
-    prefilter: Prefilter,
+    sieve: Sieve,
     now_ms: i64,
     on_error: OnError,
     dead: Option<DeadLetter>,
     file: Arc<str>,
-    batch: Batch,
-    spots: Vec<Spot>,
+    crossing: Crossing,
     named: u64,
     /// The files whose texts need not be carried.
     pub texts: Texts,
     /// The present one among them.
     again: Option<u32>,
-}
-
-/// Where an event of the batch stands.
-#[derive(Debug, Clone, Copy)]
-struct Spot {
-    place: Place,
-    /// Its text stands at the place as it is.
-    as_is: bool,
 }
 
 impl Collector {
@@ -86,21 +78,18 @@ impl Collector {
         on_error: OnError,
         dead: Option<DeadLetter>,
     ) -> Self {
-        let rules = artifacts.iter().flat_map(|a| &a.meta.rules);
-        let literals: Vec<_> = rules.map(|r| r.literals.clone()).collect();
         Self {
             guests,
             tally: Summary::default(),
             order,
             say: Box::new(say),
             fault: None,
-            prefilter: Prefilter::new(&literals),
+            sieve: Sieve::new(artifacts),
             now_ms,
             on_error,
             dead,
             file: Arc::from("-"),
-            batch: Batch::default(),
-            spots: Vec::new(),
+            crossing: Crossing::default(),
             named: 0,
             texts: Texts::default(),
             again: None,
@@ -146,38 +135,54 @@ impl Collector {
         self.take(place, line.trim_ascii(), true)
     }
 
+    /// Takes an event that passed the sieve.
     fn take(&mut self, place: Place, event: &[u8], as_is: bool) -> ControlFlow<()> {
-        self.batch.push(event);
-        self.spots.push(Spot { place, as_is });
-        if self.batch.is_full() { self.cross() } else { ControlFlow::Continue(()) }
+        let count = self.guests.len();
+        self.crossing.push(Spot { place, as_is }, event, self.sieve.artifacts(), count);
+        self.cross_if_full()
     }
 
-    /// Runs the gathered events through every guest.
+    fn cross_if_full(&mut self) -> ControlFlow<()> {
+        if self.crossing.is_full() { self.cross() } else { ControlFlow::Continue(()) }
+    }
+
+    /// Runs the gathered events through the guests.
     fn cross(&mut self) -> ControlFlow<()> {
-        if self.batch.is_empty() {
+        if self.crossing.is_empty() {
             return self.flow();
         }
-        let batch = std::mem::take(&mut self.batch);
+        let mut crossing = std::mem::take(&mut self.crossing);
         let mut guests = std::mem::take(&mut self.guests);
-        // An event that one rule cannot read, no rule can: counted for the first alone.
-        let mut unread = 0;
-        for (index, guest) in guests.iter_mut().enumerate() {
-            let mut sorter = Sorting { to: self, batch: &batch, artifact: index, unread: 0 };
-            let counts = batch.keys(guest, sorter.to.now_ms, &mut sorter);
-            if index == 0 {
-                unread = sorter.unread;
-            }
-            self.tally.matched += u64::from(counts.matched);
-            for (_, line) in guest.take_log() {
-                (self.say)(&format!("a rule says: {}", crate::output::escape::escaped(&line)));
-            }
-        }
-        self.tally.events += (batch.table.len() as u64).saturating_sub(unread);
+        let crossed = crossing.run(&mut guests, self.now_ms, self);
         self.guests = guests;
-        self.batch = batch;
-        self.batch.clear();
-        self.spots.clear();
+        self.tell(crossed, &crossing);
+        crossing.clear();
+        self.crossing = crossing;
         self.flow()
+    }
+
+    /// Counts what came of a crossing, and names what is wrong with single events.
+    fn tell(&mut self, crossed: Crossed, crossing: &Crossing) {
+        self.tally.events += crossed.events;
+        self.tally.matched += crossed.matched;
+        for line in crossed.log {
+            (self.say)(&format!("a rule says: {}", crate::output::escape::escaped(&line)));
+        }
+        for note in crossed.notes {
+            let (spot, raw) = crossing.event(note.event);
+            let (code, reason) = note.text.split_once(": ").unwrap_or(("bad", &note.text));
+            let count = match note.kind {
+                ItemKind::NoEvents => {
+                    *self.tally.no_events.entry(note.text).or_default() += 1;
+                    continue;
+                }
+                ItemKind::Future => &mut self.tally.future,
+                ItemKind::TooManyTerms => &mut self.tally.too_many_terms,
+                _ => &mut self.tally.bad,
+            };
+            *count += 1;
+            self.report(spot.place, code, reason, raw);
+        }
     }
 
     fn flow(&self) -> ControlFlow<()> {
@@ -221,8 +226,12 @@ impl Collector {
             self.tally.events += u64::from(!line.trim_ascii_start().is_empty());
             return ControlFlow::Continue(());
         }
-        // The guest says what is wrong with it, in the same words as of any other.
-        self.take(place, line, false)
+        // A guest says what is wrong with it, in the same words as of any other.
+        let mut first = Bits::default();
+        first.insert(0);
+        let count = self.guests.len();
+        self.crossing.push(Spot { place, as_is: false }, line, &first, count);
+        self.cross_if_full()
     }
 
     fn all_lines(
@@ -249,10 +258,12 @@ impl Collector {
         ends: impl Iterator<Item = usize>,
     ) -> ControlFlow<()> {
         self.tally.bytes += chunk.len() as u64;
-        if self.prefilter.passes_all() {
+        if self.sieve.passes_all() {
             self.all_lines(place, chunk, ends)
-        } else {
+        } else if self.sieve.over_lines().is_some() {
             self.filtered_lines(place, chunk, ends)
+        } else {
+            self.searched_lines(place, chunk, ends)
         }
     }
 
@@ -263,15 +274,39 @@ impl Collector {
         chunk: &[u8],
         ends: impl Iterator<Item = usize>,
     ) -> ControlFlow<()> {
-        let mut candidate = self.prefilter.next_plain(chunk, 0);
+        let next = |sieve: &Sieve, from| sieve.over_lines()?.next_plain(chunk, from);
+        let mut candidate = next(&self.sieve, 0);
         let mut start = 0;
         for end in ends {
             let line = chunk.get(start..end).unwrap_or_default();
             let texture = Texture::of(line);
             if candidate.as_ref().is_some_and(|range| range.start < end) {
                 self.take_line(place, line)?;
-                candidate = self.prefilter.next_plain(chunk, end);
-            } else if texture.backslash && self.prefilter.passes(line) {
+                candidate = next(&self.sieve, end);
+            } else if texture.backslash && self.sieve.passes(line, true) {
+                self.take_line(place, line)?;
+            } else {
+                self.pass_by(place, line, texture.ascii)?;
+            }
+            place.line += 1;
+            place.offset += line.len() as u64;
+            start = end;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Each line is searched for the literals of all artifacts.
+    fn searched_lines(
+        &mut self,
+        mut place: Place,
+        chunk: &[u8],
+        ends: impl Iterator<Item = usize>,
+    ) -> ControlFlow<()> {
+        let mut start = 0;
+        for end in ends {
+            let line = chunk.get(start..end).unwrap_or_default();
+            let texture = Texture::of(line);
+            if self.sieve.passes(line, texture.backslash) {
                 self.take_line(place, line)?;
             } else {
                 self.pass_by(place, line, texture.ascii)?;
@@ -301,10 +336,11 @@ impl Sink for Collector {
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
         self.tally.bytes += text.len() as u64;
-        if self.prefilter.passes_all() || self.prefilter.passes(text) {
+        let texture = Texture::of(text);
+        if self.sieve.passes(text, texture.backslash) {
             return self.take(place, text, false);
         }
-        self.pass_by(place, text, false)
+        self.pass_by(place, text, texture.ascii)
     }
 
     fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
@@ -320,39 +356,16 @@ impl Sink for Collector {
     }
 }
 
-/// Sorts the items of one crossing.
-struct Sorting<'c> {
-    to: &'c mut Collector,
-    batch: &'c Batch,
-    artifact: usize,
-    /// Events that were none, or could not be read.
-    unread: u64,
-}
-
-impl Sorting<'_> {
-    fn place(&self, event: usize) -> Place {
-        let nowhere = Place { offset: 0, line: 0, record: None };
-        self.to.spots.get(event).map_or(nowhere, |spot| spot.place)
-    }
-
-    /// Where the event's text can be read again.
-    fn reference(&self, event: usize, len: u32) -> Option<[u8; 17]> {
-        let spot = self.to.spots.get(event).filter(|spot| spot.as_is)?;
-        Some(reference(self.to.again?, spot.place.offset, len))
-    }
-}
-
-impl Sort for Sorting<'_> {
-    fn item(&mut self, event: usize, item: &Item<'_>) {
-        let place = self.place(event);
-        let raw = self.batch.event(event);
-        let (code, reason) = item.text.split_once(": ").unwrap_or(("bad", item.text));
+impl Take for Collector {
+    fn item(&mut self, artifact: usize, spot: Spot, raw: &[u8], item: &Item<'_>) {
         match item.kind {
             ItemKind::Matched => {
-                let rule = (self.artifact as u32) << 16 | u32::from(item.rule);
-                let again = self.reference(event, item.len);
-                let result = match &mut self.to.order {
+                let rule = (artifact as u32) << 16 | u32::from(item.rule);
+                let result = match &mut self.order {
                     Order::Sorted(sorter) => {
+                        // Where the event's text can be read again, it is not carried.
+                        let file = self.again.filter(|_| spot.as_is);
+                        let again = file.map(|file| reference(file, spot.place.offset, item.len));
                         let kept = again.as_ref().map_or(raw, |reference| reference.as_slice());
                         sorter.push_parts(item.time_ms, item.identity, rule, item.raw, kept)
                     }
@@ -369,40 +382,15 @@ impl Sort for Sorting<'_> {
                 };
                 if let Err(e) = result {
                     let fault = anyhow!(e).context("matched events could not be put in order");
-                    self.to.fault.get_or_insert(fault);
+                    self.fault.get_or_insert(fault);
                 }
             }
             ItemKind::Missing => {
-                self.to.tally.missing_terms += 1;
-                *self.to.tally.missing_by_field.entry(item.text.to_owned()).or_default() += 1;
+                self.tally.missing_terms += 1;
+                *self.tally.missing_by_field.entry(item.text.to_owned()).or_default() += 1;
             }
-            ItemKind::Excepted => self.to.tally.excepted += 1,
-            ItemKind::Bad => {
-                if self.artifact == 0 {
-                    self.unread += 1;
-                    self.to.bad(place, code, reason, raw);
-                }
-            }
-            ItemKind::NoEvents => {
-                if self.artifact == 0 {
-                    self.unread += 1;
-                    *self.to.tally.no_events.entry(item.text.to_owned()).or_default() += 1;
-                }
-            }
-            ItemKind::Future => {
-                self.to.tally.future += 1;
-                self.to.report(place, code, reason, raw);
-            }
-            ItemKind::TooManyTerms => {
-                self.to.tally.too_many_terms += 1;
-                self.to.report(place, code, reason, raw);
-            }
+            ItemKind::Excepted => self.tally.excepted += 1,
+            ItemKind::Bad | ItemKind::NoEvents | ItemKind::Future | ItemKind::TooManyTerms => {}
         }
-    }
-
-    fn failed(&mut self, event: usize, error: &CallError) {
-        let place = self.place(event);
-        self.unread += 1;
-        self.to.bad(place, "rule_failed", &error.to_string(), self.batch.event(event));
     }
 }

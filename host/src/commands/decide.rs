@@ -130,10 +130,13 @@ impl Decider {
             return Ok(Flow::Open);
         }
         let mut told = Vec::new();
-        for (index, guest) in guests.iter_mut().enumerate() {
-            let ours: Vec<usize> = (0..records.len())
-                .filter(|at| records.get(*at).is_some_and(|r| r.rule >> 16 == index as u32))
-                .collect();
+        let mut of_artifact: Vec<Vec<usize>> = vec![Vec::new(); guests.len()];
+        for (at, record) in records.iter().enumerate() {
+            if let Some(ours) = of_artifact.get_mut((record.rule >> 16) as usize) {
+                ours.push(at);
+            }
+        }
+        for (guest, ours) in guests.iter_mut().zip(&of_artifact) {
             // Ranges still to decide, the next one last; halved where the guest fails.
             let mut todo = vec![ours.as_slice()];
             while let Some(part) = todo.pop() {

@@ -7,6 +7,8 @@
 //! | --- | --- |
 //! | `run`: events to alerts | [`run`] |
 //! | events to ordered matches | [`collect`] |
+//! | which events are worth a crossing | [`sieve`] |
+//! | gathered events through the guests | [`cross`] |
 //! | ordered matches to alerts and state | [`decide`] |
 //! | the text of a matched event, or where it stands | [`text`] |
 //! | `explain`: why, event by event | [`explain`] |
@@ -14,10 +16,12 @@
 
 pub mod build;
 pub mod collect;
+pub mod cross;
 pub mod decide;
 pub mod explain;
 mod paths;
 pub mod run;
+pub mod sieve;
 pub mod text;
 
 /// How a command ended, when it was no error.

@@ -81,23 +81,43 @@ impl Artifact {
 
 /// No two rules may share a state.
 fn check_prefixes(artifacts: &[Artifact]) -> anyhow::Result<()> {
-    let rules: Vec<_> = artifacts
-        .iter()
-        .flat_map(|artifact| artifact.meta.rules.iter().map(move |rule| (artifact, rule)))
-        .collect();
-    for (index, (artifact, rule)) in rules.iter().enumerate() {
-        for (other, known) in rules.iter().take(index) {
-            let (a, b) = (&rule.key_prefix, &known.key_prefix);
-            if a.starts_with(b.as_str()) || b.starts_with(a.as_str()) {
-                bail!(
-                    "rules {} (`{}`) and {} (`{}`) would share one state: give only one of them",
-                    other.name,
-                    known.name,
-                    artifact.name,
-                    rule.name
-                );
-            }
-        }
+    let rules = artifacts.iter().flat_map(|artifact| {
+        let rules = artifact.meta.rules.iter();
+        rules.map(|rule| (rule.key_prefix.as_str(), (&*artifact.name, &*rule.name)))
+    });
+    if let Some(((first, rule), (second, other))) = sharing(rules.collect()) {
+        bail!(
+            "rules {first} (`{rule}`) and {second} (`{other}`) would share one state: give only \
+             one of them"
+        );
     }
     Ok(())
+}
+
+/// Two of these whose prefixes are equal, or of which one begins with the other.
+fn sharing<T: Copy>(mut all: Vec<(&str, T)>) -> Option<(T, T)> {
+    // In order, what begins with a prefix follows it. Equal ones stay as they were given.
+    all.sort_by_key(|(prefix, _)| *prefix);
+    all.windows(2).find_map(|pair| match pair {
+        [(prefix, one), (next, other)] => next.starts_with(prefix).then_some((*one, *other)),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_that_would_share_a_state_are_found() {
+        let found = |prefixes: &[&'static str]| {
+            sharing(prefixes.iter().copied().zip(0..).collect::<Vec<_>>())
+        };
+        assert_eq!(found(&[]), None);
+        assert_eq!(found(&["b:1:", "a:1:", "a:2:", "b:11:"]), None);
+        assert_eq!(found(&["b:1:", "a:1:", "b:1:"]), Some((0, 2)));
+        assert_eq!(found(&["b:1:x:", "a:1:", "b:1:"]), Some((2, 0)));
+        // Not next to each other as they were given, nor by length.
+        assert_eq!(found(&["a:", "b:", "c:", "a:zzz:", "a:b:"]), Some((0, 4)));
+    }
 }

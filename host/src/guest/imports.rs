@@ -5,6 +5,8 @@
 
 use super::runtime::plain;
 use firstseen_abi::{IMPORT_NAMESPACE, MAX_KEY, MAX_VALUE, kv, level};
+use firstseen_artifact::Meta;
+use std::sync::Arc;
 use wasmtime::{Caller, Linker, Memory, StoreLimits};
 
 /// A state that answers one call at a time, as the convenience form needs it.
@@ -36,7 +38,7 @@ pub(super) struct Data {
     pub(super) memory: Option<Memory>,
     pub(super) kv: Option<Box<dyn HostKv>>,
     /// `TENANT:RULE_ID:FINGERPRINT:` of every rule inside.
-    pub(super) prefixes: Vec<String>,
+    pub(super) prefixes: Prefixes,
     /// Lines of the guest's log, bounded.
     pub(super) log: Vec<(i32, String)>,
 }
@@ -52,9 +54,27 @@ pub(super) fn link(linker: &mut Linker<Data>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the key is of the artifact's own rules.
-pub(super) fn is_own(prefixes: &[String], key: &[u8]) -> bool {
-    key.len() <= MAX_KEY && prefixes.iter().any(|p| key.starts_with(p.as_bytes()))
+/// The prefixes of an artifact's keys, in order, none of which begins with another one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Prefixes(Arc<[String]>);
+
+impl Prefixes {
+    /// The keys of these rules under a tenant.
+    pub(super) fn new(tenant: &str, meta: &Meta) -> Self {
+        let mut all: Vec<_> =
+            meta.rules.iter().map(|rule| format!("{tenant}:{}", rule.key_prefix)).collect();
+        all.sort_unstable();
+        all.dedup_by(|longer, prefix| longer.starts_with(prefix.as_str()));
+        Self(all.into())
+    }
+
+    /// Whether a key is of the artifact's own rules. What begins with a prefix follows it in order,
+    /// with no other prefix between them.
+    pub(super) fn own(&self, key: &[u8]) -> bool {
+        let after = self.0.partition_point(|prefix| prefix.as_bytes() <= key);
+        let prefix = after.checked_sub(1).and_then(|at| self.0.get(at));
+        key.len() <= MAX_KEY && prefix.is_some_and(|prefix| key.starts_with(prefix.as_bytes()))
+    }
 }
 
 fn range(data: &[u8], at: u32, len: u32) -> Option<&[u8]> {
@@ -67,7 +87,7 @@ fn own_key(data: &Data, memory: &[u8], at: u32, len: u32) -> Option<Vec<u8>> {
         return None;
     }
     let key = range(memory, at, len)?;
-    is_own(&data.prefixes, key).then(|| key.to_vec())
+    data.prefixes.own(key).then(|| key.to_vec())
 }
 
 /// Writes a value into the guest's buffer; its length, and nothing written where it does not fit.
@@ -137,5 +157,35 @@ fn log(mut caller: Caller<'_, Data>, at_level: i32, text: u32, len: u32) {
         && data.log.len() < LOG_LINES
     {
         data.log.push((at_level, String::from_utf8_lossy(text).into_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use firstseen_artifact::RuleMeta;
+
+    #[test]
+    fn a_key_is_owned_by_its_prefix() {
+        let rule = |prefix: &str| RuleMeta {
+            id: String::new(),
+            name: String::new(),
+            severity: String::new(),
+            new_terms: Vec::new(),
+            window: String::new(),
+            window_ms: 1,
+            key_prefix: prefix.to_owned(),
+            literals: Vec::new(),
+        };
+        let rules = ["b:", "a:1:", "a:", "c:", "a:2:"].map(rule).to_vec();
+        let meta = Meta { format: 1, abi: 1, engine: String::new(), rules };
+        let prefixes = Prefixes::new("t", &meta);
+        for key in ["t:a:", "t:a:1:x", "t:a:3:x", "t:b:zzz", "t:c:"] {
+            assert!(prefixes.own(key.as_bytes()), "{key}");
+        }
+        let long = format!("t:c:{}", "x".repeat(MAX_KEY));
+        for key in ["", "t:", "t:a", "t:bb:", "u:a:", "s:c:", "t:d:", &long] {
+            assert!(!prefixes.own(key.as_bytes()), "{key}");
+        }
     }
 }

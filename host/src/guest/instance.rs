@@ -5,7 +5,7 @@
 //! because it holds nothing but settings, which are given again.
 
 use super::artifact::Artifact;
-use super::imports::{Data, HostKv, is_own, link};
+use super::imports::{Data, HostKv, Prefixes, link};
 use super::runtime::{Runtime, deadline_ticks, plain};
 use anyhow::{Context, bail};
 use firstseen_abi::{ABI_VERSION, RequestWriter, unpack};
@@ -39,7 +39,7 @@ pub struct Guest {
     /// Its clock ends this guest's calls: it has to run as long as the guest is there.
     runtime: Runtime,
     pre: InstancePre<Data>,
-    prefixes: Vec<String>,
+    prefixes: Prefixes,
     settings: Option<String>,
     live: Option<Live>,
     kv: Option<Box<dyn HostKv>>,
@@ -74,8 +74,7 @@ impl Guest {
             .instantiate_pre(&artifact.module)
             .map_err(plain)
             .with_context(|| format!("rule {}", artifact.name))?;
-        let prefixes =
-            artifact.meta.rules.iter().map(|r| format!("{tenant}:{}", r.key_prefix)).collect();
+        let prefixes = Prefixes::new(tenant, &artifact.meta);
         let runtime = runtime.clone();
         let mut guest = Self { runtime, pre, prefixes, settings, live: None, kv: None };
         guest.start().with_context(|| format!("rule {}", artifact.name))?;
@@ -93,7 +92,7 @@ impl Guest {
     /// Whether a key is of this artifact's own rules.
     #[must_use]
     pub fn owns(&self, key: &[u8]) -> bool {
-        is_own(&self.prefixes, key)
+        self.prefixes.own(key)
     }
 
     fn start(&mut self) -> anyhow::Result<&mut Live> {
