@@ -62,10 +62,11 @@ mod words;
 pub use coverage::spans;
 pub use error::SyntaxError;
 pub use explain::{Clause, Explanation};
-pub use make::{everything, exists, nested, one_of, wildcard, wildcards};
+pub use make::{any_of, everything, exists, nested, one_of, range, wildcard, wildcards};
 pub use matches::{Doc, Value};
 pub use query::{FieldRef, Query};
 pub use required::Pair;
+pub use syntax::Comparison;
 pub use types::{FieldType, field_type};
 
 /// The longest query, in bytes. The longest of the public rules has 8 KB.

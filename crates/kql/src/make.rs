@@ -3,9 +3,10 @@
 //! In: field names and values (untrusted, taken as they are: nothing in them is syntax). Out: a
 //! [`Query`], the same as the KQL that says it. It never reads query text.
 
-use crate::condition::{self, Condition};
-use crate::error::SyntaxError;
+use crate::condition::{self, Bound, Condition};
+use crate::error::{SyntaxError, shown};
 use crate::query::{FieldRef, Node, Query, count};
+use crate::syntax::Comparison;
 use crate::types::field_type;
 
 /// Lists from this length on are sorted and searched; shorter ones are compared one by one.
@@ -78,6 +79,38 @@ pub fn nested(path: &str, object: Query) -> Query {
     Query { fields: vec![field], nodes }
 }
 
+/// `field >= value`, and the other comparisons.
+///
+/// # Errors
+/// [`SyntaxError`], about the text of the value, where the field's type cannot be compared with it.
+pub fn range(field: &str, comparison: Comparison, value: &str) -> Result<Query, SyntaxError> {
+    let bound = Bound::parse(field_type(field), value).map_err(|(reason, expected)| {
+        let message = format!("cannot compare with {}: {reason}", shown(value));
+        SyntaxError::new(value, 0, "bad_range", message, expected)
+    })?;
+    Ok(is(field, vec![Condition::Range(comparison, bound)]))
+}
+
+/// One of the queries at least. No queries: no event.
+#[must_use]
+pub fn any_of(parts: Vec<Query>) -> Query {
+    let mut out = Query { fields: vec![], nodes: vec![Node::Or { len: 0 }] };
+    for part in parts {
+        out.add(part);
+    }
+    let below = out.nodes.len() - 1;
+    match out.nodes.first_mut() {
+        Some(Node::Or { len }) if below > 0 => *len = count(below),
+        // What is not anything is nothing.
+        Some(root) => {
+            *root = Node::Not { len: 1 };
+            out.nodes.push(Node::Everything);
+        }
+        None => {}
+    }
+    out
+}
+
 fn is(field: &str, mut conditions: Vec<Condition>) -> Query {
     if conditions.is_empty() {
         // A clause has at least one condition; this one nothing meets.
@@ -148,6 +181,21 @@ mod tests {
         let ports: Vec<String> = (1..100).map(|n| n.to_string()).collect();
         let query = one_of("", "source.port", ports).unwrap();
         assert!(query.matches(&Values(&["42.0"])) && !query.matches(&Values(&["100"])));
+    }
+
+    #[test]
+    fn alternatives_and_ranges_are_the_kql_that_says_them() {
+        let ports = range("source.port", Comparison::AtLeast, "1024").unwrap();
+        assert_eq!(ports, parse("source.port >= 1024").unwrap());
+        let name = one_of("", "user.name", texts(&["a"])).unwrap();
+        let made = any_of(vec![name, ports.clone(), exists("user.name")]);
+        assert_eq!(made, parse("user.name: a or source.port >= 1024 or user.name: *").unwrap());
+        assert_eq!(any_of(vec![ports.clone()]).check(), Ok(()));
+        let none = any_of(vec![]);
+        assert_eq!(none.check(), Ok(()));
+        assert!(!none.matches(&Values(&["", "x"])));
+        let fault = range("source.port", Comparison::Less, "http").unwrap_err();
+        assert_eq!(fault.code, "bad_range");
     }
 
     #[test]

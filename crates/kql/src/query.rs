@@ -134,14 +134,26 @@ impl Query {
         if end == self.nodes.len() { Ok(()) } else { Err("the query has nodes after its end") }
     }
 
+    /// The nodes of another query, with the places that their fields have here.
+    fn adopt(&mut self, other: Self) -> Vec<Node> {
+        let mut nodes = other.nodes;
+        let places: Vec<u32> =
+            other.fields.into_iter().map(|field| intern(&mut self.fields, field)).collect();
+        renumber(&mut nodes, &places);
+        nodes
+    }
+
+    /// Appends another query's tree, under whatever node counts it.
+    pub(crate) fn add(&mut self, other: Self) {
+        let mut nodes = self.adopt(other);
+        self.nodes.append(&mut nodes);
+    }
+
     /// This query and another one, or and not the other one where `negate` is set: how a rule's
     /// `filters` join its query.
     #[must_use]
     pub fn and_filter(mut self, filter: Self, negate: bool) -> Self {
-        let mut added = filter.nodes;
-        let places: Vec<u32> =
-            filter.fields.into_iter().map(|field| intern(&mut self.fields, field)).collect();
-        renumber(&mut added, &places);
+        let mut added = self.adopt(filter);
         if negate {
             added.insert(0, Node::Not { len: count(added.len()) });
         } else if added == [Node::Everything] {

@@ -114,7 +114,7 @@ pub(crate) type Field = FieldRef;
 
 /// How a range compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) enum Comparison {
+pub enum Comparison {
     /// `<`
     Less,
     /// `<=`

@@ -36,6 +36,9 @@ pub fn render(source: Map<String, Value>, about: &About<'_>) -> Result<String, S
     let mut alert = source;
     let time = rfc3339(about.time_ms);
     let reason = reason(&alert, about.rule);
+    // Where another field is the time, the event's own `@timestamp` stays on record.
+    let own = alert.get("@timestamp").filter(|_| about.rule.event_time.is_some());
+    let original_time = own.cloned().unwrap_or_else(|| json!(time));
     let mut original = Map::new();
     if let Some(Value::Object(event)) = alert.get("event") {
         flatten("kibana.alert.original_event", event, &mut original, 8);
@@ -62,7 +65,7 @@ pub fn render(source: Map<String, Value>, about: &About<'_>) -> Result<String, S
         ("kibana.alert.ancestors", json!([{ "depth": 0, "id": id, "index": "", "type": "event" }])),
         ("kibana.alert.depth", json!(1)),
         ("kibana.alert.new_terms", values),
-        ("kibana.alert.original_time", json!(time)),
+        ("kibana.alert.original_time", original_time),
         ("kibana.alert.reason", json!(reason)),
         ("kibana.alert.status", json!("active")),
         ("kibana.alert.uuid", json!(uuid)),

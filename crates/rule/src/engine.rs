@@ -14,7 +14,8 @@ use crate::settings::Settings;
 use crate::term::{self, Kind, Terms};
 use firstseen_abi::{ItemKind, KeysWriter, Malformed};
 use firstseen_event::{
-    Ask, Bits, EventError, Fields, Prefilter, Read, Reader, Scratch, looks_whole,
+    Ask, Bits, EventError, Fields, Prefilter, Read, Reader, Scratch, Value, looks_whole,
+    parse_time_ms,
 };
 
 /// How deep an event may stand in strings inside strings.
@@ -40,6 +41,8 @@ pub(crate) struct Ready {
     pub(crate) slots: Vec<Slot>,
     pub(crate) terms: Vec<term::Slot>,
     pub(crate) exceptions: Vec<Excepting>,
+    /// The ask of the field that the time is read from, where that is not `@timestamp`.
+    time: Option<usize>,
     pub(crate) fingerprint: String,
     /// `TENANT:RULE_ID:FINGERPRINT:`.
     pub(crate) prefix: String,
@@ -232,7 +235,7 @@ impl Engine {
             if !rule.query.matches(&EventDoc { fields, slots: &ready.slots }) {
                 continue;
             }
-            let time_ms = match fields.time_ms() {
+            let time_ms = match ready.time_ms(rule, fields) {
                 Ok(time_ms) => time_ms,
                 Err(error) => return bad(writer, place, &sentence(&error)),
             };
@@ -328,8 +331,28 @@ fn exceptions<'a>(
 }
 
 impl Ready {
-    /// The event's name.
+    /// The event's time, as the rule reads it.
+    pub(crate) fn time_ms(&self, rule: &RulePlan, fields: &Fields<'_>) -> Result<i64, EventError> {
+        let (Some(ask), Some(time)) = (self.time, &rule.event_time) else {
+            return fields.time_ms();
+        };
+        let fault = |code, reason| EventError { code, reason, at: 0 };
+        let mut texts = fields.values(ask).map(Value::into_text);
+        match texts.find(|text| !text.trim().is_empty()) {
+            Some(text) => parse_time_ms(&text).ok_or_else(|| {
+                let text: String = text.chars().take(40).collect();
+                let name = &time.field;
+                fault("bad_time", format!("{name} is {text:?}: neither RFC 3339 nor milliseconds"))
+            }),
+            None if time.fallback => fields.time_ms(),
+            None => Err(fault("no_time", format!("the event has no {}", time.field))),
+        }
+    }
+
+    /// The event's name. It is the same whichever field a rule takes for the time, as long as the
+    /// event has an `@timestamp`.
     pub(crate) fn identity(&self, fields: &Fields<'_>, time_ms: i64) -> [u8; 16] {
+        let time_ms = self.time.and_then(|_| fields.time_ms().ok()).unwrap_or(time_ms);
         let asks = self.slots.iter().map(Slot::ask).chain(self.terms.iter().map(|t| t.ask));
         identity::of_event(fields, time_ms, asks)
     }
@@ -359,7 +382,9 @@ fn make_ready(rule: &RulePlan, settings: &Settings, asks: &mut Asks) -> Ready {
         .map(|(place, exception)| Excepting { place, slots: asks.slots(exception.query.fields()) });
     let exceptions = exceptions.collect();
     let prefix = format!("{}:{}", settings.tenant, rule.key_prefix());
-    Ready { slots, terms, exceptions, fingerprint: rule.fingerprint(), prefix }
+    let time = rule.event_time.as_ref();
+    let time = time.map(|time| asks.place(Ask::Values(time.field.clone())));
+    Ready { slots, terms, exceptions, time, fingerprint: rule.fingerprint(), prefix }
 }
 
 fn bad(writer: &mut KeysWriter<'_>, place: (usize, usize), text: &str) {

@@ -59,7 +59,7 @@ impl Engine {
                         map.insert(name.to_owned(), value);
                     }
                 };
-                match fields.time_ms() {
+                match ready.time_ms(rule, fields) {
                     Ok(ms) => {
                         set("time", json!(rfc3339(ms)));
                         let mut hex = String::new();
@@ -68,7 +68,7 @@ impl Engine {
                     }
                     Err(error) => set("time_error", json!(error.reason)),
                 }
-                let time_ms = fields.time_ms().ok();
+                let time_ms = ready.time_ms(rule, fields).ok();
                 if let Some(exception) = self.excepted(rule, ready, fields, time_ms) {
                     set("excepted", json!(exception.name));
                     if let Some(reason) = &exception.reason {

@@ -106,16 +106,20 @@ pub fn of_event(fields: &Fields<'_>, time_ms: i64, asks: impl Iterator<Item = us
     parts.finish()
 }
 
-/// What a rule's state depends on: the new-terms fields, the window and the state's epoch. A rule
-/// that changes one of them starts anew; a better query or text does not.
+/// What a rule's state depends on: the new-terms fields, the window, the state's epoch, and the
+/// field of the time where that is not `@timestamp`. A rule that changes one of them starts anew; a
+/// better query or text does not.
 #[must_use]
-pub fn of_rule(new_terms: &[String], window_ms: i64, epoch: u32) -> String {
+pub fn of_rule(new_terms: &[String], window_ms: i64, epoch: u32, time: Option<&str>) -> String {
     let mut parts = Parts::new("fingerprint");
     for field in new_terms {
         parts.add(b'f', field.as_bytes());
     }
     parts.add(b'w', &window_ms.to_le_bytes());
     parts.add(b'e', &epoch.to_le_bytes());
+    if let Some(field) = time {
+        parts.add(b't', field.as_bytes());
+    }
     let mut out = String::with_capacity(16);
     push_hex(&mut out, parts.finish().get(..8).unwrap_or_default());
     out
@@ -188,10 +192,11 @@ mod tests {
     fn the_fingerprint_is_fixed_for_ever() {
         // A change here forgets every state in the field.
         let fields = ["cloud.account.id".to_owned(), "user.name".to_owned()];
-        let print = of_rule(&fields, 864_000_000, 0);
+        let print = of_rule(&fields, 864_000_000, 0, None);
         assert_eq!(print.len(), 16);
-        assert_ne!(print, of_rule(&fields, 864_000_001, 0));
-        assert_ne!(print, of_rule(&fields, 864_000_000, 1));
-        assert_ne!(print, of_rule(&[fields[1].clone(), fields[0].clone()], 864_000_000, 0));
+        assert_ne!(print, of_rule(&fields, 864_000_001, 0, None));
+        assert_ne!(print, of_rule(&fields, 864_000_000, 1, None));
+        assert_ne!(print, of_rule(&fields, 864_000_000, 0, Some("event.ingested")));
+        assert_ne!(print, of_rule(&[fields[1].clone(), fields[0].clone()], 864_000_000, 0, None));
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The layout of an encoded plan, and the only one that this engine reads.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// One rule, planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,13 +37,26 @@ pub struct RulePlan {
     pub alert: String,
     /// The rule's own exceptions.
     pub exceptions: Vec<Exception>,
+    /// The field that the time of an event is read from, where the rule's `timestamp_override` is
+    /// followed; without, it is the event's `@timestamp`.
+    pub event_time: Option<TimeField>,
+}
+
+/// A field whose value is the time of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeField {
+    /// Its name: `event.ingested`.
+    pub field: String,
+    /// Whether `@timestamp` stands in where an event lacks it.
+    pub fallback: bool,
 }
 
 impl RulePlan {
     /// What the state depends on.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        identity::of_rule(&self.new_terms, self.window_ms, self.epoch)
+        let time = self.event_time.as_ref().map(|time| time.field.as_str());
+        identity::of_rule(&self.new_terms, self.window_ms, self.epoch, time)
     }
 
     /// `RULE_ID:FINGERPRINT:`, the part of every state key after the tenant.

@@ -16,7 +16,7 @@ use crate::guest::ENGINE;
 use crate::progress::Progress;
 use crate::say::say;
 use clap::ValueEnum;
-use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Severity};
+use firstseen_rule::source::{self, Diagnostic, EventTime, ReadOptions, Rule, Severity};
 use jobs::Job;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -44,6 +44,9 @@ pub struct BuildArgs {
     /// Whether a rule with warnings is built
     #[arg(long, value_enum, default_value_t = Warnings::Allow)]
     pub warnings: Warnings,
+    /// What the time of an event is: its @timestamp, or the field that the rule names
+    #[arg(long, value_enum, value_name = "FIELD", default_value_t = EventTimeArg::Timestamp)]
+    pub event_time: EventTimeArg,
     /// Name each artifact, with its size and how long it took
     #[arg(short, long)]
     pub verbose: bool,
@@ -56,6 +59,26 @@ pub enum Warnings {
     Allow,
     /// It is not built
     Deny,
+}
+
+/// What the time of an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EventTimeArg {
+    /// The event's @timestamp
+    #[value(name = "timestamp")]
+    Timestamp,
+    /// What the rule's timestamp_override names, where an event has it, else its @timestamp
+    #[value(name = "timestamp_override")]
+    TimestampOverride,
+}
+
+impl From<EventTimeArg> for EventTime {
+    fn from(arg: EventTimeArg) -> Self {
+        match arg {
+            EventTimeArg::Timestamp => Self::Timestamp,
+            EventTimeArg::TimestampOverride => Self::TimestampOverride,
+        }
+    }
 }
 
 /// A rule's file, read.
@@ -198,7 +221,8 @@ fn read(args: &BuildArgs, job: &Job) -> Came<Read> {
             said: vec![format!("{name}: no [rule] in it, skipped")],
         };
     }
-    let (rule, diagnostics) = match source::read(&text, &ReadOptions::default()) {
+    let options = ReadOptions { event_time: args.event_time.into() };
+    let (rule, diagnostics) = match source::read(&text, &options) {
         Ok(mut rule) => {
             let warnings = std::mem::take(&mut rule.warnings);
             (Some(rule), warnings)

@@ -6,6 +6,42 @@
 use std::fmt;
 use std::ops::Range;
 
+/// Every code, in the order of docs/rules.md.
+pub const CODES: &[&str] = &[
+    "toml_syntax",
+    "missing_key",
+    "wrong_type",
+    "bad_value",
+    "unknown_key",
+    "not_new_terms",
+    "not_kuery",
+    "other_type",
+    "bad_fields",
+    "bad_window",
+    "bad_date_math",
+    "bad_duration",
+    "no_timestamp_override",
+    "bad_filter",
+    "bad_exception",
+    // Of a file of exceptions.
+    "json_syntax",
+    // Of a query.
+    "unexpected",
+    "unclosed",
+    "unterminated",
+    "bad_escape",
+    "bad_field",
+    "bad_range",
+    "bad_network",
+    "free_text",
+    "misplaced_not",
+    "too_deep",
+    "too_long",
+    // Warnings.
+    "ignored_key",
+    "not_done",
+];
+
 /// Whether a rule can be built all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {

@@ -44,9 +44,9 @@ fn toml(text: &str, faults: &mut Faults) -> Vec<Written> {
     }
     let mut root = Table::new(document.get_ref(), String::new(), 0..0);
     let list = root.get("exceptions");
-    for (key, _) in root.entries().filter(|(key, _)| key.value != "exceptions") {
-        let message = format!("`{}` has no meaning here", key.value);
-        faults.error("unknown_key", &key.span, message).label("write [[exceptions]]");
+    for entry in root.entries().filter(|entry| entry.key != "exceptions") {
+        let message = format!("`{}` has no meaning here", entry.key);
+        faults.error("unknown_key", &entry.span, message).label("write [[exceptions]]");
     }
     list.map_or_else(Vec::new, |list| read(text, list, Place::File, faults))
 }

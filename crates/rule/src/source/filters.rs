@@ -1,46 +1,57 @@
-//! A rule's `filters`: Elasticsearch's own query language, as Kibana's filter bar writes it.
+//! A rule's `filters`, as Kibana's filter bar writes them.
 //!
-//! In: the tables of `[[rule.filters]]`. Out: a query for each, and whether it is negated. What it
-//! does not know is a fault with its place, never left out.
+//! In: the tables of `[[rule.filters]]`. Out: a query for each that is on, and whether it is
+//! negated. The query language inside is [`super::dsl`]'s.
 
 use super::diagnostic::Faults;
+use super::dsl;
 use super::table::{Table, Unknown};
 use firstseen_kql::Query;
 
-/// The filters, and whether each is negated.
+/// Keys of `meta` that the filter bar keeps for itself: labels, and what it was made from.
+const META: &[&str] =
+    &["alias", "controlledBy", "field", "group", "index", "isMultiIndex", "key", "params", "value"];
+
+/// Clauses that old exports write beside `meta` instead of under `query`.
+const OLD: &[&str] = &["bool", "exists", "match_all", "range"];
+
+/// The filters that are on, and whether each is negated.
 pub(super) fn read(tables: Vec<Table<'_>>, faults: &mut Faults) -> Vec<(Query, bool)> {
     tables.into_iter().filter_map(|table| filter(table, faults)).collect()
 }
 
 fn filter(mut t: Table<'_>, faults: &mut Faults) -> Option<(Query, bool)> {
-    let mut negate = false;
+    let (mut negate, mut disabled) = (false, false);
     if let Some(mut meta) = t.table("meta", faults) {
         negate = meta.flag("negate", faults).is_some_and(|flag| flag.value);
-    }
-    let there = t.present("query", faults);
-    let mut query = there.then(|| t.table("query", faults)).flatten()?;
-    t.finish(Unknown::Fatal, faults);
-    let there = query.present("wildcard", faults);
-    let wildcard = there.then(|| query.table("wildcard", faults)).flatten()?;
-    query.finish(Unknown::Fatal, faults);
-    let mut out: Option<Query> = None;
-    for (field, value) in wildcard.entries() {
-        let name = wildcard.name(field.value);
-        let Some(table) = value.get_ref().as_table() else {
-            super::table::wrong_type(value, &name, "a table with `value`", faults);
-            continue;
-        };
-        let mut table = Table::new(table, name, field.span);
-        let pattern = table.required("value", faults);
-        let any_case = table.flag("case_insensitive", faults).is_some_and(|flag| flag.value);
-        table.finish(Unknown::Fatal, faults);
-        if let Some(pattern) = pattern {
-            let part = firstseen_kql::wildcard(field.value, pattern.value, any_case);
-            out = Some(match out {
-                Some(before) => before.and_filter(part, false),
-                None => part,
-            });
+        disabled = meta.flag("disabled", faults).is_some_and(|flag| flag.value);
+        let kind = meta.text("type", faults);
+        if let Some(kind) = kind.filter(|kind| !disabled && kind.value == "combined") {
+            // Its parts stand in `params`, in a form of their own.
+            let message = "a combined filter is not read";
+            faults.error("bad_filter", &kind.span, message).help("write it as a `bool` query");
+            disabled = true;
         }
+        meta.pass(META);
+        meta.pass(&["relation"]);
+        meta.finish(Unknown::Ignored, faults);
     }
-    out.map(|query| (query, negate))
+    t.pass(&["$state"]);
+    if disabled {
+        return None;
+    }
+    let old = OLD.iter().find(|key| t.key(key).is_some());
+    let query = match old.filter(|_| t.key("query").is_none()) {
+        Some(key) => t.get(key).and_then(|value| {
+            let body = super::table::Entry { key, span: t.key(key)?, value };
+            dsl::clause(&body, &t.name(key), 0, faults)
+        }),
+        None => {
+            let there = t.present("query", faults);
+            let table = there.then(|| t.table("query", faults)).flatten();
+            table.and_then(|table| dsl::query(&table, 0, faults))
+        }
+    };
+    t.finish(Unknown::Fatal, faults);
+    query.map(|query| (query, negate))
 }

@@ -11,6 +11,7 @@
 
 mod alert;
 mod diagnostic;
+mod dsl;
 mod exceptions;
 mod facts;
 mod filters;
@@ -18,12 +19,12 @@ mod shape;
 mod table;
 mod text;
 
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use exceptions::{Written, exceptions};
 pub use facts::{Facts, Named, Technique, Threat};
 
 use crate::exception::Place;
-use crate::plan::RulePlan;
+use crate::plan::{RulePlan, TimeField};
 use diagnostic::Faults;
 use firstseen_kql::{Query, SyntaxError};
 use std::ops::Range;
@@ -37,6 +38,8 @@ pub enum EventTime {
     /// whichever way they came.
     #[default]
     Timestamp,
+    /// What the rule's `timestamp_override` names, where an event has it, else its `@timestamp`.
+    TimestampOverride,
 }
 
 /// How a rule is read.
@@ -62,7 +65,7 @@ pub struct Rule {
 /// # Errors
 /// All faults of the file, in the order of their places, warnings among them. Where it is no TOML,
 /// only those of the TOML: what it says is unknown.
-pub fn read(text: &str, _options: &ReadOptions) -> Result<Rule, Vec<Diagnostic>> {
+pub fn read(text: &str, options: &ReadOptions) -> Result<Rule, Vec<Diagnostic>> {
     let mut faults = Faults::default();
     let (document, errors) = DeTable::parse_recoverable(text);
     note_syntax(&errors, &mut faults);
@@ -72,7 +75,7 @@ pub fn read(text: &str, _options: &ReadOptions) -> Result<Rule, Vec<Diagnostic>>
     // The span of a whole file would mark all of it: what is missing is missing at its start.
     let root = Table::new(document.get_ref(), String::new(), 0..0);
     let shape = shape::read(root, &mut faults);
-    let rule = shape.and_then(|shape| plan(text, shape, &mut faults));
+    let rule = shape.and_then(|shape| plan(text, shape, options, &mut faults));
     match (rule, faults.finish()) {
         (Some((plan, facts)), (warnings, false)) => Ok(Rule { plan, facts, warnings }),
         (_, (faults, _)) => Err(faults),
@@ -88,14 +91,20 @@ fn note_syntax(errors: &[toml::de::Error], faults: &mut Faults) {
 }
 
 /// The plan, unless a part of it is missing or at fault; the fault was noted then.
-fn plan(text: &str, shape: shape::Shape<'_>, faults: &mut Faults) -> Option<(RulePlan, Facts)> {
+fn plan(
+    text: &str,
+    shape: shape::Shape<'_>,
+    options: &ReadOptions,
+    faults: &mut Faults,
+) -> Option<(RulePlan, Facts)> {
+    let event_time = event_time(&shape, options, faults);
+    let written = shape.exceptions.map(|list| exceptions::read(text, list, Place::Rule, faults));
+    let exceptions = written.unwrap_or_default().into_iter().map(|(_, exception)| exception);
     let filters = filters::read(shape.filters, faults);
     let mut query = shape.query.as_ref().and_then(|query| self::query(text, query, faults))?;
     for (filter, negate) in filters {
         query = query.and_filter(filter, negate);
     }
-    let written = shape.exceptions.map(|list| exceptions::read(text, list, Place::Rule, faults));
-    let exceptions = written.unwrap_or_default().into_iter().map(|(_, exception)| exception);
     let mut plan = RulePlan {
         id: shape.id?,
         name: shape.name?,
@@ -108,9 +117,34 @@ fn plan(text: &str, shape: shape::Shape<'_>, faults: &mut Faults) -> Option<(Rul
         query,
         alert: String::new(),
         exceptions: exceptions.collect(),
+        event_time,
     };
     plan.alert = alert::part(&plan, &shape.facts);
     Some((plan, shape.facts))
+}
+
+/// The field of the time, where the rule's own choice is to be followed.
+fn event_time(
+    shape: &shape::Shape<'_>,
+    options: &ReadOptions,
+    faults: &mut Faults,
+) -> Option<TimeField> {
+    let facts = &shape.facts;
+    match (options.event_time, &facts.timestamp_override) {
+        // `@timestamp` is what is followed without an override.
+        (EventTime::Timestamp, _) => None,
+        (EventTime::TimestampOverride, Some(field)) if field == "@timestamp" => None,
+        (EventTime::TimestampOverride, Some(field)) => Some(TimeField {
+            field: field.clone(),
+            fallback: !facts.timestamp_override_fallback_disabled,
+        }),
+        (EventTime::TimestampOverride, None) => {
+            let message = "the rule has no `timestamp_override` that could be followed";
+            let fault = faults.error("no_timestamp_override", &shape.span, message);
+            fault.help("build it without `--event-time timestamp_override`");
+            None
+        }
+    }
 }
 
 /// A query, or a fault in its text inside the file.

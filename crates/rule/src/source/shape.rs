@@ -7,6 +7,7 @@ use super::diagnostic::Faults;
 use super::facts::{Facts, Named, Technique, Threat};
 use super::table::{At, Table, Unknown, nearest};
 use crate::window;
+use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -74,8 +75,9 @@ pub(super) struct Shape<'t> {
     pub(super) window: Option<At<&'t str>>,
     pub(super) window_ms: Option<i64>,
     pub(super) epoch: u32,
-    /// Where `timestamp_override` stands, or what should have it.
     pub(super) facts: Facts,
+    /// Where `[rule]` stands.
+    pub(super) span: Range<usize>,
 }
 
 /// Reads the whole file.
@@ -130,6 +132,7 @@ fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Faults) -> Shape<'t> {
     let query = t.required("query", faults);
     let filters = t.tables("filters", faults);
     let exceptions = t.get("exceptions");
+    let span = t.span.clone();
     let (new_terms, window) = new_terms(&mut t, faults);
     let window_ms = window.as_ref().and_then(|text| {
         let length = window::before_now(text.value);
@@ -161,6 +164,7 @@ fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Faults) -> Shape<'t> {
         window_ms,
         epoch,
         facts,
+        span,
     }
 }
 
@@ -220,19 +224,20 @@ fn new_terms<'t>(rule: &mut Table<'t>, faults: &mut Faults) -> (Vec<String>, Opt
         }
     }
     let there = t.present("history_window_start", faults);
-    let mut windows = t.tables("history_window_start", faults);
+    let windows = t.tables("history_window_start", faults);
     if there && windows.len() != 1 {
         let span = windows.get(1).map_or_else(|| t.span.clone(), |second| second.span.clone());
         let message = format!("{} history windows are given", windows.len());
         faults.error("bad_window", &span, message).label("give exactly one");
     }
-    let window = windows.first_mut().and_then(|window| {
-        named(window, "history_window_start", faults);
-        window.required("value", faults)
-    });
-    for window in windows {
+    let read = windows.into_iter().map(|mut window| {
+        named(&mut window, "history_window_start", faults);
+        let value = window.required("value", faults);
         window.finish(Unknown::Fatal, faults);
-    }
+        value
+    });
+    // All are read for their faults.
+    let window = read.collect::<Vec<_>>().into_iter().next().flatten();
     t.finish(Unknown::Fatal, faults);
     (fields.into_iter().map(owned).collect(), window)
 }

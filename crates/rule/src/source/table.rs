@@ -18,6 +18,15 @@ pub(super) struct At<T> {
     pub(super) span: Range<usize>,
 }
 
+/// A key and its value.
+#[derive(Debug)]
+pub(super) struct Entry<'t> {
+    pub(super) key: &'t str,
+    /// Where the key stands.
+    pub(super) span: Range<usize>,
+    pub(super) value: &'t Spanned<DeValue<'t>>,
+}
+
 /// What a key that nobody knows means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unknown {
@@ -65,12 +74,18 @@ impl<'t> Table<'t> {
     }
 
     /// All keys and their values.
-    pub(super) fn entries(
-        &self,
-    ) -> impl Iterator<Item = (At<&'t str>, &'t Spanned<DeValue<'t>>)> + use<'t> {
-        self.table
-            .iter()
-            .map(|(key, value)| (At { value: key.get_ref().as_ref(), span: key.span() }, value))
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'t>> + use<'t> {
+        let entry = |(key, value): (&'t Spanned<_>, _)| Entry {
+            key: AsRef::<str>::as_ref(key.get_ref()),
+            span: key.span(),
+            value,
+        };
+        self.table.iter().map(entry)
+    }
+
+    /// Its name from the top.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     /// A text.
@@ -98,7 +113,7 @@ impl<'t> Table<'t> {
         there
     }
 
-    /// A list of texts; one text alone stands for a list of one where `alone` allows it.
+    /// A list of texts.
     pub(super) fn texts(&mut self, key: &'static str, faults: &mut Faults) -> Vec<At<&'t str>> {
         let Some(value) = self.get(key) else { return Vec::new() };
         let name = self.name(key);
@@ -107,6 +122,17 @@ impl<'t> Table<'t> {
             return Vec::new();
         };
         list.iter().filter_map(|item| text(item, &name, faults)).collect()
+    }
+
+    /// The tables of a list within, each as it stands.
+    fn list(&mut self, key: &'static str, faults: &mut Faults) -> Vec<&'t Spanned<DeValue<'t>>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(list) = value.get_ref().as_array() else {
+            let name = self.name(key);
+            wrong_type(value, &name, &format!("a list of tables, `[[{name}]]`"), faults);
+            return Vec::new();
+        };
+        list.iter().collect()
     }
 
     /// A whole number.
@@ -138,16 +164,12 @@ impl<'t> Table<'t> {
 
     /// The tables of a list within.
     pub(super) fn tables(&mut self, key: &'static str, faults: &mut Faults) -> Vec<Self> {
-        let Some(value) = self.get(key) else { return Vec::new() };
+        let list = self.list(key, faults);
         let name = self.name(key);
-        let Some(list) = value.get_ref().as_array() else {
-            wrong_type(value, &name, &format!("a list of tables, `[[{name}]]`"), faults);
-            return Vec::new();
-        };
         let inside = |(index, item): (usize, &'t Spanned<DeValue<'t>>)| {
             self.inside(item, format!("{name}[{index}]"), key, faults)
         };
-        list.iter().enumerate().filter_map(inside).collect()
+        list.into_iter().enumerate().filter_map(inside).collect()
     }
 
     fn inside(
@@ -168,18 +190,18 @@ impl<'t> Table<'t> {
 
     /// Names the keys that nobody asked for.
     pub(super) fn finish(self, unknown: Unknown, faults: &mut Faults) {
-        for (key, _) in self.entries() {
-            if self.known.contains(&key.value) {
+        for Entry { key, span, .. } in self.entries() {
+            if self.known.contains(&key) {
                 continue;
             }
-            let name = self.name(key.value);
+            let name = self.name(key);
             let missing = self.known.iter().filter(|known| !self.table.contains_key(**known));
-            let meant = nearest(key.value, missing.copied());
+            let meant = nearest(key, missing.copied());
             let fault = if unknown == Unknown::Fatal || meant.is_some() {
-                faults.error("unknown_key", &key.span, format!("`{name}` is no key of a rule"))
+                faults.error("unknown_key", &span, format!("`{name}` is no key of a rule"))
             } else {
                 let message = format!("`{name}` is no key that is known; it is ignored");
-                faults.warn("ignored_key", &key.span, message)
+                faults.warn("ignored_key", &span, message)
             };
             match meant {
                 Some(meant) => fault.help(format!("did you mean `{meant}`?")),
