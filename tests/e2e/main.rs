@@ -10,6 +10,7 @@ mod cli;
 mod explain;
 mod fixtures;
 mod readme;
+mod rules;
 mod samples;
 mod settings;
 mod size;

@@ -1,0 +1,129 @@
+//! What a rule's file says, through the binary: faults as a person sees them, filters, event time.
+//!
+//! In: rules and events. Out: alerts, and messages of 80 columns.
+
+use crate::support::{Call, Done, Folder, call, repository, run};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
+
+/// The flagship with one part of its text replaced.
+fn flagship(folder: &Folder, from: &str, to: &str) -> PathBuf {
+    let text = std::fs::read_to_string(repository(FLAGSHIP)).unwrap();
+    assert_eq!(text.matches(from).count(), 1, "{from}");
+    folder.write("rule.toml", text.replace(from, to))
+}
+
+fn build(rule: &Path, to: &Path) -> Call {
+    call("build").arg(rule).arg("-o").arg(to)
+}
+
+fn run_on(rule: &Path, events: &[Value]) -> Done {
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    run().arg("--rule").arg(rule).arg("-").pipe(lines).ok()
+}
+
+#[test]
+fn a_fault_is_shown_with_its_file_line_and_a_caret() {
+    let folder = Folder::new();
+    let rule = flagship(&folder, "event.outcome:success", "event.outcome:(success");
+    let to = folder.path("rule.wasm");
+    let done = build(&rule, &to).fails(&["error[unclosed]", "error: "]);
+    let text = std::fs::read_to_string(&rule).unwrap();
+    let at = text.find("(success").unwrap();
+    let line = text[..at].matches('\n').count() + 1;
+    let start = text[..at].rfind('\n').unwrap() + 1;
+    let column = at - start;
+    assert!(done.stderr.contains(&format!("rule.toml:{line}:{}", column + 1)), "{}", done.stderr);
+    // The caret stands under the bracket, however much of the line is shown.
+    let lines: Vec<&str> = done.stderr.lines().collect();
+    let caret = lines.iter().position(|line| line.contains(" ^")).expect("a caret");
+    let under = lines[caret].chars().position(|c| c == '^').unwrap();
+    assert_eq!(lines[caret - 1].chars().nth(under), Some('('), "{}", done.stderr);
+    assert!(!done.stderr.contains('\u{1b}'), "colour in a pipe");
+    assert!(!to.exists());
+}
+
+#[test]
+fn all_faults_of_all_files_are_told_and_warnings_build_all_the_same() {
+    let folder = Folder::new();
+    let wrong = flagship(&folder, "interval = \"5m\"", "interval = \"often\"\nfilter = []");
+    let other = folder.write("other.toml", "[rule]\n");
+    let to = folder.path("rule.wasm");
+    let both = call("build").arg(&wrong).arg(&other).arg("-o").arg(&to);
+    both.fails(&["bad_duration", "did you mean `filters`", "other.toml:1:1", "in 2 files"]);
+    assert!(!to.exists());
+
+    let unlike =
+        flagship(&folder, "interval = \"5m\"", "alert_suppression = { group_by = [] , x = 1 }");
+    let done = build(&unlike, &to).ok();
+    assert!(done.stderr.contains("warning[not_done]"), "{}", done.stderr);
+    assert!(to.exists());
+}
+
+/// What a file holds cannot drive the terminal, and a long line does not break the page.
+#[test]
+fn what_is_shown_of_a_file_is_tame_and_narrow() {
+    let folder = Folder::new();
+    let query = format!("a: \"\u{9b}2J\u{202e}{}\" b: c {}", "x ".repeat(60), "y ".repeat(200));
+    let rule =
+        folder.write("rule.toml", format!("[rule]\ntype = \"\\u001b[31m\"\nquery = '{query}'\n"));
+    let done = build(&rule, &folder.path("rule.wasm")).fails(&["not_new_terms", "unexpected"]);
+    let stays = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
+    assert!(done.stderr.chars().all(stays), "{:?}", done.stderr);
+    for line in done.stderr.lines().filter(|line| !line.contains("-->")) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+/// One thing for the time: the same two events are far apart by one field and close by the other.
+#[test]
+fn the_override_is_followed_only_when_asked_for() {
+    let folder = Folder::new();
+    let rule = repository(FLAGSHIP);
+    let event = |id: &str, time: &str, ingested: Option<&str>| {
+        let mut event = json!({
+            "@timestamp": time,
+            "event": { "id": id, "dataset": "aws.cloudtrail", "action": "CreateStack",
+                "provider": "cloudformation.amazonaws.com", "outcome": "success" },
+            "cloud.account.id": "1", "user.name": "ann",
+        });
+        if let Some(ingested) = ingested {
+            event["event"]["ingested"] = json!(ingested);
+        }
+        event
+    };
+    let events = [
+        event("a", "2025-01-01T00:00:00Z", Some("2025-02-01T00:00:00Z")),
+        event("b", "2025-01-20T00:00:00Z", Some("2025-02-02T00:00:00Z")),
+        // It falls back to its `@timestamp`, which is within the window of the others by then.
+        event("c", "2025-02-03T00:00:00Z", None),
+    ];
+    let (plain, followed) = (folder.path("plain.wasm"), folder.path("followed.wasm"));
+    build(&rule, &plain).arg("--event-time=timestamp").ok();
+    build(&rule, &followed).arg("--event-time=timestamp_override").ok();
+    assert_eq!(run_on(&plain, &events).alert_ids(), ["a", "b", "c"]);
+    let done = run_on(&followed, &events);
+    assert_eq!(done.alert_ids(), ["a"]);
+    let alert = &done.lines()[0];
+    assert_eq!(alert["@timestamp"], "2025-02-01T00:00:00.000Z");
+    assert_eq!(alert["kibana.alert.original_time"], "2025-01-01T00:00:00Z");
+    // Their states are not the same one.
+    let prefix = |alert: &Value| alert["kibana.alert.uuid"].clone();
+    assert_ne!(prefix(alert), prefix(&run_on(&plain, &events).lines()[0]));
+
+    // No fallback: an event without the field is told of, not placed somewhere.
+    let strict =
+        "timestamp_override = \"event.ingested\"\ntimestamp_override_fallback_disabled = true";
+    let strict = flagship(&folder, "timestamp_override = \"event.ingested\"", strict);
+    build(&strict, &followed).arg("--event-time=timestamp_override").ok();
+    let done = run_on(&followed, &events);
+    assert_eq!((done.alert_ids(), done.count("bad")), (vec!["a".to_owned()], 1));
+    assert!(done.stderr.contains("no event.ingested"), "{}", done.stderr);
+
+    let without = flagship(&folder, "timestamp_override = \"event.ingested\"", "");
+    build(&without, &followed)
+        .arg("--event-time=timestamp_override")
+        .fails(&["no_timestamp_override"]);
+}
