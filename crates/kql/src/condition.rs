@@ -80,6 +80,7 @@ pub(crate) fn of_text(kind: FieldType, value: &str) -> Option<Condition> {
     let as_text = || Condition::Exact(value.to_owned());
     Some(match kind {
         FieldType::Keyword | FieldType::Wildcard => as_text(),
+        FieldType::Lowercase => Condition::Exact(value.to_lowercase()),
         FieldType::Text => Condition::Words(value.to_owned()),
         FieldType::Number if number::Decimal::parse(value).is_some() => {
             Condition::Number(value.to_owned())
@@ -107,7 +108,11 @@ pub(crate) fn bad_network(text: &str, at: usize, value: &str) -> SyntaxError {
 }
 
 fn of_pieces(pieces: Vec<String>, kind: FieldType) -> Condition {
-    let glob = Glob::new(pieces);
+    let lower = |piece: String| piece.to_lowercase();
+    let glob = Glob::new(match kind {
+        FieldType::Lowercase => pieces.into_iter().map(lower).collect(),
+        _ => pieces,
+    });
     if glob.pieces.iter().all(String::is_empty) {
         Condition::Exists
     } else if kind == FieldType::Text {
@@ -148,7 +153,9 @@ impl Condition {
                 wildcard.matches(text) || words::words(text).any(|word| wildcard.matches(word))
             }
             Self::Number(wanted) => compare_numbers(value, wanted) == Some(Ordering::Equal),
-            Self::Bool(wanted) => value.written() == if *wanted { "true" } else { "false" },
+            Self::Bool(true) => value.written() == "true",
+            // A boolean field takes an empty string for false.
+            Self::Bool(false) => matches!(value.written(), "false" | ""),
             Self::Network(network) => {
                 address(value).is_some_and(|address| network.contains(address))
             }
@@ -185,6 +192,7 @@ impl Bound {
             FieldType::Ip => ip::parse_address(value)
                 .map(Self::Address)
                 .ok_or(("the field holds addresses", "an address such as 10.0.0.1 or \"::1\"")),
+            FieldType::Lowercase => Ok(Self::Text(value.to_lowercase())),
             FieldType::Keyword | FieldType::Wildcard | FieldType::Text | FieldType::Boolean => {
                 Ok(Self::Text(value.to_owned()))
             }

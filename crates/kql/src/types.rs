@@ -13,6 +13,9 @@ pub enum FieldType {
     Keyword,
     /// Exact text, stored for wildcards; compares as a keyword.
     Wildcard,
+    /// Exact text of a lower-case twin; what it is compared with is taken in lower case too, as
+    /// Elasticsearch's normalizer does with both.
+    Lowercase,
     /// Words.
     Text,
     /// An address, compared as one; takes CIDR.
@@ -223,7 +226,9 @@ pub fn field_type(field: &str) -> FieldType {
     let end = |ends: &[&str]| ends.iter().any(|end| field.ends_with(end));
     // Twins of another field go by their own kind, whatever the field is; flattened objects keep
     // all values as keywords.
-    if last == "caseless" || field.contains(".flattened.") {
+    if last == "caseless" {
+        FieldType::Lowercase
+    } else if field.contains(".flattened.") {
         FieldType::Keyword
     } else if last == "text" || named(TEXT) {
         if named(WILDCARD) { FieldType::Wildcard } else { FieldType::Text }
@@ -251,7 +256,7 @@ mod tests {
         let cases = [
             ("event.action", FieldType::Keyword),
             ("aws.cloudtrail.flattened.request_parameters.port", FieldType::Keyword),
-            ("user.name.caseless", FieldType::Keyword),
+            ("user.name.caseless", FieldType::Lowercase),
             ("process.thread.name", FieldType::Keyword),
             ("process.command_line", FieldType::Wildcard),
             ("process.command_line.text", FieldType::Text),

@@ -63,10 +63,17 @@ fn keywords_are_exact_and_case_sensitive() {
             (":\"null\"", &[text("null")], true),
         ],
     );
-    // The twin of a keyword: values come in lower case, the literal stays as written.
+    // The twin of a keyword: values come in lower case, literals are taken in lower case.
     check(
         "process.name.caseless",
-        &[(":cmd.exe", &[text("cmd.exe")], true), (":Cmd.exe", &[text("cmd.exe")], false)],
+        &[
+            (":cmd.exe", &[text("cmd.exe")], true),
+            (":Cmd.exe", &[text("cmd.exe")], true),
+            (":\"CMD.EXE\"", &[text("cmd.exe")], true),
+            (":C*.EXE", &[text("cmd.exe")], true),
+            (" >= CMD", &[text("cmd.exe")], true),
+            (":cmd", &[text("cmd.exe")], false),
+        ],
     );
 }
 
@@ -171,6 +178,8 @@ fn booleans_compare_by_value() {
             (":true", &[Item::Bool(false)], false),
             (":false", &[Item::Bool(false)], true),
             (":false", &[], false),
+            (":false", &[text("")], true),
+            (":true", &[text("")], false),
             (":yes", &[text("yes")], true),
         ],
     );
