@@ -4,6 +4,7 @@
 
 use crate::commands::build::BuildArgs;
 use crate::commands::collect::OnError;
+use crate::commands::test::TestArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -25,6 +26,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Compile rules in Elastic's TOML form to .wasm files
     Build(BuildArgs),
+    /// Test rules with the events and expectations beside them (x.test.toml)
+    Test(TestArgs),
 }
 
 /// How alerts and explanations are written.

@@ -11,7 +11,7 @@ use std::io::IsTerminal;
 use unicode_width::UnicodeWidthStr;
 
 /// How wide a line may be.
-const WIDTH: usize = 80;
+pub(crate) const WIDTH: usize = 80;
 
 /// One of them as it is shown on standard error.
 #[must_use]
@@ -59,7 +59,7 @@ pub fn render(source: &Source<'_>, diagnostic: &Diagnostic, colour: bool) -> Str
 
 /// The text with everything that a terminal would act on replaced by as many bytes that it shows,
 /// so that places stay.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let shown = |c: char| match (c, c.len_utf8()) {
         ('\n' | '\r' | '\t', _) => c,
         (c, _) if !acts(c) => c,

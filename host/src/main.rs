@@ -1,6 +1,6 @@
 //! The `firstseen` binary: arguments in, an exit status out.
 //!
-//! 0: done. 1: alerts, and `--fail-on-alert`. 2: an error, said on standard error. A closed pipe is
+//! 0: done. 1: alerts, and `--fail-on-alert`; failed tests. 2: an error, said on standard error. A closed pipe is
 //! no error.
 
 // The macros panic where nobody reads; `say` and `Output` do not.
@@ -8,7 +8,7 @@
 
 use clap::Parser;
 use firstseen::cli::{Cli, Command};
-use firstseen::commands::{Ending, build, explain, run};
+use firstseen::commands::{Ending, build, explain, run, test};
 use firstseen::say::say;
 use std::process::ExitCode;
 
@@ -18,10 +18,11 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Explain(args) => explain::explain(args),
         Command::Build(args) => build::build(args),
+        Command::Test(args) => test::test(args),
     };
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Alerts) => ExitCode::from(1),
+        Ok(Ending::Alerts | Ending::Unmet) => ExitCode::from(1),
         Ok(Ending::Failed) => ExitCode::from(2),
         Err(error) => {
             say(&format!("error: {error:#}"));

@@ -12,6 +12,7 @@
 //! | ordered matches to alerts and state | [`decide`] |
 //! | the text of a matched event, or where it stands | [`text`] |
 //! | `explain`: why, event by event | [`explain`] |
+//! | `test`: rules against what their authors expect | [`test`] |
 //! | `build`: rule.toml to an artifact | [`build`] |
 
 pub mod build;
@@ -22,6 +23,7 @@ pub mod explain;
 mod paths;
 pub mod run;
 pub mod sieve;
+pub mod test;
 pub mod text;
 
 /// How a command ended, when it was no error.
@@ -29,6 +31,8 @@ pub mod text;
 pub enum Ending {
     /// Done; also when whoever read the output went away.
     Done,
+    /// Done: what was tested is not as it should be.
+    Unmet,
     /// Done, with alerts, and the caller wants to know by the status.
     Alerts,
     /// Not done, or not all of it; what was wrong has been said.

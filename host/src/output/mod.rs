@@ -7,6 +7,7 @@ mod pretty;
 mod value;
 
 pub use pretty::pretty;
+pub(crate) use value::lookup;
 
 use crate::place::input_name;
 use std::borrow::Cow;

@@ -11,7 +11,7 @@ const SHOWN: usize = 6;
 
 /// The value under a dotted path: `a.b.c` stands in `{"a":{"b":{"c":..}}}`, in `{"a.b.c":..}`, and
 /// in anything between. Recurses once for each part of the path at most.
-pub(super) fn lookup<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
+pub(crate) fn lookup<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
     let object = document.as_object()?;
     object.get(path).or_else(|| {
         let mut splits = path.match_indices('.');

@@ -10,6 +10,7 @@
 //! ```
 
 mod alert;
+mod clauses;
 mod diagnostic;
 mod dsl;
 mod exceptions;
@@ -19,6 +20,7 @@ mod shape;
 mod table;
 mod text;
 
+pub use clauses::{PlacedClause, clauses};
 pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use exceptions::{Written, exceptions};
 pub use facts::{Facts, Named, Technique, Threat};
