@@ -327,6 +327,25 @@ fn several_faults_of_the_toml_are_told_at_once() {
     assert!(said.iter().all(|fault| fault.code == "toml_syntax"));
 }
 
+/// A file of another kind does not fill the memory, and is told to be one.
+#[test]
+fn of_very_many_faults_the_first_are_told_and_the_others_counted() {
+    let keys: String = (0..500).map(|n| format!("key{n:03} = 1\n")).collect();
+    let said = said(&adding(&keys));
+    assert_eq!(said.len(), 200);
+    assert_eq!(said[199].help.as_deref(), Some("there are 300 more"));
+    // An error that is not kept is an error all the same.
+    let wrong = format!("{}\n[rule.new_terms.zzz]\n", adding(&keys));
+    assert!(read(&wrong, &ReadOptions::default()).is_err());
+    let long = "x".repeat(5000);
+    assert_eq!(said_of(&adding(&format!("{long} = 1"))), ["ignored_key"]);
+}
+
+/// The codes of all that is said of a text.
+fn said_of(text: &str) -> Vec<&'static str> {
+    said(text).into_iter().map(|fault| fault.code).collect()
+}
+
 /// Line and column count as an editor does: from 1, in characters.
 #[test]
 fn a_place_has_a_line_and_a_column() {

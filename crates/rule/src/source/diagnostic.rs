@@ -94,9 +94,18 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// A file with more faults is of another kind; they are counted and not kept.
+const MAX_FAULTS: usize = 200;
+
 /// Faults found so far.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Diagnostic>);
+pub(super) struct Faults {
+    kept: Vec<Diagnostic>,
+    more: usize,
+    fatal: bool,
+    /// Where the caller writes about a fault that is not kept.
+    unkept: Option<Diagnostic>,
+}
 
 impl Faults {
     /// Notes an error.
@@ -126,22 +135,23 @@ impl Faults {
         span: &Range<usize>,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
+        self.fatal |= severity == Severity::Error;
         let (message, span) = (message.into(), Some(span.clone()));
-        self.0.push_mut(Diagnostic {
-            code,
-            severity,
-            message,
-            span,
-            label: String::new(),
-            help: None,
-        })
+        let fault = Diagnostic { code, severity, message, span, label: String::new(), help: None };
+        if self.kept.len() < MAX_FAULTS {
+            return self.kept.push_mut(fault);
+        }
+        self.more = self.more.saturating_add(1);
+        self.unkept.insert(fault)
     }
 
     /// All of them in the order of the file; whether one of them is an error.
     pub(super) fn finish(mut self) -> (Vec<Diagnostic>, bool) {
-        self.0.sort_by_key(|d| d.span.as_ref().map_or(0, |span| span.start));
-        let fatal = self.0.iter().any(|d| d.severity == Severity::Error);
-        (self.0, fatal)
+        self.kept.sort_by_key(|d| d.span.as_ref().map_or(0, |span| span.start));
+        if let (Some(last), true) = (self.kept.last_mut(), self.more > 0) {
+            last.help(format!("there are {} more", self.more));
+        }
+        (self.kept, self.fatal)
     }
 }
 

@@ -11,6 +11,9 @@ use toml::de::{DeTable, DeValue};
 /// How alike two names have to be for one to be meant by the other.
 const ALIKE: f64 = 0.84;
 
+/// Longer names are not looked for among the known ones: comparing is quadratic.
+const LONGEST: usize = 64;
+
 /// A value and where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct At<T> {
@@ -221,6 +224,9 @@ pub(super) fn nearest(
     name: &str,
     known: impl Iterator<Item = &'static str>,
 ) -> Option<&'static str> {
+    if name.len() > LONGEST {
+        return None;
+    }
     known
         .map(|known| (strsim::jaro_winkler(name, known), known))
         .filter(|(alike, known)| {
