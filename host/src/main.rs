@@ -1,7 +1,7 @@
 //! The `firstseen` binary: arguments in, an exit status out.
 //!
-//! 0: done. 1: alerts, and `--fail-on-alert`; failed tests. 2: an error, said on standard error. A closed pipe is
-//! no error.
+//! 0: done. 1: alerts, and `--fail-on-alert`; tests that failed. 2: an error, said on standard
+//! error. A closed pipe is no error.
 
 // The macros panic where nobody reads; `say` and `Output` do not.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

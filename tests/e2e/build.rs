@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
 
 /// A rule with this id, query and new-terms fields, in the shape of Elastic's.
-fn rule(id: &str, query: &str, fields: &[&str]) -> String {
+pub(crate) fn rule(id: &str, query: &str, fields: &[&str]) -> String {
     format!(
         r#"[rule]
 author = ["somebody"]

@@ -18,3 +18,4 @@ mod state;
 mod stranger;
 mod stream;
 mod support;
+mod testing;

@@ -44,9 +44,14 @@ impl Live {
         stdin.write_all(text.as_ref()).and_then(|()| stdin.flush()).unwrap();
     }
 
+    /// The next line of standard output.
+    pub(crate) fn next_line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("a line, with the input still open")
+    }
+
     /// The id of the next alert's event.
     pub(crate) fn next_id(&self) -> String {
-        let line = self.lines.recv_timeout(PATIENCE).expect("an alert, with the input still open");
+        let line = self.next_line();
         event_id(&serde_json::from_str(&line).expect(&line))
     }
 

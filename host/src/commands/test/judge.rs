@@ -116,10 +116,10 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 
 /// The outcome and the term.
 fn one_line(outcome: Outcome, terms: &Value) -> String {
-    match terms {
-        Value::Null => outcome.word().to_owned(),
-        terms => format!("{} {terms}", outcome.word()),
+    if terms.is_null() || !outcome.is_of_a_term() {
+        return outcome.word().to_owned();
     }
+    format!("{} {terms}", outcome.word())
 }
 
 /// The same, with what else is known of it.
@@ -215,7 +215,7 @@ pub(super) fn after(case: &Case, after: &After, known: Option<&TermState>) -> Op
     let unknown = format!("{term} is not known");
     let (expected, got) = match (after.absent, known) {
         (true, None) => return None,
-        (true, Some(_)) => (unknown, line(first, last)),
+        (true, Some(_)) => (unknown, line(None, last)),
         (false, None) => (line(after.first_ms, after.last_ms), unknown),
         (false, Some(_)) => {
             // Only what was asked for is compared.

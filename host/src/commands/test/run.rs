@@ -91,7 +91,7 @@ fn one(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Done {
             done.report.rule = rule.display().to_string();
             done.inputs.push(rule.clone());
             done.rule = Some(rule.clone());
-            Subject::load(runtime, &rule, test.rule_id.as_deref())
+            Subject::load(runtime, &rule, test.rule_id.as_deref(), test.event_time)
         });
     match subject {
         Ok(subject) => play(runtime, &subject, path, test, &source, wanted, &mut done),

@@ -3,12 +3,13 @@
 //! In: the path of a rule.toml or of an artifact. Out: the compiled module and what it says of the
 //! rule. A rule.toml is built in memory, with the code that `build` uses.
 
+use super::file::EventTime;
 use super::report::Problem;
 use crate::compile::{CompileError, Source, compile};
 use crate::guest::{Artifact, ENGINE, Runtime};
 use anyhow::{Context, anyhow, bail};
 use firstseen_artifact::{Meta, RuleMeta};
-use firstseen_rule::source::{ReadOptions, Severity};
+use firstseen_rule::source::{self, ReadOptions, Severity};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -37,16 +38,21 @@ impl Subject {
         runtime: &Runtime,
         path: &Path,
         rule_id: Option<&str>,
+        event_time: Option<EventTime>,
     ) -> Result<Self, Vec<Problem>> {
         let name = path.display().to_string();
         let sentence =
             |error: &anyhow::Error| vec![Problem::sentence(&name, &format!("{error:#}"))];
         let wasm = if is_artifact(path) {
+            if event_time.is_some() {
+                let reason = "it is built already, so `event_time` can change nothing";
+                return Err(vec![Problem::sentence(&name, reason)]);
+            }
             read(path).map_err(|e| sentence(&e))?
         } else {
             let text = read_text(path).map_err(|e| sentence(&e))?;
             let source = Source { name: &name, text: &text };
-            let compiled = compile(ENGINE, &[source], &ReadOptions::default());
+            let compiled = compile(ENGINE, &[source], &options(event_time));
             compiled.map(|compiled| compiled.wasm).map_err(|error| match error {
                 CompileError::Other(reason) => sentence(&anyhow!(reason)),
                 CompileError::Faults(faults) => {
@@ -80,6 +86,14 @@ impl Subject {
         let source = Meta::sources(wasm)?.into_iter().nth(index).unwrap_or_default();
         Ok(Self { path: path.to_owned(), artifact, index, meta, source })
     }
+}
+
+fn options(event_time: Option<EventTime>) -> ReadOptions {
+    let event_time = match event_time {
+        None | Some(EventTime::Timestamp) => source::EventTime::Timestamp,
+        Some(EventTime::TimestampOverride) => source::EventTime::TimestampOverride,
+    };
+    ReadOptions { event_time }
 }
 
 /// Whether a path is an artifact's by its name.

@@ -1,0 +1,498 @@
+//! `test`: rules against what their authors expect, as an author or a CI job calls it.
+//!
+//! In: rules with tests beside them, good and bad. Out: reports as they stand on a terminal, exit
+//! statuses, coverage, and what happens when a file changes.
+
+use crate::build::{build, rule};
+use crate::stream::Live;
+use crate::support::{Call, Done, Folder, call, repository, stack_lines};
+use serde_json::{Value, json};
+
+const QUERY: &str = "event.action: (create or delete) and not user.name: root*";
+/// Cases of [`QUERY`] that pass, and show it from all sides.
+const GOOD: &str = r#"[base]
+"event.action" = "create"
+"user.name" = "bob"
+
+[[case]]
+name = "once"
+[[case.event]]
+terms = [["bob"]]
+[[case.event]]
+at = "+1d"
+alert = false
+
+[[case]]
+name = "not root"
+[[case.event]]
+set = { "user.name" = "root1", "event.action" = "delete" }
+outcome = "no_match"
+"#;
+
+/// A folder with the rule and this test.
+fn folder(test: &str) -> Folder {
+    let folder = Folder::new();
+    folder.write("r.toml", rule("r", QUERY, &["user.name"]));
+    folder.write("r.test.toml", test);
+    folder
+}
+
+/// `firstseen test`, in that folder.
+fn test(folder: &Folder) -> Call {
+    let mut call = call("test");
+    call.command.current_dir(folder.path(""));
+    call
+}
+
+/// What comes of a test with these arguments: status and standard output.
+#[track_caller]
+fn told(folder: &Folder, args: &[&str], status: i32) -> String {
+    let Done { status: came, stdout, stderr, .. } = test(folder).args(args).end();
+    assert_eq!(came, Some(status), "{stdout}{stderr}");
+    assert!(stdout.lines().all(|line| line.chars().count() <= 100), "{stdout}");
+    stdout
+}
+
+#[test]
+fn the_rules_of_the_project_do_what_their_tests_say() {
+    let done = call("test")
+        .arg(repository("plugin/rules"))
+        .args(&["--coverage-min", "100", "--require-tests"])
+        .ok();
+    assert!(done.stdout.contains(": 100 % (10 of 10)\n"), "{}", done.stdout);
+    assert!(done.stdout.ends_with("\nok: 9 passed, 0 failed\n"), "{}", done.stdout);
+}
+
+#[test]
+fn what_passes_says_little() {
+    let folder = folder(GOOD);
+    let expected = "ok   r.test.toml: 2 cases, 3 events\nok: 2 passed, 0 failed\n";
+    // A folder, the test itself, the rule: the same test.
+    for args in [&[][..], &["."], &["r.test.toml"], &["r.toml"], &["r.toml", ".", "r.test.toml"]] {
+        assert_eq!(told(&folder, args, 0), expected, "{args:?}");
+    }
+}
+
+/// Each kind of failure, as a person sees it.
+const FAILING: &str = r#"start = 2025-03-03T09:00:00Z
+[base]
+"event.action" = "create"
+"user.name" = "bob"
+
+[[case]]
+name = "seen, missed and too soon"
+[[case.before]]
+terms = ["bob"]
+last = "-3d"
+[[case.event]]
+alert = true
+[[case.event]]
+at = "+1h"
+set = { "event.action" = "update" }
+alert = true
+[[case.event]]
+at = "+8d"
+alert = false
+[[case.event]]
+at = "+8d"
+set = { "user.name" = ["a", "c"] }
+terms = [["a"], ["d"]]
+[[case.event]]
+at = "+8d"
+set = { "user.name" = "e" }
+expect = { "kibana.alert.severity" = "high", "user.email" = "x" }
+[[case.event]]
+set = { "user.name" = "f" }
+outcome = "seen"
+[[case.after]]
+terms = ["bob"]
+last = "+3d"
+[[case.after]]
+terms = ["bob"]
+absent = true
+[[case.after]]
+terms = ["nobody"]
+
+[[case]]
+name = "passes"
+[[case.event]]
+alert = true
+"#;
+
+const FAILED: &str = r#"FAIL r.test.toml:7
+  seen, missed and too soon
+
+  line 11: event 1, +0s, 2025-03-03T09:00:00Z
+    - expected alert
+    + got      seen ["bob"]
+    why: seen within the window of 7d; the last sighting known is of
+         2025-02-28T09:00:00Z, 3d before
+
+  line 13: event 2, +1h, 2025-03-03T10:00:00Z
+    - expected alert
+    + got      no_match
+    why: false: event.action: (create or delete); found update
+
+  line 17: event 3, +8d, 2025-03-11T09:00:00Z
+    - expected no alert
+    + got      alert ["bob"]
+    why: new in the window of 7d; the last sighting known is of
+         2025-03-03T09:00:00Z, 8d before
+
+  line 20: event 4, +8d, 2025-03-11T09:00:00Z
+               alert ["a"]
+    - expected alert ["d"]
+    + got      alert ["c"]
+    why: new: no sighting of the term is known
+
+  line 24: event 5, +8d, 2025-03-11T09:00:00Z
+    - expected kibana.alert.severity: "high"
+    - expected user.email: "x"
+    + got      kibana.alert.severity: "low"
+    + got      user.email is not there
+
+  line 28: event 6, +8d, 2025-03-11T09:00:00Z
+    - expected seen ["f"]
+    + got      alert ["f"]
+    why: new: no sighting of the term is known
+
+  line 31: state after the events
+    - expected ["bob"]: last +3d (2025-03-06T09:00:00Z)
+    + got      ["bob"]: last +8d (2025-03-11T09:00:00Z)
+
+  line 34: state after the events
+    - expected ["bob"] is not known
+    + got      ["bob"]: last +8d (2025-03-11T09:00:00Z)
+
+  line 37: state after the events
+    - expected ["nobody"] is known
+    + got      ["nobody"] is not known
+
+FAIL r.test.toml: 1 of 2 cases, 7 events
+FAILED: 1 passed, 1 failed
+"#;
+
+#[test]
+fn each_failure_is_told_with_both_sides_and_its_reason() {
+    let folder = folder(FAILING);
+    assert_eq!(told(&folder, &[], 1), FAILED);
+}
+
+#[test]
+fn only_the_cases_of_that_name_run() {
+    let folder = folder(FAILING);
+    let stdout = told(&folder, &["--run", r"r\.test\.toml::pass"], 0);
+    assert_eq!(stdout, "ok   r.test.toml: 1 case, 1 event\nok: 1 passed, 0 failed, 1 left out\n");
+    test(&folder).args(&["--run", "nothing"]).fails(&["--run nothing: no case"]);
+    test(&folder).args(&["--run", "("]).fails(&["--run"]);
+}
+
+#[test]
+fn outcomes_by_name() {
+    let folder = folder(
+        r#"start = 2025-03-03T09:00:00Z
+[base]
+event.action = "create"
+user.name = "bob"
+[[case]]
+name = "all"
+now = "+2d"
+learn_until = "+1h"
+exceptions = [{ name = "ci", query = "user.name: ci-*" }]
+[[case.before]]
+terms = ["old"]
+first = "+1d"
+last = "+1d"
+[[case.event]]
+outcome = "learned"
+[[case.event]]
+at = "+2h"
+outcome = "seen"
+[[case.event]]
+set.user.name = "eve"
+set.event.id = "one"
+outcome = "alert"
+[[case.event]]
+set = { user.name = "eve", event.id = "one" }
+outcome = "repeat"
+[[case.event]]
+set.user.name = "ci-1"
+outcome = "excepted"
+[[case.event]]
+unset = ["user.name"]
+outcome = "missing"
+[[case.event]]
+set.event.action = "x"
+outcome = "no_match"
+[[case.event]]
+at = "+3d"
+set.user.name = "later"
+outcome = "future"
+[[case.event]]
+json = '{"event":{"action":"create"},"user":{"name":"x"}}'
+outcome = "bad"
+[[case.event]]
+json = '{"event":'
+outcome = "bad"
+[[case.after]]
+terms = ["ci-1"]
+absent = true
+[[case.after]]
+terms = ["eve"]
+first = "+2h"
+last = "+2h"
+"#,
+    );
+    assert_eq!(
+        told(&folder, &[], 0),
+        "ok   r.test.toml: 1 case, 10 events\nok: 1 passed, 0 failed\n"
+    );
+}
+
+#[test]
+fn events_from_files_and_rules_that_are_built_already() {
+    let folder = Folder::new();
+    build(&repository(crate::build::FLAGSHIP), &folder.path("flagship.wasm"));
+    let day =
+        |n: u32, user: &str| (format!("e{n}"), format!("2025-04-0{n}T08:00:00Z"), user.to_owned());
+    let events = [day(1, "ann"), day(2, "ann"), day(3, "ben")];
+    let events: Vec<_> =
+        events.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
+    folder.write("events.ndjson", stack_lines(&events));
+    folder.write(
+        "f.test.toml",
+        r#"rule = "flagship.wasm"
+allow_one_sided = true
+[[case]]
+name = "two users"
+[[case.event]]
+file = "events.ndjson"
+terms = [["111122223333", "ben"], ["111122223333", "ann"]]
+[[case.after]]
+terms = ["111122223333", "ann"]
+first = 2025-04-01T08:00:00Z
+last = 2025-04-02T08:00:00Z
+"#,
+    );
+    let stdout = told(&folder, &["--coverage"], 0);
+    assert!(stdout.starts_with("coverage of flagship.wasm (0415258b-"), "{stdout}");
+    assert!(stdout.ends_with("ok   f.test.toml: 1 case, 3 events\nok: 1 passed, 0 failed\n"));
+    std::fs::remove_file(folder.path("events.ndjson")).unwrap();
+    let done = test(&folder).fails(&["not everything could be tested"]);
+    assert!(done.stdout.contains("error: f.test.toml:5: two users:"), "{}", done.stdout);
+}
+
+#[test]
+fn the_time_that_a_rule_asks_for_is_followed_where_a_test_says_so() {
+    let folder = Folder::new();
+    let text = rule("r", QUERY, &["user.name"]);
+    folder
+        .write("r.toml", text.replace("type =", "timestamp_override = \"event.ingested\"\ntype ="));
+    let test = "allow_one_sided = true\n[base]\nevent.action = 'create'\nuser.name = 'bob'\n\
+                event.ingested = 2025-06-01T00:00:00Z\n[[case]]\nname = 'a'\n[[case.event]]\n\
+                alert = true\n[[case.after]]\nterms = ['bob']\nlast = ";
+    let build = "event_time = 'timestamp_override'\n";
+    folder.write("r.test.toml", format!("{test}'+0s'\n"));
+    told(&folder, &[], 0);
+    folder.write("r.test.toml", format!("{build}{test}2025-06-01T00:00:00Z\n"));
+    told(&folder, &[], 0);
+}
+
+#[test]
+fn both_sides_are_asked_for_unless_somebody_lets_it_be() {
+    let alert = "[base]\nevent.action = 'create'\nuser.name = 'bob'\n[[case]]\nname = 'a'\n\
+                 [[case.event]]\nalert = true\n";
+    let one = folder(alert);
+    let stdout = told(&one, &[], 1);
+    assert!(stdout.starts_with("FAIL r.test.toml:1\n"), "{stdout}");
+    assert!(stdout.contains("- expected an event that must not alert (alert = false)"), "{stdout}");
+    told(&one, &["--allow-one-sided"], 0);
+    told(&folder(&format!("allow_one_sided = true\n{alert}")), &[], 0);
+    let none = folder(&alert.replace("alert = true", "set.event.action = 'x'\nalert = false"));
+    assert!(told(&none, &[], 1).contains("- expected an event that must alert (alert = true)"));
+}
+
+#[test]
+fn a_rule_without_a_test_is_named_and_fails_where_tests_are_required() {
+    let folder = folder(GOOD);
+    folder.write("s.toml", rule("s", QUERY, &["user.name"]));
+    assert!(told(&folder, &[], 0).contains("\nnote s.toml: no test is of this rule\n"));
+    assert!(told(&folder, &["--require-tests"], 1).contains("\nFAIL s.toml: no test is of"));
+    assert!(told(&folder, &["--require-tests", "r.toml"], 0).ends_with("ok: 2 passed, 0 failed\n"));
+}
+
+#[test]
+fn clauses_that_are_shown_from_one_side_are_marked_in_the_rule() {
+    let test = GOOD.replace(", \"event.action\" = \"delete\"", "");
+    let folder = folder(&test);
+    let expected = "\
+coverage of r.toml: 66 % (4 of 6)
+   true  false
+      3      0  event.action: create
+      0      3  event.action: delete
+      1      2  user.name: root*
+clauses: shown from one side only: 2 of 3
+  --> r.toml:10:16
+   |
+10 | event.action: (create or delete) and not user.name: root*
+   |                ^^^^^^    ^^^^^^ never true
+   |                |
+   |                never false
+
+ok   r.test.toml: 2 cases, 3 events
+ok: 2 passed, 0 failed
+";
+    assert_eq!(told(&folder, &["--coverage"], 0), expected);
+    told(&folder, &["--coverage-min", "66"], 0);
+    let stdout = told(&folder, &["--coverage-min", "67"], 1);
+    let end = "FAIL r.toml: coverage 66 %, at least 67 % asked\nFAILED: 2 passed, 0 failed\n";
+    assert!(stdout.ends_with(end), "{stdout}");
+    // Tests of one rule are counted together.
+    folder.write(
+        "more.test.toml",
+        "rule = 'r.toml'\nallow_one_sided = true\n[[case]]\nname = 'a'\n[[case.event]]\n\
+         set = { event.action = 'delete' }\noutcome = 'missing'\n",
+    );
+    assert!(told(&folder, &["--coverage-min", "100"], 0).starts_with("coverage of r.toml: 100 %"));
+    test(&folder_of_nothing()).args(&["--coverage-min", "101"]).fails(&["101"]);
+}
+
+fn folder_of_nothing() -> Folder {
+    Folder::new()
+}
+
+#[test]
+fn json_has_all_of_it() {
+    let folder = folder(FAILING);
+    let report: Value =
+        serde_json::from_str(&told_long(&folder, &["--format", "json", "--coverage"])).unwrap();
+    let sums = ["good", "passed", "failed", "left_out", "errors"].map(|name| report[name].clone());
+    assert_eq!(sums, [json!(false), json!(1), json!(1), json!(0), json!(0)]);
+    let case = &report["files"][0]["cases"][0];
+    assert_eq!((&case["line"], &case["events"]), (&json!(7), &json!(6)));
+    assert_eq!(
+        case["failures"][1],
+        json!({
+            "line": 13, "about": "event 2, +1h, 2025-03-03T10:00:00Z",
+            "expected": ["alert"], "got": ["no_match"],
+            "why": ["false: event.action: (create or delete); found update"],
+        })
+    );
+    let clause = json!({ "clause": "event.action: create", "line": 10, "true": 6, "false": 1 });
+    assert_eq!(report["coverage"][0]["clauses"][0], clause);
+}
+
+/// Standard output of a run that fails.
+fn told_long(folder: &Folder, args: &[&str]) -> String {
+    let done = test(folder).args(args).end();
+    assert_eq!(done.status, Some(1), "{}", done.stderr);
+    done.stdout
+}
+
+#[test]
+fn junit_and_github() {
+    let folder = folder(FAILING);
+    let xml = told_long(&folder, &["--format", "junit"]);
+    for part in [
+        r#"<testsuite name="r.test.toml" tests="2" skipped="0" errors="0" failures="1">"#,
+        r#"<testcase name="passes" classname="r.test.toml""#,
+        r#"r.test.toml:13: event 2, +1h, 2025-03-03T10:00:00Z: expected alert, got no_match; false:"#,
+    ] {
+        assert!(xml.contains(part), "{part}: {xml}");
+    }
+    let lines = told_long(&folder, &["--format", "github"]);
+    let second = lines.lines().nth(1).unwrap();
+    assert_eq!(
+        second,
+        "::error file=r.test.toml,line=13,title=seen%2C missed and too soon::event 2, +1h, \
+         2025-03-03T10:00:00Z: expected alert, got no_match; false: event.action: (create or \
+         delete); found update"
+    );
+    assert!(lines.ends_with(FAILED), "the report for people follows: {lines}");
+}
+
+#[test]
+fn the_report_may_be_a_file() {
+    let folder = folder(GOOD);
+    assert_eq!(told(&folder, &["--output", "report.xml", "--format", "junit"], 0), "");
+    let xml = std::fs::read_to_string(folder.path("report.xml")).unwrap();
+    assert!(xml.contains(r#"tests="2""#) && xml.contains(r#"failures="0""#), "{xml}");
+}
+
+#[test]
+fn faults_of_a_test_file_have_their_place_and_the_others_run() {
+    let folder = folder(GOOD);
+    folder.write(
+        "bad.test.toml",
+        "rule = 'r.toml'\n[[case]]\nname = 'x'\n[[case.event]]\nalret = true\n",
+    );
+    let done = test(&folder).fails(&["not everything could be tested"]);
+    assert_eq!(
+        done.stdout,
+        "\
+error[bad_test]: unknown field `alret`
+ --> bad.test.toml:5:1
+  |
+5 | alret = true
+  | ^^^^^
+  |
+  = help: one of at, set, unset, json, file, alert, outcome, terms, expect
+
+error bad.test.toml: 1 error
+ok   r.test.toml: 2 cases, 3 events
+FAILED: 2 passed, 0 failed, 1 error
+"
+    );
+    for (text, part) in [
+        ("[[case]]\nname = 'x'\n[[case.event]]\nalert = true\n", "there is no bad.toml"),
+        ("rule = 'none.toml'\n[[case]]\nname = 'x'\n[[case.event]]\nalert = true\n", "none.toml"),
+        (
+            "rule = 'r.toml'\n[[case]]\nname = 'x'\n[[case.before]]\nterms = ['a', 'b']\n\
+             last = '-1d'\n[[case.event]]\nalert = true\n",
+            "error: bad.test.toml:4: x: a term of this rule has 1 values: user.name",
+        ),
+        (
+            "rule = 'r.toml'\nrule_id = 's'\n[[case]]\nname = 'x'\n[[case.event]]\nalert = true\n",
+            "it holds no rule with the id s",
+        ),
+    ] {
+        folder.write("bad.test.toml", text);
+        let done = test(&folder).arg("bad.test.toml").fails(&[]);
+        assert!(done.stdout.contains(part), "{part}: {}", done.stdout);
+    }
+    // A rule that cannot be built is shown as `build` shows it.
+    folder.write("bad.test.toml", "[[case]]\nname = 'x'\n[[case.event]]\nalert = true\n");
+    folder.write("bad.toml", rule("r", "a: (b", &["user.name"]));
+    let done = test(&folder).arg("bad.test.toml").fails(&[]);
+    assert!(
+        done.stdout.contains(" --> bad.toml:10:4") && done.stdout.contains("[unclosed]"),
+        "{}",
+        done.stdout
+    );
+}
+
+#[test]
+fn nothing_to_test_is_an_error() {
+    test(&Folder::new()).fails(&["no test (x.test.toml) and no rule"]);
+    test(&Folder::new()).arg("none").fails(&["none"]);
+}
+
+#[test]
+fn a_change_of_a_test_or_of_its_rule_starts_it_again() {
+    let folder = folder(GOOD);
+    let live = Live::start(test(&folder).args(&["--watch", "--output", "/dev/stdout"]));
+    let sums = || loop {
+        let line = live.next_line();
+        if line.starts_with("ok: ") || line.starts_with("FAILED: ") {
+            break line;
+        }
+    };
+    assert_eq!(sums(), "ok: 2 passed, 0 failed");
+    folder.write("r.test.toml", GOOD.replace("alert = false", "alert = true"));
+    assert_eq!(sums(), "FAILED: 1 passed, 1 failed");
+    folder.write("r.test.toml", GOOD);
+    assert_eq!(sums(), "ok: 2 passed, 0 failed");
+    folder.write("r.toml", rule("r", "event.action: create", &["user.name"]));
+    assert_eq!(sums(), "FAILED: 1 passed, 1 failed");
+    live.kill();
+}
