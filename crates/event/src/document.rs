@@ -1,15 +1,15 @@
 //! One event as a whole: its text in, a nested ECS document out, for alerts. The opposite of lazy,
 //! and only used for what matched. Not for nested envelopes of several events.
 //!
-//! Recursion here follows serde_json's values, whose depth the reader has bounded before.
+//! Recursion here follows trees, whose depth the reader has bounded before.
 
 use crate::cloudtrail::{COPIED, DERIVED, OBJECT_FIELDS, is_blank};
 use crate::error::EventError;
-use crate::fields::{Fields, Value as Found};
+use crate::fields::{Fields, Value};
+use crate::json::{Json, Object};
 use crate::reader::{Ask, Read, Reader};
 use crate::scan::MAX_DEPTH;
 use crate::walk::{MAX_VALUES, Scratch};
-use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
@@ -25,7 +25,7 @@ const MAX_INNER: usize = 4;
 ///
 /// # Errors
 /// As [`Reader::read`]; `too_large` for an event of more than a million values; `not_one_event` for envelopes of several events or of none.
-pub fn document(text: &str) -> Result<Map<String, Value>, EventError> {
+pub fn document(text: &str) -> Result<Object, EventError> {
     // Made once: it is larger than what it reads.
     static READER: OnceLock<(Vec<&'static str>, Reader)> = OnceLock::new();
     let (names, reader) = READER.get_or_init(|| {
@@ -59,33 +59,37 @@ fn names() -> Vec<&'static str> {
 /// An array of objects: its parts must not be torn from each other.
 const RESOURCES: &str = "aws.cloudtrail.resources";
 
-fn parse(event: &Fields<'_>) -> Result<Map<String, Value>, EventError> {
+fn parse(event: &Fields<'_>) -> Result<Object, EventError> {
     // A comma separates any two values; commas in strings only make this stricter.
     let commas = memchr::memchr_iter(b',', event.text().as_bytes()).count();
     if commas >= MAX_VALUES {
         let reason = format!("an event of more than {MAX_VALUES} values makes no alert document");
         return Err(EventError::new("too_large", reason, event.event.start));
     }
-    serde_json::from_str(event.text())
-        .map_err(|fault| EventError::json(&fault.to_string(), event.event.start))
+    let fault = |reason: &str| EventError::json(reason, event.event.start);
+    match Json::read(event.text()) {
+        Ok(Json::Object(members)) => Ok(members),
+        Ok(_) => Err(fault("an object was expected")),
+        Err(error) => Err(fault(&error.reason)),
+    }
 }
 
-fn from_raw(event: &Fields<'_>, names: &[&str]) -> Result<Map<String, Value>, EventError> {
-    let mut document = Map::new();
+fn from_raw(event: &Fields<'_>, names: &[&str]) -> Result<Object, EventError> {
+    let mut document = Object::new();
     for (ask, name) in names.iter().enumerate() {
-        let mut values: Vec<Value> = event.values(ask).map(owned).collect();
+        let mut values: Vec<Json> = event.values(ask).map(owned).collect();
         // These two are lists in ECS, also when they hold one value.
         let list = matches!(*name, "event.type" | "related.user");
         match values.len() {
             0 => {}
             1 if !list => put(&mut document, name, values.remove(0), 0),
-            _ => put(&mut document, name, Value::Array(values), 0),
+            _ => put(&mut document, name, Json::List(values), 0),
         }
     }
     let mut raw = parse(event)?;
     raw.retain(|_, value| keep(value));
     for (_, flattened, raw_name) in OBJECT_FIELDS {
-        if let Some(value @ (Value::Object(_) | Value::Array(_))) = raw.remove(*raw_name) {
+        if let Some(value @ (Json::Object(_) | Json::List(_))) = raw.remove(*raw_name) {
             put(&mut document, flattened, value, 0);
         }
     }
@@ -96,53 +100,52 @@ fn from_raw(event: &Fields<'_>, names: &[&str]) -> Result<Map<String, Value>, Ev
 }
 
 /// The resources under their ECS names: one object or a list of them.
-fn resources(raw: Value) -> Option<Value> {
+fn resources(raw: Json) -> Option<Json> {
     let names = [("ARN", "arn"), ("accountId", "account_id"), ("type", "type")];
     match raw {
-        Value::Array(items) => {
-            let renamed: Vec<Value> = items.into_iter().filter_map(resources).collect();
-            (!renamed.is_empty()).then_some(Value::Array(renamed))
+        Json::List(items) => {
+            let renamed: Vec<Json> = items.into_iter().filter_map(resources).collect();
+            (!renamed.is_empty()).then_some(Json::List(renamed))
         }
-        Value::Object(mut members) => {
-            let renamed: Map<String, Value> = names
+        Json::Object(mut members) => {
+            let renamed: Object = names
                 .into_iter()
                 .filter_map(|(name, ecs)| Some((ecs.to_owned(), members.remove(name)?)))
                 .collect();
-            (!renamed.is_empty()).then_some(Value::Object(renamed))
+            (!renamed.is_empty()).then_some(Json::Object(renamed))
         }
         _ => None,
     }
 }
 
-fn owned(value: Found<'_>) -> Value {
+fn owned(value: Value<'_>) -> Json {
     match value {
-        Found::Bool(value) => Value::Bool(value),
-        // What the reader accepted, serde_json accepts.
-        Found::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
-        Found::Text(text) => Value::String(text.into_owned()),
+        Value::Bool(value) => Json::Bool(value),
+        Value::Number(text) => Json::Number(text.to_owned()),
+        Value::Text(text) => Json::Text(text.into_owned()),
     }
 }
 
 /// Takes everything blank out of a value; whether something is left of it.
-fn keep(value: &mut Value) -> bool {
+fn keep(value: &mut Json) -> bool {
     match value {
-        Value::Null => false,
-        Value::String(text) => !is_blank(text),
-        Value::Array(items) => {
+        Json::Null => false,
+        Json::Text(text) => !is_blank(text),
+        Json::List(items) => {
             items.retain_mut(keep);
             !items.is_empty()
         }
-        Value::Object(members) => {
+        Json::Object(members) => {
             members.retain(|_, value| keep(value));
             !members.is_empty()
         }
-        Value::Bool(_) | Value::Number(_) => true,
+        Json::Bool(_) | Json::Number(_) => true,
     }
 }
 
 /// Opens the dotted keys of an object that stands at `depth`.
-fn nested(object: Map<String, Value>, depth: usize) -> Map<String, Value> {
-    let mut opened = Map::new();
+fn nested(object: Object, depth: usize) -> Object {
+    let mut opened = Object::new();
     for (key, value) in object {
         let inside = depth + key.split('.').count();
         put(&mut opened, &key, nested_value(value, inside), depth);
@@ -150,18 +153,18 @@ fn nested(object: Map<String, Value>, depth: usize) -> Map<String, Value> {
     opened
 }
 
-fn nested_value(value: Value, depth: usize) -> Value {
+fn nested_value(value: Json, depth: usize) -> Json {
     match value {
-        Value::Object(object) => Value::Object(nested(object, depth)),
-        Value::Array(items) => {
-            Value::Array(items.into_iter().map(|item| nested_value(item, depth + 1)).collect())
+        Json::Object(object) => Json::Object(nested(object, depth)),
+        Json::List(items) => {
+            Json::List(items.into_iter().map(|item| nested_value(item, depth + 1)).collect())
         }
         scalar => scalar,
     }
 }
 
 /// Puts a value at a dotted path of an object that stands at `depth`.
-fn put(object: &mut Map<String, Value>, path: &str, value: Value, depth: usize) {
+fn put(object: &mut Object, path: &str, value: Json, depth: usize) {
     let odd = path.split('.').any(str::is_empty);
     let too_deep = depth + path.split('.').count() > MAX_DEPTH;
     if odd || too_deep || !is_open(object, path) {
@@ -171,9 +174,9 @@ fn put(object: &mut Map<String, Value>, path: &str, value: Value, depth: usize) 
     let mut object = object;
     let mut rest = path;
     while let Some((segment, below)) = rest.split_once('.') {
-        let entry = object.entry(segment).or_insert_with(|| Value::Object(Map::new()));
+        let entry = object.entry(segment.to_owned()).or_insert_with(|| Json::Object(Object::new()));
         // `is_open` has seen that there is nothing but objects on the way.
-        let Value::Object(next) = entry else { return };
+        let Json::Object(next) = entry else { return };
         object = next;
         rest = below;
     }
@@ -181,13 +184,13 @@ fn put(object: &mut Map<String, Value>, path: &str, value: Value, depth: usize) 
 }
 
 /// Whether all that stands on the way to a path is objects.
-fn is_open(object: &Map<String, Value>, path: &str) -> bool {
+fn is_open(object: &Object, path: &str) -> bool {
     let mut object = object;
     let mut rest = path;
     while let Some((segment, below)) = rest.split_once('.') {
         match object.get(segment) {
             None => return true,
-            Some(Value::Object(next)) => object = next,
+            Some(Json::Object(next)) => object = next,
             Some(_) => return false,
         }
         rest = below;
@@ -196,25 +199,25 @@ fn is_open(object: &Map<String, Value>, path: &str) -> bool {
 }
 
 /// Puts a value at a key; what stands there already is kept: objects are merged, others listed.
-fn join(object: &mut Map<String, Value>, key: &str, value: Value) {
+fn join(object: &mut Object, key: &str, value: Json) {
     let Some(known) = object.get_mut(key) else {
         object.insert(key.to_owned(), value);
         return;
     };
     match (known, value) {
-        (Value::Object(known), Value::Object(more)) => {
+        (Json::Object(known), Json::Object(more)) => {
             for (key, value) in more {
                 join(known, &key, value);
             }
         }
-        (known @ Value::Null, value) => *known = value,
-        (_, Value::Null) => {}
-        (Value::Array(known), Value::Array(more)) => known.extend(more),
-        (Value::Array(known), value) => known.push(value),
-        (known, Value::Array(mut more)) => {
-            more.insert(0, known.take());
-            *known = Value::Array(more);
+        (known @ Json::Null, value) => *known = value,
+        (_, Json::Null) => {}
+        (Json::List(known), Json::List(more)) => known.extend(more),
+        (Json::List(known), value) => known.push(value),
+        (known, Json::List(mut more)) => {
+            more.insert(0, std::mem::take(known));
+            *known = Json::List(more);
         }
-        (known, value) => *known = Value::Array(vec![known.take(), value]),
+        (known, value) => *known = Json::List(vec![std::mem::take(known), value]),
     }
 }

@@ -52,6 +52,7 @@ mod error;
 mod fields;
 mod identity;
 mod java;
+pub mod json;
 mod path;
 mod pattern;
 mod prefilter;
@@ -59,6 +60,7 @@ mod reader;
 mod scan;
 #[cfg(feature = "search")]
 mod search;
+pub mod shorten;
 mod time;
 mod tokens;
 mod verbatim;
@@ -72,6 +74,7 @@ pub use prefilter::{Prefilter, Texture, looks_whole};
 pub use reader::{Ask, Read, Reader};
 #[cfg(feature = "search")]
 pub use search::{Found, Search};
+pub use shorten::shorten;
 pub use time::parse_time_ms;
 pub use verbatim::verbatim;
 pub use walk::Scratch;

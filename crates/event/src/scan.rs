@@ -145,7 +145,7 @@ impl<'t> Scan<'t> {
             b'1'..=b'9' => self.digits(),
             _ => return Err(self.wrong("a digit was expected")),
         }
-        // serde_json refuses what an f64 cannot hold; only long or exponential numbers can be so.
+        // Most readers refuse what an f64 cannot hold; only long or exponential numbers can be so.
         let mut far = self.at - start > 300;
         if self.byte() == b'.' {
             self.at += 1;

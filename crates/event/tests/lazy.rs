@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{Tree, leaves, object, tag, tagged, tree, write};
+use common::{Tree, as_value, leaves, object, tag, tagged, tree, write};
+use firstseen_event::json::Object;
 use firstseen_event::{Ask, Fields, Read, Reader, Scratch, document};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -256,8 +257,8 @@ fn naive_raw(naive: &Naive, ask: &str) -> Vec<String> {
 }
 
 /// The values of a field in a nested document.
-fn in_document(document: &Map<String, Value>, field: &str) -> Vec<String> {
-    let all = leaves(&Value::Object(document.clone()));
+fn in_document(document: &Object, field: &str) -> Vec<String> {
+    let all = leaves(&as_value(document));
     tagged(all.iter().filter(|(name, _)| name == field).map(|(_, value)| value))
 }
 

@@ -7,7 +7,7 @@
 use crate::identity;
 use crate::plan::RulePlan;
 use chrono::{DateTime, SecondsFormat};
-use serde_json::{Map, Value, json};
+use firstseen_event::json::{Json, Object, write_object};
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy)]
@@ -32,21 +32,21 @@ pub struct About<'a> {
 ///
 /// # Errors
 /// A sentence, when the plan's own part cannot be read.
-pub fn render(source: Map<String, Value>, about: &About<'_>) -> Result<String, String> {
+pub fn render(source: Object, about: &About<'_>) -> Result<String, String> {
     let mut alert = source;
     let time = rfc3339(about.time_ms);
     let reason = reason(&alert, about.rule);
     // Where another field is the time, the event's own `@timestamp` stays on record.
     let own = alert.get("@timestamp").filter(|_| about.rule.event_time.is_some());
-    let original_time = own.cloned().unwrap_or_else(|| json!(time));
-    let mut original = Map::new();
-    if let Some(Value::Object(event)) = alert.get("event") {
+    let original_time = own.cloned().unwrap_or_else(|| Json::from(&*time));
+    let mut original = Object::new();
+    if let Some(Json::Object(event)) = alert.get("event") {
         flatten("kibana.alert.original_event", event, &mut original, 8);
     }
     // The raw event stands in the document already.
     original.remove("kibana.alert.original_event.original");
     let id = match original.get("kibana.alert.original_event.id") {
-        Some(Value::String(id)) => id.clone(),
+        Some(Json::Text(id)) => id.clone(),
         _ => {
             let mut hex = String::new();
             identity::push_hex(&mut hex, about.identity);
@@ -54,34 +54,49 @@ pub fn render(source: Map<String, Value>, about: &About<'_>) -> Result<String, S
         }
     };
     alert.append(&mut original);
-    let rule: Map<String, Value> = serde_json::from_str(&about.rule.alert)
-        .map_err(|e| format!("the rule's part of the alert is damaged: {e}"))?;
-    alert.extend(rule);
+    let damaged = |what: &str| format!("the rule's part of the alert is damaged: {what}");
+    match Json::read(&about.rule.alert).map_err(|e| damaged(&e.to_string()))? {
+        Json::Object(mut rule) => alert.append(&mut rule),
+        _ => return Err(damaged("it is no object")),
+    }
     set_kind(&mut alert);
-    let values: Value = serde_json::from_str(about.term).map_err(|e| e.to_string())?;
+    let values = Json::read(about.term).map_err(|e| e.to_string())?;
     let uuid = identity::of_alert(&about.rule.id, about.fingerprint, about.identity, about.term);
-    let ours = [
-        ("@timestamp", json!(time)),
-        ("kibana.alert.ancestors", json!([{ "depth": 0, "id": id, "index": "", "type": "event" }])),
-        ("kibana.alert.depth", json!(1)),
-        ("kibana.alert.new_terms", values),
-        ("kibana.alert.original_time", original_time),
-        ("kibana.alert.reason", json!(reason)),
-        ("kibana.alert.status", json!("active")),
-        ("kibana.alert.uuid", json!(uuid)),
-        ("kibana.alert.workflow_status", json!("open")),
-    ];
-    alert.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-    let mut evidence = Map::new();
+    let ancestor = Json::from([
+        ("depth", Json::from(0)),
+        ("id", Json::from(id)),
+        ("index", Json::from("")),
+        ("type", Json::from("event")),
+    ]);
+    let mut evidence = Object::new();
     if let Some(ms) = about.previous_ms {
-        evidence.insert("previous_sighting".to_owned(), json!(rfc3339(ms)));
+        set(&mut evidence, "previous_sighting", rfc3339(ms));
     }
     if let Some(bytes) = about.shortened_from {
-        evidence.insert("shortened_from_bytes".to_owned(), json!(bytes));
+        set(&mut evidence, "shortened_from_bytes", bytes);
     }
-    evidence.insert("window".to_owned(), json!(about.rule.window));
-    alert.insert("firstseen".to_owned(), Value::Object(evidence));
-    serde_json::to_string(&alert).map_err(|e| e.to_string())
+    set(&mut evidence, "window", &*about.rule.window);
+    for (name, value) in [
+        ("@timestamp", Json::from(time)),
+        ("firstseen", Json::Object(evidence)),
+        ("kibana.alert.ancestors", Json::List(vec![ancestor])),
+        ("kibana.alert.depth", Json::from(1)),
+        ("kibana.alert.new_terms", values),
+        ("kibana.alert.original_time", original_time),
+        ("kibana.alert.reason", Json::from(reason)),
+        ("kibana.alert.status", Json::from("active")),
+        ("kibana.alert.uuid", Json::from(uuid)),
+        ("kibana.alert.workflow_status", Json::from("open")),
+    ] {
+        set(&mut alert, name, value);
+    }
+    let mut out = String::new();
+    write_object(&alert, &mut out);
+    Ok(out)
+}
+
+fn set(object: &mut Object, name: &str, value: impl Into<Json>) {
+    object.insert(name.to_owned(), value.into());
 }
 
 /// A time as RFC 3339 in UTC with milliseconds.
@@ -91,22 +106,18 @@ pub fn rfc3339(ms: i64) -> String {
         .map_or_else(|| ms.to_string(), |t| t.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-fn set_kind(alert: &mut Map<String, Value>) {
+fn set_kind(alert: &mut Object) {
     match alert.get_mut("event") {
-        Some(Value::Object(event)) => {
-            event.insert("kind".to_owned(), json!("signal"));
-        }
-        _ => {
-            alert.insert("event".to_owned(), json!({ "kind": "signal" }));
-        }
+        Some(Json::Object(event)) => set(event, "kind", "signal"),
+        _ => set(alert, "event", Json::from([("kind", Json::from("signal"))])),
     }
 }
 
-fn flatten(prefix: &str, from: &Map<String, Value>, to: &mut Map<String, Value>, depth: u8) {
+fn flatten(prefix: &str, from: &Object, to: &mut Object, depth: u8) {
     for (name, value) in from {
         let path = format!("{prefix}.{name}");
         match value {
-            Value::Object(inner) if depth > 0 => flatten(&path, inner, to, depth.saturating_sub(1)),
+            Json::Object(inner) if depth > 0 => flatten(&path, inner, to, depth.saturating_sub(1)),
             other => {
                 to.insert(path, other.clone());
             }
@@ -115,25 +126,26 @@ fn flatten(prefix: &str, from: &Map<String, Value>, to: &mut Map<String, Value>,
 }
 
 /// The first value at a path, as text.
-fn at(doc: &Map<String, Value>, path: &str) -> Option<String> {
+fn at(doc: &Object, path: &str) -> Option<String> {
     let mut names = path.split('.');
     let mut value = doc.get(names.next()?)?;
     for name in names {
-        value = value.as_object()?.get(name)?;
+        let Json::Object(members) = value else { return None };
+        value = members.get(name)?;
     }
     let first = match value {
-        Value::Array(list) => list.first()?,
+        Json::List(list) => list.first()?,
         other => other,
     };
     match first {
-        Value::String(s) if !s.is_empty() => Some(s.clone()),
-        Value::Number(n) => Some(n.to_string()),
+        Json::Text(s) if !s.is_empty() => Some(s.clone()),
+        Json::Number(n) => Some(n.clone()),
         _ => None,
     }
 }
 
 /// One sentence, in the words that Elastic's alerts use.
-fn reason(doc: &Map<String, Value>, rule: &RulePlan) -> String {
+fn reason(doc: &Object, rule: &RulePlan) -> String {
     let mut out = String::new();
     if let Some(category) = at(doc, "event.category") {
         out.push_str(&category);

@@ -8,6 +8,7 @@ use crate::decide::Slate;
 use crate::engine::{Engine, Framing};
 use crate::shorten::Copied;
 use firstseen_abi::{Item, ItemKind, Keys, OutcomeKind};
+use firstseen_event::json::push_quoted;
 
 /// How often a lost race is tried again.
 const MAX_TRIES: u8 = 16;
@@ -170,12 +171,12 @@ impl Outcome {
         out.push_str("],\"repeats\":[");
         out.push_str(&self.repeats.join(","));
         out.push_str(&format!(
-            "],\"seen\":{},\"learned\":{},\"late\":{},\"excepted\":{},\"missing\":{}",
+            "],\"seen\":{},\"learned\":{},\"late\":{},\"excepted\":{},\"missing\":[{}]",
             self.seen,
             self.learned,
             self.late,
             self.excepted,
-            text(&self.missing)
+            self.missing.iter().map(|name| text(name)).collect::<Vec<_>>().join(",")
         ));
         if let Some(what) = &self.no_events {
             out.push_str(&format!(",\"no_events\":{}", text(what)));
@@ -190,6 +191,8 @@ impl Outcome {
     }
 }
 
-fn text<T: serde::Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+fn text(value: &str) -> String {
+    let mut out = String::new();
+    push_quoted(&mut out, value);
+    out
 }

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
 
+pub(crate) mod json;
+
 /// The longest name, in bytes.
 pub const MAX_NAME: usize = 200;
 /// The longest reason, in bytes.

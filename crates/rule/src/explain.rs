@@ -5,12 +5,13 @@
 //! holds it can say what it knows of the keys.
 
 use crate::alert::rfc3339;
-use crate::engine::{Engine, Opened};
+use crate::engine::{Engine, Opened, Ready};
 use crate::fields::EventDoc;
 use crate::identity::push_hex;
+use crate::plan::RulePlan;
 use crate::term::{self, Terms};
-use firstseen_event::{EventError, Fields, Scratch};
-use serde_json::{Value, json};
+use firstseen_event::json::{Json, Object};
+use firstseen_event::{Fields, Scratch};
 
 impl Engine {
     /// `{"rules": [{"rule_id", "rule", "matched", "decided_by": [{"clause", "field", "true",
@@ -19,95 +20,103 @@ impl Engine {
     /// `{"error": {"code", "reason"}}`, or `{"no_events": ".."}`.
     #[must_use]
     pub fn explain(&self, event: &[u8]) -> String {
-        let mut out = Value::Null;
+        let mut out = Json::Null;
         match std::str::from_utf8(event) {
             Err(fault) => {
                 let reason = format!("not UTF-8 (at byte {})", fault.valid_up_to());
-                out = json!({ "error": { "code": "bad_utf8", "reason": reason } });
+                out = error("bad_utf8", reason);
             }
             Ok(text) => self.open(text, &mut Scratch::default(), 0, &mut |opened| {
                 out = match opened {
-                    Opened::Event(fields) => json!({ "rules": self.explain_rules(&fields) }),
-                    Opened::Nothing(what) => json!({ "no_events": what }),
-                    Opened::Bad(error) => error_json(&error),
+                    Opened::Event(fields) => {
+                        Json::from([("rules", Json::List(self.explain_rules(&fields)))])
+                    }
+                    Opened::Nothing(what) => Json::from([("no_events", Json::from(what))]),
+                    Opened::Bad(fault) => {
+                        let reason = format!("{} (at byte {})", fault.reason, fault.at);
+                        error(fault.code, reason)
+                    }
                 };
             }),
         }
-        out.to_string()
+        let mut text = String::new();
+        out.write(&mut text);
+        text
     }
 
-    fn explain_rules(&self, fields: &Fields<'_>) -> Vec<Value> {
+    fn explain_rules(&self, fields: &Fields<'_>) -> Vec<Json> {
         let rules = self.plan.rules.iter().zip(&self.ready);
-        rules
-            .map(|(rule, ready)| {
-                let doc = EventDoc { fields, slots: &ready.slots };
-                let explained = rule.query.explain(&doc);
-                let clauses: Vec<Value> = explained
-                    .decided_by
-                    .iter()
-                    .map(|c| {
-                        json!({ "clause": c.text, "field": c.field, "true": c.truth,
-                                "found": c.found, "missing": c.missing })
-                    })
-                    .collect();
-                let mut out = json!({ "rule": rule.name, "rule_id": rule.id,
-                    "matched": explained.matched, "decided_by": clauses,
-                    "clauses": rule.query.truths(&doc),
-                    "new_terms_fields": rule.new_terms });
-                let mut set = |name: &str, value: Value| {
-                    if let Some(map) = out.as_object_mut() {
-                        map.insert(name.to_owned(), value);
-                    }
-                };
-                match ready.time_ms(rule, fields) {
-                    Ok(ms) => {
-                        set("time", json!(rfc3339(ms)));
-                        let mut hex = String::new();
-                        push_hex(&mut hex, &ready.identity(fields, ms));
-                        set("identity", json!(hex));
-                    }
-                    Err(error) => set("time_error", json!(error.reason)),
+        rules.map(|(rule, ready)| self.explain_rule(rule, ready, fields)).collect()
+    }
+
+    fn explain_rule(&self, rule: &RulePlan, ready: &Ready, fields: &Fields<'_>) -> Json {
+        let doc = EventDoc { fields, slots: &ready.slots };
+        let explained = rule.query.explain(&doc);
+        let clauses = explained.decided_by.into_iter().map(|c| {
+            Json::from([
+                ("clause", Json::from(c.text)),
+                ("field", Json::from(c.field)),
+                ("true", Json::from(c.truth)),
+                ("found", Json::from(c.found)),
+                ("missing", Json::from(c.missing)),
+            ])
+        });
+        let mut out = Object::new();
+        let mut set = |name: &str, value: Json| {
+            out.insert(name.to_owned(), value);
+        };
+        set("rule", Json::from(&*rule.name));
+        set("rule_id", Json::from(&*rule.id));
+        set("matched", Json::from(explained.matched));
+        set("decided_by", Json::List(clauses.collect()));
+        set("clauses", Json::from(rule.query.truths(&doc)));
+        set("new_terms_fields", Json::from(rule.new_terms.clone()));
+        let time = ready.time_ms(rule, fields);
+        match &time {
+            Ok(ms) => {
+                set("time", Json::from(rfc3339(*ms)));
+                let mut hex = String::new();
+                push_hex(&mut hex, &ready.identity(fields, *ms));
+                set("identity", Json::from(hex));
+            }
+            Err(error) => set("time_error", Json::from(&*error.reason)),
+        }
+        if let Some(exception) = self.excepted(rule, ready, fields, time.ok()) {
+            set("excepted", Json::from(&*exception.name));
+            if let Some(reason) = &exception.reason {
+                set("excepted_because", Json::from(&**reason));
+            }
+            if let Some(end) = exception.expires_ms {
+                set("excepted_until", Json::from(rfc3339(end)));
+            }
+        }
+        let (mut values, mut keys, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        match term::of_event(fields, &ready.terms) {
+            Terms::Some(terms) => {
+                for term in terms {
+                    keys.push(term.key(&ready.prefix));
+                    values.push(Json::read(&term.json).unwrap_or_default());
                 }
-                let time_ms = ready.time_ms(rule, fields).ok();
-                if let Some(exception) = self.excepted(rule, ready, fields, time_ms) {
-                    set("excepted", json!(exception.name));
-                    if let Some(reason) = &exception.reason {
-                        set("excepted_because", json!(reason));
-                    }
-                    if let Some(end) = exception.expires_ms {
-                        set("excepted_until", json!(rfc3339(end)));
+            }
+            // All of them, not only the first that `keys` names.
+            Terms::Missing(_) => {
+                for (name, slot) in rule.new_terms.iter().zip(&ready.terms) {
+                    if !fields.has(slot.ask) {
+                        missing.push(name.clone());
                     }
                 }
-                let (mut values, mut keys) = (Vec::new(), Vec::new());
-                let mut missing = Vec::new();
-                match term::of_event(fields, &ready.terms) {
-                    Terms::Some(terms) => {
-                        for term in terms {
-                            keys.push(term.key(&ready.prefix));
-                            values.push(serde_json::from_str(&term.json).unwrap_or(Value::Null));
-                        }
-                    }
-                    // All of them, not only the first that `keys` names.
-                    Terms::Missing(_) => {
-                        for (name, slot) in rule.new_terms.iter().zip(&ready.terms) {
-                            if !fields.has(slot.ask) {
-                                missing.push(name.clone());
-                            }
-                        }
-                    }
-                    Terms::TooMany(count) => set("too_many_terms", json!(count)),
-                    Terms::TooLong(bytes) => set("too_long_terms", json!(bytes)),
-                }
-                set("terms", Value::Array(values));
-                set("keys", json!(keys));
-                set("missing", json!(missing));
-                out
-            })
-            .collect()
+            }
+            Terms::TooMany(count) => set("too_many_terms", Json::from(count)),
+            Terms::TooLong(bytes) => set("too_long_terms", Json::from(bytes)),
+        }
+        set("terms", Json::List(values));
+        set("keys", Json::from(keys));
+        set("missing", Json::from(missing));
+        Json::Object(out)
     }
 }
 
-fn error_json(error: &EventError) -> Value {
-    let reason = format!("{} (at byte {})", error.reason, error.at);
-    json!({ "error": { "code": error.code, "reason": reason } })
+fn error(code: &str, reason: String) -> Json {
+    let error = [("code", Json::from(code)), ("reason", Json::from(reason))];
+    Json::from([("error", Json::from(error))])
 }

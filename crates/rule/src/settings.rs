@@ -3,9 +3,10 @@
 //! In: a JSON object (untrusted). Out: settings, or an error that names the part. It never changes
 //! what a rule means for a host that sets nothing.
 
+use crate::exception::json::Members;
 use crate::exception::{self, Exception, Place};
 use crate::window;
-use serde::Deserialize;
+use firstseen_event::json::Json;
 
 /// Settings, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,14 +33,25 @@ impl Default for Settings {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Settings as they are written.
 struct Document {
     tenant: Option<String>,
-    #[serde(default)]
     exceptions: Vec<exception::Document>,
     learn_until: Option<String>,
     future_slack: Option<String>,
+}
+
+impl Document {
+    fn read(json: &str) -> Result<Self, String> {
+        let mut members = Members::of(Json::read(json).map_err(|e| e.to_string())?)?;
+        let document = Self {
+            tenant: members.text("tenant")?,
+            exceptions: members.list("exceptions", exception::Document::of)?.unwrap_or_default(),
+            learn_until: members.text("learn_until")?,
+            future_slack: members.text("future_slack")?,
+        };
+        members.end().map(|()| document)
+    }
 }
 
 impl Settings {
@@ -50,8 +62,7 @@ impl Settings {
     /// # Errors
     /// A sentence that names the part and what is wrong with it.
     pub fn read(json: &str) -> Result<Self, String> {
-        let document: Document =
-            serde_json::from_str(json).map_err(|e| format!("settings: {e}"))?;
+        let document = Document::read(json).map_err(|e| format!("settings: {e}"))?;
         let mut settings = Self::default();
         if let Some(tenant) = document.tenant {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);

@@ -1,35 +1,21 @@
 //! A large event made small enough to be copied into its alerts.
 //!
-//! In: an event's JSON text, and how many bytes of it there is room for. Out: JSON of about that
-//! size in which long strings are cut, long lists and objects end early and deep parts are left
-//! out; what stands near the top stays. It decides nothing: query, terms and identity were read
-//! from the whole event.
+//! In: an event's JSON text, and how many alerts it is for. Out: the document that they copy, of an
+//! event that was shortened where there is no room for all of it. It decides nothing: query, terms
+//! and identity were read from the whole event.
 //!
 //! Why: an alert holds an event several times (fields, flattened fields, the original), once for
 //! each new term. Without a bound an event of 16 MiB, or one with 256 terms, would need more memory
 //! than a module has, and padding a call would be a way not to be seen.
 
 use crate::engine::sentence;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
-use std::fmt;
+use firstseen_event::json::Object;
 
 /// Bytes that the alerts of one event may copy of it, all terms together. CloudTrail's own limit
 /// for an event is 256 KiB.
 const ROOM: usize = 1 << 20;
 /// However many terms there are, an alert has room for this much.
 const LEAST: usize = 4 << 10;
-
-/// The longest string, while there is room and when there is none.
-const STRING: (usize, usize) = (2048, 64);
-/// The most members of an object.
-const MEMBERS: usize = 256;
-/// The most elements of a list.
-const ELEMENTS: usize = 64;
-/// The longest name of a member; one with a longer name is left out.
-const NAME: usize = 256;
-/// Where an object or a list would begin and there is no room.
-const LEFT_OUT: &str = "\"\u{2026}\"";
 
 /// An event on its way into its alerts. It is read and shortened once, and only if one of its terms
 /// alerts: 256 terms of a large event would otherwise take minutes.
@@ -42,7 +28,7 @@ pub(crate) struct Copied<'e> {
 /// What an alert copies of its event.
 pub(crate) struct Document {
     /// The event as an ECS document.
-    pub(crate) fields: Map<String, Value>,
+    pub(crate) fields: Object,
     /// How many bytes the event has, where this is only a part of them.
     pub(crate) shortened_from: Option<usize>,
 }
@@ -80,158 +66,17 @@ fn shorten(event: &str, terms: usize) -> Result<Option<String>, String> {
     if event.len() <= room {
         return Ok(None);
     }
-    let mut out = String::new();
-    let mut reader = serde_json::Deserializer::from_str(event);
     // Strings near the top alone may be many: half of the room is for them.
-    let copy = Copy { out: &mut out, room: room / 2, is_top: true };
-    copy.deserialize(&mut reader).map_err(|e| e.to_string())?;
-    Ok(Some(out))
-}
-
-/// Copies one value. serde_json bounds how deep this goes.
-struct Copy<'o> {
-    out: &'o mut String,
-    /// Over this, only short strings are copied, and nothing that holds other values.
-    room: usize,
-    is_top: bool,
-}
-
-impl Copy<'_> {
-    fn is_full(&self) -> bool {
-        self.out.len() > self.room
-    }
-
-    fn inner(&mut self) -> Copy<'_> {
-        Copy { out: self.out, room: self.room, is_top: false }
-    }
-
-    /// A JSON string, cut between letters where it is too long.
-    fn string(&mut self, text: &str) {
-        let most = if self.is_full() { STRING.1 } else { STRING.0 };
-        if text.len() <= most {
-            push_quoted(self.out, text);
-            return;
-        }
-        let mut end = most;
-        while !text.is_char_boundary(end) {
-            end = end.saturating_sub(1);
-        }
-        let kept = text.get(..end).unwrap_or_default();
-        push_quoted(self.out, &format!("{kept}\u{2026} ({} bytes)", text.len()));
-    }
-
-    fn plain(self, value: impl fmt::Display) {
-        self.out.push_str(&value.to_string());
-    }
-}
-
-fn push_quoted(out: &mut String, text: &str) {
-    out.push_str(&serde_json::Value::from(text).to_string());
-}
-
-impl<'de> DeserializeSeed<'de> for Copy<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Copy<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.plain("null");
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.plain(value);
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.plain(value);
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.plain(value);
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.plain(serde_json::Value::from(value));
-        Ok(())
-    }
-
-    fn visit_str<E>(mut self, text: &str) -> Result<(), E> {
-        self.string(text);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        if self.is_full() && !self.is_top {
-            self.out.push_str(LEFT_OUT);
-            while list.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(());
-        }
-        self.out.push('[');
-        for at in 0..ELEMENTS {
-            if self.is_full() {
-                break;
-            }
-            // The comma is taken back when nothing follows.
-            let end = self.out.len();
-            if at > 0 {
-                self.out.push(',');
-            }
-            if list.next_element_seed(self.inner())?.is_none() {
-                self.out.truncate(end);
-                break;
-            }
-        }
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        self.out.push(']');
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<(), A::Error> {
-        if self.is_full() && !self.is_top {
-            self.out.push_str(LEFT_OUT);
-            while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(());
-        }
-        self.out.push('{');
-        let mut members = 0;
-        while let Some(name) = object.next_key::<std::borrow::Cow<'de, str>>()? {
-            let is_late = self.is_full() && !self.is_top;
-            if members == MEMBERS || name.len() > NAME || is_late {
-                object.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            if members > 0 {
-                self.out.push(',');
-            }
-            members += 1;
-            push_quoted(self.out, &name);
-            self.out.push(':');
-            object.next_value_seed(self.inner())?;
-        }
-        self.out.push('}');
-        Ok(())
-    }
+    firstseen_event::shorten(event, room / 2).map(Some).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use firstseen_event::json::Json;
+    use firstseen_event::shorten::{ELEMENTS, MEMBERS, STRING};
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn short(event: &Value, terms: usize) -> Value {
         let text = event.to_string();
@@ -284,7 +129,7 @@ mod tests {
         let again = copied.document().unwrap().unwrap();
         assert!(std::ptr::eq(first, again));
         assert_eq!(again.shortened_from, Some(event.len()));
-        assert_eq!(again.fields["event"]["id"], "e");
+        assert_eq!(again.fields["event"], Json::from([("id", Json::from("e"))]));
         let mut bad = Copied::new(Some("[]"), 1);
         assert!(bad.document().unwrap().is_err_and(|e| e.starts_with("not_an_object: ")));
     }

@@ -8,6 +8,7 @@
 //! product of their values.
 
 use crate::identity::{Parts, push_hex};
+use firstseen_event::json::push_quoted;
 use firstseen_event::{Fields, Value, parse_time_ms};
 use firstseen_kql::{FieldType, field_type};
 use std::borrow::Cow;
@@ -130,7 +131,7 @@ fn push_json(out: &mut String, part: &Part<'_>) {
         out.push_str(text);
         out.push('"');
     } else {
-        out.push_str(&serde_json::to_string(text).unwrap_or_default());
+        push_quoted(out, text);
     }
 }
 

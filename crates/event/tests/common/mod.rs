@@ -169,3 +169,10 @@ pub(crate) fn tag(value: firstseen_event::Value<'_>) -> String {
         Text(text) => Value::String(text.into_owned()).to_string(),
     }
 }
+
+/// An object of ours as serde_json reads what it writes.
+pub(crate) fn as_value(object: &firstseen_event::json::Object) -> Value {
+    let mut text = String::new();
+    firstseen_event::json::write_object(object, &mut text);
+    serde_json::from_str(&text).expect("what is written is JSON")
+}

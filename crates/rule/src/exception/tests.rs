@@ -1,4 +1,5 @@
 use super::*;
+use firstseen_event::json::Json;
 
 fn from_toml(text: &str) -> Document {
     toml::from_str(text).unwrap_or_else(|fault| panic!("{fault}\n{text}"))
@@ -96,6 +97,7 @@ fn json_and_toml_have_one_shape() {
         r#"{"name":"x","reason":"y","expires":"2026-12-31","rules":["r"],"fields":{"a":["1","true","b"],"c":["-1"]}}"#
     );
     assert_eq!(serde_json::from_str::<Document>(&json).unwrap(), toml);
+    assert_eq!(Document::of(Json::read(&json).unwrap()).unwrap(), toml);
     let null = r#"{"name":"x","expires":null,"query":"a: b"}"#;
     let null: Document = serde_json::from_str(null).unwrap();
     assert!(null.compile(Place::Settings).is_ok());

@@ -1,0 +1,209 @@
+//! JSON as a tree, for what is made of an event: its document, alerts, settings.
+//!
+//! In: a text. Out: a tree, and text again. The reading is the scanner's, so that there is one
+//! opinion on what JSON is. Numbers keep their spelling: nothing is rounded, and a tree that was
+//! read and written holds what the text held. It never guesses: whatever is wrong is an error with
+//! its place.
+//!
+//! Why not serde_json's `Value`: in the module its reader, its writer and the arithmetic of its
+//! numbers are a quarter of all code.
+
+use crate::error::EventError;
+use crate::scan::{MAX_DEPTH, Scalar, Scan, Span, decode};
+use std::collections::BTreeMap;
+
+/// The members of an object, by name.
+pub type Object = BTreeMap<String, Json>;
+
+/// A value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Json {
+    /// null
+    #[default]
+    Null,
+    /// true or false
+    Bool(bool),
+    /// A number, as written.
+    Number(String),
+    /// A string, decoded.
+    Text(String),
+    /// An array.
+    List(Vec<Json>),
+    /// An object; of members of one name the last one counts.
+    Object(Object),
+}
+
+impl Json {
+    /// Reads a text that is one value, with white space around it.
+    ///
+    /// # Errors
+    /// `bad_json`, or `too_deep` for over 127 levels.
+    pub fn read(text: &str) -> Result<Self, EventError> {
+        let mut scan = Scan::new(text, 0);
+        let value = value(text, &mut scan, 0)?;
+        scan.token();
+        if scan.at_end() { Ok(value) } else { Err(scan.wrong("the end was expected")) }
+    }
+
+    /// Adds the value to a text, without white space, members in the order of their names.
+    pub fn write(&self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Number(text) => out.push_str(text),
+            Self::Text(text) => push_quoted(out, text),
+            Self::List(items) => {
+                out.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        out.push(',');
+                    }
+                    item.write(out);
+                }
+                out.push(']');
+            }
+            Self::Object(members) => write_object(members, out),
+        }
+    }
+}
+
+/// Adds an object to a text, as [`Json::write`] does.
+pub fn write_object(members: &Object, out: &mut String) {
+    out.push('{');
+    for (at, (name, value)) in members.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        push_quoted(out, name);
+        out.push(':');
+        value.write(out);
+    }
+    out.push('}');
+}
+
+/// Adds a string in quotes: what JSON wants escaped is, and nothing else.
+pub fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
+        // All of these are ASCII: the text can be cut around them.
+        let (plain, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        out.push_str(plain);
+        let (byte, behind) = behind
+            .as_bytes()
+            .first()
+            .map_or((b' ', ""), |byte| (*byte, behind.split_at_checked(1).unwrap_or_default().1));
+        out.push('\\');
+        match byte {
+            8 => out.push('b'),
+            9 => out.push('t'),
+            10 => out.push('n'),
+            12 => out.push('f'),
+            13 => out.push('r'),
+            b'"' | b'\\' => out.push(char::from(byte)),
+            control => {
+                out.push_str("u00");
+                for digit in [control >> 4, control & 15] {
+                    out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+                }
+            }
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// One value, so many containers deep. Recursion ends at [`MAX_DEPTH`].
+fn value(text: &str, scan: &mut Scan<'_>, depth: usize) -> Result<Json, EventError> {
+    let opening = scan.token();
+    if !matches!(opening, b'{' | b'[') {
+        return Ok(scalar(text, scan.scalar()?));
+    }
+    if depth == MAX_DEPTH {
+        return Err(scan.too_deep());
+    }
+    scan.at += 1;
+    let in_object = opening == b'{';
+    let (mut members, mut items) = (Object::new(), Vec::new());
+    // `{` and `}` differ by 2, so do `[` and `]`.
+    let closing = opening + 2;
+    let mut is_done = scan.token() == closing;
+    while !is_done {
+        if in_object {
+            scan.token();
+            let name = scan.key()?;
+            let value = value(text, scan, depth + 1)?;
+            members.insert(content(text, name), value);
+        } else {
+            items.push(value(text, scan, depth + 1)?);
+        }
+        match scan.token() {
+            b',' => scan.at += 1,
+            byte if byte == closing => is_done = true,
+            _ => return Err(scan.wrong_after_value(in_object)),
+        }
+    }
+    scan.at += 1;
+    Ok(if in_object { Json::Object(members) } else { Json::List(items) })
+}
+
+fn scalar(text: &str, span: Span) -> Json {
+    match span.scalar {
+        Scalar::Null => Json::Null,
+        Scalar::True => Json::Bool(true),
+        Scalar::False => Json::Bool(false),
+        Scalar::Number => Json::Number(content(text, span)),
+        Scalar::Plain | Scalar::Escaped => Json::Text(content(text, span)),
+    }
+}
+
+/// What a span of a string or a number stands for.
+pub(crate) fn content(text: &str, span: Span) -> String {
+    let content = text.get(span.start..span.end).unwrap_or_default();
+    match span.scalar {
+        Scalar::Escaped => decode(content).into_owned(),
+        _ => content.to_owned(),
+    }
+}
+
+impl From<bool> for Json {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Json {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<usize> for Json {
+    fn from(number: usize) -> Self {
+        Self::Number(number.to_string())
+    }
+}
+
+impl<T: Into<Json>> From<Vec<T>> for Json {
+    fn from(items: Vec<T>) -> Self {
+        Self::List(items.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<const N: usize> From<[(&str, Json); N]> for Json {
+    fn from(members: [(&str, Json); N]) -> Self {
+        let mut object = Object::new();
+        for (name, value) in members {
+            object.insert(name.to_owned(), value);
+        }
+        Self::Object(object)
+    }
+}

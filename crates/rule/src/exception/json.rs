@@ -1,0 +1,141 @@
+//! Exceptions and settings out of a JSON tree.
+//!
+//! In: a tree (untrusted). Out: the same that serde reads of the same text, or a sentence that
+//! names the member. It never says what an exception means.
+//!
+//! Why by hand: what serde derives for these few members is as much code in the module as all of
+//! step one.
+
+use super::{Document, Entry, Texts};
+use firstseen_event::json::{Json, Object};
+use std::collections::BTreeMap;
+
+/// An object whose members are taken one after the other. A member that is null is not there.
+pub(crate) struct Members(Object);
+
+impl Members {
+    pub(crate) fn of(value: Json) -> Result<Self, String> {
+        match value {
+            Json::Object(members) => Ok(Self(members)),
+            _ => Err("an object was expected".to_owned()),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Json> {
+        self.0.remove(name).filter(|value| *value != Json::Null)
+    }
+
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Json::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(format!("`{name}`: a string was expected")),
+        }
+    }
+
+    /// A string that has to be there.
+    fn needed(&mut self, name: &str) -> Result<String, String> {
+        self.text(name)?.ok_or_else(|| format!("`{name}` is missing"))
+    }
+
+    /// A list, each element made into something.
+    pub(crate) fn list<T>(
+        &mut self,
+        name: &str,
+        each: fn(Json) -> Result<T, String>,
+    ) -> Result<Option<Vec<T>>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Json::List(items)) => {
+                items.into_iter().map(each).collect::<Result<_, _>>().map(Some)
+            }
+            Some(_) => Err(format!("`{name}`: a list was expected")),
+        }
+    }
+
+    /// All members were taken, or one is unknown.
+    pub(crate) fn end(&self) -> Result<(), String> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(format!("unknown member `{name}`")),
+        }
+    }
+}
+
+impl Document {
+    pub(crate) fn of(value: Json) -> Result<Self, String> {
+        let mut members = Members::of(value)?;
+        let fields = match members.take("fields") {
+            None => None,
+            Some(fields) => {
+                let mut out = BTreeMap::new();
+                for (name, values) in Members::of(fields)?.0 {
+                    out.insert(name, Texts::of(values)?);
+                }
+                Some(out)
+            }
+        };
+        let document = Self {
+            name: members.needed("name")?,
+            reason: members.text("reason")?,
+            expires: members.text("expires")?,
+            rule_id: members.text("rule_id")?,
+            rules: members.list("rules", text)?,
+            query: members.text("query")?,
+            entries: members.list("entries", Entry::of)?,
+            fields,
+        };
+        members.end().map(|()| document)
+    }
+}
+
+impl Entry {
+    /// Recursion ends where the tree does.
+    fn of(value: Json) -> Result<Self, String> {
+        let mut members = Members::of(value)?;
+        let entry = Self {
+            field: members.needed("field")?,
+            kind: members.needed("type")?,
+            operator: members.text("operator")?,
+            value: members.take("value").map(Texts::of).transpose()?,
+            entries: members.list("entries", Self::of)?,
+        };
+        members.end().map(|()| entry)
+    }
+}
+
+impl Texts {
+    fn of(value: Json) -> Result<Self, String> {
+        let mut texts = Vec::new();
+        collect(value, &mut texts)?;
+        Ok(Self(texts))
+    }
+}
+
+/// A list in a list is flattened; recursion ends where the tree does.
+fn collect(value: Json, to: &mut Vec<String>) -> Result<(), String> {
+    match value {
+        Json::Text(text) => to.push(text),
+        Json::Bool(value) => to.push(value.to_string()),
+        // Digits, as they are written: leading zeros are no JSON.
+        Json::Number(text) if text.parse::<i128>().is_ok() && text != "-0" => to.push(text),
+        Json::List(items) => {
+            for item in items {
+                collect(item, to)?;
+            }
+        }
+        _ => {
+            return Err(
+                "a string, a whole number, a boolean, or a list of them was expected".to_owned()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn text(value: Json) -> Result<String, String> {
+    match value {
+        Json::Text(text) => Ok(text),
+        _ => Err("a string was expected".to_owned()),
+    }
+}
