@@ -40,20 +40,15 @@ pub enum Framing<'a> {
 pub(crate) struct Ready {
     pub(crate) slots: Vec<Slot>,
     pub(crate) terms: Vec<term::Slot>,
-    pub(crate) exceptions: Vec<Excepting>,
+    /// Of each of the rule's own exceptions.
+    exceptions: Vec<Vec<Slot>>,
+    /// Those of the settings that are for this rule, by place.
+    added: Vec<usize>,
     /// The ask of the field that the time is read from, where that is not `@timestamp`.
     time: Option<usize>,
     pub(crate) fingerprint: String,
     /// `TENANT:RULE_ID:FINGERPRINT:`.
     pub(crate) prefix: String,
-}
-
-/// An exception that applies to a rule, with the places of its fields.
-#[derive(Debug)]
-pub(crate) struct Excepting {
-    /// Which: of the rule's own, then of the settings'.
-    place: usize,
-    slots: Vec<Slot>,
 }
 
 /// The rules of an artifact, ready to run.
@@ -64,6 +59,8 @@ pub struct Engine {
     reader: Reader,
     prefilter: Prefilter,
     pub(crate) ready: Vec<Ready>,
+    /// Of each of the settings' exceptions, whichever rules it is for.
+    added: Vec<Vec<Slot>>,
     index: Index,
     pub(crate) scratch: Scratch,
 }
@@ -90,6 +87,7 @@ impl Engine {
         let mut asks = Asks::default();
         let ready: Vec<_> =
             plan.rules.iter().map(|rule| make_ready(rule, &settings, &mut asks)).collect();
+        let added = settings.exceptions.iter().map(|e| asks.slots(e.query.fields())).collect();
         Self {
             reader: asks.reader(),
             prefilter: prefilter(&plan),
@@ -97,6 +95,7 @@ impl Engine {
             plan,
             settings,
             ready,
+            added,
             scratch: Scratch::default(),
         }
     }
@@ -268,14 +267,14 @@ impl Engine {
         fields: &Fields<'_>,
         time_ms: Option<i64>,
     ) -> Option<&'a Exception> {
-        ready.exceptions.iter().find_map(|Excepting { place, slots }| {
-            let own = rule.exceptions.get(*place);
-            let place = place.checked_sub(rule.exceptions.len());
-            let exception = own.or_else(|| self.settings.exceptions.get(place?))?;
-            let holds =
-                exception.holds_at(time_ms) && exception.query.matches(&EventDoc { fields, slots });
-            holds.then_some(exception)
-        })
+        let own = rule.exceptions.iter().zip(&ready.exceptions);
+        let added = ready.added.iter().filter_map(|place| {
+            Some((self.settings.exceptions.get(*place)?, self.added.get(*place)?))
+        });
+        let holds = |(exception, slots): &(&Exception, &Vec<Slot>)| {
+            exception.holds_at(time_ms) && exception.query.matches(&EventDoc { fields, slots })
+        };
+        own.chain(added).find(holds).map(|(exception, _)| exception)
     }
 
     /// What a match comes to: its terms, or why it has none.
@@ -320,14 +319,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// A rule's own exceptions, then those of the settings: one list, by place.
-fn exceptions<'a>(
-    rule: &'a RulePlan,
-    settings: &'a Settings,
-) -> impl Iterator<Item = &'a Exception> {
-    rule.exceptions.iter().chain(&settings.exceptions)
 }
 
 impl Ready {
@@ -376,15 +367,13 @@ fn make_ready(rule: &RulePlan, settings: &Settings, asks: &mut Asks) -> Ready {
         kind: Kind::of(name),
     });
     let terms = terms.collect();
-    let exceptions = exceptions(rule, settings).enumerate();
-    let exceptions = exceptions.filter(|(_, exception)| exception.is_for(&rule.id));
-    let exceptions = exceptions
-        .map(|(place, exception)| Excepting { place, slots: asks.slots(exception.query.fields()) });
-    let exceptions = exceptions.collect();
+    let exceptions = rule.exceptions.iter().map(|e| asks.slots(e.query.fields())).collect();
+    let all = settings.exceptions.iter().enumerate();
+    let added = all.filter(|(_, e)| e.is_for(&rule.id)).map(|(place, _)| place).collect();
     let prefix = format!("{}:{}", settings.tenant, rule.key_prefix());
     let time = rule.event_time.as_ref();
     let time = time.map(|time| asks.place(Ask::Values(time.field.clone())));
-    Ready { slots, terms, exceptions, time, fingerprint: rule.fingerprint(), prefix }
+    Ready { slots, terms, exceptions, added, time, fingerprint: rule.fingerprint(), prefix }
 }
 
 fn bad(writer: &mut KeysWriter<'_>, place: (usize, usize), text: &str) {
