@@ -71,6 +71,9 @@ pub struct Common {
     /// Settings for the rules as JSON: tenant, exceptions, learn_until, future_slack
     #[arg(long, value_name = "FILE.json")]
     pub settings: Option<PathBuf>,
+    /// Events that count for nothing, as TOML or JSON; `run -` takes up changes; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub exceptions: Vec<PathBuf>,
     /// Skip events that are larger (bytes, or with K, M: 16M)
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size)]
     pub max_event: usize,

@@ -11,6 +11,7 @@ pub mod commands;
 pub mod compile;
 pub mod deadletter;
 pub mod diagnostic;
+pub mod exceptions;
 pub mod files;
 pub mod guest;
 pub mod input;

@@ -38,6 +38,8 @@ pub struct Summary {
     pub no_events: BTreeMap<String, u64>,
     /// Matched events that an exception took out.
     pub excepted: u64,
+    /// The same by the exception's name; of the first names that came.
+    pub excepted_by: BTreeMap<String, u64>,
     /// Matched events dated later than the clock allows.
     pub future: u64,
     /// Terms older than all that the state remembers.
@@ -65,7 +67,22 @@ const WIDTH: usize = 80;
 /// Where the text of a row begins.
 const INDENT: usize = 12;
 
+/// Exceptions that are counted by name: a guest could send new names for ever.
+const MAX_NAMES: usize = 1000;
+/// Exceptions that are named to a person.
+const SHOWN_NAMES: usize = 5;
+
 impl Summary {
+    /// Counts an event that an exception took out.
+    pub fn except(&mut self, name: &str) {
+        self.excepted += 1;
+        if let Some(count) = self.excepted_by.get_mut(name) {
+            *count += 1;
+        } else if self.excepted_by.len() < MAX_NAMES {
+            self.excepted_by.insert(name.to_owned(), 1);
+        }
+    }
+
     /// Ends the counting: how long it took, and what that makes of a second.
     pub fn finish(&mut self, elapsed: Duration) {
         self.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -146,11 +163,8 @@ impl Summary {
             "matched event has more terms than are judged (256, 8 MiB)",
             "matched events have more terms than are judged (256, 8 MiB)",
         );
-        note(
-            self.excepted,
-            "matched event was taken out by an exception",
-            "matched events were taken out by an exception",
-        );
+        let excepted = self.excepted_notes();
+        note(self.excepted, &excepted.0, &excepted.1);
         note(self.bad, "event could not be read", "events could not be read");
         note(
             self.dead_letters,
@@ -171,6 +185,23 @@ impl Summary {
             notes.push(format!("recognised, and no events in it: {}", kinds.join(", ")));
         }
         notes
+    }
+
+    /// What exceptions took out, for one event and for several: the most frequent by name.
+    fn excepted_notes(&self) -> (String, String) {
+        let mut by: Vec<_> = self.excepted_by.iter().collect();
+        by.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
+        let shown = by.iter().take(SHOWN_NAMES);
+        let shown = shown.map(|(name, count)| format!("{} {}", escaped(name), grouped(**count)));
+        let mut shown: Vec<String> = shown.collect();
+        if let more @ 1.. = by.len().saturating_sub(SHOWN_NAMES) {
+            shown.push(format!("{} more", grouped(more as u64)));
+        }
+        let shown = shown.join(", ");
+        (
+            format!("matched event was taken out by an exception: {shown}"),
+            format!("matched events were taken out by exceptions: {shown}"),
+        )
     }
 
     /// Writes it as one JSON object.
@@ -262,7 +293,8 @@ mod tests {
             bad: 2,
             no_events: [("CloudTrail digest".to_owned(), 4), ("S3 test event".to_owned(), 1)]
                 .into(),
-            excepted: 1,
+            excepted: 1234,
+            excepted_by: [("ci pipeline".to_owned(), 1231), ("the vendor".to_owned(), 3)].into(),
             future: 2,
             hold_forced: 1,
             late_beyond_memory: 1,
@@ -314,7 +346,8 @@ mod tests {
   1 event left the hold early, memory for it was full: its order is not certain
   1 term is older than all the state remembers: it was not judged
   1 matched event has more terms than are judged (256, 8 MiB)
-  1 matched event was taken out by an exception
+  1,234 matched events were taken out by exceptions: ci pipeline 1,231, the
+    vendor 3
   2 events could not be read
   2 dead letters were written: what was skipped is in them
   1 input could not be read to its end
@@ -336,6 +369,22 @@ mod tests {
     }
 
     #[test]
+    fn exceptions_are_named_by_how_much_they_took_out() {
+        let mut summary = Summary::default();
+        summary.except("only\x1b");
+        assert!(print(&summary).contains("1 matched event was taken out by an exception: only\\u"));
+        for n in 0..2 * MAX_NAMES {
+            (0..=n % 7).for_each(|_| summary.except(&format!("name {n}")));
+        }
+        assert_eq!(summary.excepted_by.len(), MAX_NAMES);
+        assert!(summary.excepted > summary.excepted_by.values().sum());
+        let shown = print(&summary);
+        assert!(shown.contains("exceptions: name 104 7, name 111 7,"), "{shown}");
+        assert!(shown.contains(", 995 more"), "{shown}");
+        assert!(shown.lines().all(|line| line.width() <= WIDTH), "{shown}");
+    }
+
+    #[test]
     fn missing_fields_that_nobody_named_are_still_counted() {
         let summary = Summary { missing_terms: 2, ..Summary::default() };
         assert!(print(&summary).contains("  2 matched events lack a new-terms field"));
@@ -349,7 +398,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("}\n") && text.lines().count() == 1);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json.as_object().unwrap().len(), 22);
+        assert_eq!(json.as_object().unwrap().len(), 23);
         for (name, value) in [
             ("events", 1_234_567),
             ("matched", 58),
@@ -362,6 +411,7 @@ mod tests {
             assert_eq!(json[name], value, "{name}");
         }
         assert_eq!(json["missing_by_field"]["user.name"], 12);
+        assert_eq!(json["excepted_by"]["the vendor"], 3);
         let error = busy().write_json(Path::new("/no/such/folder/s")).unwrap_err();
         assert!(error.to_string().starts_with("/no/such/folder/s: "), "{error}");
     }

@@ -28,7 +28,7 @@ static PAGE: LazyLock<String> = LazyLock::new(|| read("docs/abi.md"));
 
 fn guest(settings: Option<String>) -> anyhow::Result<Guest> {
     let (runtime, artifact) = flagship();
-    Guest::new(runtime, artifact, "default", settings)
+    Guest::new(runtime, artifact, "default", settings.map(Into::into))
 }
 
 /// All tables whose first column has that heading, as one: first column to second, without the

@@ -7,6 +7,7 @@
 mod bad_input;
 mod build;
 mod cli;
+mod exceptions;
 mod explain;
 mod fixtures;
 mod readme;

@@ -4,9 +4,10 @@
 //! event goes in, and in which order.
 
 use crate::support::{Call, Folder, create_stack, event_id, repository, run, stack_lines};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A test that hangs says nothing; no verdict depends on how long this is.
@@ -17,6 +18,8 @@ pub(crate) struct Live {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
+    /// What is said on standard error, once it has ended.
+    errors: JoinHandle<String>,
     /// Where the summary goes.
     _folder: Folder,
 }
@@ -24,7 +27,7 @@ pub(crate) struct Live {
 impl Live {
     pub(crate) fn start(call: Call) -> Self {
         let Call { mut command, folder, .. } = call;
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (send, lines) = channel();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -35,8 +38,13 @@ impl Live {
                 }
             }
         });
+        let mut said = child.stderr.take().unwrap();
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            said.read_to_string(&mut text).map(|_| text).unwrap()
+        });
         let stdin = child.stdin.take();
-        Self { child, stdin, lines, _folder: folder }
+        Self { child, stdin, lines, errors, _folder: folder }
     }
 
     pub(crate) fn write(&mut self, text: impl AsRef<[u8]>) {
@@ -66,10 +74,16 @@ impl Live {
     }
 
     /// Closes the input; what still comes, and the status.
-    pub(crate) fn end(mut self) -> (Vec<String>, Option<i32>) {
+    pub(crate) fn end(self) -> (Vec<String>, Option<i32>) {
+        let (rest, status, _) = self.end_with_errors();
+        (rest, status)
+    }
+
+    /// The same, and all that was said on standard error.
+    pub(crate) fn end_with_errors(mut self) -> (Vec<String>, Option<i32>, String) {
         self.stdin = None;
         let rest = self.lines.iter().collect();
-        (rest, self.child.wait().unwrap().code())
+        (rest, self.child.wait().unwrap().code(), self.errors.join().unwrap())
     }
 }
 

@@ -100,7 +100,7 @@ impl Which {
         let modules = modules();
         let (artifact, tenant, settings) = match self {
             Self::Flagship => (&modules.flagship, "default", None),
-            Self::Pack => (&modules.pack, "acme", Some(SETTINGS.to_owned())),
+            Self::Pack => (&modules.pack, "acme", Some(SETTINGS.into())),
         };
         Guest::new(&modules.runtime, artifact, tenant, settings).expect("the module starts")
     }

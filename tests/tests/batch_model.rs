@@ -97,6 +97,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
             format: FormatArg::Ndjson,
             output: Some(folder.join("alerts")),
             settings: None,
+            exceptions: Vec::new(),
             max_event: 1 << 20,
         },
         on_error: OnError::Fail,

@@ -137,7 +137,7 @@ pub enum Fault {
     },
 }
 
-fn fault(member: &'static str, reason: impl Into<String>) -> Fault {
+fn wrong(member: &'static str, reason: impl Into<String>) -> Fault {
     Fault::Member { member, entry: None, reason: reason.into() }
 }
 
@@ -148,26 +148,26 @@ impl Document {
     /// The first [`Fault`].
     pub fn compile(self, place: Place) -> Result<Exception, Fault> {
         if self.name.trim().is_empty() || self.name.len() > MAX_NAME {
-            return Err(fault("name", format!("give 1 to {MAX_NAME} bytes")));
+            return Err(wrong("name", format!("give 1 to {MAX_NAME} bytes")));
         }
         let reason = self.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
         if reason.is_none() && place != Place::Settings {
-            return Err(fault("reason", "is missing: say why these events count for nothing"));
+            return Err(wrong("reason", "is missing: say why these events count for nothing"));
         }
         if reason.is_some_and(|reason| reason.len() > MAX_REASON) {
-            return Err(fault("reason", format!("is longer than {MAX_REASON} bytes")));
+            return Err(wrong("reason", format!("is longer than {MAX_REASON} bytes")));
         }
         let reason = reason.map(str::to_owned);
         let expires_ms = self.expires.as_deref().map(expires).transpose()?;
         let rules = match (self.rule_id, self.rules) {
             (None, None) => Vec::new(),
             _ if place == Place::Rule => {
-                return Err(fault("rules", "an exception in a rule is for that rule: remove it"));
+                return Err(wrong("rules", "an exception in a rule is for that rule: remove it"));
             }
             (Some(id), None) => vec![id],
             (None, Some(list)) if !list.is_empty() => list,
-            (None, Some(_)) => return Err(fault("rules", "is empty: leave it out for all rules")),
-            (Some(_), Some(_)) => return Err(fault("rules", "give this or `rule_id`, not both")),
+            (None, Some(_)) => return Err(wrong("rules", "is empty: leave it out for all rules")),
+            (Some(_), Some(_)) => return Err(wrong("rules", "give this or `rule_id`, not both")),
         };
         let query = match (self.query, self.entries, self.fields) {
             (Some(text), None, None) => {
@@ -176,9 +176,9 @@ impl Document {
             (None, Some(entries), None) => all_of(entries)?,
             (None, None, Some(fields)) => each_of(fields)?,
             (None, None, None) => {
-                return Err(fault("query", "is missing: give it, or `entries`, or `fields`"));
+                return Err(wrong("query", "is missing: give it, or `entries`, or `fields`"));
             }
-            _ => return Err(fault("query", "give one of `query`, `entries` and `fields`")),
+            _ => return Err(wrong("query", "give one of `query`, `entries` and `fields`")),
         };
         Ok(Exception { name: self.name, reason, rules, expires_ms, query })
     }
@@ -193,18 +193,18 @@ fn expires(text: &str) -> Result<i64, Fault> {
         .and_then(|ms| ms.checked_add(if is_date { DAY_MS } else { 0 }))
         .ok_or_else(|| {
             let example = "give a date such as 2026-12-31 or a time such as 2026-12-31T18:00:00Z";
-            fault("expires", format!("`{text}` is no time; {example}"))
+            wrong("expires", format!("`{text}` is no time; {example}"))
         })
 }
 
 /// `fields`: each has one of its values.
 fn each_of(fields: BTreeMap<String, Texts>) -> Result<Query, Fault> {
     if fields.is_empty() || fields.len() > MAX_PARTS {
-        return Err(fault("fields", format!("give 1 to {MAX_PARTS}")));
+        return Err(wrong("fields", format!("give 1 to {MAX_PARTS}")));
     }
     let mut query = firstseen_kql::everything();
     for (field, Texts(values)) in fields {
-        let about = |reason: &str| fault("fields", format!("`{field}`: {reason}"));
+        let about = |reason: &str| wrong("fields", format!("`{field}`: {reason}"));
         is_field(&field).map_err(&about)?;
         if values.iter().any(|value| value.contains('*')) {
             // It would match nothing, without a word.
@@ -221,7 +221,7 @@ fn each_of(fields: BTreeMap<String, Texts>) -> Result<Query, Fault> {
 fn all_of(entries: Vec<Entry>) -> Result<Query, Fault> {
     let parts = |entry: &Entry| entry.entries.as_ref().map_or(0, Vec::len).saturating_add(1);
     if !(1..=MAX_PARTS).contains(&entries.iter().map(parts).sum::<usize>()) {
-        return Err(fault("entries", format!("give 1 to {MAX_PARTS}")));
+        return Err(wrong("entries", format!("give 1 to {MAX_PARTS}")));
     }
     let mut query = firstseen_kql::everything();
     for (at, entry) in entries.into_iter().enumerate() {
@@ -287,7 +287,8 @@ fn listed(within: &str, field: &str, values: Vec<String>) -> Result<Query, Strin
     if values.is_empty() {
         return Err("give at least one value".to_owned());
     }
-    firstseen_kql::one_of(within, field, values).map_err(|e| e.to_string())
+    firstseen_kql::one_of(within, field, values)
+        .map_err(|e| format!("{}; expected {}", e.message, e.expected))
 }
 
 fn is_field(name: &str) -> Result<(), &'static str> {

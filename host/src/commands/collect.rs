@@ -9,6 +9,7 @@ use super::cross::{Crossed, Crossing, Spot, Take};
 use super::sieve::Sieve;
 use super::text::{Texts, reference};
 use crate::deadletter::DeadLetter;
+use crate::exceptions::Exceptions;
 use crate::guest::{Artifact, Guest};
 use crate::input::Source;
 use crate::order::{Hold, Record, Sorter};
@@ -54,6 +55,8 @@ pub struct Collector {
     pub say: Box<dyn Fn(&str)>,
     /// Why reading ended early.
     pub fault: Option<anyhow::Error>,
+    /// Exceptions that may change while events come.
+    pub exceptions: Option<Exceptions>,
     sieve: Sieve,
     now_ms: i64,
     on_error: OnError,
@@ -84,6 +87,7 @@ impl Collector {
             order,
             say: Box::new(say),
             fault: None,
+            exceptions: None,
             sieve: Sieve::new(artifacts),
             now_ms,
             on_error,
@@ -153,6 +157,9 @@ impl Collector {
         }
         let mut crossing = std::mem::take(&mut self.crossing);
         let mut guests = std::mem::take(&mut self.guests);
+        if let Some(exceptions) = &mut self.exceptions {
+            exceptions.refresh(&mut guests, self.now_ms);
+        }
         let crossed = crossing.run(&mut guests, self.now_ms, self);
         self.guests = guests;
         self.tell(crossed, &crossing);
@@ -389,7 +396,7 @@ impl Take for Collector {
                 self.tally.missing_terms += 1;
                 *self.tally.missing_by_field.entry(item.text.to_owned()).or_default() += 1;
             }
-            ItemKind::Excepted => self.tally.excepted += 1,
+            ItemKind::Excepted => self.tally.except(item.text),
             ItemKind::Bad | ItemKind::NoEvents | ItemKind::Future | ItemKind::TooManyTerms => {}
         }
     }

@@ -261,6 +261,14 @@ fn pretty(at: &Where, document: &Map<String, Value>, state: &[Value]) -> String 
     let matched = document.get("matched") == Some(&json!(true));
     let word = if matched { "matches" } else { "does not match" };
     out.push_str(&format!("  {word}: {}\n", text(document.get("rule"))));
+    if let Some(name) = document.get("excepted") {
+        let until = document.get("excepted_until");
+        let until = until.map(|end| format!(", until {}", text(Some(end)))).unwrap_or_default();
+        out.push_str(&format!("    excepted by: {}{until}\n", text(Some(name))));
+        if let Some(reason) = document.get("excepted_because") {
+            out.push_str(&format!("          because: {}\n", text(Some(reason))));
+        }
+    }
     for clause in document.get("decided_by").and_then(Value::as_array).into_iter().flatten() {
         let truth = if clause.get("true") == Some(&json!(true)) { "true " } else { "false" };
         let found = match clause.get("found").and_then(Value::as_array) {

@@ -15,7 +15,7 @@ pub(super) fn refuse_collisions(
     read: &[&Path],
 ) -> anyhow::Result<()> {
     let mut known: Vec<(&str, PathBuf)> =
-        read.iter().map(|path| ("a rule or the settings", whole(path))).collect();
+        read.iter().map(|path| ("a rule, the settings or exceptions", whole(path))).collect();
     for (option, path) in written {
         let Some(path) = path.filter(|path| is_file(path)) else { continue };
         let path = whole(path);

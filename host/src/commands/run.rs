@@ -9,6 +9,7 @@ use super::decide::{Decider, Flow};
 use super::paths;
 use crate::cli::{Common, FormatArg, Repeats, RunArgs};
 use crate::deadletter::DeadLetter;
+use crate::exceptions::Exceptions;
 use crate::guest::{Artifact, Guest, Runtime, load_all};
 use crate::input::{self, Found, Input, ReadOptions, Source};
 use crate::order::{DEFAULT_BUDGET, Hold, Sorter};
@@ -24,6 +25,7 @@ use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What `run` and `explain` begin with.
@@ -40,6 +42,8 @@ pub struct Setup {
     pub output: Output,
     /// How they are written.
     pub format: Format,
+    /// What the guests are configured with.
+    pub exceptions: Exceptions,
 }
 
 /// Opens rules, inputs, the state and, last, the output: what an earlier run wrote there is emptied
@@ -61,11 +65,16 @@ pub fn set_up(
         }
     }
     outputs.insert(0, ("--state", Some(&common.state)));
-    let read: Vec<_> = common.rules.iter().chain(&common.settings).map(PathBuf::as_path).collect();
+    let read = common.rules.iter().chain(&common.settings).chain(&common.exceptions);
+    let read: Vec<_> = read.map(PathBuf::as_path).collect();
     paths::refuse_collisions(&outputs, &read)?;
     let runtime = Runtime::new()?;
     let artifacts = load_all(&runtime, &common.rules)?;
     let (tenant, settings) = read_settings(common.settings.as_deref())?;
+    let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
+    let rules = rules.map(|rule| rule.id.clone()).collect();
+    let exceptions = Exceptions::open(settings.as_deref(), &common.exceptions, rules, now_ms())?;
+    let settings: Option<Arc<str>> = exceptions.settings()?.map(Arc::from);
     let mut guests = Vec::new();
     for artifact in &artifacts {
         guests.push(Guest::new(&runtime, artifact, &tenant, settings.clone())?);
@@ -85,7 +94,7 @@ pub fn set_up(
             Output::stdout(format, colour, 80)
         }
     };
-    Ok(Setup { artifacts, guests, found, store, output, format })
+    Ok(Setup { artifacts, guests, found, store, output, format, exceptions })
 }
 
 fn find_inputs(args: &[PathBuf]) -> anyhow::Result<Found> {
@@ -154,7 +163,7 @@ pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Endin
     let mut collector =
         Collector::new(&setup.artifacts, setup.guests, order, now_ms(), args.on_error, dead);
     let mut decider = Decider::new(setup.store, setup.output, args.repeats == Repeats::Emit);
-    let result = read_all(args, &setup.found, &mut collector, &mut decider);
+    let result = read_all(args, &setup.found, setup.exceptions, &mut collector, &mut decider);
     let flow = match result {
         Ok(flow) => flow,
         Err(error) => {
@@ -182,6 +191,7 @@ pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Endin
 fn read_all(
     args: &RunArgs,
     found: &Found,
+    exceptions: Exceptions,
     collector: &mut Collector,
     decider: &mut Decider,
 ) -> anyhow::Result<Flow> {
@@ -229,6 +239,9 @@ fn read_all(
     if let Some(source) = found.inputs.iter().find(is_stdin)
         && collector.fault.is_none()
     {
+        // Files are judged under one set of exceptions, whenever each of them is read: an event
+        // that counts when it is read counts when it is decided.
+        collector.exceptions = Some(exceptions);
         return read_stream(source, options, collector, decider);
     }
     Ok(Flow::Open)

@@ -9,6 +9,7 @@ use super::imports::{Data, HostKv, Prefixes, link};
 use super::runtime::{Runtime, deadline_ticks, plain};
 use anyhow::{Context, bail};
 use firstseen_abi::{ABI_VERSION, RequestWriter, unpack};
+use std::sync::Arc;
 use thiserror::Error;
 use wasmtime::{InstancePre, Linker, Memory, Store, StoreLimitsBuilder, Trap, TypedFunc};
 
@@ -40,7 +41,7 @@ pub struct Guest {
     runtime: Runtime,
     pre: InstancePre<Data>,
     prefixes: Prefixes,
-    settings: Option<String>,
+    settings: Option<Arc<str>>,
     live: Option<Live>,
     kv: Option<Box<dyn HostKv>>,
 }
@@ -66,7 +67,7 @@ impl Guest {
         runtime: &Runtime,
         artifact: &Artifact,
         tenant: &str,
-        settings: Option<String>,
+        settings: Option<Arc<str>>,
     ) -> anyhow::Result<Self> {
         let mut linker = Linker::new(&runtime.engine);
         link(&mut linker)?;
@@ -150,15 +151,24 @@ impl Guest {
             store,
         };
         if let Some(settings) = &self.settings {
-            let settings = settings.clone();
-            let said = live.call_on(&[settings.as_bytes()], |live, at, len| {
+            taken(&live.call_on(&[settings.as_bytes()], |live, at, len| {
                 live.configure.call(&mut live.store, (at, len))
-            })?;
-            if said != b"{}" {
-                bail!("the settings: {}", String::from_utf8_lossy(&said));
-            }
+            })?)?;
         }
         Ok(live)
+    }
+
+    /// Gives the guest other settings; where it does not take them, it keeps those that it has.
+    ///
+    /// # Errors
+    /// What it says of them, or how it failed.
+    pub fn configure(&mut self, settings: &Arc<str>) -> anyhow::Result<()> {
+        let said = self.call(&[settings.as_bytes()], |live, at, len| {
+            live.configure.call(&mut live.store, (at, len))
+        });
+        taken(&said?)?;
+        self.settings = Some(Arc::clone(settings));
+        Ok(())
     }
 
     /// Step one, on events given by offset and length in `buffer`. The result has the layout of
@@ -272,6 +282,14 @@ impl Live {
         self.reset.call(&mut self.store, ()).map_err(|e| fault(&e))?;
         Ok(result)
     }
+}
+
+/// What `configure` answers when it takes the settings.
+fn taken(said: &[u8]) -> anyhow::Result<()> {
+    if said != b"{}" {
+        bail!("the settings: {}", String::from_utf8_lossy(said));
+    }
+    Ok(())
 }
 
 fn fault(error: &wasmtime::Error) -> CallError {

@@ -77,7 +77,7 @@ fn read_one(
         Err(error) => {
             // Without a place of its own it is about the whole: marked at its first line.
             let span = error.span().unwrap_or(one.span());
-            faults.error(CODE, &span, format!("an exception: {}", error.message()));
+            note_shape(error.message(), &span, faults);
             return None;
         }
     };
@@ -106,17 +106,35 @@ fn note(
             let query = document.query.as_deref().unwrap_or_default();
             super::note(text, &span, query, error, faults);
         }
-        Fault::Member { member: name, entry, .. } => {
+        Fault::Member { member: name, entry: at, reason } => {
             let value = member(name);
-            let entry = entry.and_then(|at| value?.get_ref().as_array()?.get(at));
+            let entry = at.and_then(|at| value?.get_ref().as_array()?.get(at));
             let span = entry.or(value).map_or(one.span(), Spanned::span);
-            faults.error(CODE, &span, about(&document.name, fault));
+            note_member(&document.name, name, *at, reason, &span, faults);
         }
     }
 }
 
-fn about(name: &str, fault: &Fault) -> String {
-    format!("exception `{name}`: {fault}")
+fn note_member(
+    exception: &str,
+    member: &str,
+    entry: Option<usize>,
+    reason: &str,
+    span: &Range<usize>,
+    faults: &mut Faults,
+) {
+    let entry = entry.map_or_else(String::new, |at| format!("[{at}]"));
+    let message = format!("`{member}{entry}` of the exception `{exception}` cannot be taken");
+    faults.error(CODE, span, message).label(reason);
+}
+
+/// Notes what serde says of a table or object that has not the shape of an exception.
+fn note_shape(said: &str, span: &Range<usize>, faults: &mut Faults) {
+    let (what, expected) = said.split_once(", expected ").unwrap_or((said, ""));
+    let fault = faults.error(CODE, span, "this is no exception").label(what);
+    if !expected.is_empty() {
+        fault.help(format!("expected {}", expected.replace('`', "")));
+    }
 }
 
 #[derive(Deserialize)]
@@ -144,7 +162,15 @@ fn json(text: &str, faults: &mut Faults) -> Vec<Written> {
                 Ok(exception) => found.push((document, exception)),
                 Err(fault) => {
                     let span = at..at.saturating_add(one.len());
-                    faults.error(CODE, &span, about(&document.name, &fault));
+                    let (member, entry, reason) = match fault {
+                        Fault::Query(error) => (
+                            "query",
+                            None,
+                            format!("{}; expected {}", error.message, error.expected),
+                        ),
+                        Fault::Member { member, entry, reason } => (member, entry, reason),
+                    };
+                    note_member(&document.name, member, entry, &reason, &span, faults);
                 }
             },
             Err(error) => note_json(one, at, &error, faults),
@@ -166,20 +192,23 @@ fn note_json(text: &str, start: usize, error: &serde_json::Error, faults: &mut F
     let whole = error.to_string();
     // The place is shown beside it, and a document's is not the file's.
     let said = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(said, _)| said);
-    let code = if error.is_data() { CODE } else { "json_syntax" };
-    faults.error(code, &span, said.to_owned());
+    if error.is_data() {
+        note_shape(said, &span, faults);
+    } else {
+        faults.error("json_syntax", &span, format!("the JSON is at fault: {said}"));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The code, line, column and message of each fault.
+    /// The code, line, column, message and label of each fault.
     fn faults(text: &str) -> Vec<(&'static str, usize, usize, String)> {
         let faults = exceptions(text).expect_err(text);
         let place = |d: Diagnostic| {
             let (line, column) = d.position(text).expect("a place");
-            (d.code, line, column, d.message)
+            (d.code, line, column, format!("{} {}", d.message, d.label))
         };
         faults.into_iter().map(place).collect()
     }
@@ -254,8 +283,11 @@ query = 'a: b'
         let faults = faults(text);
         assert_eq!(faults[0].0, "unclosed");
         assert!(faults[1].3.contains("unknown field `why`"), "{faults:?}");
-        assert!(faults[2].3.contains("entries[1]: type is `is`"), "{faults:?}");
-        assert!(faults[3].3.contains("exception `d`: reason"), "{faults:?}");
+        assert!(
+            faults[2].3.contains("`entries[1]` of the exception `c` cannot be taken type is `is`"),
+            "{faults:?}"
+        );
+        assert!(faults[3].3.contains("`reason` of the exception `d`"), "{faults:?}");
         assert_eq!(faults[4].0, "unknown_key");
     }
 

@@ -80,7 +80,9 @@ impl<'s> Player<'s> {
         case: &Case,
     ) -> Result<Self, (usize, anyhow::Error)> {
         let here = |error| (case.line, error);
-        let start = || Guest::new(runtime, &subject.artifact, TENANT, case.settings.clone());
+        let start = || {
+            Guest::new(runtime, &subject.artifact, TENANT, case.settings.as_deref().map(Into::into))
+        };
         let mut player = Self {
             subject,
             guest: start().map_err(here)?,
