@@ -159,3 +159,45 @@ impl HostKv for Shared {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::{Artifact, FLAGSHIP, Runtime};
+    use firstseen_artifact::Meta;
+    use wasmtime::Module;
+
+    const EVENT: &str = r#"{"@timestamp":"2025-04-01T08:00:00Z","event":{"dataset":"aws.cloudtrail",
+        "provider":"cloudformation.amazonaws.com","action":"CreateStack","outcome":"success"},
+        "cloud":{"account":{"id":"1"}},"user":{"name":"ann"}}"#;
+
+    #[test]
+    fn what_does_not_agree_is_told() {
+        let runtime = Runtime::new().unwrap();
+        // Not through the cache, which is the user's.
+        let module = Module::new(&runtime.engine, FLAGSHIP).unwrap();
+        let meta = Meta::read(FLAGSHIP).unwrap();
+        let artifact = Artifact { name: "flagship".to_owned(), meta, module };
+        let start = || Second::new(Guest::new(&runtime, &artifact, "default", None).unwrap());
+        let mut first = Memory::default();
+
+        let told = start().compare(EVENT.as_bytes(), 0, &Tally::of(0), &mut first).unwrap();
+        assert!(told.unwrap().starts_with("keys and decide say "));
+
+        // The same outcome, and a state that only `evaluate` wrote.
+        let said = start().guest.evaluate(EVENT.as_bytes(), 0).unwrap();
+        let said: Value = serde_json::from_slice(&said).unwrap();
+        let mut second = start();
+        let mut tally = Tally::of(1);
+        tally.alerts.push(said["alerts"][0].clone());
+        assert_eq!(second.compare(EVENT.as_bytes(), 0, &tally, &mut first).unwrap(), None);
+        let why: Value =
+            serde_json::from_slice(&second.guest.explain(EVENT.as_bytes()).unwrap()).unwrap();
+        let key = why["rules"][0]["keys"][0].as_str().unwrap();
+        tally.keys.push(key.as_bytes().to_vec());
+        tally.alerts.clear();
+        tally.repeats.push(said["alerts"][0].clone());
+        let told = second.compare(EVENT.as_bytes(), 0, &tally, &mut first).unwrap();
+        assert!(told.unwrap().starts_with("evaluate leaves another state under default:"));
+    }
+}

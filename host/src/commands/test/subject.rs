@@ -14,8 +14,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The most that is read of a file.
-const MAX_FILE: u64 = 256 << 20;
+/// The most that is read of an artifact.
+const MAX_ARTIFACT: u64 = 256 << 20;
+/// The most that is read of a rule's or a test's text.
+const MAX_TEXT: u64 = 16 << 20;
 
 /// A rule, ready to be tested.
 pub(super) struct Subject {
@@ -48,7 +50,7 @@ impl Subject {
                 let reason = "it is built already, so `event_time` can change nothing";
                 return Err(vec![Problem::sentence(&name, reason)]);
             }
-            read(path).map_err(|e| sentence(&e))?
+            read(path, MAX_ARTIFACT).map_err(|e| sentence(&e))?
         } else {
             let text = read_text(path).map_err(|e| sentence(&e))?;
             let source = Source { name: &name, text: &text };
@@ -103,18 +105,19 @@ pub(super) fn is_artifact(path: &Path) -> bool {
 
 /// A file's text.
 pub(super) fn read_text(path: &Path) -> anyhow::Result<String> {
-    String::from_utf8(read(path)?).with_context(|| format!("{}: not UTF-8", path.display()))
+    String::from_utf8(read(path, MAX_TEXT)?)
+        .with_context(|| format!("{}: not UTF-8", path.display()))
 }
 
 /// A file's bytes, not without bound.
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+fn read(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
     let name = || path.display().to_string();
     let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
         .with_context(name)?;
-    if bytes.len() as u64 > MAX_FILE {
-        bail!("{}: over {} MiB", name(), MAX_FILE >> 20);
+    if bytes.len() as u64 > most {
+        bail!("{}: over {} MiB", name(), most >> 20);
     }
     Ok(bytes)
 }

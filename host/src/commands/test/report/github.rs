@@ -40,6 +40,20 @@ fn command(out: &mut String, file: &str, line: usize, title: &str, message: &str
     out.push_str(&format!("::error file={file},line={line},title={title}::{}\n", data(message)));
 }
 
+/// Text that is meant for people only. GitHub takes a line for a command that begins with `::`
+/// behind white space, or holds `##[` anywhere; a case's name could.
+pub(super) fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let words = line.trim_start();
+        if words.starts_with("::") {
+            out.push_str("| ");
+        }
+        out.push_str(&line.replace("##[", "## ["));
+    }
+    out
+}
+
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -51,6 +65,13 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_report_for_people_holds_no_command() {
+        let text = "FAIL a:1\n  ::error::x\n    a ::b\n##[add-mask]c\n";
+        assert_eq!(harmless(text), "FAIL a:1\n|   ::error::x\n    a ::b\n## [add-mask]c\n");
+        assert_eq!(harmless("ok"), "ok");
+    }
 
     #[test]
     fn a_name_cannot_begin_a_command() {

@@ -150,7 +150,8 @@ impl Report {
             TestFormat::Json => json::write(self),
             TestFormat::Junit => junit::write(self)?,
             TestFormat::Github => {
-                format!("{}{}", github::write(self), pretty::write(self, colour))
+                let text = pretty::write(self, colour);
+                format!("{}{}", github::write(self), github::harmless(&text))
             }
         })
     }
