@@ -62,14 +62,18 @@ impl Arena {
 
     /// Ends the life of every buffer.
     pub(crate) fn reset(&mut self) {
-        self.free.append(&mut self.live);
-        self.free.sort_unstable_by_key(|b| std::cmp::Reverse(b.capacity()));
+        for buffer in self.live.drain(..) {
+            // The largest first: each takes its place, and the smallest goes.
+            let at = self.free.partition_point(|b| b.capacity() >= buffer.capacity());
+            if at < KEPT {
+                self.free.insert(at, buffer);
+                self.free.truncate(KEPT);
+            }
+        }
         let mut held = 0usize;
-        let mut kept = 0usize;
         self.free.retain(|b| {
             held = held.saturating_add(b.capacity());
-            kept = kept.saturating_add(1);
-            kept <= KEPT && held <= KEPT_BYTES
+            held <= KEPT_BYTES
         });
     }
 }

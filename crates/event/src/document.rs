@@ -108,10 +108,12 @@ fn resources(raw: Json) -> Option<Json> {
             (!renamed.is_empty()).then_some(Json::List(renamed))
         }
         Json::Object(mut members) => {
-            let renamed: Object = names
-                .into_iter()
-                .filter_map(|(name, ecs)| Some((ecs.to_owned(), members.remove(name)?)))
-                .collect();
+            let mut renamed = Object::new();
+            for (name, ecs) in names {
+                if let Some(value) = members.remove(name) {
+                    renamed.insert(ecs.to_owned(), value);
+                }
+            }
             (!renamed.is_empty()).then_some(Json::Object(renamed))
         }
         _ => None,

@@ -5,6 +5,7 @@
 
 use crate::condition::{self, Bound, Condition};
 use crate::error::{SyntaxError, shown};
+use crate::order;
 use crate::query::{FieldRef, Node, Query, count};
 use crate::syntax::Comparison;
 use crate::types::field_type;
@@ -46,7 +47,7 @@ pub fn one_of(within: &str, field: &str, values: Vec<String>) -> Result<Query, S
         }
     }
     if texts.len() >= SORTED_FROM {
-        texts.sort_unstable();
+        order::sort_by(&mut texts, Ord::cmp);
         texts.dedup();
         conditions.push(Condition::OneOf(texts));
     } else {

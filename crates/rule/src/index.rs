@@ -16,7 +16,7 @@ use crate::engine::Ready;
 use crate::fields::Slot;
 use crate::plan::RulePlan;
 use firstseen_event::{Bits, Fields};
-use firstseen_kql::{FieldRef, Pair};
+use firstseen_kql::{FieldRef, Pair, sort_by};
 use std::cmp::Ordering;
 
 /// Below so many rules, evaluating all is as quick.
@@ -72,7 +72,7 @@ impl Index {
             let pairs = rule.query.exact();
             shared.extend(pairs.map(|pair| (ask(ready, pair), pair.text)));
         }
-        shared.sort_unstable();
+        sort_by(&mut shared, Ord::cmp);
         for (number, (rule, ready)) in rules.iter().enumerate() {
             let names = rule.query.fields();
             let cost = |pair: Pair<'_>| {
@@ -124,7 +124,7 @@ impl Index {
 impl Column {
     /// Puts the values in order, each once.
     fn finish(&mut self) {
-        self.values.sort_by(|(a, _), (b, _)| order(a, b));
+        sort_by(&mut self.values, |(a, _), (b, _)| order(a, b));
         self.values.dedup_by(|(text, rules), (kept, all)| {
             let same = text == kept;
             if same {
