@@ -137,6 +137,7 @@ fn meta(rule: &RulePlan) -> RuleMeta {
         window: rule.window.clone(),
         window_ms: rule.window_ms,
         key_prefix: rule.key_prefix(),
+        event_time: rule.event_time.as_ref().map(|time| time.field.clone()),
         literals: rule.literals.clone(),
     }
 }

@@ -103,6 +103,9 @@ fn the_override_is_followed_only_when_asked_for() {
     build(&rule, &plain).arg("--event-time=timestamp").ok();
     build(&rule, &followed).arg("--event-time=timestamp_override").ok();
     assert_eq!(run_on(&plain, &events).alert_ids(), ["a", "b", "c"]);
+    let wasm = std::fs::read(&followed).unwrap();
+    let said = br#""event_time":"event.ingested""#;
+    assert!(wasm.windows(said.len()).any(|window| window == said), "in the metadata");
     let done = run_on(&followed, &events);
     assert_eq!(done.alert_ids(), ["a"]);
     let alert = &done.lines()[0];

@@ -59,6 +59,7 @@ fn artifact(runtime: &Runtime, text: &str) -> anyhow::Result<Artifact> {
         window: "1d".to_owned(),
         window_ms: 86_400_000,
         key_prefix: "hostile:0011:".to_owned(),
+        event_time: None,
         literals: vec![],
     };
     let wasm = compose(&Parts {

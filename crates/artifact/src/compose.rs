@@ -259,6 +259,7 @@ mod tests {
             window: "10d".to_owned(),
             window_ms: 864_000_000,
             key_prefix: "r:0011:".to_owned(),
+            event_time: None,
             literals: vec![],
         }
     }

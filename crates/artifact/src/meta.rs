@@ -45,6 +45,9 @@ pub struct RuleMeta {
     pub window_ms: i64,
     /// What every state key of the rule holds after `TENANT:`; it ends in `:`.
     pub key_prefix: String,
+    /// The field that the time of an event is read from, where that is not `@timestamp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_time: Option<String>,
     /// Every event that matches holds, of each clause, one of the literals. Empty: no promise.
     pub literals: Vec<Vec<String>>,
 }

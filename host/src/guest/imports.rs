@@ -175,6 +175,7 @@ mod tests {
             window: String::new(),
             window_ms: 1,
             key_prefix: prefix.to_owned(),
+            event_time: None,
             literals: Vec::new(),
         };
         let rules = ["b:", "a:1:", "a:", "c:", "a:2:"].map(rule).to_vec();
