@@ -438,6 +438,25 @@ fn the_override_is_followed_when_asked_for() {
     assert_eq!(under(&without, &faults[0]), "[rule]");
 }
 
+/// Whatever is put into a file, the same holds.
+#[test]
+fn a_file_with_something_put_in_has_faults_with_places() {
+    let mut wrong = 0;
+    for at in (0..=GOOD.len()).step_by(3) {
+        for more in ["é", "\"", "'''\u{10348}", "\\", "\0", "[[", "\r", "\u{feff}", " = 1\n"] {
+            let text = format!("{}{more}{}", &GOOD[..at], &GOOD[at..]);
+            let Err(faults) = read(&text, &ReadOptions::default()) else { continue };
+            wrong += 1;
+            assert!(faults.iter().any(|fault| fault.severity == Severity::Error));
+            for fault in &faults {
+                assert!(CODES.contains(&fault.code), "{fault:?}");
+                under(&text, fault);
+            }
+        }
+    }
+    assert!(wrong > 2000, "{wrong}");
+}
+
 /// Whatever is cut out of a file, it is read or its faults are told, each at a place of the file.
 #[test]
 fn a_file_with_a_part_cut_out_has_faults_with_places() {
