@@ -48,6 +48,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when fewer are left.
+    #[inline]
     pub fn take(&mut self, n: usize, what: &'static str) -> Result<&'a [u8], Malformed> {
         let end = self.at.checked_add(n).ok_or(self.malformed(what))?;
         let slice = self.bytes.get(self.at..end).ok_or(self.malformed(what))?;
@@ -55,6 +56,7 @@ impl<'a> Cursor<'a> {
         Ok(slice)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Malformed> {
         let at = self.malformed(what);
         self.take(N, what)?.try_into().map_err(|_| at)
@@ -64,6 +66,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when fewer are left.
+    #[inline]
     pub fn sixteen(&mut self, what: &'static str) -> Result<[u8; 16], Malformed> {
         self.array(what)
     }
@@ -72,6 +75,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when none is left.
+    #[inline]
     pub fn u8(&mut self, what: &'static str) -> Result<u8, Malformed> {
         Ok(u8::from_le_bytes(self.array(what)?))
     }
@@ -80,6 +84,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when fewer are left.
+    #[inline]
     pub fn u16(&mut self, what: &'static str) -> Result<u16, Malformed> {
         Ok(u16::from_le_bytes(self.array(what)?))
     }
@@ -88,6 +93,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when fewer are left.
+    #[inline]
     pub fn u32(&mut self, what: &'static str) -> Result<u32, Malformed> {
         Ok(u32::from_le_bytes(self.array(what)?))
     }
@@ -96,6 +102,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when fewer are left.
+    #[inline]
     pub fn i32(&mut self, what: &'static str) -> Result<i32, Malformed> {
         Ok(i32::from_le_bytes(self.array(what)?))
     }
@@ -104,6 +111,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when fewer are left.
+    #[inline]
     pub fn i64(&mut self, what: &'static str) -> Result<i64, Malformed> {
         Ok(i64::from_le_bytes(self.array(what)?))
     }
@@ -112,6 +120,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when fewer are left or they are not UTF-8.
+    #[inline]
     pub fn text(&mut self, n: usize, what: &'static str) -> Result<&'a str, Malformed> {
         let at = self.malformed(what);
         std::str::from_utf8(self.take(n, what)?).map_err(|_| at)
@@ -119,11 +128,13 @@ impl<'a> Cursor<'a> {
 }
 
 /// Appends an integer.
+#[inline]
 pub(crate) fn put_u32(out: &mut Vec<u8>, value: u32) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
 /// Overwrites four bytes that were written before; does nothing where there are none.
+#[inline]
 pub(crate) fn patch_u32(out: &mut [u8], at: usize, value: u32) {
     if let Some(slot) = at.checked_add(4).and_then(|end| out.get_mut(at..end)) {
         slot.copy_from_slice(&value.to_le_bytes());
@@ -132,6 +143,7 @@ pub(crate) fn patch_u32(out: &mut [u8], at: usize, value: u32) {
 
 /// A length as it is written. Lengths beyond 4 GiB cannot arise: a guest's memory ends there, and
 /// hosts bound what they hand in long before.
+#[inline]
 pub(crate) fn len_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -27,6 +27,7 @@ pub enum Value<'a> {
 impl<'a> Value<'a> {
     /// The value as text: a number as written, a boolean as `true` or `false`.
     #[must_use]
+    #[inline]
     pub fn into_text(self) -> Cow<'a, str> {
         match self {
             Value::Bool(true) => Cow::Borrowed("true"),
@@ -36,6 +37,7 @@ impl<'a> Value<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn from_span(text: &'a str, span: Span) -> Option<Self> {
         let content = || text.get(span.start..span.end);
         Some(match span.scalar {
@@ -55,6 +57,7 @@ impl<'a> Value<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn is_blank(&self) -> bool {
         matches!(self, Value::Text(text) if is_blank(text))
     }
@@ -79,6 +82,7 @@ impl<'a> Fields<'a> {
     /// The values of an ask, by its index in what the reader was made with: in the order of the
     /// text, arrays flattened, without null. In a raw CloudTrail event blank values ("", "-",
     /// "none") are absent as well. An ask for objects has none.
+    #[inline]
     pub fn values(&self, ask: usize) -> impl Iterator<Item = Value<'a>> + '_ {
         let Some(plan) = self.reader.plan(ask) else { return Values::default() };
         match plan {
@@ -182,6 +186,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The values of a field of a raw event.
+    #[inline]
     pub(crate) fn derived<'f>(&'f self, source: &Source) -> Values<'f, 'a> {
         match source {
             Source::Copy(node) => {
@@ -207,12 +212,14 @@ impl<'a> Fields<'a> {
     }
 
     /// The values at a raw path that are not blank.
+    #[inline]
     pub(crate) fn kept(&self, node: Node) -> impl Iterator<Item = Value<'a>> + '_ {
         let values = self.captures(node).filter_map(|capture| self.value(&capture));
         values.filter(|value| !value.is_blank())
     }
 
     /// The first of them, as text.
+    #[inline]
     pub(crate) fn first(&self, node: Node) -> Option<Cow<'a, str>> {
         self.kept(node).next().map(Value::into_text)
     }

@@ -140,6 +140,7 @@ pub(crate) fn dsl_wildcard(pattern: &str, ignore_case: bool) -> Condition {
 
 impl Condition {
     /// Whether a value meets the condition.
+    #[inline]
     pub(crate) fn met_by(&self, value: &Value<'_>) -> bool {
         match self {
             Self::Exists => true,

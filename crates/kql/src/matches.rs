@@ -22,6 +22,7 @@ pub enum Value<'a> {
 impl Value<'_> {
     /// The value's text: how a keyword field would hold it.
     #[must_use]
+    #[inline]
     pub fn written(&self) -> &str {
         match self {
             Self::Bool(true) => "true",

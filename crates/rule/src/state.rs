@@ -109,6 +109,7 @@ impl TermState {
         }
     }
 
+    #[inline]
     fn read_body(c: &mut Cursor<'_>) -> Result<Self, Malformed> {
         let count = usize::from(c.u8("episodes")?);
         if count == 0 || count > EPISODES {
@@ -166,6 +167,7 @@ impl TermState {
 
     /// What a sighting means. Both ends of the window count: exactly one window ago is still seen.
     #[must_use]
+    #[inline]
     pub fn judge(&self, time_ms: i64, identity: &[u8; 16], window_ms: i64) -> Verdict {
         let mut alerts = self.episodes.iter().flat_map(|e| &e.alerted);
         if let Some(alert) = alerts.find(|a| a.identity == *identity) {
@@ -187,6 +189,7 @@ impl TermState {
 
     /// Takes a sighting in, of which `verdict` was said; whether anything changed. Repeats and late
     /// ones change nothing.
+    #[inline]
     pub fn take(
         &mut self,
         time_ms: i64,
@@ -218,6 +221,7 @@ impl TermState {
     }
 
     /// Joins the episodes whose window holds the time; whether anything changed.
+    #[inline]
     fn merge(&mut self, time_ms: i64, window_ms: i64) -> bool {
         let mut reached = self.episodes.iter_mut().filter(|e| e.reaches(time_ms, window_ms));
         let Some(first) = reached.next() else { return false };

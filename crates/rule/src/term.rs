@@ -106,6 +106,7 @@ struct Part<'v> {
     canonical: Cow<'v, str>,
 }
 
+#[inline]
 fn part(value: Value<'_>, kind: Kind) -> Part<'_> {
     let text = value.into_text();
     let plain = match kind {
@@ -121,6 +122,7 @@ fn part(value: Value<'_>, kind: Kind) -> Part<'_> {
 }
 
 /// Adds a value as JSON.
+#[inline]
 fn push_json(out: &mut String, part: &Part<'_>) {
     let text = &*part.canonical;
     let plain = |b: u8| b >= b' ' && b != b'"' && b != b'\\';
@@ -241,6 +243,7 @@ impl Tuple {
         Self { parts: Parts::new("term"), json }
     }
 
+    #[inline]
     fn push(&mut self, part: &Part<'_>) {
         self.parts.add(part.tag, part.canonical.as_bytes());
         if self.json.len() > 1 {
