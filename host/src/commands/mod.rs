@@ -12,7 +12,7 @@
 //! | ordered matches to alerts and state | [`decide`] |
 //! | the text of a matched event, or where it stands | [`text`] |
 //! | `explain`: why, event by event | [`explain`] |
-//! | `test`: rules against what their authors expect | [`test`] |
+//! | `test`: rules against what their authors expect | [`mod@test`] |
 //! | `build`: rule.toml to an artifact | [`build`] |
 
 pub mod build;
