@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 pub struct BuildArgs {
     /// Rules in Elastic's TOML form, of type new_terms, or folders with them
     ///
-    /// A folder is walked: every *.toml in it that has a [rule] table is built. Tests (*.test.toml)
+    /// A folder is walked: every *.toml in it that has a `[rule]` table is built. Tests (*.test.toml)
     /// and what begins with a dot are left out.
     #[arg(required = true, value_name = "RULE.toml")]
     pub rules: Vec<PathBuf>,
