@@ -21,6 +21,7 @@ pub const PACK: &[(&str, &str)] = rules![
     "arrays",
     "caseless",
     "date",
+    "exceptions",
     "filters",
     "nested",
     "not",

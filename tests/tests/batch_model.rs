@@ -4,6 +4,7 @@
 use firstseen::cli::{Common, FormatArg, Repeats, RunArgs};
 use firstseen::commands::collect::OnError;
 use firstseen::commands::run::run_and_tell;
+use firstseen_rule::alert::rfc3339;
 use firstseen_tests::call::{Call, call};
 use firstseen_tests::cases::check;
 use firstseen_tests::event::{Shape, shape};
@@ -252,4 +253,106 @@ fn a_state_file_joins_runs_into_one() {
         Ok(())
     });
     assert!(alerts_seen.get() > 50 && repeats.get() > 50, "the cases are too tame");
+}
+
+/// What an exception of the property takes out.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    /// `fields`: the caller, in the account.
+    Fields,
+    /// `entries`: the caller, in any account but this.
+    Entries,
+    /// `query`: this event, or all of the account's.
+    Query,
+}
+
+/// An exception made of one of the calls, and how long after it it ends, if it does.
+type Excepting = (usize, By, Option<i64>);
+
+impl By {
+    fn toml(self, call: &Call) -> String {
+        let (account, id) = (call.account, call.event_id());
+        // A string of JSON is one of TOML.
+        let name = serde_json::json!(call.who.name().unwrap_or("nobody"));
+        match self {
+            Self::Fields => {
+                format!("fields = {{ 'user.name' = [{name}], 'cloud.account.id' = '{account}' }}")
+            }
+            Self::Entries => format!(
+                "entries = [{{ field = 'user.name', type = 'match', value = {name} }}, {{ field = \
+                 'cloud.account.id', type = 'match', value = '{account}', operator = 'excluded' }}]"
+            ),
+            Self::Query => {
+                format!("query = 'event.id: \"{id}\" or cloud.account.id: \"{account}\"'")
+            }
+        }
+    }
+
+    /// Whether it takes `other` out, where it was made of `call`.
+    fn takes_out(self, call: &Call, other: &Call) -> bool {
+        let same_account = call.account == other.account;
+        let same_name = other.who.name() == Some(call.who.name().unwrap_or("nobody"));
+        match self {
+            Self::Fields => same_name && same_account,
+            Self::Entries => same_name && !same_account,
+            Self::Query => same_account,
+        }
+    }
+}
+
+#[test]
+fn excepted_events_might_as_well_not_be_there() {
+    let (alerts_seen, excepted_seen, ended) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let form = prop_oneof![Just(By::Fields), Just(By::Entries), Just(By::Query)];
+    let end = prop_oneof![1 => Just(None), 2 => (0..60 * DAY_MS).prop_map(Some)];
+    let exceptions = prop::collection::vec((any::<usize>(), form, end), 1..4);
+    check(100, (runs(), exceptions), |((calls, inputs), exceptions)| {
+        let exceptions: Vec<Excepting> =
+            exceptions.into_iter().map(|(at, form, end)| (at % calls.len(), form, end)).collect();
+        let made = |exception: &Excepting| {
+            let call = &calls[exception.0];
+            (call, exception.1, exception.2.map(|after| call.time_ms + after))
+        };
+        let is_out = |other: &Call| {
+            exceptions.iter().map(made).any(|(call, form, end)| {
+                form.takes_out(call, other) && end.is_none_or(|end| other.time_ms < end)
+            })
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("exceptions.toml");
+        let mut toml = String::new();
+        for (call, form, end) in exceptions.iter().map(made) {
+            let end = end.map(|end| format!("expires = '{}'\n", rfc3339(end)));
+            toml += "[[exceptions]]\nname = 'x'\nreason = 'y'\n";
+            toml += &format!("{}{}\n", end.unwrap_or_default(), form.toml(call));
+        }
+        std::fs::write(&file, toml).expect("the folder takes it");
+
+        let memory = |paths| arguments(folder.path(), Path::new("memory:"), paths);
+        let mut with = memory(write_all(folder.path(), &calls, &inputs));
+        with.common.exceptions = vec![file];
+        let (with, summary) = run(&with);
+        let mut inputs = inputs;
+        let given = inputs.iter().flat_map(|input| &input.calls).map(|index| &calls[*index]);
+        let out = given.filter(|call| call.creates_a_stack() && is_out(call)).count();
+        for input in &mut inputs {
+            input.calls.retain(|index| !is_out(&calls[*index]));
+        }
+        let left = write_all(folder.path(), &calls, &inputs);
+        let without = if left.is_empty() { Vec::new() } else { run(&memory(left)).0 };
+
+        let told = |lines: &[String]| parsed(lines).iter().map(facts).collect::<Vec<_>>();
+        prop_assert_eq!(told(&with), told(&without));
+        prop_assert_eq!(&summary["excepted"], out);
+        alerts_seen.set(alerts_seen.get() + with.len());
+        excepted_seen.set(excepted_seen.get() + out);
+        let too_late = |call: &Call| {
+            !is_out(call) && exceptions.iter().map(made).any(|(c, form, _)| form.takes_out(c, call))
+        };
+        ended.set(ended.get() + calls.iter().filter(|call| too_late(call)).count());
+        Ok(())
+    });
+    for count in [alerts_seen, excepted_seen, ended] {
+        assert!(count.get() > 50, "the cases are too tame");
+    }
 }

@@ -254,6 +254,19 @@ value = '10.0.0.0/8'
     }
 
     #[test]
+    fn the_examples_of_the_page_are_exceptions() {
+        let page = include_str!("../../../../docs/exceptions.md");
+        let mut read = Vec::new();
+        for kind in ["```toml\n", "```json\n"] {
+            for block in page.split(kind).skip(1) {
+                let block = block.split("```").next().unwrap();
+                read.extend(exceptions(block).unwrap_or_else(|e| panic!("{block}{e:?}")));
+            }
+        }
+        assert_eq!(read.len(), 4);
+    }
+
+    #[test]
     fn every_fault_of_a_toml_has_its_place() {
         let text = "
 [[exceptions]]
