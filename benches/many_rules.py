@@ -70,7 +70,14 @@ EVERYDAY = {
     "ssm": ["GetParameter"],
     "cloudformation": ["DescribeStacks", "UpdateStack"],
 }
-PREFIXES = ["Put*Policy", "Delete*Trail", "*MFADevice", "Modify*Attribute", "Disable*", "Attach*"]
+PREFIXES = [
+    "Put*UserPolicy",
+    "Delete*Trail",
+    "*MFADevice",
+    "Modify*Attribute",
+    "Disable*",
+    "Attach*Policy",
+]
 
 
 def provider(service):
@@ -120,14 +127,15 @@ def root(rng):
 
 
 def negated(rng):
-    service = rng.choice(sorted(RARE))
+    service = rng.choice(sorted(EVERYDAY))
     return (
-        f"event.outcome:failure and not {AGENT}:(*Terraform* or *aws-sdk*) "
-        f"and not {provider(service)} and {ACCOUNT}:* and aws.cloudtrail.error_code:*Denied*"
+        f"event.outcome:failure and not {AGENT}:(*Terraform* or *aws-sdk*) and {ACCOUNT}:* "
+        f"and {provider(service)} and not event.action:(Describe* or List*) "
+        f"and {ARN}:*user0{rng.randint(0, 99):02}*"
     )
 
 
-KINDS = [(rare, 12), (everyday, 5), (wildcard, 3), (person, 5), (root, 3), (negated, 1)]
+KINDS = [(rare, 12), (everyday, 5), (wildcard, 3), (person, 5), (root, 3), (negated, 2)]
 
 
 def rules(count, seed):

@@ -1,0 +1,127 @@
+//! Rules give the same alerts and counts, byte for byte, however they are divided among artifacts:
+//! all in one, each in its own, or some here and some there.
+
+use firstseen::cli::{Common, FormatArg, Repeats, RunArgs};
+use firstseen::commands::collect::OnError;
+use firstseen::commands::run::run_and_tell;
+use firstseen::compile::{Source, compile};
+use firstseen::guest::ENGINE;
+use firstseen_rule::source::ReadOptions;
+use firstseen_tests::cases::check;
+use firstseen_tests::event::any_event;
+use firstseen_tests::rules::{FLAGSHIP_TOML, PACK};
+use proptest::prelude::*;
+use serde_json::Value;
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+
+/// The ways to divide the rules, which stay in their order: how many go into each artifact.
+const WAYS: &[&[usize]] = &[&[10], &[1, 1, 1, 1, 1, 1, 1, 1, 1, 1], &[3, 6, 1]];
+
+/// What a run counts, and what has to be the same: all but times and the state's words.
+const COUNTS: &[&str] = &[
+    "alerts",
+    "bad",
+    "bytes",
+    "dead_letters",
+    "events",
+    "excepted",
+    "late_beyond_memory",
+    "learned",
+    "matched",
+    "missing_by_field",
+    "missing_terms",
+    "no_events",
+    "repeats",
+    "seen",
+    "too_many_terms",
+];
+
+/// The artifacts of each way.
+fn artifacts(folder: &Path) -> Vec<Vec<PathBuf>> {
+    let flagship = ("flagship", FLAGSHIP_TOML);
+    let rules: Vec<_> = std::iter::once(&flagship).chain(PACK).collect();
+    let build = |way: &[usize]| {
+        let mut rest = rules.as_slice();
+        let mut paths = Vec::new();
+        for count in way {
+            let (part, others) = rest.split_at(*count);
+            rest = others;
+            let sources: Vec<_> = part.iter().map(|(name, text)| Source { name, text }).collect();
+            let compiled = compile(ENGINE, &sources, &ReadOptions::default());
+            let compiled = compiled.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources)));
+            let path = folder.join(format!("{}-{}.wasm", way.len(), paths.len()));
+            std::fs::write(&path, compiled.wasm).expect("the folder takes it");
+            paths.push(path);
+        }
+        assert!(rest.is_empty(), "a rule is left over");
+        paths
+    };
+    WAYS.iter().map(|way| build(way)).collect()
+}
+
+/// What a run with these artifacts gave: alerts, dead letters, counts.
+fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Value) {
+    let path = |name: &str| folder.join(name);
+    let args = RunArgs {
+        common: Common {
+            inputs: vec![input.to_owned()],
+            rules: rules.to_vec(),
+            state: PathBuf::from("memory:"),
+            format: FormatArg::Ndjson,
+            output: Some(path("alerts")),
+            settings: None,
+            max_event: 1 << 20,
+        },
+        on_error: OnError::Skip,
+        dead_letter: Some(path("dead")),
+        fail_on_alert: false,
+        summary: Some(path("summary")),
+        hold: 0,
+        repeats: Repeats::Drop,
+    };
+    let mut told = Vec::new();
+    run_and_tell(&args, &mut told).unwrap_or_else(|fault| panic!("{fault:#}"));
+    let summary = std::fs::read_to_string(path("summary")).expect("the run wrote it");
+    let summary: Value = serde_json::from_str(&summary).expect("JSON");
+    let alerts = std::fs::read_to_string(path("alerts")).expect("the run wrote it");
+    (alerts, std::fs::read(path("dead")).expect("the run wrote it"), summary)
+}
+
+#[test]
+fn rules_may_be_divided_among_artifacts_in_any_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ways = artifacts(folder.path());
+    let input = folder.path().join("input.ndjson");
+    let (alerts_seen, bad_seen, rules_seen) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    check(40, prop::collection::vec(any_event(), 20..60), |events| {
+        // The first line says what the file is.
+        let mut lines =
+            b"{\"eventVersion\":\"1.08\",\"eventTime\":\"2025-01-01T00:00:00Z\"}\n".to_vec();
+        for event in &events {
+            lines.extend(event.0.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
+            lines.push(b'\n');
+        }
+        std::fs::write(&input, &lines).expect("the folder takes it");
+        let runs: Vec<_> = ways.iter().map(|rules| run(folder.path(), rules, &input)).collect();
+        let (alerts, dead, summary) = &runs[0];
+        for (other_alerts, other_dead, other) in &runs[1..] {
+            prop_assert_eq!(other_alerts, alerts);
+            prop_assert_eq!(other_dead.escape_ascii().to_string(), dead.escape_ascii().to_string());
+            for name in COUNTS {
+                prop_assert!(summary.get(*name).is_some(), "{} in {}", name, summary);
+                prop_assert_eq!(&other[*name], &summary[*name], "{}", name);
+            }
+        }
+        let rules: std::collections::BTreeSet<_> = alerts
+            .lines()
+            .filter_map(|line| line.split_once("kibana.alert.rule.rule_id")?.1.get(..40))
+            .collect();
+        alerts_seen.set(alerts_seen.get() + alerts.lines().count());
+        bad_seen.set(bad_seen.get() + summary["bad"].as_u64().unwrap_or(0));
+        rules_seen.set(rules_seen.get().max(rules.len()));
+        Ok(())
+    });
+    assert!(alerts_seen.get() > 200 && bad_seen.get() > 50, "the cases are too tame");
+    assert!(rules_seen.get() > 3, "alerts of {} rules at the most", rules_seen.get());
+}
