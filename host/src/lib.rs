@@ -22,3 +22,4 @@ pub mod progress;
 pub mod say;
 pub mod state;
 pub mod summary;
+mod work;

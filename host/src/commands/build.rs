@@ -6,7 +6,6 @@
 //! this binary.
 
 mod jobs;
-mod work;
 
 use super::Ending;
 use crate::compile::{self, Source};
@@ -15,6 +14,7 @@ use crate::files::{read_text, shown, write_whole};
 use crate::guest::ENGINE;
 use crate::progress::Progress;
 use crate::say::say;
+use crate::work;
 use clap::ValueEnum;
 use firstseen_rule::source::{self, Diagnostic, EventTime, ReadOptions, Rule, Severity};
 use jobs::Job;

@@ -6,10 +6,11 @@
 
 use super::runtime::Runtime;
 use super::{FLAGSHIP, cache};
+use crate::work;
 use anyhow::{Context, bail};
 use firstseen_abi::{ABI_VERSION, IMPORT_NAMESPACE};
 use firstseen_artifact::Meta;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wasmtime::Module;
 
 /// No rule is that large.
@@ -25,26 +26,41 @@ pub struct Artifact {
     pub module: Module,
 }
 
-/// Loads the artifacts at these paths; the flagship where there are none.
+/// Loads the artifacts at these paths; the flagship where there are none. Those that were never
+/// compiled here are compiled on all cores.
 ///
 /// # Errors
 /// The first artifact that cannot be used, by name, and why.
 pub fn load_all(runtime: &Runtime, paths: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
-    let mut artifacts: Vec<Artifact> = Vec::new();
     if paths.is_empty() {
-        artifacts.push(Artifact::new(runtime, "the built-in rule".to_owned(), FLAGSHIP)?);
+        return Ok(vec![Artifact::new(runtime, "the built-in rule".to_owned(), FLAGSHIP)?]);
     }
-    for path in paths {
-        let name = path.display().to_string();
-        let size = std::fs::metadata(path).with_context(|| format!("rule {name}"))?.len();
-        if size > MAX_FILE {
-            bail!("rule {name}: {size} bytes are too many for a rule");
-        }
-        let wasm = std::fs::read(path).with_context(|| format!("rule {name}"))?;
-        artifacts.push(Artifact::new(runtime, name, &wasm)?);
-    }
+    let mut artifacts = Ok(Vec::new());
+    work::in_order(
+        paths,
+        |path| load(runtime, path),
+        |_, loaded| {
+            if let Ok(all) = &mut artifacts {
+                match loaded {
+                    Ok(artifact) => all.push(artifact),
+                    Err(error) => artifacts = Err(error),
+                }
+            }
+        },
+    );
+    let artifacts = artifacts?;
     check_prefixes(&artifacts)?;
     Ok(artifacts)
+}
+
+fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Artifact> {
+    let name = path.display().to_string();
+    let size = std::fs::metadata(path).with_context(|| format!("rule {name}"))?.len();
+    if size > MAX_FILE {
+        bail!("rule {name}: {size} bytes are too many for a rule");
+    }
+    let wasm = std::fs::read(path).with_context(|| format!("rule {name}"))?;
+    Artifact::new(runtime, name, &wasm)
 }
 
 impl Artifact {

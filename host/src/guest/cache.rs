@@ -13,8 +13,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use wasmtime::{Engine, Module};
 
-/// Files kept; the oldest go first.
-const KEPT: usize = 64;
+/// Bytes kept; the oldest files go first. A rule takes 1 to 2 MB, so that a run with a few hundred
+/// artifacts finds them all again.
+const KEPT: u64 = 1 << 30;
 
 /// The module of these bytes, from the cache when it is there.
 ///
@@ -70,20 +71,26 @@ fn keep(folder: &Path, path: &Path, module: &Module) -> anyhow::Result<()> {
     let mut file = tempfile::Builder::new().prefix("new-").tempfile_in(folder)?;
     file.write_all(&code)?;
     file.persist(path)?;
-    sweep(folder)
+    sweep(folder, KEPT)
 }
 
-fn sweep(folder: &Path) -> anyhow::Result<()> {
+fn sweep(folder: &Path, kept: u64) -> anyhow::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.path().extension().is_some_and(|e| e == "cwasm") {
-            files.push((entry.metadata()?.modified()?, entry.path()));
+            // Another process, or thread, may have swept it away.
+            let Ok(meta) = entry.metadata() else { continue };
+            files.push((meta.modified()?, entry.path(), meta.len()));
         }
     }
     files.sort();
-    for (_, path) in files.iter().take(files.len().saturating_sub(KEPT)) {
-        fs::remove_file(path)?;
+    let mut sum = 0;
+    for (_, path, len) in files.iter().rev() {
+        sum += len;
+        if sum > kept {
+            fs::remove_file(path)?;
+        }
     }
     Ok(())
 }
@@ -162,10 +169,16 @@ mod tests {
     #[test]
     fn no_more_than_its_share_is_kept() {
         let folder = tempfile::tempdir().unwrap();
-        for n in 0..KEPT + 5 {
-            fs::write(folder.path().join(format!("{n}.cwasm")), b"").unwrap();
+        let path = |n: u64| folder.path().join(format!("{n}.cwasm"));
+        for n in 0..10 {
+            fs::write(path(n), [0; 100]).unwrap();
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(n);
+            fs::File::options().write(true).open(path(n)).unwrap().set_modified(time).unwrap();
         }
-        sweep(folder.path()).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), KEPT);
+        fs::write(folder.path().join("other"), [0; 1000]).unwrap();
+        sweep(folder.path(), 450).unwrap();
+        let left: Vec<u64> = (0..10).filter(|n| path(*n).exists()).collect();
+        assert_eq!(left, [6, 7, 8, 9]);
+        assert!(folder.path().join("other").exists());
     }
 }

@@ -1,4 +1,4 @@
-//! The jobs, done on all cores.
+//! Jobs, done on all cores.
 //!
 //! In: jobs. Out: what came of each, in the order of the jobs whatever order they ended in. One
 //! job's failure is no other's.
@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 
 /// Does `work` for each item on all cores, and hands the results to `take` in the items' order.
-pub(super) fn in_order<I: Sync, R: Send>(
+pub(crate) fn in_order<I: Sync, R: Send>(
     items: &[I],
     work: impl Fn(&I) -> R + Sync,
     mut take: impl FnMut(&I, R),
