@@ -71,6 +71,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
             format: FormatArg::Ndjson,
             output: Some(path("alerts")),
             settings: None,
+            exceptions: Vec::new(),
             max_event: 1 << 20,
         },
         on_error: OnError::Skip,
