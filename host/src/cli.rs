@@ -4,6 +4,10 @@
 
 use crate::commands::build::BuildArgs;
 use crate::commands::collect::OnError;
+use crate::commands::inspect::InspectArgs;
+use crate::commands::new::NewArgs;
+use crate::commands::pages::{CompletionsArgs, ManArgs};
+use crate::commands::rebuild::RebuildArgs;
 use crate::commands::test::TestArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -28,6 +32,16 @@ pub enum Command {
     Build(BuildArgs),
     /// Test rules with the events and expectations beside them (x.test.toml)
     Test(TestArgs),
+    /// Show what an artifact says of itself, its source, or its investigation guide
+    Inspect(InspectArgs),
+    /// Make an artifact again with this version's engine, from the source inside it
+    Rebuild(RebuildArgs),
+    /// Write a rule and its test to start from
+    New(NewArgs),
+    /// Write a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Write man pages
+    Man(ManArgs),
 }
 
 /// How alerts and explanations are written.

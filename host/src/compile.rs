@@ -3,9 +3,9 @@
 //! In: the engine module and the sources of rules. Out: the artifact's bytes, or all that is
 //! wrong with the rules, each at its place. It never reads a file, and needs no Rust toolchain.
 
-use firstseen_artifact::{Parts, RuleMeta};
-use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule};
-use firstseen_rule::{Plan, RulePlan};
+use firstseen_artifact::{Parts, RuleMeta, Standard, ThreatMeta};
+use firstseen_rule::Plan;
+use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Threat};
 use std::collections::BTreeMap;
 
 /// A rule's source and where it came from.
@@ -15,6 +15,15 @@ pub struct Source<'a> {
     pub name: &'a str,
     /// The TOML.
     pub text: &'a str,
+}
+
+/// Where the rules come from, as registries show it; nothing of it is guessed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// A URL, or nothing.
+    pub source: String,
+    /// Of which revision of that, or nothing.
+    pub revision: String,
 }
 
 /// An artifact, and what its rules say and the engine does not do.
@@ -79,7 +88,7 @@ pub fn compile(
     if !faults.is_empty() {
         return Err(CompileError::Faults(faults));
     }
-    let wasm = artifact(engine, rules).map_err(CompileError::Other)?;
+    let wasm = artifact(engine, rules, &Origin::default()).map_err(CompileError::Other)?;
     Ok(Compiled { wasm, warnings })
 }
 
@@ -88,7 +97,11 @@ pub fn compile(
 ///
 /// # Errors
 /// A sentence that names the rule and what is wrong with it.
-pub fn artifact(engine: &[u8], rules: Vec<(Source<'_>, Rule)>) -> Result<Vec<u8>, String> {
+pub fn artifact(
+    engine: &[u8],
+    rules: Vec<(Source<'_>, Rule)>,
+    origin: &Origin,
+) -> Result<Vec<u8>, String> {
     let mut known = BTreeMap::new();
     for (source, rule) in &rules {
         if let Some(other) = known.insert(rule.plan.key_prefix(), source.name) {
@@ -98,8 +111,8 @@ pub fn artifact(engine: &[u8], rules: Vec<(Source<'_>, Rule)>) -> Result<Vec<u8>
             ));
         }
     }
-    let description = description(&rules)?;
-    let metas: Vec<RuleMeta> = rules.iter().map(|(_, rule)| meta(&rule.plan)).collect();
+    let standard = standard(&rules, origin)?;
+    let metas: Vec<RuleMeta> = rules.iter().map(|(_, rule)| meta(rule)).collect();
     let (texts, plans) = rules.into_iter().map(|(source, rule)| (source.text, rule.plan)).unzip();
     let texts: Vec<&str> = texts;
     let plan = Plan { rules: plans }.encode().map_err(|e| e.to_string())?;
@@ -110,7 +123,7 @@ pub fn artifact(engine: &[u8], rules: Vec<(Source<'_>, Rule)>) -> Result<Vec<u8>
         plan: &plan,
         rules: &metas,
         sources: &texts,
-        notes: &[("description", &description)],
+        standard: &standard,
     })
     .map_err(|e| e.to_string())
 }
@@ -118,26 +131,89 @@ pub fn artifact(engine: &[u8], rules: Vec<(Source<'_>, Rule)>) -> Result<Vec<u8>
 /// Names that a pack's description holds; the metadata holds them all.
 const NAMES: usize = 3;
 
-fn description(rules: &[(Source<'_>, Rule)]) -> Result<String, String> {
+/// What registries look for. A pack is named after what is in it; it has no version of its own.
+fn standard(rules: &[(Source<'_>, Rule)], origin: &Origin) -> Result<Standard, String> {
+    let Origin { source, revision } = origin.clone();
+    let Some((_, first)) = rules.first() else { return Err("no rule was given".to_owned()) };
+    let authors: Vec<&String> = rules.iter().flat_map(|(_, rule)| &rule.facts.authors).collect();
+    let mut standard = Standard { authors: each(authors), source, revision, ..Standard::default() };
+    if let [_] = rules {
+        standard.name = first.plan.name.clone();
+        let description = first.facts.description.as_deref().unwrap_or(&first.plan.name);
+        standard.description = description.trim().to_owned();
+        standard.license = first.facts.license.clone().unwrap_or_default();
+        standard.version = first.facts.version.map(|v| v.to_string()).unwrap_or_default();
+        return Ok(standard);
+    }
+    standard.name = format!("{} rules", rules.len());
     let names: Vec<&str> = rules.iter().take(NAMES).map(|(_, rule)| &*rule.plan.name).collect();
-    match rules.len() {
-        0 => Err("no rule was given".to_owned()),
-        1 => Ok(names.concat()),
-        n if n <= NAMES => Ok(format!("{n} rules: {}", names.join("; "))),
-        n => Ok(format!("{n} rules: {}; and {} more", names.join("; "), n - NAMES)),
+    standard.description = match rules.len() - names.len() {
+        0 => format!("{}: {}", standard.name, names.join("; ")),
+        more => format!("{}: {}; and {more} more", standard.name, names.join("; ")),
+    };
+    let license = |rule: &Rule| Standard::spdx(rule.facts.license.as_deref().unwrap_or_default());
+    // Where one rule's licence is not known, the pack's is not known either.
+    let licenses: Option<Vec<String>> = rules.iter().map(|(_, rule)| license(rule)).collect();
+    let licenses = licenses.unwrap_or_default();
+    let mut distinct: Vec<String> = Vec::new();
+    for license in &licenses {
+        if !distinct.contains(license) {
+            distinct.push(license.clone());
+        }
+    }
+    standard.license = match distinct.as_slice() {
+        [one] => one.clone(),
+        all => all.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" AND "),
+    };
+    Ok(standard)
+}
+
+/// Each text once, in the order in which they came.
+fn each(texts: Vec<&String>) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    for text in texts {
+        if !out.contains(&text.as_str()) {
+            out.push(text);
+        }
+    }
+    out.join(", ")
+}
+
+fn meta(rule: &Rule) -> RuleMeta {
+    let Rule { plan, facts, .. } = rule;
+    RuleMeta {
+        id: plan.id.clone(),
+        name: plan.name.clone(),
+        severity: plan.severity.clone(),
+        new_terms: plan.new_terms.clone(),
+        window: plan.window.clone(),
+        window_ms: plan.window_ms,
+        key_prefix: plan.key_prefix(),
+        literals: plan.literals.clone(),
+        version: facts.version,
+        risk_score: Some(facts.risk_score),
+        query: facts.query.trim().to_owned(),
+        event_time: plan.event_time.as_ref().map(|time| time.field.clone()),
+        timestamp_override: facts.timestamp_override.clone(),
+        fingerprint: plan.fingerprint(),
+        exceptions: plan.exceptions.len(),
+        tags: facts.tags.clone(),
+        threat: facts.threat.iter().map(threat).collect(),
+        index: facts.index.clone(),
+        from: facts.from.clone(),
+        interval: facts.interval.clone(),
+        max_signals: Some(facts.max_signals),
     }
 }
 
-fn meta(rule: &RulePlan) -> RuleMeta {
-    RuleMeta {
-        id: rule.id.clone(),
-        name: rule.name.clone(),
-        severity: rule.severity.clone(),
-        new_terms: rule.new_terms.clone(),
-        window: rule.window.clone(),
-        window_ms: rule.window_ms,
-        key_prefix: rule.key_prefix(),
-        event_time: rule.event_time.as_ref().map(|time| time.field.clone()),
-        literals: rule.literals.clone(),
+fn threat(threat: &Threat) -> ThreatMeta {
+    let techniques = threat.technique.iter().flat_map(|technique| {
+        std::iter::once(&technique.named).chain(&technique.subtechnique).map(|one| one.id.clone())
+    });
+    ThreatMeta {
+        framework: threat.framework.clone(),
+        tactic: threat.tactic.id.clone(),
+        tactic_name: threat.tactic.name.clone(),
+        techniques: techniques.collect(),
     }
 }

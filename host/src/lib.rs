@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod exceptions;
 pub mod files;
 pub mod guest;
+pub mod guide;
 pub mod input;
 pub mod order;
 pub mod output;

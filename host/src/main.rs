@@ -8,7 +8,7 @@
 
 use clap::Parser;
 use firstseen::cli::{Cli, Command};
-use firstseen::commands::{Ending, build, explain, run, test};
+use firstseen::commands::{Ending, build, explain, inspect, new, pages, rebuild, run, test};
 use firstseen::say::say;
 use std::process::ExitCode;
 
@@ -19,6 +19,11 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(args),
         Command::Build(args) => build::build(args),
         Command::Test(args) => test::test(args),
+        Command::Inspect(args) => inspect::inspect(args),
+        Command::Rebuild(args) => rebuild::rebuild(args),
+        Command::New(args) => new::new(args),
+        Command::Completions(args) => pages::completions(args),
+        Command::Man(args) => pages::man(args),
     };
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,

@@ -4,12 +4,14 @@
 //! of the process: alerts, summaries, messages, exit status, files, memory. Nothing here calls the
 //! crates: what a user cannot see is not looked at.
 
+mod artifacts;
 mod bad_input;
 mod build;
 mod cli;
 mod exceptions;
 mod explain;
 mod fixtures;
+mod pages;
 mod readme;
 mod rules;
 mod samples;

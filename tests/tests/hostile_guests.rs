@@ -5,7 +5,7 @@ use firstseen::guest::batch::Sort;
 use firstseen::guest::imports::HostKv;
 use firstseen::guest::{Artifact, Batch, CallError, Guest, Runtime};
 use firstseen_abi::Item;
-use firstseen_artifact::{Parts, RuleMeta, compose};
+use firstseen_artifact::{Parts, RuleMeta, Standard, compose};
 
 /// By the first byte of an event: T traps, L loops, O answers with a place outside memory, G asks
 /// for all the memory there is and traps when it gets none. Else the event is read and that is all.
@@ -59,8 +59,7 @@ fn artifact(runtime: &Runtime, text: &str) -> anyhow::Result<Artifact> {
         window: "1d".to_owned(),
         window_ms: 86_400_000,
         key_prefix: "hostile:0011:".to_owned(),
-        event_time: None,
-        literals: vec![],
+        ..RuleMeta::default()
     };
     let wasm = compose(&Parts {
         engine: &wat::parse_str(text).unwrap(),
@@ -69,7 +68,7 @@ fn artifact(runtime: &Runtime, text: &str) -> anyhow::Result<Artifact> {
         plan: b"x",
         rules: &[rule],
         sources: &[],
-        notes: &[],
+        standard: &Standard::default(),
     })
     .unwrap();
     Artifact::new(runtime, "hostile".to_owned(), &wasm)

@@ -6,9 +6,9 @@
 //! while starting is frozen in, and the result depends on the input alone.
 
 use crate::meta::{FORMAT, Meta, RuleMeta};
+use crate::standard::Standard;
 use crate::{META_SECTION, PLAN_SLOT, SOURCE_SECTION};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use thiserror::Error;
 use wasm_encoder::{
     ConstExpr, CustomSection, DataCountSection, DataSection, MemorySection, MemoryType, Module,
@@ -35,8 +35,8 @@ pub struct Parts<'a> {
     pub rules: &'a [RuleMeta],
     /// The source of each rule.
     pub sources: &'a [&'a str],
-    /// Custom sections that registries look for: name and text.
-    pub notes: &'a [(&'a str, &'a str)],
+    /// What registries and other tools look for.
+    pub standard: &'a Standard,
 }
 
 /// Why no artifact could be made.
@@ -48,6 +48,9 @@ pub enum ComposeError {
     /// The plan or the metadata is too large.
     #[error("{0}")]
     TooLarge(String),
+    /// The standard metadata cannot be written.
+    #[error("the standard metadata: {0}")]
+    Standard(String),
 }
 
 impl From<BinaryReaderError> for ComposeError {
@@ -157,7 +160,6 @@ fn rewrite(
     (address, length): (u32, u32),
 ) -> Result<Vec<u8>, ComposeError> {
     let mut module = Module::new();
-    let ours: BTreeSet<&str> = parts.notes.iter().map(|(name, _)| *name).collect();
     let mut data_written = false;
     for payload in Parser::new(0).parse_all(parts.engine) {
         let payload = payload?;
@@ -179,7 +181,6 @@ fn rewrite(
                 module.section(&section);
                 data_written = true;
             }
-            Payload::CustomSection(custom) if ours.contains(custom.name()) => {}
             // The slot was for us alone; its export stays, so that an artifact can be rebuilt.
             other => {
                 if let Some((id, range)) = other.as_section() {
@@ -202,14 +203,11 @@ fn rewrite(
     let mut custom = |name: &str, data: &[u8]| {
         module.section(&CustomSection { name: Cow::Borrowed(name), data: Cow::Borrowed(data) });
     };
-    for (name, text) in parts.notes {
-        custom(name, text.as_bytes());
-    }
     custom(META_SECTION, &meta);
     for source in parts.sources {
         custom(SOURCE_SECTION, source.as_bytes());
     }
-    Ok(module.finish())
+    parts.standard.add_to(&module.finish())
 }
 
 fn copy_segment(
@@ -259,8 +257,7 @@ mod tests {
             window: "10d".to_owned(),
             window_ms: 864_000_000,
             key_prefix: "r:0011:".to_owned(),
-            event_time: None,
-            literals: vec![],
+            ..RuleMeta::default()
         }
     }
 
@@ -272,7 +269,7 @@ mod tests {
             plan,
             rules: &[rule()],
             sources: &["[rule]"],
-            notes: &[("description", "n")],
+            standard: &Standard { name: "n".to_owned(), ..Standard::default() },
         })
     }
 
@@ -306,8 +303,10 @@ mod tests {
         let engine = wat::parse_str(ENGINE).unwrap();
         let wasm = make(&engine, b"plan").unwrap();
         let meta = Meta::read(&wasm).unwrap();
+        assert_eq!(meta.sources(&wasm).unwrap(), ["[rule]"]);
+        let more = Meta { rules: vec![rule(), rule()], ..meta.clone() };
+        assert_eq!(more.sources(&wasm), Err(MetaError::Sources { sources: 1, rules: 2 }));
         assert_eq!((meta.abi, meta.rules), (1, vec![rule()]));
-        assert_eq!(Meta::sources(&wasm).unwrap(), ["[rule]"]);
         assert_eq!(Meta::read(&engine), Err(MetaError::NoRule));
         assert!(matches!(Meta::read(b"hello"), Err(MetaError::NotWasm(_))));
         for cut in 0..wasm.len() {

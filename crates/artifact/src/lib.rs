@@ -1,14 +1,14 @@
 //! Rules as a file: the engine module with a plan laid in, and sections that say what it holds.
 //!
 //! In: the engine module, an encoded plan, metadata, sources. Out: an artifact, byte-identical for
-//! the same input; or the metadata of one (untrusted bytes), read without running it. It never
+//! the same input; or what stands in one (untrusted bytes), read without running it. It never
 //! looks into a plan and never runs a module.
 //!
 //! | custom section | holds |
 //! | --- | --- |
 //! | [`META_SECTION`] | [`Meta`] as JSON: the contract's version, and for each rule its id, name, key prefix and required literals |
 //! | [`SOURCE_SECTION`] | the rule's source as it was given, one section per rule |
-//! | `description`, `authors`, `licenses`, `version` | what registries and other tools look for |
+//! | `name`, `description`, `authors`, `licenses`, `version`, `source`, `revision` | what registries and other tools look for: [`Standard`] |
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -23,10 +23,16 @@
 )]
 
 mod compose;
+mod contract;
+mod look;
 mod meta;
+mod standard;
 
 pub use compose::{ComposeError, Parts, compose};
-pub use meta::{Meta, MetaError, RuleMeta};
+pub use contract::{EXPORTS, IMPORTS, missing};
+pub use look::{Look, Section, look, validate};
+pub use meta::{Meta, MetaError, RuleMeta, ThreatMeta};
+pub use standard::Standard;
 
 /// The section that holds [`Meta`].
 pub const META_SECTION: &str = "firstseen.rules";

@@ -3,7 +3,7 @@
 //! In: a module's bytes, untrusted. Out: the metadata, or why there is none. It never runs the
 //! module, and never takes more than 16 MiB of metadata.
 
-use crate::META_SECTION;
+use crate::{META_SECTION, SOURCE_SECTION};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use wasmparser::{Parser, Payload};
@@ -28,8 +28,9 @@ pub struct Meta {
     pub rules: Vec<RuleMeta>,
 }
 
-/// What an artifact says of one rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What an artifact says of one rule. A host needs the key prefix and the literals; the rest is for
+/// people and registries, and an older artifact may lack it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleMeta {
     /// `rule_id`.
     pub id: String,
@@ -50,6 +51,57 @@ pub struct RuleMeta {
     pub event_time: Option<String>,
     /// Every event that matches holds, of each clause, one of the literals. Empty: no promise.
     pub literals: Vec<Vec<String>>,
+    /// The rule's own version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk_score: Option<i64>,
+    /// The query as it was typed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub query: String,
+    /// The field that the rule wants its time to be taken from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp_override: Option<String>,
+    /// What the state depends on: another one begins with no memory.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fingerprint: String,
+    /// How many exceptions it carries.
+    #[serde(default)]
+    pub exceptions: usize,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// What it is about, in the terms of a framework.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub threat: Vec<ThreatMeta>,
+    /// The index patterns that it is meant for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub index: Vec<String>,
+    /// How far back one execution looks upstream, `now-6m`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub from: String,
+    /// How often it runs upstream, `5m`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub interval: String,
+    /// Alerts per execution upstream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_signals: Option<i64>,
+}
+
+/// A tactic, and the ids of the techniques and subtechniques under it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreatMeta {
+    /// `MITRE ATT&CK`.
+    pub framework: String,
+    /// `TA0002`.
+    pub tactic: String,
+    /// Its name, `Execution`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tactic_name: String,
+    /// `T1078`, `T1078.004`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub techniques: Vec<String>,
 }
 
 /// Why a file is no artifact that can be used.
@@ -70,6 +122,19 @@ pub enum MetaError {
     /// The section is damaged.
     #[error("its section `{META_SECTION}` is damaged: {0}")]
     Damaged(String),
+    /// Not one source for each rule.
+    #[error(
+        "it names {rules} rule(s) and holds the source of {sources}: it was not made by firstseen, or changed since"
+    )]
+    Sources {
+        /// How many sources there are.
+        sources: usize,
+        /// How many rules the metadata names.
+        rules: usize,
+    },
+    /// A source that is no text.
+    #[error("the source of its rule {0} is not UTF-8: it was changed since it was built")]
+    Source(usize),
 }
 
 impl Meta {
@@ -129,20 +194,26 @@ impl Meta {
         Ok(meta)
     }
 
-    /// Reads the sources of the rules, in their order.
+    /// Reads the sources of the rules, one for each, in their order.
     ///
     /// # Errors
-    /// [`MetaError::NotWasm`] when the bytes are no module.
-    pub fn sources(wasm: &[u8]) -> Result<Vec<String>, MetaError> {
+    /// [`MetaError`] when the bytes are no module, or there is not one source for each rule.
+    pub fn sources(&self, wasm: &[u8]) -> Result<Vec<String>, MetaError> {
         let mut out = Vec::new();
         for payload in Parser::new(0).parse_all(wasm) {
             if let Payload::CustomSection(section) =
                 payload.map_err(|e| MetaError::NotWasm(e.to_string()))?
-                && section.name() == crate::SOURCE_SECTION
+                && section.name() == SOURCE_SECTION
             {
-                out.push(String::from_utf8_lossy(section.data()).into_owned());
+                let text = std::str::from_utf8(section.data());
+                let number = out.len().saturating_add(1);
+                out.push(text.map_err(|_| MetaError::Source(number))?.to_owned());
             }
         }
-        Ok(out)
+        if out.len() == self.rules.len() {
+            Ok(out)
+        } else {
+            Err(MetaError::Sources { sources: out.len(), rules: self.rules.len() })
+        }
     }
 }

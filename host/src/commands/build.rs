@@ -8,7 +8,7 @@
 mod jobs;
 
 use super::Ending;
-use crate::compile::{self, Source};
+use crate::compile::{self, Origin, Source};
 use crate::diagnostic;
 use crate::files::{read_text, shown, write_whole};
 use crate::guest::ENGINE;
@@ -47,6 +47,12 @@ pub struct BuildArgs {
     /// What the time of an event is: its @timestamp, or the field that the rule names
     #[arg(long, value_enum, value_name = "FIELD", default_value_t = EventTimeArg::Timestamp)]
     pub event_time: EventTimeArg,
+    /// Where the rules come from, for registries: the address of their repository
+    #[arg(long, value_name = "URL", value_parser = url)]
+    pub source: Option<String>,
+    /// Which revision of that, for registries
+    #[arg(long, value_name = "TEXT")]
+    pub revision: Option<String>,
     /// Name each artifact, with its size and how long it took
     #[arg(short, long)]
     pub verbose: bool,
@@ -79,6 +85,19 @@ impl From<EventTimeArg> for EventTime {
             EventTimeArg::TimestampOverride => Self::TimestampOverride,
         }
     }
+}
+
+impl BuildArgs {
+    fn origin(&self) -> Origin {
+        Origin {
+            source: self.source.clone().unwrap_or_default(),
+            revision: self.revision.clone().unwrap_or_default(),
+        }
+    }
+}
+
+fn url(text: &str) -> Result<String, String> {
+    firstseen_artifact::Standard::check_source(text).map(|()| text.to_owned())
 }
 
 /// A rule's file, read.
@@ -168,7 +187,8 @@ fn build_each(args: &BuildArgs, jobs: &[Job], progress: &Progress, tally: &mut T
 
 /// The artifact of one rule; its size.
 fn make(args: &BuildArgs, job: &Job, read: &Read) -> Result<usize, String> {
-    let wasm = compile::artifact(ENGINE, vec![(read.source(), read.rule.clone())])?;
+    let rules = vec![(read.source(), read.rule.clone())];
+    let wasm = compile::artifact(ENGINE, rules, &args.origin())?;
     if !args.check {
         let made = job.to.parent().map_or(Ok(()), std::fs::create_dir_all);
         made.map_err(|e| format!("{}: {e}", shown(&job.to)))?;
@@ -201,7 +221,7 @@ fn build_pack(
         return Ok(());
     }
     let rules = rules.iter().map(|read| (read.source(), read.rule.clone())).collect();
-    let wasm = compile::artifact(ENGINE, rules).map_err(anyhow::Error::msg)?;
+    let wasm = compile::artifact(ENGINE, rules, &args.origin()).map_err(anyhow::Error::msg)?;
     write_whole(to, &wasm)?;
     tally.bytes = wasm.len();
     Ok(())

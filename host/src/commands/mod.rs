@@ -14,13 +14,21 @@
 //! | `explain`: why, event by event | [`explain`] |
 //! | `test`: rules against what their authors expect | [`mod@test`] |
 //! | `build`: rule.toml to an artifact | [`build`] |
+//! | `inspect`: what an artifact says of itself | [`inspect`] |
+//! | `rebuild`: an artifact with the engine of today | [`rebuild`] |
+//! | `new`: a rule to start from | [`new`] |
+//! | completions, man pages | [`pages`] |
 
 pub mod build;
 pub mod collect;
 pub mod cross;
 pub mod decide;
 pub mod explain;
+pub mod inspect;
+pub mod new;
+pub mod pages;
 mod paths;
+pub mod rebuild;
 pub mod run;
 pub mod sieve;
 pub mod test;

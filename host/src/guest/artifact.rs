@@ -6,10 +6,12 @@
 
 use super::runtime::Runtime;
 use super::{FLAGSHIP, cache};
+use crate::files::shown;
 use crate::work;
 use anyhow::{Context, bail};
 use firstseen_abi::{ABI_VERSION, IMPORT_NAMESPACE};
 use firstseen_artifact::Meta;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use wasmtime::Module;
 
@@ -54,13 +56,7 @@ pub fn load_all(runtime: &Runtime, paths: &[PathBuf]) -> anyhow::Result<Vec<Arti
 }
 
 fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Artifact> {
-    let name = path.display().to_string();
-    let size = std::fs::metadata(path).with_context(|| format!("rule {name}"))?.len();
-    if size > MAX_FILE {
-        bail!("rule {name}: {size} bytes are too many for a rule");
-    }
-    let wasm = std::fs::read(path).with_context(|| format!("rule {name}"))?;
-    Artifact::new(runtime, name, &wasm)
+    Artifact::new(runtime, shown(path), &read_file(path)?)
 }
 
 impl Artifact {
@@ -69,30 +65,59 @@ impl Artifact {
     /// # Errors
     /// Why it cannot be used.
     pub fn new(runtime: &Runtime, name: String, wasm: &[u8]) -> anyhow::Result<Self> {
-        if !wasm.starts_with(b"\0asm") {
-            let hint =
-                if name.ends_with(".toml") { "; compile it with `firstseen build`" } else { "" };
-            bail!("rule {name}: not a WebAssembly module{hint}");
-        }
-        let meta = Meta::read(wasm).map_err(|e| anyhow::anyhow!("rule {name}: {e}"))?;
-        if meta.abi != ABI_VERSION.unsigned_abs() {
-            bail!(
-                "rule {name}: speaks contract {}, this host speaks {ABI_VERSION}: build it again",
-                meta.abi
-            );
-        }
+        let meta = read_meta(wasm).map_err(|e| anyhow::anyhow!("rule {name}: {e}"))?;
         let module = cache::load(&runtime.engine, wasm).with_context(|| format!("rule {name}"))?;
-        for import in module.imports() {
-            if import.module() != IMPORT_NAMESPACE {
-                bail!(
-                    "rule {name}: it imports `{}.{}`, which no rule needs",
-                    import.module(),
-                    import.name()
-                );
-            }
-        }
         Ok(Self { name, meta, module })
     }
+}
+
+/// The bytes of an artifact's file.
+///
+/// # Errors
+/// Why it is none, with its name; a folder, or a file that is too large, is not read.
+pub fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let name = shown(path);
+    let fault = |e: std::io::Error| anyhow::anyhow!("rule {name}: {e}");
+    let file = std::fs::File::open(path).map_err(fault)?;
+    let meta = file.metadata().map_err(fault)?;
+    if meta.is_dir() {
+        bail!("rule {name}: a folder; give the .wasm files in it one by one");
+    }
+    if meta.len() > MAX_FILE {
+        bail!("rule {name}: {} bytes are too many for a rule", meta.len());
+    }
+    let mut wasm = Vec::new();
+    // A pipe has no size: what is too long for a rule is not read to its end.
+    file.take(MAX_FILE + 1).read_to_end(&mut wasm).map_err(fault)?;
+    if wasm.len() as u64 > MAX_FILE {
+        bail!("rule {name}: over {} MiB are too many for a rule", MAX_FILE >> 20);
+    }
+    if wasm.is_empty() {
+        bail!("rule {name}: an empty file, not a WebAssembly module: build it again");
+    }
+    if !wasm.starts_with(b"\0asm") {
+        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+        let hint = if is_toml { "; compile it with `firstseen build`" } else { "" };
+        bail!("rule {name}: not a WebAssembly module{hint}");
+    }
+    Ok(wasm)
+}
+
+/// What an artifact says of itself, if this host can run it: checked before anything is compiled.
+///
+/// # Errors
+/// Why it cannot be used, and what to do.
+pub fn read_meta(wasm: &[u8]) -> anyhow::Result<Meta> {
+    let meta = Meta::read(wasm)?;
+    let again = "build it again with `firstseen rebuild`";
+    if meta.abi != ABI_VERSION.unsigned_abs() {
+        bail!("it speaks contract {}, this host speaks {ABI_VERSION}: {again}", meta.abi);
+    }
+    let module = firstseen_artifact::look(wasm)?;
+    if let Some(fault) = firstseen_artifact::missing(&module, IMPORT_NAMESPACE).first() {
+        bail!("{fault}: {again}");
+    }
+    Ok(meta)
 }
 
 /// No two rules may share a state.

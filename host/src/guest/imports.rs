@@ -167,17 +167,7 @@ mod tests {
 
     #[test]
     fn a_key_is_owned_by_its_prefix() {
-        let rule = |prefix: &str| RuleMeta {
-            id: String::new(),
-            name: String::new(),
-            severity: String::new(),
-            new_terms: Vec::new(),
-            window: String::new(),
-            window_ms: 1,
-            key_prefix: prefix.to_owned(),
-            event_time: None,
-            literals: Vec::new(),
-        };
+        let rule = |prefix: &str| RuleMeta { key_prefix: prefix.to_owned(), ..RuleMeta::default() };
         let rules = ["b:", "a:1:", "a:", "c:", "a:2:"].map(rule).to_vec();
         let meta = Meta { format: 1, abi: 1, engine: String::new(), rules };
         let prefixes = Prefixes::new("t", &meta);

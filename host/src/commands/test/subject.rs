@@ -8,7 +8,7 @@ use super::report::Problem;
 use crate::compile::{CompileError, Source, compile};
 use crate::guest::{Artifact, ENGINE, Runtime};
 use anyhow::{Context, anyhow, bail};
-use firstseen_artifact::{Meta, RuleMeta};
+use firstseen_artifact::RuleMeta;
 use firstseen_rule::source::{self, ReadOptions, Severity};
 use std::fs::File;
 use std::io::Read;
@@ -85,7 +85,7 @@ impl Subject {
         let Some((index, meta)) = found.map(|(index, meta)| (index, meta.clone())) else {
             bail!("it holds no rule with the id {}", rule_id.unwrap_or_default());
         };
-        let source = Meta::sources(wasm)?.into_iter().nth(index).unwrap_or_default();
+        let source = artifact.meta.sources(wasm)?.into_iter().nth(index).unwrap_or_default();
         Ok(Self { path: path.to_owned(), artifact, index, meta, source })
     }
 }

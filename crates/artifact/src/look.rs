@@ -1,0 +1,246 @@
+//! What stands in a module, for people: without running it.
+//!
+//! In: a module's bytes, untrusted. Out: its sections, imports, exports and memory; or why it is no
+//! module. It looks at every section's head, and into none that it does not tell of.
+
+use crate::meta::MetaError;
+use std::collections::BTreeMap;
+use wasmparser::{
+    CompositeInnerType, ExternalKind, FuncType, KnownCustom, Name, Parser, Payload, TypeRef,
+    Validator,
+};
+
+/// What stands in a module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// In their order.
+    pub sections: Vec<Section>,
+    /// Namespace, name and signature (of what is no function: its kind).
+    pub imports: Vec<(String, String, String)>,
+    /// Name and signature (of what is no function: its kind).
+    pub exports: Vec<(String, String)>,
+    /// Pages of 64 KiB: at first, and at most if that is said.
+    pub memory: Option<(u64, Option<u64>)>,
+    /// The texts that registries look for, by the name of their section; `name` is the module's.
+    pub standard: BTreeMap<String, String>,
+}
+
+/// A section of a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// `code`, or the name of a custom one.
+    pub name: String,
+    /// Whether engines ignore it.
+    pub custom: bool,
+    /// Its bytes, without its head.
+    pub size: usize,
+}
+
+/// The sections of [`crate::Standard`]; a text in one of them is not longer than this.
+const STANDARD: [&str; 7] =
+    ["authors", "description", "homepage", "licenses", "revision", "source", "version"];
+const MAX_STANDARD: usize = 64 << 10;
+
+/// Looks into a module.
+///
+/// # Errors
+/// [`MetaError::NotWasm`] or [`MetaError::Component`].
+pub fn look(wasm: &[u8]) -> Result<Look, MetaError> {
+    let not_wasm = |e: wasmparser::BinaryReaderError| MetaError::NotWasm(e.to_string());
+    if Parser::is_component(wasm) {
+        return Err(MetaError::Component);
+    }
+    let (mut types, mut functions, mut named) = (Vec::new(), Vec::new(), Vec::new());
+    let mut look = Look::default();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload.map_err(not_wasm)?;
+        look.section(&payload);
+        match payload {
+            Payload::TypeSection(section) => {
+                for group in section {
+                    for kind in group.map_err(not_wasm)?.into_types() {
+                        types.push(match &kind.composite_type.inner {
+                            CompositeInnerType::Func(kind) => signature(kind),
+                            _ => "?".to_owned(),
+                        });
+                    }
+                }
+            }
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    let import = import.map_err(not_wasm)?;
+                    let told = match import.ty {
+                        TypeRef::Func(index) => {
+                            functions.push(index);
+                            types.get(index as usize).map_or("?", String::as_str)
+                        }
+                        other => kind(&other),
+                    };
+                    let [from, name, told] = [import.module, import.name, told].map(str::to_owned);
+                    look.imports.push((from, name, told));
+                }
+            }
+            Payload::FunctionSection(section) => {
+                for index in section {
+                    functions.push(index.map_err(not_wasm)?);
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    named.push(export.map_err(not_wasm)?);
+                }
+            }
+            Payload::MemorySection(memories) => {
+                for memory in memories {
+                    let memory = memory.map_err(not_wasm)?;
+                    look.memory = Some((memory.initial, memory.maximum));
+                }
+            }
+            Payload::CustomSection(section) => look.text(&section),
+            _ => {}
+        }
+    }
+    for export in named {
+        let told = match export.kind {
+            ExternalKind::Func => {
+                let index = functions.get(export.index as usize);
+                index.and_then(|index| types.get(*index as usize)).map_or("?", String::as_str)
+            }
+            ExternalKind::Memory => "memory",
+            ExternalKind::Global => "global",
+            ExternalKind::Table => "table",
+            _ => "other",
+        };
+        look.exports.push((export.name.to_owned(), told.to_owned()));
+    }
+    Ok(look)
+}
+
+/// Whether an engine would take the module: sections, types and code are checked, and nothing is
+/// run. What a host loads is checked by its engine.
+///
+/// # Errors
+/// [`MetaError::NotWasm`].
+pub fn validate(wasm: &[u8]) -> Result<(), MetaError> {
+    let checked = Validator::new().validate_all(wasm);
+    checked.map(|_| ()).map_err(|e| MetaError::NotWasm(e.to_string()))
+}
+
+const fn kind(of: &TypeRef) -> &'static str {
+    match of {
+        TypeRef::Func(_) | TypeRef::FuncExact(_) => "function",
+        TypeRef::Table(_) => "table",
+        TypeRef::Memory(_) => "memory",
+        TypeRef::Global(_) => "global",
+        TypeRef::Tag(_) => "tag",
+    }
+}
+
+fn signature(kind: &FuncType) -> String {
+    let list = |types: &[wasmparser::ValType]| {
+        types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let results = if kind.results().is_empty() { "()".to_owned() } else { list(kind.results()) };
+    format!("({}) -> {results}", list(kind.params()))
+}
+
+impl Look {
+    /// Bytes of the sections that engines read.
+    #[must_use]
+    pub fn engine_bytes(&self) -> usize {
+        self.sections.iter().filter(|section| !section.custom).map(|section| section.size).sum()
+    }
+
+    fn section(&mut self, payload: &Payload<'_>) {
+        let Some((id, range)) = payload.as_section() else { return };
+        let names = [
+            "custom",
+            "type",
+            "import",
+            "function",
+            "table",
+            "memory",
+            "global",
+            "export",
+            "start",
+            "element",
+            "code",
+            "data",
+            "data count",
+            "tag",
+        ];
+        let (name, custom) = match payload {
+            Payload::CustomSection(section) => (section.name(), true),
+            _ => (names.get(usize::from(id)).copied().unwrap_or("unknown"), false),
+        };
+        self.sections.push(Section { name: name.to_owned(), custom, size: range.len() });
+    }
+
+    /// Keeps the first text of each standard section; what is no text is left out.
+    fn text(&mut self, section: &wasmparser::CustomSectionReader<'_>) {
+        let (name, text) = match section.as_known() {
+            KnownCustom::Name(names) => {
+                let module = names.into_iter().find_map(|name| match name {
+                    Ok(Name::Module { name, .. }) => Some(name),
+                    _ => None,
+                });
+                ("name", module)
+            }
+            _ => (section.name(), std::str::from_utf8(section.data()).ok()),
+        };
+        let known = name == "name" || STANDARD.contains(&name);
+        if let Some(text) = text.filter(|text| known && text.len() <= MAX_STANDARD) {
+            self.standard.entry(name.to_owned()).or_insert_with(|| text.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_told_without_running_it() {
+        let wasm = wat::parse_str(
+            r#"(module $named
+                (import "ns" "f" (func (param i32 i64) (result i32)))
+                (memory (export "memory") 2 9)
+                (global (export "g") i32 (i32.const 1))
+                (func (export "h"))
+                (@custom "description" "what it does")
+                (@custom "description" "twice")
+                (@custom "version" "\ff"))"#,
+        )
+        .unwrap();
+        let look = look(&wasm).unwrap();
+        let text = str::to_owned;
+        assert_eq!(look.imports, [(text("ns"), text("f"), text("(i32, i64) -> i32"))]);
+        let exports = [("memory", "memory"), ("g", "global"), ("h", "() -> ()")];
+        assert_eq!(look.exports, exports.map(|(name, kind)| (text(name), text(kind))));
+        assert_eq!(look.memory, Some((2, Some(9))));
+        let standard = [("description", "what it does"), ("name", "named")];
+        assert_eq!(look.standard, standard.map(|(k, v)| (text(k), text(v))).into());
+        assert!(look.sections.iter().any(|s| s.name == "code" && !s.custom));
+        assert!(look.engine_bytes() < wasm.len());
+        let faults = crate::missing(&look, "other");
+        assert!(faults.iter().any(|fault| fault.contains("does not export `decide`")));
+        assert!(faults.iter().any(|fault| fault.contains("imports `ns.f`")));
+    }
+
+    #[test]
+    fn what_is_no_valid_module_is_named() {
+        let wasm =
+            wat::parse_str("(module (func (export \"f\") (result i32) i32.const 1))").unwrap();
+        // A head alone is a module, and so is one that ends behind its types.
+        for cut in (1..wasm.len()).filter(|cut| ![8, 15].contains(cut)) {
+            assert!(validate(&wasm[..cut]).is_err(), "{cut}");
+            let _ = look(&wasm[..cut]);
+        }
+        let component = wat::parse_str("(component)").unwrap();
+        assert_eq!(look(&component), Err(MetaError::Component));
+        let mut twice = wasm.clone();
+        twice.extend_from_slice(&wasm[8..]);
+        assert!(matches!(validate(&twice), Err(MetaError::NotWasm(_))), "every section twice");
+        assert_eq!(validate(&wasm), Ok(()));
+    }
+}

@@ -1,0 +1,118 @@
+//! What registries and other tools look for, in the sections that they all use.
+//!
+//! In: texts. Out: a module with the sections. What has a form of its own (a licence as an SPDX
+//! expression, the source as a URL) is left out when it has another, and never guessed.
+
+use crate::compose::ComposeError;
+use wasm_metadata::{AddMetadata, AddMetadataField, Authors, Description, Licenses, Revision};
+use wasm_metadata::{Source, Version};
+
+/// The standard metadata. An empty text is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standard {
+    /// The module's name.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// Who wrote it.
+    pub authors: String,
+    /// The licence as the rule names it. What is no SPDX expression is left out.
+    pub license: String,
+    /// The rule's version.
+    pub version: String,
+    /// Where it comes from, a URL: [`Standard::check_source`].
+    pub source: String,
+    /// Of which revision of the source.
+    pub revision: String,
+}
+
+/// What Elastic's rules name in words.
+const IN_WORDS: [(&str, &str); 2] =
+    [("Elastic License v2", "Elastic-2.0"), ("Elastic License 2.0", "Elastic-2.0")];
+
+impl Standard {
+    /// Whether a text can be the source.
+    ///
+    /// # Errors
+    /// Why it is no URL.
+    pub fn check_source(text: &str) -> Result<(), String> {
+        Source::new(text).map(|_| ()).map_err(|e| format!("no URL: {e}"))
+    }
+
+    /// A licence as an SPDX expression, if it is one.
+    #[must_use]
+    pub fn spdx(license: &str) -> Option<String> {
+        let license = license.trim();
+        let known = IN_WORDS.iter().find(|(words, _)| *words == license);
+        let expression = known.map_or(license, |(_, expression)| expression);
+        Licenses::new(expression).ok().map(|licenses| licenses.to_string())
+    }
+
+    /// The module with these sections.
+    pub(crate) fn add_to(&self, module: &[u8]) -> Result<Vec<u8>, ComposeError> {
+        fn set<T: std::fmt::Debug + Clone>(
+            text: &str,
+            make: impl FnOnce(String) -> T,
+        ) -> AddMetadataField<T> {
+            // What the engine says of itself is not what the rule says.
+            if text.is_empty() {
+                AddMetadataField::Clear
+            } else {
+                AddMetadataField::Set(make(text.to_owned()))
+            }
+        }
+        let mut metadata = AddMetadata::default();
+        if !self.name.is_empty() {
+            metadata.name = AddMetadataField::Set(self.name.clone());
+        }
+        metadata.description = set(&self.description, Description::new);
+        metadata.authors = set(&self.authors, Authors::new);
+        metadata.version = set(&self.version, Version::new);
+        metadata.revision = set(&self.revision, Revision::new);
+        metadata.licenses = match Self::spdx(&self.license) {
+            Some(expression) => {
+                AddMetadataField::Set(Licenses::new(&expression).map_err(|e| fault(&e))?)
+            }
+            None => AddMetadataField::Clear,
+        };
+        metadata.source = match self.source.as_str() {
+            "" => AddMetadataField::Clear,
+            url => AddMetadataField::Set(Source::new(url).map_err(|e| fault(&e))?),
+        };
+        metadata.to_wasm(module).map_err(|e| fault(&e))
+    }
+}
+
+fn fault(error: &impl ToString) -> ComposeError {
+    ComposeError::Standard(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::look;
+
+    #[test]
+    fn the_sections_are_those_that_were_given_and_no_others() {
+        let module =
+            wat::parse_str(r#"(module $old (@custom "authors" "of the engine"))"#).unwrap();
+        let standard = Standard {
+            name: "new".to_owned(),
+            license: "Elastic License v2".to_owned(),
+            source: "https://example.org/rules".to_owned(),
+            revision: "0a1b2c".to_owned(),
+            ..Standard::default()
+        };
+        let told = look(&standard.add_to(&module).unwrap()).unwrap().standard;
+        let expected = [
+            ("licenses", "Elastic-2.0"),
+            ("name", "new"),
+            ("revision", "0a1b2c"),
+            ("source", "https://example.org/rules"),
+        ];
+        assert_eq!(told, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+        assert_eq!(Standard::spdx("Apache-2.0 OR MIT"), Some("Apache-2.0 OR MIT".to_owned()));
+        assert_eq!(Standard::spdx("ask me"), None);
+        assert!(Standard::check_source("no url").is_err());
+    }
+}

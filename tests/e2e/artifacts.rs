@@ -1,0 +1,249 @@
+//! `inspect`, `rebuild`, and files that are no artifact: each is named, whichever command gets it.
+//!
+//! In: artifacts, made, damaged and changed. Out: verdicts on what is told of them.
+
+use crate::build::{FLAGSHIP, artifact, build};
+use crate::support::{Folder, call, repository, run, stack_lines};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn flagship(folder: &Folder) -> PathBuf {
+    let path = folder.path("flagship.wasm");
+    build(&repository(FLAGSHIP), &path);
+    path
+}
+
+/// A number as WebAssembly writes it.
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    loop {
+        let byte = (number & 0x7f) as u8;
+        number >>= 7;
+        if number == 0 {
+            out.push(byte);
+            return out;
+        }
+        out.push(byte | 0x80);
+    }
+}
+
+/// A custom section.
+fn custom(name: &str, data: &[u8]) -> Vec<u8> {
+    let body = [leb(name.len()), name.as_bytes().to_vec(), data.to_vec()].concat();
+    [vec![0], leb(body.len()), body].concat()
+}
+
+/// A module with these sections behind its head.
+fn module(sections: &[Vec<u8>]) -> Vec<u8> {
+    [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
+}
+
+fn one(key_prefix: &str) -> String {
+    format!(
+        r#"{{"id":"r","name":"n","severity":"low","new_terms":["a"],"window":"1d",
+            "window_ms":86400000,"key_prefix":"{key_prefix}","literals":[]}}"#
+    )
+}
+
+fn meta(abi: u32, rules: &[String]) -> Vec<u8> {
+    let rules = rules.join(",");
+    let text = format!(r#"{{"format":1,"abi":{abi},"engine":"0.1.0","rules":[{rules}]}}"#);
+    custom("firstseen.rules", text.as_bytes())
+}
+
+/// All commands that take an artifact say the same of one that is none.
+#[track_caller]
+fn refused(path: &Path, words: &[&str]) {
+    let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let words: Vec<_> = words.iter().copied().chain([name]).collect();
+    let calls = [
+        run().arg("--rule").arg(path).arg("-").pipe(events.clone()),
+        call("explain").arg("--rule").arg(path).arg("-").pipe(events),
+        call("inspect").arg(path),
+    ];
+    for call in calls {
+        let done = call.fails(&words);
+        assert_eq!(done.stderr.lines().count(), 1, "one line says it: {}", done.stderr);
+        assert_eq!(done.stdout, "");
+    }
+}
+
+#[test]
+fn what_is_no_artifact_is_named_by_every_command() {
+    let folder = Folder::new();
+    let write = |name: &str, bytes: &[u8]| folder.write(name, bytes);
+    let whole = fs::read(flagship(&folder)).unwrap();
+    let rule = one("r:0011:");
+    let no_wasm = ["not a WebAssembly module"];
+    refused(&write("empty.wasm", b""), &["an empty file"]);
+    refused(&write("text.wasm", b"no module"), &no_wasm);
+    refused(&write("rule.toml", b"[rule]"), &["firstseen build"]);
+    refused(&write("component.wasm", b"\0asm\x0d\0\x01\0"), &["component", "core module"]);
+    refused(&write("bare.wasm", &module(&[])), &["no rule", "firstseen.rules"]);
+    refused(&write("other-abi.wasm", &module(&[meta(2, &[rule.clone()])])), &["contract 2"]);
+    let bare = module(&[meta(1, &[rule.clone()])]);
+    refused(&write("no-exports.wasm", &bare), &["does not export `abi_version`", "rebuild"]);
+    let twice = module(&[meta(1, &[rule.clone()]), meta(1, &[rule])]);
+    refused(&write("twice.wasm", &twice), &["firstseen.rules", "twice"]);
+    let prefix = module(&[meta(1, &[one("*")])]);
+    refused(&write("prefix.wasm", &prefix), &["key prefix"]);
+    refused(&write("cut.wasm", &whole[..whole.len() / 2]), &no_wasm);
+    // Every section a second time.
+    let doubled = [whole.as_slice(), &whole[8..]].concat();
+    refused(&write("doubled.wasm", &doubled), &[]);
+    refused(&folder.path("missing.wasm"), &["No such file"]);
+    fs::create_dir_all(folder.path("folder.wasm")).unwrap();
+    refused(&folder.path("folder.wasm"), &["a folder"]);
+    // A hole of 1 GB: nobody reads it.
+    let huge = folder.path("huge.wasm");
+    fs::File::create(&huge).unwrap().set_len(1 << 30).unwrap();
+    refused(&huge, &["too many for a rule"]);
+}
+
+/// A signature is as much of the contract as a name.
+#[test]
+fn a_wrong_signature_is_found_without_running_the_module() {
+    let folder = Folder::new();
+    // One type, () -> (), one function of it, exported as `abi_version`.
+    let types = [vec![1], leb(4), vec![1, 0x60, 0, 0]].concat();
+    let functions = [vec![3], leb(2), vec![1, 0]].concat();
+    let name = b"abi_version";
+    let export = [vec![1, name.len() as u8], name.to_vec(), vec![0, 0]].concat();
+    let exports = [vec![7], leb(export.len()), export].concat();
+    let code = [vec![10], leb(4), vec![1, 2, 0, 0x0b]].concat();
+    let wasm = module(&[types, functions, exports, code, meta(1, &[one("r:0011:")])]);
+    let path = folder.write("signature.wasm", wasm);
+    refused(&path, &["`abi_version` is () -> ()", "not () -> i32"]);
+}
+
+/// Metadata that names more rules than there are sources.
+#[test]
+fn metadata_that_lies_is_refused() {
+    let folder = Folder::new();
+    let bytes = fs::read(flagship(&folder)).unwrap();
+    let more = [bytes.as_slice(), &custom("firstseen.source", b"[rule]")].concat();
+    let path = folder.write("lies.wasm", more);
+    call("inspect").arg(&path).fails(&["lies.wasm", "1 rule(s)", "the source of 2"]);
+    call("rebuild").arg(&path).fails(&["lies.wasm", "1 rule(s)", "the source of 2"]);
+    let not_text = module(&[meta(1, &[one("r:0011:")]), custom("firstseen.source", b"\xff")]);
+    let path = folder.write("bytes.wasm", not_text);
+    call("rebuild").arg(&path).fails(&["bytes.wasm", "not UTF-8"]);
+}
+
+#[test]
+fn an_artifact_is_shown_without_running_it() {
+    let folder = Folder::new();
+    let path = flagship(&folder);
+    let pretty = call("inspect").arg(&path).ok().stdout;
+    for word in [
+        "First Time AWS Cloudformation Stack Creation by User",
+        "0415258b-a7b2-48a6-891a-3367cd9d4d31",
+        "cloud.account.id, user.name",
+        "TA0002",
+        "Apache-2.0",
+        "firstseen_v1.kv_get (i32, i32, i32, i32) -> i32",
+        "evaluate (i32, i32, i64) -> i64",
+    ] {
+        assert!(pretty.contains(word), "`{word}` is not in\n{pretty}");
+    }
+    assert!(pretty.lines().all(|line| line.chars().count() <= 80), "{pretty}");
+    let json = call("inspect").args(&["--format", "json"]).arg(&path).ok().stdout;
+    let told: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(told["bytes"], fs::metadata(&path).unwrap().len());
+    assert_eq!(told["rules"][0]["window"], "10d");
+    assert_eq!(told["rules"][0]["version"], 2);
+    assert_eq!(told["standard"]["version"], "2");
+    assert_eq!(told["standard"]["licenses"], "Apache-2.0");
+    assert!(pretty.contains(told["digest"].as_str().unwrap()));
+    let rule = &told["rules"][0];
+    let prefix =
+        format!("{}:{}:", rule["id"].as_str().unwrap(), rule["fingerprint"].as_str().unwrap());
+    assert_eq!(rule["key_prefix"], prefix);
+}
+
+#[test]
+fn source_and_guide_come_out_of_the_artifact() {
+    let folder = Folder::new();
+    let path = flagship(&folder);
+    let source = call("inspect").arg("--source").arg(&path).ok().stdout;
+    assert_eq!(source, fs::read_to_string(repository(FLAGSHIP)).unwrap());
+    let guide = call("inspect").arg("--guide").arg(&path).ok().stdout;
+    for word in ["Triage and analysis", "\n1. Who: ", "Known false positives", "References"] {
+        assert!(guide.contains(word), "`{word}` is not in\n{guide}");
+    }
+    let long = |line: &&str| line.chars().count() > 80 && !line.contains("https://");
+    assert_eq!(guide.lines().find(long), None);
+
+    artifact(&folder, "a", "x: y", &["user.name"]);
+    artifact(&folder, "b", "x: z", &["user.name"]);
+    let pack = folder.path("pack.wasm");
+    let both = call("build").args(&["--pack", "-o"]).arg(&pack);
+    both.arg(folder.path("a.toml")).arg(folder.path("b.toml")).ok();
+    call("inspect").arg("--source").arg(&pack).fails(&["2 rules", "--rule ID", "a, b"]);
+    call("inspect").args(&["--source", "--rule", "c"]).arg(&pack).fails(&["no such rule", "a, b"]);
+    let b = call("inspect").args(&["--source", "--rule", "b"]).arg(&pack).ok().stdout;
+    assert_eq!(b, fs::read_to_string(folder.path("b.toml")).unwrap());
+}
+
+/// Text of a file never acts on the terminal.
+#[test]
+fn what_comes_from_the_file_is_escaped() {
+    let folder = Folder::new();
+    let path = artifact(&folder, "a", "x: y", &["user.name"]);
+    let text = fs::read_to_string(folder.path("a.toml")).unwrap();
+    let evil =
+        text.replace("A rule of a test.", "A\\u001b[2Jrule").replace("Rule a", "R\\u001b[2J");
+    let source = folder.write("a.toml", evil);
+    build(&source, &path);
+    for option in [None, Some("--guide")] {
+        let done = call("inspect").arg(&path).args(option.as_slice()).ok();
+        assert!(done.stdout.contains("\\u{1b}[2J"), "{}", done.stdout);
+        assert!(!done.stdout.contains('\x1b'));
+    }
+}
+
+#[test]
+fn where_a_rule_comes_from_is_said_and_kept() {
+    let folder = Folder::new();
+    let path = folder.path("a.wasm");
+    let build = |url: &str| {
+        let build = call("build").args(&["--revision", "0a1b2c", "--source", url]);
+        build.arg(repository(FLAGSHIP)).arg("-o").arg(&path)
+    };
+    build("no url").fails(&["--source", "no URL"]);
+    build("https://example.org/rules").ok();
+    let told = || call("inspect").arg(&path).ok().stdout;
+    assert!(told().contains("https://example.org/rules") && told().contains("0a1b2c"));
+    let before = fs::read(&path).unwrap();
+    call("rebuild").arg(&path).ok();
+    assert!(before == fs::read(&path).unwrap(), "the same engine, the same artifact");
+}
+
+#[test]
+fn a_rebuild_keeps_the_state_or_says_why_not() {
+    let folder = Folder::new();
+    let path = artifact(&folder, "a", "event.action: CreateStack", &["user.name"]);
+    let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
+    let state = folder.path("state");
+    let judge = |rule: &Path| {
+        let run = run().arg("--rule").arg(rule).arg("--state").arg(&state).arg("-");
+        run.pipe(events.clone()).ok()
+    };
+    assert_eq!(judge(&path).count("alerts"), 1);
+    let new = folder.path("new.wasm");
+    let done = call("rebuild").arg(&path).arg("-o").arg(&new).ok();
+    assert!(done.stderr.contains("the state stays valid"), "{}", done.stderr);
+    assert_eq!(judge(&new).count("repeats"), 1);
+
+    // A source that does not belong to the metadata: another window.
+    let bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(6).rposition(|part| part == b"now-7d").unwrap();
+    let changed = [&bytes[..at], b"now-9d", &bytes[at + 6..]].concat();
+    let changed = folder.write("changed.wasm", changed);
+    let words = ["changed.wasm", "another window", "--accept-new-state"];
+    call("rebuild").arg(&changed).fails(&words);
+    let done = call("rebuild").arg("--accept-new-state").arg(&changed).ok();
+    assert!(done.stderr.contains("1 of 1 rules begin with no memory"), "{}", done.stderr);
+}

@@ -1,0 +1,88 @@
+//! What is made from the command line itself, and what `new` writes.
+//!
+//! In: the binary. Out: whether docs/cli.md is what the binary says, whether completions and man
+//! pages come out, whether a new rule is a good one. `UPDATE_PAGES=1` writes docs/cli.md anew.
+
+use crate::support::{Folder, call, repository};
+use std::fs;
+
+/// The commands, as the help lists them.
+fn commands() -> Vec<String> {
+    let help = call("--help").ok().stdout;
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap().to_owned();
+    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+fn page() -> String {
+    let mut page = "# The command line\n\nMade from `firstseen --help` by tests/e2e/pages.rs; \
+                    `UPDATE_PAGES=1 cargo test --test e2e pages::` makes it anew.\n"
+        .to_owned();
+    let mut part = |title: &str, help: &str| {
+        let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+        page += &format!("\n## {title}\n\n```text\n{}\n```\n", lines.join("\n"));
+    };
+    part("firstseen", &call("--help").ok().stdout);
+    for command in commands() {
+        part(&format!("firstseen {command}"), &call(&command).arg("--help").ok().stdout);
+    }
+    page
+}
+
+#[test]
+fn the_page_of_the_command_line_is_what_the_binary_says() {
+    let page = page();
+    for line in page.lines().skip(3) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    assert!(commands().len() > 5, "{:?}", commands());
+    let path = repository("docs/cli.md");
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == page, "docs/cli.md is not what the binary says: UPDATE_PAGES=1 writes it");
+}
+
+#[test]
+fn completions_and_man_pages_name_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = call("completions").arg(shell).ok().stdout;
+        for command in commands() {
+            assert!(script.contains(&command), "{shell}: {command}");
+        }
+    }
+    call("completions").arg("sh").fails(&["sh", "bash"]);
+    assert!(call("man").ok().stdout.contains(".TH firstseen"));
+    let folder = Folder::new();
+    call("man").arg(folder.path("man1")).ok();
+    for command in commands() {
+        let page = fs::read_to_string(folder.path(&format!("man1/firstseen-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(&command), "{page}");
+    }
+}
+
+/// It builds without a warning, its test passes, and nothing is written over.
+#[test]
+fn a_new_rule_is_a_good_one() {
+    let folder = Folder::new();
+    let fields: [&[&str]; 2] = [&[], &["--field", "source.ip", "--field", "event.action"]];
+    let mut ids = Vec::new();
+    for (index, fields) in fields.iter().enumerate() {
+        let rule = folder.path(&format!("first_look_{index}.toml"));
+        let done = call("new").arg(folder.path(&format!("first_look_{index}"))).args(fields).ok();
+        assert!(done.stderr.contains("first_look_"), "{}", done.stderr);
+        call("build").args(&["--check", "--warnings", "deny"]).arg(&rule).ok();
+        call("test").arg(&rule).ok();
+        let text = fs::read_to_string(&rule).unwrap();
+        assert!(text.contains(&format!("name = \"First look {index}\"")), "{text}");
+        ids.push(text.lines().find(|line| line.starts_with("rule_id")).unwrap().to_owned());
+        call("new").arg(&rule).fails(&["there already"]);
+        assert_eq!(fs::read_to_string(&rule).unwrap(), text);
+    }
+    assert_ne!(ids[0], ids[1]);
+    let wrong = folder.path("wrong");
+    call("new").arg(&wrong).args(&["--field", "a", "--field", "a"]).fails(&["not written"]);
+    assert!(!folder.path("wrong.toml").exists() && !folder.path("wrong.test.toml").exists());
+}
