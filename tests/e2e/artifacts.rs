@@ -3,7 +3,7 @@
 //! In: artifacts, made, damaged and changed. Out: verdicts on what is told of them.
 
 use crate::build::{FLAGSHIP, artifact, build};
-use crate::support::{Folder, call, repository, run, stack_lines};
+use crate::support::{Folder, call, read_json, repository, run, stack_lines};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,9 +46,8 @@ fn one(key_prefix: &str) -> String {
     )
 }
 
-fn meta(abi: u32, rules: &[String]) -> Vec<u8> {
-    let rules = rules.join(",");
-    let text = format!(r#"{{"format":1,"abi":{abi},"engine":"0.1.0","rules":[{rules}]}}"#);
+fn meta(abi: u32, rule: &str) -> Vec<u8> {
+    let text = format!(r#"{{"format":1,"abi":{abi},"engine":"0.1.0","rules":[{rule}]}}"#);
     custom("firstseen.rules", text.as_bytes())
 }
 
@@ -82,12 +81,12 @@ fn what_is_no_artifact_is_named_by_every_command() {
     refused(&write("rule.toml", b"[rule]"), &["firstseen build"]);
     refused(&write("component.wasm", b"\0asm\x0d\0\x01\0"), &["component", "core module"]);
     refused(&write("bare.wasm", &module(&[])), &["no rule", "firstseen.rules"]);
-    refused(&write("other-abi.wasm", &module(&[meta(2, &[rule.clone()])])), &["contract 2"]);
-    let bare = module(&[meta(1, &[rule.clone()])]);
+    refused(&write("other-abi.wasm", &module(&[meta(2, &rule)])), &["contract 2"]);
+    let bare = module(&[meta(1, &rule)]);
     refused(&write("no-exports.wasm", &bare), &["does not export `abi_version`", "rebuild"]);
-    let twice = module(&[meta(1, &[rule.clone()]), meta(1, &[rule])]);
+    let twice = module(&[meta(1, &rule), meta(1, &rule)]);
     refused(&write("twice.wasm", &twice), &["firstseen.rules", "twice"]);
-    let prefix = module(&[meta(1, &[one("*")])]);
+    let prefix = module(&[meta(1, &one("*"))]);
     refused(&write("prefix.wasm", &prefix), &["key prefix"]);
     refused(&write("cut.wasm", &whole[..whole.len() / 2]), &no_wasm);
     // Every section a second time.
@@ -113,7 +112,7 @@ fn a_wrong_signature_is_found_without_running_the_module() {
     let export = [vec![1, name.len() as u8], name.to_vec(), vec![0, 0]].concat();
     let exports = [vec![7], leb(export.len()), export].concat();
     let code = [vec![10], leb(4), vec![1, 2, 0, 0x0b]].concat();
-    let wasm = module(&[types, functions, exports, code, meta(1, &[one("r:0011:")])]);
+    let wasm = module(&[types, functions, exports, code, meta(1, &one("r:0011:"))]);
     let path = folder.write("signature.wasm", wasm);
     refused(&path, &["`abi_version` is () -> ()", "not () -> i32"]);
 }
@@ -127,7 +126,8 @@ fn metadata_that_lies_is_refused() {
     let path = folder.write("lies.wasm", more);
     call("inspect").arg(&path).fails(&["lies.wasm", "1 rule(s)", "the source of 2"]);
     call("rebuild").arg(&path).fails(&["lies.wasm", "1 rule(s)", "the source of 2"]);
-    let not_text = module(&[meta(1, &[one("r:0011:")]), custom("firstseen.source", b"\xff")]);
+    refused(&path, &["1 rule(s)", "the source of 2"]);
+    let not_text = module(&[meta(1, &one("r:0011:")), custom("firstseen.source", b"\xff")]);
     let path = folder.write("bytes.wasm", not_text);
     call("rebuild").arg(&path).fails(&["bytes.wasm", "not UTF-8"]);
 }
@@ -246,4 +246,27 @@ fn a_rebuild_keeps_the_state_or_says_why_not() {
     call("rebuild").arg(&changed).fails(&words);
     let done = call("rebuild").arg("--accept-new-state").arg(&changed).ok();
     assert!(done.stderr.contains("1 of 1 rules begin with no memory"), "{}", done.stderr);
+}
+
+/// Artifacts of earlier versions, kept in tests/fixtures/artifacts: they run as they did.
+#[test]
+fn an_old_artifact_gives_the_alerts_that_it_gave() {
+    let mut count = 0;
+    for entry in fs::read_dir(repository("tests/fixtures/artifacts")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "wasm") {
+            continue;
+        }
+        let done = run().arg("--rule").arg(&path).arg(repository("samples/cloudtrail")).ok();
+        let expected = read_json("samples/expected.json");
+        let ids = expected["alerts"].as_array().unwrap().iter().map(|alert| &alert["event_id"]);
+        assert_eq!(done.alert_ids(), ids.map(|id| id.as_str().unwrap()).collect::<Vec<_>>());
+        // With the engine of today it keeps its state.
+        let folder = Folder::new();
+        let new = folder.path("new.wasm");
+        let rebuilt = call("rebuild").arg(&path).arg("-o").arg(&new).ok();
+        assert!(rebuilt.stderr.contains("the state stays valid"), "{}", rebuilt.stderr);
+        count += 1;
+    }
+    assert!(count > 0);
 }

@@ -56,7 +56,11 @@ pub fn load_all(runtime: &Runtime, paths: &[PathBuf]) -> anyhow::Result<Vec<Arti
 }
 
 fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Artifact> {
-    Artifact::new(runtime, shown(path), &read_file(path)?)
+    let wasm = read_file(path)?;
+    let artifact = Artifact::new(runtime, shown(path), &wasm)?;
+    // Metadata that names other rules than the file holds was not written by a build.
+    artifact.meta.sources(&wasm).with_context(|| format!("rule {}", artifact.name))?;
+    Ok(artifact)
 }
 
 impl Artifact {
