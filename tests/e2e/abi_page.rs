@@ -150,13 +150,16 @@ fn quoted_after<'t>(text: &'t str, before: &str) -> Vec<&'t str> {
     parts.filter_map(|part| part.strip_prefix('"')?.split('"').next()).collect()
 }
 
+/// Whether a word has the form of a code; a sentence has not.
+fn is_code(code: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    code.starts_with(|c: char| c.is_ascii_lowercase()) && code.bytes().all(plain)
+}
+
 /// The codes of strings that begin with `code: `.
 fn leading_codes(text: &str) -> impl Iterator<Item = &str> {
     let strings = text.split('"').skip(1).filter_map(|string| string.split_once(": "));
-    let is_code = |code: &str| {
-        !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-    };
-    strings.map(|(code, _)| code).filter(move |code| is_code(code))
+    strings.map(|(code, _)| code).filter(|code| is_code(code))
 }
 
 #[test]
@@ -173,7 +176,8 @@ fn every_code_stands_there() {
             let text = text.split("#[cfg(test)]").next().unwrap();
             for before in ["EventError::new(", "Self::new(", "fault(", "refusal_json(", "\"code\":"]
             {
-                codes.extend(quoted_after(text, before).iter().map(|code| (*code).to_owned()));
+                let found = quoted_after(text, before).into_iter().filter(|code| is_code(code));
+                codes.extend(found.map(str::to_owned));
             }
             // Made from a code and a sentence in one string.
             if ["engine.rs", "decide.rs", "evaluate.rs"].contains(&&*name) {
