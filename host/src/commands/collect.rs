@@ -58,6 +58,7 @@ pub struct Collector {
     /// Exceptions that may change while events come.
     pub exceptions: Option<Exceptions>,
     sieve: Sieve,
+    clock: fn() -> i64,
     now_ms: i64,
     on_error: OnError,
     dead: Option<DeadLetter>,
@@ -71,13 +72,14 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// A collector for these artifacts' guests; `now_ms` is the clock, or 0.
+    /// A collector for these artifacts' guests; the clock says 0 where there is none. Files are all
+    /// judged by its first answer, a stream by the time when an event comes.
     #[must_use]
     pub fn new(
         artifacts: &[Artifact],
         guests: Vec<Guest>,
         order: Order,
-        now_ms: i64,
+        clock: fn() -> i64,
         on_error: OnError,
         dead: Option<DeadLetter>,
     ) -> Self {
@@ -89,7 +91,8 @@ impl Collector {
             fault: None,
             exceptions: None,
             sieve: Sieve::new(artifacts),
-            now_ms,
+            clock,
+            now_ms: clock(),
             on_error,
             dead,
             file: Arc::from("-"),
@@ -154,6 +157,9 @@ impl Collector {
     fn cross(&mut self) -> ControlFlow<()> {
         if self.crossing.is_empty() {
             return self.flow();
+        }
+        if matches!(self.order, Order::Held(_)) {
+            self.now_ms = (self.clock)();
         }
         let mut crossing = std::mem::take(&mut self.crossing);
         let mut guests = std::mem::take(&mut self.guests);
@@ -398,6 +404,40 @@ impl Take for Collector {
             }
             ItemKind::Excepted => self.tally.except(item.text),
             ItemKind::Bad | ItemKind::NoEvents | ItemKind::Future | ItemKind::TooManyTerms => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::{FLAGSHIP, Runtime};
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    const EVENT: &str = r#"{"@timestamp":"2025-03-03T12:00:00Z","event.dataset":"aws.cloudtrail",
+        "event.provider":"cloudformation.amazonaws.com","event.action":"CreateStack",
+        "event.outcome":"success","cloud.account.id":"1","user.name":"alice"}"#;
+    /// When the event happened, in milliseconds since 1970.
+    const THEN: i64 = 1_741_003_200_000;
+    static CLOCK: AtomicI64 = AtomicI64::new(0);
+
+    #[test]
+    fn a_stream_that_runs_for_hours_takes_no_event_for_one_of_the_future() {
+        let runtime = Runtime::new().unwrap();
+        let artifact = Artifact::new(&runtime, "flagship".to_owned(), FLAGSHIP).unwrap();
+        let guest = Guest::new(&runtime, &artifact, "default", None).unwrap();
+        let clock = || CLOCK.load(Ordering::Relaxed);
+        CLOCK.store(THEN - 7_200_000, Ordering::Relaxed);
+        let order = Order::Held(Hold::new(0, 1 << 20));
+        let mut collector =
+            Collector::new(&[artifact], vec![guest], order, clock, OnError::Skip, None);
+        let place = Place { offset: 0, line: 1, record: None };
+        let event = EVENT.replace('\n', "");
+        for (future, matched) in [(1, 1), (1, 2)] {
+            assert!(Sink::event(&mut collector, place, event.as_bytes()).is_continue());
+            assert!(collector.end().is_continue());
+            assert_eq!((collector.tally.future, collector.tally.matched), (future, matched));
+            CLOCK.store(THEN, Ordering::Relaxed);
         }
     }
 }

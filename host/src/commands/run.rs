@@ -161,7 +161,7 @@ pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Endin
     };
     let order = Order::Sorted(Sorter::new(DEFAULT_BUDGET));
     let mut collector =
-        Collector::new(&setup.artifacts, setup.guests, order, now_ms(), args.on_error, dead);
+        Collector::new(&setup.artifacts, setup.guests, order, now_ms, args.on_error, dead);
     let mut decider = Decider::new(setup.store, setup.output, args.repeats == Repeats::Emit);
     let result = read_all(args, &setup.found, setup.exceptions, &mut collector, &mut decider);
     let flow = match result {
