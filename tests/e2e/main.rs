@@ -11,6 +11,7 @@ mod cli;
 mod exceptions;
 mod explain;
 mod fixtures;
+mod many;
 mod pages;
 mod readme;
 mod rules;

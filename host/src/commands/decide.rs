@@ -117,6 +117,7 @@ impl Decider {
             Err(OutputError::Closed) => return Ok(Flow::Closed),
             Err(e) => return Err(anyhow!(e)),
         }
+        self.store.advance(self.newest_ms);
         self.store.commit().context("the state was not written")?;
         self.uncommitted = 0;
         Ok(Flow::Open)
@@ -129,6 +130,12 @@ impl Decider {
         if std::mem::replace(&mut self.failed, true) {
             return Ok(Flow::Open);
         }
+        // The artifacts' records are decided one artifact after the other. So nothing expires before
+        // all are: the last record of one may be much later than the first of the next.
+        let oldest = records.iter().map(|record| record.time_ms).min().unwrap_or(i64::MIN);
+        self.store.advance(self.newest_ms.max(oldest));
+        let newest = records.iter().map(|record| record.time_ms).max().unwrap_or(i64::MIN);
+        self.newest_ms = self.newest_ms.max(newest);
         let mut told = Vec::new();
         let mut of_artifact: Vec<Vec<usize>> = vec![Vec::new(); guests.len()];
         for (at, record) in records.iter().enumerate() {
@@ -183,8 +190,6 @@ impl Decider {
         let mut terms = 0u64;
         for at in part {
             let Some(record) = records.get(*at) else { continue };
-            self.newest_ms = self.newest_ms.max(record.time_ms);
-            self.store.advance(self.newest_ms);
             let item = match Item::read(&mut Cursor::new(&record.item)) {
                 Ok(item) => item,
                 Err(fault) => return Ok(Err(CallError::Contract(fault.to_string()))),

@@ -1,0 +1,120 @@
+//! Several artifacts in one run: each gives what it gives alone.
+//!
+//! In: rules that match different events. Out: verdicts on the alerts and counts of a run with all
+//! of them.
+
+use crate::build::{artifact, rule};
+use crate::support::{Folder, call, run};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// An ECS document of this action.
+fn event(day: u32, action: &str) -> String {
+    let time = format!("2025-{:02}-{:02}T08:00:00Z", 1 + day / 28, 1 + day % 28);
+    json!({ "@timestamp": time, "event": { "id": format!("{action}-{day}"), "action": action },
+            "user": { "name": "alice" } })
+    .to_string()
+}
+
+fn lines(events: &[String]) -> String {
+    events.iter().map(|event| format!("{event}\n")).collect()
+}
+
+/// The alerts of a run with these artifacts, as they were written, and its counts.
+fn alerts(rules: &[&Path], state: &Path, input: &Path) -> (Vec<String>, Value) {
+    let mut call = run().arg("--format").arg("ndjson").arg("--state").arg(state).arg(input);
+    for rule in rules {
+        call = call.arg("--rule").arg(rule);
+    }
+    let done = call.ok();
+    (done.stdout.lines().map(str::to_owned).collect(), done.summary.clone())
+}
+
+#[test]
+fn one_artifacts_later_events_let_nothing_of_anothers_expire() {
+    let folder = Folder::new();
+    let ahead = artifact(&folder, "ahead", "event.action: Ahead", &["user.name"]);
+    let behind = artifact(&folder, "behind", "event.action: Behind", &["user.name"]);
+    let before = folder.write("before.ndjson", lines(&[event(0, "Behind")]));
+    // 20 days later is over the window of 7 and below the three weeks that a sighting is named.
+    let after = [event(20, "Behind"), event(90, "Ahead")];
+    let after = folder.write("after.ndjson", lines(&after));
+    let ways: [&[&Path]; 2] = [&[&behind], &[&ahead, &behind]];
+    let mut named = Vec::new();
+    for (number, rules) in ways.into_iter().enumerate() {
+        let state = folder.path(&format!("state-{number}"));
+        alerts(rules, &state, &before);
+        let (all, _) = alerts(rules, &state, &after);
+        named.extend(all.into_iter().find(|alert| alert.contains("Behind-20")));
+    }
+    assert_eq!(named.len(), 2, "{named:?}");
+    assert_eq!(named[0], named[1]);
+    let alert: Value = serde_json::from_str(&named[0]).unwrap();
+    assert_eq!(alert["firstseen"]["previous_sighting"], "2025-01-01T08:00:00.000Z");
+}
+
+#[test]
+fn an_event_counts_once_whatever_the_number_of_artifacts() {
+    let folder = Folder::new();
+    let one = artifact(&folder, "one", "event.action: First", &["user.name"]);
+    let two = artifact(&folder, "two", "event.action: Second", &["user.name"]);
+    let any = artifact(&folder, "any", "user.name: *", &["event.action"]);
+    let broken = event(3, "Second").replace("alice", "alice\u{1}");
+    let text = lines(&[
+        event(1, "First"),
+        event(2, "Second"),
+        event(2, "Third"),
+        broken,
+        r#"{"Second":1}"#.to_owned(),
+        "no event at all".to_owned(),
+    ]);
+    let input = folder.write("input.ndjson", text);
+    let memory = PathBuf::from("memory:");
+    // Only the second artifact sees the broken event; only the third sees every event.
+    for (rules, matched) in [
+        (&[one.as_path(), &two][..], 2),
+        (&[&two, &one], 2),
+        (&[&one, &two, &any], 5),
+        (&[&any, &two, &one], 5),
+    ] {
+        let (_, summary) = alerts(rules, &memory, &input);
+        assert_eq!(summary["matched"], matched, "{summary}");
+        assert_eq!(summary["bad"], 2, "{summary}");
+        assert_eq!(summary["events"], 4, "{summary}");
+    }
+}
+
+#[test]
+fn a_pack_gives_what_its_rules_give_one_by_one() {
+    let folder = Folder::new();
+    let mut sources = Vec::new();
+    let mut singles = Vec::new();
+    for number in 0..6 {
+        let id = format!("rule-{number}");
+        let query = format!("event.action: (Call{number} or Call{}) and user.name: *", number + 1);
+        let fields = if number % 2 == 0 { &["user.name"][..] } else { &["event.action"] };
+        sources.push(folder.write(&format!("{id}.toml"), rule(&id, &query, fields)));
+        singles.push(artifact(&folder, &id, &query, fields));
+    }
+    let pack = folder.path("pack.wasm");
+    let build = call("build").arg("--pack").arg("-o").arg(&pack);
+    sources.iter().fold(build, |call, source| call.arg(source)).ok();
+    let events: Vec<_> = (0..50).map(|n| event(n, &format!("Call{n}"))).collect();
+    let input = folder.write("input.ndjson", lines(&events));
+    let memory = PathBuf::from("memory:");
+    let (together, counts) = alerts(&[&pack], &memory, &input);
+    let all: Vec<&Path> = singles.iter().map(PathBuf::as_path).collect();
+    let (side_by_side, other) = alerts(&all, &memory, &input);
+    assert_eq!(together, side_by_side);
+    let mut alone: Vec<String> =
+        singles.iter().flat_map(|single| alerts(&[single], &memory, &input).0).collect();
+    let mut sorted = together.clone();
+    alone.sort();
+    sorted.sort();
+    assert_eq!(sorted, alone);
+    // By user.name each rule alerts once, by event.action twice.
+    assert_eq!(together.len(), 3 + 2 * 3);
+    for name in ["events", "matched", "alerts", "seen", "bad"] {
+        assert_eq!(counts[name], other[name], "{name}");
+    }
+}
