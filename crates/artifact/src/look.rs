@@ -44,9 +44,9 @@ const MAX_STANDARD: usize = 64 << 10;
 /// Looks into a module.
 ///
 /// # Errors
-/// [`MetaError::NotWasm`] or [`MetaError::Component`].
+/// [`MetaError`]: no module, one that ends too early, or a component.
 pub fn look(wasm: &[u8]) -> Result<Look, MetaError> {
-    let not_wasm = |e: wasmparser::BinaryReaderError| MetaError::NotWasm(e.to_string());
+    let not_wasm = |e: wasmparser::BinaryReaderError| MetaError::of(&e);
     if Parser::is_component(wasm) {
         return Err(MetaError::Component);
     }
@@ -120,10 +120,10 @@ pub fn look(wasm: &[u8]) -> Result<Look, MetaError> {
 /// run. What a host loads is checked by its engine.
 ///
 /// # Errors
-/// [`MetaError::NotWasm`].
+/// [`MetaError`]: no module, or one that ends too early.
 pub fn validate(wasm: &[u8]) -> Result<(), MetaError> {
     let checked = Validator::new().validate_all(wasm);
-    checked.map(|_| ()).map_err(|e| MetaError::NotWasm(e.to_string()))
+    checked.map(|_| ()).map_err(|e| MetaError::of(&e))
 }
 
 const fn kind(of: &TypeRef) -> &'static str {

@@ -110,6 +110,9 @@ pub enum MetaError {
     /// Not a WebAssembly module.
     #[error("not a WebAssembly module: {0}")]
     NotWasm(String),
+    /// A module whose end is missing.
+    #[error("a WebAssembly module that ends too early, at byte {0}: copy it or build it again")]
+    CutShort(u64),
     /// A component: another kind of file.
     #[error("a WebAssembly component; a rule is a core module")]
     Component,
@@ -137,6 +140,16 @@ pub enum MetaError {
     Source(usize),
 }
 
+impl MetaError {
+    /// What the reader's fault means for a file.
+    pub(crate) fn of(error: &wasmparser::BinaryReaderError) -> Self {
+        if error.message().starts_with("unexpected end") {
+            return Self::CutShort(error.offset() as u64);
+        }
+        Self::NotWasm(error.to_string())
+    }
+}
+
 impl Meta {
     /// Reads the metadata of an artifact.
     ///
@@ -145,7 +158,7 @@ impl Meta {
     pub fn read(wasm: &[u8]) -> Result<Self, MetaError> {
         let mut found: Option<Self> = None;
         for payload in Parser::new(0).parse_all(wasm) {
-            match payload.map_err(|e| MetaError::NotWasm(e.to_string()))? {
+            match payload.map_err(|e| MetaError::of(&e))? {
                 Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
                     return Err(MetaError::Component);
                 }
@@ -201,8 +214,7 @@ impl Meta {
     pub fn sources(&self, wasm: &[u8]) -> Result<Vec<String>, MetaError> {
         let mut out = Vec::new();
         for payload in Parser::new(0).parse_all(wasm) {
-            if let Payload::CustomSection(section) =
-                payload.map_err(|e| MetaError::NotWasm(e.to_string()))?
+            if let Payload::CustomSection(section) = payload.map_err(|e| MetaError::of(&e))?
                 && section.name() == SOURCE_SECTION
             {
                 let text = std::str::from_utf8(section.data());
