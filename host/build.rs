@@ -1,7 +1,9 @@
-//! Builds the guest for WebAssembly and the flagship rule with it; the binary embeds both.
+//! Builds the engines for WebAssembly, one for each kind of host, and the flagship rule with the
+//! first of them; the binary embeds them all.
 //!
-//! In: the workspace. Out, in OUT_DIR: `engine.wasm` and `flagship.wasm`. It installs nothing but
-//! the toolchain's own WebAssembly target, and only when that is missing.
+//! In: the workspace. Out, in OUT_DIR: `core.wasm`, an engine for each pipeline by its name, and
+//! `flagship.wasm`. It installs nothing but the toolchain's own WebAssembly targets, and only those
+//! that are missing.
 
 use std::env;
 use std::error::Error;
@@ -13,7 +15,35 @@ use std::process::Command;
 #[allow(dead_code, unreachable_pub)]
 mod compile;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// Engines that are built in one go: they share their dependencies, as they were compiled.
+struct Group {
+    target: &'static str,
+    features: &'static str,
+    /// Package, and the name that the engine goes by.
+    engines: &'static [(&'static str, &'static str)],
+}
+
+const GROUPS: [Group; 2] = [
+    Group {
+        target: "wasm32-unknown-unknown",
+        features: "+simd128",
+        engines: &[
+            ("firstseen-plugin", "core"),
+            ("firstseen-connect", "connect"),
+            ("firstseen-extism", "extism"),
+        ],
+    },
+    // Without SIMD: not all that run these have it.
+    Group {
+        target: "wasm32-wasip1",
+        features: "",
+        engines: &[
+            ("firstseen-fluent-bit", "fluent-bit"),
+            ("firstseen-redpanda", "redpanda"),
+            ("firstseen-wasi", "wasi"),
+        ],
+    },
+];
 const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,22 +55,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         "Cargo.lock",
         "rust-toolchain.toml",
         "plugin",
-        "crates/abi",
-        "crates/event",
-        "crates/kql",
-        "crates/rule",
-        "crates/artifact",
+        "crates",
         "host/build.rs",
         "host/src/compile.rs",
     ] {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
-    ensure_target()?;
-    let engine = build_guest(root, &out)?;
-    fs::write(out.join("engine.wasm"), &engine)?;
+    for group in &GROUPS {
+        ensure_target(group.target)?;
+        build_group(root, &out, group)?;
+    }
+    let engine = fs::read(out.join("core.wasm"))?;
     let text = fs::read_to_string(root.join(FLAGSHIP))?;
     let source = compile::Source { name: FLAGSHIP, text: &text };
     let options = firstseen_rule::source::ReadOptions::default();
+    let engine = compile::Engine::core(&engine);
     let flagship = compile::compile(&engine, &[source], &options)
         .map_err(|error| format!("\n{}", error.plain(&[source])))?;
     fs::write(out.join("flagship.wasm"), flagship.wasm)?;
@@ -48,34 +77,37 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// rustup adds the targets of rust-toolchain.toml by itself, except under RUSTUP_AUTO_INSTALL=0.
-fn ensure_target() -> Result<(), Box<dyn Error>> {
+fn ensure_target(target: &str) -> Result<(), Box<dyn Error>> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let asked =
-        Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output()?;
+        Command::new(rustc).args(["--print", "target-libdir", "--target", target]).output()?;
     let libdir = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
     if asked.status.success() && Path::new(&libdir).is_dir() {
         return Ok(());
     }
-    println!("cargo::warning=the Rust target {TARGET} is missing: asking rustup for it");
+    println!("cargo::warning=the Rust target {target} is missing: asking rustup for it");
     let mut rustup = Command::new("rustup");
-    rustup.args(["target", "add", TARGET]);
+    rustup.args(["target", "add", target]);
     if let Some(toolchain) = env::var_os("RUSTUP_TOOLCHAIN") {
         rustup.arg("--toolchain").arg(toolchain);
     }
     match rustup.status() {
         Ok(status) if status.success() => Ok(()),
         _ => Err(format!(
-            "the Rust target {TARGET} is missing and could not be installed; type: rustup target add {TARGET}"
+            "the Rust target {target} is missing and could not be installed; type: rustup target add {target}"
         )
         .into()),
     }
 }
 
-fn build_guest(root: &Path, out: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+fn build_group(root: &Path, out: &Path, group: &Group) -> Result<(), Box<dyn Error>> {
     let cargo = env::var_os("CARGO").ok_or("CARGO")?;
     // Its own folder: sharing the outer one waits for a lock that the outer cargo holds.
     let target_dir = out.join("guest");
-    let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
+    let mut flags = Vec::new();
+    if !group.features.is_empty() {
+        flags.push(format!("-Ctarget-feature={}", group.features));
+    }
     // No path of this machine in the module: the same source gives the same bytes elsewhere.
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -85,10 +117,11 @@ fn build_guest(root: &Path, out: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
             flags.push(format!("--remap-path-prefix={}=/{to}", from.display()));
         }
     }
-    let status = Command::new(cargo)
-        .current_dir(root)
-        .args(["build", "--locked", "--profile", "guest", "--package", "firstseen-plugin"])
-        .args(["--target", TARGET, "--target-dir"])
+    let mut build = Command::new(cargo);
+    build.current_dir(root).args(["build", "--locked", "--profile", "guest"]);
+    build.args(group.engines.iter().flat_map(|(package, _)| ["--package", package]));
+    let status = build
+        .args(["--target", group.target, "--target-dir"])
         .arg(&target_dir)
         // The outer build's flags and wrappers are not the guest's.
         .env_remove("RUSTFLAGS")
@@ -98,7 +131,12 @@ fn build_guest(root: &Path, out: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .status()?;
     if !status.success() {
-        return Err("the guest did not build (its errors stand above)".into());
+        return Err("an engine did not build (its errors stand above)".into());
     }
-    Ok(fs::read(target_dir.join(TARGET).join("guest").join("firstseen_plugin.wasm"))?)
+    let built = target_dir.join(group.target).join("guest");
+    for (package, name) in group.engines {
+        let file = built.join(package.replace('-', "_")).with_extension("wasm");
+        fs::copy(file, out.join(name).with_extension("wasm"))?;
+    }
+    Ok(())
 }

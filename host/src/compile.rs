@@ -17,6 +17,27 @@ pub struct Source<'a> {
     pub text: &'a str,
 }
 
+/// An engine, and what is to be done with it for the host that it is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Engine<'a> {
+    /// The module.
+    pub wasm: &'a [u8],
+    /// The pipeline that it is for; empty for the contract of docs/abi.md.
+    pub target: &'a str,
+    /// Imports that come from another module than the engine says.
+    pub renamed: Option<(&'a str, &'a str)>,
+    /// What was chosen for the pipeline, as the engine reads it.
+    pub options: &'a [u8],
+}
+
+impl<'a> Engine<'a> {
+    /// The engine of the contract.
+    #[must_use]
+    pub const fn core(wasm: &'a [u8]) -> Self {
+        Self { wasm, target: "", renamed: None, options: &[] }
+    }
+}
+
 /// Where the rules come from, as registries show it; nothing of it is guessed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -69,7 +90,7 @@ impl CompileError {
 /// # Errors
 /// All faults of all sources, or a sentence that names the rule and what is wrong with it.
 pub fn compile(
-    engine: &[u8],
+    engine: &Engine<'_>,
     sources: &[Source<'_>],
     options: &ReadOptions,
 ) -> Result<Compiled, CompileError> {
@@ -98,7 +119,7 @@ pub fn compile(
 /// # Errors
 /// A sentence that names the rule and what is wrong with it.
 pub fn artifact(
-    engine: &[u8],
+    engine: &Engine<'_>,
     rules: Vec<(Source<'_>, Rule)>,
     origin: &Origin,
 ) -> Result<Vec<u8>, String> {
@@ -117,10 +138,13 @@ pub fn artifact(
     let texts: Vec<&str> = texts;
     let plan = Plan { rules: plans }.encode().map_err(|e| e.to_string())?;
     firstseen_artifact::compose(&Parts {
-        engine,
+        engine: engine.wasm,
         engine_version: env!("CARGO_PKG_VERSION"),
         abi: firstseen_abi::ABI_VERSION.unsigned_abs(),
         plan: &plan,
+        options: engine.options,
+        target: engine.target,
+        renamed: engine.renamed,
         rules: &metas,
         sources: &texts,
         standard: &standard,

@@ -23,4 +23,5 @@ pub mod progress;
 pub mod say;
 pub mod state;
 pub mod summary;
+pub mod target;
 mod work;

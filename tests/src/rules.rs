@@ -55,7 +55,7 @@ fn modules() -> &'static Modules {
     MODULES.get_or_init(|| {
         let runtime = Runtime::new().expect("wasmtime runs");
         let sources: Vec<_> = PACK.iter().map(|(name, text)| Source { name, text }).collect();
-        let compiled = compile(ENGINE, &sources, &ReadOptions::default());
+        let compiled = compile(&ENGINE, &sources, &ReadOptions::default());
         let pack = compiled.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources))).wasm;
         let load = |name: &str, wasm: &[u8]| {
             Artifact::new(&runtime, name.to_owned(), wasm).expect("the artifact loads")

@@ -83,7 +83,7 @@ fn each_construct_matches_what_it_means_and_nothing_beside_it() {
     let mut pack = Engine::new(Plan { rules: plans.clone() }, Settings::default());
     let sources: Vec<_> =
         constructs.iter().map(|c| Source { name: &c.name, text: &c.toml }).collect();
-    let wasm = compile(ENGINE, &sources, &ReadOptions::default());
+    let wasm = compile(&ENGINE, &sources, &ReadOptions::default());
     let wasm = wasm.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources))).wasm;
     let runtime = Runtime::new().expect("wasmtime runs");
     let module = Artifact::new(&runtime, "constructs".to_owned(), &wasm).expect("it loads");

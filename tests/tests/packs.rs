@@ -50,7 +50,7 @@ fn artifacts(folder: &Path) -> Vec<Vec<PathBuf>> {
             let (part, others) = rest.split_at(rest.len().min(*count));
             rest = others;
             let sources: Vec<_> = part.iter().map(|(name, text)| Source { name, text }).collect();
-            let compiled = compile(ENGINE, &sources, &ReadOptions::default());
+            let compiled = compile(&ENGINE, &sources, &ReadOptions::default());
             let compiled = compiled.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources)));
             let path = folder.join(format!("{number}-{}.wasm", paths.len()));
             std::fs::write(&path, compiled.wasm).expect("the folder takes it");

@@ -1,18 +1,18 @@
 //! Lays a plan into the engine module.
 //!
-//! In: the engine module, the plan's bytes, metadata. Out: a module that has the plan in its memory
-//! from the start: pages are added behind the engine's own, one data segment holds the plan, one
-//! writes its place into the engine's slot. Nothing runs, so nothing that the engine allocates
+//! In: an engine module, the plan's bytes, options, metadata. Out: a module that has the plan in its
+//! memory from the start: pages are added behind the engine's own, one data segment holds the plan,
+//! one writes its place into the engine's slot; two more where there are options. Nothing runs, so nothing that the engine allocates
 //! while starting is frozen in, and the result depends on the input alone.
 
 use crate::meta::{FORMAT, Meta, RuleMeta};
 use crate::standard::Standard;
-use crate::{META_SECTION, PLAN_SLOT, SOURCE_SECTION};
+use crate::{META_SECTION, OPTIONS_SLOT, PLAN_SLOT, SOURCE_SECTION};
 use std::borrow::Cow;
 use thiserror::Error;
 use wasm_encoder::{
-    ConstExpr, CustomSection, DataCountSection, DataSection, MemorySection, MemoryType, Module,
-    RawSection,
+    ConstExpr, CustomSection, DataCountSection, DataSection, EntityType, ImportSection,
+    MemorySection, MemoryType, Module, RawSection,
 };
 use wasmparser::{BinaryReaderError, DataKind, ExternalKind, Operator, Parser, Payload};
 
@@ -31,6 +31,12 @@ pub struct Parts<'a> {
     pub abi: u32,
     /// The encoded plan.
     pub plan: &'a [u8],
+    /// What was chosen for a pipeline, as its engine reads it; nothing where it has no choice.
+    pub options: &'a [u8],
+    /// The pipeline that the engine is for; empty for the contract of docs/abi.md.
+    pub target: &'a str,
+    /// Functions that the engine imports from a module of the first name come from the second.
+    pub renamed: Option<(&'a str, &'a str)>,
     /// What the metadata says of each rule.
     pub rules: &'a [RuleMeta],
     /// The source of each rule.
@@ -62,8 +68,10 @@ impl From<BinaryReaderError> for ComposeError {
 /// What the engine says of where things are.
 #[derive(Default)]
 struct Survey {
-    /// Index of the exported global that holds the slot's address.
+    /// Index of the exported global that holds the address of the plan's slot.
     slot_global: Option<u32>,
+    /// The same for the options.
+    options_global: Option<u32>,
     globals: Vec<Option<u32>>,
     memory: Option<wasmparser::MemoryType>,
     segments: u32,
@@ -76,18 +84,17 @@ struct Survey {
 /// [`ComposeError`] when the engine has no slot, no memory of its own, or the plan is too large.
 pub fn compose(parts: &Parts<'_>) -> Result<Vec<u8>, ComposeError> {
     let engine_fault = |what: &str| ComposeError::Engine(what.to_owned());
-    if parts.plan.len() > MAX_PLAN {
-        let reason = format!("the plan has {} bytes, over {MAX_PLAN}", parts.plan.len());
+    let length = parts.plan.len().saturating_add(parts.options.len());
+    if length > MAX_PLAN {
+        let reason = format!("the plan has {length} bytes, over {MAX_PLAN}");
         return Err(ComposeError::TooLarge(reason));
     }
     let survey = survey(parts.engine)?;
     let memory = survey.memory.ok_or(engine_fault("it has no memory"))?;
     let slot = survey
-        .slot_global
-        .and_then(|index| survey.globals.get(index as usize).copied().flatten())
+        .slot(survey.slot_global)
         .ok_or(engine_fault("it does not export the plan's slot"))?;
-    let length = parts.plan.len() as u64;
-    let pages = memory.initial.saturating_add(length.div_ceil(PAGE));
+    let pages = memory.initial.saturating_add((length as u64).div_ceil(PAGE));
     let address = memory.initial.saturating_mul(PAGE);
     if memory.memory64
         || memory.shared
@@ -103,8 +110,30 @@ pub fn compose(parts: &Parts<'_>) -> Result<Vec<u8>, ComposeError> {
         shared: false,
         page_size_log2: memory.page_size_log2,
     };
-    let place = (address as u32, parts.plan.len() as u32);
-    rewrite(parts, &survey, grown, slot, place)
+    // Both fit a u32, as all of the memory does.
+    let mut laid = vec![Laid { bytes: parts.plan, at: address as u32, slot }];
+    if !parts.options.is_empty() {
+        let slot = survey
+            .slot(survey.options_global)
+            .ok_or(engine_fault("it takes no options: its pipeline has none"))?;
+        let at = address.saturating_add(parts.plan.len() as u64) as u32;
+        laid.push(Laid { bytes: parts.options, at, slot });
+    }
+    rewrite(parts, &survey, grown, &laid)
+}
+
+/// Bytes, where they lie, and where that is written.
+struct Laid<'a> {
+    bytes: &'a [u8],
+    at: u32,
+    slot: u32,
+}
+
+impl Survey {
+    /// The address in an exported global.
+    fn slot(&self, global: Option<u32>) -> Option<u32> {
+        global.and_then(|index| self.globals.get(index as usize).copied().flatten())
+    }
 }
 
 fn survey(engine: &[u8]) -> Result<Survey, ComposeError> {
@@ -137,8 +166,12 @@ fn survey(engine: &[u8]) -> Result<Survey, ComposeError> {
             Payload::ExportSection(exports) => {
                 for export in exports {
                     let export = export?;
-                    if export.name == PLAN_SLOT && export.kind == ExternalKind::Global {
-                        out.slot_global = Some(export.index);
+                    if export.kind == ExternalKind::Global {
+                        match export.name {
+                            PLAN_SLOT => out.slot_global = Some(export.index),
+                            OPTIONS_SLOT => out.options_global = Some(export.index),
+                            _ => {}
+                        }
                     }
                 }
             }
@@ -156,8 +189,7 @@ fn rewrite(
     parts: &Parts<'_>,
     survey: &Survey,
     memory: MemoryType,
-    slot: u32,
-    (address, length): (u32, u32),
+    laid: &[Laid<'_>],
 ) -> Result<Vec<u8>, ComposeError> {
     let mut module = Module::new();
     let mut data_written = false;
@@ -169,25 +201,29 @@ fn rewrite(
                 section.memory(memory);
                 module.section(&section);
             }
+            Payload::ImportSection(imports) => match parts.renamed {
+                Some(renamed) => {
+                    module.section(&rename(imports.clone(), renamed)?);
+                }
+                None => copy(&mut module, &payload, parts.engine),
+            },
             Payload::DataCountSection { count, .. } => {
-                module.section(&DataCountSection { count: count.saturating_add(2) });
+                let more = laid.len().saturating_mul(2) as u32;
+                module.section(&DataCountSection { count: count.saturating_add(more) });
             }
             Payload::DataSection(data) => {
                 let mut section = DataSection::new();
                 for segment in data.clone() {
                     copy_segment(&mut section, &segment?)?;
                 }
-                lay_in(&mut section, parts.plan, slot, (address, length));
+                for one in laid {
+                    lay_in(&mut section, one);
+                }
                 module.section(&section);
                 data_written = true;
             }
             // The slot was for us alone; its export stays, so that an artifact can be rebuilt.
-            other => {
-                if let Some((id, range)) = other.as_section() {
-                    let data = parts.engine.get(range).unwrap_or_default();
-                    module.section(&RawSection { id, data });
-                }
-            }
+            other => copy(&mut module, other, parts.engine),
         }
     }
     if !data_written || survey.segments == 0 {
@@ -197,6 +233,8 @@ fn rewrite(
         format: FORMAT,
         abi: parts.abi,
         engine: parts.engine_version.to_owned(),
+        target: parts.target.to_owned(),
+        options: String::from_utf8_lossy(parts.options).into_owned(),
         rules: parts.rules.to_vec(),
     };
     let meta = serde_json::to_vec(&meta).map_err(|e| ComposeError::TooLarge(e.to_string()))?;
@@ -208,6 +246,31 @@ fn rewrite(
         custom(SOURCE_SECTION, source.as_bytes());
     }
     parts.standard.add_to(&module.finish())
+}
+
+/// A section as it is.
+fn copy(module: &mut Module, payload: &Payload<'_>, engine: &[u8]) {
+    if let Some((id, range)) = payload.as_section() {
+        let data = engine.get(range).unwrap_or_default();
+        module.section(&RawSection { id, data });
+    }
+}
+
+/// The imports, those of one module from another.
+fn rename(
+    imports: wasmparser::ImportSectionReader<'_>,
+    (from, to): (&str, &str),
+) -> Result<ImportSection, ComposeError> {
+    let mut section = ImportSection::new();
+    for import in imports.into_imports() {
+        let import = import?;
+        let wasmparser::TypeRef::Func(index) = import.ty else {
+            return Err(ComposeError::Engine("it imports more than functions".to_owned()));
+        };
+        let module = if import.module == from { to } else { import.module };
+        section.import(module, import.name, EntityType::Function(index));
+    }
+    Ok(section)
 }
 
 fn copy_segment(
@@ -230,11 +293,11 @@ fn copy_segment(
     Ok(())
 }
 
-fn lay_in(section: &mut DataSection, plan: &[u8], slot: u32, (address, length): (u32, u32)) {
-    section.active(0, &ConstExpr::i32_const(address as i32), plan.iter().copied());
-    let mut place = address.to_le_bytes().to_vec();
-    place.extend_from_slice(&length.to_le_bytes());
-    section.active(0, &ConstExpr::i32_const(slot as i32), place);
+fn lay_in(section: &mut DataSection, laid: &Laid<'_>) {
+    section.active(0, &ConstExpr::i32_const(laid.at as i32), laid.bytes.iter().copied());
+    let mut place = laid.at.to_le_bytes().to_vec();
+    place.extend_from_slice(&(laid.bytes.len() as u32).to_le_bytes());
+    section.active(0, &ConstExpr::i32_const(laid.slot as i32), place);
 }
 
 #[cfg(test)]
@@ -262,11 +325,23 @@ mod tests {
     }
 
     fn make(engine: &[u8], plan: &[u8]) -> Result<Vec<u8>, ComposeError> {
+        make_for(engine, plan, b"", None)
+    }
+
+    fn make_for(
+        engine: &[u8],
+        plan: &[u8],
+        options: &[u8],
+        renamed: Option<(&str, &str)>,
+    ) -> Result<Vec<u8>, ComposeError> {
         compose(&Parts {
             engine,
             engine_version: "0.1.0",
             abi: 1,
             plan,
+            options,
+            target: "",
+            renamed,
             rules: &[rule()],
             sources: &["[rule]"],
             standard: &Standard { name: "n".to_owned(), ..Standard::default() },
@@ -318,5 +393,45 @@ mod tests {
     fn an_engine_without_a_slot_is_refused() {
         let engine = wat::parse_str(r#"(module (memory 1) (data (i32.const 0) "x"))"#).unwrap();
         assert!(make(&engine, b"plan").unwrap_err().to_string().contains("slot"));
+    }
+
+    #[test]
+    fn options_lie_behind_the_plan_and_imports_are_renamed() {
+        let engine = wat::parse_str(
+            r#"(module
+            (import "a" "f" (func (param i32)))
+            (import "wasi" "g" (func))
+            (memory (export "memory") 1)
+            (global (export "FIRSTSEEN_PLAN") i32 (i32.const 1024))
+            (global (export "FIRSTSEEN_OPTIONS") i32 (i32.const 1032))
+            (data (i32.const 1024) "x"))"#,
+        )
+        .unwrap();
+        let wasm = make_for(&engine, b"plan", b"options", Some(("a", "b"))).unwrap();
+        wasmparser::validate(&wasm).unwrap();
+        let (mut segments, mut imports) = (Vec::new(), Vec::new());
+        for payload in Parser::new(0).parse_all(&wasm) {
+            match payload.unwrap() {
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import.unwrap();
+                        imports.push((import.module.to_owned(), import.name.to_owned()));
+                    }
+                }
+                Payload::DataSection(data) => {
+                    for segment in data {
+                        segments.push(segment.unwrap().data.to_vec());
+                    }
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(imports, [("b".into(), "f".into()), ("wasi".into(), "g".into())]);
+        let place = |at: u32, len: u32| [at.to_le_bytes(), len.to_le_bytes()].concat();
+        assert_eq!(segments[1..3], [b"plan".to_vec(), place(65_536, 4)]);
+        assert_eq!(segments[3..], [b"options".to_vec(), place(65_540, 7)]);
+        let plain = wat::parse_str(ENGINE).unwrap();
+        let error = make_for(&plain, b"plan", b"options", None).unwrap_err();
+        assert!(error.to_string().contains("options"), "{error}");
     }
 }

@@ -40,3 +40,5 @@ pub const META_SECTION: &str = "firstseen.rules";
 pub const SOURCE_SECTION: &str = "firstseen.source";
 /// The static of the engine that says where the plan lies: its address and its length, two u32.
 pub const PLAN_SLOT: &str = "FIRSTSEEN_PLAN";
+/// The same for the options; only engines for pipelines have it.
+pub const OPTIONS_SLOT: &str = "FIRSTSEEN_OPTIONS";

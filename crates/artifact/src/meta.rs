@@ -24,6 +24,12 @@ pub struct Meta {
     pub abi: u32,
     /// Version of the engine inside.
     pub engine: String,
+    /// The pipeline that it was built for; empty: any host of the contract.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub target: String,
+    /// What was chosen for that pipeline, JSON; empty: nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub options: String,
     /// The rules, in the order in which items name them.
     pub rules: Vec<RuleMeta>,
 }

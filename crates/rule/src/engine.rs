@@ -240,7 +240,7 @@ impl Engine {
             };
             writer.counts.matched = writer.counts.matched.saturating_add(1);
             let identity = ready.identity(fields, time_ms);
-            let (kind, text, terms) = self.judge(ready, rule, fields, time_ms, *now_ms);
+            let (kind, text, terms) = self.verdict(ready, rule, fields, time_ms, *now_ms);
             match kind {
                 ItemKind::Missing => {
                     writer.counts.missing = writer.counts.missing.saturating_add(1)
@@ -278,7 +278,7 @@ impl Engine {
     }
 
     /// What a match comes to: its terms, or why it has none.
-    fn judge(
+    fn verdict(
         &self,
         ready: &Ready,
         rule: &RulePlan,

@@ -52,33 +52,45 @@ pub trait Kv {
     ) -> Result<Cas, KvError>;
 }
 
-/// What became of the event, on the way to JSON.
-#[derive(Default)]
-struct Outcome {
-    matched: u32,
-    alerts: Vec<String>,
-    repeats: Vec<String>,
-    seen: u32,
-    learned: u32,
-    late: u32,
-    excepted: u32,
-    missing: Vec<String>,
-    no_events: Option<String>,
-    error: Option<String>,
+/// What became of an event. With an error, what is listed beside it has been done all the same, and
+/// handing the event in again repeats its alerts and nothing else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Rules that it matched.
+    pub matched: u32,
+    /// Alerts, each a JSON document.
+    pub alerts: Vec<String>,
+    /// Alerts that the same event gave before, the same bytes.
+    pub repeats: Vec<String>,
+    /// Terms that were seen within the window.
+    pub seen: u32,
+    /// Terms that were learned in silence.
+    pub learned: u32,
+    /// Terms of an event that is older than what the state remembers.
+    pub late: u32,
+    /// Rules under which an exception took it out.
+    pub excepted: u32,
+    /// New-terms fields that it has not.
+    pub missing: Vec<String>,
+    /// What the text is, where it holds no event at all.
+    pub no_events: Option<String>,
+    /// `code: reason`, where something could not be judged.
+    pub error: Option<String>,
 }
 
 impl Engine {
-    /// One event in, one outcome out:
-    /// `{"matched", "alerts": [], "repeats": [], "seen", "learned", "late", "excepted",
-    /// "missing": [], "no_events"?, "error"?: {"code", "reason"}}`; counts are of terms, `matched`
-    /// of rules. With an error, what is listed beside it has been done all the same, and handing
-    /// the event in again repeats its alerts and nothing else.
+    /// One event in, one outcome out, as [`Outcome::json`] writes it.
     pub fn evaluate(&mut self, event: &[u8], now_ms: i64, kv: &mut dyn Kv) -> String {
+        self.judge(event, now_ms, kv).json()
+    }
+
+    /// One event in, one outcome out. `now_ms` is a clock that can be trusted, or 0.
+    pub fn judge(&mut self, event: &[u8], now_ms: i64, kv: &mut dyn Kv) -> Outcome {
         let mut out = Vec::new();
         let mut outcome = Outcome::default();
         if let Err(fault) = self.keys(event, Framing::One, now_ms, &mut out) {
             outcome.error = Some(format!("bad_argument: {fault}"));
-            return outcome.json();
+            return outcome;
         }
         if let Ok(keys) = Keys::read(&out) {
             outcome.matched = keys.counts.matched;
@@ -86,7 +98,7 @@ impl Engine {
                 self.judge_item(&item, event, kv, &mut outcome);
             }
         }
-        outcome.json()
+        outcome
     }
 
     fn judge_item(&self, item: &Item<'_>, event: &[u8], kv: &mut dyn Kv, outcome: &mut Outcome) {
@@ -165,7 +177,11 @@ const fn refusal(error: KvError) -> &'static str {
 }
 
 impl Outcome {
-    fn json(&self) -> String {
+    /// `{"matched", "alerts": [], "repeats": [], "seen", "learned", "late", "excepted",
+    /// "missing": [], "no_events"?, "error"?: {"code", "reason"}}`; counts are of terms, `matched`
+    /// of rules.
+    #[must_use]
+    pub fn json(&self) -> String {
         let mut out = format!("{{\"matched\":{},\"alerts\":[", self.matched);
         out.push_str(&self.alerts.join(","));
         out.push_str("],\"repeats\":[");
@@ -181,14 +197,26 @@ impl Outcome {
         if let Some(what) = &self.no_events {
             out.push_str(&format!(",\"no_events\":{}", text(what)));
         }
-        if let Some(error) = &self.error {
-            let (code, reason) = error.split_once(": ").unwrap_or(("error", error));
-            let (code, reason) = (text(code), text(reason));
-            out.push_str(&format!(",\"error\":{{\"code\":{code},\"reason\":{reason}}}"));
+        if let Some(error) = self.error_json() {
+            out.push_str(",\"error\":");
+            out.push_str(&error);
         }
         out.push('}');
         out
     }
+
+    /// The error as `{"code", "reason"}`.
+    #[must_use]
+    pub fn error_json(&self) -> Option<String> {
+        self.error.as_deref().map(error_json)
+    }
+}
+
+/// `code: reason` as `{"code", "reason"}`.
+#[must_use]
+pub fn error_json(error: &str) -> String {
+    let (code, reason) = error.split_once(": ").unwrap_or(("error", error));
+    format!("{{\"code\":{},\"reason\":{}}}", text(code), text(reason))
 }
 
 fn text(value: &str) -> String {

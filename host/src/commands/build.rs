@@ -8,15 +8,16 @@
 mod jobs;
 
 use super::Ending;
-use crate::compile::{self, Origin, Source};
+use crate::compile::{self, Engine, Origin, Source};
 use crate::diagnostic;
 use crate::files::{read_text, shown, write_whole};
-use crate::guest::ENGINE;
 use crate::progress::Progress;
 use crate::say::say;
+use crate::target::{Choices, Target};
 use crate::work;
 use clap::ValueEnum;
 use firstseen_rule::source::{self, Diagnostic, EventTime, ReadOptions, Rule, Severity};
+use firstseen_skin::Records;
 use jobs::Job;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ pub struct BuildArgs {
     pub rules: Vec<PathBuf>,
     /// Where to write: a folder; for a single rule or a pack a file
     ///
-    /// Without it the artifact of x.toml is x.wasm beside it.
+    /// Without it the artifact of x.toml is x.wasm beside it, or x.TARGET.wasm.
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Make one artifact of all rules: they share one reading of each event
@@ -53,9 +54,70 @@ pub struct BuildArgs {
     /// Which revision of that, for registries
     #[arg(long, value_name = "TEXT")]
     pub revision: Option<String>,
+    /// What it is built for: one rule, one file for each kind of host
+    #[arg(long, value_enum, default_value_t = Target::Core)]
+    pub target: Target,
+    /// What is chosen for the pipeline.
+    #[command(flatten)]
+    pub chosen: ChosenArgs,
     /// Name each artifact, with its size and how long it took
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// What is chosen for pipelines that hand in no configuration.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "For pipelines that hand in no configuration")]
+pub struct ChosenArgs {
+    /// What becomes of a pipeline's records
+    #[arg(long, value_enum)]
+    pub records: Option<RecordsArg>,
+    /// The folder that the state is kept in, as the module sees it; without it: in memory alone
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<String>,
+    /// How much the state holds in memory, in bytes of keys and values: 64M, 512k
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub state_limit: Option<usize>,
+    /// Settings for all rules: docs/abi.md, section 7
+    #[arg(long, value_name = "FILE.json")]
+    pub settings: Option<PathBuf>,
+}
+
+/// What becomes of a pipeline's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecordsArg {
+    /// All go on; those with alerts carry them
+    Annotate,
+    /// Those with alerts go on, and those that could not be judged
+    Alerts,
+}
+
+impl ChosenArgs {
+    /// The choices, with the settings' text.
+    fn choices(&self) -> anyhow::Result<Choices> {
+        let records = self.records.map(|records| match records {
+            RecordsArg::Annotate => Records::Annotate,
+            RecordsArg::Alerts => Records::Alerts,
+        });
+        let settings = self.settings.as_deref().map(read_text).transpose()?;
+        let (state, state_limit) = (self.state.clone(), self.state_limit);
+        Ok(Choices { records, state, state_limit, settings })
+    }
+}
+
+/// `64M`: a number of bytes.
+fn size(text: &str) -> Result<usize, String> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (text.get(..at), 1 << 10),
+        Some((at, 'm' | 'M')) => (text.get(..at), 1 << 20),
+        _ => (Some(text), 1),
+    };
+    let bytes = digits.and_then(|d| d.parse::<usize>().ok()).and_then(|n| n.checked_mul(unit));
+    // A guest's memory ends at 4 GiB, and the trees around the values take as much again.
+    match bytes {
+        Some(bytes @ 1024..=0x4000_0000) => Ok(bytes),
+        _ => Err("give 1k to 1024M".to_owned()),
+    }
 }
 
 /// What becomes of a rule with warnings.
@@ -144,16 +206,22 @@ struct Tally {
 pub fn build(args: &BuildArgs) -> anyhow::Result<Ending> {
     let began = Instant::now();
     let output = args.output.as_deref().filter(|_| !args.pack);
-    let jobs = jobs::find(&args.rules, output)?;
+    let options = args.target.options(&args.chosen.choices()?).map_err(anyhow::Error::msg)?;
+    let options = options.to_bytes();
+    let Some(engine) = args.target.engine() else {
+        anyhow::bail!("--target {}: not in this program", args.target.name());
+    };
+    let engine = Engine { options: &options, ..engine };
+    let jobs = jobs::find(&args.rules, output, args.target.ending())?;
     let progress = Progress::rules(jobs.len());
     let mut tally = Tally::default();
     if args.pack {
-        build_pack(args, &jobs, &progress, &mut tally)?;
+        build_pack(args, &engine, &jobs, &progress, &mut tally)?;
     } else {
         if !args.check {
             jobs::refuse_collisions(&jobs)?;
         }
-        build_each(args, &jobs, &progress, &mut tally);
+        build_each(args, &engine, &jobs, &progress, &mut tally);
     }
     progress.clear();
     if jobs.len() > 1 {
@@ -163,10 +231,16 @@ pub fn build(args: &BuildArgs) -> anyhow::Result<Ending> {
 }
 
 /// An artifact for each rule.
-fn build_each(args: &BuildArgs, jobs: &[Job], progress: &Progress, tally: &mut Tally) {
+fn build_each(
+    args: &BuildArgs,
+    engine: &Engine<'_>,
+    jobs: &[Job],
+    progress: &Progress,
+    tally: &mut Tally,
+) {
     let work = |job: &Job| {
         let began = Instant::now();
-        let built = read(args, job).and_then(|read| make(args, job, &read));
+        let built = read(args, job).and_then(|read| make(args, engine, job, &read));
         (built, began.elapsed())
     };
     let told = args.verbose || jobs.len() == 1;
@@ -186,9 +260,9 @@ fn build_each(args: &BuildArgs, jobs: &[Job], progress: &Progress, tally: &mut T
 }
 
 /// The artifact of one rule; its size.
-fn make(args: &BuildArgs, job: &Job, read: &Read) -> Result<usize, String> {
+fn make(args: &BuildArgs, engine: &Engine<'_>, job: &Job, read: &Read) -> Result<usize, String> {
     let rules = vec![(read.source(), read.rule.clone())];
-    let wasm = compile::artifact(ENGINE, rules, &args.origin())?;
+    let wasm = compile::artifact(engine, rules, &args.origin())?;
     if !args.check {
         let made = job.to.parent().map_or(Ok(()), std::fs::create_dir_all);
         made.map_err(|e| format!("{}: {e}", shown(&job.to)))?;
@@ -200,6 +274,7 @@ fn make(args: &BuildArgs, job: &Job, read: &Read) -> Result<usize, String> {
 /// One artifact of all rules: all of them, or none.
 fn build_pack(
     args: &BuildArgs,
+    engine: &Engine<'_>,
     jobs: &[Job],
     progress: &Progress,
     tally: &mut Tally,
@@ -221,7 +296,7 @@ fn build_pack(
         return Ok(());
     }
     let rules = rules.iter().map(|read| (read.source(), read.rule.clone())).collect();
-    let wasm = compile::artifact(ENGINE, rules, &args.origin()).map_err(anyhow::Error::msg)?;
+    let wasm = compile::artifact(engine, rules, &args.origin()).map_err(anyhow::Error::msg)?;
     write_whole(to, &wasm)?;
     tally.bytes = wasm.len();
     Ok(())

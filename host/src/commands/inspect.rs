@@ -9,7 +9,7 @@ mod text;
 
 use super::Ending;
 use crate::files::shown;
-use crate::guest::artifact::{read_file, read_meta};
+use crate::guest::artifact::{read_any_meta, read_file};
 use crate::guide;
 use crate::say::print;
 use anyhow::{Context, bail};
@@ -91,7 +91,7 @@ fn colour() -> bool {
 fn see(path: &Path) -> anyhow::Result<Seen> {
     let name = shown(path);
     let wasm = read_file(path)?;
-    let meta = read_meta(&wasm).with_context(|| format!("rule {name}"))?;
+    let meta = read_any_meta(&wasm).with_context(|| format!("rule {name}"))?;
     let checked =
         firstseen_artifact::validate(&wasm).and_then(|()| firstseen_artifact::look(&wasm));
     let look = checked.with_context(|| format!("rule {name}"))?;

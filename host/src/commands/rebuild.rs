@@ -5,12 +5,12 @@
 //! written unless that was accepted.
 
 use super::Ending;
-use crate::compile::{self, Origin, Source};
+use crate::compile::{self, Engine, Origin, Source};
 use crate::diagnostic;
 use crate::files::{shown, write_whole};
-use crate::guest::ENGINE;
 use crate::guest::artifact::read_file;
 use crate::say::say;
+use crate::target::Target;
 use anyhow::{Context, bail};
 use firstseen_artifact::{Meta, RuleMeta};
 use firstseen_rule::RulePlan;
@@ -80,7 +80,13 @@ pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<Ending> {
         );
     }
     let count = rules.len();
-    let new = compile::artifact(ENGINE, rules, &origin).map_err(anyhow::Error::msg)?;
+    // For what it was built for, with what was chosen then.
+    let engine = Target::of(&meta).and_then(Target::engine).with_context(|| {
+        let target = shown(std::path::Path::new(&meta.target));
+        format!("rule {name}: it was built for {target}, which this version does not know")
+    })?;
+    let engine = Engine { options: meta.options.as_bytes(), ..engine };
+    let new = compile::artifact(&engine, rules, &origin).map_err(anyhow::Error::msg)?;
     let to = args.output.as_ref().unwrap_or(&args.artifact);
     write_whole(to, &new)?;
     let state = match (lost.len(), count) {

@@ -112,10 +112,30 @@ pub fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// Why it cannot be used, and what to do.
 pub fn read_meta(wasm: &[u8]) -> anyhow::Result<Meta> {
+    let meta = read_any_meta(wasm)?;
+    if !meta.target.is_empty() {
+        let target = shown(Path::new(&meta.target));
+        bail!(
+            "it was built for {target} and runs there; `firstseen build` without --target makes \
+             one for this program"
+        );
+    }
+    Ok(meta)
+}
+
+/// What an artifact says of itself, for whatever it was built. Only one for this program has the
+/// contract's imports and exports; a pipeline's has the pipeline's.
+///
+/// # Errors
+/// Why it is none, and what to do.
+pub fn read_any_meta(wasm: &[u8]) -> anyhow::Result<Meta> {
     let meta = Meta::read(wasm)?;
     let again = "build it again with `firstseen rebuild`";
     if meta.abi != ABI_VERSION.unsigned_abs() {
         bail!("it speaks contract {}, this host speaks {ABI_VERSION}: {again}", meta.abi);
+    }
+    if !meta.target.is_empty() {
+        return Ok(meta);
     }
     let module = firstseen_artifact::look(wasm)?;
     if let Some(fault) = firstseen_artifact::missing(&module, IMPORT_NAMESPACE).first() {

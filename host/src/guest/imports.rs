@@ -169,7 +169,14 @@ mod tests {
     fn a_key_is_owned_by_its_prefix() {
         let rule = |prefix: &str| RuleMeta { key_prefix: prefix.to_owned(), ..RuleMeta::default() };
         let rules = ["b:", "a:1:", "a:", "c:", "a:2:"].map(rule).to_vec();
-        let meta = Meta { format: 1, abi: 1, engine: String::new(), rules };
+        let meta = Meta {
+            format: 1,
+            abi: 1,
+            engine: String::new(),
+            target: String::new(),
+            options: String::new(),
+            rules,
+        };
         let prefixes = Prefixes::new("t", &meta);
         for key in ["t:a:", "t:a:1:x", "t:a:3:x", "t:b:zzz", "t:c:"] {
             assert!(prefixes.own(key.as_bytes()), "{key}");

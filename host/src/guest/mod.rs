@@ -26,5 +26,6 @@ pub use runtime::Runtime;
 
 /// The flagship rule, built with this binary.
 pub static FLAGSHIP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/flagship.wasm"));
-/// The engine, into which `build` lays rules.
-pub static ENGINE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/engine.wasm"));
+/// The engine of the contract, into which `build` lays rules.
+pub static ENGINE: crate::compile::Engine<'static> =
+    crate::compile::Engine::core(include_bytes!(concat!(env!("OUT_DIR"), "/core.wasm")));

@@ -30,7 +30,11 @@ struct RuleFile {
 ///
 /// # Errors
 /// A path that is not there, a folder without rules, two rules with one artifact.
-pub(super) fn find(args: &[PathBuf], output: Option<&Path>) -> anyhow::Result<Vec<Job>> {
+pub(super) fn find(
+    args: &[PathBuf],
+    output: Option<&Path>,
+    ending: &str,
+) -> anyhow::Result<Vec<Job>> {
     let mut files = Vec::new();
     for path in args {
         let kind = fs::metadata(path).map_err(|e| anyhow!("{}: {e}", shown(path)))?;
@@ -62,12 +66,12 @@ pub(super) fn find(args: &[PathBuf], output: Option<&Path>) -> anyhow::Result<Ve
     let mut jobs = Vec::with_capacity(files.len());
     for RuleFile { path, below } in files {
         let to = match output {
-            None => path.with_extension("wasm"),
+            None => path.with_extension(ending),
             Some(output) if !folder => output.to_path_buf(),
             Some(output) => {
                 let name = below.as_deref().or(path.file_name().map(Path::new));
                 let name = name.ok_or_else(|| anyhow!("{}: it has no name", shown(&path)))?;
-                output.join(name).with_extension("wasm")
+                output.join(name).with_extension(ending)
             }
         };
         jobs.push(Job { rule: path, found: below.is_some(), to });
@@ -162,7 +166,7 @@ mod tests {
     fn told(root: &TempDir, args: &[&str], output: Option<&str>) -> Vec<(String, String)> {
         let at = |name: &&str| root.path().join(name);
         let args: Vec<_> = args.iter().map(at).collect();
-        let jobs = find(&args, output.as_ref().map(at).as_deref()).unwrap();
+        let jobs = find(&args, output.as_ref().map(at).as_deref(), "wasm").unwrap();
         let below = |path: &Path| path.strip_prefix(root.path()).unwrap().display().to_string();
         jobs.iter().map(|job| (below(&job.rule), below(&job.to))).collect()
     }
@@ -213,12 +217,12 @@ mod tests {
         let root = folder(&["a/x.toml", "b/x.toml", "out", "empty/notes.md"]);
         let at = |name: &str| root.path().join(name);
         let two = [at("a/x.toml"), at("b/x.toml")];
-        let jobs = find(&two, Some(&at("both"))).unwrap();
+        let jobs = find(&two, Some(&at("both")), "wasm").unwrap();
         assert!(refuse_collisions(&jobs).unwrap_err().to_string().contains("x.wasm: the artifact"));
-        assert!(find(&two, Some(&at("out"))).unwrap_err().to_string().contains("--pack"));
-        assert!(find(&[at("empty")], None).unwrap_err().to_string().contains("no rule"));
-        assert!(find(&[at("missing")], None).unwrap_err().to_string().contains("missing"));
-        let itself = find(&two[..1], Some(&at("a/x.toml"))).unwrap();
+        assert!(find(&two, Some(&at("out")), "wasm").unwrap_err().to_string().contains("--pack"));
+        assert!(find(&[at("empty")], None, "wasm").unwrap_err().to_string().contains("no rule"));
+        assert!(find(&[at("missing")], None, "wasm").unwrap_err().to_string().contains("missing"));
+        let itself = find(&two[..1], Some(&at("a/x.toml")), "wasm").unwrap();
         assert!(refuse_collisions(&itself).unwrap_err().to_string().contains("a rule's source"));
     }
 }

@@ -54,7 +54,7 @@ impl Subject {
         } else {
             let text = read_text(path).map_err(|e| sentence(&e))?;
             let source = Source { name: &name, text: &text };
-            let compiled = compile(ENGINE, &[source], &options(event_time));
+            let compiled = compile(&ENGINE, &[source], &options(event_time));
             compiled.map(|compiled| compiled.wasm).map_err(|error| match error {
                 CompileError::Other(reason) => sentence(&anyhow!(reason)),
                 CompileError::Faults(faults) => {

@@ -1,0 +1,2 @@
+//! The skin for connect.
+#![cfg(target_family = "wasm")]

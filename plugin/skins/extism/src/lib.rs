@@ -1,0 +1,2 @@
+//! The skin for extism.
+#![cfg(target_family = "wasm")]

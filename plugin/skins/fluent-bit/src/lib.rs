@@ -1,0 +1,2 @@
+//! The skin for fluent-bit.
+#![cfg(target_family = "wasm")]

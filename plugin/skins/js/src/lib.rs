@@ -1,0 +1,2 @@
+//! The skin for js.
+#![cfg(target_family = "wasm")]

@@ -1,0 +1,2 @@
+//! The skin for redpanda.
+#![cfg(target_family = "wasm")]

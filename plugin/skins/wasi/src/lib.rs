@@ -1,0 +1,2 @@
+//! The skin for wasi.
+#![cfg(target_family = "wasm")]
