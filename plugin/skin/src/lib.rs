@@ -9,7 +9,9 @@
 //! | where plan and options lie | [`laid`] |
 //! | what was chosen at build | [`options`] |
 //! | a state in memory that stays within a limit | [`memory`] |
+//! | the same with a folder that outlives a kill | [`file`] |
 
+pub mod file;
 pub mod laid;
 pub mod memory;
 pub mod options;
