@@ -161,6 +161,18 @@ impl Kept {
         }
     }
 
+    /// Whether commits reach the folder. A program that can refuse to start asks before its first
+    /// event: without what the folder knows, terms that were seen before would be new.
+    ///
+    /// # Errors
+    /// `code: reason`, as [`Kept::commit`] would say it.
+    pub fn check(&self) -> Result<(), String> {
+        match &self.log {
+            Log::Open(_) => Ok(()),
+            Log::Failed { fault, .. } | Log::Closed(fault) => Err(fault.clone()),
+        }
+    }
+
     /// What an operator has to know once: sentences since they were last taken.
     pub fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)

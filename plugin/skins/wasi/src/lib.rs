@@ -1,2 +1,0 @@
-//! The skin for wasi.
-#![cfg(target_family = "wasm")]
