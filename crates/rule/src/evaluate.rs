@@ -86,6 +86,23 @@ impl Engine {
 
     /// One event in, one outcome out. `now_ms` is a clock that can be trusted, or 0.
     pub fn judge(&mut self, event: &[u8], now_ms: i64, kv: &mut dyn Kv) -> Outcome {
+        self.judge_terms(event, now_ms, None, kv)
+    }
+
+    /// As [`Engine::judge`], for the term under one state key alone; the store is asked for no other
+    /// key. Bytes and ids are those that `judge` gives. What [`Engine::keys`] says of an event
+    /// without a key (that it cannot be read, say) is not said again.
+    pub fn judge_key(&mut self, event: &[u8], now_ms: i64, key: &[u8], kv: &mut dyn Kv) -> Outcome {
+        self.judge_terms(event, now_ms, Some(key), kv)
+    }
+
+    fn judge_terms(
+        &mut self,
+        event: &[u8],
+        now_ms: i64,
+        only: Option<&[u8]>,
+        kv: &mut dyn Kv,
+    ) -> Outcome {
         let mut out = Vec::new();
         let mut outcome = Outcome::default();
         if let Err(fault) = self.keys(event, Framing::One, now_ms, &mut out) {
@@ -95,13 +112,22 @@ impl Engine {
         if let Ok(keys) = Keys::read(&out) {
             outcome.matched = keys.counts.matched;
             for item in keys.items().flatten() {
-                self.judge_item(&item, event, kv, &mut outcome);
+                if only.is_none() || item.kind == ItemKind::Matched {
+                    self.judge_item(&item, event, only, kv, &mut outcome);
+                }
             }
         }
         outcome
     }
 
-    fn judge_item(&self, item: &Item<'_>, event: &[u8], kv: &mut dyn Kv, outcome: &mut Outcome) {
+    fn judge_item(
+        &self,
+        item: &Item<'_>,
+        event: &[u8],
+        only: Option<&[u8]>,
+        kv: &mut dyn Kv,
+        outcome: &mut Outcome,
+    ) {
         match item.kind {
             ItemKind::Matched => {}
             ItemKind::Missing => return outcome.missing.push(item.text.to_owned()),
@@ -120,7 +146,7 @@ impl Engine {
         }
         let event = std::str::from_utf8(event).unwrap_or_default();
         let mut copied = Copied::new(Some(event), item.terms().count());
-        for term in item.terms() {
+        for term in item.terms().filter(|term| only.is_none_or(|key| key == term.key)) {
             let decided = self.settle(item, term.key, term.values, &mut copied, kv);
             match decided {
                 Ok(None) => outcome.seen = outcome.seen.saturating_add(1),

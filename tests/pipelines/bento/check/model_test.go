@@ -1,0 +1,158 @@
+package check
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	day    = 24 * time.Hour
+	window = 10 * day // of the flagship rule
+	users  = 2000
+	seed   = 5
+)
+
+// episode is a run of sightings of one user with no gap over the window: one alert.
+type episode struct{ from, to time.Time }
+
+// model is a set of events and the alerts that they are to give.
+type model struct {
+	events   []string
+	episodes map[string][]episode
+}
+
+// generate makes events of 2,000 users in order of time. They come in bursts of one user, so that
+// threads and batches meet over one term. Returning: users are silent for longer than the window
+// now and then, and otherwise for less, so that the window slides.
+func generate(count int, returning bool) model {
+	random := rand.New(rand.NewPCG(seed, seed))
+	start := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	type burst struct {
+		user string
+		at   time.Time
+		size int
+	}
+	var bursts []burst
+	episodes := map[string][]episode{}
+	per := count / users
+	for n := range users {
+		user := fmt.Sprintf("user-%04d", n)
+		at := start.Add(time.Duration(random.Int64N(int64(5 * day))))
+		first := true
+		for left := per; left > 0; {
+			size := min(left, 1+random.IntN(8))
+			end := at.Add(time.Duration(size-1) * time.Second)
+			known := episodes[user]
+			if first || at.Sub(known[len(known)-1].to) > window {
+				episodes[user] = append(known, episode{at, end})
+			} else {
+				known[len(known)-1].to = end
+			}
+			bursts = append(bursts, burst{user, at, size})
+			left -= size
+			first = false
+			silence := 30*time.Minute + time.Duration(random.Int64N(int64(time.Hour)))
+			if returning {
+				silence = 4*day + time.Duration(random.Int64N(int64(5*day)))
+				if random.IntN(5) < 2 {
+					silence = window + time.Hour + time.Duration(random.Int64N(int64(10*day)))
+				}
+			}
+			at = end.Add(silence)
+		}
+	}
+	sort.SliceStable(bursts, func(a, b int) bool { return bursts[a].at.Before(bursts[b].at) })
+	m := model{episodes: episodes}
+	for _, b := range bursts {
+		for n := range b.size {
+			at := b.at.Add(time.Duration(n) * time.Second).Format("2006-01-02T15:04:05.000Z")
+			m.events = append(m.events, fmt.Sprintf(`{"@timestamp":"%s","event":{"id":"e-%d",`+
+				`"dataset":"aws.cloudtrail","provider":"cloudformation.amazonaws.com",`+
+				`"action":"CreateStack","outcome":"success"},`+
+				`"cloud":{"account":{"id":"111122223333"}},"user":{"name":"%s"}}`,
+				at, len(m.events), b.user))
+		}
+	}
+	return m
+}
+
+// write lays events down for a pipeline to read.
+func (p *pipeline) write(t *testing.T, events []string) {
+	t.Helper()
+	text := strings.Join(events, "\n") + "\n"
+	check(t, os.WriteFile(p.path("events.ndjson"), []byte(text), 0o600))
+}
+
+// alerts are documents by id, and how many lines there were.
+type alerts struct {
+	byID  map[string]string
+	lines int
+}
+
+// read takes alerts in; the same id has to come with the same bytes.
+func (a *alerts) read(t *testing.T, lines []string) {
+	t.Helper()
+	if a.byID == nil {
+		a.byID = map[string]string{}
+	}
+	for _, line := range lines {
+		var alert struct {
+			ID string `json:"kibana.alert.uuid"`
+		}
+		if err := json.Unmarshal([]byte(line), &alert); err != nil || alert.ID == "" {
+			t.Fatalf("no alert (%v): %s", err, line)
+		}
+		if before, known := a.byID[alert.ID]; known && before != line {
+			t.Fatalf("one id, two alerts:\n%s\n%s", before, line)
+		}
+		a.byID[alert.ID] = line
+		a.lines++
+	}
+}
+
+// expect: one alert for each episode of each user, and no other.
+func (m model) expect(t *testing.T, a alerts) {
+	t.Helper()
+	got := map[string]int{}
+	for _, line := range a.byID {
+		var alert struct {
+			Time time.Time `json:"@timestamp"`
+			User struct {
+				Name string `json:"name"`
+			} `json:"user"`
+		}
+		check(t, json.Unmarshal([]byte(line), &alert))
+		place := -1
+		for n, e := range m.episodes[alert.User.Name] {
+			if !alert.Time.Before(e.from) && !alert.Time.After(e.to) {
+				place = n
+			}
+		}
+		got[fmt.Sprintf("%s %d", alert.User.Name, place)]++
+	}
+	want, missing, twice := 0, 0, 0
+	for user, episodes := range m.episodes {
+		for n := range episodes {
+			want++
+			switch got[fmt.Sprintf("%s %d", user, n)] {
+			case 0:
+				missing++
+			case 1:
+			default:
+				twice++
+			}
+		}
+	}
+	if missing+twice > 0 || len(a.byID) != want {
+		t.Fatalf("%d alerts for %d episodes: %d have none, %d more than one",
+			len(a.byID), want, missing, twice)
+	}
+	t.Logf("seed %d: %d events, %d users, %d episodes: one alert each; %d lines",
+		seed, len(m.events), len(m.episodes), want, a.lines)
+}

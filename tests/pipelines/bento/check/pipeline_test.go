@@ -1,0 +1,188 @@
+// Package check runs the configurations of docs/pipelines/redpanda-connect in a real pipeline.
+//
+// In: the pipeline's program (PIPELINE), the firstseen program (FIRSTSEEN), for which of the two
+// pipelines to build (TARGET). Out: alerts, compared with what a model says. Of a configuration it
+// changes the input's batches, and in the vectors the clock; never the processors.
+package check
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+const flagship = "plugin/rules/first_time_cloudformation_stack_creation.toml"
+
+// setting reads a variable that the tests need.
+func setting(t *testing.T, name string) string {
+	t.Helper()
+	value := os.Getenv(name)
+	if value == "" {
+		t.Fatalf("%s is not set: .ci/bento says how the tests are run", name)
+	}
+	return value
+}
+
+// root is the project's folder.
+func root(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("../../../..")
+	check(t, err)
+	return path
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var (
+	built     = map[string][]byte{}
+	builtLock sync.Mutex
+)
+
+// rule builds a rule for the pipeline, each only once, and says where it lies.
+func rule(t *testing.T, source, settings string) string {
+	t.Helper()
+	builtLock.Lock()
+	defer builtLock.Unlock()
+	folder := t.TempDir()
+	path := filepath.Join(folder, "rule.wasm")
+	name := source + "\n" + settings
+	if built[name] == nil {
+		arguments := []string{"build", filepath.Join(root(t), source), "-o", path}
+		arguments = append(arguments, "--target", setting(t, "TARGET"))
+		if settings != "" {
+			file := filepath.Join(folder, "settings.json")
+			check(t, os.WriteFile(file, []byte(settings), 0o600))
+			arguments = append(arguments, "--settings", file)
+		}
+		out, err := exec.Command(setting(t, "FIRSTSEEN"), arguments...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("firstseen %s: %v\n%s", strings.Join(arguments, " "), err, out)
+		}
+		built[name], err = os.ReadFile(path)
+		check(t, err)
+	}
+	check(t, os.WriteFile(path, built[name], 0o600))
+	return path
+}
+
+// pipeline is one run of a configuration.
+type pipeline struct {
+	name    string            // of the configuration: memory, file, redis
+	folder  string            // for what it reads and writes
+	rule    string            // path of the module
+	threads int               //
+	batch   int               // events in a batch; 1: none
+	env     map[string]string // what else the configuration asks for
+	change  func(config map[string]any)
+
+	process *exec.Cmd
+	log     *logged
+}
+
+// logged keeps what a process says, and tells when it has said a word.
+type logged struct {
+	lock sync.Mutex
+	text bytes.Buffer
+	word string
+	said chan struct{}
+}
+
+func (l *logged) Write(text []byte) (int, error) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.text.Write(text)
+	if l.word != "" && bytes.Contains(l.text.Bytes(), []byte(l.word)) {
+		close(l.said)
+		l.word = ""
+	}
+	return len(text), nil
+}
+
+func (l *logged) String() string {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	text := l.text.String()
+	return text[max(0, len(text)-4000):]
+}
+
+func (p *pipeline) path(name string) string {
+	return filepath.Join(p.folder, name)
+}
+
+// start starts it. Word is a text of its log to be told of, or none.
+func (p *pipeline) start(t *testing.T, word string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root(t), "docs/pipelines/redpanda-connect", p.name+".yaml"))
+	check(t, err)
+	var config map[string]any
+	check(t, yaml.Unmarshal(text, &config))
+	if p.batch > 1 {
+		config["input"] = map[string]any{"broker": map[string]any{
+			"inputs":   []any{config["input"]},
+			"batching": map[string]any{"count": p.batch, "period": "1s"},
+		}}
+	}
+	if p.change != nil {
+		p.change(config)
+	}
+	// Several run side by side, and nobody asks them over HTTP.
+	config["http"] = map[string]any{"enabled": false}
+	text, err = yaml.Marshal(config)
+	check(t, err)
+	check(t, os.WriteFile(p.path("config.yaml"), text, 0o600))
+
+	p.process = exec.Command(setting(t, "PIPELINE"), "-c", p.path("config.yaml"))
+	if setting(t, "TARGET") == "redpanda-connect" {
+		p.process = exec.Command(setting(t, "PIPELINE"), "run", p.path("config.yaml"))
+	}
+	p.process.Env = append(os.Environ(),
+		"RULE="+p.rule, fmt.Sprintf("THREADS=%d", p.threads),
+		"EVENTS="+p.path("events.ndjson"), "ALERTS="+p.path("alerts.ndjson"),
+		"ERRORS="+p.path("errors.ndjson"))
+	for name, value := range p.env {
+		p.process.Env = append(p.process.Env, name+"="+value)
+	}
+	p.log = &logged{word: word, said: make(chan struct{})}
+	p.process.Stdout, p.process.Stderr = p.log, p.log
+	check(t, p.process.Start())
+	t.Cleanup(func() { _ = p.process.Process.Kill() })
+}
+
+// finish waits until it has read all and stopped by itself.
+func (p *pipeline) finish(t *testing.T) {
+	t.Helper()
+	if err := p.process.Wait(); err != nil {
+		t.Fatalf("%s: %v\n%s", p.name, err, p.log)
+	}
+}
+
+// run is start and finish.
+func (p *pipeline) run(t *testing.T) {
+	t.Helper()
+	p.start(t, "")
+	p.finish(t)
+}
+
+// lines are those of a file that it wrote; none where it wrote none.
+func (p *pipeline) lines(t *testing.T, name string) []string {
+	t.Helper()
+	text, err := os.ReadFile(p.path(name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	check(t, err)
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}

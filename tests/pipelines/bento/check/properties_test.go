@@ -1,0 +1,185 @@
+package check
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// ways are the threads and batches that each store is tried with.
+var ways = []struct{ threads, batch int }{{1, 1}, {2, 1}, {4, 1}, {4, 100}}
+
+func TestMemoryAlertsOnceForEachEpisode(t *testing.T) {
+	m := generate(50_000, true)
+	for _, way := range ways {
+		t.Run(fmt.Sprintf("%d threads, batches of %d", way.threads, way.batch), func(t *testing.T) {
+			p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, "")}
+			p.threads, p.batch = way.threads, way.batch
+			p.write(t, m.events)
+			p.run(t)
+			var got alerts
+			got.read(t, p.lines(t, "alerts.ndjson"))
+			m.expect(t, got)
+			if got.lines != len(got.byID) {
+				t.Fatalf("%d lines for %d alerts, and nothing was rejected", got.lines, len(got.byID))
+			}
+			if errors := p.lines(t, "errors.ndjson"); errors != nil {
+				t.Fatalf("errors: %s", errors[0])
+			}
+		})
+	}
+}
+
+// The same events again give alerts that were there, with the same bytes, and no other.
+func TestMemoryOnReplay(t *testing.T) {
+	m := generate(10_000, true)
+	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 4}
+	p.write(t, append(append([]string{}, m.events...), m.events...))
+	p.run(t)
+	var got alerts
+	got.read(t, p.lines(t, "alerts.ndjson"))
+	m.expect(t, got)
+	// The state remembers the alerts of a term's two newest episodes.
+	if got.lines < len(got.byID)+users {
+		t.Fatalf("%d lines for %d alerts: no repeats", got.lines, len(got.byID))
+	}
+}
+
+// Killed in the middle, started again from the beginning; then once more with state files that a
+// write left empty.
+func TestFileIsKilledAndStartedAgain(t *testing.T) {
+	m := generate(20_000, true)
+	state := t.TempDir()
+	start := func(word string) *pipeline {
+		p := &pipeline{name: "file", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 4}
+		p.env = map[string]string{"STATE": state}
+		p.write(t, m.events)
+		p.start(t, word)
+		return p
+	}
+	var got alerts
+
+	first := start("")
+	waitForLines(t, first, "alerts.ndjson", 500)
+	check(t, first.process.Process.Kill())
+	_ = first.process.Wait()
+	text, err := os.ReadFile(first.path("alerts.ndjson"))
+	check(t, err)
+	// The last line may be cut off: it was not acknowledged.
+	whole := string(text[:strings.LastIndexByte(string(text), '\n')])
+	got.read(t, strings.Split(whole, "\n"))
+	t.Logf("killed after %d alerts", got.lines)
+
+	second := start("")
+	second.finish(t)
+	got.read(t, second.lines(t, "alerts.ndjson"))
+	m.expect(t, got)
+
+	emptied := 0
+	files, err := os.ReadDir(state)
+	check(t, err)
+	for _, file := range files {
+		if !strings.HasSuffix(file.Name(), ".copy") {
+			check(t, os.Truncate(filepath.Join(state, file.Name()), 0))
+			emptied++
+		}
+	}
+	if emptied != users {
+		t.Fatalf("%d state files for %d users", emptied, users)
+	}
+	third := start("")
+	third.finish(t)
+	got.read(t, third.lines(t, "alerts.ndjson"))
+	m.expect(t, got)
+	for _, p := range []*pipeline{second, third} {
+		if errors := p.lines(t, "errors.ndjson"); errors != nil {
+			t.Fatalf("errors: %s", errors[0])
+		}
+	}
+}
+
+func TestFileAlertsOnceForEachEpisode(t *testing.T) {
+	m := generate(50_000, true)
+	p := pipeline{name: "file", folder: t.TempDir(), rule: rule(t, flagship, "")}
+	p.threads, p.batch = 4, 100
+	p.env = map[string]string{"STATE": t.TempDir()}
+	p.write(t, m.events)
+	p.run(t)
+	var got alerts
+	got.read(t, p.lines(t, "alerts.ndjson"))
+	m.expect(t, got)
+}
+
+// A folder that is not there is a store that is away: events are tried again until it is.
+func TestFileWaitsForItsFolder(t *testing.T) {
+	m := generate(4_000, false)
+	state := filepath.Join(t.TempDir(), "state")
+	p := pipeline{name: "file", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 2}
+	p.env = map[string]string{"STATE": state}
+	p.write(t, m.events)
+	p.start(t, "no such file or directory")
+	<-p.log.said
+	check(t, os.Mkdir(state, 0o700))
+	p.finish(t)
+	var got alerts
+	got.read(t, p.lines(t, "alerts.ndjson"))
+	m.expect(t, got)
+}
+
+// What cannot be judged goes on, with the reason; the rest is judged.
+func TestWhatCannotBeJudgedGoesOn(t *testing.T) {
+	m := generate(2_000, false)
+	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 2, batch: 10}
+	noTime := `{"event":{"dataset":"aws.cloudtrail","provider":"cloudformation.amazonaws.com",` +
+		`"action":"CreateStack","outcome":"success"},"cloud":{"account":{"id":"1"}},"user":{"name":"x"}}`
+	future := strings.Replace(m.events[0], "2025-", "9025-", 1)
+	bad := []string{"no JSON", "{}}", noTime, future, "[" + strings.Repeat("[", 200)}
+	silent := []string{"{}", `{"event":{"action":"Other"}}`}
+	events := append(append(append([]string{}, bad...), silent...), m.events...)
+	p.write(t, events)
+	p.run(t)
+	var got alerts
+	got.read(t, p.lines(t, "alerts.ndjson"))
+	m.expect(t, got)
+	errors := p.lines(t, "errors.ndjson")
+	for _, want := range []struct{ code, event string }{
+		{"bad_json", "no JSON"}, {"bad_json", "{}}"}, {"no_time", "cloudformation"},
+		{"future_event", "9025-"}, {"", "[["},
+	} {
+		found := 0
+		for _, line := range errors {
+			if strings.Contains(line, `"code":"`+want.code) && strings.Contains(line, want.event) {
+				found++
+			}
+		}
+		if found != 1 {
+			t.Errorf("%v: %d errors say so", want, found)
+		}
+	}
+	if len(errors) != len(bad) {
+		t.Fatalf("%d errors for %d events:\n%s", len(errors), len(bad), strings.Join(errors, "\n"))
+	}
+}
+
+// An event over the guest's bound is told of, and neither stops the pipeline nor its neighbours.
+func TestTooLargeForTheGuest(t *testing.T) {
+	m := generate(2_000, false)
+	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 1, batch: 3}
+	p.change = func(config map[string]any) {
+		input := config["input"].(map[string]any)["broker"].(map[string]any)["inputs"].([]any)[0]
+		file := input.(map[string]any)["file"].(map[string]any)
+		file["scanner"].(map[string]any)["lines"].(map[string]any)["max_buffer_size"] = 100 << 20
+	}
+	large := strings.Replace(m.events[0], `"e-0"`, `"`+strings.Repeat("x", 65<<20)+`"`, 1)
+	p.write(t, append([]string{large}, m.events...))
+	p.run(t)
+	var got alerts
+	got.read(t, p.lines(t, "alerts.ndjson"))
+	m.expect(t, got)
+	errors := p.lines(t, "errors.ndjson")
+	if len(errors) != 1 || !strings.Contains(errors[0], `"code":"guest"`) || len(errors[0]) < len(large) {
+		t.Fatalf("%d errors", len(errors))
+	}
+}
