@@ -117,6 +117,12 @@ pub struct RunArgs {
     /// What becomes of an alert that the state has given before
     #[arg(long, value_enum, default_value_t = Repeats::Drop)]
     pub repeats: Repeats,
+    /// Write the lines of standard input again, with `firstseen_alerts` where one has alerts
+    ///
+    /// One line out for each line in, in order, as soon as it was read; an event that could not be
+    /// judged has `firstseen_error`. For a stage in a pipeline that wants an answer to each line.
+    #[arg(long, conflicts_with_all = ["format", "hold"])]
+    pub annotate: bool,
 }
 
 /// What `explain` is asked.

@@ -4,6 +4,7 @@
 //! of the process: alerts, summaries, messages, exit status, files, memory. Nothing here calls the
 //! crates: what a user cannot see is not looked at.
 
+mod annotate;
 mod artifacts;
 mod bad_input;
 mod build;

@@ -81,6 +81,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
         summary: Some(path("summary")),
         hold: 0,
         repeats: Repeats::Drop,
+        annotate: false,
     };
     let mut told = Vec::new();
     run_and_tell(&args, &mut told).unwrap_or_else(|fault| panic!("{fault:#}"));

@@ -32,6 +32,9 @@ pub enum OnError {
     Fail,
 }
 
+/// Hears of an event that cannot be judged: its line, code and reason.
+pub type OnFault = Box<dyn FnMut(u64, &str, &str)>;
+
 /// Faults named one by one on standard error; the summary counts them all.
 const NAMED_FAULTS: u64 = 10;
 
@@ -55,6 +58,8 @@ pub struct Collector {
     pub say: Box<dyn Fn(&str)>,
     /// Why reading ended early.
     pub fault: Option<anyhow::Error>,
+    /// Hears of each event that cannot be judged: its line, code and reason.
+    pub on_fault: Option<OnFault>,
     /// Exceptions that may change while events come.
     pub exceptions: Option<Exceptions>,
     sieve: Sieve,
@@ -89,6 +94,7 @@ impl Collector {
             order,
             say: Box::new(say),
             fault: None,
+            on_fault: None,
             exceptions: None,
             sieve: Sieve::new(artifacts),
             clock,
@@ -204,6 +210,9 @@ impl Collector {
 
     /// Counts, names and keeps an event that cannot be read or judged.
     fn report(&mut self, place: Place, code: &str, reason: &str, raw: &[u8]) {
+        if let Some(on_fault) = &mut self.on_fault {
+            on_fault(place.line, code, reason);
+        }
         let at = Where { file: Arc::clone(&self.file), place };
         if let Some(dead) = &mut self.dead {
             match dead.write(&at, code, reason, raw) {
@@ -231,6 +240,11 @@ impl Collector {
     fn bad(&mut self, place: Place, code: &str, reason: &str, raw: &[u8]) {
         self.tally.bad += 1;
         self.report(place, code, reason, raw);
+    }
+
+    /// A line that is too long to be judged, or its beginning.
+    pub fn too_large(&mut self, place: Place, reason: &str, raw: &[u8]) {
+        self.bad(place, "too_large", reason, raw);
     }
 
     /// A line that cannot match: looked at just enough to know that it is one.
@@ -389,6 +403,7 @@ impl Take for Collector {
                             rule,
                             item: item.raw.to_vec(),
                             event: raw.to_vec(),
+                            line: spot.place.line,
                         });
                         Ok(())
                     }

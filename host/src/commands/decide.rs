@@ -7,7 +7,7 @@
 use super::text::Texts;
 use crate::guest::{CallError, Guest};
 use crate::order::Record;
-use crate::output::{Output, OutputError};
+use crate::output::{Alerts, OutputError};
 use crate::say::say;
 use crate::state::Store;
 use crate::summary::Summary;
@@ -34,7 +34,7 @@ pub enum Flow {
 /// Decides, writes, remembers.
 pub struct Decider {
     store: Box<dyn Store>,
-    output: Output,
+    output: Box<dyn Alerts>,
     /// The files in which texts stand that were not carried.
     pub texts: Texts,
     /// Whether an alert that was given before is given again.
@@ -58,7 +58,7 @@ struct Told {
 impl Decider {
     /// Decides against this store and writes to this output.
     #[must_use]
-    pub fn new(store: Box<dyn Store>, output: Output, emit_repeats: bool) -> Self {
+    pub fn new(store: Box<dyn Store>, output: Box<dyn Alerts>, emit_repeats: bool) -> Self {
         Self {
             store,
             output,
@@ -166,7 +166,7 @@ impl Decider {
         }
         told.sort_by_key(|t| t.record);
         self.uncommitted += records.len() as u64;
-        if self.tell(&told, tally)? == Flow::Closed {
+        if self.tell(&told, &records, tally)? == Flow::Closed {
             return Ok(Flow::Closed);
         }
         self.pending = records;
@@ -265,8 +265,14 @@ impl Decider {
         Ok(Ok(()))
     }
 
-    fn tell(&mut self, told: &[Told], tally: &mut Summary) -> anyhow::Result<Flow> {
-        for Told { kind, text, .. } in told {
+    fn tell(
+        &mut self,
+        told: &[Told],
+        records: &[Record],
+        tally: &mut Summary,
+    ) -> anyhow::Result<Flow> {
+        for Told { kind, text, record } in told {
+            let line = records.get(*record).map_or(0, |record| record.line);
             let wanted = match kind {
                 OutcomeKind::Alert => {
                     tally.alerts += 1;
@@ -286,12 +292,13 @@ impl Decider {
                 }
                 OutcomeKind::Error | OutcomeKind::NeedsEvent => {
                     tally.bad += 1;
+                    self.output.failed(line, text);
                     say(&format!("not decided: {}", crate::output::escape::escaped(text)));
                     false
                 }
             };
             if wanted {
-                match self.output.alert(text) {
+                match self.output.alert(line, text) {
                     Ok(()) => {}
                     Err(OutputError::Closed) => return Ok(Flow::Closed),
                     Err(e) => return Err(anyhow!(e)),

@@ -19,6 +19,7 @@
 //! | `new`: a rule to start from | [`new`] |
 //! | completions, man pages | [`pages`] |
 
+mod annotate;
 pub mod build;
 pub mod collect;
 pub mod cross;

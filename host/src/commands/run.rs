@@ -4,6 +4,7 @@
 //! them, and their matches decided in order of time; then standard input, as it comes.
 
 use super::Ending;
+use super::annotate;
 use super::collect::{Collector, Order};
 use super::decide::{Decider, Flow};
 use super::paths;
@@ -159,11 +160,27 @@ pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Endin
         Some(path) => Some(DeadLetter::create(path)?),
         None => None,
     };
+    if args.annotate && !matches!(setup.found.inputs.as_slice(), [one] if is_stdin(&one)) {
+        bail!("--annotate writes the lines of standard input: give - and no files");
+    }
     let order = Order::Sorted(Sorter::new(DEFAULT_BUDGET));
     let mut collector =
         Collector::new(&setup.artifacts, setup.guests, order, now_ms, args.on_error, dead);
-    let mut decider = Decider::new(setup.store, setup.output, args.repeats == Repeats::Emit);
-    let result = read_all(args, &setup.found, setup.exceptions, &mut collector, &mut decider);
+    let emit = args.repeats == Repeats::Emit;
+    let (mut decider, result);
+    if args.annotate {
+        let lines = annotate::Shared::new(setup.output);
+        decider = Decider::new(setup.store, Box::new(lines.clone()), emit);
+        collector.order = Order::Held(Hold::new(0, DEFAULT_BUDGET));
+        let (max_event, exceptions) = (args.common.max_event, setup.exceptions);
+        let (collector, decider) = (&mut collector, &mut decider);
+        result = setup.found.inputs.first().map_or(Ok(Flow::Open), |stdin| {
+            annotate::read_lines(stdin, max_event, exceptions, collector, decider, &lines)
+        });
+    } else {
+        decider = Decider::new(setup.store, Box::new(setup.output), emit);
+        result = read_all(args, &setup.found, setup.exceptions, &mut collector, &mut decider);
+    }
     let flow = match result {
         Ok(flow) => flow,
         Err(error) => {
@@ -199,7 +216,6 @@ fn read_all(
         let name = input_name(&problem.path.to_string_lossy());
         collector.input_failed(&format!("{name}: {}", problem.reason));
     }
-    let is_stdin = |source: &&Source| matches!(source.input(), Input::Stdin);
     let files: Vec<_> = found.inputs.iter().filter(|s| !is_stdin(s)).cloned().collect();
     let mut progress = Progress::new(&files);
     let bar = progress.clone();
@@ -245,6 +261,17 @@ fn read_all(
         return read_stream(source, options, collector, decider);
     }
     Ok(Flow::Open)
+}
+
+fn is_stdin(source: &&Source) -> bool {
+    matches!(source.input(), Input::Stdin)
+}
+
+/// Crosses, and decides what was read. A fault is kept in the collector.
+pub(super) fn hand_on(collector: &mut Collector, decider: &mut Decider) -> Flow {
+    let mut stream = Stream { collector, decider, flow: Flow::Open };
+    stream.hand_on();
+    stream.flow
 }
 
 /// Standard input: each piece that arrives is decided before the next is waited for.

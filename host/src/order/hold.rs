@@ -81,7 +81,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn record(time_ms: i64, mark: u8) -> Record {
-        Record { time_ms, identity: [mark; 16], rule: 0, item: vec![mark], event: vec![0; 10] }
+        Record {
+            time_ms,
+            identity: [mark; 16],
+            rule: 0,
+            item: vec![mark],
+            event: vec![0; 10],
+            line: 0,
+        }
     }
 
     fn marks(records: impl IntoIterator<Item = Record>) -> Vec<u8> {

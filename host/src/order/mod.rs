@@ -23,6 +23,8 @@ pub struct Record {
     pub item: Vec<u8>,
     /// The event's text.
     pub event: Vec<u8>,
+    /// The line of the stream that it came on; 0 for what came out of a file.
+    pub line: u64,
 }
 
 /// What records are ordered by, besides arrival. An identity compares as the number it is in

@@ -86,6 +86,7 @@ impl RunReader {
         let (item_len, rest) = take(rest);
         let (event_len, _) = take(rest);
         Ok(Some(Record {
+            line: 0,
             time_ms: i64::from_le_bytes(time_ms),
             identity,
             rule: u32::from_le_bytes(rule),

@@ -61,7 +61,7 @@ impl Sorter {
     /// # Errors
     /// When memory is full and the folder for temporary files has no room or cannot be written to.
     pub fn push(&mut self, record: Record) -> io::Result<()> {
-        let Record { time_ms, identity, rule, item, event } = record;
+        let Record { time_ms, identity, rule, item, event, .. } = record;
         self.push_parts(time_ms, identity, rule, &item, &event)
     }
 
@@ -176,7 +176,14 @@ impl Source {
             Self::Disk(reader) => reader.next(),
             Self::Memory { arena, entries } => Ok(entries.next().map(|entry| {
                 let RecordRef { time_ms, identity, rule, item, event } = record_at(arena, &entry);
-                Record { time_ms, identity, rule, item: item.to_vec(), event: event.to_vec() }
+                Record {
+                    time_ms,
+                    identity,
+                    rule,
+                    item: item.to_vec(),
+                    event: event.to_vec(),
+                    line: 0,
+                }
             })),
         }
     }
@@ -233,7 +240,14 @@ mod tests {
 
     fn record(time_ms: i64, identity: u8, rule: u32, arrival: usize) -> Record {
         let item = arrival.to_le_bytes().to_vec();
-        Record { time_ms, identity: [identity; 16], rule, item, event: vec![7; arrival % 9] }
+        Record {
+            time_ms,
+            identity: [identity; 16],
+            rule,
+            item,
+            event: vec![7; arrival % 9],
+            line: 0,
+        }
     }
 
     fn sort(records: &[Record], budget: usize) -> Vec<Record> {

@@ -35,6 +35,37 @@ pub enum OutputError {
     Failed(String),
 }
 
+/// What takes the alerts of events.
+pub trait Alerts {
+    /// An alert, of the event on this line of a stream (0: of a file).
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    fn alert(&mut self, line: u64, json: &str) -> Result<(), OutputError>;
+
+    /// The event on this line could not be decided: `code: reason`.
+    fn failed(&mut self, line: u64, reason: &str);
+
+    /// Hands on what waits.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    fn flush(&mut self) -> Result<(), OutputError>;
+}
+
+impl Alerts for Output {
+    fn alert(&mut self, _: u64, json: &str) -> Result<(), OutputError> {
+        Self::alert(self, json)
+    }
+
+    /// It is said on standard error; alerts are all that stands here.
+    fn failed(&mut self, _: u64, _: &str) {}
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        Self::flush(self)
+    }
+}
+
 /// Where alerts go. What is written may wait in memory until [`Output::flush`].
 pub struct Output {
     writer: BufWriter<Box<dyn Write + Send>>,
@@ -102,9 +133,16 @@ impl Output {
     /// # Errors
     /// [`OutputError`].
     pub fn line(&mut self, text: &str) -> Result<(), OutputError> {
-        let written =
-            self.writer.write_all(text.as_bytes()).and_then(|()| self.writer.write_all(b"\n"));
-        written.map_err(|e| self.fault(&e))
+        self.bytes(text.as_bytes())?;
+        self.bytes(b"\n")
+    }
+
+    /// Writes bytes, as they are.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        self.writer.write_all(bytes).map_err(|e| self.fault(&e))
     }
 
     /// Hands on what waits.
