@@ -12,8 +12,8 @@ use crate::exceptions::Exceptions;
 use crate::input::Source;
 use crate::output::{Alerts, Output, OutputError};
 use firstseen_envelope::{Place, Sink};
+use firstseen_rule::evaluate::error_json;
 use serde::de::IgnoredAny;
-use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -36,7 +36,8 @@ pub(super) struct Lines {
 #[derive(Default)]
 struct Note {
     alerts: Vec<String>,
-    error: Option<(String, String)>,
+    /// `code: reason`.
+    error: Option<String>,
 }
 
 /// The lines, shared with those who have something to say of them.
@@ -50,10 +51,10 @@ impl Shared {
     }
 
     /// The event on a line could not be judged.
-    pub(super) fn fault(&self, line: u64, code: &str, reason: &str) {
+    fn fault(&self, line: u64, error: &str) {
         let mut lines = self.0.borrow_mut();
         let note = lines.notes.entry(line).or_default();
-        note.error.get_or_insert_with(|| (code.to_owned(), reason.to_owned()));
+        note.error.get_or_insert_with(|| error.to_owned());
     }
 }
 
@@ -65,8 +66,7 @@ impl Alerts for Shared {
     }
 
     fn failed(&mut self, line: u64, reason: &str) {
-        let (code, reason) = reason.split_once(": ").unwrap_or(("error", reason));
-        self.fault(line, code, reason);
+        self.fault(line, reason);
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
@@ -122,10 +122,8 @@ fn spliced(line: &[u8], note: &Note) -> Option<Vec<u8>> {
     if !note.alerts.is_empty() {
         member("firstseen_alerts", &format!("[{}]", note.alerts.join(",")));
     }
-    if let Some((code, reason)) = &note.error {
-        let error: Map<String, Value> =
-            [("code", code), ("reason", reason)].map(|(k, v)| (k.to_owned(), json!(v))).into();
-        member("firstseen_error", &Value::Object(error).to_string());
+    if let Some(error) = &note.error {
+        member("firstseen_error", &error_json(error));
     }
     // White space in front of the line's end is none of the object's.
     out.push_str(text.get(body.len()..)?);
@@ -148,7 +146,8 @@ pub(super) fn read_lines(
     collector.begin(source);
     collector.exceptions = Some(exceptions);
     let told = lines.clone();
-    collector.on_fault = Some(Box::new(move |line, code, reason| told.fault(line, code, reason)));
+    collector.on_fault =
+        Some(Box::new(move |line, code, reason| told.fault(line, &format!("{code}: {reason}"))));
     let mut input = std::io::stdin().lock();
     let (mut block, mut waiting) = (vec![0; BLOCK], Vec::new());
     let mut place = Place { offset: 0, line: 1, record: None };
@@ -220,10 +219,11 @@ pub(super) fn read_lines(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
-    fn note(alerts: &[&str], error: Option<(&str, &str)>) -> Note {
-        let error = error.map(|(code, reason)| (code.to_owned(), reason.to_owned()));
-        Note { alerts: alerts.iter().map(|a| (*a).to_owned()).collect(), error }
+    fn note(alerts: &[&str], error: Option<&str>) -> Note {
+        let alerts = alerts.iter().map(|a| (*a).to_owned()).collect();
+        Note { alerts, error: error.map(str::to_owned) }
     }
 
     fn told(line: &str, note: &Note) -> Option<String> {
@@ -236,7 +236,7 @@ mod tests {
         let said = "\"firstseen_alerts\":[{\"a\":1},{\"b\":2}]";
         assert_eq!(told("{\"x\": 1.0 }\r\n", &two), Some(format!("{{\"x\": 1.0 ,{said}}}\r\n")));
         assert_eq!(told(" { } \n", &two), Some(format!(" {{ {said}}} \n")));
-        let both = note(&["{}"], Some(("no_time", "a \"b\"")));
+        let both = note(&["{}"], Some("no_time: a \"b\""));
         let line = told("{\"x\":1}", &both).unwrap();
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["firstseen_error"], json!({"code": "no_time", "reason": "a \"b\""}));
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_stays_as_it_is() {
-        let error = note(&[], Some(("bad_json", "no")));
+        let error = note(&[], Some("bad_json: no"));
         for line in ["", "text\n", "[1]\n", "{\"a\":1\n", "{\"a\"}\n", "}{}\n", "{}{}\n"] {
             assert_eq!(told(line, &error), None, "{line}");
         }
