@@ -12,6 +12,7 @@
 //! | the rules of `rules/`, natively and in wasmtime | [`rules`] |
 //! | state without expiry | [`store`] |
 //! | when a term is new, by definition | [`model`] |
+//! | what every engine and skin has to answer | [`vectors`] |
 
 pub mod call;
 pub mod cases;
@@ -21,3 +22,4 @@ pub mod json;
 pub mod model;
 pub mod rules;
 pub mod store;
+pub mod vectors;
