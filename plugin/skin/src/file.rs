@@ -153,11 +153,7 @@ impl Kept {
     fn tell_forgotten(&mut self) {
         if self.memory.forgotten() > 0 && !self.told_forgotten {
             self.told_forgotten = true;
-            self.notes.push(
-                "state_limit: the state is full, and the terms that were not sighted for longest \
-                 are forgotten: they will be new again; build with a larger --state-limit"
-                    .to_owned(),
-            );
+            self.notes.push(crate::memory::FULL.to_owned());
         }
     }
 

@@ -10,11 +10,13 @@
 //! | what was chosen at build | [`options`] |
 //! | a state in memory that stays within a limit | [`memory`] |
 //! | the same with a folder that outlives a kill | [`file`] |
+//! | alerts and errors added to a JSON record | [`record`] |
 
 pub mod file;
 pub mod laid;
 pub mod memory;
 pub mod options;
+pub mod record;
 
 pub use options::{Options, Records};
 

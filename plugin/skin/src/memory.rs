@@ -11,6 +11,10 @@ use std::collections::BTreeMap;
 /// What a term costs besides its key and its value: two trees point at it.
 const OVERHEAD: usize = 96;
 
+/// What an operator has to know when terms begin to be forgotten.
+pub const FULL: &str = "state_limit: the state is full, and the terms that were not sighted for \
+    longest are forgotten: they will be new again; build with a larger --state-limit";
+
 /// A store that holds at most so many bytes.
 #[derive(Debug)]
 pub struct Memory {

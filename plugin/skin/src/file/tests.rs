@@ -220,7 +220,7 @@ fn a_newer_file_is_refused_and_left_alone() {
     write(&mut kept, b"a", b"1");
     let fault = kept.commit().unwrap_err();
     assert!(fault.contains("newer firstseen"), "{fault}");
-    assert_eq!(files(folder.path()), [file.clone()]);
+    assert_eq!(files(folder.path()), std::slice::from_ref(&file));
     assert_eq!(fs::read(file).unwrap(), b"firstseen state 2\nsomething else");
 }
 

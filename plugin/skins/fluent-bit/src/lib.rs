@@ -1,2 +1,180 @@
-//! The skin for fluent-bit.
+//! The rule as a filter of Fluent Bit (`event_format json`, 4.2 or later).
+//!
+//! In: a record's JSON text at an address, NUL-terminated (untrusted). Out: the address of a
+//! NUL-terminated text: the record itself where there is nothing to say, the record with alerts or
+//! an error, or an empty text where the record is dropped. Every text is valid JSON: Fluent Bit
+//! 5.1.1 ends itself on an invalid one. It never traps, reads no clock, and loses no record in
+//! silence.
+//!
+//! Fluent Bit calls it once for each record of a filter section, in one thread, and keeps the
+//! instance until it is reloaded.
 #![cfg(target_family = "wasm")]
+#![allow(unsafe_code)]
+
+use firstseen_rule::Engine;
+use firstseen_rule::evaluate::{Kv, Outcome};
+use firstseen_skin::file::Kept;
+use firstseen_skin::memory::Memory;
+use firstseen_skin::record::{Checker, Record, wrapped};
+use firstseen_skin::{Records, engine, options};
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+/// How deep a record may nest: Fluent Bit's reader of MessagePack ends at 32 levels, and the record
+/// stands in two of them. What nests deeper could never be read again, nor what follows it.
+const DEPTH: usize = 30;
+
+/// A result buffer that one large record left is given back.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// What lasts from record to record.
+struct Skin {
+    engine: Result<Engine, String>,
+    records: Records,
+    store: Store,
+    checker: Checker,
+    /// The text that was answered last: it lives until the next call.
+    answer: Vec<u8>,
+}
+
+enum Store {
+    Memory(Memory, bool),
+    Folder(Box<Kept>),
+}
+
+thread_local! {
+    static SKIN: RefCell<Option<Skin>> = const { RefCell::new(None) };
+}
+
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// What a runtime calls first.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: called once, before anything else, as the linker wants it.
+    unsafe { __wasm_call_ctors() }
+}
+
+/// The filter. The time is that of the record's arrival and no clock to trust: it is not used.
+#[unsafe(no_mangle)]
+extern "C" fn firstseen(_tag: u32, _tag_len: u32, _sec: u32, _nsec: u32, at: u32, len: u32) -> u32 {
+    SKIN.with(|skin| {
+        // Nobody calls in while a call runs.
+        let Ok(mut skin) = skin.try_borrow_mut() else { return at };
+        skin.get_or_insert_with(Skin::new).filter(at, len)
+    })
+}
+
+/// The text at an address, when the whole range lies in memory.
+fn text_at(at: u32, len: u32) -> Option<&'static [u8]> {
+    let end = u64::from(at).checked_add(u64::from(len))?;
+    let size = (core::arch::wasm32::memory_size(0) as u64).checked_mul(65_536)?;
+    if at == 0 || end > size {
+        return None;
+    }
+    // SAFETY: the range lies in memory and is not address 0; Fluent Bit frees it after the call.
+    Some(unsafe { core::slice::from_raw_parts(at as usize as *const u8, len as usize) })
+}
+
+impl Skin {
+    fn new() -> Self {
+        let (options, fault) = match options() {
+            Ok(options) => (options.clone(), None),
+            Err(fault) => (firstseen_skin::Options::default(), Some(fault)),
+        };
+        let engine = fault.map_or_else(engine, Err);
+        if let Err(fault) = &engine {
+            tell(&format!("bad_plan: {fault}"));
+        }
+        let store = match &options.state {
+            Some(folder) => Store::Folder(Box::new(Kept::open(folder, options.state_limit))),
+            None => Store::Memory(Memory::new(options.state_limit), false),
+        };
+        Self {
+            engine,
+            records: options.records,
+            store,
+            checker: Checker::default(),
+            answer: Vec::new(),
+        }
+    }
+
+    /// Judges a record; the address of what becomes of it.
+    fn filter(&mut self, at: u32, len: u32) -> u32 {
+        let Some(bytes) = text_at(at, len) else {
+            tell("no_record: a record found no room in the filter's memory and is lost");
+            let error = "no_record: the record found no room in the filter's memory";
+            return self.answer(Some(Record::of("{}").with([].into_iter(), Some(error), DEPTH)));
+        };
+        let text = String::from_utf8_lossy(bytes);
+        // Fluent Bit writes numbers that are none as `nan` and `inf`, and cannot read them again.
+        if let Err(fault) = self.checker.check(&text) {
+            let error = format!("{}: {} (at byte {})", fault.code, fault.reason, fault.at);
+            return self.answer(Some(wrapped(&text, &error)));
+        }
+        let record = Record::of(&text);
+        let event = match &text {
+            Cow::Borrowed(_) => record.event().as_bytes(),
+            Cow::Owned(_) => bytes,
+        };
+        let outcome = self.judge(event);
+        let alerts = outcome.alerts.iter().chain(&outcome.repeats).map(String::as_str);
+        let says = outcome.error.is_some() || alerts.clone().next().is_some();
+        if says {
+            let changed = record.with(alerts, outcome.error.as_deref(), DEPTH);
+            return self.answer(Some(changed));
+        }
+        match self.records {
+            Records::Alerts if !record.is_marked() => self.answer(None),
+            _ => at,
+        }
+    }
+
+    /// What the rule says, and whether the state could be written.
+    fn judge(&mut self, event: &[u8]) -> Outcome {
+        let engine = match &mut self.engine {
+            Ok(engine) => engine,
+            Err(fault) => {
+                return Outcome { error: Some(format!("bad_plan: {fault}")), ..Outcome::default() };
+            }
+        };
+        let kv: &mut dyn Kv = match &mut self.store {
+            Store::Memory(memory, _) => memory,
+            Store::Folder(kept) => &mut **kept,
+        };
+        let mut outcome = engine.judge(event, 0, kv);
+        match &mut self.store {
+            Store::Memory(memory, told) => {
+                if memory.forgotten() > 0 && !std::mem::replace(told, true) {
+                    tell(firstseen_skin::memory::FULL);
+                }
+            }
+            Store::Folder(kept) => {
+                if let Err(fault) = kept.commit() {
+                    outcome.error.get_or_insert(fault);
+                }
+                kept.take_notes().iter().for_each(|note| tell(note));
+            }
+        }
+        outcome
+    }
+
+    /// Keeps a text until the next call; its address. None: the record is dropped.
+    fn answer(&mut self, text: Option<String>) -> u32 {
+        if self.answer.capacity() > KEPT_BYTES {
+            self.answer = Vec::new();
+        }
+        self.answer.clear();
+        self.answer.extend_from_slice(text.unwrap_or_default().as_bytes());
+        self.answer.push(0);
+        self.answer.as_ptr() as usize as u32
+    }
+}
+
+/// A line for the operator, in Fluent Bit's own log. Where nobody reads it, nothing is to be done.
+fn tell(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "firstseen: {line}");
+}
