@@ -103,15 +103,9 @@ impl<'t> Record<'t> {
         self.alerts.is_some() || self.error.is_some()
     }
 
-    /// The record with these alerts and this error, `code: reason`. An alert that would make the
-    /// record nest deeper than `depth` levels stands in it as a string.
+    /// The record with these alerts and this error, `code: reason`.
     #[must_use]
-    pub fn with<'a>(
-        &self,
-        alerts: impl Iterator<Item = &'a str>,
-        error: Option<&str>,
-        depth: usize,
-    ) -> String {
+    pub fn with<'a>(&self, alerts: impl Iterator<Item = &'a str>, error: Option<&str>) -> String {
         let event = self.event.trim_ascii_end();
         let mut out = String::with_capacity(event.len().saturating_add(64));
         out.push_str(event.strip_suffix('}').unwrap_or(event));
@@ -127,11 +121,7 @@ impl<'t> Record<'t> {
             if !list.is_empty() {
                 list.push(',');
             }
-            // It stands in the list, in the record.
-            match nesting(alert) <= depth.saturating_sub(2) {
-                true => list.push_str(alert),
-                false => push_quoted(&mut list, alert),
-            }
+            list.push_str(alert);
         }
         if !list.is_empty() || self.alerts.is_some() {
             member(&mut out, ALERTS);
@@ -184,23 +174,6 @@ fn push_error(out: &mut String, error: &str) {
     out.push_str(",\"reason\":");
     push_quoted(out, reason);
     out.push('}');
-}
-
-/// How deep a JSON text nests.
-fn nesting(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0usize, 0usize);
-    let mut walk = Walk::new(text);
-    while let Some((_, byte)) = walk.next() {
-        match byte {
-            b'{' | b'[' => {
-                depth = depth.saturating_add(1);
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// The members of an object whose text is good: names as they are spelled, and values.
@@ -280,10 +253,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    const DEEP: usize = 30;
-
     fn with(text: &str, alerts: &[&str], error: Option<&str>) -> String {
-        Record::of(text).with(alerts.iter().copied(), error, DEEP)
+        Record::of(text).with(alerts.iter().copied(), error)
     }
 
     #[test]
@@ -323,15 +294,6 @@ mod tests {
             assert_eq!(with(&text, &["7"], None), format!("{{\"firstseen_alerts\":{after}}}"));
         }
         assert!(!Record::of(r#"{"a":"\"firstseen_alerts\":[]"}"#).is_marked());
-    }
-
-    #[test]
-    fn an_alert_that_nests_too_deep_for_the_pipeline_stands_as_text() {
-        let fits = format!("{}{}", "[".repeat(28), "]".repeat(28));
-        let deep = format!("{}{}", "[".repeat(29), "]".repeat(29));
-        let out: Value = serde_json::from_str(&with("{}", &[&fits, &deep], None)).unwrap();
-        assert!(out[ALERTS][0].is_array());
-        assert_eq!(out[ALERTS][1], Value::String(deep));
     }
 
     #[test]

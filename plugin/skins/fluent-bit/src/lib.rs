@@ -20,10 +20,6 @@ use firstseen_skin::{Records, engine, options};
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-/// How deep a record may nest: Fluent Bit's reader of MessagePack ends at 32 levels, and the record
-/// stands in two of them. What nests deeper could never be read again, nor what follows it.
-const DEPTH: usize = 30;
-
 /// A result buffer that one large record left is given back.
 const KEPT_BYTES: usize = 1 << 20;
 
@@ -106,7 +102,7 @@ impl Skin {
         let Some(bytes) = text_at(at, len) else {
             tell("no_record: a record found no room in the filter's memory and is lost");
             let error = "no_record: the record found no room in the filter's memory";
-            return self.answer(Some(Record::of("{}").with([].into_iter(), Some(error), DEPTH)));
+            return self.answer(Some(Record::of("{}").with([].into_iter(), Some(error))));
         };
         let text = String::from_utf8_lossy(bytes);
         // Fluent Bit writes numbers that are none as `nan` and `inf`, and cannot read them again.
@@ -123,7 +119,7 @@ impl Skin {
         let alerts = outcome.alerts.iter().chain(&outcome.repeats).map(String::as_str);
         let says = outcome.error.is_some() || alerts.clone().next().is_some();
         if says {
-            let changed = record.with(alerts, outcome.error.as_deref(), DEPTH);
+            let changed = record.with(alerts, outcome.error.as_deref());
             return self.answer(Some(changed));
         }
         match self.records {
