@@ -1,10 +1,12 @@
 package check
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -27,10 +29,37 @@ type model struct {
 	episodes map[string][]episode
 }
 
+// shape says how far a user's sightings are apart.
+type shape int
+
+const (
+	// Within one window: one episode.
+	once shape = iota
+	// Two episodes, each within one window, a silence between them. In whatever order such events
+	// are decided, which with several threads is any, each episode alerts once.
+	twice
+	// Many episodes; most are longer than the window, so that it slides. For events in order.
+	sliding
+)
+
+// silence is how long a user is not seen after a burst; last: it was the last of half the events.
+func (s shape) silence(random *rand.Rand, half bool) time.Duration {
+	upTo := func(d time.Duration) time.Duration {
+		return time.Duration(random.Int64N(int64(d/time.Millisecond))) * time.Millisecond
+	}
+	switch {
+	case s == sliding && random.IntN(5) < 3:
+		return 4*day + upTo(5*day)
+	case s == sliding, s == twice && half:
+		return window + time.Hour + upTo(10*day)
+	default:
+		return 30*time.Minute + upTo(5*time.Hour)
+	}
+}
+
 // generate makes events of 2,000 users in order of time. They come in bursts of one user, so that
-// threads and batches meet over one term. Returning: users are silent for longer than the window
-// now and then, and otherwise for less, so that the window slides.
-func generate(count int, returning bool) model {
+// threads and batches meet over one term.
+func generate(count int, s shape) model {
 	random := rand.New(rand.NewPCG(seed, seed))
 	start := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	type burst struct {
@@ -43,28 +72,22 @@ func generate(count int, returning bool) model {
 	per := count / users
 	for n := range users {
 		user := fmt.Sprintf("user-%04d", n)
-		at := start.Add(time.Duration(random.Int64N(int64(5 * day))))
-		first := true
+		at := start.Add(time.Duration(random.IntN(5*24*3600)) * time.Second)
 		for left := per; left > 0; {
 			size := min(left, 1+random.IntN(8))
+			if left > per/2 {
+				size = min(size, left-per/2)
+			}
+			left -= size
 			end := at.Add(time.Duration(size-1) * time.Second)
 			known := episodes[user]
-			if first || at.Sub(known[len(known)-1].to) > window {
+			if len(known) == 0 || at.Sub(known[len(known)-1].to) > window {
 				episodes[user] = append(known, episode{at, end})
 			} else {
 				known[len(known)-1].to = end
 			}
 			bursts = append(bursts, burst{user, at, size})
-			left -= size
-			first = false
-			silence := 30*time.Minute + time.Duration(random.Int64N(int64(time.Hour)))
-			if returning {
-				silence = 4*day + time.Duration(random.Int64N(int64(5*day)))
-				if random.IntN(5) < 2 {
-					silence = window + time.Hour + time.Duration(random.Int64N(int64(10*day)))
-				}
-			}
-			at = end.Add(silence)
+			at = end.Add(s.silence(random, left == per/2))
 		}
 	}
 	sort.SliceStable(bursts, func(a, b int) bool { return bursts[a].at.Before(bursts[b].at) })
@@ -155,4 +178,38 @@ func (m model) expect(t *testing.T, a alerts) {
 	}
 	t.Logf("seed %d: %d events, %d users, %d episodes: one alert each; %d lines",
 		seed, len(m.events), len(m.episodes), want, a.lines)
+}
+
+// expectState: each user's state remembers the newest two episodes from end to end. What a race had
+// overwritten would be missing there.
+func (m model) expectState(t *testing.T, values [][]byte) {
+	t.Helper()
+	type span [2]int64
+	want := map[string][]span{}
+	for user, episodes := range m.episodes {
+		for _, e := range episodes[max(0, len(episodes)-2):] {
+			want[user] = append(want[user], span{e.from.UnixMilli(), e.to.UnixMilli()})
+		}
+	}
+	for _, value := range values {
+		var got []span
+		at := 2
+		for range value[1] {
+			got = append(got, span{
+				int64(binary.LittleEndian.Uint64(value[at:])),
+				int64(binary.LittleEndian.Uint64(value[at+8:])),
+			})
+			at += 17 + 24*int(value[at+16])
+		}
+		var term []string
+		check(t, json.Unmarshal(value[at:], &term))
+		user := term[len(term)-1]
+		if !slices.Equal(got, want[user]) {
+			t.Fatalf("%s: the state has the episodes %v, not %v", user, got, want[user])
+		}
+		delete(want, user)
+	}
+	if len(want) > 0 {
+		t.Fatalf("%d users have no state", len(want))
+	}
 }

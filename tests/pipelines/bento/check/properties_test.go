@@ -8,13 +8,14 @@ import (
 	"testing"
 )
 
-// ways are the threads and batches that each store is tried with.
-var ways = []struct{ threads, batch int }{{1, 1}, {2, 1}, {4, 1}, {4, 100}}
-
 func TestMemoryAlertsOnceForEachEpisode(t *testing.T) {
-	m := generate(50_000, true)
-	for _, way := range ways {
+	inOrder, anyOrder := generate(50_000, sliding), generate(50_000, twice)
+	for _, way := range []struct{ threads, batch int }{{1, 1}, {1, 100}, {2, 1}, {4, 1}, {4, 100}} {
 		t.Run(fmt.Sprintf("%d threads, batches of %d", way.threads, way.batch), func(t *testing.T) {
+			m := anyOrder
+			if way.threads == 1 {
+				m = inOrder
+			}
 			p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, "")}
 			p.threads, p.batch = way.threads, way.batch
 			p.write(t, m.events)
@@ -34,7 +35,7 @@ func TestMemoryAlertsOnceForEachEpisode(t *testing.T) {
 
 // The same events again give alerts that were there, with the same bytes, and no other.
 func TestMemoryOnReplay(t *testing.T) {
-	m := generate(10_000, true)
+	m := generate(10_000, twice)
 	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 4}
 	p.write(t, append(append([]string{}, m.events...), m.events...))
 	p.run(t)
@@ -50,7 +51,7 @@ func TestMemoryOnReplay(t *testing.T) {
 // Killed in the middle, started again from the beginning; then once more with state files that a
 // write left empty.
 func TestFileIsKilledAndStartedAgain(t *testing.T) {
-	m := generate(20_000, true)
+	m := generate(20_000, twice)
 	state := t.TempDir()
 	start := func(word string) *pipeline {
 		p := &pipeline{name: "file", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 4}
@@ -76,6 +77,7 @@ func TestFileIsKilledAndStartedAgain(t *testing.T) {
 	second.finish(t)
 	got.read(t, second.lines(t, "alerts.ndjson"))
 	m.expect(t, got)
+	m.expectState(t, states(t, state))
 
 	emptied := 0
 	files, err := os.ReadDir(state)
@@ -101,7 +103,7 @@ func TestFileIsKilledAndStartedAgain(t *testing.T) {
 }
 
 func TestFileAlertsOnceForEachEpisode(t *testing.T) {
-	m := generate(50_000, true)
+	m := generate(50_000, twice)
 	p := pipeline{name: "file", folder: t.TempDir(), rule: rule(t, flagship, "")}
 	p.threads, p.batch = 4, 100
 	p.env = map[string]string{"STATE": t.TempDir()}
@@ -110,11 +112,28 @@ func TestFileAlertsOnceForEachEpisode(t *testing.T) {
 	var got alerts
 	got.read(t, p.lines(t, "alerts.ndjson"))
 	m.expect(t, got)
+	m.expectState(t, states(t, p.env["STATE"]))
+}
+
+// states are the values in a folder, without their copies.
+func states(t *testing.T, folder string) [][]byte {
+	t.Helper()
+	files, err := os.ReadDir(folder)
+	check(t, err)
+	var values [][]byte
+	for _, file := range files {
+		if !strings.HasSuffix(file.Name(), ".copy") {
+			value, err := os.ReadFile(filepath.Join(folder, file.Name()))
+			check(t, err)
+			values = append(values, value)
+		}
+	}
+	return values
 }
 
 // A folder that is not there is a store that is away: events are tried again until it is.
 func TestFileWaitsForItsFolder(t *testing.T) {
-	m := generate(4_000, false)
+	m := generate(4_000, once)
 	state := filepath.Join(t.TempDir(), "state")
 	p := pipeline{name: "file", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 2}
 	p.env = map[string]string{"STATE": state}
@@ -130,7 +149,7 @@ func TestFileWaitsForItsFolder(t *testing.T) {
 
 // What cannot be judged goes on, with the reason; the rest is judged.
 func TestWhatCannotBeJudgedGoesOn(t *testing.T) {
-	m := generate(2_000, false)
+	m := generate(2_000, once)
 	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 2, batch: 10}
 	noTime := `{"event":{"dataset":"aws.cloudtrail","provider":"cloudformation.amazonaws.com",` +
 		`"action":"CreateStack","outcome":"success"},"cloud":{"account":{"id":"1"}},"user":{"name":"x"}}`
@@ -165,7 +184,7 @@ func TestWhatCannotBeJudgedGoesOn(t *testing.T) {
 
 // An event over the guest's bound is told of, and neither stops the pipeline nor its neighbours.
 func TestTooLargeForTheGuest(t *testing.T) {
-	m := generate(2_000, false)
+	m := generate(2_000, once)
 	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 1, batch: 3}
 	p.change = func(config map[string]any) {
 		input := config["input"].(map[string]any)["broker"].(map[string]any)["inputs"].([]any)[0]

@@ -98,15 +98,27 @@ func (s *server) ask(t *testing.T, arguments ...string) []string {
 	return answers
 }
 
+// values are those of all keys.
+func (s *server) values(t *testing.T) [][]byte {
+	t.Helper()
+	var values [][]byte
+	for _, value := range s.ask(t, append([]string{"MGET"}, s.ask(t, "KEYS", "*")...)...) {
+		values = append(values, []byte(value))
+	}
+	return values
+}
+
 func TestRedisAlertsOnceForEachEpisode(t *testing.T) {
-	m := generate(50_000, true)
+	m := generate(50_000, twice)
 	p := pipeline{name: "redis", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 4, batch: 100}
-	p.env = newServer(t).env()
+	redis := newServer(t)
+	p.env = redis.env()
 	p.write(t, m.events)
 	p.run(t)
 	var got alerts
 	got.read(t, p.lines(t, "alerts.ndjson"))
 	m.expect(t, got)
+	m.expectState(t, redis.values(t))
 	if got.lines != len(got.byID) {
 		t.Fatalf("%d lines for %d alerts, and nothing was rejected", got.lines, len(got.byID))
 	}
@@ -114,7 +126,7 @@ func TestRedisAlertsOnceForEachEpisode(t *testing.T) {
 
 // Redis is killed in the middle, and started again when the pipeline has noticed.
 func TestRedisIsCutOff(t *testing.T) {
-	m := generate(20_000, true)
+	m := generate(20_000, twice)
 	for _, batch := range []int{1, 50} {
 		t.Run(fmt.Sprintf("batches of %d", batch), func(t *testing.T) {
 			redis := newServer(t)
@@ -131,6 +143,7 @@ func TestRedisIsCutOff(t *testing.T) {
 			var got alerts
 			got.read(t, p.lines(t, "alerts.ndjson"))
 			m.expect(t, got)
+			m.expectState(t, redis.values(t))
 			if before >= len(got.byID) {
 				t.Fatal("redis was gone only after the end")
 			}
@@ -143,7 +156,7 @@ func TestRedisIsCutOff(t *testing.T) {
 
 // Two pipelines share the state; each event goes to one of them, as it comes.
 func TestRedisIsShared(t *testing.T) {
-	m := generate(20_000, false)
+	m := generate(20_000, once)
 	redis := newServer(t)
 	var both [2]*pipeline
 	for n := range both {
@@ -165,6 +178,7 @@ func TestRedisIsShared(t *testing.T) {
 		got.read(t, p.lines(t, "alerts.ndjson"))
 	}
 	m.expect(t, got)
+	m.expectState(t, redis.values(t))
 	if got.lines != users {
 		t.Fatalf("%d lines for %d users", got.lines, users)
 	}
