@@ -9,7 +9,7 @@
 //! | function | reads | writes |
 //! | --- | --- | --- |
 //! | `keys` | the message: one event | `firstseen`: lines, `{"key"}` for each term, `{"error"}` |
-//! | `decide` | `firstseen_event`, `_key`, `_prior` | `firstseen_outcome`, `_value`, `_ttl`, `_error` |
+//! | `decide` | `firstseen_event`, `_key`, and what stands there: `_found`, `_prior` | `firstseen_outcome`, `_value`, `_ttl`, `_error` |
 //!
 //! Both read `firstseen_now_ms`, the pipeline's clock; without it none is known. Both set all that
 //! they may set in each call: metadata can come from outside, a header of Kafka's say.
@@ -106,7 +106,8 @@ extern "C" fn keys() {
 extern "C" fn decide() {
     free();
     let event = meta("firstseen_event");
-    let prior = Some(meta("firstseen_prior")).filter(|value| !value.is_empty());
+    // Missing metadata reads as empty, and a value may be empty that somebody damaged.
+    let prior = (meta("firstseen_found") == b"1").then(|| meta("firstseen_prior"));
     let mut entry = Entry { key: meta("firstseen_key"), prior, write: None };
     let outcome = match engine() {
         Err(fault) => failed(format!("bad_plan: {fault}")),

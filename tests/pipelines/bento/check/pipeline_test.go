@@ -19,7 +19,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-const flagship = "plugin/rules/first_time_cloudformation_stack_creation.toml"
+var flagship = rules{"plugin/rules/first_time_cloudformation_stack_creation.toml"}
 
 // setting reads a variable that the tests need.
 func setting(t *testing.T, name string) string {
@@ -51,17 +51,31 @@ var (
 	builtLock sync.Mutex
 )
 
-// rule builds a rule for the pipeline, each only once, and says where it lies.
-func rule(t *testing.T, source, settings string) string {
+// rule builds the flagship rule for the pipeline, and says where the module lies.
+func rule(t *testing.T) string {
+	t.Helper()
+	return module(t, flagship, "", "")
+}
+
+// module builds rules, each set only once.
+func module(t *testing.T, sources rules, eventTime, settings string) string {
 	t.Helper()
 	builtLock.Lock()
 	defer builtLock.Unlock()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "rule.wasm")
-	name := source + "\n" + settings
+	name := fmt.Sprintf("%q %q %q", sources, eventTime, settings)
 	if built[name] == nil {
-		arguments := []string{"build", filepath.Join(root(t), source), "-o", path}
-		arguments = append(arguments, "--target", setting(t, "TARGET"))
+		arguments := []string{"build", "--target", setting(t, "TARGET"), "-o", path}
+		for _, source := range sources {
+			arguments = append(arguments, filepath.Join(root(t), source))
+		}
+		if len(sources) > 1 {
+			arguments = append(arguments, "--pack")
+		}
+		if eventTime != "" {
+			arguments = append(arguments, "--event-time", eventTime)
+		}
 		if settings != "" {
 			file := filepath.Join(folder, "settings.json")
 			check(t, os.WriteFile(file, []byte(settings), 0o600))

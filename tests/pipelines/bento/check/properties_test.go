@@ -16,7 +16,7 @@ func TestMemoryAlertsOnceForEachEpisode(t *testing.T) {
 			if way.threads == 1 {
 				m = inOrder
 			}
-			p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, "")}
+			p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t)}
 			p.threads, p.batch = way.threads, way.batch
 			p.write(t, m.events)
 			p.run(t)
@@ -36,7 +36,7 @@ func TestMemoryAlertsOnceForEachEpisode(t *testing.T) {
 // The same events again give alerts that were there, with the same bytes, and no other.
 func TestMemoryOnReplay(t *testing.T) {
 	m := generate(10_000, twice)
-	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 4}
+	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t), threads: 4}
 	p.write(t, append(append([]string{}, m.events...), m.events...))
 	p.run(t)
 	var got alerts
@@ -54,7 +54,7 @@ func TestFileIsKilledAndStartedAgain(t *testing.T) {
 	m := generate(20_000, twice)
 	state := t.TempDir()
 	start := func(word string) *pipeline {
-		p := &pipeline{name: "file", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 4}
+		p := &pipeline{name: "file", folder: t.TempDir(), rule: rule(t), threads: 4}
 		p.env = map[string]string{"STATE": state}
 		p.write(t, m.events)
 		p.start(t, word)
@@ -104,7 +104,7 @@ func TestFileIsKilledAndStartedAgain(t *testing.T) {
 
 func TestFileAlertsOnceForEachEpisode(t *testing.T) {
 	m := generate(50_000, twice)
-	p := pipeline{name: "file", folder: t.TempDir(), rule: rule(t, flagship, "")}
+	p := pipeline{name: "file", folder: t.TempDir(), rule: rule(t)}
 	p.threads, p.batch = 4, 100
 	p.env = map[string]string{"STATE": t.TempDir()}
 	p.write(t, m.events)
@@ -135,7 +135,7 @@ func states(t *testing.T, folder string) [][]byte {
 func TestFileWaitsForItsFolder(t *testing.T) {
 	m := generate(4_000, once)
 	state := filepath.Join(t.TempDir(), "state")
-	p := pipeline{name: "file", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 2}
+	p := pipeline{name: "file", folder: t.TempDir(), rule: rule(t), threads: 2}
 	p.env = map[string]string{"STATE": state}
 	p.write(t, m.events)
 	p.start(t, "no such file or directory")
@@ -150,7 +150,7 @@ func TestFileWaitsForItsFolder(t *testing.T) {
 // What cannot be judged goes on, with the reason; the rest is judged.
 func TestWhatCannotBeJudgedGoesOn(t *testing.T) {
 	m := generate(2_000, once)
-	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 2, batch: 10}
+	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t), threads: 2, batch: 10}
 	noTime := `{"event":{"dataset":"aws.cloudtrail","provider":"cloudformation.amazonaws.com",` +
 		`"action":"CreateStack","outcome":"success"},"cloud":{"account":{"id":"1"}},"user":{"name":"x"}}`
 	future := strings.Replace(m.events[0], "2025-", "9025-", 1)
@@ -185,7 +185,7 @@ func TestWhatCannotBeJudgedGoesOn(t *testing.T) {
 // An event over the guest's bound is told of, and neither stops the pipeline nor its neighbours.
 func TestTooLargeForTheGuest(t *testing.T) {
 	m := generate(2_000, once)
-	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 1, batch: 3}
+	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t), threads: 1, batch: 3}
 	p.change = func(config map[string]any) {
 		input := config["input"].(map[string]any)["broker"].(map[string]any)["inputs"].([]any)[0]
 		file := input.(map[string]any)["file"].(map[string]any)

@@ -110,7 +110,7 @@ func (s *server) values(t *testing.T) [][]byte {
 
 func TestRedisAlertsOnceForEachEpisode(t *testing.T) {
 	m := generate(50_000, twice)
-	p := pipeline{name: "redis", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 4, batch: 100}
+	p := pipeline{name: "redis", folder: t.TempDir(), rule: rule(t), threads: 4, batch: 100}
 	redis := newServer(t)
 	p.env = redis.env()
 	p.write(t, m.events)
@@ -130,7 +130,7 @@ func TestRedisIsCutOff(t *testing.T) {
 	for _, batch := range []int{1, 50} {
 		t.Run(fmt.Sprintf("batches of %d", batch), func(t *testing.T) {
 			redis := newServer(t)
-			p := pipeline{name: "redis", folder: t.TempDir(), rule: rule(t, flagship, "")}
+			p := pipeline{name: "redis", folder: t.TempDir(), rule: rule(t)}
 			p.threads, p.batch, p.env = 4, batch, redis.env()
 			p.write(t, m.events)
 			p.start(t, "connection refused")
@@ -160,7 +160,7 @@ func TestRedisIsShared(t *testing.T) {
 	redis := newServer(t)
 	var both [2]*pipeline
 	for n := range both {
-		p := &pipeline{name: "redis", folder: t.TempDir(), rule: rule(t, flagship, ""), threads: 2}
+		p := &pipeline{name: "redis", folder: t.TempDir(), rule: rule(t), threads: 2}
 		p.env = redis.env()
 		var mine []string
 		for place, event := range m.events {

@@ -13,11 +13,23 @@ import (
 // vector is what every host of a rule has to answer (tests/vectors).
 type vector struct {
 	Name     string            `json:"name"`
-	Rule     string            `json:"rule"`
+	Rule     rules             `json:"rule"`
+	Time     string            `json:"event_time"`
 	Settings json.RawMessage   `json:"settings"`
 	Before   map[string]string `json:"before"`
 	Steps    []step            `json:"steps"`
 	After    map[string]string `json:"after"`
+}
+
+// rules are paths: a text, or a list of them.
+type rules []string
+
+func (r *rules) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		*r = rules{""}
+		return json.Unmarshal(text, &(*r)[0])
+	}
+	return json.Unmarshal(text, (*[]string)(r))
 }
 
 type step struct {
@@ -44,15 +56,11 @@ func vectors(t *testing.T) []vector {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		check(t, err)
-		var some []vector
-		if strings.HasPrefix(strings.TrimSpace(string(text)), "[") {
-			check(t, json.Unmarshal(text, &some))
-		} else {
-			var one vector
-			check(t, json.Unmarshal(text, &one))
-			some = []vector{one}
+		var v vector
+		if err := json.Unmarshal(text, &v); err != nil {
+			t.Fatalf("%s: %v", file, err)
 		}
-		all = append(all, some...)
+		all = append(all, v)
 	}
 	if len(all) == 0 {
 		t.Fatal("tests/vectors holds none")
@@ -65,7 +73,7 @@ func TestVectorsInMemory(t *testing.T) {
 	for _, v := range vectors(t) {
 		if len(v.Before) == 0 {
 			t.Run(v.Name, func(t *testing.T) {
-				v.run(t, &pipeline{name: "memory", rule: rule(t, v.Rule, string(v.Settings))})
+				v.run(t, &pipeline{name: "memory", rule: module(t, v.Rule, v.Time, string(v.Settings))})
 			})
 		}
 	}
@@ -82,7 +90,7 @@ func TestVectorsInRedis(t *testing.T) {
 				check(t, err)
 				redis.ask(t, "SET", key, string(bytes))
 			}
-			p := &pipeline{name: "redis", rule: rule(t, v.Rule, string(v.Settings)), env: redis.env()}
+			p := &pipeline{name: "redis", rule: module(t, v.Rule, v.Time, string(v.Settings)), env: redis.env()}
 			v.run(t, p)
 			after := map[string]string{}
 			for _, key := range redis.ask(t, "KEYS", "*") {
