@@ -3,6 +3,8 @@
 //! In: lengths. Out: places in memory. It hands out whole allocations, keeps a few for reuse, and
 //! never hands out one that is in use. A buffer's place never moves while it lives.
 
+use alloc::vec::Vec;
+
 /// Buffers kept for reuse after a reset, and the most bytes that they hold together.
 const KEPT: usize = 4;
 const KEPT_BYTES: usize = 32 << 20;

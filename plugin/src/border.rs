@@ -9,9 +9,9 @@
 #![allow(unsafe_code)]
 
 use crate::guest::{Guest, refusal_json};
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering};
 use firstseen_abi::{ABI_VERSION, FRAMING_LINES, FRAMING_ONE, pack, status};
-use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where the plan lies: address and length. Crate artifact writes it into the module.
 #[unsafe(no_mangle)]
@@ -122,6 +122,16 @@ extern "C" fn explain(address: u32, len: u32) -> i64 {
 extern "C" fn configure(address: u32, len: u32) -> i64 {
     let Some(settings) = slice(address, len) else { return bad_argument(true) };
     packed(guest().configure(plan(), settings))
+}
+
+/// The allocator that the standard library has for WebAssembly.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+/// A panic is a trap: the host reports the event at hand and takes a new instance.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
 }
 
 mod imports {

@@ -5,6 +5,10 @@
 
 use crate::arena::Arena;
 use crate::store::HostStore;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use firstseen_abi::{FRAMING_LINES, FRAMING_ONE, level, status};
 use firstseen_rule::engine::Framing;
 use firstseen_rule::{Engine, Plan, Settings};
@@ -95,7 +99,7 @@ impl Guest {
     }
 
     fn reconfigure(&mut self, plan: &[u8], settings: &[u8]) -> String {
-        let settings = std::str::from_utf8(settings).map_err(|e| e.to_string());
+        let settings = core::str::from_utf8(settings).map_err(|e| e.to_string());
         match settings.and_then(Settings::read) {
             Err(fault) => return refusal_json("bad_settings", &fault),
             Ok(settings) => {

@@ -4,6 +4,8 @@
 //! returns, and never hands over a key or value beyond the contract's limits.
 
 use crate::border::{kv_cas, kv_get};
+use alloc::vec;
+use alloc::vec::Vec;
 use firstseen_abi::{MAX_KEY, MAX_VALUE, kv};
 use firstseen_rule::evaluate::{Cas, Kv, KvError};
 

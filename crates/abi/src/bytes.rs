@@ -2,6 +2,7 @@
 //!
 //! In: a byte slice. Out: values, or [`Malformed`] with the place. It never reads past the end.
 
+use alloc::vec::Vec;
 /// Bytes from the other side that do not have the layout they should have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed bytes from the other side of the border: {what} at byte {at}")]
@@ -123,7 +124,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn text(&mut self, n: usize, what: &'static str) -> Result<&'a str, Malformed> {
         let at = self.malformed(what);
-        std::str::from_utf8(self.take(n, what)?).map_err(|_| at)
+        core::str::from_utf8(self.take(n, what)?).map_err(|_| at)
     }
 }
 

@@ -15,6 +15,7 @@
 //! item's term without one was seen.
 use crate::bytes::{Cursor, Malformed, len_u32, patch_u32, put_u32};
 use crate::item::Item;
+use alloc::vec::Vec;
 
 /// A state key with the value it has now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,7 @@
 //!                                        the state key, the term (a JSON array of its values)
 //! ```
 use crate::bytes::{Cursor, Malformed, len_u32, patch_u32, put_u32};
+use alloc::vec::Vec;
 
 /// Length of the head of a `keys` result.
 const HEAD: usize = 32;

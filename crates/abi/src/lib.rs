@@ -18,6 +18,7 @@
 //! apply the writes; on a conflict read again and ask again
 //! reset() -------------------------->    the arena is empty again
 //! ```
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -30,6 +31,8 @@
         clippy::string_slice
     )
 )]
+
+extern crate alloc;
 
 mod bytes;
 mod decision;

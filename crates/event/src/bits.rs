@@ -3,6 +3,7 @@
 //! In: numbers. Out: whether they are in it, all of them in order. It is as long as its largest
 //! number asks for, and no longer.
 
+use alloc::vec::Vec;
 /// A set of numbers, a bit for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bits(Vec<u64>);
@@ -15,7 +16,7 @@ impl Bits {
             self.0.resize(at + 1, 0);
         }
         let Some(word) = self.0.get_mut(at) else { return false };
-        let before = std::mem::replace(word, *word | bit);
+        let before = core::mem::replace(word, *word | bit);
         before & bit == 0
     }
 
@@ -54,7 +55,7 @@ impl Bits {
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(at, word)| {
             let mut word = *word;
-            std::iter::from_fn(move || {
+            core::iter::from_fn(move || {
                 let low = (word != 0).then(|| word.trailing_zeros() as usize)?;
                 word &= word - 1;
                 Some(at * 64 + low)

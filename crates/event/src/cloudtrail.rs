@@ -8,8 +8,12 @@ use crate::fields::{Fields, Value};
 use crate::identity::{RelatedUser, UserId, UserName};
 use crate::java;
 use crate::path::{ARRAYS, Node, OBJECTS, SCALARS, Trie};
-use std::borrow::Cow;
-use std::net::IpAddr;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use core::net::IpAddr;
 
 /// ECS names whose values are taken as they are, and the raw paths.
 pub(crate) const COPIED: &[(&str, &str)] = &[

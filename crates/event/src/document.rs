@@ -10,8 +10,13 @@ use crate::json::{Json, Object};
 use crate::reader::{Ask, Read, Reader};
 use crate::scan::MAX_DEPTH;
 use crate::walk::{MAX_VALUES, Scratch};
-use std::borrow::Cow;
-use std::sync::OnceLock;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+use once_cell::race::OnceBox;
 
 /// How many strings may stand around each other before the event comes.
 const MAX_INNER: usize = 4;
@@ -27,11 +32,11 @@ const MAX_INNER: usize = 4;
 /// As [`Reader::read`]; `too_large` for an event of more than a million values; `not_one_event` for envelopes of several events or of none.
 pub fn document(text: &str) -> Result<Object, EventError> {
     // Made once: it is larger than what it reads.
-    static READER: OnceLock<(Vec<&'static str>, Reader)> = OnceLock::new();
+    static READER: OnceBox<(Vec<&'static str>, Reader)> = OnceBox::new();
     let (names, reader) = READER.get_or_init(|| {
         let names = names();
         let asks = names.iter().map(|name| Ask::Values((*name).to_owned())).collect();
-        (names, Reader::new(asks))
+        Box::new((names, Reader::new(asks)))
     });
     let mut text = Cow::Borrowed(text);
     for _ in 0..=MAX_INNER {
@@ -217,9 +222,9 @@ fn join(object: &mut Object, key: &str, value: Json) {
         (Json::List(known), Json::List(more)) => known.extend(more),
         (Json::List(known), value) => known.push(value),
         (known, Json::List(mut more)) => {
-            more.insert(0, std::mem::take(known));
+            more.insert(0, core::mem::take(known));
             *known = Json::List(more);
         }
-        (known, value) => *known = Json::List(vec![std::mem::take(known), value]),
+        (known, value) => *known = Json::List(vec![core::mem::take(known), value]),
     }
 }

@@ -6,7 +6,7 @@
 use crate::path::{ARRAYS, Node, OBJECTS, SCALARS, Trie};
 use crate::scan::{Scalar, decode};
 use crate::walk::{Capture, Kind, Scratch};
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 /// The keys that tell the forms apart.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! What can be wrong with an event: a stable code, a sentence, and the place.
 
+use alloc::string::String;
 /// Why an event could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at byte {at} ({code})")]

@@ -11,7 +11,10 @@ use crate::reader::{Plan, Reader};
 use crate::scan::{Scalar, Span, decode};
 use crate::time;
 use crate::walk::{Capture, Captures, Kind, Scratch};
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// A field's value.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +75,7 @@ pub struct Fields<'a> {
     pub(crate) whole: &'a str,
     pub(crate) scratch: &'a Scratch,
     /// The event itself in it.
-    pub(crate) event: std::ops::Range<usize>,
+    pub(crate) event: core::ops::Range<usize>,
     pub(crate) raw_cloudtrail: bool,
     /// An export's `_id`.
     pub(crate) export_id: Option<Span>,
@@ -225,14 +228,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-type Copied<'a> = std::iter::Copied<Captures<'a>>;
+type Copied<'a> = core::iter::Copied<Captures<'a>>;
 
 /// The values of one ask; at most one of its three sources is in use.
 #[derive(Default)]
 pub(crate) struct Values<'f, 'a> {
     found: Option<(&'f Fields<'a>, Copied<'a>)>,
     one: Option<Value<'a>>,
-    many: std::vec::IntoIter<Value<'a>>,
+    many: alloc::vec::IntoIter<Value<'a>>,
     /// Leave out what is blank.
     clean: bool,
     /// The lower-case twin was asked.

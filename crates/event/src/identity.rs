@@ -2,7 +2,9 @@
 
 use crate::fields::Fields;
 use crate::path::{Node, SCALARS, Trie};
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
 
 /// `user.name`.
 ///

@@ -8,7 +8,9 @@ use crate::path::Node;
 use crate::scan::{Scalar, Span, decode};
 use crate::tokens::{Token, Tokens};
 use crate::walk::Kind;
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The text of a node's value; none where nothing is left of it.
 pub(crate) fn to_string<'a>(event: &Fields<'a>, node: Node) -> Option<Cow<'a, str>> {

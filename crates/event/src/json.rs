@@ -10,7 +10,10 @@
 
 use crate::error::EventError;
 use crate::scan::{MAX_DEPTH, Scalar, Scan, Span, decode};
-use std::collections::BTreeMap;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 /// The members of an object, by name.
 pub type Object = BTreeMap<String, Json>;

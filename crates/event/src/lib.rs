@@ -30,6 +30,7 @@
 //! assert_eq!(fields.time_ms()?, 1_714_557_600_000);
 //! # Ok::<(), firstseen_event::EventError>(())
 //! ```
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -43,6 +44,8 @@
     )
 )]
 
+extern crate alloc;
+
 mod bits;
 mod block;
 mod cloudtrail;
@@ -53,6 +56,7 @@ mod fields;
 mod identity;
 mod java;
 pub mod json;
+mod number;
 mod path;
 mod pattern;
 mod prefilter;
@@ -70,6 +74,7 @@ pub use bits::Bits;
 pub use document::document;
 pub use error::EventError;
 pub use fields::{Fields, Value};
+pub use number::canonical_number;
 pub use prefilter::{Prefilter, Texture, looks_whole};
 pub use reader::{Ask, Read, Reader};
 #[cfg(feature = "search")]

@@ -4,6 +4,11 @@
 //! (`"event.action"`, `"aws.cloudtrail"`), so each node knows all its descendants by the rest of
 //! their paths, and one exact look-up serves nested, flat and mixed documents alike.
 
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 /// A node's number; also the place of its values in `Scratch`.
 pub(crate) type Node = u32;
 

@@ -8,6 +8,8 @@ use crate::path::{Node, OBJECTS, Trie};
 use crate::scan::{Span, decode};
 use crate::tokens::{Token, Tokens};
 use crate::walk::Kind;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Longer field names fit no pattern; it bounds the time for hostile events.
 const MAX_NAME: usize = 1024;

@@ -7,6 +7,9 @@
 //! must or may escape otherwise (quotes, backslashes, control and non-ASCII characters) are of no
 //! use: their clause is dropped.
 
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::ops::Range;
 use memchr::memmem::Finder;
 

@@ -12,6 +12,9 @@ use crate::path::{Node, OBJECTS, SCALARS, Trie};
 use crate::pattern::Pattern;
 use crate::scan::{Scan, Span};
 use crate::walk::{Kind, Scratch, walk};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// How many envelopes may stand around an event in one text.
 const MAX_ENVELOPES: usize = 4;

@@ -7,7 +7,9 @@
 
 use crate::block::{BLOCK, first_stop};
 use crate::error::EventError;
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
 
 /// How deep arrays and objects may nest. The same as serde_json's, so that each event that can be
 /// read can also become an alert's document.
@@ -162,7 +164,7 @@ impl<'t> Scan<'t> {
         let end = self.at;
         if far {
             let text = str::from_utf8(self.bytes(start, end)).unwrap_or_default();
-            if !text.parse::<f64>().is_ok_and(f64::is_finite) {
+            if !crate::number::is_finite(text) {
                 return Err(EventError::json("the number is too large", start));
             }
         }

@@ -16,8 +16,11 @@
 use crate::bits::Bits;
 use crate::prefilter::{is_usable, rarity};
 use aho_corasick::{AhoCorasick, Input, packed};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
 use memchr::memmem::Finder;
-use std::collections::BTreeMap;
 
 /// Keys that one vector search takes. It compares by the first bytes of its patterns, so that fewer
 /// and similar ones make it quicker: 64 of them 5 GB/s, 114 of them 1.8.
@@ -84,7 +87,7 @@ impl Search {
             for clauses in of_artifact {
                 let mut usable: Vec<_> =
                     clauses.iter().filter(|clause| is_usable(clause)).collect();
-                usable.sort_by_key(|clause| std::cmp::Reverse(rarity(clause)));
+                usable.sort_by_key(|clause| core::cmp::Reverse(rarity(clause)));
                 if usable.iter().copied().flatten().any(|literal| literal.contains('/')) {
                     slashed.insert(artifact);
                 }

@@ -7,6 +7,8 @@
 use crate::error::EventError;
 use crate::json::{content, push_quoted};
 use crate::scan::{MAX_DEPTH, Scalar, Scan, Span};
+use alloc::format;
+use alloc::string::String;
 
 /// The longest string, while there is room and when there is none.
 pub const STRING: (usize, usize) = (2048, 64);

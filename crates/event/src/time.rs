@@ -47,7 +47,7 @@ pub(crate) fn from_number(text: &str) -> Option<i64> {
     const LIMIT: i64 = 253_402_300_800_000;
     let milliseconds = match text.parse::<i64>() {
         Ok(whole) => whole,
-        Err(_) => text.parse::<f64>().ok().filter(|number| number.is_finite())? as i64,
+        Err(_) => crate::number::whole_part(text)?,
     };
     (-LIMIT..LIMIT).contains(&milliseconds).then_some(milliseconds)
 }

@@ -4,6 +4,8 @@
 use crate::error::EventError;
 use crate::path::{ARRAYS, BELOW, Node, OBJECTS, ROOT, SCALARS, Trie};
 use crate::scan::{MAX_DEPTH, Scalar, Scan, decode};
+use alloc::format;
+use alloc::vec::Vec;
 
 /// No capture, no entry.
 const NONE: u32 = u32::MAX;
@@ -90,7 +92,7 @@ impl Scratch {
             next: NONE,
         });
         if let Some((first, last)) = self.lists.get_mut(node as usize) {
-            let before = std::mem::replace(last, index);
+            let before = core::mem::replace(last, index);
             if before == NONE {
                 *first = index;
             } else if let Some(before) = self.captures.get_mut(before as usize) {

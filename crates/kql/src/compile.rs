@@ -8,6 +8,11 @@ use crate::error::{Fault, SyntaxError, shown};
 use crate::query::{FieldRef, Node, Query, count, intern};
 use crate::syntax::{Clause, Field, Literal, Spanned, Tree, Typed};
 use crate::types::{FieldType, field_type};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Compiles the tree of `text`.
 pub(crate) fn compile(text: &str, tree: &Typed) -> Result<Query, Fault> {

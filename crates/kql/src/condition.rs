@@ -3,7 +3,11 @@
 //! In: a literal and the type of its field; later, values. Out: a condition, and whether a value
 //! meets it. It never sees more than one value: arrays are the caller's.
 
-use std::cmp::Ordering;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,10 @@
 //! the order in which [`Query::truths`] answers. It never evaluates anything. Places are not kept in
 //! a compiled query: whoever wants them has the text.
 
-use std::ops::Range;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::condition::Condition;
 use crate::display::clause_text;

@@ -3,6 +3,8 @@
 //! In: RFC 3339 text, whole or cut short (`2024`, `2024-01-01`), or epoch milliseconds. Out: the
 //! milliseconds that it covers. It never asks a clock, so there is no date math.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// A date, and the first and last millisecond that it stands for.
@@ -44,7 +46,7 @@ pub(crate) fn epoch_millis(text: &str) -> Option<i64> {
 struct Fields<'a>(&'a str);
 
 impl Fields<'_> {
-    fn number(&mut self, width: usize, within: std::ops::RangeInclusive<i64>) -> Option<i64> {
+    fn number(&mut self, width: usize, within: core::ops::RangeInclusive<i64>) -> Option<i64> {
         let (digits, rest) = self.0.split_at_checked(width)?;
         self.0 = rest;
         if !digits.bytes().all(|b| b.is_ascii_digit()) {

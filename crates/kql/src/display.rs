@@ -4,7 +4,8 @@
 //! sorted, and means the same). The one exception are wildcards of the Elasticsearch DSL, which KQL
 //! cannot say; they are shown between slashes. It never writes more brackets than the grammar needs.
 
-use std::fmt::{self, Write};
+use alloc::string::{String, ToString};
+use core::fmt::{self, Write};
 
 use crate::condition::{Bound, Condition};
 use crate::ip::address_text;

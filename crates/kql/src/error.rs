@@ -3,7 +3,10 @@
 //! In: the text, a byte offset, what was found and expected. Out: an error whose `Display` prints
 //! the line with a caret under the place. It never prints more of a line than fits a terminal.
 
-use std::fmt;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
 
 /// The widest line that is printed from a query.
 const WIDTH: usize = 76;
@@ -100,7 +103,7 @@ impl fmt::Display for SyntaxError {
     }
 }
 
-impl std::error::Error for SyntaxError {}
+impl core::error::Error for SyntaxError {}
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,10 @@
 use crate::display::clause_text;
 use crate::matches::{Doc, holds};
 use crate::query::{FieldRef, Node, Query, children};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// The most values that a clause lists.
 const MAX_FOUND: usize = 8;
@@ -73,7 +77,7 @@ impl Query {
 /// nested one, nor what is true of every event.
 pub(crate) fn leaves(nodes: &[Node]) -> impl Iterator<Item = &[Node]> {
     let mut rest = nodes;
-    std::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         loop {
             let here = rest;
             let (node, after) = here.split_first()?;

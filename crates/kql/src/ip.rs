@@ -4,8 +4,9 @@
 //! As in Elasticsearch all are IPv6 inside, IPv4 as `::ffff:a.b.c.d`, so that both written forms of
 //! an address are the same. It never resolves a name.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 

@@ -5,6 +5,10 @@
 
 use crate::error::{Fault, SyntaxError};
 use crate::syntax::{Literal, Word};
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// What ends an unquoted literal unless a backslash stands before it.
 const SPECIAL: &[char] = &['\\', '(', ')', ':', '<', '>', '"', '*', '{', '}'];
@@ -154,7 +158,7 @@ impl<'a> Lexer<'a> {
                 continue;
             }
             match c {
-                '*' => done.push(std::mem::take(&mut piece)),
+                '*' => done.push(core::mem::take(&mut piece)),
                 '\\' => {
                     self.unquoted_escape(&mut piece)?;
                     continue;

@@ -25,6 +25,7 @@
 //!   time; a range on a keyword compares JSON numbers by value.
 //! - Free text, a value without a field, is an error: upstream it searches every field.
 //! - Date math (`now-1d`) is an error: time is the event's, there is no clock.
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -37,6 +38,8 @@
         clippy::string_slice
     )
 )]
+
+extern crate alloc;
 
 mod compile;
 mod condition;

@@ -8,6 +8,10 @@ use crate::condition::Condition;
 use crate::query::{FieldRef, Node, Query, children};
 use crate::types::{FieldType, field_type};
 use crate::wildcard::Glob;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// The shortest piece of a wildcard worth looking for.
 const MIN_PIECE: usize = 3;
@@ -88,7 +92,7 @@ fn literal(condition: &Condition) -> Option<String> {
 fn most_selective(clauses: Vec<Vec<String>>) -> Option<Vec<String>> {
     clauses.into_iter().max_by_key(|clause| {
         let weakest = clause.iter().map(String::len).min().unwrap_or(0);
-        (weakest, std::cmp::Reverse(clause.len()))
+        (weakest, core::cmp::Reverse(clause.len()))
     })
 }
 

@@ -9,6 +9,11 @@ use crate::order;
 use crate::query::{FieldRef, Node, Query, count};
 use crate::syntax::Comparison;
 use crate::types::field_type;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Lists from this length on are sorted and searched; shorter ones are compared one by one.
 const SORTED_FROM: usize = 8;

@@ -4,7 +4,7 @@
 //! for a field only when the answer depends on it. Recursion follows the query's depth, which is
 //! bounded.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use crate::query::{Node, Query, children};
 

@@ -3,7 +3,7 @@
 //! In: numbers as they are written. Out: their order. It never rounds: account and object ids have
 //! more digits than a double holds.
 
-use std::cmp::Ordering;
+use core::cmp::Ordering;
 
 /// A written number, taken apart: `0.DIGITS * 10^exponent`.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 //! In: a list and an order. Out: the list in that order; what is equal may change places. It never
 //! takes memory.
 
-use std::cmp::Ordering;
+use core::cmp::Ordering;
 
 /// Sorts in place, by a heap. The standard library's sorts are two to three times as fast, but each
 /// list that one is used on is 4 KB of the module, and these lists are sorted once, when a rule is

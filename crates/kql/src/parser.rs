@@ -17,6 +17,11 @@ use crate::lexer::{Lexer, strip_keyword};
 use crate::query::FieldRef;
 use crate::syntax::{Clause, Comparison, Field, Literal, Spanned, Tree, Typed, Word};
 use crate::{MAX_DEPTH, MAX_TEXT};
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
 
 /// How deep `path: { ... }` may nest: each level is an object reader's stack frame at match time.
 pub(crate) const MAX_NESTED: usize = 16;

@@ -9,6 +9,9 @@
 //!                                  And 4, Is a, Not 3, Or 2, Is b, Is c
 //! ```
 
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::MAX_DEPTH;
@@ -96,7 +99,7 @@ impl Node {
 /// The trees right below `node`, where `after` is what follows it in the list.
 pub(crate) fn children<'n>(after: &'n [Node], node: &Node) -> impl Iterator<Item = &'n [Node]> {
     let mut rest = after.get(..node.below()).unwrap_or(&[]);
-    std::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         let (tree, next) = rest.split_at_checked(1 + rest.first()?.below())?;
         rest = next;
         Some(tree)
@@ -286,7 +289,7 @@ impl TryFrom<Encoded> for Query {
 /// Takes a field and what is within it. Recursion ends at [`MAX_NESTED`].
 fn decode(
     field: EncodedField,
-    source: &mut std::vec::IntoIter<EncodedField>,
+    source: &mut alloc::vec::IntoIter<EncodedField>,
     depth: usize,
 ) -> Result<FieldRef, &'static str> {
     Ok(match field {

@@ -6,6 +6,8 @@
 
 use crate::condition::Condition;
 use crate::query::{FieldRef, Node, Query, children};
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// A field that has a value that is written so, byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +30,7 @@ impl Query {
     /// All pairs that the query names outside nested queries, those under `not` among them.
     pub fn exact(&self) -> impl Iterator<Item = Pair<'_>> {
         let mut rest = self.nodes.as_slice();
-        let outside = std::iter::from_fn(move || {
+        let outside = core::iter::from_fn(move || {
             let (node, below) = rest.split_first()?;
             // What is below a nested node asks for the object's fields.
             let inside = if matches!(node, Node::Nested { .. }) { node.below() } else { 0 };

@@ -3,7 +3,10 @@
 //! In: pieces from the parser. Out: a tree with runs of `and` and `or` flattened. It never knows
 //! what a field is; [`crate::compile`] does.
 
-use std::ops::Range;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::query::FieldRef;
 

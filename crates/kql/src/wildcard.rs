@@ -5,6 +5,9 @@
 //! does so with the leftmost place of each piece. So nothing blows up: [`Glob`] reads a value once,
 //! [`Wildcard`] at worst once per character of its pattern.
 
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +77,7 @@ impl Wildcard {
         let mut chars = pattern.chars();
         while let Some(c) = chars.next() {
             match c {
-                '*' => pieces.push(std::mem::take(&mut piece)),
+                '*' => pieces.push(core::mem::take(&mut piece)),
                 '?' => piece.push(Unit::Any),
                 '\\' => piece.push(Unit::Is(chars.next().unwrap_or('\\'))),
                 c => piece.push(Unit::Is(c)),

@@ -6,6 +6,10 @@
 
 use crate::identity;
 use crate::plan::RulePlan;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
 use chrono::{DateTime, SecondsFormat};
 use firstseen_event::json::{Json, Object, write_object};
 

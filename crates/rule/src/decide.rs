@@ -6,13 +6,15 @@
 
 use crate::alert::{self, About};
 use crate::engine::{Engine, Ready};
-use crate::key::{Key, KeyHasher};
+use crate::key::Places;
 use crate::plan::RulePlan;
 use crate::shorten::Copied;
 use crate::state::{StateError, TermState, Verdict, time_to_live_ms};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use firstseen_abi::{DecideRequest, Decision, Item, Malformed, Outcome, OutcomeKind, Write};
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 
 impl Engine {
     /// Step two: what the matched events mean, given the prior values of their keys.
@@ -22,13 +24,9 @@ impl Engine {
     pub fn decide(&self, request: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         let request = DecideRequest::read(request)?;
         let malformed = |what| Malformed { what, at: 0 };
-        let mut known: HashMap<Key<'_>, usize, BuildHasherDefault<KeyHasher>> =
-            HashMap::with_capacity_and_hasher(request.keys.len(), BuildHasherDefault::default());
-        let mut states: Vec<Slate> = Vec::with_capacity(request.keys.len());
-        for (index, prior) in request.keys.iter().enumerate() {
-            known.insert(Key(prior.key), index);
-            states.push(Slate::new(prior.value));
-        }
+        let places = Places::new(request.keys.iter().map(|prior| prior.key));
+        let mut states: Vec<Slate> =
+            request.keys.iter().map(|prior| Slate::new(prior.value)).collect();
         let mut texts: Vec<(u32, u16, OutcomeKind, String)> = Vec::new();
         for (index, (item, event)) in request.items.iter().enumerate() {
             let rule = self.plan.rules.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
@@ -36,7 +34,7 @@ impl Engine {
             let place = u32::try_from(index).unwrap_or(u32::MAX);
             let mut copied = Copied::new(*event, item.terms().count());
             for (number, term) in (0u16..).zip(item.terms()) {
-                let at = *known.get(&Key(term.key)).ok_or(malformed("key of a term"))?;
+                let at = places.of(term.key).ok_or(malformed("key of a term"))?;
                 let slate = states.get_mut(at).ok_or(malformed("key of a term"))?;
                 if let Some((kind, text)) =
                     self.decide_term(rule, ready, item, term.values, &mut copied, slate)

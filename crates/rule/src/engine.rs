@@ -12,6 +12,9 @@ use crate::index::Index;
 use crate::plan::{Plan, RulePlan};
 use crate::settings::Settings;
 use crate::term::{self, Kind, Terms};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use firstseen_abi::{ItemKind, KeysWriter, Malformed};
 use firstseen_event::{
     Ask, Bits, EventError, Fields, Prefilter, Read, Reader, Scratch, Value, looks_whole,
@@ -124,7 +127,7 @@ impl Engine {
         now_ms: i64,
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
-        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut scratch = core::mem::take(&mut self.scratch);
         let (writer, candidates) = (KeysWriter::new(out), Bits::default());
         let mut pass = Pass { now_ms, candidates, writer };
         let result = match framing {

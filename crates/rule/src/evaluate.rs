@@ -7,6 +7,10 @@
 use crate::decide::Slate;
 use crate::engine::{Engine, Framing};
 use crate::shorten::Copied;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use firstseen_abi::{Item, ItemKind, Keys, OutcomeKind};
 use firstseen_event::json::push_quoted;
 
@@ -144,7 +148,7 @@ impl Engine {
                 return;
             }
         }
-        let event = std::str::from_utf8(event).unwrap_or_default();
+        let event = core::str::from_utf8(event).unwrap_or_default();
         let mut copied = Copied::new(Some(event), item.terms().count());
         for term in item.terms().filter(|term| only.is_none_or(|key| key == term.key)) {
             let decided = self.settle(item, term.key, term.values, &mut copied, kv);

@@ -6,12 +6,18 @@
 //! exception with an end holds for the events that are dated before it.
 
 use crate::window::DAY_MS;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
 use firstseen_event::parse_time_ms;
 use firstseen_kql::{Query, SyntaxError};
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fmt;
 use thiserror::Error;
 
 pub(crate) mod json;

@@ -10,6 +10,10 @@ use crate::fields::EventDoc;
 use crate::identity::push_hex;
 use crate::plan::RulePlan;
 use crate::term::{self, Terms};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use firstseen_event::json::{Json, Object};
 use firstseen_event::{Fields, Scratch};
 
@@ -21,7 +25,7 @@ impl Engine {
     #[must_use]
     pub fn explain(&self, event: &[u8]) -> String {
         let mut out = Json::Null;
-        match std::str::from_utf8(event) {
+        match core::str::from_utf8(event) {
             Err(fault) => {
                 let reason = format!("not UTF-8 (at byte {})", fault.valid_up_to());
                 out = error("bad_utf8", reason);

@@ -4,9 +4,11 @@
 //! once, whatever the number of rules), and a view of the fields read. It never reads text itself,
 //! except the objects of a nested query.
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use firstseen_event::{Ask, Fields, Read, Reader, Scratch, Value};
 use firstseen_kql::{Doc, FieldRef};
-use std::borrow::Cow;
 
 /// The fields asked for so far, each once.
 #[derive(Debug, Default)]

@@ -4,6 +4,8 @@
 //! tag and its length, so that no two lists of parts look alike. It never hashes an event's bytes:
 //! the same event in another envelope has the same name.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use firstseen_event::{Fields, Value};
 
 /// A hash over tagged, length-prefixed parts.
@@ -73,7 +75,7 @@ pub fn push_hex(out: &mut String, bytes: &[u8]) {
             *pair = [digit(byte >> 4), digit(byte & 15)];
         }
         let text = text.get(..block.len().saturating_mul(2)).unwrap_or_default();
-        out.push_str(std::str::from_utf8(text).unwrap_or_default());
+        out.push_str(core::str::from_utf8(text).unwrap_or_default());
     }
 }
 

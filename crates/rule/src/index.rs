@@ -15,9 +15,12 @@
 use crate::engine::Ready;
 use crate::fields::Slot;
 use crate::plan::RulePlan;
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
 use firstseen_event::{Bits, Fields};
 use firstseen_kql::{FieldRef, Pair, sort_by};
-use std::cmp::Ordering;
 
 /// Below so many rules, evaluating all is as quick.
 const INDEXED_FROM: usize = 4;

@@ -1,79 +1,109 @@
-//! State keys as keys of a map.
+//! The state keys of one request, found by their bytes.
 //!
-//! In: keys of one request. Out: equality and a hash, both over words instead of bytes: in a module
-//! without the operating system's help the usual ones take a byte at a time. A key ends in a hash
-//! already; what a host makes up instead can only slow its own request down.
+//! In: the keys in the request's order. Out: the place of a key. Bytes are compared and mixed as
+//! words: in a module without the operating system's help the usual ways take a byte at a time. A
+//! key ends in a hash already; what a host makes up instead can only slow its own request down.
 
-use std::hash::{Hash, Hasher};
+use alloc::vec;
+use alloc::vec::Vec;
 
-/// A state key.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Key<'a>(pub(crate) &'a [u8]);
+/// No key.
+const NONE: u32 = u32::MAX;
 
-impl PartialEq for Key<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        let ((a, a_rest), (b, b_rest)) = (self.0.as_chunks::<8>(), other.0.as_chunks::<8>());
-        // From the end: keys of one rule begin alike.
-        a_rest == b_rest
-            && a.len() == b.len()
-            && a.iter().rev().zip(b.iter().rev()).all(|(a, b)| word(*a) == word(*b))
+/// A table of keys, at most half full, each at the first free slot from where its hash points.
+#[derive(Debug)]
+pub(crate) struct Places<'a> {
+    keys: Vec<&'a [u8]>,
+    slots: Vec<u32>,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn new(keys: impl ExactSizeIterator<Item = &'a [u8]>) -> Self {
+        let room = keys.len().saturating_mul(2).max(2).next_power_of_two();
+        let mut places = Self { keys: Vec::with_capacity(keys.len()), slots: vec![NONE; room] };
+        for key in keys {
+            let slot = places.slot(key);
+            // Of a key that was given twice, the later place counts.
+            if let Some(slot) = places.slots.get_mut(slot) {
+                *slot = u32::try_from(places.keys.len()).unwrap_or(NONE);
+            }
+            places.keys.push(key);
+        }
+        places
+    }
+
+    /// The place of a key.
+    pub(crate) fn of(&self, key: &[u8]) -> Option<usize> {
+        let place = *self.slots.get(self.slot(key))?;
+        (place != NONE).then_some(place as usize)
+    }
+
+    /// The slot that holds the key, or the free one where it would go: there is always one.
+    fn slot(&self, key: &[u8]) -> usize {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut slot = hash(key) as usize & mask;
+        while let Some(known) = self.slots.get(slot).and_then(|at| self.keys.get(*at as usize)) {
+            if same(known, key) {
+                break;
+            }
+            slot = slot.wrapping_add(1) & mask;
+        }
+        slot
     }
 }
 
-impl Eq for Key<'_> {}
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    // From the end: keys of one rule begin alike.
+    a_rest == b_rest
+        && a.len() == b.len()
+        && a.iter().rev().zip(b.iter().rev()).all(|(a, b)| word(*a) == word(*b))
+}
 
-impl Hash for Key<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // The last 32 bytes hold the hash.
-        let (_, words) = self.0.as_rchunks::<8>();
-        for chunk in words.iter().rev().take(4) {
-            state.write_u64(word(*chunk));
-        }
-    }
+fn hash(key: &[u8]) -> u64 {
+    // The last 32 bytes hold the hash.
+    let (_, words) = key.as_rchunks::<8>();
+    let mixed = words.iter().rev().take(4).fold(0u64, |mixed, chunk| {
+        (mixed.rotate_left(5) ^ word(*chunk)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    });
+    mixed ^ (mixed >> 32)
 }
 
 const fn word(bytes: [u8; 8]) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// Mixes words.
-#[derive(Debug, Default)]
-pub(crate) struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashMap;
-    use std::hash::BuildHasherDefault;
 
     #[test]
     fn keys_of_any_length_are_found_and_told_apart() {
-        let mut map: HashMap<Key<'_>, usize, BuildHasherDefault<KeyHasher>> = HashMap::default();
-        let keys: Vec<Vec<u8>> = (0..200u8)
+        let keys: Vec<Vec<u8>> = (1..200u8)
             .flat_map(|n| [vec![n; usize::from(n)], [vec![b'k'; 90], vec![n; 3]].concat()])
             .collect();
+        let places = Places::new(keys.iter().map(Vec::as_slice));
         for (index, key) in keys.iter().enumerate() {
-            map.insert(Key(key), index);
+            assert_eq!(places.of(key), Some(index));
         }
+        assert_eq!(places.of(b"absent"), None);
+        assert_eq!(places.of(b""), None);
+    }
+
+    #[test]
+    fn no_keys_one_key_and_the_same_key_twice() {
+        assert_eq!(Places::new([].into_iter()).of(b"a"), None);
+        assert_eq!(Places::new([&b"a"[..]].into_iter()).of(b"a"), Some(0));
+        assert_eq!(Places::new([&b"a"[..], b"b", b"a"].into_iter()).of(b"a"), Some(2));
+    }
+
+    #[test]
+    fn keys_that_all_point_at_one_slot_are_told_apart() {
+        // Only the last four words are mixed: these differ before them.
+        let keys: Vec<Vec<u8>> = (0..100u8).map(|n| [vec![n; 8], vec![7; 32]].concat()).collect();
+        let places = Places::new(keys.iter().map(Vec::as_slice));
         for (index, key) in keys.iter().enumerate() {
-            assert_eq!(map.get(&Key(key)), Some(&index));
+            assert_eq!(places.of(key), Some(index));
         }
-        assert_eq!(map.get(&Key(b"absent")), None);
     }
 }

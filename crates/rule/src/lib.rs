@@ -19,6 +19,7 @@
 //! | the alert's document | [`alert`] |
 //! | a large event, made small for its alerts | `shorten` |
 //! | why | [`explain`] |
+#![cfg_attr(not(any(test, feature = "source")), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -31,6 +32,8 @@
         clippy::string_slice
     )
 )]
+
+extern crate alloc;
 
 pub mod alert;
 mod decide;

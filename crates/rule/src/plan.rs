@@ -5,6 +5,11 @@
 
 use crate::exception::Exception;
 use crate::identity;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use firstseen_kql::Query;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

@@ -6,6 +6,10 @@
 use crate::exception::json::Members;
 use crate::exception::{self, Exception, Place};
 use crate::window;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use firstseen_event::json::Json;
 
 /// Settings, checked.

@@ -9,6 +9,8 @@
 //! than a module has, and padding a call would be a way not to be seen.
 
 use crate::engine::sentence;
+use alloc::format;
+use alloc::string::{String, ToString};
 use firstseen_event::json::Object;
 
 /// Bytes that the alerts of one event may copy of it, all terms together. CloudTrail's own limit

@@ -14,6 +14,8 @@
 //!    cut to what fits)
 //! ```
 
+use alloc::vec;
+use alloc::vec::Vec;
 use firstseen_abi::{Cursor, MAX_VALUE, Malformed};
 use thiserror::Error;
 

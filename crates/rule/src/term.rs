@@ -8,11 +8,13 @@
 //! product of their values.
 
 use crate::identity::{Parts, push_hex};
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use firstseen_event::json::push_quoted;
-use firstseen_event::{Fields, Value, parse_time_ms};
+use firstseen_event::{Fields, Value, canonical_number, parse_time_ms};
 use firstseen_kql::{FieldType, field_type};
-use std::borrow::Cow;
-use std::fmt::Write as _;
 
 /// The most terms that one event may have.
 pub const MAX_TERMS: usize = 256;
@@ -135,24 +137,6 @@ fn push_json(out: &mut String, part: &Part<'_>) {
     } else {
         push_quoted(out, text);
     }
-}
-
-/// A number in one form: `443`, `443.0` and `4.43e2` are the same.
-fn canonical_number(text: &str) -> Option<String> {
-    if let Ok(n) = text.parse::<i64>() {
-        return Some(n.to_string());
-    }
-    if let Ok(n) = text.parse::<u64>() {
-        return Some(n.to_string());
-    }
-    let n = text.parse::<f64>().ok().filter(|n| n.is_finite())?;
-    // Whole and exact: as an integer. 2^53 is where doubles stop being exact.
-    if n.fract() == 0.0 && n.abs() <= 9_007_199_254_740_992.0 {
-        return Some((n as i64).to_string());
-    }
-    let mut out = String::new();
-    write!(out, "{n:?}").ok()?;
-    Some(out)
 }
 
 /// The terms of an event.

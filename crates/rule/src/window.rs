@@ -3,6 +3,8 @@
 //! In: date math relative to now. Out: milliseconds. It never takes months or years, which have no
 //! fixed length.
 
+use alloc::format;
+use alloc::string::String;
 /// Milliseconds of one day.
 pub const DAY_MS: i64 = 86_400_000;
 

@@ -7,8 +7,12 @@
 //! step one.
 
 use super::{Document, Entry, Texts};
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use firstseen_event::json::{Json, Object};
-use std::collections::BTreeMap;
 
 /// An object whose members are taken one after the other. A member that is null is not there.
 pub(crate) struct Members(Object);
