@@ -82,6 +82,9 @@ pub struct Common {
     /// Write there instead of standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write behind what the output file holds, instead of emptying it first
+    #[arg(long, requires = "output")]
+    pub append: bool,
     /// Settings for the rules as JSON: tenant, exceptions, learn_until, future_slack
     #[arg(long, value_name = "FILE.json")]
     pub settings: Option<PathBuf>,

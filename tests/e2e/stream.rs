@@ -159,6 +159,19 @@ fn a_fault_in_a_stream_is_named_and_the_stream_goes_on() {
     failed.fails(&["standard input: line 1, byte 0"]);
 }
 
+/// A stream may never end: what was bad in it is kept before more is waited for.
+#[test]
+fn a_dead_letter_is_written_while_the_stream_is_open() {
+    let folder = Folder::new();
+    let path = folder.path("dead");
+    let mut live = Live::start(run().arg("-").arg("--dead-letter").arg(&path));
+    live.write("no event\n");
+    live.write(stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]));
+    assert_eq!(live.next_id(), "a");
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+    assert_eq!(live.end(), (vec![], Some(0)));
+}
+
 /// Named, a pipe is read to its end and put in order as a file is, though it can be read only once.
 #[test]
 fn a_pipe_that_is_named_is_a_file() {

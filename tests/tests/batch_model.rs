@@ -97,6 +97,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
             state: state.to_owned(),
             format: FormatArg::Ndjson,
             output: Some(folder.join("alerts")),
+            append: false,
             settings: None,
             exceptions: Vec::new(),
             max_event: 1 << 20,

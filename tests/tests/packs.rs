@@ -71,6 +71,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
             state: PathBuf::from("memory:"),
             format: FormatArg::Ndjson,
             output: Some(path("alerts")),
+            append: false,
             settings: None,
             exceptions: Vec::new(),
             max_event: 1 << 20,

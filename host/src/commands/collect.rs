@@ -118,7 +118,14 @@ impl Collector {
 
     /// Ends an input: everything that was read has crossed.
     pub fn end(&mut self) -> ControlFlow<()> {
-        self.cross()
+        let flow = self.cross();
+        // A stream may stay open for months: what it could not give is kept now.
+        if matches!(self.order, Order::Held(_))
+            && let Err(error) = self.finish()
+        {
+            self.fault.get_or_insert(error);
+        }
+        flow
     }
 
     /// A fault of a whole input.

@@ -89,6 +89,7 @@ pub fn set_up(
         FormatArg::Auto => Format::Ndjson,
     };
     let output = match &common.output {
+        Some(path) if common.append => Output::append(path, format)?,
         Some(path) => Output::file(path, format)?,
         None => {
             let colour = terminal && std::env::var_os("NO_COLOR").is_none();

@@ -12,7 +12,7 @@ pub(crate) use value::lookup;
 use crate::place::input_name;
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// How alerts are written.
@@ -91,9 +91,29 @@ impl Output {
     /// [`OutputError::Failed`] where it cannot be made.
     pub fn file(path: &Path, format: Format) -> Result<Self, OutputError> {
         let name = input_name(&path.to_string_lossy());
-        let file = File::create(path).map_err(|e| {
-            OutputError::Failed(format!("{name}: cannot be written: {e}; use another path"))
-        })?;
+        let file = File::create(path).map_err(|e| cannot_be_made(&name, &e))?;
+        Ok(Self::to(Box::new(file), &name, format, false, FILE_WIDTH))
+    }
+
+    /// A file, written behind what it holds. A last line that a crash cut short stays one of its own.
+    ///
+    /// # Errors
+    /// [`OutputError::Failed`] where it cannot be opened.
+    pub fn append(path: &Path, format: Format) -> Result<Self, OutputError> {
+        let name = input_name(&path.to_string_lossy());
+        let open = || {
+            let mut file = File::options().read(true).append(true).create(true).open(path)?;
+            let mut last = [b'\n'];
+            // A pipe or a terminal has no end to look at.
+            if file.seek(SeekFrom::End(-1)).is_ok() {
+                file.read_exact(&mut last)?;
+            }
+            if last != [b'\n'] {
+                file.write_all(b"\n")?;
+            }
+            Ok(file)
+        };
+        let file = open().map_err(|e: io::Error| cannot_be_made(&name, &e))?;
         Ok(Self::to(Box::new(file), &name, format, false, FILE_WIDTH))
     }
 
@@ -168,6 +188,10 @@ impl Output {
     }
 }
 
+fn cannot_be_made(name: &str, error: &io::Error) -> OutputError {
+    OutputError::Failed(format!("{name}: cannot be written: {error}; use another path"))
+}
+
 /// A line break in JSON is only ever white space, but in NDJSON it would end the document.
 fn one_line(json: &str) -> Cow<'_, str> {
     if memchr::memchr2(b'\n', b'\r', json.as_bytes()).is_some() {
@@ -180,7 +204,6 @@ fn one_line(json: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
 
     #[test]
     fn ndjson_is_one_document_a_line() {
@@ -193,6 +216,24 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "nothing is written by halves");
         out.flush().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{ \"a\":  2}\n");
+    }
+
+    #[test]
+    fn what_is_appended_stands_on_lines_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alerts");
+        for (before, after) in [("", "{}\n"), ("a\n", "a\n{}\n"), ("{\"cut", "{\"cut\n{}\n")] {
+            std::fs::write(&path, before).unwrap();
+            let mut out = Output::append(&path, Format::Ndjson).unwrap();
+            out.alert("{}").unwrap();
+            drop(out);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        }
+        std::fs::remove_file(&path).unwrap();
+        drop(Output::append(&path, Format::Ndjson).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+        let error = Output::append(folder.path(), Format::Ndjson).err().unwrap().to_string();
+        assert!(error.contains("cannot be written"), "{error}");
     }
 
     #[test]
