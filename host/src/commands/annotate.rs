@@ -12,8 +12,7 @@ use crate::exceptions::Exceptions;
 use crate::input::Source;
 use crate::output::{Alerts, Output, OutputError};
 use firstseen_envelope::{Place, Sink};
-use firstseen_rule::evaluate::error_json;
-use serde::de::IgnoredAny;
+use firstseen_skin::record::{Checker, Record};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -104,30 +103,16 @@ impl Lines {
     }
 }
 
-/// The line with the note in its object; nothing where it holds no object.
+/// The line with the note in its object, as the pipelines' skins write it; nothing where it holds no
+/// object.
 fn spliced(line: &[u8], note: &Note) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(line).ok()?;
-    let body = text.trim_end().strip_suffix('}')?;
-    if !body.trim_start().starts_with('{') || serde_json::from_str::<IgnoredAny>(text).is_err() {
-        return None;
-    }
-    let mut out = body.to_owned();
-    let mut empty = body.trim_start().trim_start_matches('{').trim_start().is_empty();
-    let mut member = |name: &str, value: &str| {
-        if !std::mem::replace(&mut empty, false) {
-            out.push(',');
-        }
-        out.push_str(&format!("\"{name}\":{value}"));
-    };
-    if !note.alerts.is_empty() {
-        member("firstseen_alerts", &format!("[{}]", note.alerts.join(",")));
-    }
-    if let Some(error) = &note.error {
-        member("firstseen_error", &error_json(error));
-    }
-    // White space in front of the line's end is none of the object's.
-    out.push_str(text.get(body.len()..)?);
-    Some(out.into_bytes())
+    let body = text.trim_ascii();
+    Checker::default().check(body).ok()?;
+    let record =
+        Record::of(body).with(note.alerts.iter().map(String::as_str), note.error.as_deref());
+    let (before, end) = text.split_once(body)?;
+    Some([before, &record, end].concat().into_bytes())
 }
 
 /// Standard input, read to its end; each piece that arrives is judged and written before the next is

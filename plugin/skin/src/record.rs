@@ -180,8 +180,7 @@ fn push_error(out: &mut String, error: &str) {
 fn members(text: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     let (mut depth, mut from, mut name) = (0usize, 0usize, "");
-    let mut walk = Walk::new(text);
-    while let Some((at, byte)) = walk.next() {
+    for (at, byte) in Walk::new(text) {
         let closes = matches!(byte, b'}' | b']');
         if closes {
             depth = depth.saturating_sub(1);
