@@ -1,0 +1,122 @@
+"""The vectors of tests/vectors through the hosts of examples/hosts and the WASI program.
+
+    python3 hosts.py FIRSTSEEN PYTHON_WITH_WASMTIME
+
+In: the `firstseen` binary; go and node on the path. Out: a table, a line for each vector that
+fails, exit status 1 where one does. A host gets a vector's settings, state and events as files, and
+has to give its alerts byte for byte, the lines of its faults, and its state. The longest vector of
+each artifact is run in two halves, over the state that the first half saved. Only Python's own
+library is used.
+"""
+
+import base64
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HOSTS = ROOT / "examples/hosts"
+
+
+def read_vectors():
+    """By what `firstseen build` is asked for."""
+    recipes = {}
+    for path in sorted((ROOT / "tests/vectors").glob("*.json")):
+        vector = json.loads(path.read_text())
+        rules = vector["rule"] if isinstance(vector["rule"], list) else [vector["rule"]]
+        recipes.setdefault((tuple(rules), vector.get("event_time")), []).append(vector)
+    if not recipes:
+        sys.exit("tests/vectors holds none")
+    return recipes
+
+
+def build(firstseen, recipe, out):
+    rules, event_time = recipe
+    command = [firstseen, "build", *(ROOT / rule for rule in rules), "-o", out]
+    command += ["--pack"] if len(rules) > 1 else []
+    command += ["--event-time", event_time] if event_time else []
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def event(step):
+    return bytes.fromhex(step["event_hex"]) if "event_hex" in step else step["event"].encode()
+
+
+def unfit(vector):
+    """Why a host of lines without a clock cannot be asked this, or nothing."""
+    if any("now_ms" in step for step in vector["steps"]):
+        return "asks for a clock"
+    if any(b"\n" in event(step) for step in vector["steps"]):
+        return "has line breaks in its events"
+    return None
+
+
+def run(command, wasm, vector, folder, runs):
+    """Runs a vector in so many runs, each from the state of the one before. Returns what differs."""
+    settings, state = folder / "settings.json", folder / "state.json"
+    settings.write_text(json.dumps(vector.get("settings", {})))
+    packed = lambda values: {k: base64.b64encode(bytes.fromhex(v)).decode() for k, v in values.items()}
+    state.write_text(json.dumps(packed(vector.get("before", {}))))
+    size = -(-len(vector["steps"]) // runs)
+    for at in range(0, len(vector["steps"]), size):
+        steps = vector["steps"][at : at + size]
+        lines = b"".join(event(step) + b"\n" for step in steps)
+        done = subprocess.run([*command, wasm, settings, state], input=lines, capture_output=True)
+        said = done.stderr.decode()
+        if done.returncode != 0:
+            return f"exit status {done.returncode}: {said}"
+        if done.stdout.decode() != "".join(alert + "\n" for step in steps for alert in step["alerts"]):
+            return f"other alerts:\n{done.stdout.decode()}"
+        # Each fault by its line and its code, and no fault that was not to be.
+        told = {(int(n), text) for n, text in re.findall(r"^line (\d+): (.*)$", said, re.MULTILINE)}
+        for number, step in enumerate(steps, 1):
+            texts = [text for n, text in told if n == number]
+            wanted = [step["error"]] if step["error"] else []
+            wanted += step["counts"]["missing"][:1]
+            if bool(texts) != bool(wanted) or not all(any(w in t for t in texts) for w in wanted):
+                return f"step {number}: expected {wanted}, heard {texts}"
+    if json.loads(state.read_text()) != packed(vector["after"]):
+        return "the state at the end is another"
+    return None
+
+
+def main(firstseen, python):
+    work = tempfile.TemporaryDirectory()
+    folder = pathlib.Path(work.name)
+    go = folder / "go-host"
+    subprocess.run(["go", "build", "-o", go, "."], cwd=HOSTS / "go", check=True)
+    hosts = {
+        "Go, wazero": [go],
+        "JavaScript, Node's V8": ["node", HOSTS / "js/host.mjs"],
+        "Python, wasmtime": [python, HOSTS / "python/host.py"],
+    }
+    tally = {name: [] for name in hosts}
+    ran, left_out = 0, []
+    for number, (recipe, vectors) in enumerate(read_vectors().items()):
+        wasm = folder / f"{number}.wasm"
+        build(firstseen, recipe, wasm)
+        longest = max(vectors, key=lambda vector: len(vector["steps"]))
+        for vector in vectors:
+            if why := unfit(vector):
+                left_out.append(f"{vector['name']} {why}")
+                continue
+            ran += 1
+            for name, command in hosts.items():
+                if fault := run(command, wasm, vector, folder, 1 + (vector is longest)):
+                    tally[name].append(f"{vector['name']}: {fault}")
+    print(f"{ran} vectors; not for lines: {len(left_out)}")
+    print("\n".join(f"  {line}" for line in left_out))
+    print(f"{'host':<24} {'passed':>6} {'failed':>6}")
+    for name, faults in tally.items():
+        print(f"{name:<24} {ran - len(faults):>6} {len(faults):>6}")
+        print("".join(f"  {fault}\n" for fault in faults), end="")
+    return 1 if any(tally.values()) else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))

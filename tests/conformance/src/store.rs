@@ -1,0 +1,81 @@
+//! The host's store, and the two imports that ask it, as docs/abi.md tells them.
+//!
+//! In: ranges of the guest's memory, untrusted. Out: the codes of the contract. Nothing expires:
+//! time to live is garbage collection only.
+
+use crate::engine::Memory;
+use firstseen_abi::{MAX_KEY, MAX_VALUE, kv};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// Keys and values.
+pub(crate) type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// What a guest may touch, and what is there.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    /// How its keys begin: `TENANT:` and a prefix of the artifact.
+    pub(crate) prefixes: Vec<String>,
+    /// The state.
+    pub(crate) rows: Rows,
+}
+
+/// Shared by the host and the imports.
+pub(crate) type Shared = Arc<Mutex<Store>>;
+
+impl Store {
+    /// Whether a key is the artifact's own.
+    pub(crate) fn owns(&self, key: &[u8]) -> bool {
+        key.len() <= MAX_KEY && self.prefixes.iter().any(|own| key.starts_with(own.as_bytes()))
+    }
+}
+
+/// The import `kv_get`: key, its length, buffer, its room.
+pub(crate) fn kv_get(memory: &mut impl Memory, store: &Shared, call: [u32; 4]) -> i32 {
+    let [key, key_len, buf, cap] = call;
+    let store = store.lock().expect("one thread");
+    let Some(key) = memory.get(key, key_len).filter(|key| store.owns(key)) else {
+        return kv::REFUSED;
+    };
+    match store.rows.get(&key) {
+        None => kv::ABSENT,
+        Some(value) => hand_over(memory, value, buf, cap),
+    }
+}
+
+/// The import `kv_cas`: key, expected and new, each with its length; time to live; buffer and room.
+pub(crate) fn kv_cas(
+    memory: &mut impl Memory,
+    store: &Shared,
+    call: [u32; 6],
+    ttl_ms: i64,
+    [buf, cap]: [u32; 2],
+) -> i32 {
+    let [key, key_len, expected, expected_len, new, new_len] = call;
+    let mut store = store.lock().expect("one thread");
+    let key = memory.get(key, key_len).filter(|key| store.owns(key));
+    let new = memory.get(new, new_len).filter(|new| new.len() <= MAX_VALUE && ttl_ms > 0);
+    let absent = expected_len.cast_signed() == kv::ABSENT;
+    let expected = if absent { Some(None) } else { memory.get(expected, expected_len).map(Some) };
+    let (Some(key), Some(new), Some(expected)) = (key, new, expected) else { return kv::REFUSED };
+    let current = store.rows.get(&key);
+    if current == expected.as_ref() {
+        store.rows.insert(key, new);
+        return kv::DONE;
+    }
+    match current {
+        None => kv::CONFLICT_ABSENT,
+        Some(value) => match hand_over(memory, value, buf, cap) {
+            refused if refused < 0 => refused,
+            len => kv::CONFLICT | len,
+        },
+    }
+}
+
+/// Puts a value into the guest's buffer if there is room, and says how long it is.
+fn hand_over(memory: &mut impl Memory, value: &[u8], buf: u32, cap: u32) -> i32 {
+    if value.len() <= cap as usize && !memory.put(buf, value) {
+        return kv::REFUSED;
+    }
+    i32::try_from(value.len()).unwrap_or(kv::REFUSED)
+}
