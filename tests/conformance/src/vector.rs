@@ -84,7 +84,7 @@ pub(crate) struct Recipe {
 impl Vector {
     /// The artifact that it is about.
     pub(crate) fn recipe(&self) -> Recipe {
-        let rules = match &self.rules {
+        let rules = match &self.rule {
             Rules::One(rule) => vec![rule.clone()],
             Rules::Pack(rules) => rules.clone(),
         };
