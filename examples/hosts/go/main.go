@@ -29,6 +29,7 @@ var rule struct { // what the artifact says of itself (section 9), and the tenan
 }
 
 func main() {
+	log.SetFlags(0)
 	wasm, settings := must(os.ReadFile(os.Args[1])), must(os.ReadFile(os.Args[2]))
 	must(0, json.Unmarshal(must(os.ReadFile(os.Args[3])), &state))
 	guest, lines := start(wasm, settings), bufio.NewScanner(os.Stdin)
@@ -98,7 +99,7 @@ func ownKey(guest api.Module, at, size uint32) string {
 	return key
 }
 
-func kvGet(guest api.Module, key, keySize, buf, room uint32) int32 {
+func kvGet(_ context.Context, guest api.Module, key, keySize, buf, room uint32) int32 {
 	value, found := state[ownKey(guest, key, keySize)]
 	if !found {
 		return -1
@@ -108,7 +109,7 @@ func kvGet(guest api.Module, key, keySize, buf, room uint32) int32 {
 }
 
 // kvCas: nobody else writes this state, so a conflict would be the rule's own fault.
-func kvCas(guest api.Module, key, keySize, old, oldSize, new, newSize uint32, ttl int64, buf, room uint32) int32 {
+func kvCas(_ context.Context, guest api.Module, key, keySize, old, oldSize, new, newSize uint32, ttl int64, buf, room uint32) int32 {
 	name := ownKey(guest, key, keySize)
 	now, found := state[name]
 	same := !found && int32(oldSize) == -1 || found && bytes.Equal(now, part(guest, old, oldSize))
