@@ -1,8 +1,8 @@
 //! Builds the engines for WebAssembly, one for each kind of host, and the flagship rule with the
 //! first of them; the binary embeds them all.
 //!
-//! In: the workspace. Out, in OUT_DIR: `core.wasm`, an engine for each pipeline by its name, and
-//! `flagship.wasm`. It installs nothing but the toolchain's own WebAssembly targets, and only those
+//! In: the workspace. Out, in OUT_DIR: `core.wasm`, an engine for each pipeline by its name, `js.js`
+//! that goes with `js.wasm`, and `flagship.wasm`. It installs nothing but the toolchain's own WebAssembly targets, and only those
 //! that are missing.
 
 use std::env;
@@ -23,7 +23,7 @@ struct Group {
     engines: &'static [(&'static str, &'static str)],
 }
 
-const GROUPS: [Group; 3] = [
+const GROUPS: [Group; 4] = [
     // By itself: it is built without the standard library, and in one go with others it would get
     // the features that they ask of what they share.
     Group {
@@ -35,6 +35,12 @@ const GROUPS: [Group; 3] = [
         target: "wasm32-unknown-unknown",
         features: "+simd128",
         engines: &[("firstseen-connect", "connect"), ("firstseen-extism", "extism")],
+    },
+    // It alone reads rule.toml, and needs more of the shared crates for it.
+    Group {
+        target: "wasm32-unknown-unknown",
+        features: "+simd128",
+        engines: &[("firstseen-js", "js")],
     },
     // Without SIMD: not all that run these have it.
     Group {
@@ -68,6 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ensure_target(group.target)?;
         build_group(root, &out, group)?;
     }
+    bind_javascript(&out)?;
     let engine = fs::read(out.join("core.wasm"))?;
     let text = fs::read_to_string(root.join(FLAGSHIP))?;
     let source = compile::Source { name: FLAGSHIP, text: &text };
@@ -76,6 +83,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let flagship = compile::compile(&engine, &[source], &options)
         .map_err(|error| format!("\n{}", error.plain(&[source])))?;
     fs::write(out.join("flagship.wasm"), flagship.wasm)?;
+    Ok(())
+}
+
+/// Turns the engine for JavaScript into `js.wasm` without wasm-bindgen's descriptions, and the glue
+/// that belongs to it, `js.js`.
+fn bind_javascript(out: &Path) -> Result<(), Box<dyn Error>> {
+    let bound = out.join("bound");
+    let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
+    bindgen.input_path(out.join("js.wasm")).web(true)?.typescript(false).out_name("engine");
+    bindgen.generate(&bound).map_err(|e| format!("wasm-bindgen: {e:#}"))?;
+    fs::copy(bound.join("engine_bg.wasm"), out.join("js.wasm"))?;
+    fs::copy(bound.join("engine.js"), out.join("js.js"))?;
     Ok(())
 }
 

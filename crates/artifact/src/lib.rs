@@ -22,16 +22,28 @@
     )
 )]
 
+#[cfg(feature = "compose")]
 mod compose;
+#[cfg(feature = "compose")]
 mod contract;
+#[cfg(feature = "compose")]
 mod look;
+#[cfg(feature = "compose")]
 mod meta;
+mod plan;
+#[cfg(feature = "compose")]
 mod standard;
 
+#[cfg(feature = "compose")]
 pub use compose::{ComposeError, Parts, compose};
+#[cfg(feature = "compose")]
 pub use contract::{EXPORTS, IMPORTS, missing};
+#[cfg(feature = "compose")]
 pub use look::{Look, Section, look, validate};
+#[cfg(feature = "compose")]
 pub use meta::{Meta, MetaError, RuleMeta, ThreatMeta};
+pub use plan::plan;
+#[cfg(feature = "compose")]
 pub use standard::Standard;
 
 /// The section that holds [`Meta`].
