@@ -139,7 +139,8 @@ impl Target {
     /// The options that it takes. A host of the contract gives settings itself, through `configure`.
     const fn takes(self) -> &'static [&'static str] {
         match self {
-            Self::Core | Self::Js => &[],
+            Self::Core => &[],
+            Self::Js => &["--settings"],
             Self::FluentBit => &["--records", "--state", "--state-limit", "--settings"],
             Self::RedpandaConnect | Self::Bento => &["--settings"],
             Self::Redpanda => &["--records", "--state-limit", "--settings"],

@@ -6,11 +6,13 @@
 //! this binary.
 
 mod jobs;
+mod js;
 
 use super::Ending;
 use crate::compile::{self, Engine, Origin, Source};
 use crate::diagnostic;
 use crate::files::{read_text, shown, write_whole};
+use crate::guest::ENGINE;
 use crate::progress::Progress;
 use crate::say::say;
 use crate::target::{Choices, Target};
@@ -19,7 +21,8 @@ use clap::ValueEnum;
 use firstseen_rule::source::{self, Diagnostic, EventTime, ReadOptions, Rule, Severity};
 use firstseen_skin::Records;
 use jobs::Job;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What `build` is asked.
@@ -206,22 +209,31 @@ struct Tally {
 pub fn build(args: &BuildArgs) -> anyhow::Result<Ending> {
     let began = Instant::now();
     let output = args.output.as_deref().filter(|_| !args.pack);
-    let options = args.target.options(&args.chosen.choices()?).map_err(anyhow::Error::msg)?;
+    let choices = args.chosen.choices()?;
+    let options = args.target.options(&choices).map_err(anyhow::Error::msg)?;
     let options = options.to_bytes();
-    let Some(engine) = args.target.engine() else {
-        anyhow::bail!("--target {}: not in this program", args.target.name());
+    let engine = match args.target.engine() {
+        Some(engine) => Engine { options: &options, ..engine },
+        // A package carries the plan of an artifact, and the settings beside it.
+        None => ENGINE,
     };
-    let engine = Engine { options: &options, ..engine };
-    let jobs = jobs::find(&args.rules, output, args.target.ending())?;
+    let plant = Plant { engine, settings: choices.settings.as_deref().unwrap_or_default() };
+    let mut jobs = jobs::find(&args.rules, output, args.target.ending())?;
+    if let (Target::Js, [job], Some(output)) = (args.target, jobs.as_mut_slice(), output)
+        && !job.found
+    {
+        // The folder is the package, also where it is there already.
+        job.to = output.to_path_buf();
+    }
     let progress = Progress::rules(jobs.len());
     let mut tally = Tally::default();
     if args.pack {
-        build_pack(args, &engine, &jobs, &progress, &mut tally)?;
+        build_pack(args, &plant, &jobs, &progress, &mut tally)?;
     } else {
         if !args.check {
             jobs::refuse_collisions(&jobs)?;
         }
-        build_each(args, &engine, &jobs, &progress, &mut tally);
+        build_each(args, &plant, &jobs, &progress, &mut tally);
     }
     progress.clear();
     if jobs.len() > 1 {
@@ -233,14 +245,14 @@ pub fn build(args: &BuildArgs) -> anyhow::Result<Ending> {
 /// An artifact for each rule.
 fn build_each(
     args: &BuildArgs,
-    engine: &Engine<'_>,
+    plant: &Plant<'_>,
     jobs: &[Job],
     progress: &Progress,
     tally: &mut Tally,
 ) {
     let work = |job: &Job| {
         let began = Instant::now();
-        let built = read(args, job).and_then(|read| make(args, engine, job, &read));
+        let built = read(args, job).and_then(|read| make(args, plant, job, &read));
         (built, began.elapsed())
     };
     let told = args.verbose || jobs.len() == 1;
@@ -260,27 +272,59 @@ fn build_each(
 }
 
 /// The artifact of one rule; its size.
-fn make(args: &BuildArgs, engine: &Engine<'_>, job: &Job, read: &Read) -> Result<usize, String> {
+fn make(args: &BuildArgs, plant: &Plant<'_>, job: &Job, read: &Read) -> Result<usize, String> {
     let rules = vec![(read.source(), read.rule.clone())];
-    let wasm = compile::artifact(engine, rules, &args.origin())?;
-    if !args.check {
-        let made = job.to.parent().map_or(Ok(()), std::fs::create_dir_all);
-        made.map_err(|e| format!("{}: {e}", shown(&job.to)))?;
-        write_whole(&job.to, &wasm).map_err(|e| format!("{e:#}"))?;
+    let wasm = compile::artifact(&plant.engine, rules, &args.origin())?;
+    if args.check {
+        return Ok(wasm.len());
     }
-    Ok(wasm.len())
+    let made = job.to.parent().map_or(Ok(()), std::fs::create_dir_all);
+    made.map_err(|e| format!("{}: {e}", shown(&job.to)))?;
+    let stem = job.rule.file_stem().unwrap_or_default();
+    plant.put(args.target, &job.to, stem, &wasm, &[read]).map_err(|e| format!("{e:#}"))
+}
+
+/// What artifacts are made with.
+struct Plant<'a> {
+    engine: Engine<'a>,
+    /// Of `--settings`; an engine has them among its options.
+    settings: &'a str,
+}
+
+impl Plant<'_> {
+    /// Writes an artifact, or the package around it; its size.
+    fn put(
+        &self,
+        target: Target,
+        to: &Path,
+        stem: &OsStr,
+        wasm: &[u8],
+        rules: &[&Read],
+    ) -> anyhow::Result<usize> {
+        if target != Target::Js {
+            write_whole(to, wasm)?;
+            return Ok(wasm.len());
+        }
+        let mut licenses: Vec<&str> = rules
+            .iter()
+            .map(|read| read.rule.facts.license.as_deref().unwrap_or_default())
+            .collect();
+        licenses.sort_unstable();
+        licenses.dedup();
+        js::write(to, &stem.to_string_lossy(), wasm, &licenses.join(" AND "), self.settings)
+    }
 }
 
 /// One artifact of all rules: all of them, or none.
 fn build_pack(
     args: &BuildArgs,
-    engine: &Engine<'_>,
+    plant: &Plant<'_>,
     jobs: &[Job],
     progress: &Progress,
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
     let Some(to) = &args.output else { return Ok(()) };
-    if to.is_dir() {
+    if to.is_dir() && args.target != Target::Js {
         anyhow::bail!("{}: a folder; give the pack a file's name", shown(to));
     }
     jobs::refuse_sources(jobs, std::iter::once(to.as_path()))?;
@@ -295,10 +339,12 @@ fn build_pack(
         progress.suspend(|| say(&format!("{name}: not written, as not all rules can be built")));
         return Ok(());
     }
-    let rules = rules.iter().map(|read| (read.source(), read.rule.clone())).collect();
-    let wasm = compile::artifact(engine, rules, &args.origin()).map_err(anyhow::Error::msg)?;
-    write_whole(to, &wasm)?;
-    tally.bytes = wasm.len();
+    let sources = rules.iter().map(|read| (read.source(), read.rule.clone())).collect();
+    let wasm = compile::artifact(&plant.engine, sources, &args.origin());
+    let wasm = wasm.map_err(anyhow::Error::msg)?;
+    let stem = to.file_stem().unwrap_or_default();
+    let rules: Vec<&Read> = rules.iter().collect();
+    tally.bytes = plant.put(args.target, to, stem, &wasm, &rules)?;
     Ok(())
 }
 
