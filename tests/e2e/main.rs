@@ -12,6 +12,7 @@ mod cli;
 mod exceptions;
 mod explain;
 mod fixtures;
+mod javascript;
 mod many;
 mod pages;
 mod readme;

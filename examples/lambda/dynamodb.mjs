@@ -1,0 +1,47 @@
+// The state in a DynamoDB table: a string key `key`, the value in `value`, its end in `expires`.
+//
+// In: a client of @aws-sdk/client-dynamodb and the commands' classes. Out: a store for the package.
+// A conditional put is the compare-and-set; the item that stood there comes back with the refusal.
+export class DynamoStore {
+  #client;
+  #commands;
+  #table;
+  #clock;
+
+  constructor(client, { GetItemCommand, PutItemCommand }, table, clock = Date.now) {
+    this.#client = client;
+    this.#commands = { GetItemCommand, PutItemCommand };
+    this.#table = table;
+    this.#clock = clock;
+  }
+
+  async get(key) {
+    // A read that lags behind would make a known term new; the put would refuse it, at a cost.
+    const input = { TableName: this.#table, Key: { key: { S: key } }, ConsistentRead: true };
+    const { Item } = await this.#client.send(new this.#commands.GetItemCommand(input));
+    return Item?.value?.B ?? null;
+  }
+
+  async compareAndSet(key, expected, value, ttlMs) {
+    const input = {
+      TableName: this.#table,
+      Item: {
+        key: { S: key },
+        value: { B: value },
+        // Seconds, for the table's time to live. Garbage collection: later changes nothing.
+        expires: { N: String(Math.ceil((this.#clock() + ttlMs) / 1000)) },
+      },
+      ConditionExpression: expected ? "#v = :expected" : "attribute_not_exists(#k)",
+      ExpressionAttributeNames: expected ? { "#v": "value" } : { "#k": "key" },
+      ...(expected && { ExpressionAttributeValues: { ":expected": { B: expected } } }),
+      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+    };
+    try {
+      await this.#client.send(new this.#commands.PutItemCommand(input));
+      return { ok: true };
+    } catch (error) {
+      if (error.name !== "ConditionalCheckFailedException") throw error;
+      return { ok: false, current: error.Item?.value?.B ?? null };
+    }
+  }
+}
