@@ -68,8 +68,12 @@ def run(command, wasm, vector, folder, runs):
         said = done.stderr.decode()
         if done.returncode != 0:
             return f"exit status {done.returncode}: {said}"
-        if done.stdout.decode() != "".join(alert + "\n" for step in steps for alert in step["alerts"]):
-            return f"other alerts:\n{done.stdout.decode()}"
+        wanted = [alert for step in steps for alert in step["alerts"]]
+        heard = done.stdout.decode().split("\n")[:-1]
+        if wanted != heard:
+            pairs = enumerate(zip(wanted, heard))
+            place = next((n for n, (a, b) in pairs if a != b), "the last")
+            return f"{len(heard)} alerts, expected {len(wanted)}; the first difference: {place}"
         # Each fault by its line and its code, and no fault that was not to be.
         told = {(int(n), text) for n, text in re.findall(r"^line (\d+): (.*)$", said, re.MULTILINE)}
         for number, step in enumerate(steps, 1):

@@ -133,7 +133,7 @@ def main(rule, settings, saved):
     with open(rule, "rb") as wasm, open(settings, "rb") as given, open(saved) as file:
         guest, state = Rule(wasm.read(), given.read()), json.load(file)
     for line, event in enumerate(sys.stdin.buffer, 1):
-        guest.judge(event, line, state)
+        guest.judge(event.rstrip(b"\r\n"), line, state)
     sys.stdout.flush()
     with open(saved + ".new", "w") as file:
         json.dump(state, file)
