@@ -66,6 +66,8 @@ pub struct Engine {
     added: Vec<Vec<Slot>>,
     index: Index,
     pub(crate) scratch: Scratch,
+    /// The most bytes of values that the terms of one event may hold together.
+    pub(crate) max_term_bytes: usize,
 }
 
 /// What lasts for one call of [`Engine::keys`].
@@ -100,19 +102,36 @@ impl Engine {
             ready,
             added,
             scratch: Scratch::default(),
+            max_term_bytes: term::MAX_TERM_BYTES,
         }
     }
 
     /// The same rules under other settings.
     #[must_use]
     pub fn with_settings(self, settings: Settings) -> Self {
-        Self::new(self.plan, settings)
+        Self { max_term_bytes: self.max_term_bytes, ..Self::new(self.plan, settings) }
+    }
+
+    /// The same where there is little memory: an event whose terms hold more bytes of values than
+    /// this is not judged (`too_many_terms`). Elsewhere it is [`term::MAX_TERM_BYTES`].
+    #[must_use]
+    pub const fn with_max_term_bytes(mut self, most: usize) -> Self {
+        self.max_term_bytes = most;
+        self
     }
 
     /// The rules.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Whether an event has to be looked at: it holds what a match would hold, or it does not look
+    /// like an event. It takes no memory, however large the event is.
+    #[must_use]
+    #[inline]
+    pub fn may_match(&self, event: &[u8]) -> bool {
+        self.prefilter.passes_all() || self.prefilter.passes(event) || !looks_whole(event)
     }
 
     /// Step one: which events match, when, under which keys. `now_ms` is the host's clock, or 0
@@ -186,7 +205,7 @@ impl Engine {
             Ok(text) => text,
             Err(fault) => return bad(&mut pass.writer, place, &sentence(&fault)),
         };
-        if !self.prefilter.passes_all() && !self.prefilter.passes(bytes) && looks_whole(bytes) {
+        if !self.may_match(bytes) {
             return;
         }
         self.open(text, scratch, 0, &mut |opened| match opened {
@@ -300,7 +319,7 @@ impl Engine {
             );
             return (ItemKind::Future, text, Vec::new());
         }
-        match term::of_event(fields, &ready.terms) {
+        match term::of_event(fields, &ready.terms, self.max_term_bytes) {
             Terms::Some(terms) => (ItemKind::Matched, String::new(), terms),
             Terms::Missing(at) => {
                 let name = rule.new_terms.get(at).cloned().unwrap_or_default();
@@ -316,7 +335,7 @@ impl Engine {
             Terms::TooLong(bytes) => {
                 let text = format!(
                     "too_many_terms: together they hold {bytes} bytes, at most {} are judged",
-                    term::MAX_TERM_BYTES
+                    self.max_term_bytes
                 );
                 (ItemKind::TooManyTerms, text, Vec::new())
             }

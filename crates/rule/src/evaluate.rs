@@ -82,6 +82,15 @@ pub struct Outcome {
     pub error: Option<String>,
 }
 
+/// An alert on its way out: a JSON document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alert {
+    /// Of a term that was new.
+    New(String),
+    /// That the same event gave before.
+    Repeat(String),
+}
+
 impl Engine {
     /// One event in, one outcome out, as [`Outcome::json`] writes it.
     pub fn evaluate(&mut self, event: &[u8], now_ms: i64, kv: &mut dyn Kv) -> String {
@@ -90,14 +99,41 @@ impl Engine {
 
     /// One event in, one outcome out. `now_ms` is a clock that can be trusted, or 0.
     pub fn judge(&mut self, event: &[u8], now_ms: i64, kv: &mut dyn Kv) -> Outcome {
-        self.judge_terms(event, now_ms, None, kv)
+        self.collect(event, now_ms, None, kv)
     }
 
     /// As [`Engine::judge`], for the term under one state key alone; the store is asked for no other
     /// key. Bytes and ids are those that `judge` gives. What [`Engine::keys`] says of an event
     /// without a key (that it cannot be read, say) is not said again.
     pub fn judge_key(&mut self, event: &[u8], now_ms: i64, key: &[u8], kv: &mut dyn Kv) -> Outcome {
-        self.judge_terms(event, now_ms, Some(key), kv)
+        self.collect(event, now_ms, Some(key), kv)
+    }
+
+    fn collect(
+        &mut self,
+        event: &[u8],
+        now_ms: i64,
+        only: Option<&[u8]>,
+        kv: &mut dyn Kv,
+    ) -> Outcome {
+        let (mut alerts, mut repeats) = (Vec::new(), Vec::new());
+        let outcome = self.judge_terms(event, now_ms, only, kv, &mut |alert| match alert {
+            Alert::New(text) => alerts.push(text),
+            Alert::Repeat(text) => repeats.push(text),
+        });
+        Outcome { alerts, repeats, ..outcome }
+    }
+
+    /// As [`Engine::judge`], for where memory is short: alerts are given away one by one, as soon as
+    /// their write stands, and are not in the outcome. An event has up to 256 of them.
+    pub fn judge_each(
+        &mut self,
+        event: &[u8],
+        now_ms: i64,
+        kv: &mut dyn Kv,
+        give: &mut dyn FnMut(Alert),
+    ) -> Outcome {
+        self.judge_terms(event, now_ms, None, kv, give)
     }
 
     fn judge_terms(
@@ -106,6 +142,7 @@ impl Engine {
         now_ms: i64,
         only: Option<&[u8]>,
         kv: &mut dyn Kv,
+        give: &mut dyn FnMut(Alert),
     ) -> Outcome {
         let mut out = Vec::new();
         let mut outcome = Outcome::default();
@@ -117,7 +154,7 @@ impl Engine {
             outcome.matched = keys.counts.matched;
             for item in keys.items().flatten() {
                 if only.is_none() || item.kind == ItemKind::Matched {
-                    self.judge_item(&item, event, only, kv, &mut outcome);
+                    self.judge_item(&item, event, only, kv, &mut outcome, give);
                 }
             }
         }
@@ -131,6 +168,7 @@ impl Engine {
         only: Option<&[u8]>,
         kv: &mut dyn Kv,
         outcome: &mut Outcome,
+        give: &mut dyn FnMut(Alert),
     ) {
         match item.kind {
             ItemKind::Matched => {}
@@ -154,8 +192,8 @@ impl Engine {
             let decided = self.settle(item, term.key, term.values, &mut copied, kv);
             match decided {
                 Ok(None) => outcome.seen = outcome.seen.saturating_add(1),
-                Ok(Some((OutcomeKind::Alert, text))) => outcome.alerts.push(text),
-                Ok(Some((OutcomeKind::Repeat, text))) => outcome.repeats.push(text),
+                Ok(Some((OutcomeKind::Alert, text))) => give(Alert::New(text)),
+                Ok(Some((OutcomeKind::Repeat, text))) => give(Alert::Repeat(text)),
                 Ok(Some((OutcomeKind::Learned, _))) => {
                     outcome.learned = outcome.learned.saturating_add(1);
                 }

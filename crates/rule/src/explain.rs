@@ -95,7 +95,7 @@ impl Engine {
             }
         }
         let (mut values, mut keys, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-        match term::of_event(fields, &ready.terms) {
+        match term::of_event(fields, &ready.terms, self.max_term_bytes) {
             Terms::Some(terms) => {
                 for term in terms {
                     keys.push(term.key(&ready.prefix));

@@ -67,7 +67,7 @@ pub enum Terms {
     Missing(usize),
     /// More than [`MAX_TERMS`]: this many.
     TooMany(usize),
-    /// Together longer than [`MAX_TERM_BYTES`]: this many bytes.
+    /// Together longer than was allowed: this many bytes.
     TooLong(usize),
 }
 
@@ -139,10 +139,10 @@ fn push_json(out: &mut String, part: &Part<'_>) {
     }
 }
 
-/// The terms of an event.
+/// The terms of an event, if their values have at most so many bytes together.
 #[must_use]
-pub fn of_event(fields: &Fields<'_>, slots: &[Slot]) -> Terms {
-    if let Some(term) = single(fields, slots) {
+pub fn of_event(fields: &Fields<'_>, slots: &[Slot], most: usize) -> Terms {
+    if let Some(term) = single(fields, slots, most) {
         return Terms::Some(vec![term]);
     }
     let mut columns: Vec<Vec<Part<'_>>> = Vec::with_capacity(slots.len());
@@ -174,7 +174,7 @@ pub fn of_event(fields: &Fields<'_>, slots: &[Slot]) -> Terms {
         let times = product.checked_div(column.len()).unwrap_or(0);
         sum.saturating_add(one_each.saturating_mul(times))
     });
-    if bytes > MAX_TERM_BYTES {
+    if bytes > most {
         return Terms::TooLong(bytes);
     }
     let mut terms = Vec::with_capacity(product);
@@ -186,12 +186,12 @@ pub fn of_event(fields: &Fields<'_>, slots: &[Slot]) -> Terms {
 
 /// The term of an event that has one value in each field, as nearly all do: the same as
 /// [`combination`] gives, with less room taken.
-fn single(fields: &Fields<'_>, slots: &[Slot]) -> Option<Term> {
+fn single(fields: &Fields<'_>, slots: &[Slot], most: usize) -> Option<Term> {
     let mut tuple = Tuple::new();
     for slot in slots {
         let mut values = fields.values(slot.ask);
         tuple.push(&part(values.next()?, slot.kind));
-        if values.next().is_some() || tuple.json.len() > MAX_TERM_BYTES {
+        if values.next().is_some() || tuple.json.len() > most {
             return None;
         }
     }
@@ -256,7 +256,7 @@ mod tests {
             .enumerate()
             .map(|(ask, name)| Slot { ask, kind: Kind::of(name) })
             .collect();
-        match of_event(&fields, &slots) {
+        match of_event(&fields, &slots, MAX_TERM_BYTES) {
             Terms::Some(terms) => Ok(terms),
             Terms::Missing(index) => Err(format!("no {}", names[index])),
             Terms::TooMany(n) => Err(format!("{n} terms")),

@@ -1,2 +1,0 @@
-//! The skin for redpanda.
-#![cfg(target_family = "wasm")]
