@@ -31,6 +31,7 @@ pub(crate) struct Marks {
     index: Node,
     pub(crate) export_id: Node,
     lookup: Node,
+    log: Node,
     message_type: Node,
     log_id: Node,
     log_time: Node,
@@ -77,6 +78,7 @@ impl Marks {
             index: scalar("_index"),
             export_id: scalar("_id"),
             lookup: scalar("CloudTrailEvent"),
+            log: scalar("log"),
             message_type: scalar("messageType"),
             log_id: scalar("id"),
             log_time: scalar("timestamp"),
@@ -138,8 +140,11 @@ impl Marks {
 
     /// What bears no mark of an ECS document.
     fn judge_foreign<'a>(&self, look: &Look<'a, '_>) -> Form<'a> {
-        if let Some(inner) = look.json(self.lookup, |_| true) {
-            return Form::Inner(inner);
+        // A line that Fluent Bit or a container's runtime did not parse stands in `log`.
+        for node in [self.lookup, self.log] {
+            if let Some(inner) = look.json(node, |_| true) {
+                return Form::Inner(inner);
+            }
         }
         if look.has(self.digest) {
             return Form::Nothing("CloudTrail digest");

@@ -52,6 +52,9 @@ fn single_event_envelopes_are_opened_in_place() {
 fn events_in_strings_are_handed_out() {
     let inner = format!("inner {RAW}");
     assert_eq!(read(&json!({"EventId": "e", "CloudTrailEvent": RAW}).to_string()), inner);
+    // A line that a pipeline did not parse; an ECS document's own `log` is none.
+    assert_eq!(read(&json!({"log": RAW, "stream": "stdout"}).to_string()), inner);
+    assert_ne!(read(&json!({"log": RAW, "@timestamp": "2024-05-01T10:00:00Z"}).to_string()), inner);
     assert_eq!(read(&json!({"id": "1", "timestamp": 1, "message": RAW}).to_string()), inner);
     let beat = json!({"@timestamp": "2024-05-01T10:00:00Z", "message": RAW, "host": {"name": "h"}});
     assert_eq!(read(&beat.to_string()), inner);

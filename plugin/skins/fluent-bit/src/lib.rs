@@ -105,9 +105,10 @@ impl Skin {
             return self.answer(Some(Record::of("{}").with([].into_iter(), Some(error))));
         };
         let text = String::from_utf8_lossy(bytes);
-        // Fluent Bit writes numbers that are none as `nan` and `inf`, and cannot read them again.
-        if let Err(fault) = self.checker.check(&text) {
-            let error = format!("{}: {} (at byte {})", fault.code, fault.reason, fault.at);
+        // Only a record that may hold alerts already has to be taken apart before it is judged.
+        if Record::may_hold_ours(&text)
+            && let Err(error) = self.check(&text)
+        {
             return self.answer(Some(wrapped(&text, &error)));
         }
         let record = Record::of(&text);
@@ -118,14 +119,25 @@ impl Skin {
         let outcome = self.judge(event);
         let alerts = outcome.alerts.iter().chain(&outcome.repeats).map(String::as_str);
         let says = outcome.error.is_some() || alerts.clone().next().is_some();
+        if !says && self.records == Records::Alerts && !record.is_marked() {
+            return self.answer(None);
+        }
+        // Fluent Bit writes numbers that are none as `nan` and `inf`, and cannot read them again.
+        if let Err(error) = self.check(&text) {
+            let error = outcome.error.as_deref().unwrap_or(&error);
+            return self.answer(Some(wrapped(&text, error)));
+        }
         if says {
-            let changed = record.with(alerts, outcome.error.as_deref());
-            return self.answer(Some(changed));
+            return self.answer(Some(record.with(alerts, outcome.error.as_deref())));
         }
-        match self.records {
-            Records::Alerts if !record.is_marked() => self.answer(None),
-            _ => at,
-        }
+        at
+    }
+
+    /// Whether a text is a record; why not.
+    fn check(&mut self, text: &str) -> Result<(), String> {
+        let fault =
+            |e: firstseen_event::EventError| format!("{}: {} (at byte {})", e.code, e.reason, e.at);
+        self.checker.check(text).map_err(fault)
     }
 
     /// What the rule says, and whether the state could be written.

@@ -46,8 +46,10 @@ impl Filter {
     pub fn load(wasm: &[u8], folders: &[&str], stack: u32) -> Result<Self, String> {
         let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = wasm.to_vec();
-        let folders: Vec<CString> =
-            folders.iter().map(|f| CString::new(*f).map_err(|e| e.to_string())).collect::<Result<_, _>>()?;
+        let folders: Vec<CString> = folders
+            .iter()
+            .map(|f| CString::new(*f).map_err(|e| e.to_string()))
+            .collect::<Result<_, _>>()?;
         let mut dirs: Vec<*const c_char> = folders.iter().map(|f| f.as_ptr()).collect();
         let mut error = [0 as c_char; 128];
         let said = |error: &[c_char; 128]| {
@@ -172,7 +174,8 @@ impl Filter {
         // SAFETY: the instance has one memory, which WAMR describes.
         unsafe {
             let memory = wamr::wasm_runtime_get_default_memory(self.instance);
-            wamr::wasm_memory_get_cur_page_count(memory) * wamr::wasm_memory_get_bytes_per_page(memory)
+            wamr::wasm_memory_get_cur_page_count(memory)
+                * wamr::wasm_memory_get_bytes_per_page(memory)
         }
     }
 }

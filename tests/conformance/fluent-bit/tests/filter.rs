@@ -1,0 +1,332 @@
+//! The filter in WAMR, called as Fluent Bit calls it, with Fluent Bit's default sizes.
+//!
+//! `FIRSTSEEN` names the binary that builds the modules; `target/debug/firstseen` where it is unset.
+
+use firstseen_conformance_fluent_bit::{Answer, DEFAULT_SIZE, Filter};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+use tempfile::TempDir;
+
+const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
+}
+
+/// Builds rules for Fluent Bit.
+fn build(rules: &[&str], arguments: &[&str]) -> Vec<u8> {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("rule.wasm");
+    let program = env::var_os("FIRSTSEEN")
+        .map_or_else(|| root().join("target/debug/firstseen"), PathBuf::from);
+    let built = Command::new(&program)
+        .current_dir(root())
+        .args(["build", "--target", "fluent-bit", "-o"])
+        .arg(&out)
+        .args(arguments)
+        .args(rules)
+        .output()
+        .unwrap_or_else(|e| panic!("{}: {e}; type: cargo build -p firstseen", program.display()));
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    fs::read(out).unwrap()
+}
+
+fn load(wasm: &[u8], folders: &[&str]) -> Filter {
+    Filter::load(wasm, folders, DEFAULT_SIZE).unwrap()
+}
+
+/// Calls the filter; the record that goes on, checked to be a JSON object.
+fn goes(filter: &mut Filter, record: &[u8]) -> Value {
+    let shown = String::from_utf8_lossy(&record[..record.len().min(300)]).into_owned();
+    match filter.call(record) {
+        Ok(Answer::Goes(text)) => {
+            let value: Value =
+                serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{shown}: {e}"));
+            assert!(value.is_object(), "{shown}: {value}");
+            value
+        }
+        other => panic!("{shown}: {other:?}"),
+    }
+}
+
+/// The alerts' texts, cut out of the record as they stand in it.
+fn alerts_of(text: &[u8]) -> String {
+    let text = std::str::from_utf8(text).unwrap();
+    let Some(at) = text.find(r#","firstseen_alerts":["#) else { return String::new() };
+    let list = &text[at + r#","firstseen_alerts":["#.len()..];
+    let end = list.rfind(r#"],"firstseen_error":"#).unwrap_or(list.len() - 2);
+    list[..end].to_owned()
+}
+
+fn create_stack(user: &str, more: &str) -> String {
+    format!(
+        r#"{{"eventVersion":"1.08","eventSource":"cloudformation.amazonaws.com","eventName":"CreateStack","eventTime":"2025-04-01T08:00:00Z","eventID":"{user}","recipientAccountId":"111122223333","awsRegion":"us-east-1","userIdentity":{{"type":"IAMUser","accountId":"111122223333","userName":"{user}"}},"responseElements":{{"stackId":"s"}}{more}}}"#
+    )
+}
+
+/// The vectors of tests/vectors, byte for byte.
+#[test]
+fn vectors() {
+    let mut paths: Vec<_> =
+        fs::read_dir(root().join("tests/vectors")).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|e| e == "json"));
+    paths.sort();
+    let (mut run, mut left) = (0, Vec::new());
+    for path in paths {
+        let vector: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let name = vector["name"].as_str().unwrap();
+        let steps = vector["steps"].as_array().unwrap();
+        // The filter has a state of its own, and no clock.
+        if vector.get("before").is_some()
+            || steps.iter().any(|s| s.get("now_ms").is_some_and(|n| *n != 0))
+        {
+            left.push(name.to_owned());
+            continue;
+        }
+        let folder = TempDir::new().unwrap();
+        let mut arguments = Vec::new();
+        let settings = folder.path().join("settings.json");
+        if let Some(value) = vector.get("settings") {
+            fs::write(&settings, value.to_string()).unwrap();
+            arguments.extend(["--settings", settings.to_str().unwrap()]);
+        }
+        if let Some(value) = vector.get("event_time") {
+            arguments.extend(["--event-time", value.as_str().unwrap()]);
+        }
+        let rules: Vec<&str> = match &vector["rule"] {
+            Value::Array(rules) => rules.iter().map(|r| r.as_str().unwrap()).collect(),
+            one => vec![one.as_str().unwrap()],
+        };
+        let mut filter = load(&build(&rules, &arguments), &[]);
+        for (at, step) in steps.iter().enumerate() {
+            let event = match step.get("event_hex") {
+                Some(hex) => unhex(hex.as_str().unwrap()),
+                None => step["event"].as_str().unwrap().as_bytes().to_vec(),
+            };
+            // Fluent Bit measures a record by its first NUL.
+            if event.contains(&0) {
+                left.push(format!("{name}, step {at}"));
+                continue;
+            }
+            let told = goes(&mut filter, &event);
+            let Ok(Answer::Goes(text)) = filter.call(&event) else { panic!("{name}, step {at}") };
+            let listed = |name: &str| step[name].as_array().cloned().unwrap_or_default();
+            let expected: Vec<String> = listed("alerts")
+                .iter()
+                .chain(&listed("repeats"))
+                .map(|t| t.as_str().unwrap().to_owned())
+                .collect();
+            // Handed in again, an event gives what it gave before, as repeats; the state is as it was.
+            assert_eq!(alerts_of(&text), expected.join(","), "{name}, step {at}");
+            let code = told["firstseen_error"]["code"].as_str();
+            match step["error"].as_str() {
+                // A fault that a prefilter hides from hosts is seen here: the record must be JSON.
+                None => assert!(
+                    code.is_none() || serde_json::from_slice::<Value>(&event).is_err(),
+                    "{name}, step {at}: {told}"
+                ),
+                error => assert_eq!(code, error, "{name}, step {at}"),
+            }
+        }
+        run += 1;
+    }
+    println!("vectors: {run} run; not for a filter with its own state and no clock: {left:?}");
+    assert!(run > 50);
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_record_without_alerts_is_the_same_and_others_are_dropped_where_alerts_are_wanted() {
+    let quiet = br#"{"a":1,"log":"x \u00e4"}"#;
+    let mut annotate = load(&build(&[FLAGSHIP], &[]), &[]);
+    assert_eq!(annotate.call(quiet), Ok(Answer::Goes(quiet.to_vec())));
+    let first = goes(&mut annotate, create_stack("ann", "").as_bytes());
+    assert_eq!(first["firstseen_alerts"].as_array().map(Vec::len), Some(1));
+    assert_eq!(first["eventID"], "ann");
+    drop(annotate);
+    let mut alerts = load(&build(&[FLAGSHIP], &["--records", "alerts"]), &[]);
+    assert_eq!(alerts.call(quiet), Ok(Answer::Dropped));
+    assert!(goes(&mut alerts, create_stack("ann", "").as_bytes())["firstseen_alerts"].is_array());
+    // What another rule's filter found goes on, and so does what could not be judged.
+    goes(&mut alerts, br#"{"a":1,"firstseen_alerts":[{}]}"#);
+    let told = goes(&mut alerts, br#"{"eventName":"CreateStack""#);
+    assert_eq!(told["firstseen_error"]["code"], "bad_json");
+    assert_eq!(told["log"], r#"{"eventName":"CreateStack""#);
+}
+
+#[test]
+fn a_line_that_was_not_parsed_gives_the_same_alert() {
+    let event = create_stack("ann", "");
+    let wasm = build(&[FLAGSHIP], &[]);
+    let mut filter = load(&wasm, &[]);
+    let Ok(Answer::Goes(parsed)) = filter.call(event.as_bytes()) else { panic!("dropped") };
+    drop(filter);
+    let line = json!({ "log": event }).to_string();
+    let Ok(Answer::Goes(raw)) = load(&wasm, &[]).call(line.as_bytes()) else { panic!("dropped") };
+    assert!(!alerts_of(&parsed).is_empty());
+    assert_eq!(alerts_of(&raw), alerts_of(&parsed));
+}
+
+/// Fluent Bit gives 8 KB of stack, and what nests costs stack. What is too deep for it must be
+/// refused by the filter, for a trap loses the record.
+#[test]
+fn no_depth_of_an_event_traps() {
+    let mut filter = load(&build(&[FLAGSHIP], &[]), &[]);
+    let mut alerted = 0;
+    for depth in 1..=140 {
+        for (open, close) in [("{\"a\":", "}"), ("[", "]")] {
+            let deep = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            for more in [format!(",\"requestParameters\":{deep}"), format!(",\"z\":{deep}")] {
+                let event = create_stack(&format!("u{depth}{}{}", more.len(), &close), &more);
+                let event = event.replace("}\",\"recipient", "b\",\"recipient");
+                for record in [event.clone(), json!({ "log": event }).to_string()] {
+                    let told = goes(&mut filter, record.as_bytes());
+                    let good = told["firstseen_alerts"].is_array();
+                    assert!(good || told["firstseen_error"].is_object(), "{depth}: {told}");
+                    if good {
+                        alerted = alerted.max(depth);
+                    }
+                }
+            }
+        }
+    }
+    println!("the deepest event that alerted: {alerted}");
+    assert!(alerted >= 20, "{alerted}");
+}
+
+/// 10 KB to 5 MB: the host asks the module for room.
+#[test]
+fn large_records_arrive_and_memory_is_bounded() {
+    let mut filter = load(&build(&[FLAGSHIP], &[]), &[]);
+    let mut after = 0;
+    for round in 0..3 {
+        for size in [10_000, 100_000, 1_000_000, 5_000_000] {
+            let more = format!(",\"requestParameters\":{{\"x\":\"{}\"}}", "y".repeat(size));
+            let event = create_stack(&format!("u{size}"), &more);
+            let told = goes(&mut filter, event.as_bytes());
+            assert!(told["firstseen_alerts"].is_array(), "{size}");
+        }
+        if round == 0 {
+            after = filter.memory();
+        }
+    }
+    assert!(filter.memory() <= after + (1 << 20), "{after} to {}", filter.memory());
+    assert!(after < 128 << 20, "{after}");
+}
+
+#[test]
+fn the_state_outlives_the_instance_and_two_instances_are_noticed() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let wasm = build(&[FLAGSHIP], &["--state", &format!("{path}/stacks")]);
+    let events: Vec<String> = (0..20).map(|n| create_stack(&format!("u{n}"), "")).collect();
+    for event in &events {
+        // A new instance for each event: the module is never told of its end.
+        let mut filter = load(&wasm, &[path]);
+        let told = goes(&mut filter, event.as_bytes());
+        assert!(told["firstseen_alerts"].is_array(), "{told}");
+        assert!(told.get("firstseen_error").is_none(), "{told}");
+    }
+    let mut filter = load(&wasm, &[path]);
+    for event in &events {
+        let later =
+            event.replace("08:00:00", "09:00:00").replace("\"eventID\":\"", "\"eventID\":\"x");
+        let told = goes(&mut filter, later.as_bytes());
+        assert!(told.get("firstseen_alerts").is_none(), "{told}");
+    }
+    drop(filter);
+    // A folder that the module does not see.
+    let mut filter = load(&wasm, &[]);
+    let told = goes(&mut filter, events[0].as_bytes());
+    assert_eq!(told["firstseen_error"]["code"], "state_file", "{told}");
+    assert!(told["firstseen_alerts"].is_array(), "it goes on in memory");
+}
+
+/// A small generator of its own, so that a seed says everything.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % end
+    }
+}
+
+/// Records as nobody should send them: none traps, each answer is a JSON object, memory is bounded.
+#[test]
+fn hostile_records() {
+    let seed = env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(20_251_123);
+    println!("SEED={seed}");
+    let mut random = Random(seed);
+    let mut filter = load(&build(&[FLAGSHIP], &[]), &[]);
+    let pieces: [&[u8]; 24] = [
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b"\"",
+        b"\\",
+        b"nan",
+        b"-inf",
+        b"1e999",
+        b"null",
+        b"\"firstseen_alerts\":[{}]",
+        b"\"firstseen_error\":1",
+        b"\xff\xfe",
+        b"\xed\xa0\x80",
+        b"\x01",
+        b"\"log\":\"{\\\"eventName\\\":\\\"CreateStack\\\"}\"",
+        b"\\ud800",
+        b" ",
+        b"\"Records\":[{}]",
+        b"CreateStack",
+        b"\"message\":\"{\"",
+        b"\"a\":1",
+    ];
+    let mut before = 0;
+    for round in 0..20_000 {
+        let mut record = Vec::new();
+        match random.below(3) {
+            0 => {
+                for _ in 0..random.below(30) {
+                    record.extend_from_slice(pieces[random.below(pieces.len())]);
+                }
+            }
+            which => {
+                record = create_stack(&format!("u{}", random.below(50)), "").into_bytes();
+                if which == 2 {
+                    record = json!({ "log": String::from_utf8(record).unwrap() })
+                        .to_string()
+                        .into_bytes();
+                }
+                for _ in 0..1 + random.below(3) {
+                    let at = random.below(record.len());
+                    match random.below(3) {
+                        0 => record[at] = 1 + random.below(255) as u8,
+                        1 => record.truncate(at.max(1)),
+                        _ => {
+                            let piece = pieces[random.below(pieces.len())];
+                            record.splice(at..at, piece.iter().copied());
+                        }
+                    }
+                }
+            }
+        }
+        goes(&mut filter, &record);
+        if round == 2_000 {
+            before = filter.memory();
+        }
+    }
+    assert!(filter.memory() <= before + (1 << 20), "{before} to {}", filter.memory());
+}
