@@ -74,17 +74,19 @@ fn package(stem: &str, wasm: &[u8], license: &str, settings: &str) -> anyhow::Re
     let name = package_name(stem);
     let meta = Meta::read(wasm)?;
     let plan = firstseen_artifact::plan(wasm).map_err(anyhow::Error::msg)?;
-    let mut about: Value = serde_json::from_str(PACKAGE)?;
     let titles: Vec<&str> = meta.rules.iter().map(|rule| &*rule.name).collect();
-    about["name"] = json!(name);
-    about["version"] = json!(env!("CARGO_PKG_VERSION"));
-    about["description"] = json!(titles.join("; "));
-    about["license"] = json!(match Standard::spdx(license).as_deref() {
+    let license_of_all = match Standard::spdx(license).as_deref() {
         Some("Apache-2.0") => "Apache-2.0".to_owned(),
         // The engine is ours, the rule somebody's.
         Some(rules) => format!("Apache-2.0 AND ({rules})"),
         None => "SEE LICENSE IN README.md".to_owned(),
-    });
+    };
+    let about = described(&[
+        ("name", &name),
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("description", &titles.join("; ")),
+        ("license", &license_of_all),
+    ])?;
     let quoted = |text: &str| serde_json::to_string(text);
     let plan = format!(
         "// The rule, as the engine reads it, and the settings that it runs under.\n\
@@ -98,7 +100,6 @@ fn package(stem: &str, wasm: &[u8], license: &str, settings: &str) -> anyhow::Re
         let license = if license.is_empty() { "no licence is stated" } else { license };
         readme.push_str(&format!("- {} ({}; {})\n", markdown(&rule.name), rule.id, license));
     }
-    let about = serde_json::to_string_pretty(&about)? + "\n";
     let mut files: Files = FILES.iter().map(|(name, text)| (*name, (*text).into())).collect();
     files.push(("engine.js", GLUE.into()));
     files.push(("engine.wasm", ENGINE.to_vec()));
@@ -106,6 +107,22 @@ fn package(stem: &str, wasm: &[u8], license: &str, settings: &str) -> anyhow::Re
     files.push(("README.md", readme.into_bytes()));
     files.push(("package.json", about.into_bytes()));
     Ok(files)
+}
+
+/// package.json with these members. Its text is kept: the order of conditions in `exports` has a
+/// meaning, and a JSON value here would lose it.
+fn described(members: &[(&str, &str)]) -> anyhow::Result<String> {
+    let old: Value = serde_json::from_str(PACKAGE)?;
+    let mut out = PACKAGE.to_owned();
+    for (name, text) in members {
+        let was = format!("  \"{name}\": {},\n", old[*name]);
+        let is = format!("  \"{name}\": {},\n", json!(text));
+        if !out.contains(&was) {
+            bail!("package.json of the library has no line for `{name}`");
+        }
+        out = out.replacen(&was, &is, 1);
+    }
+    Ok(out)
 }
 
 /// A rule's name is text, not markup.
@@ -146,7 +163,10 @@ mod tests {
             let file = files.iter().find(|(found, _)| *found == name);
             String::from_utf8(file.unwrap_or_else(|| panic!("no {name}")).1.clone()).unwrap()
         };
-        let about: Value = serde_json::from_str(&text("package.json")).unwrap();
+        let about = text("package.json");
+        // The first condition that holds counts, and this one always does.
+        assert!(about.find("\"default\"") > about.find("\"node\""), "{about}");
+        let about: Value = serde_json::from_str(&about).unwrap();
         assert_eq!(about["name"], "firstseen-my-rule-1");
         for (condition, file) in about["exports"]["."].as_object().unwrap() {
             let file = file.as_str().unwrap().trim_start_matches("./");
