@@ -10,7 +10,7 @@
 //! list, the first error stays, and neither is part of the event that this rule judges.
 
 use firstseen_event::json::push_quoted;
-use firstseen_event::{EventError, Reader, Scratch};
+use firstseen_event::{EventError, Read, Reader, Scratch};
 use std::borrow::Cow;
 
 /// The member that holds alerts.
@@ -42,6 +42,55 @@ impl Checker {
     pub fn check(&mut self, text: &str) -> Result<(), EventError> {
         self.reader.read(text, &mut self.scratch).map(|_| ())
     }
+}
+
+/// How deep an event nests as an ECS document: its containers, and the dots in its names, which
+/// open up to objects. It looks into strings that the event stands in. 0 for what is no event.
+#[must_use]
+pub fn depth(text: &str) -> usize {
+    let reader = Reader::new(Vec::new());
+    let mut text = Cow::Borrowed(text);
+    // Deeper in strings no event is looked for.
+    for _ in 0..5 {
+        let mut scratch = Scratch::default();
+        let inner = match reader.read(&text, &mut scratch) {
+            Ok(Read::Event(_)) => break,
+            Ok(Read::Inner(inner)) => inner,
+            _ => return 0,
+        };
+        text = Cow::Owned(inner);
+    }
+    nesting(&text)
+}
+
+/// As [`depth`], of a text that is good JSON.
+fn nesting(text: &str) -> usize {
+    let (mut deepest, mut dots, mut from) = (0usize, 0usize, 0usize);
+    let mut open: Vec<usize> = Vec::new();
+    for (at, byte) in Walk::new(text) {
+        let here = open.last().copied().unwrap_or(0).saturating_add(dots);
+        match byte {
+            b'{' | b'[' => {
+                open.push(here.saturating_add(1));
+                dots = 0;
+            }
+            b'}' | b']' => {
+                open.pop();
+                dots = 0;
+            }
+            b',' => dots = 0,
+            b':' => {
+                let name = text.as_bytes().get(from..at).unwrap_or_default();
+                dots = memchr::memchr_iter(b'.', name).count();
+                // A dot may be spelled as an escape: then each may be one.
+                dots = dots.saturating_add(memchr::memchr_iter(b'\\', name).count());
+            }
+            _ => continue,
+        }
+        deepest = deepest.max(open.last().copied().unwrap_or(0).saturating_add(dots));
+        from = at;
+    }
+    deepest
 }
 
 /// A record that is a JSON object, taken apart.
@@ -302,6 +351,22 @@ mod tests {
             out,
             json!({"log": "\0\"x\u{7f}", "firstseen_error": {"code": "bad_json", "reason": "no"}})
         );
+    }
+
+    #[test]
+    fn depth_counts_containers_and_dots_of_the_event_inside() {
+        for (text, deep) in [
+            ("{}", 1),
+            (r#"{"a":[{"b":"[{["}]}"#, 3),
+            (r#"{"a.b.c":1,"d":1}"#, 3),
+            (r#"{"a.b":{"c.d":[1]},"e":"f.g.h.i.j.k"}"#, 5),
+            (r#"{"a\u002eb":{}}"#, 3),
+            ("[[", 0),
+        ] {
+            assert_eq!(depth(text), deep, "{text}");
+        }
+        let line = json!({"log": json!({"a": [[[]]]}).to_string()}).to_string();
+        assert_eq!(depth(&line), 4);
     }
 
     #[test]

@@ -11,14 +11,21 @@
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code)]
 
+use firstseen_abi::Keys;
 use firstseen_rule::Engine;
+use firstseen_rule::engine::Framing;
 use firstseen_rule::evaluate::{Kv, Outcome};
 use firstseen_skin::file::Kept;
 use firstseen_skin::memory::Memory;
-use firstseen_skin::record::{Checker, Record, wrapped};
+use firstseen_skin::record::{Checker, Record, depth, wrapped};
 use firstseen_skin::{Records, engine, options};
 use std::borrow::Cow;
 use std::cell::RefCell;
+
+/// How deep an event may nest that an alert is made of. Fluent Bit gives a module 8 KB of stack
+/// unless told otherwise, an alert's tree takes some of it for each level, and a trap would lose
+/// the record. Measured in WAMR: events of eleven levels trap, those of ten do not.
+const DEPTH: usize = 9;
 
 /// A result buffer that one large record left is given back.
 const KEPT_BYTES: usize = 1 << 20;
@@ -29,6 +36,8 @@ struct Skin {
     records: Records,
     store: Store,
     checker: Checker,
+    /// What step one says of the record at hand.
+    items: Vec<u8>,
     /// The text that was answered last: it lives until the next call.
     answer: Vec<u8>,
 }
@@ -93,6 +102,7 @@ impl Skin {
             records: options.records,
             store,
             checker: Checker::default(),
+            items: Vec::new(),
             answer: Vec::new(),
         }
     }
@@ -148,6 +158,20 @@ impl Skin {
                 return Outcome { error: Some(format!("bad_plan: {fault}")), ..Outcome::default() };
             }
         };
+        // Most events match nothing, and only what matches is made into a tree.
+        self.items.clear();
+        if engine.keys(event, Framing::One, 0, &mut self.items).is_ok()
+            && let Ok(keys) = Keys::read(&self.items)
+            && keys.counts.matched > 0
+            && depth(std::str::from_utf8(event).unwrap_or_default()) > DEPTH
+        {
+            let error = format!("too_deep: an event that matches nests deeper than {DEPTH} levels");
+            return Outcome { error: Some(error), ..Outcome::default() };
+        } else if let Ok(keys) = Keys::read(&self.items)
+            && keys.items().next().is_none()
+        {
+            return Outcome::default();
+        }
         let kv: &mut dyn Kv = match &mut self.store {
             Store::Memory(memory, _) => memory,
             Store::Folder(kept) => &mut **kept,
