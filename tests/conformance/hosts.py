@@ -1,4 +1,4 @@
-"""The vectors of tests/vectors through the hosts of examples/hosts and the WASI program.
+"""The vectors of tests/vectors through the hosts of examples/hosts.
 
     python3 hosts.py FIRSTSEEN PYTHON_WITH_WASMTIME
 
