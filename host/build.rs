@@ -124,8 +124,10 @@ fn ensure_target(target: &str) -> Result<(), Box<dyn Error>> {
 
 fn build_group(root: &Path, out: &Path, group: &Group) -> Result<(), Box<dyn Error>> {
     let cargo = env::var_os("CARGO").ok_or("CARGO")?;
-    // Its own folder: sharing the outer one waits for a lock that the outer cargo holds.
-    let target_dir = out.join("guest");
+    // Its own folder: sharing the outer one waits for a lock that the outer cargo holds. It stands
+    // beside the outer `build`, so that `cargo run`, `test` and `doc`, whose OUT_DIRs differ, compile
+    // the engines once.
+    let target_dir = out.ancestors().nth(3).unwrap_or(out).join("engines");
     let mut flags = Vec::new();
     if !group.features.is_empty() {
         flags.push(format!("-Ctarget-feature={}", group.features));
