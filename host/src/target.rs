@@ -122,7 +122,7 @@ impl Target {
             let (me, who) = (self.name(), who.join(", "));
             return Err(format!("{name}: --target {me} does not take it; these do: {who}"));
         }
-        let mut options = Options::default();
+        let mut options = self.defaults();
         if let Some(records) = choices.records {
             options.records = records;
         }
@@ -136,6 +136,15 @@ impl Target {
         }
     }
 
+    /// The options where nothing was chosen.
+    fn defaults(self) -> Options {
+        match self {
+            // The broker gives a transform 2 MiB in all.
+            Self::Redpanda => Options { state_limit: 448 << 10, ..Options::default() },
+            _ => Options::default(),
+        }
+    }
+
     /// The options that it takes. A host of the contract gives settings itself, through `configure`.
     const fn takes(self) -> &'static [&'static str] {
         match self {
@@ -143,7 +152,7 @@ impl Target {
             Self::Js => &["--settings"],
             Self::FluentBit => &["--records", "--state", "--state-limit", "--settings"],
             Self::RedpandaConnect | Self::Bento => &["--settings"],
-            Self::Redpanda => &["--records", "--state-limit", "--settings"],
+            Self::Redpanda => &["--state-limit", "--settings"],
             Self::Wasi => &["--state-limit", "--settings"],
             Self::Extism => &["--state-limit", "--settings"],
         }
@@ -163,7 +172,7 @@ mod tests {
         let settings = Choices { settings: Some("{".to_owned()), ..Choices::default() };
         assert!(Target::Wasi.options(&settings).unwrap_err().starts_with("--settings: "));
         for target in Target::value_variants() {
-            assert_eq!(target.options(&Choices::default()), Ok(Options::default()));
+            assert_eq!(target.options(&Choices::default()), Ok(target.defaults()));
         }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! | what | module |
 //! | --- | --- |
+//! | a host of Redpanda's data transforms | [`broker`] |
 //! | runs of cases, the same ones every time | [`cases`] |
 //! | calls, and events made of them | [`call`], [`event`] |
 //! | many events as one file | [`form`] |
@@ -14,6 +15,7 @@
 //! | when a term is new, by definition | [`model`] |
 //! | what every engine and skin has to answer | [`vectors`] |
 
+pub mod broker;
 pub mod call;
 pub mod cases;
 pub mod event;

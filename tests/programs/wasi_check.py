@@ -1,0 +1,120 @@
+"""The WASI program under a runtime: the same alerts as `firstseen run`, restarts, kills.
+
+In: the binary, a command that runs MODULE FOLDER ARGUMENTS..., the runtime's name. Out: status 0
+when the alerts are the same, byte for byte.
+"""
+
+import gzip
+import json
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RULE = ROOT / "plugin/rules/first_time_cloudformation_stack_creation.toml"
+
+
+def sample():
+    """The records of the sample folder, in order of time."""
+    events = []
+    for path in (ROOT / "samples/cloudtrail").rglob("*.gz"):
+        events += json.loads(gzip.open(path).read()).get("Records", [])
+    return sorted(events, key=lambda event: (event["eventTime"], event["eventID"]))
+
+
+def larger(events, count):
+    """Events of many users over a month, ordinary ones between them."""
+    dice = random.Random(7)
+    create = next(event for event in events if event["eventName"] == "CreateStack")
+    others = [event for event in events if "Stack" not in event["eventName"]]
+    for number in range(count):
+        if number % 4:
+            yield dice.choice(others)
+            continue
+        user = {"type": "IAMUser", "accountId": "1", "userName": f"u{dice.randrange(count // 20)}"}
+        # In order: `run` forgets by event time, and a program only when its memory is full.
+        day, minute = divmod(number * 29 * 1440 // count, 1440)
+        time = f"2025-04-{day + 1:02}T{minute // 60:02}:{minute % 60:02}:00Z"
+        yield {**create, "eventID": f"id{number}", "userIdentity": user, "eventTime": time}
+
+
+def native(binary, wasm, lines):
+    command = [binary, "run", "--rule", wasm, "--format", "ndjson", "-"]
+    return subprocess.run(command, input=lines, check=True, capture_output=True).stdout
+
+
+def program(command, wasm, folder, lines, *args):
+    done = subprocess.run([*command, wasm, folder, *args], input=lines, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def killed(command, wasm, folder, lines):
+    """Kills it as soon as it has answered the last of these lines; what it wrote."""
+    run = subprocess.Popen(
+        [*command, wasm, folder, "--repeats"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    out = b""
+    for line in lines:
+        run.stdin.write(line)
+        run.stdin.flush()
+        # Each line gives an alert, and it is there before the next line is.
+        out += run.stdout.readline()
+    # An alert is out before the state that knows it is committed: this may come between.
+    run.kill()
+    out += run.stdout.read()
+    run.wait()
+    return out
+
+
+def main(binary, name, *command):
+    events = sample()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        core, wasm = folder / "rule.wasm", folder / "rule.wasi.wasm"
+        for target, path in (("core", core), ("wasi", wasm)):
+            build = [binary, "build", RULE, "--target", target, "-o", path]
+            subprocess.run(build, check=True, capture_output=True)
+        for number, rows in enumerate([events, list(larger(events, 20_000))]):
+            lines = b"".join(json.dumps(event).encode() + b"\n" for event in rows)
+            expected = native(binary, core, lines)
+            state = folder / f"state{number}"
+            state.mkdir()
+            assert expected.count(b"\n") >= 8
+            assert program(command, wasm, "-", lines) == expected, "in memory"
+            assert program(command, wasm, state, lines) == expected, "in a folder"
+            assert program(command, wasm, state, lines) == b"", "known after a restart"
+            again = program(command, wasm, state, lines, "--repeats")
+            # Of a term that alerted twice, only the later alert is known to the state.
+            assert again and set(again.splitlines()) <= set(expected.splitlines()), "repeats"
+
+        # Each user once, so that each line gives one alert. Killed behind any of them, with the
+        # same input again: nothing is missing, and what comes twice is the same.
+        create = next(event for event in events if event["eventName"] == "CreateStack")
+        user = {"type": "IAMUser", "accountId": "1"}
+        rows = [
+            {**create, "eventID": f"e{n}", "userIdentity": {**user, "userName": f"u{n}"}}
+            for n in range(100)
+        ]
+        lines = [json.dumps(event).encode() + b"\n" for event in rows]
+        expected = native(binary, core, b"".join(lines)).splitlines()
+        assert len(expected) == len(lines)
+        state, dice = folder / "killed", random.Random(11)
+        state.mkdir()
+        for _ in range(10):
+            count = dice.randrange(1, 60)
+            out = killed(command, wasm, state, lines[:count])
+            assert out.splitlines() == expected[:count], "every line was answered"
+        known = len(program(command, wasm, state, b"".join(lines)).splitlines())
+        # All but those that were out; one more where the kill came between alert and commit.
+        assert known <= len(lines) - 40, f"{known} alerts came again or late"
+        assert program(command, wasm, state, b"".join(lines)) == b""
+    print(f"WASI, {name}: the alerts of `firstseen run`, restarts, 10 kills")
+
+
+main(*sys.argv[1:])
