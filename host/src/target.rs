@@ -138,11 +138,12 @@ impl Target {
 
     /// The options where nothing was chosen.
     fn defaults(self) -> Options {
-        match self {
+        let mut options = Options::default();
+        if self == Self::Redpanda {
             // The broker gives a transform 2 MiB in all.
-            Self::Redpanda => Options { state_limit: 448 << 10, ..Options::default() },
-            _ => Options::default(),
+            options.state_limit = 448 << 10;
         }
+        options
     }
 
     /// The options that it takes. A host of the contract gives settings itself, through `configure`.

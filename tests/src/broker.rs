@@ -6,9 +6,11 @@
 //! no broker: what Redpanda's topics do with records is not tested here.
 
 use anyhow::bail;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
 use wasmtime::{
-    Caller, Config, Engine, Extern, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder,
+    Caller, Config, Engine, Extern, Linker, Memory, Module, OptLevel, Store, StoreLimits,
+    StoreLimitsBuilder,
 };
 
 /// What Redpanda gives a transform unless it is configured otherwise.
@@ -169,15 +171,33 @@ impl Default for Setup {
     }
 }
 
+/// A module, compiled once for all runs: that takes longer than they do.
+fn module(wasm: &[u8]) -> wasmtime::Result<Module> {
+    static COMPILED: Mutex<BTreeMap<Vec<u8>, Module>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().expect("no test panics here");
+    if let Some(module) = compiled.get(wasm) {
+        return Ok(module.clone());
+    }
+    let engine = match compiled.values().next() {
+        Some(module) => module.engine().clone(),
+        None => {
+            let mut config = Config::new();
+            config.max_wasm_stack(STACK).cranelift_opt_level(OptLevel::None);
+            Engine::new(&config)?
+        }
+    };
+    let module = Module::new(&engine, wasm)?;
+    compiled.insert(wasm.to_vec(), module.clone());
+    Ok(module)
+}
+
 /// Runs a transform over batches.
 ///
 /// # Errors
 /// When the module cannot be loaded: it imports what Redpanda does not have, say.
-pub fn run(wasm: &[u8], batches: &[Vec<Record>], setup: Setup) -> anyhow::Result<Ran> {
-    let mut config = Config::new();
-    config.max_wasm_stack(STACK);
-    let engine = Engine::new(&config)?;
-    let module = Module::new(&engine, wasm)?;
+pub fn run(wasm: &[u8], batches: &[Vec<Record>], setup: Setup) -> wasmtime::Result<Ran> {
+    let module = module(wasm)?;
+    let engine = module.engine().clone();
     let batches: VecDeque<VecDeque<_>> =
         batches.iter().map(|batch| batch.iter().map(Record::write).collect()).collect();
     let limits = StoreLimitsBuilder::new().memory_size(setup.memory).build();

@@ -72,20 +72,9 @@ fn needs(event: &[u8]) -> usize {
     event.len().saturating_mul(8).saturating_add(nodes.saturating_mul(64))
 }
 
-/// How many bytes can be had in one piece, up to `most`; they are given back.
+/// How many bytes can be had in one piece, up to `most`; they are given back. From above: what was
+/// had once is not made longer later, because the rule lies behind the memory's first part.
 fn available(most: usize) -> usize {
-    let fits = |bytes: usize| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
-    if fits(most) {
-        return most;
-    }
-    let (mut low, mut high) = (0, most);
-    while high - low > STEP {
-        let middle = low + (high - low) / 2;
-        if fits(middle) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    low
+    let fits = |bytes: &usize| Vec::<u8>::new().try_reserve_exact(*bytes).is_ok();
+    (0..=most).rev().step_by(STEP).find(fits).unwrap_or(0)
 }
