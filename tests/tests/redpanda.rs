@@ -193,7 +193,7 @@ fn hostile_events_neither_trap_nor_keep_others_from_being_judged() {
         assert!(last.error().is_none() && last.text().contains("bob"), "{number}: {head}");
         // Whatever became of it, it became the same thing twice: a term's first, then a repeat.
         let of_it = ran.records.len() - others.len() - 1;
-        assert!(of_it % 2 == 0, "{number}: {of_it}, {head}");
+        assert!(of_it.is_multiple_of(2), "{number}: {of_it}, {head}");
         assert!(ran.log.contains("state is full") && ran.log.lines().count() == 1, "{}", ran.log);
         judged += usize::from(ran.records[others.len()].error().is_none());
     }
