@@ -59,8 +59,10 @@ impl Filter {
         // SAFETY: the calls of flb_wasm_instantiate in their order; every pointer lives as long as
         // this value, and the lock keeps other threads out.
         unsafe {
-            let mut arguments = wamr::RuntimeInitArgs::default();
-            arguments.mem_alloc_type = wamr::Alloc_With_System_Allocator;
+            let mut arguments = wamr::RuntimeInitArgs {
+                mem_alloc_type: wamr::Alloc_With_System_Allocator,
+                ..Default::default()
+            };
             if !wamr::wasm_runtime_full_init(&mut arguments) {
                 return Err("the runtime does not start".to_owned());
             }
