@@ -26,6 +26,7 @@ fn build(rules: &[&str], arguments: &[&str]) -> Vec<u8> {
         .args(["build", "--target", "fluent-bit", "-o"])
         .arg(&out)
         .args(arguments)
+        .args((rules.len() > 1).then_some("--pack"))
         .args(rules)
         .output()
         .unwrap_or_else(|e| panic!("{}: {e}; type: cargo build -p firstseen", program.display()));
