@@ -7,9 +7,9 @@
 //! | what | module |
 //! | --- | --- |
 //! | where plan and options lie | [`laid`] |
-//! | what was chosen at build | [`options`] |
+//! | what was chosen at build | [`mod@options`] |
 //! | a state in memory that stays within a limit | [`memory`] |
-//! | the same with a folder that outlives a kill | [`file`] |
+//! | the same with a folder that outlives a kill | [`mod@file`] |
 //! | alerts and errors added to a JSON record | [`record`] |
 
 pub mod file;
