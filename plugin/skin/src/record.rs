@@ -11,6 +11,7 @@
 
 use firstseen_event::json::push_quoted;
 use firstseen_event::{EventError, Read, Reader, Scratch};
+use firstseen_rule::evaluate::error_json;
 use std::borrow::Cow;
 
 /// The member that holds alerts.
@@ -185,7 +186,7 @@ impl<'t> Record<'t> {
             }
             (None, Some(error)) => {
                 member(&mut out, ERROR);
-                push_error(&mut out, error);
+                out.push_str(&error_json(error));
             }
             (None, None) => {}
         }
@@ -201,7 +202,7 @@ pub fn wrapped(text: &str, error: &str) -> String {
     member(&mut out, RAW);
     push_quoted(&mut out, text);
     member(&mut out, ERROR);
-    push_error(&mut out, error);
+    out.push_str(&error_json(error));
     out.push('}');
     out
 }
@@ -213,16 +214,6 @@ fn member(out: &mut String, name: &str) {
     }
     push_quoted(out, name);
     out.push(':');
-}
-
-/// An error, `code: reason`, as an object.
-fn push_error(out: &mut String, error: &str) {
-    let (code, reason) = error.split_once(": ").unwrap_or(("error", error));
-    out.push_str("{\"code\":");
-    push_quoted(out, code);
-    out.push_str(",\"reason\":");
-    push_quoted(out, reason);
-    out.push('}');
 }
 
 /// The members of an object whose text is good: names as they are spelled, and values.

@@ -20,7 +20,7 @@ use firstseen_abi::{ItemKind, Keys};
 use firstseen_event::json::push_quoted;
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
-use firstseen_rule::evaluate::{Cas, Kv, KvError, Outcome};
+use firstseen_rule::evaluate::{Cas, Kv, KvError, Outcome, error_json};
 use std::cell::UnsafeCell;
 
 /// No message over this: what is larger is a mistake or an attack, and memory never shrinks.
@@ -124,7 +124,7 @@ extern "C" fn decide() {
     let (value, ttl_ms) = entry.write.unwrap_or_default();
     let mut fault = String::new();
     if let Some(error) = error {
-        push_fault(&mut fault, error);
+        fault.push_str(&error_json(error));
     }
     set_meta("firstseen_outcome", name.as_bytes());
     set_meta("firstseen_value", &value);
@@ -226,16 +226,6 @@ fn now_ms() -> i64 {
 
 fn push_error(lines: &mut String, error: &str) {
     lines.push_str("{\"error\":");
-    push_fault(lines, error);
+    lines.push_str(&error_json(error));
     lines.push_str("}\n");
-}
-
-/// `code: reason` as an object.
-fn push_fault(out: &mut String, error: &str) {
-    let (code, reason) = error.split_once(": ").unwrap_or(("error", error));
-    out.push_str("{\"code\":");
-    push_quoted(out, code);
-    out.push_str(",\"reason\":");
-    push_quoted(out, reason);
-    out.push('}');
 }
