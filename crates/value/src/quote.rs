@@ -1,0 +1,162 @@
+//! Strings as JSON writes them.
+//!
+//! In: a text, or an escape of a JSON string. Out: the text in quotes, or the character that the
+//! escape stands for. It escapes what JSON wants escaped and nothing else, and it never guesses:
+//! half a surrogate pair is an error.
+
+use crate::hex::four_hex_digits;
+use alloc::string::String;
+
+/// Adds a text as a JSON string, quotes included.
+pub fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
+        // All of these are ASCII: the text can be cut around them.
+        let (plain, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        out.push_str(plain);
+        let (byte, behind) = behind
+            .as_bytes()
+            .first()
+            .map_or((b' ', ""), |byte| (*byte, behind.split_at_checked(1).unwrap_or_default().1));
+        out.push('\\');
+        match byte {
+            8 => out.push('b'),
+            9 => out.push('t'),
+            10 => out.push('n'),
+            12 => out.push('f'),
+            13 => out.push('r'),
+            b'"' | b'\\' => out.push(char::from(byte)),
+            control => {
+                out.push_str("u00");
+                for digit in [control >> 4, control & 15] {
+                    out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+                }
+            }
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// A text as a JSON string, quotes included.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().saturating_add(2));
+    push_quoted(&mut out, text);
+    out
+}
+
+/// Why bytes are no escape of a JSON string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EscapeError {
+    /// Nothing follows the backslash.
+    Unfinished,
+    /// JSON has no such escape.
+    Unknown,
+    /// `\u` without four hexadecimal digits.
+    MissingDigits,
+    /// Half of a surrogate pair, alone.
+    HalfPair,
+}
+
+/// The character of the escape that `bytes` begins with (the backslash comes first), and the
+/// escape's length in bytes: 2, 6, or 12 for a surrogate pair.
+///
+/// # Errors
+/// [`EscapeError`]
+#[inline]
+pub fn read_escape(bytes: &[u8]) -> Result<(char, usize), EscapeError> {
+    let character = match bytes.get(1).ok_or(EscapeError::Unfinished)? {
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return read_unicode_escape(bytes),
+        same @ (b'"' | b'\\' | b'/') => char::from(*same),
+        _ => return Err(EscapeError::Unknown),
+    };
+    Ok((character, 2))
+}
+
+fn read_unicode_escape(bytes: &[u8]) -> Result<(char, usize), EscapeError> {
+    let digits = |at: usize| bytes.get(at..).and_then(four_hex_digits);
+    let first = digits(2).ok_or(EscapeError::MissingDigits)?;
+    if let Some(character) = char::from_u32(u32::from(first)) {
+        return Ok((character, 6));
+    }
+    let second = (bytes.get(6..8) == Some(b"\\u")).then(|| digits(8)).flatten();
+    match char::decode_utf16([first, second.unwrap_or(0)]).next() {
+        Some(Ok(character)) => Ok((character, 12)),
+        _ => Err(EscapeError::HalfPair),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_escape() {
+        for (text, character, length) in [
+            (r#"\"x"#, '"', 2),
+            (r"\\x", '\\', 2),
+            (r"\/", '/', 2),
+            (r"\b", '\u{8}', 2),
+            (r"\f", '\u{c}', 2),
+            (r"\n", '\n', 2),
+            (r"\r", '\r', 2),
+            (r"\t", '\t', 2),
+            (r"\u0041", 'A', 6),
+            (r"\u00e9f", 'é', 6),
+            (r"\ud83d\uDE00x", '😀', 12),
+        ] {
+            assert_eq!(read_escape(text.as_bytes()), Ok((character, length)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_escape() {
+        for (text, error) in [
+            ("", EscapeError::Unfinished),
+            (r"\", EscapeError::Unfinished),
+            (r"\x41", EscapeError::Unknown),
+            (r"\u", EscapeError::MissingDigits),
+            (r"\u12", EscapeError::MissingDigits),
+            (r"\u12g4", EscapeError::MissingDigits),
+            (r"\ud83d", EscapeError::HalfPair),
+            (r"\ud83d\n", EscapeError::HalfPair),
+            (r"\ud83d\u", EscapeError::HalfPair),
+            (r"\ud83d\u0041", EscapeError::HalfPair),
+            (r"\ud83d\ud83d", EscapeError::HalfPair),
+            (r"\ude00", EscapeError::HalfPair),
+            (r"\ude00\ud83d", EscapeError::HalfPair),
+        ] {
+            assert_eq!(read_escape(text.as_bytes()), Err(error), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_quoted_as_serde_json_quotes_it(text in "(\\PC|[\\x00-\\x1f\"\\\\]){0,12}") {
+            prop_assert_eq!(quoted(&text), serde_json::to_string(&text).unwrap());
+        }
+
+        #[test]
+        fn an_escape_means_what_serde_json_reads(
+            text in "\\\\(u[dD][89abcdefABCDEF][0-9a-f]{2}(\\\\u[dD][89a-f][0-9a-f]{2})?|u[0-9a-f]{3,4}|.)",
+        ) {
+            let length = read_escape(text.as_bytes()).map(|(_, length)| length);
+            let read: Option<String> = serde_json::from_str(&format!("\"{text}\"")).ok();
+            if let Ok(length) = length && length == text.len() {
+                let character = read_escape(text.as_bytes()).unwrap().0;
+                prop_assert_eq!(read, Some(character.to_string()));
+            } else if length.is_err() {
+                prop_assert_eq!(read, None);
+            }
+        }
+    }
+}
