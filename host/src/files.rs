@@ -3,7 +3,7 @@
 //! In: paths. Out: their text; or a file that holds either what it held before or all of the new
 //! bytes. Errors begin with the file's name.
 
-use crate::place::input_name;
+use crate::observe::place::input_name;
 use anyhow::{Context, anyhow, bail};
 use std::fs::{File, Permissions};
 use std::io::{Read, Write};

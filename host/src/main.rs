@@ -7,9 +7,9 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 use clap::Parser;
-use firstseen::cli::{Cli, Command};
-use firstseen::commands::{Ending, build, explain, inspect, new, pages, rebuild, run, test};
-use firstseen::say::say;
+use firstseen::cli::args::{Cli, Command};
+use firstseen::cli::{Ending, build, explain, inspect, new, pages, rebuild, run, test};
+use firstseen::terminal::message::say;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -60,7 +60,7 @@ impl Target {
     #[must_use]
     pub const fn engine(self) -> Option<Engine<'static>> {
         let (wasm, target): (&[u8], _) = match self {
-            Self::Core => return Some(crate::guest::ENGINE),
+            Self::Core => return Some(crate::engines::ENGINE),
             Self::FluentBit => (engine!("fluent-bit"), "fluent-bit"),
             Self::RedpandaConnect => (engine!("connect"), "redpanda-connect"),
             Self::Bento => (engine!("connect"), "bento"),

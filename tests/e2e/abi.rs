@@ -3,8 +3,9 @@
 mod abi_border;
 mod abi_page;
 
-use firstseen::guest::{Artifact, FLAGSHIP, Runtime};
+use firstseen::engines::FLAGSHIP;
 use firstseen_artifact::Meta;
+use firstseen_runtime::{Artifact, Runtime};
 use std::sync::LazyLock;
 use wasmtime::Module;
 

@@ -5,9 +5,9 @@
 //! examples are what the module gives.
 
 use crate::flagship;
-use firstseen::guest::Guest;
 use firstseen_abi::RequestWriter;
 use firstseen_artifact::Meta;
+use firstseen_runtime::Guest;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,9 +1,10 @@
 //! The rules of `rules/`, and the flagship: as a native engine, and as a module in wasmtime.
 
 use firstseen::compile::{Source, compile};
-use firstseen::guest::{Artifact, ENGINE, FLAGSHIP, Guest, Runtime};
+use firstseen::engines::{ENGINE, FLAGSHIP};
 use firstseen_rule::source::{self, ReadOptions};
 use firstseen_rule::{Engine, Plan, Settings};
+use firstseen_runtime::{Artifact, Guest, Runtime};
 use std::sync::OnceLock;
 
 /// The flagship's source.

@@ -1,8 +1,8 @@
 //! State without expiry, shared by whoever holds a clone: as crate rule sees it, and as a module's
 //! imports do.
 
-use firstseen::guest::imports::HostKv;
 use firstseen_rule::evaluate::{Cas, Kv, KvError};
+use firstseen_runtime::imports::HostKv;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -1,9 +1,9 @@
 //! A run over files gives what the definition of a new term gives over all events at once: in
 //! whatever order and form they come, however often.
 
-use firstseen::cli::{Common, FormatArg, Repeats, RunArgs};
-use firstseen::commands::collect::OnError;
-use firstseen::commands::run::run_and_tell;
+use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
+use firstseen::cli::run::run_and_tell;
+use firstseen::pipeline::intake::OnError;
 use firstseen_rule::alert::rfc3339;
 use firstseen_tests::call::{Call, call};
 use firstseen_tests::cases::check;

@@ -6,11 +6,12 @@
 //! so.
 
 use firstseen::compile::{Source, compile};
-use firstseen::guest::{Artifact, ENGINE, Guest, Runtime};
+use firstseen::engines::ENGINE;
 use firstseen_abi::{ItemKind, Keys};
 use firstseen_rule::engine::Framing;
 use firstseen_rule::source::{ReadOptions, read};
 use firstseen_rule::{Engine, Plan, Settings};
+use firstseen_runtime::{Artifact, Guest, Runtime};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

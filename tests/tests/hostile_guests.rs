@@ -1,11 +1,11 @@
 //! Guests that trap, hang, lie and reach for what is not theirs: the host names the event, loses
 //! nothing else and goes on.
 
-use firstseen::guest::batch::Sort;
-use firstseen::guest::imports::HostKv;
-use firstseen::guest::{Artifact, Batch, CallError, Guest, Runtime};
 use firstseen_abi::Item;
 use firstseen_artifact::{Parts, RuleMeta, Standard, compose};
+use firstseen_runtime::batch::Sort;
+use firstseen_runtime::imports::HostKv;
+use firstseen_runtime::{Artifact, Batch, CallError, Guest, Runtime};
 
 /// By the first byte of an event: T traps, L loops, O answers with a place outside memory, G asks
 /// for all the memory there is and traps when it gets none. Else the event is read and that is all.

@@ -1,10 +1,10 @@
 //! The same rules give the same bytes, whether they run natively or as a module in wasmtime:
 //! `keys`, `decide`, `evaluate` and `explain`, over events from good to hopeless.
 
-use firstseen::guest::Guest;
 use firstseen_abi::{Decision, Keys, OutcomeKind, RequestWriter};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
+use firstseen_runtime::Guest;
 use firstseen_tests::cases::check;
 use firstseen_tests::event::{Event, any_event};
 use firstseen_tests::rules::Which;

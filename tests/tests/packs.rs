@@ -1,11 +1,11 @@
 //! Rules give the same alerts and counts, byte for byte, however they are divided among artifacts:
 //! all in one, each in its own, or some here and some there.
 
-use firstseen::cli::{Common, FormatArg, Repeats, RunArgs};
-use firstseen::commands::collect::OnError;
-use firstseen::commands::run::run_and_tell;
+use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
+use firstseen::cli::run::run_and_tell;
 use firstseen::compile::{Source, compile};
-use firstseen::guest::ENGINE;
+use firstseen::engines::ENGINE;
+use firstseen::pipeline::intake::OnError;
 use firstseen_rule::source::ReadOptions;
 use firstseen_tests::cases::check;
 use firstseen_tests::event::any_event;

@@ -1,10 +1,10 @@
 //! Two instances of a rule on one store, each interrupted by the other wherever it asks the store:
 //! one alert per term and episode, whoever wins.
 
-use firstseen::guest::Guest;
-use firstseen::guest::imports::HostKv;
 use firstseen_rule::Engine;
 use firstseen_rule::evaluate::{Cas, Kv, KvError};
+use firstseen_runtime::Guest;
+use firstseen_runtime::imports::HostKv;
 use firstseen_tests::call::{ACCOUNTS, Call, NAMES, Who};
 use firstseen_tests::cases::check;
 use firstseen_tests::event::Shape;

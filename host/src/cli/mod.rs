@@ -1,0 +1,39 @@
+//! The commands: what a person asks of the binary.
+//!
+//! In: parsed arguments. Out: an exit status; alerts on standard output, everything else on
+//! standard error.
+//!
+//! | what | module |
+//! | --- | --- |
+//! | `run`: events to alerts | [`run`] |
+//! | `explain`: why, event by event | [`explain`] |
+//! | `test`: rules against what their authors expect | [`mod@test`] |
+//! | `build`: rule.toml to an artifact | [`build`] |
+//! | `inspect`: what an artifact says of itself | [`inspect`] |
+//! | `rebuild`: an artifact with the engine of today | [`rebuild`] |
+//! | `new`: a rule to start from | [`new`] |
+//! | completions, man pages | [`pages`] |
+
+pub mod args;
+pub mod build;
+pub mod explain;
+pub mod inspect;
+pub mod new;
+pub mod pages;
+mod paths;
+pub mod rebuild;
+pub mod run;
+pub mod test;
+
+/// How a command ended, when it was no error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Done; also when whoever read the output went away.
+    Done,
+    /// Done: what was tested is not as it should be.
+    Unmet,
+    /// Done, with alerts, and the caller wants to know by the status.
+    Alerts,
+    /// Not done, or not all of it; what was wrong has been said.
+    Failed,
+}

@@ -1,0 +1,204 @@
+//! The other way of the contract, beside the one that is tested: `evaluate` has to agree.
+//!
+//! In: the same events, in the same order, and what `keys` and `decide` made of each. Out: where
+//! `evaluate`, over a state of its own, says or leaves something else. It decides nothing.
+
+use super::file::Outcome;
+use super::play::Got;
+use crate::state::{Memory, StateError, Store};
+use anyhow::Context;
+use firstseen_runtime::Guest;
+use firstseen_runtime::imports::HostKv;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What `evaluate` should say of one event, for all rules of the artifact.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    matched: u32,
+    /// The state keys that were looked at.
+    pub(super) keys: Vec<Vec<u8>>,
+    alerts: Vec<Value>,
+    repeats: Vec<Value>,
+    seen: u32,
+    learned: u32,
+    late: u32,
+    excepted: u32,
+    missing: Vec<String>,
+    no_events: Option<String>,
+    error: Option<String>,
+}
+
+impl Tally {
+    /// An event that matched so many rules.
+    pub(super) fn of(matched: u32) -> Self {
+        Self { matched, ..Self::default() }
+    }
+
+    /// Adds what became of an item.
+    pub(super) fn add(&mut self, got: &[Got]) {
+        for got in got {
+            match got.outcome {
+                Outcome::Alert => self.alerts.push(got.alert.clone()),
+                Outcome::Repeat => self.repeats.push(got.alert.clone()),
+                Outcome::Seen => self.seen += 1,
+                Outcome::Learned => self.learned += 1,
+                Outcome::Late => self.late += 1,
+                Outcome::Excepted => self.excepted += 1,
+                Outcome::Missing => self.missing.push(got.text.clone()),
+                Outcome::NoEvents => self.no_events = Some(got.text.clone()),
+                Outcome::NoMatch => {}
+                Outcome::Bad | Outcome::Future | Outcome::TooManyTerms | Outcome::Error => {
+                    self.error.get_or_insert_with(|| got.text.clone());
+                }
+            }
+        }
+    }
+
+    /// In the form of the contract, section 6.
+    fn json(&self) -> Value {
+        let mut out = json!({
+            "matched": self.matched, "alerts": self.alerts, "repeats": self.repeats,
+            "seen": self.seen, "learned": self.learned, "late": self.late,
+            "excepted": self.excepted, "missing": self.missing,
+        });
+        if let Some(what) = &self.no_events {
+            out["no_events"] = json!(what);
+        }
+        if let Some(error) = &self.error {
+            let (code, reason) = error.split_once(": ").unwrap_or(("error", error));
+            out["error"] = json!({ "code": code, "reason": reason });
+        }
+        out
+    }
+}
+
+/// A second guest, with a state that it asks itself.
+pub(super) struct Second {
+    guest: Guest,
+    store: Shared,
+}
+
+impl Second {
+    pub(super) fn new(mut guest: Guest) -> Self {
+        let store = Shared::default();
+        guest.set_kv(Box::new(store.clone()));
+        Self { guest, store }
+    }
+
+    /// Puts what is known when a case begins.
+    pub(super) fn put(&self, key: &[u8], value: &[u8], expires_ms: i64) -> Result<(), StateError> {
+        self.store.lock().memory.put(key, value, expires_ms)
+    }
+
+    pub(super) fn advance(&self, newest_ms: i64) {
+        let mut store = self.store.lock();
+        store.memory.advance(newest_ms);
+        store.newest_ms = newest_ms;
+    }
+
+    /// Hands the event in. `first` is the state that `keys` and `decide` left.
+    pub(super) fn compare(
+        &mut self,
+        event: &[u8],
+        now_ms: i64,
+        tally: &Tally,
+        first: &mut Memory,
+    ) -> anyhow::Result<Option<String>> {
+        let said: Value = serde_json::from_slice(&self.guest.evaluate(event, now_ms)?)
+            .context("what the rule evaluates is no JSON")?;
+        let pure = tally.json();
+        if said != pure {
+            return Ok(Some(format!("keys and decide say {pure}, evaluate says {said}")));
+        }
+        for key in &tally.keys {
+            if first.get(key)? != self.store.lock().memory.get(key)? {
+                let key = String::from_utf8_lossy(key);
+                return Ok(Some(format!("evaluate leaves another state under {key}")));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The second state; the guest holds one handle, the test the other.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Rows>>);
+
+#[derive(Default)]
+struct Rows {
+    memory: Memory,
+    newest_ms: i64,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HostKv for Shared {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ()> {
+        self.lock().memory.get(key).map_err(drop)
+    }
+
+    fn cas(
+        &mut self,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: &[u8],
+        ttl_ms: i64,
+    ) -> Result<Option<Option<Vec<u8>>>, ()> {
+        let mut rows = self.lock();
+        let current = rows.memory.get(key).map_err(drop)?;
+        if current.as_deref() != expected {
+            return Ok(Some(current));
+        }
+        let expires = rows.newest_ms.saturating_add(ttl_ms.max(0));
+        rows.memory.put(key, value, expires).map_err(drop)?;
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engines::FLAGSHIP;
+    use firstseen_artifact::Meta;
+    use firstseen_runtime::{Artifact, Runtime};
+    use wasmtime::Module;
+
+    const EVENT: &str = r#"{"@timestamp":"2025-04-01T08:00:00Z","event":{"dataset":"aws.cloudtrail",
+        "provider":"cloudformation.amazonaws.com","action":"CreateStack","outcome":"success"},
+        "cloud":{"account":{"id":"1"}},"user":{"name":"ann"}}"#;
+
+    #[test]
+    fn what_does_not_agree_is_told() {
+        let runtime = Runtime::new().unwrap();
+        // Not through the cache, which is the user's.
+        let module = Module::new(&runtime.engine, FLAGSHIP).unwrap();
+        let meta = Meta::read(FLAGSHIP).unwrap();
+        let artifact = Artifact { name: "flagship".to_owned(), meta, module };
+        let start = || Second::new(Guest::new(&runtime, &artifact, "default", None).unwrap());
+        let mut first = Memory::default();
+
+        let told = start().compare(EVENT.as_bytes(), 0, &Tally::of(0), &mut first).unwrap();
+        assert!(told.unwrap().starts_with("keys and decide say "));
+
+        // The same outcome, and a state that only `evaluate` wrote.
+        let said = start().guest.evaluate(EVENT.as_bytes(), 0).unwrap();
+        let said: Value = serde_json::from_slice(&said).unwrap();
+        let mut second = start();
+        let mut tally = Tally::of(1);
+        tally.alerts.push(said["alerts"][0].clone());
+        assert_eq!(second.compare(EVENT.as_bytes(), 0, &tally, &mut first).unwrap(), None);
+        let why: Value =
+            serde_json::from_slice(&second.guest.explain(EVENT.as_bytes()).unwrap()).unwrap();
+        let key = why["rules"][0]["keys"][0].as_str().unwrap();
+        tally.keys.push(key.as_bytes().to_vec());
+        tally.alerts.clear();
+        tally.repeats.push(said["alerts"][0].clone());
+        let told = second.compare(EVENT.as_bytes(), 0, &tally, &mut first).unwrap();
+        assert!(told.unwrap().starts_with("evaluate leaves another state under default:"));
+    }
+}

@@ -1,0 +1,155 @@
+//! `test`: rules against the events that their authors wrote down.
+//!
+//! In: test files (`x.test.toml`) and the rules beside them. Out: what failed, first; coverage; an
+//! exit status. Rules are run as the artifacts that they become, through wasmtime. docs/testing.md
+//! is the reference for authors.
+//!
+//! ```text
+//! paths --find--> test files --file--> cases --play--> outcomes --judge--> failures --report-->
+//!                 rules --subject--> artifact --'  '--explain--> coverage -----------'
+//! ```
+
+mod both;
+mod coverage;
+mod event;
+mod file;
+mod find;
+mod judge;
+mod play;
+mod report;
+mod run;
+mod subject;
+mod time;
+mod watch;
+
+pub use report::TestFormat;
+
+use super::Ending;
+use crate::sink::ndjson::{Format, Output, OutputError};
+use anyhow::{anyhow, bail};
+use coverage::RuleCoverage;
+use find::{Found, same};
+use firstseen_runtime::Runtime;
+use regex::Regex;
+use report::Report;
+use run::Wanted;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// What `test` is asked.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TestArgs {
+    /// Test files (x.test.toml), rules that have one beside them, or folders
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub paths: Vec<PathBuf>,
+    /// Only cases whose `file::case` the expression finds
+    #[arg(long, value_name = "REGEX")]
+    pub run: Option<Regex>,
+    /// Test again whenever a test, a rule or an event file changes
+    #[arg(long)]
+    pub watch: bool,
+    /// How to write
+    #[arg(long, value_enum, default_value_t = TestFormat::Pretty)]
+    pub format: TestFormat,
+    /// Write there instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Count for each clause of a query how often it was true and false
+    #[arg(long)]
+    pub coverage: bool,
+    /// Fail where a rule's coverage is lower; asks for coverage
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub coverage_min: Option<u8>,
+    /// Let test files be that never ask for an alert, or never for none
+    #[arg(long)]
+    pub allow_one_sided: bool,
+    /// Fail where a rule has no test
+    #[arg(long)]
+    pub require_tests: bool,
+}
+
+/// Tests.
+///
+/// # Errors
+/// When a path, a test file or a rule cannot be used; what could be tested was told before.
+pub fn test(args: &TestArgs) -> anyhow::Result<Ending> {
+    let runtime = Runtime::new()?;
+    if args.watch {
+        return watch::watch(&runtime, args);
+    }
+    let (report, _) = once(&runtime, args)?;
+    Ok(match tell(args, &report)? {
+        Told::Ended(ending) => ending,
+        Told::Closed => Ending::Done,
+    })
+}
+
+/// What became of a report.
+enum Told {
+    /// It was written; how the run ended.
+    Ended(Ending),
+    /// Whoever read it went away.
+    Closed,
+}
+
+/// One run over everything.
+fn once(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<(Report, Vec<PathBuf>)> {
+    let Found { tests, rules, folders } = find::find(&args.paths)?;
+    let wanted = Wanted {
+        run: args.run.as_ref(),
+        coverage: args.coverage || args.coverage_min.is_some(),
+        allow_one_sided: args.allow_one_sided,
+    };
+    let done = run::all(runtime, &tests, &wanted);
+    let tested: Vec<PathBuf> = done.iter().filter_map(|d| d.rule.as_deref().map(same)).collect();
+    let untested = rules.iter().filter(|rule| !tested.contains(&same(rule)));
+    let mut report = Report {
+        files: Vec::new(),
+        untested: untested.map(|rule| rule.display().to_string()).collect(),
+        require_tests: args.require_tests,
+        coverage: Vec::new(),
+        coverage_min: args.coverage_min,
+    };
+    let mut inputs = folders;
+    inputs.extend(rules);
+    for one in done {
+        inputs.extend(one.inputs);
+        report.files.push(one.report);
+        if let Some(coverage) = one.coverage {
+            RuleCoverage::merge(&mut report.coverage, coverage);
+        }
+    }
+    if report.files.is_empty() && report.untested.is_empty() {
+        bail!(
+            "no test (x.test.toml) and no rule was found; docs/testing.md shows how to write one"
+        );
+    }
+    Ok((report, inputs))
+}
+
+/// Writes the report.
+fn tell(args: &TestArgs, report: &Report) -> anyhow::Result<Told> {
+    let totals = report.totals();
+    if let Some(run) = &args.run
+        && totals.left_out > 0
+        && totals.passed + totals.failed + totals.problems == 0
+    {
+        bail!("--run {run}: no case has such a name (they read file::case)");
+    }
+    let terminal = args.output.is_none() && std::io::stdout().is_terminal();
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+    let mut output = match &args.output {
+        Some(path) => Output::file(path, Format::Pretty)?,
+        None => Output::stdout(Format::Pretty, colour, 80),
+    };
+    let text = report.write(args.format, colour)?;
+    match output.line(&text).and_then(|()| output.flush()) {
+        Ok(()) => {}
+        Err(OutputError::Closed) => return Ok(Told::Closed),
+        Err(error) => return Err(anyhow!(error)),
+    }
+    if totals.problems > 0 {
+        bail!("not everything could be tested; the report says what is wrong");
+    }
+    Ok(Told::Ended(if report.is_good() { Ending::Done } else { Ending::Unmet }))
+}

@@ -1,0 +1,213 @@
+//! Test files, each played on its rule; several at once.
+//!
+//! In: paths of test files. Out: reports in the order of the paths, whatever ended first. Every file
+//! has guests and states of its own: files share nothing but the compiled code.
+
+use super::coverage::RuleCoverage;
+use super::file::{self, Case, Fault, TestFile};
+use super::find::rule_of;
+use super::judge::{self, Failure};
+use super::play::Player;
+use super::report::{CaseReport, FileReport, Problem};
+use super::subject::{Subject, read_text};
+use crate::compile::Source;
+use firstseen_rule::source::{Diagnostic, Severity};
+use firstseen_runtime::Runtime;
+use regex::Regex;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What is asked of all files.
+pub(super) struct Wanted<'a> {
+    /// The cases, by `file::case`; all without.
+    pub(super) run: Option<&'a Regex>,
+    pub(super) coverage: bool,
+    pub(super) allow_one_sided: bool,
+}
+
+/// What came of one file.
+pub(super) struct Done {
+    pub(super) report: FileReport,
+    /// The rule's path, where one was found.
+    pub(super) rule: Option<PathBuf>,
+    /// The files that the result depends on.
+    pub(super) inputs: Vec<PathBuf>,
+    pub(super) coverage: Option<RuleCoverage>,
+}
+
+/// Plays all of them.
+pub(super) fn all(runtime: &Runtime, tests: &[PathBuf], wanted: &Wanted<'_>) -> Vec<Done> {
+    let next = AtomicUsize::new(0);
+    let done: Vec<Mutex<Option<Done>>> = tests.iter().map(|_| Mutex::new(None)).collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tests.len());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let (Some(path), Some(slot)) = (tests.get(at), done.get(at)) else { break };
+                    let one = one(runtime, path, wanted);
+                    if let Ok(mut slot) = slot.lock() {
+                        *slot = Some(one);
+                    }
+                }
+            });
+        }
+    });
+    done.into_iter().filter_map(|slot| slot.into_inner().ok().flatten()).collect()
+}
+
+fn one(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Done {
+    let name = path.display().to_string();
+    let report = FileReport {
+        name: name.clone(),
+        rule: String::new(),
+        cases: Vec::new(),
+        left_out: 0,
+        lacks: None,
+        problems: Vec::new(),
+    };
+    let inputs = vec![path.to_owned()];
+    let mut done = Done { report, rule: None, inputs, coverage: None };
+    let text = match read_text(path) {
+        Ok(text) => text,
+        Err(error) => {
+            done.report.problems.push(Problem::sentence(&name, &format!("{error:#}")));
+            return done;
+        }
+    };
+    let source = Source { name: &name, text: &text };
+    let test = match file::read(&text) {
+        Ok(test) => test,
+        Err(faults) => {
+            done.report.problems = faults.iter().map(|fault| placed(&source, fault)).collect();
+            return done;
+        }
+    };
+    let subject = rule_of(path, test.rule.as_deref())
+        .map_err(|error| vec![Problem::sentence(&name, &format!("{error:#}"))])
+        .and_then(|rule| {
+            done.report.rule = rule.display().to_string();
+            done.inputs.push(rule.clone());
+            done.rule = Some(rule.clone());
+            Subject::load(runtime, &rule, test.rule_id.as_deref(), test.event_time)
+        });
+    match subject {
+        Ok(subject) => play(runtime, &subject, path, test, &source, wanted, &mut done),
+        Err(problems) => done.report.problems = problems,
+    }
+    done
+}
+
+/// A fault of a test file, as diagnostics are shown.
+fn placed(source: &Source<'_>, fault: &Fault) -> Problem {
+    let diagnostic = Diagnostic {
+        code: "bad_test",
+        severity: Severity::Error,
+        message: fault.message.clone(),
+        span: Some(fault.span.clone()),
+        label: String::new(),
+        help: fault.help.clone(),
+    };
+    Problem::placed(source, &diagnostic)
+}
+
+fn play(
+    runtime: &Runtime,
+    subject: &Subject,
+    path: &Path,
+    test: TestFile,
+    source: &Source<'_>,
+    wanted: &Wanted<'_>,
+    done: &mut Done,
+) {
+    if !test.allow_one_sided && !wanted.allow_one_sided {
+        done.report.lacks = one_sided(&test);
+    }
+    let mut coverage = None;
+    if wanted.coverage {
+        match RuleCoverage::new(subject) {
+            Ok(begun) => coverage = Some(begun),
+            Err(faults) => {
+                let name = subject.path.display().to_string();
+                let source = Source { name: &name, text: &subject.source };
+                done.report.problems = faults.iter().map(|f| Problem::placed(&source, f)).collect();
+            }
+        }
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for case in test.cases {
+        done.inputs.extend(case.files().map(|file| folder.join(file)));
+        let full = format!("{}::{}", source.name, case.name);
+        if wanted.run.is_some_and(|run| !run.is_match(&full)) {
+            done.report.left_out += 1;
+            continue;
+        }
+        let mut report = CaseReport {
+            name: case.name.clone(),
+            line: case.line,
+            events: 0,
+            failures: Vec::new(),
+            problem: None,
+        };
+        if let Err((line, error)) =
+            play_case(runtime, subject, &case, folder, &mut report, &mut coverage)
+        {
+            let message = format!("{}: {error:#}", case.name);
+            let name = source.name.to_owned();
+            report.problem = Some(Problem { name, line, message, shown: String::new() });
+        }
+        done.report.cases.push(report);
+    }
+    done.coverage = coverage;
+}
+
+/// Plays a case; an error comes with the line of what could not be played.
+fn play_case(
+    runtime: &Runtime,
+    subject: &Subject,
+    case: &Case,
+    folder: &Path,
+    report: &mut CaseReport,
+    coverage: &mut Option<RuleCoverage>,
+) -> Result<(), (usize, anyhow::Error)> {
+    let mut player = Player::new(runtime, subject, case)?;
+    for (index, event) in case.events.iter().enumerate() {
+        let played = player.play(event, folder).map_err(|error| (event.line, error))?;
+        report.events += played.len();
+        if let Some(coverage) = coverage {
+            played.iter().for_each(|one| coverage.add(one));
+        }
+        let window = &subject.meta.window;
+        report.failures.extend(judge::event(case, index + 1, event, &played, window));
+    }
+    for after in &case.after {
+        let known = player.known(&after.terms).map_err(|error| (after.line, error))?;
+        report.failures.extend(judge::after(case, after, known.as_ref()));
+    }
+    Ok(())
+}
+
+/// What a file lacks that never asks for an alert, or never for none.
+fn one_sided(test: &TestFile) -> Option<Failure> {
+    let events = test.cases.iter().flat_map(|case| &case.events);
+    let asked: Vec<bool> =
+        events.filter_map(|event| event.expected.must_alert().ok().flatten()).collect();
+    let lack = match (asked.contains(&true), asked.contains(&false)) {
+        (true, true) => return None,
+        (true, false) => "an event that must not alert (alert = false)",
+        (false, _) => "an event that must alert (alert = true)",
+    };
+    Some(Failure {
+        line: 1,
+        about: "both sides of a rule are asked for".to_owned(),
+        expected: vec![lack.to_owned()],
+        got: vec!["none in this file".to_owned()],
+        why: vec![
+            "a rule that alerts on everything, or on nothing, would pass; `allow_one_sided = true` \
+             at the top of the file, or --allow-one-sided, lets it be"
+                .to_owned(),
+        ],
+    })
+}

@@ -1,0 +1,133 @@
+//! Which events are worth a crossing, and for which artifacts.
+//!
+//! In: the required literals that the artifacts declare; then events. Out: whether an event may
+//! match a rule, and of which artifacts. What is left out cannot match.
+
+use firstseen_event::{Bits, Found, Prefilter, Search};
+use firstseen_runtime::Artifact;
+
+/// Up to so many literals of one artifact, searching for one after the other is quickest, as that
+/// goes over many lines at once.
+const FEW: usize = 8;
+
+/// The search, chosen for the artifacts of a run.
+pub struct Sieve {
+    search: Kind,
+    found: Found,
+}
+
+enum Kind {
+    /// There is nothing to search for.
+    Everything,
+    /// One artifact, few literals.
+    Lines(Box<Prefilter>),
+    /// All artifacts at once, event by event.
+    Events(Box<Search>),
+}
+
+impl Sieve {
+    /// A sieve for these artifacts.
+    #[must_use]
+    pub fn new(artifacts: &[Artifact]) -> Self {
+        let of_artifact = |artifact: &Artifact| -> Vec<_> {
+            artifact.meta.rules.iter().map(|rule| rule.literals.clone()).collect()
+        };
+        Self::of(&artifacts.iter().map(of_artifact).collect::<Vec<_>>())
+    }
+
+    fn of(artifacts: &[Vec<Vec<Vec<String>>>]) -> Self {
+        let mut found = Found::default();
+        (0..artifacts.len()).for_each(|artifact| _ = found.artifacts.insert(artifact));
+        let count = |rules: &[Vec<Vec<String>>]| rules.iter().flatten().flatten().count();
+        let search = match artifacts {
+            [rules] if count(rules) <= FEW => {
+                let prefilter = Prefilter::new(rules);
+                if prefilter.passes_all() {
+                    Kind::Everything
+                } else {
+                    Kind::Lines(Box::new(prefilter))
+                }
+            }
+            _ => {
+                let search = Search::new(artifacts);
+                if search.passes_all() { Kind::Everything } else { Kind::Events(Box::new(search)) }
+            }
+        };
+        Self { search, found }
+    }
+
+    /// Whether every event may match a rule of every artifact.
+    #[must_use]
+    pub fn passes_all(&self) -> bool {
+        matches!(self.search, Kind::Everything)
+    }
+
+    /// The search that goes over many lines at once, where that is the way.
+    #[must_use]
+    pub fn over_lines(&self) -> Option<&Prefilter> {
+        if let Kind::Lines(prefilter) = &self.search { Some(prefilter) } else { None }
+    }
+
+    /// Whether an event may match; `backslash` says whether one is in it.
+    pub fn passes(&mut self, event: &[u8], backslash: bool) -> bool {
+        match &self.search {
+            Kind::Everything => true,
+            Kind::Lines(prefilter) => prefilter.passes(event),
+            Kind::Events(search) => search.find(event, backslash, &mut self.found),
+        }
+    }
+
+    /// The artifacts that the event may matter to which passed last.
+    #[must_use]
+    pub fn artifacts(&self) -> &Bits {
+        &self.found.artifacts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sieve(artifacts: &[&[&[&str]]]) -> Sieve {
+        let clause = |clause: &&[&str]| clause.iter().map(|text| (*text).to_owned()).collect();
+        let artifact = |rules: &&[&[&str]]| rules.iter().map(|rule| vec![clause(rule)]).collect();
+        Sieve::of(&artifacts.iter().map(artifact).collect::<Vec<_>>())
+    }
+
+    fn artifacts(sieve: &mut Sieve, event: &str) -> Vec<usize> {
+        let passes = sieve.passes(event.as_bytes(), event.contains('\\'));
+        if passes { sieve.artifacts().iter().collect() } else { Vec::new() }
+    }
+
+    #[test]
+    fn each_event_goes_where_it_may_matter() {
+        let few = &mut sieve(&[&[&["a1", "b1"]]]);
+        assert!(few.over_lines().is_some() && !few.passes_all());
+        assert_eq!(artifacts(few, "x b1"), [0]);
+        assert!(artifacts(few, "x").is_empty());
+
+        let many: &[&str] = &["a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"];
+        let many = &mut sieve(&[&[many]]);
+        assert!(many.over_lines().is_none() && !many.passes_all());
+        assert_eq!(artifacts(many, "x a9"), [0]);
+        assert!(artifacts(many, "x").is_empty());
+
+        let two = &mut sieve(&[&[&["a1"]], &[&["b1"], &["c1"]]]);
+        assert!(two.over_lines().is_none() && !two.passes_all());
+        assert_eq!(artifacts(two, "a1"), [0]);
+        assert_eq!(artifacts(two, "c1"), [1]);
+        assert_eq!(artifacts(two, "c1 a1"), [0, 1]);
+        assert_eq!(artifacts(two, r"\u0041"), [0, 1]);
+        assert!(artifacts(two, "x").is_empty());
+
+        let one_of_two = &mut sieve(&[&[&["a1"]], &[&[]]]);
+        assert!(!one_of_two.passes_all());
+        assert_eq!(artifacts(one_of_two, "x"), [1]);
+        assert_eq!(artifacts(one_of_two, "a1"), [0, 1]);
+
+        let all = &mut sieve(&[&[&[]], &[&[]]]);
+        assert!(all.passes_all());
+        assert_eq!(artifacts(all, "x"), [0, 1]);
+        assert!(sieve(&[&[&[]]]).passes_all());
+    }
+}

@@ -1,0 +1,153 @@
+//! What was skipped, kept so that it can be looked at and fed again.
+//!
+//! In: events that could not be read, with where they stood and why. Out: a file with one JSON
+//! document a line. It keeps at most 64 KiB of an event, and says so where there was more.
+use crate::observe::place::Where;
+use crate::sink::ndjson::{Format, Output, OutputError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use std::path::Path;
+use std::str::from_utf8;
+
+/// How much of an event is kept.
+const MAX_RAW: usize = 64 << 10;
+
+/// A file of skipped events.
+pub struct DeadLetter {
+    out: Output,
+}
+
+/// One line of the file.
+#[derive(Serialize)]
+struct Letter<'a> {
+    file: &'a str,
+    line: u64,
+    offset: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<u64>,
+    code: &'a str,
+    reason: &'a str,
+    /// Whether the event went on: only its beginning is kept.
+    #[serde(skip_serializing_if = "is_false")]
+    cut: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<&'a str>,
+    /// Instead of `raw` where the bytes are not text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_base64: Option<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl DeadLetter {
+    /// Makes the file, empty.
+    ///
+    /// # Errors
+    /// [`OutputError::Failed`] where it cannot be made.
+    pub fn create(path: &Path) -> Result<Self, OutputError> {
+        Ok(Self { out: Output::file(path, Format::Ndjson)? })
+    }
+
+    /// Writes one skipped event.
+    ///
+    /// # Errors
+    /// [`OutputError`], which names the file.
+    pub fn write(
+        &mut self,
+        at: &Where,
+        code: &str,
+        reason: &str,
+        raw: &[u8],
+    ) -> Result<(), OutputError> {
+        let kept = &raw[..raw.len().min(MAX_RAW)];
+        let text = match from_utf8(kept) {
+            Ok(text) => Some(text),
+            // Cut in the middle of a letter, here or by whoever found it: text up to there.
+            Err(e) if e.error_len().is_none() && kept.len() == MAX_RAW => {
+                from_utf8(&kept[..e.valid_up_to()]).ok()
+            }
+            Err(_) => None,
+        };
+        let letter = Letter {
+            file: &at.file,
+            line: at.place.line,
+            offset: at.place.offset,
+            record: at.place.record,
+            code,
+            reason,
+            cut: raw.len() >= MAX_RAW,
+            raw: text,
+            raw_base64: text.is_none().then(|| STANDARD.encode(kept)),
+        };
+        let json = serde_json::to_string(&letter)
+            .map_err(|e| OutputError::Failed(format!("a dead letter has no JSON: {e}")))?;
+        self.out.line(&json)
+    }
+
+    /// Hands on what waits.
+    ///
+    /// # Errors
+    /// [`OutputError`], which names the file.
+    pub fn flush(&mut self) -> Result<(), OutputError> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use firstseen_envelope::Place;
+    use serde_json::{Value, json};
+
+    /// The line that is written for an event.
+    fn letter(record: Option<u64>, raw: &[u8]) -> Value {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dead");
+        let mut letters = DeadLetter::create(&path).unwrap();
+        let at = Where { file: "a.gz".into(), place: Place { offset: 70, line: 3, record } };
+        letters.write(&at, "bad_json", "a comma is missing", raw).unwrap();
+        letters.flush().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 1);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn text_is_kept_as_text() {
+        assert_eq!(
+            letter(Some(12), "{\"ö\n".as_bytes()),
+            json!({"file": "a.gz", "line": 3, "offset": 70, "record": 12, "code": "bad_json",
+                "reason": "a comma is missing", "raw": "{\"ö\n"})
+        );
+    }
+
+    #[test]
+    fn other_bytes_are_kept_as_base64() {
+        assert_eq!(
+            letter(None, b"\xff\xfe{"),
+            json!({"file": "a.gz", "line": 3, "offset": 70, "code": "bad_json",
+                "reason": "a comma is missing", "raw_base64": "//57"})
+        );
+        // A letter cut short by the input itself is no text either.
+        assert_eq!(letter(None, b"\xc3")["raw_base64"], "ww==");
+    }
+
+    #[test]
+    fn long_events_are_cut_between_letters() {
+        let long = format!("x{}", "ö".repeat(MAX_RAW));
+        let letter = letter(None, long.as_bytes());
+        assert_eq!(letter["cut"], true);
+        assert_eq!(letter["raw"].as_str().unwrap().len(), MAX_RAW - 1);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_file() {
+        let mut letters = DeadLetter::create(Path::new("/dev/full")).unwrap();
+        let at = Where { file: "-".into(), place: Place { offset: 0, line: 1, record: None } };
+        letters.write(&at, "bad_json", "", b"").unwrap();
+        assert!(letters.flush().unwrap_err().to_string().starts_with("/dev/full: "));
+    }
+}

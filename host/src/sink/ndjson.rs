@@ -1,0 +1,267 @@
+//! Alerts to a terminal, a pipe or a file.
+//!
+//! In: alerts as JSON, one at a time. Out: NDJSON, or text for a person. It decides nothing: what
+//! is written is what the module said, escaped where a terminal would act on it.
+use crate::observe::place::input_name;
+use crate::terminal::escape;
+use crate::terminal::pretty::pretty;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// How alerts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A few lines for a person.
+    Pretty,
+    /// One JSON document a line.
+    Ndjson,
+}
+
+/// Why nothing more can be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// Whoever read the pipe has gone: the end of the work, and no error to the user.
+    #[error("the output was closed")]
+    Closed,
+    /// Everything else; the text names the file.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What takes the alerts of events.
+pub trait Alerts {
+    /// An alert, of the event on this line of a stream (0: of a file).
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    fn alert(&mut self, line: u64, json: &str) -> Result<(), OutputError>;
+
+    /// The event on this line could not be decided: `code: reason`.
+    fn failed(&mut self, line: u64, reason: &str);
+
+    /// Hands on what waits.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    fn flush(&mut self) -> Result<(), OutputError>;
+}
+
+impl Alerts for Output {
+    fn alert(&mut self, _: u64, json: &str) -> Result<(), OutputError> {
+        Self::alert(self, json)
+    }
+
+    /// It is said on standard error; alerts are all that stands here.
+    fn failed(&mut self, _: u64, _: &str) {}
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        Self::flush(self)
+    }
+}
+
+/// Where alerts go. What is written may wait in memory until [`Output::flush`].
+pub struct Output {
+    writer: BufWriter<Box<dyn Write + Send>>,
+    name: String,
+    format: Format,
+    colour: bool,
+    width: usize,
+}
+
+/// The width of pretty text in a file.
+const FILE_WIDTH: usize = 80;
+
+impl Output {
+    /// Standard output; `width` is the terminal's.
+    #[must_use]
+    pub fn stdout(format: Format, colour: bool, width: usize) -> Self {
+        Self::to(Box::new(io::stdout()), "standard output", format, colour, width)
+    }
+
+    /// A file, emptied first.
+    ///
+    /// # Errors
+    /// [`OutputError::Failed`] where it cannot be made.
+    pub fn file(path: &Path, format: Format) -> Result<Self, OutputError> {
+        let name = input_name(&path.to_string_lossy());
+        let file = File::create(path).map_err(|e| cannot_be_made(&name, &e))?;
+        Ok(Self::to(Box::new(file), &name, format, false, FILE_WIDTH))
+    }
+
+    /// A file, written behind what it holds. A last line that a crash cut short stays one of its own.
+    ///
+    /// # Errors
+    /// [`OutputError::Failed`] where it cannot be opened.
+    pub fn append(path: &Path, format: Format) -> Result<Self, OutputError> {
+        let name = input_name(&path.to_string_lossy());
+        let open = || {
+            let mut file = File::options().read(true).append(true).create(true).open(path)?;
+            let mut last = [b'\n'];
+            // A pipe or a terminal has no end to look at.
+            if file.seek(SeekFrom::End(-1)).is_ok() {
+                file.read_exact(&mut last)?;
+            }
+            if last != [b'\n'] {
+                file.write_all(b"\n")?;
+            }
+            Ok(file)
+        };
+        let file = open().map_err(|e: io::Error| cannot_be_made(&name, &e))?;
+        Ok(Self::to(Box::new(file), &name, format, false, FILE_WIDTH))
+    }
+
+    fn to(
+        writer: Box<dyn Write + Send>,
+        name: &str,
+        format: Format,
+        colour: bool,
+        width: usize,
+    ) -> Self {
+        let writer = BufWriter::with_capacity(64 << 10, writer);
+        Self { writer, name: name.to_owned(), format, colour, width }
+    }
+
+    /// Writes an alert. Pretty text is flushed, so that it stands on the terminal when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn alert(&mut self, json: &str) -> Result<(), OutputError> {
+        match self.format {
+            Format::Ndjson => self.line(&one_line(json)),
+            Format::Pretty => {
+                let text = match serde_json::from_str(json) {
+                    Ok(alert) => pretty(&alert, self.colour, self.width),
+                    // Nested too deep to be read, for one; an alert is shown all the same.
+                    Err(_) => format!("{}\n", escape::escaped(json)),
+                };
+                self.line(&text)?;
+                self.flush()
+            }
+        }
+    }
+
+    /// Writes a line of text, as it is.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn line(&mut self, text: &str) -> Result<(), OutputError> {
+        self.bytes(text.as_bytes())?;
+        self.bytes(b"\n")
+    }
+
+    /// Writes bytes, as they are.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        self.writer.write_all(bytes).map_err(|e| self.fault(&e))
+    }
+
+    /// Hands on what waits.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn flush(&mut self) -> Result<(), OutputError> {
+        self.writer.flush().map_err(|e| self.fault(&e))
+    }
+
+    fn fault(&self, error: &io::Error) -> OutputError {
+        let name = &self.name;
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => OutputError::Closed,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                OutputError::Failed(format!(
+                    "{name}: the disk is full; its last line may be cut short, make room and run \
+                     again"
+                ))
+            }
+            _ => OutputError::Failed(format!("{name}: cannot be written: {error}")),
+        }
+    }
+}
+
+fn cannot_be_made(name: &str, error: &io::Error) -> OutputError {
+    OutputError::Failed(format!("{name}: cannot be written: {error}; use another path"))
+}
+
+/// A line break in JSON is only ever white space, but in NDJSON it would end the document.
+fn one_line(json: &str) -> Cow<'_, str> {
+    if memchr::memchr2(b'\n', b'\r', json.as_bytes()).is_some() {
+        Cow::Owned(json.replace(['\n', '\r'], " "))
+    } else {
+        Cow::Borrowed(json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ndjson_is_one_document_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alerts");
+        std::fs::write(&path, "of an earlier run, and longer than what is written now").unwrap();
+        let mut out = Output::file(&path, Format::Ndjson).unwrap();
+        out.alert(r#"{"a":1}"#).unwrap();
+        out.alert("{\n\"a\":\r\n2}").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "nothing is written by halves");
+        out.flush().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{ \"a\":  2}\n");
+    }
+
+    #[test]
+    fn what_is_appended_stands_on_lines_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alerts");
+        for (before, after) in [("", "{}\n"), ("a\n", "a\n{}\n"), ("{\"cut", "{\"cut\n{}\n")] {
+            std::fs::write(&path, before).unwrap();
+            let mut out = Output::append(&path, Format::Ndjson).unwrap();
+            out.alert("{}").unwrap();
+            drop(out);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        }
+        std::fs::remove_file(&path).unwrap();
+        drop(Output::append(&path, Format::Ndjson).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+        let error = Output::append(folder.path(), Format::Ndjson).err().unwrap().to_string();
+        assert!(error.contains("cannot be written"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_as_json_is_shown_escaped() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut out = Output::to(Box::new(writer), "pipe", Format::Pretty, true, 80);
+        out.alert("{\"broken\x1b[31m").unwrap();
+        drop(out);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "{\"broken\\u{1b}[31m\n\n");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_told_apart() {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut out = Output::to(Box::new(writer), "pipe", Format::Ndjson, false, 80);
+        drop(reader);
+        out.alert("{}").unwrap();
+        assert!(matches!(out.flush(), Err(OutputError::Closed)));
+    }
+
+    #[test]
+    fn a_full_disk_names_the_file() {
+        let mut out = Output::file(Path::new("/dev/full"), Format::Ndjson).unwrap();
+        out.alert("{}").unwrap();
+        let error = out.flush().unwrap_err().to_string();
+        assert!(error.starts_with("/dev/full: the disk is full"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made_is_named() {
+        let error = Output::file(Path::new("/no/such/folder"), Format::Ndjson).err().unwrap();
+        assert!(error.to_string().starts_with("/no/such/folder: cannot be written"), "{error}");
+    }
+}

@@ -1,0 +1,231 @@
+//! Files, folders and `-` to a list of inputs.
+//!
+//! In: paths as typed. Out: the inputs in order, folders walked by name, and what could not be
+//! walked. It opens no file: whether something is a log shows when it is read.
+use super::source::{Input, Source};
+use crate::observe::place::input_name;
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// In the order of the arguments, and inside a folder by path.
+    pub inputs: Vec<Source>,
+    /// Folders and links that could not be followed.
+    pub faults: Vec<Problem>,
+}
+
+impl Found {
+    /// Refuses to write to a file that is to be read: opening it would empty it first.
+    ///
+    /// # Errors
+    /// When the path leads to one of the inputs; `option` says what it was given for.
+    pub fn refuse_output(&self, option: &str, path: &Path) -> anyhow::Result<()> {
+        let Ok(meta) = fs::metadata(path) else { return Ok(()) };
+        let is_same = |source: &Source| match source.input() {
+            Input::File(input) => {
+                fs::metadata(input).is_ok_and(|m| identity(&m) == identity(&meta))
+            }
+            Input::Stdin => false,
+        };
+        if meta.is_file() && self.inputs.iter().any(is_same) {
+            let name = input_name(&path.to_string_lossy());
+            anyhow::bail!("{option} {name}: it is one of the inputs; write to another file");
+        }
+        Ok(())
+    }
+}
+
+/// Something inside a folder that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub path: PathBuf,
+    /// What was wrong and what to do.
+    pub reason: String,
+}
+
+/// Finds the inputs. Folders are walked with their hidden files, and links are followed; a file or
+/// folder that one argument reaches twice is taken once. Pipes and devices are inputs only where
+/// they are named themselves: in a folder they hold no logs, and opening one could wait for ever.
+///
+/// # Errors
+/// An argument that does not exist or cannot be an input.
+pub fn find(args: &[PathBuf]) -> anyhow::Result<Found> {
+    let mut found = Found::default();
+    for path in args {
+        if path.as_os_str() == "-" {
+            found.inputs.push(Source::stdin());
+            continue;
+        }
+        let name = input_name(&path.to_string_lossy());
+        let meta = fs::metadata(path)
+            .map_err(|e| anyhow::anyhow!("{name}: {e}; give a file, a folder, or - for stdin"))?;
+        let kind = meta.file_type();
+        if kind.is_dir() {
+            walk(path, &meta, &mut found);
+        } else if kind.is_file() {
+            found.inputs.push(Source::new(Input::File(path.clone()), Some(meta.len())));
+        } else if kind.is_fifo() || kind.is_char_device() {
+            found.inputs.push(Source::new(Input::File(path.clone()), None));
+        } else {
+            anyhow::bail!("{name}: neither a file, a folder nor a pipe; it cannot be read");
+        }
+    }
+    Ok(found)
+}
+
+/// Walks one folder, without recursion: depth costs no stack.
+fn walk(root: &Path, meta: &Metadata, found: &mut Found) {
+    let mut met = HashSet::from([identity(meta)]);
+    // The next one to look at is the last; its metadata is known only for the root.
+    let mut stack = vec![root.to_path_buf()];
+    while let Some(path) = stack.pop() {
+        if let Err(error) = visit(&path, path == root, &mut met, &mut stack, found) {
+            let reason = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    format!("{error}; run as a user who may read it")
+                }
+                std::io::ErrorKind::NotFound => format!("{error}; a link that leads nowhere"),
+                _ => error.to_string(),
+            };
+            found.faults.push(Problem { path, reason });
+        }
+    }
+}
+
+fn visit(
+    path: &Path,
+    is_root: bool,
+    met: &mut HashSet<(u64, u64)>,
+    stack: &mut Vec<PathBuf>,
+    found: &mut Found,
+) -> std::io::Result<()> {
+    let meta = fs::metadata(path)?;
+    // Loops of links end here.
+    if !is_root && !met.insert(identity(&meta)) {
+        return Ok(());
+    }
+    if meta.is_file() {
+        let source = Source::new(Input::File(path.to_path_buf()), Some(meta.len()));
+        found.inputs.push(source.in_folder());
+    } else if meta.is_dir() {
+        let mut entries = Vec::new();
+        let mut fault = Ok(());
+        for entry in fs::read_dir(path)? {
+            match entry {
+                Ok(entry) => entries.push(entry.path()),
+                // What was listed before it is still taken.
+                Err(error) => {
+                    fault = Err(error);
+                    break;
+                }
+            }
+        }
+        entries.sort_unstable_by(|a, b| b.cmp(a));
+        stack.append(&mut entries);
+        fault?;
+    }
+    Ok(())
+}
+
+fn identity(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn names(found: &Found, root: &Path) -> Vec<String> {
+        let root = format!("{}/", root.display());
+        found.inputs.iter().map(|s| s.name.replace(&root, "")).collect()
+    }
+
+    #[test]
+    fn folders_are_walked_by_path_with_hidden_files_and_loops_end() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("b/2026/01")).unwrap();
+        fs::create_dir_all(at("CloudTrail-Digest")).unwrap();
+        for name in ["z", "a", "b/2026/01/2", "b/2026/01/1", "b/.hidden", "CloudTrail-Digest/d"] {
+            fs::write(at(name), name).unwrap();
+        }
+        symlink(root.path(), at("b/loop")).unwrap();
+        symlink(at("z"), at("again")).unwrap();
+        symlink(at("nowhere"), at("c")).unwrap();
+        let found = find(&[root.path().to_path_buf()]).unwrap();
+        assert_eq!(
+            names(&found, root.path()),
+            ["CloudTrail-Digest/d", "a", "again", "b/.hidden", "b/2026/01/1", "b/2026/01/2"]
+        );
+        assert_eq!(found.inputs[3].bytes, Some(9));
+        assert_eq!(found.faults.len(), 1, "{:?}", found.faults);
+        assert_eq!(found.faults[0].path, at("c"));
+    }
+
+    #[test]
+    fn arguments_keep_their_order_and_may_repeat() {
+        let root = tempfile::tempdir().unwrap();
+        let (a, b) = (root.path().join("a"), root.path().join("b"));
+        fs::write(&a, "1").unwrap();
+        fs::write(&b, "").unwrap();
+        let found = find(&[b.clone(), "-".into(), a.clone(), b]).unwrap();
+        assert_eq!(names(&found, root.path()), ["b", "-", "a", "b"]);
+        assert_eq!(found.inputs[1].bytes, None);
+    }
+
+    #[test]
+    fn an_input_is_no_output_by_whatever_name() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::write(at("a"), "1").unwrap();
+        symlink(at("a"), at("link")).unwrap();
+        let found = find(&[at("a"), "/dev/null".into(), "-".into()]).unwrap();
+        for path in [at("a"), at("link"), at("../").join(root.path()).join("./a")] {
+            let error = found.refuse_output("--output", &path).unwrap_err().to_string();
+            assert!(error.starts_with("--output ") && error.contains("another file"), "{error}");
+        }
+        for path in [at("b"), "/dev/null".into(), "-".into()] {
+            found.refuse_output("--output", &path).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_does_not_exist_is_named() {
+        let error = find(&["no/such\x1bfile".into()]).unwrap_err().to_string();
+        assert!(error.starts_with("no/such\\u{1b}file: "), "{error}");
+    }
+
+    #[test]
+    fn a_folder_without_rights_is_a_fault_and_the_rest_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let closed = root.path().join("closed");
+        fs::create_dir(&closed).unwrap();
+        fs::write(root.path().join("open"), "").unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+        if fs::read_dir(&closed).is_ok() {
+            eprintln!("skipped: this user may read everything");
+            return;
+        }
+        let found = find(&[root.path().to_path_buf()]).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(names(&found, root.path()), ["open"]);
+        assert_eq!(found.faults[0].path, closed);
+        assert!(found.faults[0].reason.contains("may read it"), "{:?}", found.faults);
+    }
+
+    #[test]
+    fn a_socket_is_no_input() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("s");
+        let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(find(&[path]).unwrap_err().to_string().contains("neither a file"));
+        assert_eq!(find(&[root.path().to_path_buf()]).unwrap().inputs.len(), 0);
+        assert_eq!(find(&["/dev/null".into()]).unwrap().inputs.len(), 1);
+    }
+}

@@ -1,0 +1,225 @@
+//! What reading an input must give, whole or broken.
+use super::*;
+use crate::source::feed::{FILE_BLOCK, has_json};
+use firstseen_envelope::{Fault, Place};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// Keeps what it hears.
+#[derive(Default)]
+struct Heard {
+    text: Vec<u8>,
+    no_events: Vec<&'static str>,
+    stop: bool,
+}
+
+impl Sink for Heard {
+    fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
+        self.text.extend_from_slice(chunk);
+        if self.stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+    fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
+        self.lines(place, text)
+    }
+    fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
+        self.no_events.push(what);
+        ControlFlow::Continue(())
+    }
+    fn bad(&mut self, _: Place, _: Fault, text: &[u8]) -> ControlFlow<()> {
+        self.text.extend_from_slice(text);
+        ControlFlow::Continue(())
+    }
+}
+
+fn lines(count: u64) -> Vec<u8> {
+    let number = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (0..count).flat_map(|i| format!("{{\"eventVersion\":{}}}\n", number(i)).into_bytes()).collect()
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    out.write_all(text).unwrap();
+    out.finish().unwrap()
+}
+
+fn read(path: &Path) -> (Vec<u8>, u64, Result<(), ReadError>) {
+    let (mut heard, mut last) = (Heard::default(), 0);
+    let mut progress = |bytes| {
+        assert!(bytes >= last, "progress goes back");
+        last = bytes;
+    };
+    let source = Source::file(path.to_path_buf());
+    let result = source.read(ReadOptions::default(), &mut heard, &mut progress);
+    (heard.text, last, result)
+}
+
+#[test]
+fn packed_or_not_the_events_are_the_same_whatever_the_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.txt");
+    let text = lines(100_000);
+    let zstd = zstd::encode_all(&text[..], 1).unwrap();
+    for stored in [text.clone(), gzip(&text), [gzip(&text[..15]), gzip(&text[15..])].concat(), zstd]
+    {
+        std::fs::write(&path, &stored).unwrap();
+        let (heard, progress, result) = read(&path);
+        result.unwrap();
+        assert!(heard == text);
+        assert_eq!(progress, stored.len() as u64);
+    }
+}
+
+#[test]
+fn empty_files_are_fine() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty");
+    for stored in [vec![], gzip(b""), zstd::encode_all(&b""[..], 1).unwrap()] {
+        std::fs::write(&path, stored).unwrap();
+        let (heard, _, result) = read(&path);
+        result.unwrap();
+        assert_eq!(heard, b"");
+    }
+}
+
+#[test]
+fn a_truncated_file_gives_its_events_then_an_error_that_says_where_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gz");
+    let text = lines(100_000);
+    for packed in [gzip(&text), zstd::encode_all(&text[..], 1).unwrap()] {
+        let half = packed.len() / 2;
+        std::fs::write(&path, &packed[..half]).unwrap();
+        let (heard, _, result) = read(&path);
+        let error = result.unwrap_err();
+        assert_eq!(error.kind, ReadErrorKind::Truncated);
+        assert!(text.starts_with(&heard) && heard.len() > text.len() / 3);
+        assert_eq!((error.offset, error.stored_offset), (heard.len() as u64, half as u64));
+        let shown = error.to_string();
+        for part in ["a.gz: ", "ends early", &error.offset.to_string(), "fetch it again"] {
+            assert!(shown.contains(part), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_file_gives_what_came_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gz");
+    let text = lines(100_000);
+    let mut packed = gzip(&text);
+    let half = packed.len() / 2;
+    packed[half..half + 50].fill(0xff);
+    std::fs::write(&path, packed).unwrap();
+    let (heard, _, result) = read(&path);
+    assert_eq!(result.unwrap_err().kind, ReadErrorKind::Corrupt);
+    let whole = &heard[..heard.len() - 100];
+    assert!(whole.len() > text.len() / 3);
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let error = read(&path).2.unwrap_err();
+    assert_eq!(error.kind, ReadErrorKind::Io);
+    assert!(error.to_string().contains("/a: No such file"), "{error}");
+
+    std::fs::write(&path, b"PK\x03\x04 and so on").unwrap();
+    let error = read(&path).2.unwrap_err();
+    assert_eq!(error.kind, ReadErrorKind::Unsupported);
+    assert!(error.to_string().contains("unpack or convert it first"), "{error}");
+}
+
+#[test]
+fn a_licence_beside_the_logs_is_no_log_unless_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("LICENSE");
+    let event = "{\"eventVersion\":1}\n";
+    for (text, is_log) in
+        [("MIT License\n\nPermission", false), (&format!("broken\n {event}"), true), ("", true)]
+    {
+        std::fs::write(&path, text).unwrap();
+        let source = Source::file(path.clone());
+        for (source, is_log) in [(source.clone(), true), (source.in_folder(), is_log)] {
+            let mut heard = Heard::default();
+            source.read(ReadOptions::default(), &mut heard, &mut |_| {}).unwrap();
+            assert_eq!(heard.no_events.is_empty(), is_log, "{text}");
+            assert_eq!(heard.text.is_empty(), !is_log || text.is_empty(), "{text}");
+        }
+    }
+    assert!(has_json(b"\xef\xbb\xbf[") && has_json(b"x\r\n\t{") && !has_json(b"x {\n"));
+}
+
+#[test]
+fn a_sink_that_stops_is_obeyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let text = lines(200_000);
+    assert!(text.len() > 2 * FILE_BLOCK);
+    std::fs::write(&path, &text).unwrap();
+    let mut heard = Heard { stop: true, ..Heard::default() };
+    Source::file(path).read(ReadOptions::default(), &mut heard, &mut |_| {}).unwrap();
+    assert!(heard.text.len() < text.len());
+}
+
+/// A pipe: gives its pieces one at a time, and asks before each how much was heard.
+struct Pipe<'a> {
+    pieces: Vec<&'a [u8]>,
+    heard: &'a Cell<usize>,
+    expected: usize,
+}
+
+impl Read for Pipe<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.pieces.is_empty() {
+            return Ok(0);
+        }
+        assert!(self.heard.get() >= self.expected, "what was given is not handed on");
+        let piece = self.pieces.remove(0);
+        let given = piece.len().min(out.len());
+        out[..given].copy_from_slice(&piece[..given]);
+        if given < piece.len() {
+            self.pieces.insert(0, &piece[given..]);
+        } else {
+            self.expected += piece.len();
+        }
+        Ok(given)
+    }
+}
+
+struct Live<'a>(&'a Cell<usize>);
+
+impl Sink for Live<'_> {
+    fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
+        self.0.set(self.0.get() + chunk.len());
+        ControlFlow::Continue(())
+    }
+    fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
+        self.lines(place, text)
+    }
+    fn no_events(&mut self, _: Place, _: &'static str) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+    fn bad(&mut self, _: Place, fault: Fault, _: &[u8]) -> ControlFlow<()> {
+        panic!("{}", fault.reason)
+    }
+}
+
+#[test]
+fn a_pipe_hands_on_what_there_is_without_waiting() {
+    let heard = Cell::new(0);
+    let line = b"{\"eventVersion\":\"1.08\"}\n";
+    let pipe = Pipe { pieces: vec![&line[..]; 5], heard: &heard, expected: 0 };
+    let mut feed = Feed {
+        splitter: Splitter::new(Options { max_event: 1 << 20 }),
+        sink: &mut Live(&heard),
+        progress: &mut |_| {},
+        offset: 0,
+        stored: Rc::default(),
+        may_be_no_log: false,
+    };
+    feed.read(pipe, true).unwrap();
+    assert_eq!(heard.get(), 5 * line.len());
+}

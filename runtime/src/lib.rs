@@ -1,0 +1,26 @@
+//! Rules as WebAssembly: loaded, bounded, called, and never trusted.
+//!
+//! In: artifacts and events. Out: what the contract's calls return, checked. It knows no rule: what
+//! an artifact says of itself (key prefix, required literals) is all that it goes by. It reads no
+//! file but those of its own code cache.
+//!
+//! | what | module |
+//! | --- | --- |
+//! | wasmtime, set up; the clock that ends calls | [`Runtime`] |
+//! | compiled code, kept between runs | [`cache`] |
+//! | an artifact, read and checked | [`artifact`] |
+//! | one instance and its calls | [`instance`] |
+//! | what it may ask of us | [`imports`] |
+//! | a batch of events, and the one that traps | [`batch`] |
+
+pub mod artifact;
+pub mod batch;
+pub mod cache;
+pub mod imports;
+pub mod instance;
+mod runtime;
+
+pub use artifact::Artifact;
+pub use batch::Batch;
+pub use instance::{CallError, Guest};
+pub use runtime::{Runtime, TICK, deadline_ticks};
