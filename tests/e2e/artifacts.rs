@@ -15,7 +15,7 @@ fn flagship(folder: &Folder) -> PathBuf {
 }
 
 /// A number as WebAssembly writes it.
-fn leb(mut number: usize) -> Vec<u8> {
+pub(crate) fn leb(mut number: usize) -> Vec<u8> {
     let mut out = Vec::new();
     loop {
         let byte = (number & 0x7f) as u8;
@@ -29,24 +29,24 @@ fn leb(mut number: usize) -> Vec<u8> {
 }
 
 /// A custom section.
-fn custom(name: &str, data: &[u8]) -> Vec<u8> {
+pub(crate) fn custom(name: &str, data: &[u8]) -> Vec<u8> {
     let body = [leb(name.len()), name.as_bytes().to_vec(), data.to_vec()].concat();
     [vec![0], leb(body.len()), body].concat()
 }
 
 /// A module with these sections behind its head.
-fn module(sections: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn module(sections: &[Vec<u8>]) -> Vec<u8> {
     [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
 }
 
-fn one(key_prefix: &str) -> String {
+pub(crate) fn one(key_prefix: &str) -> String {
     format!(
         r#"{{"id":"r","name":"n","severity":"low","new_terms":["a"],"window":"1d",
             "window_ms":86400000,"key_prefix":"{key_prefix}","literals":[]}}"#
     )
 }
 
-fn meta(abi: u32, rule: &str) -> Vec<u8> {
+pub(crate) fn meta(abi: u32, rule: &str) -> Vec<u8> {
     let text = format!(r#"{{"format":1,"abi":{abi},"engine":"0.1.0","rules":[{rule}]}}"#);
     custom("firstseen.rules", text.as_bytes())
 }

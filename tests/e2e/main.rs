@@ -20,6 +20,7 @@ mod rules;
 mod samples;
 mod settings;
 mod size;
+mod snapshots;
 mod state;
 mod stranger;
 mod stream;

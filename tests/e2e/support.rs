@@ -70,6 +70,11 @@ pub(crate) fn call(name: &str) -> Call {
 }
 
 impl Call {
+    /// A command that was made elsewhere.
+    pub(crate) fn of(command: Command, folder: Folder) -> Self {
+        Self { command, input: Stdio::null(), bytes: Vec::new(), folder }
+    }
+
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.command.arg(arg);
         self

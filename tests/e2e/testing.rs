@@ -8,9 +8,9 @@ use crate::stream::Live;
 use crate::support::{Call, Done, Folder, call, repository, stack_lines};
 use serde_json::{Value, json};
 
-const QUERY: &str = "event.action: (create or delete) and not user.name: root*";
+pub(crate) const QUERY: &str = "event.action: (create or delete) and not user.name: root*";
 /// Cases of [`QUERY`] that pass, and show it from all sides.
-const GOOD: &str = r#"[base]
+pub(crate) const GOOD: &str = r#"[base]
 "event.action" = "create"
 "user.name" = "bob"
 
@@ -74,7 +74,7 @@ fn what_passes_says_little() {
 }
 
 /// Each kind of failure, as a person sees it.
-const FAILING: &str = r#"start = 2025-03-03T09:00:00Z
+pub(crate) const FAILING: &str = r#"start = 2025-03-03T09:00:00Z
 [base]
 "event.action" = "create"
 "user.name" = "bob"
