@@ -98,7 +98,6 @@ fn build_what_is_wrong() {
         "build good.toml other/good.toml --pack -o pack.wasm",
         "build good.toml -o good.toml",
         "build good.toml -o file/out.wasm",
-        "build good.toml -o /dev/full",
         "build empty",
         "build bytes.toml",
         "build module.toml",

@@ -108,7 +108,7 @@ fn states_that_cannot_be_used() {
         "folder",
         "events.ndjson/state",
         "none/state",
-        "/dev/null",
+        "null",
     ] {
         scene.title(name);
         for command in ["run", "explain"] {

@@ -89,9 +89,9 @@ fn run_status() {
     scene.title("a full disk");
     scene.run_with("run samples --format ndjson", b"", Out::Full);
     scene.run_with("run samples --format pretty", b"", Out::Full);
-    scene.run("run samples --output /dev/full");
-    scene.run("run broken.ndjson --dead-letter /dev/full");
-    scene.run("run none.ndjson --summary /dev/full");
+    scene.run("run samples --output full");
+    scene.run("run broken.ndjson --dead-letter full");
+    scene.run("run none.ndjson --summary full");
     scene.end("run_status");
 }
 

@@ -2,6 +2,7 @@
 
 use super::events::{logins, stack, stacks, three};
 use super::scene::Scene;
+use std::path::Path;
 
 #[test]
 fn run_over_standard_input() {
@@ -90,7 +91,7 @@ fn run_over_faults() {
     scene.run("run large.ndjson --max-event 2K --dead-letter dead");
     scene.title("a link that leads nowhere");
     scene.write("links/1", stack("a", "2025-04-01T08:00:00Z", "alice"));
-    std::os::unix::fs::symlink("nowhere", scene.folder.path("links/2")).unwrap();
+    scene.link("links/2", Path::new("nowhere"));
     scene.run("run links --output alerts");
     scene.run("run links --output alerts --on-error fail");
     scene.end("run_faults");

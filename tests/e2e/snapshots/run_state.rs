@@ -39,6 +39,8 @@ fn run_with_settings() {
     scene.write("future.ndjson", stack("f", "2099-01-01T00:00:00Z", "fay"));
     scene.run("run future.ndjson");
     scene.run("run future.ndjson --settings slack.json --format pretty");
+    scene.write("slack.json", r#"{"future_slack": "3650d"}"#);
+    scene.run("run future.ndjson --settings slack.json --format pretty");
     scene.title("settings that cannot be used");
     for (number, text) in [
         "{",
@@ -52,7 +54,7 @@ fn run_with_settings() {
     .iter()
     .enumerate()
     {
-        scene.write(&format!("wrong-{number}.json"), text);
+        scene.write(&format!("wrong-{number}.json"), format!("{text}\n"));
         scene.show(&format!("wrong-{number}.json"));
         scene.run(&format!("run events.ndjson --settings wrong-{number}.json"));
     }

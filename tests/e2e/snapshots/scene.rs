@@ -10,7 +10,7 @@ use regex::Regex;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::SystemTime;
@@ -60,18 +60,28 @@ pub(super) enum Out {
 }
 
 impl Scene {
+    /// An empty folder with links to two devices, `full` and `null`: what replaces a file replaces
+    /// a link here and no device.
     pub(super) fn new() -> Self {
-        Self { folder: Folder::new(), transcript: String::new(), brief: false }
+        let scene = Self { folder: Folder::new(), transcript: String::new(), brief: false };
+        for device in ["full", "null"] {
+            scene.link(device, &Path::new("/dev").join(device));
+        }
+        scene
     }
 
     /// A scene with links to these files or folders of the repository: name, path.
     pub(super) fn with(links: &[(&str, &str)]) -> Self {
         let scene = Self::new();
         for (name, path) in links {
-            let path = repository(path).canonicalize().unwrap();
-            std::os::unix::fs::symlink(path, scene.folder.path(name)).unwrap();
+            scene.link(name, &repository(path).canonicalize().unwrap());
         }
         scene
+    }
+
+    /// Makes a link to something.
+    pub(super) fn link(&self, name: &str, to: &Path) {
+        std::os::unix::fs::symlink(to, self.folder.path(name)).unwrap();
     }
 
     /// From here on a long line is cut, and has its length and digest instead of the rest: where
@@ -220,14 +230,18 @@ pub(super) fn compare(name: &str, text: &str) {
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// The files under a folder, by path.
-pub(super) fn files(folder: &std::path::Path) -> Vec<PathBuf> {
+/// The files under a folder, by path; devices are none.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut folders = vec![folder.to_owned()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.is_file() {
+                files.push(path);
+            }
         }
     }
     files.sort();
@@ -247,7 +261,7 @@ pub(super) fn without_now(text: &str) -> String {
 
 /// The beginning of a line, and what is known of the rest.
 fn cut(line: &str) -> String {
-    const WHOLE: usize = 400;
+    const WHOLE: usize = 600;
     const KEPT: usize = 200;
     let length = line.chars().count();
     if length <= WHOLE {

@@ -165,7 +165,7 @@ fn test_what_cannot_be_tested() {
         "test r.test.toml --coverage-min 101",
         "test r.test.toml --format tap",
         "test r.test.toml --output none/no/report",
-        "test r.test.toml --output /dev/full",
+        "test r.test.toml --output full",
     ] {
         scene.run(words);
     }
