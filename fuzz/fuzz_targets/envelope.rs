@@ -2,7 +2,7 @@
 //! places, what is called an event looks like one, and nothing panics.
 #![no_main]
 
-use firstseen_envelope::{Fault, MAX_BAD_TEXT, Options, Place, Sink, Splitter};
+use firstseen_envelope::{MAX_BAD_TEXT, Place, Sink, SplitFault, SplitOptions, Splitter};
 use libfuzzer_sys::fuzz_target;
 use std::ops::ControlFlow;
 
@@ -48,7 +48,7 @@ impl Sink for Memory {
         self.within(place.offset)
     }
 
-    fn bad(&mut self, place: Place, fault: Fault, text: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
         assert!(!fault.reason.is_empty() && text.len() <= MAX_BAD_TEXT);
         self.said.push(Said::Bad(place, fault.code, text.to_owned()));
         self.within(place.offset)
@@ -64,7 +64,7 @@ impl Memory {
 
 fn split<'p>(pieces: impl Iterator<Item = &'p [u8]>, total: usize, max_event: usize) -> Vec<Said> {
     let mut memory = Memory { max_event, total: total as u64, ..Memory::default() };
-    let mut splitter = Splitter::new(Options { max_event });
+    let mut splitter = Splitter::new(SplitOptions { max_event });
     for piece in pieces {
         assert!(splitter.push(piece, &mut memory).is_continue());
     }

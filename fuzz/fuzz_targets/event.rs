@@ -2,7 +2,9 @@
 //! it, whole documents can be made of all that reads as an event, and nothing panics.
 #![no_main]
 
-use firstseen_event::{Ask, Fields, Prefilter, Read, Reader, Scratch, Value, document};
+use firstseen_event::{
+    EventFields, EventReader, FieldRequest, Prefilter, ReadOutcome, Scratch, Value, document,
+};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
@@ -29,12 +31,13 @@ const OTHERS: &[&str] = &[
     "aws.cloudtrail.resources.arn",
 ];
 
-static READER: LazyLock<Reader> = LazyLock::new(|| {
-    let named = PLAIN.iter().chain(OTHERS).map(|name| Ask::Values((*name).into()));
+static READER: LazyLock<EventReader> = LazyLock::new(|| {
+    let named = PLAIN.iter().chain(OTHERS).map(|name| FieldRequest::Values((*name).into()));
     let objects = ["a", "aws.cloudtrail.flattened.request_parameters.tags"];
-    let objects = objects.into_iter().map(|path| Ask::Objects(path.into()));
-    let patterns = ["a*", "*.b", "aws.*.arn", "*"].into_iter().map(|p| Ask::Matching(p.into()));
-    Reader::new(named.chain(objects).chain(patterns).collect())
+    let objects = objects.into_iter().map(|path| FieldRequest::Objects(path.into()));
+    let patterns =
+        ["a*", "*.b", "aws.*.arn", "*"].into_iter().map(|p| FieldRequest::Matching(p.into()));
+    EventReader::new(named.chain(objects).chain(patterns).collect())
 });
 
 /// How many asks the reader has.
@@ -61,7 +64,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     match read {
-        Ok(Read::Event(fields)) => {
+        Ok(ReadOutcome::Event(fields)) => {
             look_at(&fields);
             let made = document(text).unwrap_or_else(|fault| panic!("{fault}: {text}"));
             let mut text = String::new();
@@ -72,11 +75,11 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
         // A string's content is a text of its own: it may be anything, and must not be longer.
-        Ok(Read::Inner(inner)) => {
+        Ok(ReadOutcome::Inner(inner)) => {
             assert!(inner.len() < text.len());
             let _ = (READER.read(&inner, &mut Scratch::default()), document(text));
         }
-        Ok(Read::Nothing(_) | Read::Many(_)) => {
+        Ok(ReadOutcome::NoEvent(_) | ReadOutcome::SeveralEvents(_)) => {
             assert_eq!(document(text).map_err(|fault| fault.code), Err("not_one_event"));
         }
         Err(fault) => assert_eq!(document(text), Err(fault)),
@@ -84,7 +87,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// Asks for all there is.
-fn look_at(fields: &Fields<'_>) {
+fn look_at(fields: &EventFields<'_>) {
     for ask in 0..ASKS {
         assert_eq!(fields.has(ask), fields.values(ask).next().is_some());
         let values = fields.values(ask).map(|value| value.into_text().len()).sum::<usize>();
@@ -95,7 +98,7 @@ fn look_at(fields: &Fields<'_>) {
 }
 
 /// The plain fields and the patterns against the naive reading of the whole document.
-fn compare(fields: &Fields<'_>, document: &serde_json::Value) {
+fn compare(fields: &EventFields<'_>, document: &serde_json::Value) {
     let mut leaves = Vec::new();
     collect(document, None, &mut leaves);
     for (ask, name) in PLAIN.iter().enumerate() {
@@ -138,7 +141,7 @@ fn sorted<'v>(values: impl Iterator<Item = &'v serde_json::Value>) -> Vec<String
     texts
 }
 
-fn found(fields: &Fields<'_>, ask: usize) -> Vec<String> {
+fn found(fields: &EventFields<'_>, ask: usize) -> Vec<String> {
     let values: Vec<serde_json::Value> = fields
         .values(ask)
         .map(|value| match value {

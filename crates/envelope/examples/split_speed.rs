@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use firstseen_envelope::{Fault, Options, Place, Sink, Splitter};
+use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 
 const EVENTS: usize = 100_000;
 const ROUNDS: usize = 7;
@@ -33,7 +33,7 @@ impl Sink for Count {
     fn no_events(&mut self, _: Place, _: &'static str) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
-    fn bad(&mut self, _: Place, _: Fault, _: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, _: Place, _: SplitFault, _: &[u8]) -> ControlFlow<()> {
         self.bad += 1;
         ControlFlow::Continue(())
     }
@@ -66,7 +66,7 @@ fn measure(name: &str, input: &[u8]) {
     for _ in 0..ROUNDS {
         count = Count::default();
         let start = Instant::now();
-        let mut splitter = Splitter::new(Options::default());
+        let mut splitter = Splitter::new(SplitOptions::default());
         for piece in input.chunks(1 << 20) {
             let _ = splitter.push(piece, &mut count);
         }

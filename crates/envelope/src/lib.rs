@@ -29,7 +29,7 @@
 //!
 //! ```
 //! use std::ops::ControlFlow::{self, Continue};
-//! use firstseen_envelope::{Fault, Options, Place, Sink, Splitter};
+//! use firstseen_envelope::{SplitFault, SplitOptions, Place, Sink, Splitter};
 //!
 //! struct Print;
 //! impl Sink for Print {
@@ -45,13 +45,13 @@
 //!         println!("line {}: {what}, no events here", at.line);
 //!         Continue(())
 //!     }
-//!     fn bad(&mut self, at: Place, fault: Fault, _: &[u8]) -> ControlFlow<()> {
+//!     fn bad(&mut self, at: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {
 //!         println!("line {}: {fault}", at.line);
 //!         Continue(())
 //!     }
 //! }
 //!
-//! let mut splitter = Splitter::new(Options::default());
+//! let mut splitter = Splitter::new(SplitOptions::default());
 //! assert!(splitter.push(b"{\"Records\":[{\"eventName\":\"CreateSta", &mut Print).is_continue());
 //! assert!(splitter.push(b"ck\"}]}", &mut Print).is_continue());
 //! assert!(splitter.finish(&mut Print).is_continue());
@@ -81,8 +81,8 @@ mod sniff;
 mod splitter;
 mod unescape;
 
-pub use sink::{Fault, Place, Sink, code};
-pub use splitter::{Options, Splitter};
+pub use sink::{Place, Sink, SplitFault, code};
+pub use splitter::{SplitOptions, Splitter};
 
 /// The most text that [`Sink::bad`] is given, in bytes.
 pub const MAX_BAD_TEXT: usize = 64 << 10;

@@ -1,7 +1,7 @@
 //! Opens records that hold documents: JSON strings, base64, gzip, envelopes inside envelopes.
 //!
 //! In: one whole record's text. Out: its events, through the same [`Sink`] and under the record's
-//! own place. Every step is bounded: text by `Options::max_event`, what gzip expands to by
+//! own place. Every step is bounded: text by `SplitOptions::max_event`, what gzip expands to by
 //! [`MAX_EXPANDED`] and never held as a whole, envelopes inside envelopes by [`MAX_DEPTH`].
 
 use std::io::Read;
@@ -14,10 +14,10 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::bytes::{is_space, trim};
 use crate::recognise::{Container, Kind, recognise};
-use crate::sink::{Fault, Place, Sink, code};
+use crate::sink::{Place, Sink, SplitFault, code};
 use crate::sniff::FirstKeys;
 use crate::unescape::unescape;
-use crate::{MAX_BAD_TEXT, Options, Splitter};
+use crate::{MAX_BAD_TEXT, SplitOptions, Splitter};
 
 /// How many envelopes may stand inside each other (CloudWatch Logs through Firehose takes two).
 const MAX_DEPTH: u8 = 4;
@@ -37,14 +37,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Tells what records are, and opens those that hold documents.
 #[derive(Debug)]
 pub(crate) struct Opener {
-    pub(crate) options: Options,
+    pub(crate) options: SplitOptions,
     /// Around how many envelopes this one stands.
     depth: u8,
     pub(crate) keys: FirstKeys,
 }
 
 impl Opener {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: SplitOptions) -> Self {
         Self { options, depth: 0, keys: FirstKeys::default() }
     }
 
@@ -90,7 +90,9 @@ impl Opener {
         let result = match kind {
             Kind::Event => return event(place, text, sink),
             Kind::NoEvents(what) => return sink.no_events(place, what),
-            Kind::Bad(reason) => return bad(place, Fault::new(code::BAD_JSON, reason), text, sink),
+            Kind::Bad(reason) => {
+                return bad(place, SplitFault::new(code::BAD_JSON, reason), text, sink);
+            }
             Kind::Envelope => self.open(Content::Text(text), place, records, sink),
             Kind::Text(escaped) => match unescape(escaped) {
                 Ok(inner) => self.open(Content::Text(&inner), place, records, sink),
@@ -131,7 +133,7 @@ impl Opener {
     ) -> Opened {
         if self.depth >= MAX_DEPTH {
             let reason = format!("more than {MAX_DEPTH} envelopes inside each other");
-            return Opened::Fault(Fault::new(code::BAD_JSON, reason));
+            return Opened::Fault(SplitFault::new(code::BAD_JSON, reason));
         }
         let mut splitter = Splitter::with_opener(Self {
             options: self.options,
@@ -159,12 +161,15 @@ enum Opened {
     All,
     /// The sink wants no more.
     Stopped,
-    Fault(Fault),
+    Fault(SplitFault),
 }
 
 fn text_into(splitter: &mut Splitter, text: &[u8], sink: &mut Inner<'_>) -> Opened {
     if text.iter().all(|byte| is_space(*byte)) {
-        return Opened::Fault(Fault::new(code::NOT_JSON, "an empty text where an event should be"));
+        return Opened::Fault(SplitFault::new(
+            code::NOT_JSON,
+            "an empty text where an event should be",
+        ));
     }
     match splitter.push(text, sink).is_break() || splitter.finish(sink).is_break() {
         true => Opened::Stopped,
@@ -179,7 +184,10 @@ fn gzip_into(splitter: &mut Splitter, bytes: &[u8], sink: &mut Inner<'_>) -> Ope
     let fault = loop {
         match decoder.read(&mut piece) {
             Ok(0) if size == 0 => {
-                break Some(Fault::new(code::NOT_JSON, "empty gzip data where an event should be"));
+                break Some(SplitFault::new(
+                    code::NOT_JSON,
+                    "empty gzip data where an event should be",
+                ));
             }
             Ok(0) => break None,
             Ok(read) => {
@@ -189,12 +197,12 @@ fn gzip_into(splitter: &mut Splitter, bytes: &[u8], sink: &mut Inner<'_>) -> Ope
                 }
                 if size > MAX_EXPANDED {
                     let reason = format!("gzip data that expands to over {MAX_EXPANDED} bytes");
-                    break Some(Fault::new(code::TOO_LARGE, reason));
+                    break Some(SplitFault::new(code::TOO_LARGE, reason));
                 }
             }
             Err(error) => {
                 let reason = format!("gzip data damaged after {size} expanded bytes: {error}");
-                break Some(Fault::new(code::BAD_GZIP, reason));
+                break Some(SplitFault::new(code::BAD_GZIP, reason));
             }
         }
     };
@@ -205,8 +213,8 @@ fn gzip_into(splitter: &mut Splitter, bytes: &[u8], sink: &mut Inner<'_>) -> Ope
     }
 }
 
-fn decode(escaped: &[u8]) -> Result<Vec<u8>, Fault> {
-    let fault = |error| Fault::new(code::BAD_BASE64, format!("base64 data damaged: {error}"));
+fn decode(escaped: &[u8]) -> Result<Vec<u8>, SplitFault> {
+    let fault = |error| SplitFault::new(code::BAD_BASE64, format!("base64 data damaged: {error}"));
     if escaped.contains(&b'\\') {
         // `\/`, as some encoders write a slash.
         BASE64.decode(unescape(escaped)?).map_err(fault)
@@ -221,13 +229,18 @@ pub(crate) fn event(place: Place, text: &[u8], sink: &mut dyn Sink) -> ControlFl
         Ok(_) => sink.event(place, text),
         Err(error) => {
             let reason = format!("byte {} of the event is not UTF-8", error.valid_up_to());
-            bad(place, Fault::new(code::BAD_UTF8, reason), text, sink)
+            bad(place, SplitFault::new(code::BAD_UTF8, reason), text, sink)
         }
     }
 }
 
 /// Reports a fault with as much of the text as a report may hold.
-pub(crate) fn bad(place: Place, fault: Fault, text: &[u8], sink: &mut dyn Sink) -> ControlFlow<()> {
+pub(crate) fn bad(
+    place: Place,
+    fault: SplitFault,
+    text: &[u8],
+    sink: &mut dyn Sink,
+) -> ControlFlow<()> {
     sink.bad(place, fault, text.get(..MAX_BAD_TEXT).unwrap_or(text))
 }
 
@@ -261,7 +274,7 @@ impl Sink for Inner<'_> {
         self.sink.no_events(numbered(self.place, self.records), what)
     }
 
-    fn bad(&mut self, _: Place, fault: Fault, text: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, _: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
         self.sink.bad(numbered(self.place, self.records), fault, text)
     }
 }

@@ -22,22 +22,22 @@ pub struct Place {
 /// What was wrong with a piece of the input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} ({code})")]
-pub struct Fault {
+pub struct SplitFault {
     /// One of the constants in [`code`].
     pub code: &'static str,
     /// What was wrong and, where there is something to do, what to do.
     pub reason: String,
 }
 
-impl Fault {
+impl SplitFault {
     pub(crate) fn new(code: &'static str, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into() }
     }
 }
 
-/// The codes of a [`Fault`]; they are stable.
+/// The codes of a [`SplitFault`]; they are stable.
 pub mod code {
-    /// An event over `Options::max_event`, or compressed data that expands beyond all measure.
+    /// An event over `SplitOptions::max_event`, or compressed data that expands beyond all measure.
     pub const TOO_LARGE: &str = "too_large";
     /// The document was cut off: by the end of the input, or by a new document.
     pub const TRUNCATED: &str = "truncated";
@@ -82,5 +82,5 @@ pub trait Sink {
 
     /// Something that should have been an event. `text` is what there is of it, at most
     /// [`MAX_BAD_TEXT`](crate::MAX_BAD_TEXT) bytes.
-    fn bad(&mut self, place: Place, fault: Fault, text: &[u8]) -> ControlFlow<()>;
+    fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()>;
 }

@@ -22,12 +22,12 @@ use lines::Marks;
 
 /// How a [`Splitter`] reads.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct SplitOptions {
     /// The longest event, in bytes. Longer ones are skipped as they stream by and reported.
     pub max_event: usize,
 }
 
-impl Default for Options {
+impl Default for SplitOptions {
     fn default() -> Self {
         Self { max_event: 16 << 20 }
     }
@@ -83,7 +83,7 @@ enum Mode {
 impl Splitter {
     /// A splitter at the start of a stream.
     #[must_use]
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: SplitOptions) -> Self {
         Self::with_opener(Opener::new(options))
     }
 

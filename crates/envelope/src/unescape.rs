@@ -4,17 +4,18 @@
 //! escape or half a surrogate pair is an error, since what follows may be an event.
 
 use crate::bytes::from;
-use crate::sink::{Fault, code};
+use crate::sink::{SplitFault, code};
 
 /// Undoes the escapes of a JSON string.
-pub(crate) fn unescape(text: &[u8]) -> Result<Vec<u8>, Fault> {
+pub(crate) fn unescape(text: &[u8]) -> Result<Vec<u8>, SplitFault> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         let (plain, escape) = rest.split_at(at);
         out.extend_from_slice(plain);
-        rest = one(escape, &mut out)
-            .ok_or_else(|| Fault::new(code::BAD_JSON, "a string with an escape JSON has not"))?;
+        rest = one(escape, &mut out).ok_or_else(|| {
+            SplitFault::new(code::BAD_JSON, "a string with an escape JSON has not")
+        })?;
     }
     out.extend_from_slice(rest);
     Ok(out)

@@ -2,7 +2,7 @@
 mod common;
 
 use common::{Said, base64, brief, events, gzip, place, quoted, split, split_at};
-use firstseen_envelope::{MAX_BAD_TEXT, Options};
+use firstseen_envelope::{MAX_BAD_TEXT, SplitOptions};
 
 const A: &str = r#"{"eventVersion":"1.08","a":1}"#;
 const B: &str = r#"{"eventVersion":"1.08","b":2}"#;
@@ -10,7 +10,7 @@ const B: &str = r#"{"eventVersion":"1.08","b":2}"#;
 fn check(input: &str, expected: &[&str]) {
     assert_eq!(brief(&split(input)), expected, "{input}");
     let every_byte: Vec<usize> = (0..=input.len()).collect();
-    let said = split_at(input.as_bytes(), &every_byte, Options::default());
+    let said = split_at(input.as_bytes(), &every_byte, SplitOptions::default());
     assert_eq!(said, split(input), "{input}");
 }
 
@@ -103,7 +103,7 @@ fn cut_off_by_a_new_document() {
 
 #[test]
 fn too_large() {
-    let options = Options { max_event: 100 };
+    let options = SplitOptions { max_event: 100 };
     let large = format!(r#"{{"eventVersion":"1.08","a":"{}"}}"#, "x".repeat(200_000));
     let other = format!(r#"{{"z":"{}"}}"#, "x".repeat(95));
     for input in [
@@ -121,7 +121,7 @@ fn too_large() {
         }
     }
     // The limit itself is allowed.
-    let said = split_at(A.as_bytes(), &[], Options { max_event: A.len() });
+    let said = split_at(A.as_bytes(), &[], SplitOptions { max_event: A.len() });
     assert_eq!(brief(&said), [A]);
     // An envelope may be of any size.
     let input = format!("{{\"x\":\"{}\",\"Records\":[{A}]}}", "x".repeat(500));

@@ -49,7 +49,7 @@ fn plain_lines_come_in_one_chunk() {
         fn bad(
             &mut self,
             _: firstseen_envelope::Place,
-            _: firstseen_envelope::Fault,
+            _: firstseen_envelope::SplitFault,
             _: &[u8],
         ) -> std::ops::ControlFlow<()> {
             std::ops::ControlFlow::Break(())
@@ -58,7 +58,8 @@ fn plain_lines_come_in_one_chunk() {
     let line = "{\"@timestamp\":1,\"x\":\"y\"}\n";
     let input = line.repeat(10);
     let mut chunks = Chunks(Vec::new());
-    let mut splitter = firstseen_envelope::Splitter::new(firstseen_envelope::Options::default());
+    let mut splitter =
+        firstseen_envelope::Splitter::new(firstseen_envelope::SplitOptions::default());
     let (first, second) = input.split_at(line.len() * 4 + 5);
     assert!(splitter.push(first.as_bytes(), &mut chunks).is_continue());
     assert!(splitter.push(second.as_bytes(), &mut chunks).is_continue());

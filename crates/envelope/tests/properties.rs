@@ -2,7 +2,7 @@
 mod common;
 
 use common::{Said, base64, events, gzip, quoted, split, split_at};
-use firstseen_envelope::Options;
+use firstseen_envelope::SplitOptions;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -156,7 +156,7 @@ proptest! {
         times in 1_usize..3,
     ) {
         let input = vec![pack(form, &list); times].join("\n");
-        let said = split_at(input.as_bytes(), &cuts(input.len(), &seeds), Options::default());
+        let said = split_at(input.as_bytes(), &cuts(input.len(), &seeds), SplitOptions::default());
         let found = events(&said);
         prop_assert_eq!(said.len(), found.len(), "only events: {:?}", said);
         let expected: Vec<&str> = (0..times).flat_map(|_| list.iter().map(String::as_str)).collect();
@@ -198,7 +198,7 @@ proptest! {
                 _ => input.extend_from_within(at..),
             }
         }
-        let options = Options { max_event };
+        let options = SplitOptions { max_event };
         let whole = split_at(&input, &[], options);
         prop_assert_eq!(&split_at(&input, &cuts(input.len(), &seeds), options), &whole);
         let every_byte: Vec<usize> = (0..input.len()).collect();
@@ -267,6 +267,6 @@ proptest! {
         seeds in proptest::collection::vec(any::<usize>(), 0..6),
     ) {
         let whole = split(&input);
-        prop_assert_eq!(split_at(&input, &cuts(input.len(), &seeds), Options::default()), whole);
+        prop_assert_eq!(split_at(&input, &cuts(input.len(), &seeds), SplitOptions::default()), whole);
     }
 }

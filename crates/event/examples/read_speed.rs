@@ -5,7 +5,7 @@
 //!
 //! Prints GB/s of one thread, the best of several rounds each.
 
-use firstseen_event::{Ask, Prefilter, Read, Reader, Scratch};
+use firstseen_event::{EventReader, FieldRequest, Prefilter, ReadOutcome, Scratch};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,8 @@ fn main() {
     let lines = lines();
     println!("{} events of {} bytes on average", LINES, lines.len() as u64 / LINES);
     let asks = ["event.provider", "event.action", "event.outcome", "cloud.account.id", "user.name"];
-    let reader = Reader::new(asks.iter().map(|ask| Ask::Values((*ask).into())).collect());
+    let reader =
+        EventReader::new(asks.iter().map(|ask| FieldRequest::Values((*ask).into())).collect());
     let mut scratch = Scratch::default();
 
     let whole = best(&lines, || {
@@ -26,13 +27,13 @@ fn main() {
     });
     let skipped = best(&lines, || {
         for line in lines.lines() {
-            let Ok(Read::Event(fields)) = reader.read(line, &mut scratch) else { panic!() };
+            let Ok(ReadOutcome::Event(fields)) = reader.read(line, &mut scratch) else { panic!() };
             black_box(fields.is_raw_cloudtrail());
         }
     });
     let asked = best(&lines, || {
         for line in lines.lines() {
-            let Ok(Read::Event(fields)) = reader.read(line, &mut scratch) else { panic!() };
+            let Ok(ReadOutcome::Event(fields)) = reader.read(line, &mut scratch) else { panic!() };
             let found: usize = (0..asks.len()).map(|ask| fields.values(ask).count()).sum();
             black_box((found, fields.time_ms().is_ok(), fields.id()));
         }
@@ -51,8 +52,11 @@ fn main() {
     });
 
     println!("serde_json::Value                {whole:6.2} GB/s");
-    println!("Reader::read                     {skipped:6.2} GB/s  {:5.1} times", skipped / whole);
-    println!("Reader::read, fields, time, id   {asked:6.2} GB/s  {:5.1} times", asked / whole);
+    println!(
+        "EventReader::read                     {skipped:6.2} GB/s  {:5.1} times",
+        skipped / whole
+    );
+    println!("EventReader::read, fields, time, id   {asked:6.2} GB/s  {:5.1} times", asked / whole);
     println!("Prefilter::next ({passed} passed)     {filtered:6.2} GB/s");
 }
 

@@ -6,9 +6,9 @@
 use alloc::vec::Vec;
 /// A set of numbers, a bit for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bits(Vec<u64>);
+pub struct BitSet(Vec<u64>);
 
-impl Bits {
+impl BitSet {
     /// Adds a number; whether it is new.
     pub fn insert(&mut self, number: usize) -> bool {
         let (at, bit) = (number / 64, 1 << (number % 64));
@@ -70,14 +70,14 @@ mod tests {
 
     #[test]
     fn a_set_holds_what_was_added() {
-        let mut some = Bits::default();
+        let mut some = BitSet::default();
         assert!(some.is_empty() && !some.has(0));
         for number in [70, 0, 63, 64, 3] {
             assert!(some.insert(number) && !some.insert(number) && some.has(number));
         }
         assert!(!some.is_empty() && !some.has(1) && !some.has(1000));
         assert_eq!(some.iter().collect::<Vec<_>>(), [0, 3, 63, 64, 70]);
-        let mut other = Bits::default();
+        let mut other = BitSet::default();
         other.insert(5);
         let mut both = other.clone();
         both.add_all(&some);

@@ -4,7 +4,7 @@
 //! later, for one event, its values. Nothing is computed that was not asked for. The table follows
 //! Elastic's aws integration; null, "", "-", "none", {} and [] count as absent everywhere.
 
-use crate::fields::{Fields, Value};
+use crate::fields::{EventFields, Value};
 use crate::identity::{RelatedUser, UserId, UserName};
 use crate::java;
 use crate::path::{ARRAYS, Node, OBJECTS, SCALARS, Trie};
@@ -174,7 +174,7 @@ impl Source {
     }
 
     /// The value of a field that has at most one; `Copy` and `RelatedUser` have more.
-    pub(crate) fn one<'a>(&self, event: &Fields<'a>) -> Option<Value<'a>> {
+    pub(crate) fn one<'a>(&self, event: &EventFields<'a>) -> Option<Value<'a>> {
         let text = match self {
             Self::Copy(node) => return event.kept(*node).next(),
             Self::Constant(text) => Cow::Borrowed(*text),

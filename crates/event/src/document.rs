@@ -5,9 +5,9 @@
 
 use crate::cloudtrail::{COPIED, DERIVED, OBJECT_FIELDS, is_blank};
 use crate::error::EventError;
-use crate::fields::{Fields, Value};
+use crate::fields::{EventFields, Value};
 use crate::json::{Json, Object};
-use crate::reader::{Ask, Read, Reader};
+use crate::reader::{EventReader, FieldRequest, ReadOutcome};
 use crate::scan::MAX_DEPTH;
 use crate::walk::{MAX_VALUES, Scratch};
 use alloc::borrow::Cow;
@@ -29,23 +29,25 @@ const MAX_INNER: usize = 4;
 /// opened (a part of its path is no object) stays as it is.
 ///
 /// # Errors
-/// As [`Reader::read`]; `too_large` for an event of more than a million values; `not_one_event` for envelopes of several events or of none.
+/// As [`EventReader::read`]; `too_large` for an event of more than a million values; `not_one_event` for envelopes of several events or of none.
 pub fn document(text: &str) -> Result<Object, EventError> {
     // Made once: it is larger than what it reads.
-    static READER: OnceBox<(Vec<&'static str>, Reader)> = OnceBox::new();
+    static READER: OnceBox<(Vec<&'static str>, EventReader)> = OnceBox::new();
     let (names, reader) = READER.get_or_init(|| {
         let names = names();
-        let asks = names.iter().map(|name| Ask::Values((*name).to_owned())).collect();
-        Box::new((names, Reader::new(asks)))
+        let asks = names.iter().map(|name| FieldRequest::Values((*name).to_owned())).collect();
+        Box::new((names, EventReader::new(asks)))
     });
     let mut text = Cow::Borrowed(text);
     for _ in 0..=MAX_INNER {
         let mut scratch = Scratch::default();
         let inner = match reader.read(&text, &mut scratch)? {
-            Read::Event(fields) if fields.is_raw_cloudtrail() => return from_raw(&fields, names),
-            Read::Event(fields) => return Ok(nested(parse(&fields)?, 1)),
-            Read::Inner(inner) => inner,
-            Read::Nothing(what) | Read::Many(what) => {
+            ReadOutcome::Event(fields) if fields.is_raw_cloudtrail() => {
+                return from_raw(&fields, names);
+            }
+            ReadOutcome::Event(fields) => return Ok(nested(parse(&fields)?, 1)),
+            ReadOutcome::Inner(inner) => inner,
+            ReadOutcome::NoEvent(what) | ReadOutcome::SeveralEvents(what) => {
                 return Err(EventError::new("not_one_event", format!("this is a {what}"), 0));
             }
         };
@@ -64,7 +66,7 @@ fn names() -> Vec<&'static str> {
 /// An array of objects: its parts must not be torn from each other.
 const RESOURCES: &str = "aws.cloudtrail.resources";
 
-fn parse(event: &Fields<'_>) -> Result<Object, EventError> {
+fn parse(event: &EventFields<'_>) -> Result<Object, EventError> {
     // A comma separates any two values; commas in strings only make this stricter.
     let commas = memchr::memchr_iter(b',', event.text().as_bytes()).count();
     if commas >= MAX_VALUES {
@@ -79,7 +81,7 @@ fn parse(event: &Fields<'_>) -> Result<Object, EventError> {
     }
 }
 
-fn from_raw(event: &Fields<'_>, names: &[&str]) -> Result<Object, EventError> {
+fn from_raw(event: &EventFields<'_>, names: &[&str]) -> Result<Object, EventError> {
     let mut document = Object::new();
     for (ask, name) in names.iter().enumerate() {
         let mut values: Vec<Json> = event.values(ask).map(owned).collect();

@@ -7,7 +7,7 @@ use crate::cloudtrail::{DATASET, Source, is_blank};
 use crate::error::EventError;
 use crate::path::Node;
 use crate::pattern;
-use crate::reader::{Plan, Reader};
+use crate::reader::{EventReader, Plan};
 use crate::scan::{Scalar, Span, decode};
 use crate::time;
 use crate::walk::{Capture, Captures, Kind, Scratch};
@@ -69,8 +69,8 @@ impl<'a> Value<'a> {
 /// The fields of an event that was read. Cheap to copy around by reference; it lives as long as
 /// the text and the scratch it was read with.
 #[derive(Debug)]
-pub struct Fields<'a> {
-    pub(crate) reader: &'a Reader,
+pub struct EventFields<'a> {
+    pub(crate) reader: &'a EventReader,
     /// The text that was handed in, with whatever stands around the event.
     pub(crate) whole: &'a str,
     pub(crate) scratch: &'a Scratch,
@@ -81,7 +81,7 @@ pub struct Fields<'a> {
     pub(crate) export_id: Option<Span>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> EventFields<'a> {
     /// The values of an ask, by its index in what the reader was made with: in the order of the
     /// text, arrays flattened, without null. In a raw CloudTrail event blank values ("", "-",
     /// "none") are absent as well. An ask for objects has none.
@@ -233,7 +233,7 @@ type Copied<'a> = core::iter::Copied<Captures<'a>>;
 /// The values of one ask; at most one of its three sources is in use.
 #[derive(Default)]
 pub(crate) struct Values<'f, 'a> {
-    found: Option<(&'f Fields<'a>, Copied<'a>)>,
+    found: Option<(&'f EventFields<'a>, Copied<'a>)>,
     one: Option<Value<'a>>,
     many: alloc::vec::IntoIter<Value<'a>>,
     /// Leave out what is blank.

@@ -1,6 +1,6 @@
 //! Who did it: the user fields of a raw CloudTrail event, by the type of its identity.
 
-use crate::fields::Fields;
+use crate::fields::EventFields;
 use crate::path::{Node, SCALARS, Trie};
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
@@ -34,7 +34,7 @@ impl UserName {
         }
     }
 
-    pub(crate) fn read<'a>(&self, event: &Fields<'a>) -> Option<Cow<'a, str>> {
+    pub(crate) fn read<'a>(&self, event: &EventFields<'a>) -> Option<Cow<'a, str>> {
         let by_type = match event.first(self.kind).as_deref() {
             Some("AssumedRole" | "FederatedUser") => event.first(self.issuer),
             Some("IdentityCenterUser")
@@ -66,7 +66,7 @@ impl UserId {
         }
     }
 
-    pub(crate) fn read<'a>(&self, event: &Fields<'a>) -> Option<Cow<'a, str>> {
+    pub(crate) fn read<'a>(&self, event: &EventFields<'a>) -> Option<Cow<'a, str>> {
         match event.first(self.kind).as_deref() {
             Some("IdentityCenterUser") => event.first(self.behalf),
             _ => event.first(self.principal),
@@ -98,7 +98,7 @@ impl RelatedUser {
         }
     }
 
-    pub(crate) fn read<'a>(&self, event: &Fields<'a>) -> Vec<Cow<'a, str>> {
+    pub(crate) fn read<'a>(&self, event: &EventFields<'a>) -> Vec<Cow<'a, str>> {
         let session = event.first(self.principal).and_then(|principal| {
             let (_, session) = principal.split_once(':')?;
             (!session.is_empty()).then(|| Cow::Owned(session.to_owned()))

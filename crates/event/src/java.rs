@@ -3,7 +3,7 @@
 //! Blank members are left out, as everywhere in a raw event; of equal keys all are written.
 
 use crate::cloudtrail::is_blank;
-use crate::fields::Fields;
+use crate::fields::EventFields;
 use crate::path::Node;
 use crate::scan::{Scalar, Span, decode};
 use crate::tokens::{Token, Tokens};
@@ -13,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The text of a node's value; none where nothing is left of it.
-pub(crate) fn to_string<'a>(event: &Fields<'a>, node: Node) -> Option<Cow<'a, str>> {
+pub(crate) fn to_string<'a>(event: &EventFields<'a>, node: Node) -> Option<Cow<'a, str>> {
     let capture = event.captures(node).next()?;
     match capture.kind {
         Kind::Object | Kind::Array => {

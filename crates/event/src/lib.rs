@@ -10,22 +10,22 @@
 //!            scan    walk, with the asked paths (path)      judge (envelope)
 //!   text --> tokens --> spans of what was asked (Scratch) --> Event | Inner | Nothing | Many
 //!                                                               |
-//!   Fields::values: the spans of an ECS document <--------------+
+//!   EventFields::values: the spans of an ECS document <--------------+
 //!                   or computed from raw CloudTrail (cloudtrail, identity, java)
 //! ```
 //!
-//! `Prefilter` (for many rules at once `Search`) stands before all of it and tells which lines need
+//! `Prefilter` (for many rules at once `LiteralSearch`) stands before all of it and tells which lines need
 //! no reading; `document` stands
 //! behind it and makes the one event that matched into an alert's document.
 //!
 //! ```
-//! use firstseen_event::{Ask, Read, Reader, Scratch, Value};
+//! use firstseen_event::{Ask, Read, EventReader, Scratch, Value};
 //!
-//! let reader = Reader::new(vec![Ask::Values("event.outcome".into())]);
+//! let reader = EventReader::new(vec![FieldRequest::Values("event.outcome".into())]);
 //! let text = r#"{"eventName":"CreateStack","eventSource":"cloudformation.amazonaws.com",
 //!     "eventTime":"2024-05-01T10:00:00Z"}"#;
 //! let mut scratch = Scratch::default();
-//! let Read::Event(fields) = reader.read(text, &mut scratch)? else { panic!() };
+//! let ReadOutcome::Event(fields) = reader.read(text, &mut scratch)? else { panic!() };
 //! assert_eq!(fields.values(0).next(), Some(Value::Text("success".into())));
 //! assert_eq!(fields.time_ms()?, 1_714_557_600_000);
 //! # Ok::<(), firstseen_event::EventError>(())
@@ -70,15 +70,15 @@ mod tokens;
 mod verbatim;
 mod walk;
 
-pub use bits::Bits;
+pub use bits::BitSet;
 pub use document::document;
 pub use error::EventError;
-pub use fields::{Fields, Value};
+pub use fields::{EventFields, Value};
 pub use number::canonical_number;
-pub use prefilter::{Prefilter, Texture, looks_whole};
-pub use reader::{Ask, Read, Reader};
+pub use prefilter::{ByteTraits, Prefilter, looks_whole};
+pub use reader::{EventReader, FieldRequest, ReadOutcome};
 #[cfg(feature = "search")]
-pub use search::{Found, Search};
+pub use search::{LiteralSearch, SearchHits};
 pub use shorten::shorten;
 pub use time::parse_time_ms;
 pub use verbatim::verbatim;

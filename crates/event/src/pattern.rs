@@ -3,7 +3,7 @@
 //! event is walked once more. A key that comes twice in one object counts twice here.
 
 use crate::cloudtrail::{COPIED, DERIVED, OBJECT_FIELDS, Source};
-use crate::fields::{Fields, Value};
+use crate::fields::{EventFields, Value};
 use crate::path::{Node, OBJECTS, Trie};
 use crate::scan::{Span, decode};
 use crate::tokens::{Token, Tokens};
@@ -41,7 +41,7 @@ impl Pattern {
 }
 
 /// The values of the fields that fit.
-pub(crate) fn values<'a>(event: &Fields<'a>, pattern: &Pattern) -> Vec<Value<'a>> {
+pub(crate) fn values<'a>(event: &EventFields<'a>, pattern: &Pattern) -> Vec<Value<'a>> {
     let mut found = Vec::new();
     let text = event.whole_text();
     if !event.is_raw_cloudtrail() {

@@ -179,14 +179,14 @@ fn is_blank(line: &[u8]) -> bool {
 
 /// What a buffer's bytes are like, found in one pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Texture {
+pub struct ByteTraits {
     /// All of it is ASCII, and so it is UTF-8.
     pub ascii: bool,
     /// A backslash is in it.
     pub backslash: bool,
 }
 
-impl Texture {
+impl ByteTraits {
     /// Looks at every byte once.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {

@@ -7,7 +7,7 @@
 use crate::cloudtrail::{Source, flattened};
 use crate::envelope::{Form, Marks};
 use crate::error::EventError;
-use crate::fields::Fields;
+use crate::fields::EventFields;
 use crate::path::{Node, OBJECTS, SCALARS, Trie};
 use crate::pattern::Pattern;
 use crate::scan::{Scan, Span};
@@ -21,7 +21,7 @@ const MAX_ENVELOPES: usize = 4;
 
 /// What to look for in events. A field is named by its ECS name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum FieldRequest {
     /// The values of a field. `f.caseless` is the lower-case twin of f.
     Values(String),
     /// The values of all fields whose names fit a pattern with `*`.
@@ -32,16 +32,16 @@ pub enum Ask {
 
 /// What a text turned out to be.
 #[derive(Debug)]
-pub enum Read<'a> {
+pub enum ReadOutcome<'a> {
     /// An event; single-event envelopes (EventBridge, an export's `_source`) are opened.
-    Event(Fields<'a>),
+    Event(EventFields<'a>),
     /// The event stands in a string of this one (LookupEvents, CloudWatch, a raw event in
     /// `message` or `event.original`): its text, to be read again.
     Inner(String),
     /// Recognised, and it holds no event: what it is.
-    Nothing(&'static str),
+    NoEvent(&'static str),
     /// An envelope of several events, to be split first: what it is.
-    Many(&'static str),
+    SeveralEvents(&'static str),
 }
 
 /// How an ask is answered, for an ECS document and for a raw event.
@@ -54,17 +54,17 @@ pub(crate) enum Plan {
 
 /// The asked fields, compiled. Made once, used for every event.
 #[derive(Debug)]
-pub struct Reader {
+pub struct EventReader {
     trie: Trie,
     plans: Vec<Plan>,
     pub(crate) marks: Marks,
     events: bool,
 }
 
-impl Reader {
+impl EventReader {
     /// A reader of events.
     #[must_use]
-    pub fn new(asks: Vec<Ask>) -> Self {
+    pub fn new(asks: Vec<FieldRequest>) -> Self {
         let mut trie = Trie::new();
         let marks = Marks::new(&mut trie);
         let plans = asks.into_iter().map(|ask| Plan::new(ask, &mut trie)).collect();
@@ -72,10 +72,10 @@ impl Reader {
         Self { trie, plans, marks, events: true }
     }
 
-    /// A reader of the objects that [`Fields::objects`] gives: whatever their keys are, they are
+    /// A reader of the objects that [`EventFields::objects`] gives: whatever their keys are, they are
     /// taken for plain ECS objects, never for envelopes or raw events.
     #[must_use]
-    pub fn for_objects(asks: Vec<Ask>) -> Self {
+    pub fn for_objects(asks: Vec<FieldRequest>) -> Self {
         Self { events: false, ..Self::new(asks) }
     }
 
@@ -90,7 +90,7 @@ impl Reader {
         &'a self,
         text: &'a str,
         scratch: &'a mut Scratch,
-    ) -> Result<Read<'a>, EventError> {
+    ) -> Result<ReadOutcome<'a>, EventError> {
         if u32::try_from(text.len()).is_err() {
             let reason = "an event of 4 GiB or more cannot be read";
             return Err(EventError::new("too_large", reason, 0));
@@ -111,7 +111,7 @@ impl Reader {
             let form = if self.events { self.marks.judge(text, scratch) } else { Form::Ecs };
             match form {
                 Form::CloudTrail | Form::Ecs => {
-                    return Ok(Read::Event(Fields {
+                    return Ok(ReadOutcome::Event(EventFields {
                         reader: self,
                         whole: text,
                         raw_cloudtrail: matches!(form, Form::CloudTrail),
@@ -120,9 +120,9 @@ impl Reader {
                         export_id,
                     }));
                 }
-                Form::Inner(inner) => return Ok(Read::Inner(inner.into_owned())),
-                Form::Nothing(what) => return Ok(Read::Nothing(what)),
-                Form::Many(what) => return Ok(Read::Many(what)),
+                Form::Inner(inner) => return Ok(ReadOutcome::Inner(inner.into_owned())),
+                Form::Nothing(what) => return Ok(ReadOutcome::NoEvent(what)),
+                Form::Many(what) => return Ok(ReadOutcome::SeveralEvents(what)),
                 Form::Within(at) => {
                     export_id = self.export_id(scratch).or(export_id);
                     let mut scan = Scan::new(text, at);
@@ -147,9 +147,9 @@ impl Reader {
 }
 
 impl Plan {
-    fn new(ask: Ask, trie: &mut Trie) -> Self {
+    fn new(ask: FieldRequest, trie: &mut Trie) -> Self {
         match ask {
-            Ask::Values(field) => {
+            FieldRequest::Values(field) => {
                 let twin = field.strip_suffix(".caseless").filter(|field| !field.is_empty());
                 let name = twin.unwrap_or(&field);
                 Self::Values {
@@ -158,11 +158,11 @@ impl Plan {
                     raw: Source::new(name, trie),
                 }
             }
-            Ask::Objects(path) => Self::Objects {
+            FieldRequest::Objects(path) => Self::Objects {
                 ecs: trie.add(&path, OBJECTS),
                 raw: trie.add(flattened(&path).as_deref().unwrap_or(&path), OBJECTS),
             },
-            Ask::Matching(pattern) => Self::Matching(Pattern::new(pattern, trie)),
+            FieldRequest::Matching(pattern) => Self::Matching(Pattern::new(pattern, trie)),
         }
     }
 }

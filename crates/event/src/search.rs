@@ -13,7 +13,7 @@
 //!   2  Policy, success
 //! ```
 
-use crate::bits::Bits;
+use crate::bits::BitSet;
 use crate::prefilter::{is_usable, rarity};
 use aho_corasick::{AhoCorasick, Input, packed};
 use alloc::boxed::Box;
@@ -30,12 +30,12 @@ const MAX_GROUPS: usize = 8;
 
 /// The required literals of all rules of all artifacts.
 #[derive(Debug)]
-pub struct Search {
+pub struct LiteralSearch {
     artifacts: usize,
     /// Artifacts with a rule that promises no literal: every event may matter to them.
-    always: Bits,
+    always: BitSet,
     /// Artifacts with a literal that holds a slash, which JSON may write as `\/`.
-    slashed: Bits,
+    slashed: BitSet,
     groups: Vec<Group>,
     /// The rules that each key leads to.
     keys: Vec<Vec<Suspect>>,
@@ -68,20 +68,20 @@ struct Suspect {
 
 /// What was found in one event, and room to work in; kept from event to event.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct SearchHits {
     /// The artifacts that the event may matter to.
-    pub artifacts: Bits,
-    keys: Bits,
-    looked: Bits,
-    held: Bits,
+    pub artifacts: BitSet,
+    keys: BitSet,
+    looked: BitSet,
+    held: BitSet,
 }
 
-impl Search {
+impl LiteralSearch {
     /// For each artifact its rules, for each rule its clauses, for each clause its literals. An
     /// event may matter to an artifact if of one of its rules all clauses have a literal in it.
     #[must_use]
     pub fn new(artifacts: &[Vec<Vec<Vec<String>>>]) -> Self {
-        let (mut always, mut slashed) = (Bits::default(), Bits::default());
+        let (mut always, mut slashed) = (BitSet::default(), BitSet::default());
         let mut rules: Vec<(usize, Vec<&Vec<String>>)> = Vec::new();
         for (artifact, of_artifact) in artifacts.iter().enumerate() {
             for clauses in of_artifact {
@@ -136,7 +136,7 @@ impl Search {
 
     /// Finds the artifacts that an event may matter to; whether there are any. `backslash` says
     /// whether one is in the event: it can hide a literal.
-    pub fn find(&self, event: &[u8], backslash: bool, found: &mut Found) -> bool {
+    pub fn find(&self, event: &[u8], backslash: bool, found: &mut SearchHits) -> bool {
         found.artifacts.copy(&self.always);
         if backslash && self.disguise.find(event).is_some() {
             (0..self.artifacts).for_each(|artifact| _ = found.artifacts.insert(artifact));
@@ -162,12 +162,13 @@ impl Search {
     }
 
     /// Looks for the rest of the rules that a key leads to; whether there is no more to find.
-    fn confirm(&self, event: &[u8], key: usize, found: &mut Found) -> bool {
+    fn confirm(&self, event: &[u8], key: usize, found: &mut SearchHits) -> bool {
         for suspect in self.keys.get(key).into_iter().flatten() {
             if found.artifacts.has(suspect.artifact) {
                 continue;
             }
-            let holds = |literal: &usize, found: &mut Found| self.holds(event, *literal, found);
+            let holds =
+                |literal: &usize, found: &mut SearchHits| self.holds(event, *literal, found);
             let mut clauses = suspect.clauses.iter();
             if clauses.all(|clause| clause.iter().any(|literal| holds(literal, found))) {
                 found.artifacts.insert(suspect.artifact);
@@ -180,7 +181,7 @@ impl Search {
     }
 
     /// Whether a literal is in the event, which is searched for it once.
-    fn holds(&self, event: &[u8], literal: usize, found: &mut Found) -> bool {
+    fn holds(&self, event: &[u8], literal: usize, found: &mut SearchHits) -> bool {
         if found.looked.insert(literal) {
             let finder = self.literals.get(literal);
             if finder.is_some_and(|finder| finder.find(event).is_some()) {

@@ -2,15 +2,15 @@
 
 mod common;
 
-use firstseen_event::{Ask, Read, Reader, Scratch, Value, document, verbatim};
+use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch, Value, document, verbatim};
 use serde_json::{Value as Json, json};
 
 /// All values of a field, as JSON.
 fn field(event: &Json, name: &str) -> Vec<Json> {
-    let reader = Reader::new(vec![Ask::Values(name.into())]);
+    let reader = EventReader::new(vec![FieldRequest::Values(name.into())]);
     let mut scratch = Scratch::default();
     let text = event.to_string();
-    let Ok(Read::Event(fields)) = reader.read(&text, &mut scratch) else { panic!("{text}") };
+    let Ok(ReadOutcome::Event(fields)) = reader.read(&text, &mut scratch) else { panic!("{text}") };
     assert!(fields.is_raw_cloudtrail(), "{text}");
     let json = |value| match value {
         Value::Bool(value) => json!(value),
@@ -298,9 +298,9 @@ fn blank_values_are_absent() {
     }
     // Escapes hide nothing.
     let text = r#"{"eventName":"a","eventSource":"b","awsRegion":"\u002d"}"#;
-    let reader = Reader::new(vec![Ask::Values("cloud.region".into())]);
+    let reader = EventReader::new(vec![FieldRequest::Values("cloud.region".into())]);
     let mut scratch = Scratch::default();
-    let Ok(Read::Event(fields)) = reader.read(text, &mut scratch) else { panic!() };
+    let Ok(ReadOutcome::Event(fields)) = reader.read(text, &mut scratch) else { panic!() };
     assert!(!fields.has(0));
 }
 
@@ -354,9 +354,10 @@ fn tls_versions() {
 fn patterns_reach_mapped_and_flattened_names() {
     let text = full().to_string();
     let asks = ["aws.cloudtrail.user_identity.a*", "aws.*.request_parameters.*", "user.*"];
-    let reader = Reader::new(asks.iter().map(|ask| Ask::Matching((*ask).into())).collect());
+    let reader =
+        EventReader::new(asks.iter().map(|ask| FieldRequest::Matching((*ask).into())).collect());
     let mut scratch = Scratch::default();
-    let Ok(Read::Event(fields)) = reader.read(&text, &mut scratch) else { panic!() };
+    let Ok(ReadOutcome::Event(fields)) = reader.read(&text, &mut scratch) else { panic!() };
     let found = |ask| {
         let mut texts: Vec<_> = fields.values(ask).map(Value::into_text).collect();
         texts.sort();
@@ -370,7 +371,7 @@ fn patterns_reach_mapped_and_flattened_names() {
 
 #[test]
 fn times_of_raw_and_ecs_events() {
-    let reader = Reader::new(vec![]);
+    let reader = EventReader::new(vec![]);
     let mut scratch = Scratch::default();
     for (text, expected) in [
         (r#"{"eventName":"a","eventSource":"b","eventTime":"1970-01-01T00:00:01Z"}"#, Ok(1000)),
@@ -382,7 +383,9 @@ fn times_of_raw_and_ecs_events() {
         (r#"{"@timestamp":true}"#, Err(("bad_time", 14))),
         (r#"{"@timestamp":"soon"}"#, Err(("bad_time", 15))),
     ] {
-        let Ok(Read::Event(fields)) = reader.read(text, &mut scratch) else { panic!("{text}") };
+        let Ok(ReadOutcome::Event(fields)) = reader.read(text, &mut scratch) else {
+            panic!("{text}")
+        };
         let time = fields.time_ms().map_err(|error| (error.code, error.at));
         assert_eq!(time, expected, "{text}");
     }

@@ -1,7 +1,7 @@
 //! The repository's fixtures, whose expectations were worked out without this crate: the fields of
 //! every identity type, and the same events in every single-line form.
 
-use firstseen_event::{Ask, Read, Reader, Scratch, Value};
+use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch, Value};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,11 +19,14 @@ fn fields_of_every_identity() {
         })
         .collect();
     let names: Vec<&str> = names.into_iter().collect();
-    let reader = Reader::new(names.iter().map(|name| Ask::Values((*name).into())).collect());
+    let reader =
+        EventReader::new(names.iter().map(|name| FieldRequest::Values((*name).into())).collect());
     let mut scratch = Scratch::default();
     let mut seen = 0;
     for line in events.lines() {
-        let Ok(Read::Event(fields)) = reader.read(line, &mut scratch) else { panic!("{line}") };
+        let Ok(ReadOutcome::Event(fields)) = reader.read(line, &mut scratch) else {
+            panic!("{line}")
+        };
         let case = &cases[&*fields.id().expect("an id")];
         for (ask, name) in names.iter().enumerate() {
             let found: Vec<String> =
@@ -53,15 +56,16 @@ fn sights(lines: &str) -> BTreeMap<String, (i64, Vec<Vec<String>>)> {
         "source.ip",
         "aws.cloudtrail.user_identity.type",
     ];
-    let reader = Reader::new(asks.iter().map(|ask| Ask::Values((*ask).into())).collect());
+    let reader =
+        EventReader::new(asks.iter().map(|ask| FieldRequest::Values((*ask).into())).collect());
     let mut sights = BTreeMap::new();
     for line in lines.lines().filter(|line| !line.trim().is_empty()) {
         let mut text = line.to_owned();
         loop {
             let mut scratch = Scratch::default();
             let fields = match reader.read(&text, &mut scratch) {
-                Ok(Read::Event(fields)) => fields,
-                Ok(Read::Inner(inner)) => {
+                Ok(ReadOutcome::Event(fields)) => fields,
+                Ok(ReadOutcome::Inner(inner)) => {
                     text = inner;
                     continue;
                 }

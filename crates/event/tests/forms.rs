@@ -1,10 +1,10 @@
 //! What a text is taken for: event, envelope of one, of several, of none. And what is refused.
 
-use firstseen_event::{Ask, Read, Reader, Scratch, Value};
+use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch, Value};
 use serde_json::json;
 
-fn reader() -> Reader {
-    Reader::new(vec![Ask::Values("event.action".into())])
+fn reader() -> EventReader {
+    EventReader::new(vec![FieldRequest::Values("event.action".into())])
 }
 
 const RAW: &str = r#"{"eventVersion":"1.08","eventTime":"2024-05-01T10:00:00Z","eventSource":"s3.amazonaws.com","eventName":"PutObject","eventID":"e-1"}"#;
@@ -14,14 +14,14 @@ fn read(text: &str) -> String {
     let reader = reader();
     let mut scratch = Scratch::default();
     match reader.read(text, &mut scratch) {
-        Ok(Read::Event(fields)) => {
+        Ok(ReadOutcome::Event(fields)) => {
             let actions: Vec<_> = fields.values(0).map(Value::into_text).collect();
             let id = fields.id().unwrap_or("no id".into());
             format!("{} {id} {:?}", actions.join("+"), fields.dataset())
         }
-        Ok(Read::Inner(inner)) => format!("inner {inner}"),
-        Ok(Read::Nothing(what)) => format!("nothing: {what}"),
-        Ok(Read::Many(what)) => format!("many: {what}"),
+        Ok(ReadOutcome::Inner(inner)) => format!("inner {inner}"),
+        Ok(ReadOutcome::NoEvent(what)) => format!("nothing: {what}"),
+        Ok(ReadOutcome::SeveralEvents(what)) => format!("many: {what}"),
         Err(error) => format!("{}@{}", error.code, error.at),
     }
 }
@@ -175,9 +175,9 @@ fn memory_is_bounded_by_an_error() {
 
 #[test]
 fn objects_of_a_nested_query_are_never_taken_for_envelopes() {
-    let reader = Reader::for_objects(vec![Ask::Values("name".into())]);
+    let reader = EventReader::for_objects(vec![FieldRequest::Values("name".into())]);
     let mut scratch = Scratch::default();
     let text = r#"{"Records":[],"eventName":"x","eventSource":"y","name":"n"}"#;
-    let Ok(Read::Event(fields)) = reader.read(text, &mut scratch) else { panic!() };
+    let Ok(ReadOutcome::Event(fields)) = reader.read(text, &mut scratch) else { panic!() };
     assert_eq!(fields.values(0).collect::<Vec<_>>(), [Value::Text("n".into())]);
 }

@@ -4,22 +4,23 @@ mod common;
 
 use common::{Tree, as_value, leaves, object, tag, tagged, tree, write};
 use firstseen_event::json::Object;
-use firstseen_event::{Ask, Fields, Read, Reader, Scratch, document};
+use firstseen_event::{EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, document};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 
 /// Runs `check` on the fields of an event.
-fn with_fields<T>(asks: &[&str], text: &str, check: impl FnOnce(&Fields<'_>) -> T) -> T {
-    let reader = Reader::new(asks.iter().map(|ask| Ask::Values((*ask).into())).collect());
+fn with_fields<T>(asks: &[&str], text: &str, check: impl FnOnce(&EventFields<'_>) -> T) -> T {
+    let reader =
+        EventReader::new(asks.iter().map(|ask| FieldRequest::Values((*ask).into())).collect());
     let mut scratch = Scratch::default();
     match reader.read(text, &mut scratch) {
-        Ok(Read::Event(fields)) => check(&fields),
+        Ok(ReadOutcome::Event(fields)) => check(&fields),
         other => panic!("{other:?} for {text}"),
     }
 }
 
-fn values(fields: &Fields<'_>, ask: usize) -> Vec<String> {
+fn values(fields: &EventFields<'_>, ask: usize) -> Vec<String> {
     let mut values: Vec<String> = fields.values(ask).map(tag).collect();
     values.sort();
     values
@@ -307,9 +308,9 @@ proptest! {
 
     #[test]
     fn patterns_over_names_find_what_the_names_find(text in ecs_document()) {
-        let reader = Reader::new(vec![Ask::Matching("*.a*".into())]);
+        let reader = EventReader::new(vec![FieldRequest::Matching("*.a*".into())]);
         let mut scratch = Scratch::default();
-        let Ok(Read::Event(fields)) = reader.read(&text, &mut scratch) else { panic!() };
+        let Ok(ReadOutcome::Event(fields)) = reader.read(&text, &mut scratch) else { panic!() };
         // A pattern sees both of two equal keys; the naive reading only the last.
         let naive = leaves(&serde_json::from_str(&text).expect("valid"));
         let expected = naive.iter().filter(|(name, _)| name.contains(".a"));
@@ -321,9 +322,9 @@ proptest! {
 
     #[test]
     fn objects_are_the_texts_of_the_objects(text in ecs_document()) {
-        let reader = Reader::new(vec![Ask::Objects("event".into()), Ask::Values("event.action".into())]);
+        let reader = EventReader::new(vec![FieldRequest::Objects("event".into()), FieldRequest::Values("event.action".into())]);
         let mut scratch = Scratch::default();
-        let Ok(Read::Event(fields)) = reader.read(&text, &mut scratch) else { panic!() };
+        let Ok(ReadOutcome::Event(fields)) = reader.read(&text, &mut scratch) else { panic!() };
         let value: Value = serde_json::from_str(&text).expect("valid");
         fn objects(value: Option<&Value>, found: &mut Vec<Value>) {
             match value {
@@ -364,7 +365,7 @@ proptest! {
             bytes.truncate(at);
         }
         let text = String::from_utf8_lossy(&bytes);
-        let reader = Reader::new(ECS_ASKS.iter().map(|ask| Ask::Values((*ask).into())).collect());
+        let reader = EventReader::new(ECS_ASKS.iter().map(|ask| FieldRequest::Values((*ask).into())).collect());
         let mut scratch = Scratch::default();
         let serde = serde_json::from_str::<Map<String, Value>>(&text);
         let ours = reader.read(&text, &mut scratch);
@@ -376,12 +377,12 @@ proptest! {
 
     #[test]
     fn nothing_makes_it_panic(text in "[{}\\[\\]\",:\\\\u0-9a-f.eE+ -]{0,60}") {
-        let reader = Reader::new(vec![Ask::Values("a".into()), Ask::Matching("*".into())]);
+        let reader = EventReader::new(vec![FieldRequest::Values("a".into()), FieldRequest::Matching("*".into())]);
         let mut scratch = Scratch::default();
         for text in [text.clone(), format!("{{\"a\":{text}}}"), format!("{{\"eventName\":1,\"eventSource\":{text}}}")] {
             let serde = serde_json::from_str::<Map<String, Value>>(&text);
             match reader.read(&text, &mut scratch) {
-                Ok(Read::Event(fields)) => {
+                Ok(ReadOutcome::Event(fields)) => {
                     let _ = (fields.values(0).count(), fields.values(1).count(), fields.time_ms());
                     prop_assert!(serde.is_ok(), "{}", text);
                 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Tree, leaves, object, tree, write};
-use firstseen_event::{Found, Prefilter, Search, Texture, looks_whole};
+use firstseen_event::{ByteTraits, LiteralSearch, Prefilter, SearchHits, looks_whole};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -34,12 +34,12 @@ fn found_line_by_line<'l>(filter: &Prefilter, lines: &'l str) -> Vec<&'l str> {
     for line in lines.split_inclusive('\n') {
         let end = start + line.len();
         let text = line.strip_suffix('\n').unwrap_or(line);
-        let texture = Texture::of(line.as_bytes());
-        assert_eq!(texture, Texture { ascii: line.is_ascii(), backslash: line.contains('\\') });
+        let traits = ByteTraits::of(line.as_bytes());
+        assert_eq!(traits, ByteTraits { ascii: line.is_ascii(), backslash: line.contains('\\') });
         if candidate.as_ref().is_some_and(|range| range.start < end) {
             found.push(text);
             candidate = filter.next_plain(lines.as_bytes(), end);
-        } else if texture.backslash && filter.passes(text.as_bytes()) {
+        } else if traits.backslash && filter.passes(text.as_bytes()) {
             found.push(text);
         }
         start = end;
@@ -165,7 +165,7 @@ fn a_search_finds_every_one_of_many_keys() {
         let key = |number: usize| format!("{number:04}-key-{number:04}");
         let rule = |number: usize| vec![vec![key(number)], vec!["cloud".to_owned()]];
         let artifacts: Vec<_> = (0..count).map(|number| vec![rule(number)]).collect();
-        let (search, mut found) = (Search::new(&artifacts), Found::default());
+        let (search, mut found) = (LiteralSearch::new(&artifacts), SearchHits::default());
         for number in 0..count {
             let next = (number + 1) % count;
             let event = format!("0{}-key-{} cloud {}", key(number), key(next), "x".repeat(200));
@@ -200,10 +200,10 @@ proptest! {
         lines in prop::collection::vec(prop_oneof![line(), "(x|St|Set|/|Create| ){0,6}"], 1..8),
         artifacts in prop::collection::vec(prop::collection::vec(clauses(), 0..4), 0..6),
     ) {
-        let search = Search::new(&artifacts);
+        let search = LiteralSearch::new(&artifacts);
         let alone: Vec<Prefilter> = artifacts.iter().map(|rules| Prefilter::new(rules)).collect();
         prop_assert_eq!(search.passes_all(), alone.iter().all(Prefilter::passes_all));
-        let mut found = Found::default();
+        let mut found = SearchHits::default();
         for line in &lines {
             let some = search.find(line.as_bytes(), line.contains('\\'), &mut found);
             let passes = |alone: &Prefilter| alone.passes(line.as_bytes());

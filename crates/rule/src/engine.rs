@@ -17,8 +17,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_abi::{ItemKind, KeysWriter, Malformed};
 use firstseen_event::{
-    Ask, Bits, EventError, Fields, Prefilter, Read, Reader, Scratch, Value, looks_whole,
-    parse_time_ms,
+    BitSet, EventError, EventFields, EventReader, FieldRequest, Prefilter, ReadOutcome, Scratch,
+    Value, looks_whole, parse_time_ms,
 };
 
 /// How deep an event may stand in strings inside strings.
@@ -59,7 +59,7 @@ pub(crate) struct Ready {
 pub struct Engine {
     pub(crate) plan: Plan,
     pub(crate) settings: Settings,
-    reader: Reader,
+    reader: EventReader,
     prefilter: Prefilter,
     pub(crate) ready: Vec<Ready>,
     /// Of each of the settings' exceptions, whichever rules it is for.
@@ -74,13 +74,13 @@ pub struct Engine {
 struct Pass<'w> {
     now_ms: i64,
     /// The rules that the event at hand may match.
-    candidates: Bits,
+    candidates: BitSet,
     writer: KeysWriter<'w>,
 }
 
 /// An event's text after its envelope was opened.
 pub(crate) enum Opened<'a> {
-    Event(Fields<'a>),
+    Event(EventFields<'a>),
     Nothing(&'static str),
     Bad(EventError),
 }
@@ -147,7 +147,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
         let mut scratch = core::mem::take(&mut self.scratch);
-        let (writer, candidates) = (KeysWriter::new(out), Bits::default());
+        let (writer, candidates) = (KeysWriter::new(out), BitSet::default());
         let mut pass = Pass { now_ms, candidates, writer };
         let result = match framing {
             Framing::One => {
@@ -229,17 +229,17 @@ impl Engine {
     ) {
         let fault = |code, reason: String| EventError { code, reason, at: 0 };
         match self.reader.read(text, scratch) {
-            Ok(Read::Event(fields)) => then(Opened::Event(fields)),
-            Ok(Read::Nothing(what)) => then(Opened::Nothing(what)),
-            Ok(Read::Inner(_)) if depth >= MAX_INNER => {
+            Ok(ReadOutcome::Event(fields)) => then(Opened::Event(fields)),
+            Ok(ReadOutcome::NoEvent(what)) => then(Opened::Nothing(what)),
+            Ok(ReadOutcome::Inner(_)) if depth >= MAX_INNER => {
                 let reason = format!("the event stands in more than {MAX_INNER} strings");
                 then(Opened::Bad(fault("too_deep", reason)));
             }
-            Ok(Read::Inner(inner)) => {
+            Ok(ReadOutcome::Inner(inner)) => {
                 let depth = depth.saturating_add(1);
                 self.open(&inner, &mut Scratch::default(), depth, then);
             }
-            Ok(Read::Many(what)) => {
+            Ok(ReadOutcome::SeveralEvents(what)) => {
                 let reason = format!("{what} holds several events: the host has to split it");
                 then(Opened::Bad(fault("several_events", reason)));
             }
@@ -247,7 +247,7 @@ impl Engine {
         }
     }
 
-    fn matches(&self, fields: &Fields<'_>, place: (usize, usize), pass: &mut Pass<'_>) {
+    fn matches(&self, fields: &EventFields<'_>, place: (usize, usize), pass: &mut Pass<'_>) {
         let Pass { now_ms, candidates, writer } = pass;
         self.index.candidates(fields, candidates);
         for index in candidates.iter() {
@@ -286,7 +286,7 @@ impl Engine {
         &'a self,
         rule: &'a RulePlan,
         ready: &Ready,
-        fields: &Fields<'_>,
+        fields: &EventFields<'_>,
         time_ms: Option<i64>,
     ) -> Option<&'a Exception> {
         let own = rule.exceptions.iter().zip(&ready.exceptions);
@@ -304,7 +304,7 @@ impl Engine {
         &self,
         ready: &Ready,
         rule: &RulePlan,
-        fields: &Fields<'_>,
+        fields: &EventFields<'_>,
         time_ms: i64,
         now_ms: i64,
     ) -> (ItemKind, String, Vec<term::Term>) {
@@ -345,7 +345,11 @@ impl Engine {
 
 impl Ready {
     /// The event's time, as the rule reads it.
-    pub(crate) fn time_ms(&self, rule: &RulePlan, fields: &Fields<'_>) -> Result<i64, EventError> {
+    pub(crate) fn time_ms(
+        &self,
+        rule: &RulePlan,
+        fields: &EventFields<'_>,
+    ) -> Result<i64, EventError> {
         let (Some(ask), Some(time)) = (self.time, &rule.event_time) else {
             return fields.time_ms();
         };
@@ -364,7 +368,7 @@ impl Ready {
 
     /// The event's name. It is the same whichever field a rule takes for the time, as long as the
     /// event has an `@timestamp`.
-    pub(crate) fn identity(&self, fields: &Fields<'_>, time_ms: i64) -> [u8; 16] {
+    pub(crate) fn identity(&self, fields: &EventFields<'_>, time_ms: i64) -> [u8; 16] {
         let time_ms = self.time.and_then(|_| fields.time_ms().ok()).unwrap_or(time_ms);
         let asks = self.slots.iter().map(Slot::ask).chain(self.terms.iter().map(|t| t.ask));
         identity::of_event(fields, time_ms, asks)
@@ -385,7 +389,7 @@ fn prefilter(plan: &Plan) -> Prefilter {
 fn make_ready(rule: &RulePlan, settings: &Settings, asks: &mut Asks) -> Ready {
     let slots = asks.slots(rule.query.fields());
     let terms = rule.new_terms.iter().map(|name| term::Slot {
-        ask: asks.place(Ask::Values(name.clone())),
+        ask: asks.place(FieldRequest::Values(name.clone())),
         kind: Kind::of(name),
     });
     let terms = terms.collect();
@@ -394,7 +398,7 @@ fn make_ready(rule: &RulePlan, settings: &Settings, asks: &mut Asks) -> Ready {
     let added = all.filter(|(_, e)| e.is_for(&rule.id)).map(|(place, _)| place).collect();
     let prefix = format!("{}:{}", settings.tenant, rule.key_prefix());
     let time = rule.event_time.as_ref();
-    let time = time.map(|time| asks.place(Ask::Values(time.field.clone())));
+    let time = time.map(|time| asks.place(FieldRequest::Values(time.field.clone())));
     Ready { slots, terms, exceptions, added, time, fingerprint: rule.fingerprint(), prefix }
 }
 

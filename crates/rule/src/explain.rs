@@ -15,7 +15,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_event::json::{Json, Object};
-use firstseen_event::{Fields, Scratch};
+use firstseen_event::{EventFields, Scratch};
 
 impl Engine {
     /// `{"rules": [{"rule_id", "rule", "matched", "decided_by": [{"clause", "field", "true",
@@ -48,12 +48,12 @@ impl Engine {
         text
     }
 
-    fn explain_rules(&self, fields: &Fields<'_>) -> Vec<Json> {
+    fn explain_rules(&self, fields: &EventFields<'_>) -> Vec<Json> {
         let rules = self.plan.rules.iter().zip(&self.ready);
         rules.map(|(rule, ready)| self.explain_rule(rule, ready, fields)).collect()
     }
 
-    fn explain_rule(&self, rule: &RulePlan, ready: &Ready, fields: &Fields<'_>) -> Json {
+    fn explain_rule(&self, rule: &RulePlan, ready: &Ready, fields: &EventFields<'_>) -> Json {
         let doc = EventDoc { fields, slots: &ready.slots };
         let explained = rule.query.explain(&doc);
         let clauses = explained.decided_by.into_iter().map(|c| {

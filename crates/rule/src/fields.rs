@@ -7,16 +7,16 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use firstseen_event::{Ask, Fields, Read, Reader, Scratch, Value};
+use firstseen_event::{EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, Value};
 use firstseen_kql::{Doc, FieldRef};
 
 /// The fields asked for so far, each once.
 #[derive(Debug, Default)]
-pub struct Asks(Vec<Ask>);
+pub struct Asks(Vec<FieldRequest>);
 
 impl Asks {
     /// The place of an ask, which is added unless it is there.
-    pub fn place(&mut self, ask: Ask) -> usize {
+    pub fn place(&mut self, ask: FieldRequest) -> usize {
         if let Some(at) = self.0.iter().position(|known| *known == ask) {
             return at;
         }
@@ -31,10 +31,12 @@ impl Asks {
 
     fn slot(&mut self, field: &FieldRef) -> Slot {
         match field {
-            FieldRef::Name(name) => Slot::Values(self.place(Ask::Values(name.clone()))),
-            FieldRef::Pattern(pattern) => Slot::Values(self.place(Ask::Matching(pattern.clone()))),
+            FieldRef::Name(name) => Slot::Values(self.place(FieldRequest::Values(name.clone()))),
+            FieldRef::Pattern(pattern) => {
+                Slot::Values(self.place(FieldRequest::Matching(pattern.clone())))
+            }
             FieldRef::Nested { path, inner } => {
-                let ask = self.place(Ask::Objects(path.clone()));
+                let ask = self.place(FieldRequest::Objects(path.clone()));
                 let mut asks = Self::default();
                 let slots = asks.slots(inner);
                 Slot::Objects {
@@ -45,14 +47,14 @@ impl Asks {
         }
     }
 
-    fn object_reader(self) -> Reader {
-        Reader::for_objects(self.0)
+    fn object_reader(self) -> EventReader {
+        EventReader::for_objects(self.0)
     }
 
     /// A reader for all of them.
     #[must_use]
-    pub fn reader(self) -> Reader {
-        Reader::new(self.0)
+    pub fn reader(self) -> EventReader {
+        EventReader::new(self.0)
     }
 }
 
@@ -83,7 +85,7 @@ impl Slot {
 /// What a nested query reads of each object.
 #[derive(Debug)]
 pub struct Inner {
-    reader: Reader,
+    reader: EventReader,
     slots: Vec<Slot>,
 }
 
@@ -91,7 +93,7 @@ pub struct Inner {
 #[derive(Debug)]
 pub struct EventDoc<'e, 'a> {
     /// What was read.
-    pub fields: &'e Fields<'a>,
+    pub fields: &'e EventFields<'a>,
     /// Where the query's fields stand.
     pub slots: &'e [Slot],
 }
@@ -107,7 +109,9 @@ impl Doc for EventDoc<'_, '_> {
         self.fields.objects(*ask).any(|text| {
             let mut scratch = Scratch::default();
             match inner.reader.read(text, &mut scratch) {
-                Ok(Read::Event(fields)) => test(&EventDoc { fields: &fields, slots: &inner.slots }),
+                Ok(ReadOutcome::Event(fields)) => {
+                    test(&EventDoc { fields: &fields, slots: &inner.slots })
+                }
                 _ => false,
             }
         })

@@ -6,7 +6,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_event::{Fields, Value};
+use firstseen_event::{EventFields, Value};
 
 /// A hash over tagged, length-prefixed parts.
 #[derive(Debug, Clone)]
@@ -86,7 +86,11 @@ const fn digit(nibble: u8) -> u8 {
 /// The name of an event: dataset, id and time; without an id, what the rule read of it.
 #[must_use]
 #[inline]
-pub fn of_event(fields: &Fields<'_>, time_ms: i64, asks: impl Iterator<Item = usize>) -> [u8; 16] {
+pub fn of_event(
+    fields: &EventFields<'_>,
+    time_ms: i64,
+    asks: impl Iterator<Item = usize>,
+) -> [u8; 16] {
     let mut parts = Parts::new("event");
     parts.add(b'd', fields.dataset().as_bytes());
     parts.add(b't', &time_ms.to_le_bytes());

@@ -19,7 +19,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
-use firstseen_event::{Bits, Fields};
+use firstseen_event::{BitSet, EventFields};
 use firstseen_kql::{FieldRef, Pair, sort_by};
 
 /// Below so many rules, evaluating all is as quick.
@@ -48,7 +48,7 @@ const COARSE_COST: u64 = 1 << 32;
 pub(crate) struct Index {
     columns: Vec<Column>,
     /// Rules that any event may match.
-    always: Bits,
+    always: BitSet,
 }
 
 /// The rules that are found by one field.
@@ -63,7 +63,7 @@ struct Column {
 impl Index {
     /// An index over these rules, where it is worth having.
     pub(crate) fn new(rules: &[RulePlan], ready: &[Ready]) -> Self {
-        let mut index = Self { columns: Vec::new(), always: Bits::default() };
+        let mut index = Self { columns: Vec::new(), always: BitSet::default() };
         let rules: Vec<_> = rules.iter().zip(ready).collect();
         if rules.len() < INDEXED_FROM {
             (0..rules.len()).for_each(|rule| _ = index.always.insert(rule));
@@ -113,7 +113,7 @@ impl Index {
     }
 
     /// Sets the bits of the rules that this event may match.
-    pub(crate) fn candidates(&self, fields: &Fields<'_>, out: &mut Bits) {
+    pub(crate) fn candidates(&self, fields: &EventFields<'_>, out: &mut BitSet) {
         out.copy(&self.always);
         for column in &self.columns {
             for value in fields.values(column.ask) {

@@ -13,7 +13,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use firstseen_event::json::push_quoted;
-use firstseen_event::{Fields, Value, canonical_number, parse_time_ms};
+use firstseen_event::{EventFields, Value, canonical_number, parse_time_ms};
 use firstseen_kql::{FieldType, field_type};
 
 /// The most terms that one event may have.
@@ -141,7 +141,7 @@ fn push_json(out: &mut String, part: &Part<'_>) {
 
 /// The terms of an event, if their values have at most so many bytes together.
 #[must_use]
-pub fn of_event(fields: &Fields<'_>, slots: &[Slot], most: usize) -> Terms {
+pub fn of_event(fields: &EventFields<'_>, slots: &[Slot], most: usize) -> Terms {
     if let Some(term) = single(fields, slots, most) {
         return Terms::Some(vec![term]);
     }
@@ -186,7 +186,7 @@ pub fn of_event(fields: &Fields<'_>, slots: &[Slot], most: usize) -> Terms {
 
 /// The term of an event that has one value in each field, as nearly all do: the same as
 /// [`combination`] gives, with less room taken.
-fn single(fields: &Fields<'_>, slots: &[Slot], most: usize) -> Option<Term> {
+fn single(fields: &EventFields<'_>, slots: &[Slot], most: usize) -> Option<Term> {
     let mut tuple = Tuple::new();
     for slot in slots {
         let mut values = fields.values(slot.ask);
@@ -245,12 +245,15 @@ impl Tuple {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firstseen_event::{Ask, Read, Reader, Scratch};
+    use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch};
 
     fn terms(event: &str, names: &[&str]) -> Result<Vec<Term>, String> {
-        let reader = Reader::new(names.iter().map(|n| Ask::Values((*n).to_owned())).collect());
+        let reader =
+            EventReader::new(names.iter().map(|n| FieldRequest::Values((*n).to_owned())).collect());
         let mut scratch = Scratch::default();
-        let Ok(Read::Event(fields)) = reader.read(event, &mut scratch) else { panic!("{event}") };
+        let Ok(ReadOutcome::Event(fields)) = reader.read(event, &mut scratch) else {
+            panic!("{event}")
+        };
         let slots: Vec<_> = names
             .iter()
             .enumerate()

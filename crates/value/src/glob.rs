@@ -4,7 +4,7 @@
 //! stars is looked for once, leftmost first, and never given back: if a pattern matches at all, it
 //! does so with the leftmost place of each piece. So nothing blows up: a value is read once.
 
-use crate::wildcard::{Wildcard, WildcardUnit};
+use crate::wildcard::{Wildcard, WildcardUnit, without_empty_middles};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -70,15 +70,6 @@ impl Glob {
         let units = |piece: &String| piece.chars().map(WildcardUnit::Is).collect();
         Wildcard::new(self.pieces.iter().map(units).collect(), true)
     }
-}
-
-/// Drops what stands between two stars in a row.
-pub(crate) fn without_empty_middles<T>(pieces: Vec<T>, is_empty: impl Fn(&T) -> bool) -> Vec<T> {
-    let last = pieces.len().saturating_sub(1);
-    let kept = |(index, piece): (usize, T)| {
-        (index == 0 || index == last || !is_empty(&piece)).then_some(piece)
-    };
-    pieces.into_iter().enumerate().filter_map(kept).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! leftmost place of each piece is enough; a value is read at worst once per character of the
 //! pattern.
 
-use crate::glob::without_empty_middles;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -123,6 +122,15 @@ impl Wildcard {
         }
         Some(chars.as_str())
     }
+}
+
+/// Drops what stands between two stars in a row.
+pub(crate) fn without_empty_middles<T>(pieces: Vec<T>, is_empty: impl Fn(&T) -> bool) -> Vec<T> {
+    let last = pieces.len().saturating_sub(1);
+    let kept = |(index, piece): (usize, T)| {
+        (index == 0 || index == last || !is_empty(&piece)).then_some(piece)
+    };
+    pieces.into_iter().enumerate().filter_map(kept).collect()
 }
 
 #[cfg(test)]

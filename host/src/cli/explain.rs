@@ -12,7 +12,7 @@ use crate::state::Store;
 use crate::terminal::message::say;
 use anyhow::anyhow;
 use firstseen_abi::{Decision, Item, ItemKind, OutcomeKind, RequestWriter};
-use firstseen_envelope::{Fault, Place, Sink};
+use firstseen_envelope::{Place, Sink, SplitFault};
 use firstseen_runtime::batch::Sort;
 use firstseen_runtime::{Batch, CallError, Guest};
 use serde_json::{Map, Value, json};
@@ -329,7 +329,7 @@ impl Sink for Explainer {
         ControlFlow::Continue(())
     }
 
-    fn bad(&mut self, place: Place, fault: Fault, _: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, place: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {
         let mut document = Map::new();
         let error = json!({ "code": fault.code, "reason": fault.reason });
         document.insert("error".to_owned(), error);

@@ -20,7 +20,7 @@ use crate::state::{Memory, Redb, Store};
 use crate::terminal::message::say;
 use crate::terminal::progress::Progress;
 use anyhow::{Context, anyhow, bail};
-use firstseen_envelope::{Fault, Place, Sink};
+use firstseen_envelope::{Place, Sink, SplitFault};
 use firstseen_rule::Settings;
 use firstseen_runtime::{Artifact, Guest, Runtime};
 use std::cell::RefCell;
@@ -376,7 +376,7 @@ impl Sink for Shared<'_, '_> {
         stream.collector.no_events(place, what)
     }
 
-    fn bad(&mut self, place: Place, fault: Fault, text: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
         let mut stream = self.0.borrow_mut();
         stream.go_on()?;
         Sink::bad(stream.collector, place, fault, text)

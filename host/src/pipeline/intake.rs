@@ -17,8 +17,8 @@ use crate::source::Source;
 use crate::terminal::message::say;
 use anyhow::{Context, anyhow};
 use firstseen_abi::{Item, ItemKind};
-use firstseen_envelope::{Fault, Place, Sink};
-use firstseen_event::{Bits, Texture, is_utf8, looks_whole};
+use firstseen_envelope::{Place, Sink, SplitFault};
+use firstseen_event::{BitSet, ByteTraits, is_utf8, looks_whole};
 use firstseen_runtime::{Artifact, Guest};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -261,7 +261,7 @@ impl Collector {
             return ControlFlow::Continue(());
         }
         // A guest says what is wrong with it, in the same words as of any other.
-        let mut first = Bits::default();
+        let mut first = BitSet::default();
         first.insert(0);
         let count = self.guests.len();
         self.crossing.push(Spot { place, as_is: false }, line, &first, count);
@@ -313,14 +313,14 @@ impl Collector {
         let mut start = 0;
         for end in ends {
             let line = chunk.get(start..end).unwrap_or_default();
-            let texture = Texture::of(line);
+            let traits = ByteTraits::of(line);
             if candidate.as_ref().is_some_and(|range| range.start < end) {
                 self.take_line(place, line)?;
                 candidate = next(&self.sieve, end);
-            } else if texture.backslash && self.sieve.passes(line, true) {
+            } else if traits.backslash && self.sieve.passes(line, true) {
                 self.take_line(place, line)?;
             } else {
-                self.pass_by(place, line, texture.ascii)?;
+                self.pass_by(place, line, traits.ascii)?;
             }
             place.line += 1;
             place.offset += line.len() as u64;
@@ -339,11 +339,11 @@ impl Collector {
         let mut start = 0;
         for end in ends {
             let line = chunk.get(start..end).unwrap_or_default();
-            let texture = Texture::of(line);
-            if self.sieve.passes(line, texture.backslash) {
+            let traits = ByteTraits::of(line);
+            if self.sieve.passes(line, traits.backslash) {
                 self.take_line(place, line)?;
             } else {
-                self.pass_by(place, line, texture.ascii)?;
+                self.pass_by(place, line, traits.ascii)?;
             }
             place.line += 1;
             place.offset += line.len() as u64;
@@ -370,11 +370,11 @@ impl Sink for Collector {
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
         self.tally.bytes += text.len() as u64;
-        let texture = Texture::of(text);
-        if self.sieve.passes(text, texture.backslash) {
+        let traits = ByteTraits::of(text);
+        if self.sieve.passes(text, traits.backslash) {
             return self.take(place, text, false);
         }
-        self.pass_by(place, text, texture.ascii)
+        self.pass_by(place, text, traits.ascii)
     }
 
     fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
@@ -382,7 +382,7 @@ impl Sink for Collector {
         ControlFlow::Continue(())
     }
 
-    fn bad(&mut self, place: Place, fault: Fault, text: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
         // In the order of the input: what was gathered came first.
         self.cross()?;
         Self::bad(self, place, fault.code, &fault.reason, text);

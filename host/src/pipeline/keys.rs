@@ -6,7 +6,7 @@
 
 use firstseen_abi::{Item, ItemKind};
 use firstseen_envelope::Place;
-use firstseen_event::Bits;
+use firstseen_event::BitSet;
 use firstseen_runtime::batch::Sort;
 use firstseen_runtime::{Batch, CallError, Guest};
 
@@ -62,7 +62,7 @@ pub trait Take {
 
 impl Crossing {
     /// Gathers an event; `artifacts` are those it may matter to, of `count`.
-    pub fn push(&mut self, spot: Spot, event: &[u8], artifacts: &Bits, count: usize) {
+    pub fn push(&mut self, spot: Spot, event: &[u8], artifacts: &BitSet, count: usize) {
         if count > 1 {
             self.wanted.resize_with(count, Vec::new);
             let number = self.spots.len() as u32;
@@ -99,7 +99,7 @@ impl Crossing {
     /// Runs the events through the guests.
     pub fn run(&mut self, guests: &mut [Guest], now_ms: i64, to: &mut dyn Take) -> Crossed {
         let mut crossed = Crossed::default();
-        let mut unread = Bits::default();
+        let mut unread = BitSet::default();
         let mut part = std::mem::take(&mut self.part);
         for (artifact, guest) in guests.iter_mut().enumerate() {
             let wanted = self.wanted.get(artifact).filter(|w| w.len() < self.spots.len());
@@ -142,7 +142,7 @@ struct Sorter<'c> {
     wanted: Option<&'c Vec<u32>>,
     notes: &'c mut Vec<Note>,
     /// Events that were none, or could not be read.
-    unread: &'c mut Bits,
+    unread: &'c mut BitSet,
     to: &'c mut dyn Take,
 }
 

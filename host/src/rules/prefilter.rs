@@ -3,7 +3,7 @@
 //! In: the required literals that the artifacts declare; then events. Out: whether an event may
 //! match a rule, and of which artifacts. What is left out cannot match.
 
-use firstseen_event::{Bits, Found, Prefilter, Search};
+use firstseen_event::{BitSet, LiteralSearch, Prefilter, SearchHits};
 use firstseen_runtime::Artifact;
 
 /// Up to so many literals of one artifact, searching for one after the other is quickest, as that
@@ -13,7 +13,7 @@ const FEW: usize = 8;
 /// The search, chosen for the artifacts of a run.
 pub struct Sieve {
     search: Kind,
-    found: Found,
+    found: SearchHits,
 }
 
 enum Kind {
@@ -22,7 +22,7 @@ enum Kind {
     /// One artifact, few literals.
     Lines(Box<Prefilter>),
     /// All artifacts at once, event by event.
-    Events(Box<Search>),
+    Events(Box<LiteralSearch>),
 }
 
 impl Sieve {
@@ -36,7 +36,7 @@ impl Sieve {
     }
 
     fn of(artifacts: &[Vec<Vec<Vec<String>>>]) -> Self {
-        let mut found = Found::default();
+        let mut found = SearchHits::default();
         (0..artifacts.len()).for_each(|artifact| _ = found.artifacts.insert(artifact));
         let count = |rules: &[Vec<Vec<String>>]| rules.iter().flatten().flatten().count();
         let search = match artifacts {
@@ -49,7 +49,7 @@ impl Sieve {
                 }
             }
             _ => {
-                let search = Search::new(artifacts);
+                let search = LiteralSearch::new(artifacts);
                 if search.passes_all() { Kind::Everything } else { Kind::Events(Box::new(search)) }
             }
         };
@@ -79,7 +79,7 @@ impl Sieve {
 
     /// The artifacts that the event may matter to which passed last.
     #[must_use]
-    pub fn artifacts(&self) -> &Bits {
+    pub fn artifacts(&self) -> &BitSet {
         &self.found.artifacts
     }
 }

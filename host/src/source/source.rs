@@ -5,7 +5,7 @@
 use super::feed::Feed;
 use super::unpack::{MAGIC, Packing, recognise};
 use crate::observe::place::input_name;
-use firstseen_envelope::{Options, Sink, Splitter};
+use firstseen_envelope::{Sink, SplitOptions, Splitter};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -148,7 +148,7 @@ impl Source {
         sink: &mut dyn Sink,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), ReadError> {
-        let splitter = Splitter::new(Options { max_event: options.max_event });
+        let splitter = Splitter::new(SplitOptions { max_event: options.max_event });
         let mut feed = Feed {
             splitter,
             sink,

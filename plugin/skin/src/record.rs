@@ -10,7 +10,7 @@
 //! list, the first error stays, and neither is part of the event that this rule judges.
 
 use firstseen_event::json::push_quoted;
-use firstseen_event::{EventError, Read, Reader, Scratch};
+use firstseen_event::{EventError, EventReader, ReadOutcome, Scratch};
 use firstseen_rule::evaluate::error_json;
 use std::borrow::Cow;
 
@@ -24,14 +24,14 @@ const RAW: &str = "log";
 /// Checks that texts are JSON objects.
 #[derive(Debug)]
 pub struct Checker {
-    reader: Reader,
+    reader: EventReader,
     scratch: Scratch,
 }
 
 impl Default for Checker {
     fn default() -> Self {
         // It asks for nothing, so it reads everything and keeps nothing.
-        Self { reader: Reader::for_objects(Vec::new()), scratch: Scratch::default() }
+        Self { reader: EventReader::for_objects(Vec::new()), scratch: Scratch::default() }
     }
 }
 
@@ -49,14 +49,14 @@ impl Checker {
 /// open up to objects. It looks into strings that the event stands in. 0 for what is no event.
 #[must_use]
 pub fn depth(text: &str) -> usize {
-    let reader = Reader::new(Vec::new());
+    let reader = EventReader::new(Vec::new());
     let mut text = Cow::Borrowed(text);
     // Deeper in strings no event is looked for.
     for _ in 0..5 {
         let mut scratch = Scratch::default();
         let inner = match reader.read(&text, &mut scratch) {
-            Ok(Read::Event(_)) => break,
-            Ok(Read::Inner(inner)) => inner,
+            Ok(ReadOutcome::Event(_)) => break,
+            Ok(ReadOutcome::Inner(inner)) => inner,
             _ => return 0,
         };
         text = Cow::Owned(inner);

@@ -7,7 +7,7 @@ use crate::bytes::{from, is_space, part};
 use crate::frame::{Frame, Step};
 use crate::nested;
 use crate::recognise::CONTROL_MESSAGE;
-use crate::sink::{Fault, Place, Sink, code};
+use crate::sink::{Place, Sink, SplitFault, code};
 
 impl Splitter {
     /// Between two documents of a line: white space, or a comma, as in an array without brackets.
@@ -116,7 +116,7 @@ impl Splitter {
         let place = if self.capture.is_open() { self.capture.place() } else { self.place(at) };
         let place = self.in_document(place);
         let captured = self.capture.take(bytes, at);
-        nested::bad(place, Fault::new(code::TRUNCATED, reason), captured.text, sink)
+        nested::bad(place, SplitFault::new(code::TRUNCATED, reason), captured.text, sink)
     }
 
     /// `place` with the number of the record that stands there, if the document has any.
@@ -168,7 +168,7 @@ fn newlines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
-fn too_large(size: u64, max: u64) -> Fault {
+fn too_large(size: u64, max: u64) -> SplitFault {
     let reason = format!("an event of {size} bytes, over the limit of {max}");
-    Fault::new(code::TOO_LARGE, reason)
+    SplitFault::new(code::TOO_LARGE, reason)
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::{Mode, Splitter};
 use crate::bytes::trim;
 use crate::nested;
-use crate::sink::{Fault, Place, Sink, code};
+use crate::sink::{Place, Sink, SplitFault, code};
 
 /// Why something is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +74,11 @@ impl Splitter {
         let (place, fault) = match why {
             Why::NotJson => {
                 let reason = "neither a JSON object nor an array of them";
-                (place, Fault::new(code::NOT_JSON, reason))
+                (place, SplitFault::new(code::NOT_JSON, reason))
             }
             Why::BadJson(Place { offset, line, .. }) => {
                 let reason = format!("not JSON from line {line}, byte {offset} of the input on");
-                (self.in_document(place), Fault::new(code::BAD_JSON, reason))
+                (self.in_document(place), SplitFault::new(code::BAD_JSON, reason))
             }
         };
         let text = trim(self.capture.take(bytes, end).text);

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use firstseen_envelope::{Fault, Options, Place, Sink, Splitter};
+use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 
 /// What a splitter said.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,7 @@ impl Sink for Memory {
         ControlFlow::Continue(())
     }
 
-    fn bad(&mut self, place: Place, fault: Fault, text: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
         assert!(!fault.reason.is_empty());
         assert!(text.len() <= firstseen_envelope::MAX_BAD_TEXT);
         self.0.push(Said::Bad(place, fault.code, text.to_owned()));
@@ -53,7 +53,7 @@ impl Sink for Memory {
 }
 
 /// Splits `input`, pushed in pieces that end at `cuts` (in order).
-pub fn split_at(input: &[u8], cuts: &[usize], options: Options) -> Vec<Said> {
+pub fn split_at(input: &[u8], cuts: &[usize], options: SplitOptions) -> Vec<Said> {
     let mut memory = Memory::default();
     let mut splitter = Splitter::new(options);
     let mut start = 0;
@@ -67,7 +67,7 @@ pub fn split_at(input: &[u8], cuts: &[usize], options: Options) -> Vec<Said> {
 
 /// Splits `input`, pushed as a whole.
 pub fn split(input: impl AsRef<[u8]>) -> Vec<Said> {
-    split_at(input.as_ref(), &[], Options::default())
+    split_at(input.as_ref(), &[], SplitOptions::default())
 }
 
 pub fn place(offset: u64, line: u64, record: Option<u64>) -> Place {

@@ -11,7 +11,7 @@ use crate::source::{ReadOptions, Source as Input};
 use crate::state::{Memory, Store};
 use anyhow::{Context, anyhow, bail};
 use firstseen_abi::{Decision, Item, ItemKind, OutcomeKind, RequestWriter};
-use firstseen_envelope::{Fault, Options, Place, Sink, Splitter};
+use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::state::{TermState, time_to_live_ms};
 use firstseen_rule::term::{Kind, Term};
 use firstseen_runtime::batch::Sort;
@@ -136,7 +136,7 @@ impl<'s> Player<'s> {
         match &event.source {
             Source::Made(text) => texts.0.push(Piece::Event(text.clone().into_bytes())),
             Source::Text(text) => {
-                let mut splitter = Splitter::new(Options { max_event: MAX_EVENT });
+                let mut splitter = Splitter::new(SplitOptions { max_event: MAX_EVENT });
                 // `Texts` never breaks off.
                 let _ = splitter.push(text.as_bytes(), &mut texts);
                 let _ = splitter.finish(&mut texts);
@@ -304,8 +304,8 @@ impl Sink for Texts {
         ControlFlow::Continue(())
     }
 
-    fn bad(&mut self, place: Place, fault: Fault, _: &[u8]) -> ControlFlow<()> {
-        let Fault { code, reason } = fault;
+    fn bad(&mut self, place: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {
+        let SplitFault { code, reason } = fault;
         self.0.push(Piece::Bad(format!("{code}: {reason} (line {})", place.line)));
         ControlFlow::Continue(())
     }

@@ -1,7 +1,7 @@
 //! What reading an input must give, whole or broken.
 use super::*;
 use crate::source::feed::{FILE_BLOCK, has_json};
-use firstseen_envelope::{Fault, Place};
+use firstseen_envelope::{Place, SplitFault};
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::ops::ControlFlow;
@@ -27,7 +27,7 @@ impl Sink for Heard {
         self.no_events.push(what);
         ControlFlow::Continue(())
     }
-    fn bad(&mut self, _: Place, _: Fault, text: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, _: Place, _: SplitFault, text: &[u8]) -> ControlFlow<()> {
         self.text.extend_from_slice(text);
         ControlFlow::Continue(())
     }
@@ -202,7 +202,7 @@ impl Sink for Live<'_> {
     fn no_events(&mut self, _: Place, _: &'static str) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
-    fn bad(&mut self, _: Place, fault: Fault, _: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, _: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {
         panic!("{}", fault.reason)
     }
 }
@@ -213,7 +213,7 @@ fn a_pipe_hands_on_what_there_is_without_waiting() {
     let line = b"{\"eventVersion\":\"1.08\"}\n";
     let pipe = Pipe { pieces: vec![&line[..]; 5], heard: &heard, expected: 0 };
     let mut feed = Feed {
-        splitter: Splitter::new(Options { max_event: 1 << 20 }),
+        splitter: Splitter::new(SplitOptions { max_event: 1 << 20 }),
         sink: &mut Live(&heard),
         progress: &mut |_| {},
         offset: 0,

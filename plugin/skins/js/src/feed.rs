@@ -7,7 +7,7 @@
 use crate::fault;
 use crate::report::Report;
 use firstseen_abi::Keys;
-use firstseen_envelope::{Fault, Options, Place, Sink, Splitter};
+use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
 use flate2::{Decompress, FlushDecompress, Status};
@@ -48,7 +48,7 @@ enum Packing {
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { splitter: Splitter::new(Options::default()), packing: Packing::Unknown }
+        Self { splitter: Splitter::new(SplitOptions::default()), packing: Packing::Unknown }
     }
 }
 
@@ -166,7 +166,7 @@ impl Sink for Collect<'_> {
         Continue(())
     }
 
-    fn bad(&mut self, place: Place, fault: Fault, _: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, place: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {
         self.report.fault(format!("{}: {}", fault.code, fault.reason), place.line);
         Continue(())
     }

@@ -12,7 +12,7 @@
 
 mod state;
 
-use firstseen_envelope::{Fault, Options, Place, Sink, Splitter};
+use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::Engine;
 use firstseen_rule::evaluate::Outcome;
 use state::State;
@@ -155,7 +155,7 @@ impl<'s, W: Write, E: Write> Judge<'s, W, E> {
     /// Reads the input to its end, and says what came of it.
     fn read(&mut self, mut input: impl Read) -> io::Result<()> {
         self.notes();
-        let mut splitter = Splitter::new(Options::default());
+        let mut splitter = Splitter::new(SplitOptions::default());
         let mut piece = vec![0; PIECE];
         let mut first = true;
         loop {
@@ -263,7 +263,7 @@ impl<W: Write, E: Write> Sink for Judge<'_, W, E> {
         ControlFlow::Continue(())
     }
 
-    fn bad(&mut self, place: Place, fault: Fault, _: &[u8]) -> ControlFlow<()> {
+    fn bad(&mut self, place: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {
         self.counts.events += 1;
         self.fault(place.line, place.record, &format!("{}: {}", fault.code, fault.reason));
         ControlFlow::Continue(())
