@@ -2,7 +2,8 @@
 //! agree, required literals stand in every event that matches, and nothing panics.
 #![no_main]
 
-use firstseen_kql::{Doc, FieldRef, Query, Value, parse};
+use firstseen_kql::{Doc, FieldRef, Query, parse};
+use firstseen_value::Value;
 use libfuzzer_sys::fuzz_target;
 
 /// An event that is made up as it is asked: which values a field has follows from a hash.
@@ -39,7 +40,7 @@ impl Made<'_> {
                     }
                 }
                 _ => self.values(index).for_each(|value| {
-                    text += value.written();
+                    text += value.as_text();
                     text.push('\n');
                 }),
             }

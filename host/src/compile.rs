@@ -3,7 +3,7 @@
 //! In: the engine module and the sources of rules. Out: the artifact's bytes, or all that is
 //! wrong with the rules, each at its place. It never reads a file, and needs no Rust toolchain.
 
-use firstseen_artifact::{Parts, RuleMeta, Standard, ThreatMeta};
+use firstseen_artifact::{ArtifactParts, RuleMeta, StandardMetadata, ThreatMeta};
 use firstseen_rule::Plan;
 use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Threat};
 use std::collections::BTreeMap;
@@ -137,7 +137,7 @@ pub fn artifact(
     let (texts, plans) = rules.into_iter().map(|(source, rule)| (source.text, rule.plan)).unzip();
     let texts: Vec<&str> = texts;
     let plan = Plan { rules: plans }.encode().map_err(|e| e.to_string())?;
-    firstseen_artifact::compose(&Parts {
+    firstseen_artifact::compose(&ArtifactParts {
         engine: engine.wasm,
         engine_version: env!("CARGO_PKG_VERSION"),
         abi: firstseen_abi::ABI_VERSION.unsigned_abs(),
@@ -156,11 +156,16 @@ pub fn artifact(
 const NAMES: usize = 3;
 
 /// What registries look for. A pack is named after what is in it; it has no version of its own.
-fn standard(rules: &[(Source<'_>, Rule)], origin: &Origin) -> Result<Standard, String> {
+fn standard(rules: &[(Source<'_>, Rule)], origin: &Origin) -> Result<StandardMetadata, String> {
     let Origin { source, revision } = origin.clone();
     let Some((_, first)) = rules.first() else { return Err("no rule was given".to_owned()) };
     let authors: Vec<&String> = rules.iter().flat_map(|(_, rule)| &rule.facts.authors).collect();
-    let mut standard = Standard { authors: each(authors), source, revision, ..Standard::default() };
+    let mut standard = StandardMetadata {
+        authors: each(authors),
+        source,
+        revision,
+        ..StandardMetadata::default()
+    };
     if let [_] = rules {
         standard.name = first.plan.name.clone();
         let description = first.facts.description.as_deref().unwrap_or(&first.plan.name);
@@ -175,7 +180,8 @@ fn standard(rules: &[(Source<'_>, Rule)], origin: &Origin) -> Result<Standard, S
         0 => format!("{}: {}", standard.name, names.join("; ")),
         more => format!("{}: {}; and {more} more", standard.name, names.join("; ")),
     };
-    let license = |rule: &Rule| Standard::spdx(rule.facts.license.as_deref().unwrap_or_default());
+    let license =
+        |rule: &Rule| StandardMetadata::spdx(rule.facts.license.as_deref().unwrap_or_default());
     // Where one rule's licence is not known, the pack's is not known either.
     let licenses: Option<Vec<String>> = rules.iter().map(|(_, rule)| license(rule)).collect();
     let licenses = licenses.unwrap_or_default();

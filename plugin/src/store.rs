@@ -6,8 +6,8 @@
 use crate::border::{kv_cas, kv_get};
 use alloc::vec;
 use alloc::vec::Vec;
-use firstseen_abi::{MAX_KEY, MAX_VALUE, kv};
-use firstseen_rule::evaluate::{Cas, Kv, KvError};
+use firstseen_abi::kv::{self, Cas, Kv, KvError};
+use firstseen_abi::{MAX_KEY, MAX_VALUE};
 
 /// The host's store.
 pub(crate) struct HostStore;

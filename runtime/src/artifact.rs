@@ -62,7 +62,7 @@ pub fn read_any_meta(wasm: &[u8]) -> anyhow::Result<Meta> {
     if !meta.target.is_empty() {
         return Ok(meta);
     }
-    let module = firstseen_artifact::look(wasm)?;
+    let module = firstseen_artifact::read_module(wasm)?;
     if let Some(fault) = firstseen_artifact::missing(&module, IMPORT_NAMESPACE).first() {
         bail!("{fault}: {again}");
     }

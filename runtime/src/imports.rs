@@ -4,39 +4,18 @@
 //! limits, and that a key is the artifact's own; it never calls back into the guest.
 
 use super::runtime::plain;
-use firstseen_abi::{IMPORT_NAMESPACE, MAX_KEY, MAX_VALUE, kv, level};
+use firstseen_abi::kv::{self, Cas, Kv, KvError};
+use firstseen_abi::{IMPORT_NAMESPACE, MAX_KEY, MAX_VALUE, level};
 use firstseen_artifact::Meta;
 use std::sync::Arc;
 use wasmtime::{Caller, Linker, Memory, StoreLimits};
-
-/// A state that answers one call at a time, as the convenience form needs it.
-pub trait HostKv: Send {
-    /// The value of a key.
-    ///
-    /// # Errors
-    /// `Err(())` when it cannot be asked.
-    #[allow(clippy::result_unit_err)]
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ()>;
-    /// Writes when the present value is the expected one; `Ok(Some(current))` when it is another.
-    ///
-    /// # Errors
-    /// `Err(())` when it cannot be asked; nothing was written.
-    #[allow(clippy::result_unit_err, clippy::type_complexity)]
-    fn cas(
-        &mut self,
-        key: &[u8],
-        expected: Option<&[u8]>,
-        value: &[u8],
-        ttl_ms: i64,
-    ) -> Result<Option<Option<Vec<u8>>>, ()>;
-}
 
 /// What belongs to one instance.
 pub(super) struct Data {
     pub(super) limits: StoreLimits,
     /// Looked up once: a lookup per call costs seven times a call.
     pub(super) memory: Option<Memory>,
-    pub(super) kv: Option<Box<dyn HostKv>>,
+    pub(super) kv: Option<Box<dyn Kv + Send>>,
     /// `TENANT:RULE_ID:FINGERPRINT:` of every rule inside.
     pub(super) prefixes: Prefixes,
     /// Lines of the guest's log, bounded.
@@ -108,7 +87,14 @@ fn kv_get(mut caller: Caller<'_, Data>, key: u32, key_len: u32, buf: u32, cap: u
     match store.get(&key) {
         Ok(None) => kv::ABSENT,
         Ok(Some(value)) => hand_over(bytes, &value, buf, cap).unwrap_or(kv::REFUSED),
-        Err(()) => kv::AWAY,
+        Err(fault) => refusal(fault),
+    }
+}
+
+const fn refusal(fault: KvError) -> i32 {
+    match fault {
+        KvError::Away => kv::AWAY,
+        KvError::Refused => kv::REFUSED,
     }
 }
 
@@ -139,13 +125,13 @@ fn kv_cas(
     let (Some(value), true) = (value, ttl_ms > 0) else { return kv::REFUSED };
     let Some(store) = data.kv.as_mut() else { return kv::AWAY };
     match store.cas(&key, expected, value, ttl_ms) {
-        Ok(None) => kv::DONE,
-        Ok(Some(None)) => kv::CONFLICT_ABSENT,
-        Ok(Some(Some(current))) => match hand_over(bytes, &current, buf, cap) {
+        Ok(Cas::Done) => kv::DONE,
+        Ok(Cas::Conflict(None)) => kv::CONFLICT_ABSENT,
+        Ok(Cas::Conflict(Some(current))) => match hand_over(bytes, &current, buf, cap) {
             Some(len) => kv::CONFLICT | len,
             None => kv::REFUSED,
         },
-        Err(()) => kv::AWAY,
+        Err(fault) => refusal(fault),
     }
 }
 

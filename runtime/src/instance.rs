@@ -5,9 +5,10 @@
 //! because it holds nothing but settings, which are given again.
 
 use super::artifact::Artifact;
-use super::imports::{Data, HostKv, Prefixes, link};
+use super::imports::{Data, Prefixes, link};
 use super::runtime::{Runtime, deadline_ticks, plain};
 use anyhow::{Context, bail};
+use firstseen_abi::kv::Kv;
 use firstseen_abi::{ABI_VERSION, RequestWriter, unpack};
 use std::sync::Arc;
 use thiserror::Error;
@@ -43,7 +44,7 @@ pub struct Guest {
     prefixes: Prefixes,
     settings: Option<Arc<str>>,
     live: Option<Live>,
-    kv: Option<Box<dyn HostKv>>,
+    kv: Option<Box<dyn Kv + Send>>,
 }
 
 struct Live {
@@ -83,7 +84,7 @@ impl Guest {
     }
 
     /// The state that `evaluate` asks.
-    pub fn set_kv(&mut self, kv: Box<dyn HostKv>) {
+    pub fn set_kv(&mut self, kv: Box<dyn Kv + Send>) {
         match &mut self.live {
             Some(live) => live.store.data_mut().kv = Some(kv),
             None => self.kv = Some(kv),
@@ -205,7 +206,7 @@ impl Guest {
         })
     }
 
-    /// Both steps for one event, through [`HostKv`]; the outcome as JSON.
+    /// Both steps for one event, through [`Kv`]; the outcome as JSON.
     ///
     /// # Errors
     /// [`CallError`]; the guest is ready for the next call.

@@ -212,7 +212,7 @@ fn where_a_rule_comes_from_is_said_and_kept() {
         let build = call("build").args(&["--revision", "0a1b2c", "--source", url]);
         build.arg(repository(FLAGSHIP)).arg("-o").arg(&path)
     };
-    build("no url").fails(&["--source", "no URL"]);
+    build("no url").fails(&["--source", "not a URL"]);
     build("https://example.org/rules").ok();
     let told = || call("inspect").arg(&path).ok().stdout;
     assert!(told().contains("https://example.org/rules") && told().contains("0a1b2c"));

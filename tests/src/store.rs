@@ -1,8 +1,6 @@
-//! State without expiry, shared by whoever holds a clone: as crate rule sees it, and as a module's
-//! imports do.
+//! State without expiry, shared by all clones of a store.
 
-use firstseen_rule::evaluate::{Cas, Kv, KvError};
-use firstseen_runtime::imports::HostKv;
+use firstseen_abi::kv::{Cas, Kv, KvError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -42,24 +40,5 @@ impl Kv for Store {
         }
         rows.insert(key.to_vec(), value.to_vec());
         Ok(Cas::Done)
-    }
-}
-
-impl HostKv for Store {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ()> {
-        Kv::get(self, key).map_err(drop)
-    }
-
-    fn cas(
-        &mut self,
-        key: &[u8],
-        expected: Option<&[u8]>,
-        value: &[u8],
-        ttl_ms: i64,
-    ) -> Result<Option<Option<Vec<u8>>>, ()> {
-        match Kv::cas(self, key, expected, value, ttl_ms).map_err(drop)? {
-            Cas::Done => Ok(None),
-            Cas::Conflict(current) => Ok(Some(current)),
-        }
     }
 }

@@ -2,9 +2,9 @@
 //! nothing else and goes on.
 
 use firstseen_abi::Item;
-use firstseen_artifact::{Parts, RuleMeta, Standard, compose};
+use firstseen_abi::kv::{Cas, Kv, KvError};
+use firstseen_artifact::{ArtifactParts, RuleMeta, StandardMetadata, compose};
 use firstseen_runtime::batch::Sort;
-use firstseen_runtime::imports::HostKv;
 use firstseen_runtime::{Artifact, Batch, CallError, Guest, Runtime};
 
 /// By the first byte of an event: T traps, L loops, O answers with a place outside memory, G asks
@@ -61,7 +61,7 @@ fn artifact(runtime: &Runtime, text: &str) -> anyhow::Result<Artifact> {
         key_prefix: "hostile:0011:".to_owned(),
         ..RuleMeta::default()
     };
-    let wasm = compose(&Parts {
+    let wasm = compose(&ArtifactParts {
         engine: &wat::parse_str(text).unwrap(),
         engine_version: "0",
         abi: 1,
@@ -71,7 +71,7 @@ fn artifact(runtime: &Runtime, text: &str) -> anyhow::Result<Artifact> {
         plan: b"x",
         rules: &[rule],
         sources: &[],
-        standard: &Standard::default(),
+        standard: &StandardMetadata::default(),
     })
     .unwrap();
     Artifact::new(runtime, "hostile".to_owned(), &wasm)
@@ -133,18 +133,12 @@ fn a_loop_ends_at_its_deadline() {
 
 struct Everything;
 
-impl HostKv for Everything {
-    fn get(&mut self, _: &[u8]) -> Result<Option<Vec<u8>>, ()> {
+impl Kv for Everything {
+    fn get(&mut self, _: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
         Ok(Some(b"another rule's".to_vec()))
     }
-    fn cas(
-        &mut self,
-        _: &[u8],
-        _: Option<&[u8]>,
-        _: &[u8],
-        _: i64,
-    ) -> Result<Option<Option<Vec<u8>>>, ()> {
-        Ok(None)
+    fn cas(&mut self, _: &[u8], _: Option<&[u8]>, _: &[u8], _: i64) -> Result<Cas, KvError> {
+        Ok(Cas::Done)
     }
 }
 

@@ -1,10 +1,9 @@
 //! Two instances of a rule on one store, each interrupted by the other wherever it asks the store:
 //! one alert per term and episode, whoever wins.
 
+use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_rule::Engine;
-use firstseen_rule::evaluate::{Cas, Kv, KvError};
 use firstseen_runtime::Guest;
-use firstseen_runtime::imports::HostKv;
 use firstseen_tests::call::{ACCOUNTS, Call, NAMES, Who};
 use firstseen_tests::cases::check;
 use firstseen_tests::event::Shape;
@@ -52,7 +51,7 @@ impl Contended<'_> {
 impl Kv for Contended<'_> {
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
         self.interrupt();
-        Kv::get(&mut self.store, key)
+        self.store.get(key)
     }
 
     fn cas(
@@ -63,7 +62,7 @@ impl Kv for Contended<'_> {
         ttl_ms: i64,
     ) -> Result<Cas, KvError> {
         self.interrupt();
-        let done = Kv::cas(&mut self.store, key, expected, value, ttl_ms);
+        let done = self.store.cas(key, expected, value, ttl_ms);
         if let Ok(Cas::Conflict(_)) = done {
             self.conflicts.set(self.conflicts.get() + 1);
         }
@@ -183,10 +182,10 @@ impl Interrupted {
     }
 }
 
-impl HostKv for Interrupted {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ()> {
+impl Kv for Interrupted {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
         self.interrupt();
-        HostKv::get(&mut self.store, key)
+        self.store.get(key)
     }
 
     fn cas(
@@ -195,10 +194,11 @@ impl HostKv for Interrupted {
         expected: Option<&[u8]>,
         value: &[u8],
         ttl_ms: i64,
-    ) -> Result<Option<Option<Vec<u8>>>, ()> {
+    ) -> Result<Cas, KvError> {
         self.interrupt();
-        let done = HostKv::cas(&mut self.store, key, expected, value, ttl_ms)?;
-        *self.conflicts.lock().expect("no holder panics") += u32::from(done.is_some());
+        let done = self.store.cas(key, expected, value, ttl_ms)?;
+        let lost = matches!(done, Cas::Conflict(_));
+        *self.conflicts.lock().expect("no holder panics") += u32::from(lost);
         Ok(done)
     }
 }

@@ -1,4 +1,4 @@
-//! What goes into `decide` and what comes out of it.
+//! The request and the result of `decide`.
 //!
 //! ```text
 //! request                                result
@@ -11,7 +11,7 @@
 //!      (-1 not given), the event's text     outcomes: u32 index of the item, u16 index of its
 //!                                            term, u8 kind, u8 reserved, u32 length, the text
 //! ```
-//! A write expects the value that the request gave for its key. "Seen before" is no outcome: an
+//! A write expects the value that the request gave for its key. "Seen before" is not an outcome: an
 //! item's term without one was seen.
 use crate::bytes::{Cursor, Malformed, len_u32, patch_u32, put_u32};
 use crate::item::Item;
@@ -36,7 +36,7 @@ pub struct RequestWriter {
 }
 
 impl RequestWriter {
-    /// Drops what was written and keeps the room.
+    /// Drops the content and keeps the capacity.
     pub fn clear(&mut self) {
         self.keys.clear();
         self.items.clear();
@@ -61,15 +61,15 @@ impl RequestWriter {
         self.item_count = self.item_count.saturating_add(1);
     }
 
-    /// Adds an item without its event: most are seen before, and their events are not looked at.
-    /// Where one is, the outcome is [`OutcomeKind::NeedsEvent`].
+    /// Adds an item without its event: most terms were seen before, and their events are not needed.
+    /// If one is needed, the outcome is [`OutcomeKind::NeedsEvent`].
     pub fn item_alone(&mut self, raw: &[u8]) {
         self.items.extend_from_slice(raw);
         self.items.extend_from_slice(&(-1i32).to_le_bytes());
         self.item_count = self.item_count.saturating_add(1);
     }
 
-    /// Drops the items and keeps the keys, to ask again.
+    /// Drops the items and keeps the keys, to call `decide` again.
     pub fn clear_items(&mut self) {
         self.items.clear();
         self.item_count = 0;
@@ -141,7 +141,7 @@ impl<'a> DecideRequest<'a> {
     }
 }
 
-/// What became of an item's term. Terms that were seen before have no outcome.
+/// The kind of an outcome. Terms that were seen before have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum OutcomeKind {
@@ -149,14 +149,14 @@ pub enum OutcomeKind {
     Alert = 1,
     /// The same event alerted before; the text is the same alert, byte for byte.
     Repeat = 2,
-    /// Older than all the state remembers: no alert, no change.
+    /// Older than everything the state remembers: no alert, no change.
     LateBeyondMemory = 3,
     /// New, but taken as known while the rule learns; nothing alerts.
     Learned = 4,
     /// Not decided; the text is `code: reason`.
     Error = 5,
-    /// An alert, or a repeat, of an event that was not given: nothing of the whole result counts.
-    /// Ask again with this item's event.
+    /// An alert or a repeat whose event was not given: the whole result is void. Call `decide` again
+    /// with this item's event.
     NeedsEvent = 6,
 }
 
@@ -174,7 +174,7 @@ impl OutcomeKind {
     }
 }
 
-/// A write that the outcomes rest on: it expects the value that the request gave.
+/// A write that the outcomes depend on: it expects the value that the request gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Write<'a> {
     /// Index of the key in the request.
@@ -192,7 +192,7 @@ pub struct Outcome<'a> {
     pub item: u32,
     /// Index of the term in the item.
     pub term: u16,
-    /// What became of it.
+    /// Its kind.
     pub kind: OutcomeKind,
     /// The alert as JSON, or the error.
     pub text: &'a str,
@@ -272,12 +272,12 @@ impl<'a> Decision<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::{ItemKind, Keys, KeysWriter, Term};
+    use crate::item::{ItemKind, ItemTerm, Keys, KeysWriter};
 
     fn request() -> Vec<u8> {
         let mut out = Vec::new();
         let mut w = KeysWriter::new(&mut out);
-        let term = Term { key: b"k", values: "[1]" };
+        let term = ItemTerm { key: b"k", values: "[1]" };
         w.item(ItemKind::Matched, 0, (0, 2), 1, &[1; 16], "", [term].into_iter());
         w.finish();
         let keys = Keys::read(&out).unwrap();

@@ -1,10 +1,11 @@
-//! What `keys` returns: a head with the counts, then one item for each event worth a word.
+//! The result of `keys`: a head with the counts, then the items: one for each match, and one for
+//! each text that could not be evaluated.
 //!
 //! ```text
 //! head, 32 bytes                         item
 //!  0 u32 status                           0 u32 size of the whole item
 //!  4 u32 events read                      4 u8  kind   5 u8 reserved   6 u16 rule
-//!  8 u32 matches (a rule and an event)    8 u32 offset of the event in the buffer handed in
+//!  8 u32 matches (a rule and an event)    8 u32 offset of the event in the input buffer
 //! 12 u32 bad events                      12 u32 its length
 //! 16 u32 missing a new-terms field       16 i64 its time, milliseconds since 1970, UTC
 //! 20 u32 excepted                        24 16 bytes, its identity
@@ -19,7 +20,7 @@ use alloc::vec::Vec;
 /// Length of the head of a `keys` result.
 const HEAD: usize = 32;
 
-/// What an item says of an event.
+/// The kind of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ItemKind {
@@ -31,7 +32,7 @@ pub enum ItemKind {
     Bad = 3,
     /// The query matched, an exception too; the text names it.
     Excepted = 4,
-    /// Recognised as something that holds no event; the text names it.
+    /// A recognised text that holds no event; the text names it.
     NoEvents = 5,
     /// The query matched, the event is dated later than the host's clock allows.
     Future = 6,
@@ -57,7 +58,7 @@ impl ItemKind {
 /// The sums at the head of a `keys` result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Events looked at.
+    /// Events read.
     pub read: u32,
     /// Matches: an event that two rules match counts twice.
     pub matched: u32,
@@ -65,27 +66,27 @@ pub struct Counts {
     pub bad: u32,
     /// Matches without one of the new-terms fields.
     pub missing: u32,
-    /// Matches that an exception took out.
+    /// Matches that an exception excluded.
     pub excepted: u32,
 }
 
 /// One term of an event: the key under which its state lives, and its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Term<'a> {
+pub struct ItemTerm<'a> {
     /// At most [`MAX_KEY`](crate::MAX_KEY) bytes of ASCII.
     pub key: &'a [u8],
     /// The values in the order of the fields, as a JSON array.
     pub values: &'a str,
 }
 
-/// One item, borrowed from the buffer it stands in.
+/// One item, borrowed from the result's buffer.
 #[derive(Debug, Clone)]
 pub struct Item<'a> {
     /// What it says.
     pub kind: ItemKind,
     /// Which of the artifact's rules, counted from 0.
     pub rule: u16,
-    /// Where the event begins in the buffer that was handed in.
+    /// Where the event begins in the input buffer.
     pub offset: u32,
     /// How long it is.
     pub len: u32,
@@ -95,7 +96,7 @@ pub struct Item<'a> {
     pub identity: [u8; 16],
     /// For kinds other than matched: `code: reason`.
     pub text: &'a str,
-    /// The item as it stands, to be handed to `decide`.
+    /// The item's bytes, to be passed to `decide`.
     pub raw: &'a [u8],
     terms: u16,
     terms_at: usize,
@@ -135,18 +136,18 @@ impl<'a> Item<'a> {
     }
 
     /// The terms, in the order in which the guest made them.
-    pub fn terms(&self) -> impl Iterator<Item = Term<'a>> + use<'a> {
+    pub fn terms(&self) -> impl Iterator<Item = ItemTerm<'a>> + use<'a> {
         let mut cursor = Cursor::new(self.raw.get(self.terms_at..).unwrap_or_default());
         (0..self.terms).map_while(move |_| read_term(&mut cursor).ok())
     }
 }
 
-fn read_term<'a>(cursor: &mut Cursor<'a>) -> Result<Term<'a>, Malformed> {
+fn read_term<'a>(cursor: &mut Cursor<'a>) -> Result<ItemTerm<'a>, Malformed> {
     let key_len = cursor.u16("key length")?;
     let values_len = cursor.u32("term length")?;
     let key = cursor.take(key_len as usize, "key")?;
     let values = cursor.text(values_len as usize, "term")?;
-    Ok(Term { key, values })
+    Ok(ItemTerm { key, values })
 }
 
 /// A `keys` result, read.
@@ -224,7 +225,7 @@ impl<'o> KeysWriter<'o> {
         time_ms: i64,
         identity: &[u8; 16],
         text: &str,
-        terms: impl ExactSizeIterator<Item = Term<'t>>,
+        terms: impl ExactSizeIterator<Item = ItemTerm<'t>>,
     ) {
         let start = self.out.len();
         let mut cut = text.len().min(usize::from(u16::MAX));
@@ -275,8 +276,8 @@ mod tests {
         let mut w = KeysWriter::new(&mut out);
         w.counts = Counts { read: 7, matched: 2, bad: 1, missing: 1, excepted: 0 };
         let terms = [
-            Term { key: b"t:r:f:1", values: r#"["a","b"]"# },
-            Term { key: b"t:r:f:2", values: r#"["a","ö"]"# },
+            ItemTerm { key: b"t:r:f:1", values: r#"["a","b"]"# },
+            ItemTerm { key: b"t:r:f:2", values: r#"["a","ö"]"# },
         ];
         w.item(ItemKind::Matched, 3, (10, 20), -5, &[7; 16], "", terms.into_iter());
         w.item(ItemKind::Bad, 0, (40, 2), 0, &[0; 16], "E101: no", [].into_iter());
@@ -294,7 +295,7 @@ mod tests {
         assert_eq!((items[0].kind, items[0].rule), (ItemKind::Matched, 3));
         assert_eq!((items[0].offset, items[0].len, items[0].time_ms), (10, 20, -5));
         let terms: Vec<_> = items[0].terms().collect();
-        assert_eq!(terms[1], Term { key: b"t:r:f:2", values: r#"["a","ö"]"# });
+        assert_eq!(terms[1], ItemTerm { key: b"t:r:f:2", values: r#"["a","ö"]"# });
         assert_eq!(items[1].text, "E101: no");
         let mut cursor = Cursor::new(items[0].raw);
         assert_eq!(Item::read(&mut cursor).unwrap().identity, [7; 16]);

@@ -1,12 +1,12 @@
 //! The contract between a rule's module (the guest) and whatever runs it (the host).
 //!
 //! In: numbers and bytes. Out: the same, read and written with every length checked. Both sides
-//! share this crate, so that the layout stands in one place; `docs/abi.md` describes it for hosts
-//! in other languages. It never calls across the border itself, and it never panics: what comes
-//! from the other side is untrusted.
+//! share this crate, so that the layout is defined once; `docs/abi.md` describes it for hosts
+//! in other languages. It never calls across the border itself, and it never panics: bytes
+//! from the other side are untrusted.
 //!
-//! All integers are little-endian and may stand unaligned. A "packed" result is
-//! `pointer << 32 | length`; 0 means that the guest found no room.
+//! All integers are little-endian and may be unaligned. A "packed" result is
+//! `pointer << 32 | length`; 0 means that the guest has no memory left.
 //!
 //! ```text
 //! host                                   guest
@@ -37,10 +37,11 @@ extern crate alloc;
 mod bytes;
 mod decision;
 mod item;
+pub mod kv;
 
 pub use bytes::{Cursor, Malformed};
 pub use decision::{DecideRequest, Decision, Outcome, OutcomeKind, PriorKey, RequestWriter, Write};
-pub use item::{Counts, Item, ItemKind, Keys, KeysWriter, Term};
+pub use item::{Counts, Item, ItemKind, ItemTerm, Keys, KeysWriter};
 
 /// The version of the contract that this crate describes; the export `abi_version` returns it.
 pub const ABI_VERSION: i32 = 1;
@@ -58,33 +59,16 @@ pub const FRAMING_LINES: i32 = -1;
 /// `count` for [`keys`](self) when the buffer holds one event (with `table` 0).
 pub const FRAMING_ONE: i32 = 0;
 
-/// What the first word of a binary result says.
+/// The first word of a binary result.
 pub mod status {
-    /// All is well; the rest has the layout of the call.
+    /// Success; the rest has the layout of the call.
     pub const OK: u32 = 0;
     /// The arguments do not describe a buffer in the guest's memory, or the framing is wrong.
     pub const BAD_ARGUMENT: u32 = 1;
     /// The artifact holds no plan, or one that this engine cannot read.
     pub const BAD_PLAN: u32 = 2;
-    /// The buffer handed to `decide` is malformed.
+    /// The request to `decide` is malformed.
     pub const BAD_REQUEST: u32 = 3;
-}
-
-/// What `kv_get` and `kv_cas` return besides lengths.
-pub mod kv {
-    /// `kv_get`: the key is absent. `kv_cas`, as the expected length: it must be absent.
-    pub const ABSENT: i32 = -1;
-    /// The store could not be asked; nothing was written.
-    pub const AWAY: i32 = -2;
-    /// The host refuses the call: a key outside the artifact's prefix, or over a limit.
-    pub const REFUSED: i32 = -3;
-    /// `kv_cas`: written.
-    pub const DONE: i32 = 0;
-    /// `kv_cas`: the value is another one; it stands in the buffer, its length in the low 30 bits
-    /// of the result (`CONFLICT | length`). `CONFLICT_ABSENT` when there is none.
-    pub const CONFLICT: i32 = 1 << 30;
-    /// `kv_cas`: a value was expected and there is none.
-    pub const CONFLICT_ABSENT: i32 = 1;
 }
 
 /// Levels of the import `log`.

@@ -1,12 +1,13 @@
-//! Lays a plan into the engine module.
+//! Embeds a plan in the engine module.
 //!
 //! In: an engine module, the plan's bytes, options, metadata. Out: a module that has the plan in its
-//! memory from the start: pages are added behind the engine's own, one data segment holds the plan,
-//! one writes its place into the engine's slot; two more where there are options. Nothing runs, so nothing that the engine allocates
-//! while starting is frozen in, and the result depends on the input alone.
+//! memory from the start: pages are added behind the engine's own, one data segment holds the
+//! plan, one writes its address into the engine's slot; two more if there are options. Nothing runs,
+//! so nothing that the engine allocates while starting is frozen in, and the result depends on the
+//! input alone.
 
 use crate::meta::{FORMAT, Meta, RuleMeta};
-use crate::standard::Standard;
+use crate::standard::StandardMetadata;
 use crate::{META_SECTION, OPTIONS_SLOT, PLAN_SLOT, SOURCE_SECTION};
 use std::borrow::Cow;
 use thiserror::Error;
@@ -17,12 +18,12 @@ use wasm_encoder::{
 use wasmparser::{BinaryReaderError, DataKind, ExternalKind, Operator, Parser, Payload};
 
 const PAGE: u64 = 65_536;
-/// More plan than that is a mistake: a guest's memory is bounded.
+/// A larger plan is a mistake: a guest's memory is bounded.
 const MAX_PLAN: usize = 64 << 20;
 
 /// What an artifact is made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
+pub struct ArtifactParts<'a> {
     /// The engine module.
     pub engine: &'a [u8],
     /// Its version.
@@ -31,7 +32,7 @@ pub struct Parts<'a> {
     pub abi: u32,
     /// The encoded plan.
     pub plan: &'a [u8],
-    /// What was chosen for a pipeline, as its engine reads it; nothing where it has no choice.
+    /// The options of a pipeline's engine, encoded; empty if it has none.
     pub options: &'a [u8],
     /// The pipeline that the engine is for; empty for the contract of docs/abi.md.
     pub target: &'a str,
@@ -41,14 +42,14 @@ pub struct Parts<'a> {
     pub rules: &'a [RuleMeta],
     /// The source of each rule.
     pub sources: &'a [&'a str],
-    /// What registries and other tools look for.
-    pub standard: &'a Standard,
+    /// The metadata that registries and other tools read.
+    pub standard: &'a StandardMetadata,
 }
 
 /// Why no artifact could be made.
 #[derive(Debug, Error)]
 pub enum ComposeError {
-    /// The engine is no module that can be taken.
+    /// The engine is not a usable module.
     #[error("the engine module: {0}")]
     Engine(String),
     /// The plan or the metadata is too large.
@@ -65,7 +66,7 @@ impl From<BinaryReaderError> for ComposeError {
     }
 }
 
-/// What the engine says of where things are.
+/// Addresses and sizes found in the engine.
 #[derive(Default)]
 struct Survey {
     /// Index of the exported global that holds the address of the plan's slot.
@@ -82,7 +83,7 @@ struct Survey {
 ///
 /// # Errors
 /// [`ComposeError`] when the engine has no slot, no memory of its own, or the plan is too large.
-pub fn compose(parts: &Parts<'_>) -> Result<Vec<u8>, ComposeError> {
+pub fn compose(parts: &ArtifactParts<'_>) -> Result<Vec<u8>, ComposeError> {
     let engine_fault = |what: &str| ComposeError::Engine(what.to_owned());
     let length = parts.plan.len().saturating_add(parts.options.len());
     if length > MAX_PLAN {
@@ -111,19 +112,19 @@ pub fn compose(parts: &Parts<'_>) -> Result<Vec<u8>, ComposeError> {
         page_size_log2: memory.page_size_log2,
     };
     // Both fit a u32, as all of the memory does.
-    let mut laid = vec![Laid { bytes: parts.plan, at: address as u32, slot }];
+    let mut embedded = vec![Embedded { bytes: parts.plan, at: address as u32, slot }];
     if !parts.options.is_empty() {
         let slot = survey
             .slot(survey.options_global)
-            .ok_or(engine_fault("it takes no options: its pipeline has none"))?;
+            .ok_or(engine_fault("it has no options: its pipeline needs none"))?;
         let at = address.saturating_add(parts.plan.len() as u64) as u32;
-        laid.push(Laid { bytes: parts.options, at, slot });
+        embedded.push(Embedded { bytes: parts.options, at, slot });
     }
-    rewrite(parts, &survey, grown, &laid)
+    rewrite(parts, &survey, grown, &embedded)
 }
 
-/// Bytes, where they lie, and where that is written.
-struct Laid<'a> {
+/// Bytes, their address, and the slot that holds it.
+struct Embedded<'a> {
     bytes: &'a [u8],
     at: u32,
     slot: u32,
@@ -186,10 +187,10 @@ fn survey(engine: &[u8]) -> Result<Survey, ComposeError> {
 }
 
 fn rewrite(
-    parts: &Parts<'_>,
+    parts: &ArtifactParts<'_>,
     survey: &Survey,
     memory: MemoryType,
-    laid: &[Laid<'_>],
+    embedded: &[Embedded<'_>],
 ) -> Result<Vec<u8>, ComposeError> {
     let mut module = Module::new();
     let mut data_written = false;
@@ -208,7 +209,7 @@ fn rewrite(
                 None => copy(&mut module, &payload, parts.engine),
             },
             Payload::DataCountSection { count, .. } => {
-                let more = laid.len().saturating_mul(2) as u32;
+                let more = embedded.len().saturating_mul(2) as u32;
                 module.section(&DataCountSection { count: count.saturating_add(more) });
             }
             Payload::DataSection(data) => {
@@ -216,8 +217,8 @@ fn rewrite(
                 for segment in data.clone() {
                     copy_segment(&mut section, &segment?)?;
                 }
-                for one in laid {
-                    lay_in(&mut section, one);
+                for one in embedded {
+                    embed(&mut section, one);
                 }
                 module.section(&section);
                 data_written = true;
@@ -248,7 +249,7 @@ fn rewrite(
     parts.standard.add_to(&module.finish())
 }
 
-/// A section as it is.
+/// Copies a section.
 fn copy(module: &mut Module, payload: &Payload<'_>, engine: &[u8]) {
     if let Some((id, range)) = payload.as_section() {
         let data = engine.get(range).unwrap_or_default();
@@ -293,11 +294,11 @@ fn copy_segment(
     Ok(())
 }
 
-fn lay_in(section: &mut DataSection, laid: &Laid<'_>) {
-    section.active(0, &ConstExpr::i32_const(laid.at as i32), laid.bytes.iter().copied());
-    let mut place = laid.at.to_le_bytes().to_vec();
-    place.extend_from_slice(&(laid.bytes.len() as u32).to_le_bytes());
-    section.active(0, &ConstExpr::i32_const(laid.slot as i32), place);
+fn embed(section: &mut DataSection, embedded: &Embedded<'_>) {
+    section.active(0, &ConstExpr::i32_const(embedded.at as i32), embedded.bytes.iter().copied());
+    let mut place = embedded.at.to_le_bytes().to_vec();
+    place.extend_from_slice(&(embedded.bytes.len() as u32).to_le_bytes());
+    section.active(0, &ConstExpr::i32_const(embedded.slot as i32), place);
 }
 
 #[cfg(test)]
@@ -334,7 +335,7 @@ mod tests {
         options: &[u8],
         renamed: Option<(&str, &str)>,
     ) -> Result<Vec<u8>, ComposeError> {
-        compose(&Parts {
+        compose(&ArtifactParts {
             engine,
             engine_version: "0.1.0",
             abi: 1,
@@ -344,7 +345,7 @@ mod tests {
             renamed,
             rules: &[rule()],
             sources: &["[rule]"],
-            standard: &Standard { name: "n".to_owned(), ..Standard::default() },
+            standard: &StandardMetadata { name: "n".to_owned(), ..StandardMetadata::default() },
         })
     }
 

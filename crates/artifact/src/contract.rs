@@ -1,8 +1,8 @@
-//! What every artifact has, in names and signatures: version 1 of the contract (docs/abi.md).
+//! The imports and exports of every artifact, with their signatures: version 1 of the contract (docs/abi.md).
 //!
-//! In: what stands in a module. Out: what it lacks. It never runs the module.
+//! In: a module's imports and exports. Out: what it lacks. It never runs the module.
 
-use crate::look::Look;
+use crate::module::ModuleInfo;
 
 /// The functions that a guest exports, and how they are called.
 pub const EXPORTS: [(&str, &str); 8] = [
@@ -23,16 +23,16 @@ pub const IMPORTS: [(&str, &str); 3] = [
     ("log", "(i32, i32, i32) -> ()"),
 ];
 
-/// What keeps a module from being a guest of the contract whose imports are in this namespace; a
-/// sentence each.
+/// Why a module is not a guest of the contract whose imports are in this namespace; one message for
+/// each fault.
 #[must_use]
-pub fn missing(module: &Look, namespace: &str) -> Vec<String> {
+pub fn missing(module: &ModuleInfo, namespace: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, signature) in EXPORTS {
         match module.exports.iter().find(|(export, _)| export == name) {
             None => faults.push(format!("it does not export `{name}`")),
             Some((_, found)) if found != signature => {
-                faults.push(format!("its export `{name}` is {found}, and not {signature}"));
+                faults.push(format!("its export `{name}` is {found} instead of {signature}"));
             }
             Some(_) => {}
         }
@@ -42,9 +42,9 @@ pub fn missing(module: &Look, namespace: &str) -> Vec<String> {
     }
     for (from, name, found) in &module.imports {
         match IMPORTS.iter().find(|(import, _)| from == namespace && import == name) {
-            None => faults.push(format!("it imports `{from}.{name}`, which no host gives")),
+            None => faults.push(format!("it imports `{from}.{name}`, which no host provides")),
             Some((_, signature)) if found != signature => {
-                faults.push(format!("its import `{name}` is {found}, and not {signature}"));
+                faults.push(format!("its import `{name}` is {found} instead of {signature}"));
             }
             Some(_) => {}
         }

@@ -1,14 +1,14 @@
-//! Rules as a file: the engine module with a plan laid in, and sections that say what it holds.
+//! Artifacts: rules as a file, which is the engine module with a plan embedded, and metadata.
 //!
 //! In: the engine module, an encoded plan, metadata, sources. Out: an artifact, byte-identical for
-//! the same input; or what stands in one (untrusted bytes), read without running it. It never
-//! looks into a plan and never runs a module.
+//! the same input; or the content of one (untrusted bytes), read without running it. It never
+//! reads a plan and never runs a module.
 //!
 //! | custom section | holds |
 //! | --- | --- |
 //! | [`META_SECTION`] | [`Meta`] as JSON: the contract's version, and for each rule its id, name, key prefix and required literals |
 //! | [`SOURCE_SECTION`] | the rule's source as it was given, one section per rule |
-//! | `name`, `description`, `authors`, `licenses`, `version`, `source`, `revision` | what registries and other tools look for: [`Standard`] |
+//! | `name`, `description`, `authors`, `licenses`, `version`, `source`, `revision` | what registries and other tools read: [`StandardMetadata`] |
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -27,24 +27,24 @@ mod compose;
 #[cfg(feature = "compose")]
 mod contract;
 #[cfg(feature = "compose")]
-mod look;
-#[cfg(feature = "compose")]
 mod meta;
+#[cfg(feature = "compose")]
+mod module;
 mod plan;
 #[cfg(feature = "compose")]
 mod standard;
 
 #[cfg(feature = "compose")]
-pub use compose::{ComposeError, Parts, compose};
+pub use compose::{ArtifactParts, ComposeError, compose};
 #[cfg(feature = "compose")]
 pub use contract::{EXPORTS, IMPORTS, missing};
 #[cfg(feature = "compose")]
-pub use look::{Look, Section, look, validate};
-#[cfg(feature = "compose")]
 pub use meta::{Meta, MetaError, RuleMeta, ThreatMeta};
+#[cfg(feature = "compose")]
+pub use module::{ModuleInfo, Section, read_module, validate};
 pub use plan::plan;
 #[cfg(feature = "compose")]
-pub use standard::Standard;
+pub use standard::StandardMetadata;
 
 /// The section that holds [`Meta`].
 pub const META_SECTION: &str = "firstseen.rules";

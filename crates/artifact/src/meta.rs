@@ -1,4 +1,4 @@
-//! What an artifact says of itself.
+//! The metadata of an artifact.
 //!
 //! In: a module's bytes, untrusted. Out: the metadata, or why there is none. It never runs the
 //! module, and never takes more than 16 MiB of metadata.
@@ -10,12 +10,12 @@ use wasmparser::{Parser, Payload};
 
 /// The layout of the metadata that this code writes and reads.
 pub(crate) const FORMAT: u32 = 1;
-/// More than that is no metadata.
+/// The largest metadata, in bytes.
 const MAX_META: usize = 16 << 20;
 /// As many rules as an item can name.
 const MAX_RULES: usize = 65_535;
 
-/// What an artifact says of itself.
+/// The metadata of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// Layout of this document, 1.
@@ -27,14 +27,14 @@ pub struct Meta {
     /// The pipeline that it was built for; empty: any host of the contract.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub target: String,
-    /// What was chosen for that pipeline, JSON; empty: nothing.
+    /// The options of that pipeline, JSON; empty: none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub options: String,
     /// The rules, in the order in which items name them.
     pub rules: Vec<RuleMeta>,
 }
 
-/// What an artifact says of one rule. A host needs the key prefix and the literals; the rest is for
+/// The metadata of one rule. A host needs the key prefix and the literals; the rest is for
 /// people and registries, and an older artifact may lack it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleMeta {
@@ -78,7 +78,7 @@ pub struct RuleMeta {
     /// Labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// What it is about, in the terms of a framework.
+    /// Tactics and techniques that it detects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub threat: Vec<ThreatMeta>,
     /// The index patterns that it is meant for.
@@ -110,7 +110,7 @@ pub struct ThreatMeta {
     pub techniques: Vec<String>,
 }
 
-/// Why a file is no artifact that can be used.
+/// Why a file is not a usable artifact.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum MetaError {
     /// Not a WebAssembly module.
@@ -123,7 +123,7 @@ pub enum MetaError {
     #[error("a WebAssembly component; a rule is a core module")]
     Component,
     /// A module without our section.
-    #[error("a WebAssembly module, but no rule: it has no section `{META_SECTION}`")]
+    #[error("a WebAssembly module, but not a rule: it has no section `{META_SECTION}`")]
     NoRule,
     /// Written by a newer version.
     #[error("written in format {0}, this version reads {FORMAT}: use a newer firstseen")]
@@ -141,7 +141,7 @@ pub enum MetaError {
         /// How many rules the metadata names.
         rules: usize,
     },
-    /// A source that is no text.
+    /// A source that is not UTF-8.
     #[error("the source of its rule {0} is not UTF-8: it was changed since it was built")]
     Source(usize),
 }
@@ -160,7 +160,7 @@ impl Meta {
     /// Reads the metadata of an artifact.
     ///
     /// # Errors
-    /// [`MetaError`] when the bytes are no artifact, or one that this version cannot read.
+    /// [`MetaError`] when the bytes are not an artifact, or one that this version cannot read.
     pub fn read(wasm: &[u8]) -> Result<Self, MetaError> {
         let mut found: Option<Self> = None;
         for payload in Parser::new(0).parse_all(wasm) {
@@ -216,7 +216,7 @@ impl Meta {
     /// Reads the sources of the rules, one for each, in their order.
     ///
     /// # Errors
-    /// [`MetaError`] when the bytes are no module, or there is not one source for each rule.
+    /// [`MetaError`] when the bytes are not a module, or there is not one source for each rule.
     pub fn sources(&self, wasm: &[u8]) -> Result<Vec<String>, MetaError> {
         let mut out = Vec::new();
         for payload in Parser::new(0).parse_all(wasm) {

@@ -1,7 +1,7 @@
 //! Finds the plan in an artifact, without running it and without a WebAssembly library.
 //!
-//! In: an artifact's bytes, untrusted. Out: the bytes that lie where its slot says. It checks only
-//! what it needs on the way there: whoever decodes a plan checks the plan. It is for engines that
+//! In: an artifact's bytes, untrusted. Out: the bytes at the address in its slot. It checks only
+//! what it needs for that: decoding a plan checks the plan. It is for engines that
 //! run the rules of artifacts themselves, where the libraries that the rest of this crate rests on
 //! would be larger than the engine.
 
@@ -15,19 +15,19 @@ const I32: u8 = 0x7f;
 const I32_CONST: u8 = 0x41;
 const END: u8 = 0x0b;
 
-/// The plan that was laid into an artifact.
+/// The plan that is embedded in an artifact.
 ///
 /// # Errors
-/// A sentence: the bytes are no module, no artifact, or one with options that only its own pipeline
-/// can follow.
+/// A message: the bytes are not a module, not an artifact, or one with options that only its own
+/// pipeline understands.
 pub fn plan(wasm: &[u8]) -> Result<&[u8], &'static str> {
     let mut module = Reader(wasm);
     if module.take(8) != Some(b"\0asm\x01\0\0\0") {
-        return Err("it is no WebAssembly core module");
+        return Err("not a WebAssembly core module");
     }
     let (mut globals, mut exports, mut data) = (None, None, None);
     while !module.0.is_empty() {
-        let cut = "it is a WebAssembly module that ends too early or is damaged";
+        let cut = "a WebAssembly module that ends too early or is damaged";
         let id = module.byte().ok_or(cut)?;
         let body = module.sized().ok_or(cut)?;
         match id {
@@ -37,13 +37,19 @@ pub fn plan(wasm: &[u8]) -> Result<&[u8], &'static str> {
             _ => {}
         }
     }
-    let none = "it is a WebAssembly module, but no rule: there is no plan in it";
+    let none = "a WebAssembly module, but not a rule: it has no plan";
     let (globals, exports, data) = (globals.ok_or(none)?, exports.ok_or(none)?, data.ok_or(none)?);
     let slot = |name: &str| constant(globals, exported(exports, name)?);
-    if slot(OPTIONS_SLOT).and_then(|slot| laid(data, slot)).is_some_and(|found| !found.is_empty()) {
-        return Err("it was built for a pipeline, with options: build the rule without them");
+    if slot(OPTIONS_SLOT)
+        .and_then(|slot| embedded(data, slot))
+        .is_some_and(|found| !found.is_empty())
+    {
+        return Err("built for a pipeline, with options: build the rule without them");
     }
-    slot(PLAN_SLOT).and_then(|slot| laid(data, slot)).filter(|plan| !plan.is_empty()).ok_or(none)
+    slot(PLAN_SLOT)
+        .and_then(|slot| embedded(data, slot))
+        .filter(|plan| !plan.is_empty())
+        .ok_or(none)
 }
 
 /// The index of an exported global.
@@ -80,7 +86,7 @@ fn constant(globals: &[u8], index: u32) -> Option<u32> {
 }
 
 /// The segment whose place was written to the slot: the last to write there counts.
-fn laid(data: &[u8], slot: u32) -> Option<&[u8]> {
+fn embedded(data: &[u8], slot: u32) -> Option<&[u8]> {
     let written = segments(data)?.filter(|(at, bytes)| *at == slot && bytes.len() == 8).last()?.1;
     let word = |at: usize| Some(u32::from_le_bytes(written.get(at..at + 4)?.try_into().ok()?));
     let (address, length) = (word(0)?, word(4)?);
@@ -100,7 +106,7 @@ fn segments(data: &[u8]) -> Option<impl Iterator<Item = (u32, &[u8])>> {
                     let at = data.constant()?;
                     return Some((at, data.sized()?));
                 }
-                // A passive one: it lies nowhere yet.
+                // A passive segment has no address yet.
                 1 => drop(data.sized()?),
                 _ => return None,
             }
@@ -161,7 +167,7 @@ impl<'a> Reader<'a> {
 #[cfg(all(test, feature = "compose"))]
 mod tests {
     use super::*;
-    use crate::{Parts, Standard, compose};
+    use crate::{ArtifactParts, StandardMetadata, compose};
 
     fn made(pages: u32, plan: &[u8], options: &[u8]) -> Vec<u8> {
         let text = format!(
@@ -173,7 +179,7 @@ mod tests {
             (data "passive")
             (data (i32.const 1024) "\00\00\00\00\00\00\00\00"))"#
         );
-        compose(&Parts {
+        compose(&ArtifactParts {
             engine: &wat::parse_str(text).unwrap(),
             engine_version: "0.1.0",
             abi: 1,
@@ -183,13 +189,13 @@ mod tests {
             renamed: None,
             rules: &[],
             sources: &[],
-            standard: &Standard { name: "n".to_owned(), ..Standard::default() },
+            standard: &StandardMetadata { name: "n".to_owned(), ..StandardMetadata::default() },
         })
         .unwrap()
     }
 
     #[test]
-    fn the_plan_is_what_compose_laid_in() {
+    fn the_plan_is_what_compose_embedded() {
         // 2^31 and above are negative as constants; 64 pages end where LEB128 changes its length.
         for pages in [1, 2, 64, 1023, 32_768, 40_000] {
             for length in [1, 63, 64, 127, 128, 65_536, 70_000] {
@@ -200,12 +206,12 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_plan_that_can_be_run_here_is_refused() {
-        assert!(plan(b"[rule]").unwrap_err().contains("no WebAssembly"));
-        assert!(plan(b"\0asm\x0d\0\x01\0").unwrap_err().contains("no WebAssembly"));
-        assert!(plan(b"\0asm\x01\0\0\0").unwrap_err().contains("no rule"));
+    fn a_module_without_a_usable_plan_is_refused() {
+        assert!(plan(b"[rule]").unwrap_err().contains("not a WebAssembly"));
+        assert!(plan(b"\0asm\x0d\0\x01\0").unwrap_err().contains("not a WebAssembly"));
+        assert!(plan(b"\0asm\x01\0\0\0").unwrap_err().contains("not a rule"));
         assert!(plan(&made(1, b"plan", b"{}")).unwrap_err().contains("options"));
-        assert!(plan(&made(1, b"", b"")).unwrap_err().contains("no rule"));
+        assert!(plan(&made(1, b"", b"")).unwrap_err().contains("not a rule"));
         let wasm = made(1, b"plan", b"");
         for cut in 0..wasm.len() {
             // Behind the data section only descriptions follow.

@@ -1,7 +1,7 @@
-//! What registries and other tools look for, in the sections that they all use.
+//! The standard metadata sections that registries and other tools read.
 //!
-//! In: texts. Out: a module with the sections. What has a form of its own (a licence as an SPDX
-//! expression, the source as a URL) is left out when it has another, and never guessed.
+//! In: texts. Out: a module with the sections. A text with a wrong form (a licence that is not an
+//! SPDX expression) is left out and never guessed.
 
 use crate::compose::ComposeError;
 use wasm_metadata::{AddMetadata, AddMetadataField, Authors, Description, Licenses, Revision};
@@ -9,34 +9,34 @@ use wasm_metadata::{Source, Version};
 
 /// The standard metadata. An empty text is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standard {
+pub struct StandardMetadata {
     /// The module's name.
     pub name: String,
     /// What it does.
     pub description: String,
     /// Who wrote it.
     pub authors: String,
-    /// The licence as the rule names it. What is no SPDX expression is left out.
+    /// The licence as the rule names it; left out if it is not an SPDX expression.
     pub license: String,
     /// The rule's version.
     pub version: String,
-    /// Where it comes from, a URL: [`Standard::check_source`].
+    /// Where it comes from, a URL: [`StandardMetadata::check_source`].
     pub source: String,
     /// Of which revision of the source.
     pub revision: String,
 }
 
-/// What Elastic's rules name in words.
+/// Licences that Elastic's rules name in words.
 const IN_WORDS: [(&str, &str); 2] =
     [("Elastic License v2", "Elastic-2.0"), ("Elastic License 2.0", "Elastic-2.0")];
 
-impl Standard {
+impl StandardMetadata {
     /// Whether a text can be the source.
     ///
     /// # Errors
-    /// Why it is no URL.
+    /// Why it is not a URL.
     pub fn check_source(text: &str) -> Result<(), String> {
-        Source::new(text).map(|_| ()).map_err(|e| format!("no URL: {e}"))
+        Source::new(text).map(|_| ()).map_err(|e| format!("not a URL: {e}"))
     }
 
     /// A licence as an SPDX expression, if it is one.
@@ -54,7 +54,7 @@ impl Standard {
             text: &str,
             make: impl FnOnce(String) -> T,
         ) -> AddMetadataField<T> {
-            // What the engine says of itself is not what the rule says.
+            // The engine's own metadata does not describe the rule.
             if text.is_empty() {
                 AddMetadataField::Clear
             } else {
@@ -90,29 +90,32 @@ fn fault(error: &impl ToString) -> ComposeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::look;
+    use crate::read_module;
 
     #[test]
-    fn the_sections_are_those_that_were_given_and_no_others() {
+    fn the_module_has_exactly_the_given_sections() {
         let module =
             wat::parse_str(r#"(module $old (@custom "authors" "of the engine"))"#).unwrap();
-        let standard = Standard {
+        let standard = StandardMetadata {
             name: "new".to_owned(),
             license: "Elastic License v2".to_owned(),
             source: "https://example.org/rules".to_owned(),
             revision: "0a1b2c".to_owned(),
-            ..Standard::default()
+            ..StandardMetadata::default()
         };
-        let told = look(&standard.add_to(&module).unwrap()).unwrap().standard;
+        let read = read_module(&standard.add_to(&module).unwrap()).unwrap().standard;
         let expected = [
             ("licenses", "Elastic-2.0"),
             ("name", "new"),
             ("revision", "0a1b2c"),
             ("source", "https://example.org/rules"),
         ];
-        assert_eq!(told, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
-        assert_eq!(Standard::spdx("Apache-2.0 OR MIT"), Some("Apache-2.0 OR MIT".to_owned()));
-        assert_eq!(Standard::spdx("ask me"), None);
-        assert!(Standard::check_source("no url").is_err());
+        assert_eq!(read, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+        assert_eq!(
+            StandardMetadata::spdx("Apache-2.0 OR MIT"),
+            Some("Apache-2.0 OR MIT".to_owned())
+        );
+        assert_eq!(StandardMetadata::spdx("ask me"), None);
+        assert!(StandardMetadata::check_source("no url").is_err());
     }
 }

@@ -1,12 +1,13 @@
-//! From what was typed to what it means.
+//! From the syntax tree to the compiled query.
 //!
 //! In: a syntax tree. Out: a [`Query`]: fields by index, literals as conditions made for the type
-//! of their field, values that are joined by `or` in one clause. It never changes what matches.
+//! of their field, values joined by `or` in one clause. It never changes what matches.
 
 use crate::condition::{self, Bound, Condition};
-use crate::error::{Fault, SyntaxError, shown};
-use crate::query::{FieldRef, Node, Query, count, intern};
-use crate::syntax::{Clause, Field, Literal, Spanned, Tree, Typed};
+use crate::error::{BoxedSyntaxError, SyntaxError, shown};
+use crate::field::FieldRef;
+use crate::query::{Query, QueryNode, count, intern};
+use crate::syntax::{Clause, Literal, Spanned, Tree, Typed};
 use crate::types::{FieldType, field_type};
 use alloc::boxed::Box;
 use alloc::format;
@@ -15,7 +16,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// Compiles the tree of `text`.
-pub(crate) fn compile(text: &str, tree: &Typed) -> Result<Query, Fault> {
+pub(crate) fn compile(text: &str, tree: &Typed) -> Result<Query, BoxedSyntaxError> {
     let mut scope = Scope { text, prefix: String::new(), fields: vec![] };
     let meaning = scope.query(tree)?;
     let mut nodes = vec![];
@@ -39,7 +40,7 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    fn query(&mut self, tree: &Typed) -> Result<Tree<Leaf>, Fault> {
+    fn query(&mut self, tree: &Typed) -> Result<Tree<Leaf>, BoxedSyntaxError> {
         Ok(match tree {
             Tree::And(items) => Tree::and(self.queries(items)?),
             Tree::Or(items) => Tree::or(self.queries(items)?),
@@ -50,7 +51,7 @@ impl Scope<'_> {
 
     /// Apart from `query`, and never inlined: the recursion's frames stay small without it.
     #[inline(never)]
-    fn clause(&mut self, clause: &Clause) -> Result<Tree<Leaf>, Fault> {
+    fn clause(&mut self, clause: &Clause) -> Result<Tree<Leaf>, BoxedSyntaxError> {
         Ok(match clause {
             Clause::Everything => Tree::Leaf(Leaf::Everything),
             Clause::Is { field, values } => {
@@ -75,11 +76,11 @@ impl Scope<'_> {
         })
     }
 
-    fn queries(&mut self, items: &[Typed]) -> Result<Vec<Tree<Leaf>>, Fault> {
+    fn queries(&mut self, items: &[Typed]) -> Result<Vec<Tree<Leaf>>, BoxedSyntaxError> {
         items.iter().map(|item| self.query(item)).collect()
     }
 
-    fn kind(&self, field: &Field) -> FieldType {
+    fn kind(&self, field: &FieldRef) -> FieldType {
         match field {
             FieldRef::Name(name) | FieldRef::Pattern(name) => {
                 field_type(&format!("{}{name}", self.prefix))
@@ -91,10 +92,10 @@ impl Scope<'_> {
     /// A value list, distributed over the field: each part may be met by another value.
     fn values(
         &mut self,
-        field: &Field,
+        field: &FieldRef,
         kind: FieldType,
         tree: &Tree<Spanned<Literal>>,
-    ) -> Result<Tree<Leaf>, Fault> {
+    ) -> Result<Tree<Leaf>, BoxedSyntaxError> {
         Ok(match tree {
             Tree::Leaf(literal) => {
                 let condition = condition::of_literal(self.text, kind, &literal.leaf)?;
@@ -106,7 +107,7 @@ impl Scope<'_> {
                 Tree::and(parts.collect::<Result<_, _>>()?)
             }
             Tree::Or(items) => {
-                // Plain values are looked at together, in one pass over the field.
+                // Plain values are tested together, in one pass over the field.
                 let mut conditions = vec![];
                 let mut others = vec![];
                 for item in items {
@@ -125,7 +126,7 @@ impl Scope<'_> {
         })
     }
 
-    fn leaf(&mut self, field: &Field, conditions: Vec<Condition>) -> Tree<Leaf> {
+    fn leaf(&mut self, field: &FieldRef, conditions: Vec<Condition>) -> Tree<Leaf> {
         // `*:*` is how Kibana writes "every event".
         let any_field = matches!(field, FieldRef::Pattern(pattern) if pattern == "*");
         Tree::Leaf(if any_field && conditions == [Condition::Exists] {
@@ -137,31 +138,36 @@ impl Scope<'_> {
 }
 
 /// Appends a tree to the list, each node before what is below it.
-fn emit(tree: Tree<Leaf>, nodes: &mut Vec<Node>) {
+fn emit(tree: Tree<Leaf>, nodes: &mut Vec<QueryNode>) {
     let at = nodes.len();
     match tree {
-        Tree::Leaf(Leaf::Everything) => nodes.push(Node::Everything),
-        Tree::Leaf(Leaf::Is { field, conditions }) => nodes.push(Node::Is { field, conditions }),
+        Tree::Leaf(Leaf::Everything) => nodes.push(QueryNode::Everything),
+        Tree::Leaf(Leaf::Is { field, conditions }) => {
+            nodes.push(QueryNode::Is { field, conditions })
+        }
         Tree::Leaf(Leaf::Nested { field, inner }) => {
-            nodes.push(Node::Nested { field, len: 0 });
+            nodes.push(QueryNode::Nested { field, len: 0 });
             emit(*inner, nodes);
         }
         Tree::Not(item) => {
-            nodes.push(Node::Not { len: 0 });
+            nodes.push(QueryNode::Not { len: 0 });
             emit(*item, nodes);
         }
         Tree::And(items) => {
-            nodes.push(Node::And { len: 0 });
+            nodes.push(QueryNode::And { len: 0 });
             items.into_iter().for_each(|item| emit(item, nodes));
         }
         Tree::Or(items) => {
-            nodes.push(Node::Or { len: 0 });
+            nodes.push(QueryNode::Or { len: 0 });
             items.into_iter().for_each(|item| emit(item, nodes));
         }
     }
     let below = count(nodes.len() - at - 1);
     if let Some(
-        Node::And { len } | Node::Or { len } | Node::Not { len } | Node::Nested { len, .. },
+        QueryNode::And { len }
+        | QueryNode::Or { len }
+        | QueryNode::Not { len }
+        | QueryNode::Nested { len, .. },
     ) = nodes.get_mut(at)
     {
         *len = below;

@@ -1,4 +1,4 @@
-//! What one value of a field has to meet.
+//! The test that one value of a field has to pass.
 //!
 //! In: a literal and the type of its field; later, values. Out: a condition, and whether a value
 //! meets it. It never sees more than one value: arrays are the caller's.
@@ -9,16 +9,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use firstseen_value::{
+    Decimal, Glob, Value, Wildcard, compare_numbers, parse_date_range, parse_epoch_ms,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::date::{self, Date};
 use crate::error::{SyntaxError, shown};
 use crate::ip::{self, Network, NotANetwork};
-use crate::matches::Value;
-use crate::number;
 use crate::syntax::{Comparison, Literal, Word};
 use crate::types::FieldType;
-use crate::wildcard::{Glob, Wildcard};
 use crate::words;
 
 /// A test of one value, made for the type of its field.
@@ -32,7 +31,7 @@ pub(crate) enum Condition {
     Exact(String),
     /// A KQL wildcard.
     Glob(Glob),
-    /// An Elasticsearch DSL wildcard that no simpler condition says.
+    /// An Elasticsearch DSL wildcard that no simpler condition expresses.
     Wildcard(Wildcard),
     /// Text field: these words.
     Words(String),
@@ -50,6 +49,25 @@ pub(crate) enum Condition {
     Range(Comparison, Bound),
     /// One of these texts, as they are written; they are sorted.
     OneOf(Vec<String>),
+}
+
+/// A date of a query, and the first and last millisecond that it covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Date {
+    /// As it is written.
+    pub(crate) text: String,
+    /// The first millisecond since 1970.
+    first: i64,
+    /// The last millisecond.
+    last: i64,
+}
+
+impl Date {
+    /// Reads a date; `None` if the text is not one.
+    fn parse(text: &str) -> Option<Self> {
+        let (first, last) = parse_date_range(text)?;
+        Some(Self { text: text.to_owned(), first, last })
+    }
 }
 
 /// What a range compares with.
@@ -86,9 +104,7 @@ pub(crate) fn of_text(kind: FieldType, value: &str) -> Option<Condition> {
         FieldType::Keyword | FieldType::Wildcard => as_text(),
         FieldType::Lowercase => Condition::Exact(value.to_lowercase()),
         FieldType::Text => Condition::Words(value.to_owned()),
-        FieldType::Number if number::Decimal::parse(value).is_some() => {
-            Condition::Number(value.to_owned())
-        }
+        FieldType::Number if Decimal::parse(value).is_some() => Condition::Number(value.to_owned()),
         FieldType::Boolean => value.parse().map_or_else(|_| as_text(), Condition::Bool),
         FieldType::Date => Date::parse(value).map_or_else(as_text, Condition::Date),
         FieldType::Ip => match Network::parse(value) {
@@ -100,7 +116,7 @@ pub(crate) fn of_text(kind: FieldType, value: &str) -> Option<Condition> {
     })
 }
 
-/// That fault, of `value` at a place in `text`.
+/// The error for an address with a bad prefix length, `value` at byte `at` of `text`.
 pub(crate) fn bad_network(text: &str, at: usize, value: &str) -> SyntaxError {
     SyntaxError::new(
         text,
@@ -117,17 +133,17 @@ fn of_pieces(pieces: Vec<String>, kind: FieldType) -> Condition {
         FieldType::Lowercase => pieces.into_iter().map(lower).collect(),
         _ => pieces,
     });
-    if glob.pieces.iter().all(String::is_empty) {
+    if glob.is_any() {
         Condition::Exists
     } else if kind == FieldType::Text {
-        let ignoring_case = glob.clone().ignoring_case();
+        let ignoring_case = glob.ignoring_case();
         Condition::WordGlob(glob, ignoring_case)
     } else {
         Condition::Glob(glob)
     }
 }
 
-/// The condition of an Elasticsearch DSL wildcard, in the simplest kind that says it.
+/// The condition of an Elasticsearch DSL wildcard, of the simplest kind that expresses it.
 pub(crate) fn dsl_wildcard(pattern: &str, ignore_case: bool) -> Condition {
     let wildcard = Wildcard::parse(pattern, ignore_case);
     match wildcard.plain_pieces() {
@@ -135,9 +151,7 @@ pub(crate) fn dsl_wildcard(pattern: &str, ignore_case: bool) -> Condition {
             Ok([exact]) => Condition::Exact(exact),
             Err(pieces) => of_pieces(pieces, FieldType::Keyword),
         },
-        None if wildcard.pieces.iter().all(Vec::is_empty) && wildcard.pieces.len() > 1 => {
-            Condition::Exists
-        }
+        None if wildcard.is_any() => Condition::Exists,
         None => Condition::Wildcard(wildcard),
     }
 }
@@ -149,18 +163,18 @@ impl Condition {
         match self {
             Self::Exists => true,
             Self::Null => false,
-            Self::Exact(wanted) => value.written() == wanted,
-            Self::Glob(glob) => glob.matches(value.written()),
-            Self::Wildcard(wildcard) => wildcard.matches(value.written()),
-            Self::Words(wanted) => words::contains(value.written(), wanted),
+            Self::Exact(wanted) => value.as_text() == wanted,
+            Self::Glob(glob) => glob.matches(value.as_text()),
+            Self::Wildcard(wildcard) => wildcard.matches(value.as_text()),
+            Self::Words(wanted) => words::contains(value.as_text(), wanted),
             Self::WordGlob(_, wildcard) => {
-                let text = value.written();
+                let text = value.as_text();
                 wildcard.matches(text) || words::words(text).any(|word| wildcard.matches(word))
             }
-            Self::Number(wanted) => compare_numbers(value, wanted) == Some(Ordering::Equal),
-            Self::Bool(true) => value.written() == "true",
+            Self::Number(wanted) => compare_with_number(value, wanted) == Some(Ordering::Equal),
+            Self::Bool(true) => value.as_text() == "true",
             // A boolean field takes an empty string for false.
-            Self::Bool(false) => matches!(value.written(), "false" | ""),
+            Self::Bool(false) => matches!(value.as_text(), "false" | ""),
             Self::Network(network) => {
                 address(value).is_some_and(|address| network.contains(address))
             }
@@ -169,7 +183,7 @@ impl Condition {
                 bound.order_of(value, *comparison).is_some_and(|order| comparison.holds(order))
             }
             Self::OneOf(sorted) => {
-                let value = value.written();
+                let value = value.as_text();
                 sorted.binary_search_by(|known| known.as_str().cmp(value)).is_ok()
             }
         }
@@ -177,17 +191,17 @@ impl Condition {
 }
 
 impl Bound {
-    /// Reads a bound for a type of field; or why it is none, and what would be one.
+    /// Reads a bound for a type of field, or says why it is invalid and what would be valid.
     pub(crate) fn parse(
         kind: FieldType,
         value: &str,
     ) -> Result<Self, (&'static str, &'static str)> {
         match kind {
-            FieldType::Number => number::Decimal::parse(value)
+            FieldType::Number => Decimal::parse(value)
                 .map(|_| Self::Number(value.to_owned()))
                 .ok_or(("the field holds numbers", "a number such as 443")),
             FieldType::Date if value.starts_with("now") || value.contains("||") => Err((
-                "there is no clock here, so no date math",
+                "there is no clock for date math",
                 "a date such as 2024-01-01 or \"2024-01-01T12:00:00Z\"",
             )),
             FieldType::Date => Date::parse(value).map(Self::Date).ok_or((
@@ -204,12 +218,12 @@ impl Bound {
         }
     }
 
-    /// How a value stands to the bound; `None` where the two cannot be compared.
+    /// The order of a value and the bound; `None` if the two cannot be compared.
     fn order_of(&self, value: &Value<'_>, comparison: Comparison) -> Option<Ordering> {
         match self {
-            Self::Number(bound) => compare_numbers(value, bound),
+            Self::Number(bound) => compare_with_number(value, bound),
             Self::Date(date) => {
-                // After a day begins when it is over, before a day ends when it begins.
+                // After a day means after its end, before a day means before its begin.
                 let bound = match comparison {
                     Comparison::Greater | Comparison::AtMost => date.last,
                     Comparison::AtLeast | Comparison::Less => date.first,
@@ -218,10 +232,10 @@ impl Bound {
             }
             Self::Address(bound) => address(value).map(|address| address.cmp(bound)),
             Self::Text(bound) => match value {
-                Value::Number(written) => number::compare(written, bound),
+                Value::Number(written) => compare_numbers(written, bound),
                 _ => None,
             }
-            .or_else(|| Some(value.written().as_bytes().cmp(bound.as_bytes()))),
+            .or_else(|| Some(value.as_text().as_bytes().cmp(bound.as_bytes()))),
         }
     }
 }
@@ -237,10 +251,10 @@ impl Comparison {
     }
 }
 
-fn compare_numbers(value: &Value<'_>, bound: &str) -> Option<Ordering> {
+fn compare_with_number(value: &Value<'_>, bound: &str) -> Option<Ordering> {
     match value {
         Value::Bool(_) => None,
-        Value::Number(_) | Value::Text(_) => number::compare(value.written(), bound),
+        Value::Number(_) | Value::Text(_) => compare_numbers(value.as_text(), bound),
     }
 }
 
@@ -253,8 +267,8 @@ fn address(value: &Value<'_>) -> Option<u128> {
 
 fn millis(value: &Value<'_>) -> Option<i64> {
     match value {
-        Value::Text(text) => date::millis(text).map(|(first, _)| first),
-        Value::Number(written) => date::epoch_millis(written),
+        Value::Text(text) => parse_date_range(text).map(|(first, _)| first),
+        Value::Number(written) => parse_epoch_ms(written),
         Value::Bool(_) => None,
     }
 }

@@ -1,8 +1,8 @@
 //! The clauses of a query, one by one, for coverage.
 //!
-//! In: a query, or its text. Out: what each clause says, and where it stands in the text, both in
-//! the order in which [`Query::truths`] answers. It never evaluates anything. Places are not kept in
-//! a compiled query: whoever wants them has the text.
+//! In: a query, or its text. Out: the text of each clause, and its span in the query, both in the
+//! order of [`Query::truths`]. It never evaluates anything. A compiled query keeps no spans: callers
+//! that need them have the text.
 
 use alloc::string::String;
 use alloc::vec;
@@ -11,9 +11,10 @@ use core::ops::Range;
 
 use crate::condition::Condition;
 use crate::display::clause_text;
-use crate::error::{Fault, SyntaxError};
+use crate::error::{BoxedSyntaxError, SyntaxError};
 use crate::explain::leaves;
-use crate::query::{FieldRef, Node, Query};
+use crate::field::FieldRef;
+use crate::query::{Query, QueryNode};
 use crate::syntax::{Clause, Literal, Spanned, Tree, Typed, Word};
 use crate::{compile, parser};
 
@@ -24,9 +25,10 @@ impl Query {
         let mut texts = vec![];
         for nodes in leaves(&self.nodes) {
             match nodes.first() {
-                Some(Node::Is { field, conditions }) => {
+                Some(QueryNode::Is { field, conditions }) => {
                     let one = |condition: &Condition| {
-                        let node = Node::Is { field: *field, conditions: vec![condition.clone()] };
+                        let node =
+                            QueryNode::Is { field: *field, conditions: vec![condition.clone()] };
                         clause_text(&[node], &self.fields, false)
                     };
                     texts.extend(conditions.iter().map(one));
@@ -38,15 +40,15 @@ impl Query {
     }
 }
 
-/// Where each clause stands in query text, in bytes: of a list its values, otherwise field and
-/// value. Filters that joined the query later have no place; they come behind these.
+/// The span of each clause in query text, in bytes: of a list its values, otherwise field and
+/// value. Filters that joined the query later have no span; their clauses come last.
 ///
 /// # Errors
 /// [`SyntaxError`], as from [`parse`](crate::parse).
 pub fn spans(text: &str) -> Result<Vec<Range<usize>>, SyntaxError> {
     let tree = parser::parse(text).and_then(|tree| compile::compile(text, &tree).map(|_| tree));
     let mut spans = vec![];
-    tree.map(|tree| of_query(&tree, &mut spans)).map_err(|fault: Fault| *fault)?;
+    tree.map(|tree| of_query(&tree, &mut spans)).map_err(|fault: BoxedSyntaxError| *fault)?;
     Ok(spans)
 }
 
@@ -111,8 +113,8 @@ mod tests {
     use super::*;
     use crate::parse;
 
-    /// The text at each place, and what the compiled clause says.
-    fn told(text: &str) -> Vec<(&str, String)> {
+    /// The text at each span, and the normalised text of the compiled clause.
+    fn placed(text: &str) -> Vec<(&str, String)> {
         let places = spans(text).unwrap();
         let clauses = parse(text).unwrap().clauses();
         assert_eq!(places.len(), clauses.len(), "{text}");
@@ -129,34 +131,34 @@ mod tests {
             ("\"Create Set\"", "event.action: \"Create Set\""),
             ("x:y*", "x: y*"),
         ];
-        assert_eq!(told(text), expected.map(|(place, clause)| (place, clause.to_owned())));
+        assert_eq!(placed(text), expected.map(|(place, clause)| (place, clause.to_owned())));
     }
 
     #[test]
     fn brackets_ranges_and_nested_queries() {
         let text = "(a:(not b) or c >= 3 ) and n:{ x:1 and y:(2 or 3) } and d:(e) and f: g h  ";
-        let places: Vec<_> = told(text).into_iter().map(|(place, _)| place).collect();
+        let places: Vec<_> = placed(text).into_iter().map(|(place, _)| place).collect();
         assert_eq!(places, ["b", "c >= 3", "n:{ x:1 and y:(2 or 3) }", "d:(e)", "f: g h"]);
     }
 
     #[test]
     fn plain_values_come_before_the_other_parts_of_their_list() {
         let text = "a:((b and c) or d or (not e) or f)";
-        let places: Vec<_> = told(text).into_iter().map(|(place, _)| place).collect();
+        let places: Vec<_> = placed(text).into_iter().map(|(place, _)| place).collect();
         assert_eq!(places, ["d", "f", "b", "c", "e"]);
     }
 
     #[test]
-    fn what_is_true_of_every_event_is_no_clause() {
+    fn a_condition_that_every_event_meets_is_not_a_clause() {
         for text in ["", " ", "*", "*:*", "not *:*", "* and *:(*)", "*:(not *)"] {
-            assert_eq!(told(text), [], "{text}");
+            assert_eq!(placed(text), [], "{text}");
         }
-        assert_eq!(told("*:(* or a)").len(), 2);
-        assert_eq!(told("a:* and *").len(), 1);
+        assert_eq!(placed("*:(* or a)").len(), 2);
+        assert_eq!(placed("a:* and *").len(), 1);
     }
 
     #[test]
-    fn filters_come_last_and_have_no_place() {
+    fn filters_come_last_and_have_no_span() {
         let query = parse("a:b").unwrap().and_filter(crate::wildcard("c", "d?", true), true);
         assert_eq!(query.clauses(), ["a: b", "c: /d?/i"]);
         assert!(spans("a:(").is_err());

@@ -2,17 +2,18 @@
 //!
 //! In: a query. Out: KQL that parses to the same query (a long list of values to one that is not
 //! sorted, and means the same). The one exception are wildcards of the Elasticsearch DSL, which KQL
-//! cannot say; they are shown between slashes. It never writes more brackets than the grammar needs.
+//! cannot express; they are shown between slashes. It never writes more brackets than the grammar needs.
 
 use alloc::string::{String, ToString};
 use core::fmt::{self, Write};
 
 use crate::condition::{Bound, Condition};
+use crate::field::FieldRef;
 use crate::ip::address_text;
 use crate::lexer::{is_space, is_special, strip_keyword};
-use crate::query::{FieldRef, Node, Query, children};
+use crate::query::{Query, QueryNode, children};
 use crate::syntax::Comparison;
-use crate::wildcard::{Glob, Unit, Wildcard};
+use firstseen_value::{Wildcard, WildcardUnit};
 
 impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,14 +22,14 @@ impl fmt::Display for Query {
 }
 
 /// The text of one clause, with `not` before it if `negated`.
-pub(crate) fn clause_text(nodes: &[Node], fields: &[FieldRef], negated: bool) -> String {
+pub(crate) fn clause_text(nodes: &[QueryNode], fields: &[FieldRef], negated: bool) -> String {
     let mut text = String::from(if negated { "not " } else { "" });
     // Writing to a string does not fail.
     let _ = tree(&mut text, nodes, fields, Binding::Not);
     text
 }
 
-/// How tight the surroundings bind: what binds looser needs brackets.
+/// How tightly the surroundings bind: what binds more loosely needs brackets.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Binding {
     Or,
@@ -36,13 +37,18 @@ enum Binding {
     Not,
 }
 
-fn tree(out: &mut dyn Write, nodes: &[Node], fields: &[FieldRef], around: Binding) -> fmt::Result {
+fn tree(
+    out: &mut dyn Write,
+    nodes: &[QueryNode],
+    fields: &[FieldRef],
+    around: Binding,
+) -> fmt::Result {
     let Some((node, below)) = nodes.split_first() else { return Ok(()) };
     let own = match node {
-        Node::Or { .. } => Binding::Or,
-        Node::And { .. } => Binding::And,
-        // `not not x` is no KQL.
-        Node::Not { .. } if around == Binding::Not => Binding::And,
+        QueryNode::Or { .. } => Binding::Or,
+        QueryNode::And { .. } => Binding::And,
+        // `not not x` is not KQL.
+        QueryNode::Not { .. } if around == Binding::Not => Binding::And,
         _ => Binding::Not,
     };
     if own < around {
@@ -51,8 +57,8 @@ fn tree(out: &mut dyn Write, nodes: &[Node], fields: &[FieldRef], around: Bindin
         return out.write_char(')');
     }
     match node {
-        Node::Everything => out.write_char('*'),
-        Node::And { .. } | Node::Or { .. } => {
+        QueryNode::Everything => out.write_char('*'),
+        QueryNode::And { .. } | QueryNode::Or { .. } => {
             let (word, inside) = match own {
                 Binding::Or => (" or ", Binding::And),
                 _ => (" and ", Binding::Not),
@@ -62,16 +68,16 @@ fn tree(out: &mut dyn Write, nodes: &[Node], fields: &[FieldRef], around: Bindin
                     out.write_str(word)?;
                 }
                 // `not x` needs no brackets as a part of `and`, only under another `not`.
-                let is_not = matches!(child.first(), Some(Node::Not { .. }));
+                let is_not = matches!(child.first(), Some(QueryNode::Not { .. }));
                 tree(out, child, fields, if is_not { Binding::And } else { inside })?;
             }
             Ok(())
         }
-        Node::Not { .. } => {
+        QueryNode::Not { .. } => {
             out.write_str("not ")?;
             tree(out, below, fields, Binding::Not)
         }
-        Node::Is { field, conditions } => {
+        QueryNode::Is { field, conditions } => {
             field_name(out, fields.get(*field as usize))?;
             match conditions.as_slice() {
                 [Condition::Range(comparison, bound)] => range(out, *comparison, bound),
@@ -89,7 +95,7 @@ fn tree(out: &mut dyn Write, nodes: &[Node], fields: &[FieldRef], around: Bindin
                 }
             }
         }
-        Node::Nested { field, .. } => {
+        QueryNode::Nested { field, .. } => {
             let Some(FieldRef::Nested { path, inner }) = fields.get(*field as usize) else {
                 return Ok(());
             };
@@ -117,8 +123,7 @@ fn condition(out: &mut dyn Write, condition: &Condition) -> fmt::Result {
             text(out, value)
         }
         Condition::Glob(glob) | Condition::WordGlob(glob, _) => {
-            let Glob { pieces: parts } = glob;
-            pieces(out, parts.iter().map(String::as_str))
+            pieces(out, glob.pieces().iter().map(String::as_str))
         }
         Condition::Wildcard(wildcard) => dsl_wildcard(out, wildcard),
         Condition::Bool(value) => write!(out, "{value}"),
@@ -150,7 +155,7 @@ fn range(out: &mut dyn Write, comparison: Comparison, bound: &Bound) -> fmt::Res
     }
 }
 
-/// Text that stands for itself: bare where it is one harmless word, quoted otherwise.
+/// Literal text: bare if it is one harmless word, quoted otherwise.
 fn text(out: &mut dyn Write, value: &str) -> fmt::Result {
     let harmless = |c: char| c.is_alphanumeric() || (c.is_ascii_graphic() && !is_special(c));
     let reads_otherwise = ["and", "or", "true", "false", "null"].contains(&value)
@@ -206,18 +211,18 @@ fn plain_or_control(out: &mut dyn Write, c: char) -> fmt::Result {
     }
 }
 
-/// A wildcard that KQL has no words for: `/pattern/`, with an `i` where case is ignored.
+/// A wildcard that KQL cannot express: `/pattern/`, with an `i` where case is ignored.
 fn dsl_wildcard(out: &mut dyn Write, wildcard: &Wildcard) -> fmt::Result {
     out.write_char('/')?;
-    for (index, piece) in wildcard.pieces.iter().enumerate() {
+    for (index, piece) in wildcard.pieces().iter().enumerate() {
         out.write_str(if index > 0 { "*" } else { "" })?;
         for unit in piece {
             match unit {
-                Unit::Any => out.write_char('?')?,
-                Unit::Is(c @ ('*' | '?' | '\\')) => write!(out, "\\{c}")?,
-                Unit::Is(c) => plain_or_control(out, *c)?,
+                WildcardUnit::Any => out.write_char('?')?,
+                WildcardUnit::Is(c @ ('*' | '?' | '\\')) => write!(out, "\\{c}")?,
+                WildcardUnit::Is(c) => plain_or_control(out, *c)?,
             }
         }
     }
-    out.write_str(if wildcard.ignore_case { "/i" } else { "/" })
+    out.write_str(if wildcard.ignores_case() { "/i" } else { "/" })
 }

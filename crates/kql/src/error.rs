@@ -1,4 +1,4 @@
-//! A fault in query text, shown at its place.
+//! An error in query text, shown at its position.
 //!
 //! In: the text, a byte offset, what was found and expected. Out: an error whose `Display` prints
 //! the line with a caret under the place. It never prints more of a line than fits a terminal.
@@ -12,17 +12,17 @@ use core::fmt;
 const WIDTH: usize = 76;
 /// The most characters of a value that a message repeats.
 const MAX_SHOWN: usize = 40;
-/// What stands before the query's line.
+/// The indentation of the query's line.
 const INDENT: &str = "  ";
 
-/// Query text that is not KQL, or that asks for something unsupported.
+/// Query text that is not KQL, or uses an unsupported feature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {
     /// A stable name for the kind of fault, such as `unexpected` or `free_text`.
     pub code: &'static str,
     /// What is wrong.
     pub message: String,
-    /// What would have been right.
+    /// What would be valid there.
     pub expected: String,
     /// Where, as a byte offset into the text.
     pub at: usize,
@@ -35,7 +35,7 @@ pub struct SyntaxError {
 }
 
 /// An error on its way up through the grammar, boxed to keep each level's stack frame small.
-pub(crate) type Fault = Box<SyntaxError>;
+pub(crate) type BoxedSyntaxError = Box<SyntaxError>;
 
 impl SyntaxError {
     pub(crate) fn new(
@@ -82,7 +82,7 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
     if length.max(column + 1) <= room {
         return (line.chars().map(tame).collect(), column);
     }
-    // The place stands in the middle where both sides are cut.
+    // If both sides are cut, the position is in the middle.
     let start = column.saturating_sub(room / 2).min((length + 1).saturating_sub(room));
     let cut_left = start > 0;
     let cut_right = start + room < length;
@@ -140,7 +140,7 @@ mod tests {
             let caret = lines[2].chars().position(|c| c == '^').unwrap();
             let under = lines[1].chars().nth(caret);
             let meant = text[at..].chars().next();
-            // At the ends of an excerpt stands the mark of the cut, never under the caret.
+            // The mark of a cut is at an end of the excerpt, never above the caret.
             assert_eq!(under, meant, "{error}");
         }
     }

@@ -2,11 +2,13 @@
 //!
 //! In: a query and an event's fields. Out: the answer and the clauses that decided it, with the
 //! values found. It never disagrees with [`Query::matches`], and costs more: all clauses are
-//! looked at.
+//! evaluated.
 
 use crate::display::clause_text;
-use crate::matches::{Doc, holds};
-use crate::query::{FieldRef, Node, Query, children};
+use crate::doc::Doc;
+use crate::field::FieldRef;
+use crate::matches::holds;
+use crate::query::{Query, QueryNode, children};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec;
@@ -24,14 +26,14 @@ pub struct Explanation {
     pub matched: bool,
     /// For a match the clauses that made it one, all true; for a miss those that broke it, all
     /// false.
-    pub decided_by: Vec<Clause>,
+    pub decided_by: Vec<ExplainedClause>,
 }
 
 /// One clause of a query, as an event met it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Clause {
+pub struct ExplainedClause {
     /// The clause as normalised text, such as `event.action: (CreateStack or CreateStackSet)`;
-    /// with `not` before it where it stands under one.
+    /// with `not` in front if it is negated.
     pub text: String,
     /// The field, pattern or path that it asks for.
     pub field: String,
@@ -55,7 +57,7 @@ impl Query {
 }
 
 impl Query {
-    /// Whether each clause holds for an event by itself, whatever `not` stands before it and
+    /// Whether each clause holds for an event by itself, regardless of a `not` in front of it and
     /// whatever the others say: what coverage counts. Each value of a list is a clause of its own,
     /// a nested query is one. The order is that of [`Query::clauses`].
     #[must_use]
@@ -63,7 +65,7 @@ impl Query {
         let mut truths = vec![];
         for nodes in leaves(&self.nodes) {
             match nodes.first() {
-                Some(Node::Is { field, conditions }) => truths.extend(
+                Some(QueryNode::Is { field, conditions }) => truths.extend(
                     conditions.iter().map(|c| doc.any(*field as usize, &mut |v| c.met_by(v))),
                 ),
                 _ => truths.push(holds(nodes, doc)),
@@ -75,17 +77,17 @@ impl Query {
 
 /// The nodes that are clauses, each at the start of the rest of the list; not what is below a
 /// nested one, nor what is true of every event.
-pub(crate) fn leaves(nodes: &[Node]) -> impl Iterator<Item = &[Node]> {
+pub(crate) fn leaves(nodes: &[QueryNode]) -> impl Iterator<Item = &[QueryNode]> {
     let mut rest = nodes;
     core::iter::from_fn(move || {
         loop {
             let here = rest;
             let (node, after) = here.split_first()?;
             match node {
-                Node::Nested { .. } => rest = after.get(node.below()..).unwrap_or(&[]),
+                QueryNode::Nested { .. } => rest = after.get(node.below()..).unwrap_or(&[]),
                 _ => rest = after,
             }
-            if matches!(node, Node::Is { .. } | Node::Nested { .. }) {
+            if matches!(node, QueryNode::Is { .. } | QueryNode::Nested { .. }) {
                 return Some(here);
             }
         }
@@ -95,19 +97,19 @@ pub(crate) fn leaves(nodes: &[Node]) -> impl Iterator<Item = &[Node]> {
 /// Evaluates the tree at the start of `nodes`, the opposite of it if `negated`, and appends the
 /// clauses that decided.
 fn decide(
-    nodes: &[Node],
+    nodes: &[QueryNode],
     fields: &[FieldRef],
     doc: &dyn Doc,
     negated: bool,
-    decided_by: &mut Vec<Clause>,
+    decided_by: &mut Vec<ExplainedClause>,
 ) -> bool {
     let Some((node, below)) = nodes.split_first() else { return negated };
     match node {
-        Node::Everything => !negated,
-        Node::Not { .. } => decide(below, fields, doc, !negated, decided_by),
-        Node::And { .. } | Node::Or { .. } => {
+        QueryNode::Everything => !negated,
+        QueryNode::Not { .. } => decide(below, fields, doc, !negated, decided_by),
+        QueryNode::And { .. } | QueryNode::Or { .. } => {
             // `not (a or b)` is `not a and not b`.
-            let all = matches!(node, Node::And { .. }) != negated;
+            let all = matches!(node, QueryNode::And { .. }) != negated;
             let start = decided_by.len();
             let mut truth = all;
             for child in children(below, node) {
@@ -127,11 +129,11 @@ fn decide(
             }
             truth
         }
-        Node::Is { field, .. } => {
+        QueryNode::Is { field, .. } => {
             let field = *field as usize;
             let meets = holds(nodes, doc);
             let found = found(nodes, doc, field, meets);
-            decided_by.push(Clause {
+            decided_by.push(ExplainedClause {
                 text: clause_text(nodes, fields, negated),
                 field: name(fields, field),
                 truth: meets != negated,
@@ -140,10 +142,10 @@ fn decide(
             });
             meets != negated
         }
-        Node::Nested { field, .. } => {
+        QueryNode::Nested { field, .. } => {
             let field = *field as usize;
             let meets = holds(nodes, doc);
-            decided_by.push(Clause {
+            decided_by.push(ExplainedClause {
                 text: clause_text(nodes, fields, negated),
                 field: name(fields, field),
                 truth: meets != negated,
@@ -165,12 +167,12 @@ fn name(fields: &[FieldRef], field: usize) -> String {
 }
 
 /// Values of a field: those that meet the clause where it holds, all otherwise.
-fn found(nodes: &[Node], doc: &dyn Doc, field: usize, meets: bool) -> Vec<String> {
-    let Some(Node::Is { conditions, .. }) = nodes.first() else { return vec![] };
+fn found(nodes: &[QueryNode], doc: &dyn Doc, field: usize, meets: bool) -> Vec<String> {
+    let Some(QueryNode::Is { conditions, .. }) = nodes.first() else { return vec![] };
     let mut found = vec![];
     doc.any(field, &mut |value| {
         if !meets || conditions.iter().any(|condition| condition.met_by(value)) {
-            found.push(cut(value.written()));
+            found.push(cut(value.as_text()));
         }
         found.len() >= MAX_FOUND
     });

@@ -36,12 +36,12 @@ pub(crate) struct Network {
     prefix: u8,
 }
 
-/// Why text is no network.
+/// Why text is not a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotANetwork {
     /// It does not begin with an address.
     NoAddress,
-    /// An address with a prefix length that is no number or too long.
+    /// The prefix length is not a number, or too long.
     BadPrefix,
 }
 
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn faults() {
+    fn invalid_networks_are_refused() {
         let cases = [
             ("bastion", NotANetwork::NoAddress),
             ("10.0.0", NotANetwork::NoAddress),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn decoded_nonsense_does_no_harm() {
+    fn a_malformed_decoded_network_does_no_harm() {
         let network = Network { base: 1, prefix: 255 };
         assert!(network.contains(1));
         assert_eq!(network.to_string(), "::1");

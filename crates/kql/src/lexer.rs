@@ -3,14 +3,14 @@
 //! In: query text and a position. Out: the next literal or keyword, with escapes resolved. It
 //! never looks at a character more than a few times: runs of white space are taken whole.
 
-use crate::error::{Fault, SyntaxError};
+use crate::error::{BoxedSyntaxError, SyntaxError};
 use crate::syntax::{Literal, Word};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What ends an unquoted literal unless a backslash stands before it.
+/// Characters that end an unquoted literal unless a backslash precedes them.
 const SPECIAL: &[char] = &['\\', '(', ')', ':', '<', '>', '"', '*', '{', '}'];
 
 /// White space between words.
@@ -18,13 +18,13 @@ pub(crate) fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{a0}')
 }
 
-/// A character that stands for itself in an unquoted literal only after a backslash.
+/// Whether a character is literal in an unquoted literal only after a backslash.
 pub(crate) fn is_special(c: char) -> bool {
     SPECIAL.contains(&c)
 }
 
-/// What is trimmed off the ends of an unquoted literal: JavaScript's notion of white space, which
-/// is wider than the one between words.
+/// Whether a character is trimmed off the ends of an unquoted literal: JavaScript's white space,
+/// which is wider than the white space between words.
 fn is_trimmed(c: char) -> bool {
     (c.is_whitespace() && c != '\u{85}') || c == '\u{feff}'
 }
@@ -35,7 +35,7 @@ pub(crate) fn strip_keyword<'a>(text: &'a str, keyword: &str) -> Option<&'a str>
     head.eq_ignore_ascii_case(keyword).then_some(tail)
 }
 
-/// Whether `not` stands here as a keyword: white space has to follow.
+/// Whether the text begins with the keyword `not`: white space has to follow.
 fn at_not(text: &str) -> bool {
     strip_keyword(text, "not").is_some_and(|tail| tail.starts_with(is_space))
 }
@@ -49,7 +49,7 @@ pub(crate) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    /// What has not been read yet.
+    /// The text that is not read yet.
     pub(crate) fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or("")
     }
@@ -105,14 +105,14 @@ impl<'a> Lexer<'a> {
     }
 
     /// The literal that begins here, or `None` where none can.
-    pub(crate) fn literal(&mut self) -> Result<Option<Literal>, Fault> {
+    pub(crate) fn literal(&mut self) -> Result<Option<Literal>, BoxedSyntaxError> {
         let at = self.at;
         let word = if self.eat('"') { Some(self.quoted(at)?) } else { self.unquoted()? };
         Ok(word.map(|word| Literal { at, word }))
     }
 
     /// The rest of a quoted literal. An unknown escape keeps its backslash.
-    fn quoted(&mut self, open: usize) -> Result<Word, Fault> {
+    fn quoted(&mut self, open: usize) -> Result<Word, BoxedSyntaxError> {
         let mut value = String::new();
         loop {
             let start = self.at;
@@ -143,7 +143,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// An unquoted literal: up to a special character, ` or `, ` and ` or `not `.
-    fn unquoted(&mut self) -> Result<Option<Word>, Fault> {
+    fn unquoted(&mut self) -> Result<Option<Word>, BoxedSyntaxError> {
         let start = self.at;
         let mut done = Vec::new();
         let mut piece = String::new();
@@ -182,12 +182,12 @@ impl<'a> Lexer<'a> {
         Ok(Some(Word::Wildcard(done)))
     }
 
-    fn unquoted_escape(&mut self, piece: &mut String) -> Result<(), Fault> {
+    fn unquoted_escape(&mut self, piece: &mut String) -> Result<(), BoxedSyntaxError> {
         let start = self.at;
         self.at += 1;
         for keyword in ["or", "and", "not"] {
-            // `\n` is a line feed as well, so `\not` counts as the keyword only where the word
-            // ends: nowhere else could `not` be taken for one.
+            // `\n` is a line feed as well, so `\not` counts as the keyword only at the
+            // end of a word: only there could `not` be a keyword.
             if let Some(tail) = strip_keyword(self.rest(), keyword)
                 && (keyword != "not" || !tail.starts_with(char::is_alphanumeric))
             {
@@ -205,7 +205,7 @@ impl<'a> Lexer<'a> {
             return Err(self.error(
                 start,
                 "bad_escape",
-                "a backslash before a character that needs none",
+                "this character needs no backslash",
                 "`\\\\` for a backslash itself, or the value in quotes",
             ));
         }
@@ -213,7 +213,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// `\t`, `\r`, `\n` or `\uXXXX`, the backslash at `start` being read already.
-    fn common_escape(&mut self, start: usize) -> Result<Option<char>, Fault> {
+    fn common_escape(&mut self, start: usize) -> Result<Option<char>, BoxedSyntaxError> {
         let simple = match self.peek() {
             Some('t') => '\t',
             Some('r') => '\r',
@@ -225,7 +225,7 @@ impl<'a> Lexer<'a> {
         Ok(Some(simple))
     }
 
-    fn unicode_escape(&mut self, start: usize) -> Result<Option<char>, Fault> {
+    fn unicode_escape(&mut self, start: usize) -> Result<Option<char>, BoxedSyntaxError> {
         let Some(first) = hex4(self.rest()) else { return Ok(None) };
         self.at += 5;
         let mut code = u32::from(first);
@@ -241,7 +241,7 @@ impl<'a> Lexer<'a> {
             self.error(
                 start,
                 "bad_escape",
-                "half of a surrogate pair is no character",
+                "half of a surrogate pair is not a character",
                 "both halves, such as `\\ud83d\\ude00`, or the character itself",
             )
         })
@@ -253,7 +253,7 @@ impl<'a> Lexer<'a> {
         code: &'static str,
         message: impl Into<String>,
         expected: impl Into<String>,
-    ) -> Fault {
+    ) -> BoxedSyntaxError {
         Box::new(SyntaxError::new(self.text, at, code, message, expected))
     }
 }
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_have_their_place() {
+    fn errors_have_positions() {
         let cases = [
             ("abc \"def", 4, "unterminated"),
             (r"ab\q", 2, "bad_escape"),

@@ -1,8 +1,7 @@
-//! The Kibana Query Language: a rule's query as text, compiled to something that says whether an
-//! event matches, and why.
+//! The Kibana Query Language: compiles a rule's query, and answers whether an event matches and why.
 //!
 //! In: query text, and events behind the trait [`Doc`]. Out: a [`Query`], its answers, and the
-//! literals that every matching event must hold. It never reads an event's bytes itself, never
+//! literals that every matching event contains. It never reads an event's bytes itself, never
 //! allocates while it matches, and never panics: neither on query text nor on a decoded query.
 //!
 //! ```text
@@ -15,9 +14,13 @@
 //!                                                   `-- Display   normalised text
 //! ```
 //!
+//! Order of modules, each importing only from those before it: `limits`, `types`, `field`, `doc`,
+//! `words`, `ip`, `error`; `syntax`, `lexer`, `parser`; `condition`, `query`, `compile`, `builder`;
+//! `matches`, `display`, `explain`, `coverage`, `literals`, `required`.
+//!
 //! # Where it differs from Elasticsearch
 //! - Text fields (`message`, `*.text`) are analysed upstream. Here a value is a sequence of words
-//!   that has to stand in the text in that order, whatever the case; quoted or not.
+//!   that the text has to contain in that order, in any case; quoted or not.
 //! - A keyword over 1,024 characters is not indexed upstream (`ignore_above`) and so never
 //!   matches; here it is matched like any other.
 //! - A field's type comes from a table ([`field_type`]), as there is no index mapping. A value that
@@ -41,53 +44,46 @@
 
 extern crate alloc;
 
+mod builder;
 mod compile;
 mod condition;
 mod coverage;
-mod date;
 mod display;
+mod doc;
 mod error;
 mod explain;
+mod field;
 mod ip;
 mod lexer;
+mod limits;
 mod literals;
-mod make;
 mod matches;
-mod number;
-mod order;
 mod parser;
 mod query;
 mod required;
 mod syntax;
 mod types;
-mod wildcard;
 mod words;
 
+pub use builder::{any_of, everything, exists, nested, one_of, range, wildcard, wildcards};
 pub use coverage::spans;
+pub use doc::Doc;
 pub use error::SyntaxError;
-pub use explain::{Clause, Explanation};
-pub use make::{any_of, everything, exists, nested, one_of, range, wildcard, wildcards};
-pub use matches::{Doc, Value};
-pub use order::sort_by;
-pub use query::{FieldRef, Query};
+pub use explain::{ExplainedClause, Explanation};
+pub use field::FieldRef;
+pub use limits::{MAX_DEPTH, MAX_TEXT};
+pub use query::Query;
 pub use required::Pair;
 pub use syntax::Comparison;
 pub use types::{FieldType, field_type};
-
-/// The longest query, in bytes. The longest of the public rules has 8 KB.
-pub const MAX_TEXT: usize = 64 * 1024;
-
-/// How deep parentheses and braces may nest. The public rules go to 8; the bound keeps every walk
-/// over a query within a small stack.
-pub const MAX_DEPTH: usize = 200;
 
 /// Compiles query text.
 ///
 /// An empty query matches every event.
 ///
 /// # Errors
-/// [`SyntaxError`], with the place, where the text is no KQL or asks for what cannot be decided
-/// from one event (free text, date math).
+/// [`SyntaxError`] with its position, if the text is not KQL or needs more than one event to decide
+/// (free text, date math).
 pub fn parse(text: &str) -> Result<Query, SyntaxError> {
     parser::parse(text).and_then(|tree| compile::compile(text, &tree)).map_err(|fault| *fault)
 }

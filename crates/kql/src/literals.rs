@@ -1,26 +1,25 @@
-//! Literals that every matching event must hold, for a prefilter over raw bytes.
+//! Literals that every matching event contains, for a prefilter over raw bytes.
 //!
-//! In: a query, and which fields stand verbatim in an event's text. Out: clauses; of each, at least
-//! one literal stands in the text of every event that matches. It never promises more than that: a
-//! query without such literals gives no clause.
+//! In: a query, and which fields appear verbatim in an event's text. Out: clauses; the text of every
+//! matching event contains at least one literal of each clause. A query without such literals has no
+//! clause.
 
 use crate::condition::Condition;
-use crate::query::{FieldRef, Node, Query, children};
+use crate::field::FieldRef;
+use crate::query::{Query, QueryNode, children};
 use crate::types::{FieldType, field_type};
-use crate::wildcard::Glob;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// The shortest piece of a wildcard worth looking for.
+/// The shortest piece of a wildcard worth searching for.
 const MIN_PIECE: usize = 3;
 
 impl Query {
-    /// The clauses: every matching event's text holds, for each of them, at least one of its
-    /// literals.
+    /// The clauses: the text of every matching event contains at least one literal of each.
     ///
-    /// `verbatim` says whether all values of a field, given by its full name, stand in the text as
+    /// `verbatim` says whether all values of a field, given by its full name, appear in the text as
     /// they are compared. Only exact and wildcard values of such keyword fields count, and nothing
     /// under `not`.
     #[must_use]
@@ -37,7 +36,7 @@ impl Query {
 
 /// The clauses of the tree at the start of `nodes`. Names of fields are relative to `prefix`.
 fn required(
-    nodes: &[Node],
+    nodes: &[QueryNode],
     fields: &[FieldRef],
     prefix: &str,
     verbatim: &dyn Fn(&str) -> bool,
@@ -45,9 +44,9 @@ fn required(
     let Some((node, below)) = nodes.split_first() else { return vec![] };
     let child_clauses = |child| required(child, fields, prefix, verbatim);
     match node {
-        Node::Everything | Node::Not { .. } => vec![],
-        Node::And { .. } => children(below, node).flat_map(child_clauses).collect(),
-        Node::Or { .. } => {
+        QueryNode::Everything | QueryNode::Not { .. } => vec![],
+        QueryNode::And { .. } => children(below, node).flat_map(child_clauses).collect(),
+        QueryNode::Or { .. } => {
             let mut union = vec![];
             for child in children(below, node) {
                 match most_selective(child_clauses(child)) {
@@ -57,7 +56,7 @@ fn required(
             }
             vec![shortest_needed(union)]
         }
-        Node::Is { field, conditions } => {
+        QueryNode::Is { field, conditions } => {
             let Some(FieldRef::Name(name)) = fields.get(*field as usize) else { return vec![] };
             let name = format!("{prefix}{name}");
             let exact_text = matches!(field_type(&name), FieldType::Keyword | FieldType::Wildcard);
@@ -67,7 +66,7 @@ fn required(
             let literals: Option<Vec<String>> = conditions.iter().map(literal).collect();
             literals.map(shortest_needed).into_iter().collect()
         }
-        Node::Nested { field, .. } => match fields.get(*field as usize) {
+        QueryNode::Nested { field, .. } => match fields.get(*field as usize) {
             Some(FieldRef::Nested { path, inner }) => {
                 required(below, inner, &format!("{prefix}{path}."), verbatim)
             }
@@ -76,12 +75,12 @@ fn required(
     }
 }
 
-/// Text that a value holds if it meets the condition.
+/// Text that a value contains if it meets the condition.
 fn literal(condition: &Condition) -> Option<String> {
     match condition {
         Condition::Exact(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        Condition::Glob(Glob { pieces }) => {
-            let longest = pieces.iter().max_by_key(|piece| piece.len())?;
+        Condition::Glob(glob) => {
+            let longest = glob.pieces().iter().max_by_key(|piece| piece.len())?;
             (longest.len() >= MIN_PIECE).then(|| longest.clone())
         }
         _ => None,

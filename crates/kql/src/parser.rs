@@ -1,6 +1,6 @@
 //! The grammar: query text to a syntax tree.
 //!
-//! In: query text. Out: a tree of clauses, or the first fault with its place. It never looks back:
+//! In: query text. Out: a tree of clauses, or the first error with its position. It never looks back:
 //! each construct is known by its first characters. Recursion follows parentheses and braces only,
 //! and those are bounded by [`crate::MAX_DEPTH`].
 //!
@@ -12,25 +12,22 @@
 //! list   = the same as query, with literals in the place of clauses
 //! ```
 
-use crate::error::Fault;
+use crate::error::BoxedSyntaxError;
+use crate::field::FieldRef;
 use crate::lexer::{Lexer, strip_keyword};
-use crate::query::FieldRef;
-use crate::syntax::{Clause, Comparison, Field, Literal, Spanned, Tree, Typed, Word};
-use crate::{MAX_DEPTH, MAX_TEXT};
+use crate::limits::{MAX_DEPTH, MAX_NESTED, MAX_TEXT};
+use crate::syntax::{Clause, Comparison, Literal, Spanned, Tree, Typed, Word};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 
-/// How deep `path: { ... }` may nest: each level is an object reader's stack frame at match time.
-pub(crate) const MAX_NESTED: usize = 16;
-
 /// What may follow a complete clause.
 const AFTER_CLAUSE: &str = "` and `, ` or `, a closing bracket or the end";
 
 /// Parses a whole query.
-pub(crate) fn parse(text: &str) -> Result<Typed, Fault> {
+pub(crate) fn parse(text: &str) -> Result<Typed, BoxedSyntaxError> {
     let mut parser = Parser { lexer: Lexer { text, at: 0 }, depth: 0, nested: 0 };
     if text.len() > MAX_TEXT {
         let at = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -57,10 +54,10 @@ struct Parser<'a> {
 }
 
 /// What reads a leaf: a clause of a query, or a literal of a value list.
-type ReadLeaf<'a, T> = fn(&mut Parser<'a>) -> Result<T, Fault>;
+type ReadLeaf<'a, T> = fn(&mut Parser<'a>) -> Result<T, BoxedSyntaxError>;
 
 impl<'a> Parser<'a> {
-    fn any_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, Fault> {
+    fn any_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, BoxedSyntaxError> {
         let mut items = vec![self.all_of(leaf)?];
         while self.lexer.operator("or") {
             items.push(self.all_of(leaf)?);
@@ -68,7 +65,7 @@ impl<'a> Parser<'a> {
         Ok(Tree::or(items))
     }
 
-    fn all_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, Fault> {
+    fn all_of<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, BoxedSyntaxError> {
         let mut items = vec![self.negatable(leaf)?];
         while self.lexer.operator("and") {
             items.push(self.negatable(leaf)?);
@@ -76,11 +73,14 @@ impl<'a> Parser<'a> {
         Ok(Tree::and(items))
     }
 
-    fn negatable<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, Fault> {
+    fn negatable<T>(
+        &mut self,
+        leaf: ReadLeaf<'a, T>,
+    ) -> Result<Tree<Spanned<T>>, BoxedSyntaxError> {
         if self.lexer.not() { Ok(Tree::negate(self.sub(leaf)?)) } else { self.sub(leaf) }
     }
 
-    fn sub<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, Fault> {
+    fn sub<T>(&mut self, leaf: ReadLeaf<'a, T>) -> Result<Tree<Spanned<T>>, BoxedSyntaxError> {
         let open = self.lexer.at;
         if !self.lexer.eat('(') {
             let leaf = leaf(self)?;
@@ -92,13 +92,13 @@ impl<'a> Parser<'a> {
         self.bracketed(open, ')', leaf)
     }
 
-    /// What stands between brackets, the opening one being read.
+    /// The content of brackets, after the opening one.
     fn bracketed<T>(
         &mut self,
         open: usize,
         close: char,
         leaf: ReadLeaf<'a, T>,
-    ) -> Result<Tree<Spanned<T>>, Fault> {
+    ) -> Result<Tree<Spanned<T>>, BoxedSyntaxError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             let message = format!("brackets nest deeper than {MAX_DEPTH}");
@@ -122,7 +122,7 @@ impl<'a> Parser<'a> {
         Ok(inner)
     }
 
-    fn clause(&mut self) -> Result<Clause, Fault> {
+    fn clause(&mut self) -> Result<Clause, BoxedSyntaxError> {
         let Some(name) = self.lexer.literal()? else {
             return Err(self.unexpected("a field name, `(` or `*`"));
         };
@@ -160,7 +160,7 @@ impl<'a> Parser<'a> {
                     Word::Wildcard(pieces) if pieces.iter().all(String::is_empty) => {
                         Ok(Clause::Everything)
                     }
-                    // `a and(b)` reads as one literal up to the bracket; the bracket is the fault.
+                    // `a and(b)` reads as one literal up to the bracket; the error is the bracket.
                     _ if matches!(next, Some('(' | '{' | '"')) => {
                         self.lexer.at = open;
                         Err(self.unexpected(AFTER_CLAUSE))
@@ -169,29 +169,29 @@ impl<'a> Parser<'a> {
                         name.at,
                         "free_text",
                         "free text is not supported: name a field",
-                        "`field: value` (a value that holds `or`, `and`, a colon or brackets has \
-                         to be quoted)",
+                        "`field: value` (quote a value that contains `or`, `and`, a colon or \
+                         brackets)",
                     )),
                 }
             }
         }
     }
 
-    fn nested(&mut self, name: Literal, open: usize) -> Result<Clause, Fault> {
+    fn nested(&mut self, name: Literal, open: usize) -> Result<Clause, BoxedSyntaxError> {
         let path = match self.field(name.clone())? {
             FieldRef::Name(path) => path,
             _ => {
                 return Err(self.lexer.error(
                     name.at,
                     "bad_field",
-                    "the path of a nested query cannot hold a wildcard",
+                    "the path of a nested query cannot contain a wildcard",
                     "one field name",
                 ));
             }
         };
         self.nested += 1;
         if self.nested > MAX_NESTED {
-            let message = format!("nested queries go deeper than {MAX_NESTED}");
+            let message = format!("nested queries nest deeper than {MAX_NESTED}");
             return Err(self.lexer.error(open, "too_deep", message, "fewer levels of `{`"));
         }
         let inner = Box::new(self.bracketed(open, '}', Self::clause)?);
@@ -199,7 +199,11 @@ impl<'a> Parser<'a> {
         Ok(Clause::Nested { path, inner })
     }
 
-    fn bound(&mut self, field: Field, comparison: Comparison) -> Result<Clause, Fault> {
+    fn bound(
+        &mut self,
+        field: FieldRef,
+        comparison: Comparison,
+    ) -> Result<Clause, BoxedSyntaxError> {
         let at = self.lexer.at;
         match self.lexer.literal()? {
             None => Err(self.unexpected("one value to compare with (a range takes no list)")),
@@ -207,7 +211,7 @@ impl<'a> Parser<'a> {
                 at,
                 "bad_range",
                 "a range cannot compare with a wildcard",
-                "one value (quote it if the `*` is meant)",
+                "one value (quote it to compare with the `*` itself)",
             )),
             Some(Literal { word: Word::Plain(value) | Word::Quoted(value), .. }) => {
                 Ok(Clause::Range { field, comparison, at, value })
@@ -215,15 +219,15 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn value(&mut self) -> Result<Literal, Fault> {
+    fn value(&mut self) -> Result<Literal, BoxedSyntaxError> {
         match self.lexer.literal()? {
             Some(value) => Ok(value),
             None => Err(self.unexpected("a value, or a list of values in parentheses")),
         }
     }
 
-    /// A literal in the place of a field name.
-    fn field(&self, name: Literal) -> Result<Field, Fault> {
+    /// A literal that is a field name.
+    fn field(&self, name: Literal) -> Result<FieldRef, BoxedSyntaxError> {
         let fault = |message: &str, expected: &str| {
             self.lexer.error(name.at, "bad_field", message, expected)
         };
@@ -233,11 +237,11 @@ impl<'a> Parser<'a> {
             }
             Word::Quoted(name) | Word::Plain(name) => Ok(FieldRef::Name(name)),
             Word::Wildcard(pieces) if pieces.iter().any(|piece| piece.contains('*')) => Err(fault(
-                "a field name cannot hold both a wildcard and a literal `*`",
+                "a field name cannot contain both a wildcard and a literal `*`",
                 "one of them",
             )),
             Word::Wildcard(mut pieces) => {
-                // Several stars in a row mean what one means.
+                // Several stars in a row mean the same as one.
                 let mut first = true;
                 let last = pieces.len() - 1;
                 let mut index = 0;
@@ -252,8 +256,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The error for whatever stands at the current place.
-    fn unexpected(&self, expected: &str) -> Fault {
+    /// The error for an unexpected character at the current position.
+    fn unexpected(&self, expected: &str) -> BoxedSyntaxError {
         let at = self.lexer.at;
         let Some(found) = self.lexer.peek() else {
             let message = "the query ends too early";
@@ -263,7 +267,7 @@ impl<'a> Parser<'a> {
             return self.lexer.error(
                 at,
                 "misplaced_not",
-                "`not` cannot stand here",
+                "`not` is not allowed here",
                 "`not field: x`, `field: (not x)` or `not (not field: x)`",
             );
         }
@@ -279,7 +283,7 @@ impl<'a> Parser<'a> {
         self.lexer.error(at, "unexpected", message, expected)
     }
 
-    /// Whether the word that ends at the current place is `and`, `or` or `not`.
+    /// Whether the word that ends at the current position is `and`, `or` or `not`.
     fn follows_keyword(&self) -> bool {
         let before = self.lexer.text.get(..self.lexer.at).unwrap_or("");
         let word = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or("");

@@ -1,8 +1,8 @@
 //! The compiled query, and how it is encoded.
 //!
 //! In: a tree of conditions from [`crate::compile`], or untrusted bytes. Out: a [`Query`] that is
-//! known to be well formed. Decoding never recurses and never yields a query that later steps could
-//! stumble over: the nodes lie in one list, and that list is checked.
+//! known to be well formed. Decoding never recurses and never yields a malformed query: the
+//! nodes are in one list, and that list is checked.
 //!
 //! ```text
 //! a: x and not (b: y or c: z)      nodes, each before what is below it; `len` counts that
@@ -14,29 +14,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::MAX_DEPTH;
 use crate::condition::Condition;
-use crate::parser::MAX_NESTED;
+use crate::field::FieldRef;
+use crate::limits::{MAX_DEPTH, MAX_NESTED};
 
 /// The deepest tree: each bracket can bring an `or`, an `and` and a `not`; two more for
 /// [`Query::and_filter`].
 const MAX_TREE_DEPTH: usize = 3 * (MAX_DEPTH + 1) + MAX_NESTED + 2;
-
-/// A field that a query asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum FieldRef {
-    /// One field, by its full name.
-    Name(String),
-    /// All fields whose name fits a pattern with `*`.
-    Pattern(String),
-    /// The objects at a path, and the fields asked of each of them.
-    Nested {
-        /// Where the objects stand.
-        path: String,
-        /// The fields, their names relative to the object.
-        inner: Vec<FieldRef>,
-    },
-}
 
 /// A compiled query.
 ///
@@ -45,12 +29,12 @@ pub enum FieldRef {
 #[serde(try_from = "Encoded", into = "Encoded")]
 pub struct Query {
     pub(crate) fields: Vec<FieldRef>,
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<QueryNode>,
 }
 
 /// A node of the tree. `len` is the number of nodes below it, which follow it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Node {
+pub(crate) enum QueryNode {
     /// Every event.
     Everything,
     /// All children hold.
@@ -84,7 +68,7 @@ pub(crate) enum Node {
     },
 }
 
-impl Node {
+impl QueryNode {
     /// How many nodes are below.
     pub(crate) fn below(&self) -> usize {
         match self {
@@ -97,7 +81,10 @@ impl Node {
 }
 
 /// The trees right below `node`, where `after` is what follows it in the list.
-pub(crate) fn children<'n>(after: &'n [Node], node: &Node) -> impl Iterator<Item = &'n [Node]> {
+pub(crate) fn children<'n>(
+    after: &'n [QueryNode],
+    node: &QueryNode,
+) -> impl Iterator<Item = &'n [QueryNode]> {
     let mut rest = after.get(..node.below()).unwrap_or(&[]);
     core::iter::from_fn(move || {
         let (tree, next) = rest.split_at_checked(1 + rest.first()?.below())?;
@@ -138,7 +125,7 @@ impl Query {
     }
 
     /// The nodes of another query, with the places that their fields have here.
-    fn adopt(&mut self, other: Self) -> Vec<Node> {
+    fn adopt(&mut self, other: Self) -> Vec<QueryNode> {
         let mut nodes = other.nodes;
         let places: Vec<u32> =
             other.fields.into_iter().map(|field| intern(&mut self.fields, field)).collect();
@@ -158,51 +145,51 @@ impl Query {
     pub fn and_filter(mut self, filter: Self, negate: bool) -> Self {
         let mut added = self.adopt(filter);
         if negate {
-            added.insert(0, Node::Not { len: count(added.len()) });
-        } else if added == [Node::Everything] {
+            added.insert(0, QueryNode::Not { len: count(added.len()) });
+        } else if added == [QueryNode::Everything] {
             return self;
         }
-        if self.nodes == [Node::Everything] {
+        if self.nodes == [QueryNode::Everything] {
             return Self { fields: self.fields, nodes: added };
         }
-        if matches!(added.first(), Some(Node::And { .. })) {
+        if matches!(added.first(), Some(QueryNode::And { .. })) {
             added.remove(0);
         }
-        if !matches!(self.nodes.first(), Some(Node::And { .. })) {
-            self.nodes.insert(0, Node::And { len: 0 });
+        if !matches!(self.nodes.first(), Some(QueryNode::And { .. })) {
+            self.nodes.insert(0, QueryNode::And { len: 0 });
         }
         self.nodes.append(&mut added);
         let len = count(self.nodes.len() - 1);
         if let Some(root) = self.nodes.first_mut() {
-            *root = Node::And { len };
+            *root = QueryNode::And { len };
         }
         self
     }
 }
 
 /// Moves nodes to another list of fields; what is below a nested node has its own list.
-fn renumber(nodes: &mut [Node], places: &[u32]) {
+fn renumber(nodes: &mut [QueryNode], places: &[u32]) {
     let mut skip = 0_usize;
     for node in nodes {
         if skip > 0 {
             skip -= 1;
             continue;
         }
-        if let Node::Is { field, .. } | Node::Nested { field, .. } = node
+        if let QueryNode::Is { field, .. } | QueryNode::Nested { field, .. } = node
             && let Some(place) = places.get(*field as usize)
         {
             *field = *place;
         }
-        if let Node::Nested { len, .. } = node {
+        if let QueryNode::Nested { len, .. } = node {
             skip = *len as usize;
         }
     }
 }
 
 /// Checks the tree at the start of `nodes`; its length. Recursion ends at [`MAX_TREE_DEPTH`].
-fn check(nodes: &[Node], fields: &[FieldRef], depth: usize) -> Result<usize, &'static str> {
+fn check(nodes: &[QueryNode], fields: &[FieldRef], depth: usize) -> Result<usize, &'static str> {
     if depth > MAX_TREE_DEPTH {
-        return Err("the query is nested too deep");
+        return Err("the query is nested too deeply");
     }
     let (node, after) = nodes.split_first().ok_or("the query ends too early")?;
     let below = after.get(..node.below()).ok_or("the query ends too early")?;
@@ -211,8 +198,8 @@ fn check(nodes: &[Node], fields: &[FieldRef], depth: usize) -> Result<usize, &'s
         if end == below.len() { Ok(()) } else { Err("a node has more than one child") }
     };
     match node {
-        Node::Everything => {}
-        Node::And { .. } | Node::Or { .. } => {
+        QueryNode::Everything => {}
+        QueryNode::And { .. } | QueryNode::Or { .. } => {
             let mut at = 0;
             while at < below.len() {
                 at += check(below.get(at..).unwrap_or(&[]), fields, depth + 1)?;
@@ -221,13 +208,13 @@ fn check(nodes: &[Node], fields: &[FieldRef], depth: usize) -> Result<usize, &'s
                 return Err("a node has no children");
             }
         }
-        Node::Not { .. } => one_child(fields)?,
-        Node::Is { field, conditions } => match fields.get(*field as usize) {
+        QueryNode::Not { .. } => one_child(fields)?,
+        QueryNode::Is { field, conditions } => match fields.get(*field as usize) {
             Some(FieldRef::Name(_) | FieldRef::Pattern(_)) if !conditions.is_empty() => {}
             Some(FieldRef::Name(_) | FieldRef::Pattern(_)) => return Err("a clause has no values"),
             _ => return Err("a clause has no field"),
         },
-        Node::Nested { field, .. } => match fields.get(*field as usize) {
+        QueryNode::Nested { field, .. } => match fields.get(*field as usize) {
             Some(FieldRef::Nested { inner, .. }) => one_child(inner)?,
             _ => return Err("a nested clause has no path"),
         },
@@ -240,7 +227,7 @@ fn check(nodes: &[Node], fields: &[FieldRef], depth: usize) -> Result<usize, &'s
 #[derive(Serialize, Deserialize)]
 struct Encoded {
     fields: Vec<EncodedField>,
-    nodes: Vec<Node>,
+    nodes: Vec<QueryNode>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -296,7 +283,7 @@ fn decode(
         EncodedField::Name(name) => FieldRef::Name(name),
         EncodedField::Pattern(pattern) => FieldRef::Pattern(pattern),
         EncodedField::Nested(..) if depth >= MAX_NESTED => {
-            return Err("the fields are nested too deep");
+            return Err("the fields are nested too deeply");
         }
         EncodedField::Nested(path, length) => {
             let mut inner = vec![];

@@ -5,7 +5,8 @@
 //! there is none.
 
 use crate::condition::Condition;
-use crate::query::{FieldRef, Node, Query, children};
+use crate::field::FieldRef;
+use crate::query::{Query, QueryNode, children};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -14,7 +15,7 @@ use alloc::vec::Vec;
 pub struct Pair<'q> {
     /// Index in [`Query::fields`]; a field with one name.
     pub field: usize,
-    /// What [`Value::written`](crate::Value::written) gives.
+    /// What [`Value::as_text`](firstseen_value::Value::as_text) gives.
     pub text: &'q str,
 }
 
@@ -33,12 +34,12 @@ impl Query {
         let outside = core::iter::from_fn(move || {
             let (node, below) = rest.split_first()?;
             // What is below a nested node asks for the object's fields.
-            let inside = if matches!(node, Node::Nested { .. }) { node.below() } else { 0 };
+            let inside = if matches!(node, QueryNode::Nested { .. }) { node.below() } else { 0 };
             rest = below.get(inside..).unwrap_or_default();
             Some(node)
         });
         outside.flat_map(|node| match node {
-            Node::Is { field, conditions } => self.pairs(*field, conditions),
+            QueryNode::Is { field, conditions } => self.pairs(*field, conditions),
             _ => vec![],
         })
     }
@@ -57,20 +58,20 @@ impl Query {
     /// The set for the tree at the start of `nodes`, with its cost.
     fn cheapest<'q>(
         &'q self,
-        nodes: &'q [Node],
+        nodes: &'q [QueryNode],
         cost: &dyn Fn(Pair<'_>) -> u64,
     ) -> Option<(u64, Vec<Pair<'q>>)> {
         let (node, below) = nodes.split_first()?;
         let mut sets = children(below, node).map(|child| self.cheapest(child, cost));
         match node {
-            Node::Everything | Node::Not { .. } | Node::Nested { .. } => None,
-            Node::And { .. } => sets.flatten().min_by_key(|(sum, _)| *sum),
-            Node::Or { .. } => sets.try_fold((0_u64, vec![]), |(sum, mut pairs), set| {
+            QueryNode::Everything | QueryNode::Not { .. } | QueryNode::Nested { .. } => None,
+            QueryNode::And { .. } => sets.flatten().min_by_key(|(sum, _)| *sum),
+            QueryNode::Or { .. } => sets.try_fold((0_u64, vec![]), |(sum, mut pairs), set| {
                 let (more, others) = set?;
                 pairs.extend(others);
                 Some((sum.saturating_add(more), pairs))
             }),
-            Node::Is { field, conditions } => {
+            QueryNode::Is { field, conditions } => {
                 let pairs = self.pairs(*field, conditions);
                 if pairs.len() < conditions.len() {
                     return None;

@@ -1,4 +1,4 @@
-//! The syntax tree: what was typed, before fields and types give it a meaning.
+//! The syntax tree: the query as it is written, before fields and types give it a meaning.
 //!
 //! In: pieces from the parser. Out: a tree with runs of `and` and `or` flattened. It never knows
 //! what a field is; [`crate::compile`] does.
@@ -8,9 +8,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::query::FieldRef;
+use crate::field::FieldRef;
 
-/// A leaf with its place.
+/// A leaf with its span.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Spanned<T> {
     /// Its bytes in the text, without the white space around them.
@@ -19,7 +19,7 @@ pub(crate) struct Spanned<T> {
     pub(crate) leaf: T,
 }
 
-/// A whole query as it was typed.
+/// A whole query as it is written.
 pub(crate) type Typed = Tree<Spanned<Clause>>;
 
 /// `and`, `or` and `not` over leaves: clauses in a query, literals in a value list.
@@ -87,15 +87,15 @@ pub(crate) enum Clause {
     Everything,
     /// `field: values`.
     Is {
-        /// The field.
-        field: Field,
+        /// The field: a name or a pattern, never nested.
+        field: FieldRef,
         /// One literal, or a list in parentheses.
         values: Tree<Spanned<Literal>>,
     },
     /// `field >= value`.
     Range {
-        /// The field.
-        field: Field,
+        /// The field: a name or a pattern, never nested.
+        field: FieldRef,
         /// The operator.
         comparison: Comparison,
         /// Where the bound begins, in bytes.
@@ -112,9 +112,6 @@ pub(crate) enum Clause {
     },
 }
 
-/// A field as a clause names it: a name or a pattern, never nested.
-pub(crate) type Field = FieldRef;
-
 /// How a range compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Comparison {
@@ -128,16 +125,16 @@ pub enum Comparison {
     AtLeast,
 }
 
-/// A literal, with its place for errors that only its field's type brings to light.
+/// A literal, with its position for errors that depend on the field's type.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Literal {
     /// Where it begins, in bytes.
     pub(crate) at: usize,
-    /// What it says.
+    /// Its content.
     pub(crate) word: Word,
 }
 
-/// What a literal says, escapes resolved.
+/// The content of a literal, escapes resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Word {
     /// Between quotes: never a wildcard, never typed.

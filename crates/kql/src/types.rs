@@ -1,8 +1,8 @@
 //! The type of a field, by name.
 //!
-//! In: a field name. Out: how its values compare. There is no index mapping here, so the fields of
-//! ECS and of the common integrations that are not keywords stand in a table. It never fails: what
-//! is not listed is a keyword, as in the rules' own world most fields are.
+//! In: a field name. Out: how its values compare. There is no index mapping here, so a
+//! table lists the fields of ECS and of the common integrations that are not keywords. It never
+//! fails: an unlisted field is a keyword, as most fields are.
 //!
 //! A wrong guess does little harm: a value that does not fit the type is compared as text.
 
@@ -45,7 +45,7 @@ const WILDCARD: &[&str] = &[
 /// Fields that are analysed, besides `*.text`.
 const TEXT: &[&str] = &["error.message", "message", "powershell.file.script_block_text"];
 
-/// Last parts of a name that hold an address wherever they stand.
+/// Last parts of a name that hold an address in any object.
 const IP_PARTS: &[&str] =
     &["actor_ip", "caller_ip_address", "dropped_ip", "ip", "resolved_ip", "sampled_ip"];
 
@@ -62,7 +62,7 @@ const IP: &[&str] = &[
     "o365.audit.ClientIPAddress",
 ];
 
-/// Last parts of a name that hold a number wherever they stand.
+/// Last parts of a name that hold a number in any object.
 const NUMBER_PARTS: &[&str] = &[
     "args_count",
     "bytes",
@@ -129,7 +129,7 @@ const NUMBER: &[&str] = &[
     "winlog.version",
 ];
 
-/// Last parts of a name that hold a boolean wherever they stand.
+/// Last parts of a name that hold a boolean in any object.
 const BOOLEAN_PARTS: &[&str] = &[
     "allowPrivilegeEscalation",
     "hostIPC",
@@ -179,7 +179,7 @@ const BOOLEAN: &[&str] = &[
     "tls.resumed",
 ];
 
-/// Last parts of a name that hold a date wherever they stand.
+/// Last parts of a name that hold a date in any object.
 const DATE_PARTS: &[&str] = &[
     "@timestamp",
     "accessed",

@@ -1,9 +1,9 @@
-//! Text fields: a run of words, whatever the case.
+//! Text fields: a sequence of words, ignoring case.
 //!
-//! In: the words of a query's value, and a text. Out: whether they stand in it, whole and in this
-//! order. A word is a run of letters and digits. It never allocates.
+//! In: the words of a query's value, and a text. Out: whether the text contains them, whole and in
+//! this order. A word is a run of letters and digits. It never allocates.
 
-/// Whether the words of `wanted` stand in `text`. Without any word nothing is found, as upstream.
+/// Whether `text` contains the words of `wanted`. No words match nothing, as upstream.
 pub(crate) fn contains(text: &str, wanted: &str) -> bool {
     if words(wanted).next().is_none() {
         return false;

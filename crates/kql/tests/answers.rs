@@ -3,9 +3,9 @@
 mod common;
 
 use common::{Bound, Event, Item, number, text};
-use firstseen_kql::{Clause, FieldRef, MAX_DEPTH, Query, parse, wildcard};
+use firstseen_kql::{ExplainedClause, FieldRef, MAX_DEPTH, Query, parse, wildcard};
 
-fn explain(query: &str, event: &Event) -> (bool, Vec<Clause>) {
+fn explain(query: &str, event: &Event) -> (bool, Vec<ExplainedClause>) {
     let query = parse(query).unwrap();
     let why = query.explain(&Bound { event, fields: query.fields() });
     (why.matched, why.decided_by)
@@ -56,7 +56,7 @@ fn explains_with_the_values_found() {
     let (_, clauses) = explain("event.action: (CreateStack or CreateStackSet)", &event);
     assert_eq!(
         clauses,
-        [Clause {
+        [ExplainedClause {
             text: "event.action: (CreateStack or CreateStackSet)".to_owned(),
             field: "event.action".to_owned(),
             truth: false,

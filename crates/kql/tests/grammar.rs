@@ -1,4 +1,4 @@
-//! The grammar, as tables: queries and their normalised text, and faults with their place.
+//! The grammar, as tables: queries and their normalised text, and errors with their position.
 
 use firstseen_kql::{FieldRef, parse};
 
@@ -107,9 +107,9 @@ const VALID: &[(&str, &str)] = &[
 
 /// Text, the code of the fault, its place, and words of its message.
 const INVALID: &[(&str, &str, usize, &str)] = &[
-    ("not not a:1", "misplaced_not", 4, "`not` cannot stand here"),
+    ("not not a:1", "misplaced_not", 4, "`not` is not allowed here"),
     ("a:not b", "misplaced_not", 2, "`field: (not x)`"),
-    ("a:(not not b)", "misplaced_not", 7, "cannot stand here"),
+    ("a:(not not b)", "misplaced_not", 7, "is not allowed here"),
     ("not(a:1)", "unexpected", 3, "white space on both sides"),
     ("a:1 and(b:2)", "unexpected", 7, "white space on both sides"),
     ("a:1 or(b:2)", "unexpected", 6, "white space on both sides"),
@@ -129,7 +129,7 @@ const INVALID: &[(&str, &str, usize, &str)] = &[
     ("a:b \"c\"", "unexpected", 4, "unexpected `\"`"),
     ("a:\"b\" c:1", "unexpected", 6, "` and `, ` or `"),
     ("a:\"b", "unterminated", 2, "never closed"),
-    ("a:cannot be", "misplaced_not", 5, "`not` cannot stand here"),
+    ("a:cannot be", "misplaced_not", 5, "`not` is not allowed here"),
     (r"a:C\Windows", "bad_escape", 3, "backslash"),
     (r"a:x\ud800", "bad_escape", 3, "surrogate"),
     ("createstack", "free_text", 0, "free text is not supported: name a field"),
@@ -146,8 +146,8 @@ const INVALID: &[(&str, &str, usize, &str)] = &[
     ("a:(b > 1)", "unexpected", 5, "unexpected `>`"),
     ("source.port > http", "bad_range", 14, "holds numbers"),
     ("source.ip > host", "bad_range", 12, "holds addresses"),
-    ("@timestamp >= now-1d", "bad_range", 14, "no date math"),
-    ("@timestamp >= \"2024-01-01||/d\"", "bad_range", 14, "no date math"),
+    ("@timestamp >= now-1d", "bad_range", 14, "no clock for date math"),
+    ("@timestamp >= \"2024-01-01||/d\"", "bad_range", 14, "no clock for date math"),
     ("@timestamp >= 2024-13-01", "bad_range", 14, "holds dates"),
     ("source.ip:(10.0.0.0/8 or 10.0.0.0/33)", "bad_network", 25, "prefix"),
 ];
@@ -173,21 +173,21 @@ fn invalid_queries() {
 }
 
 #[test]
-fn an_error_points_at_its_place() {
+fn an_error_points_at_its_position() {
     let text =
         "event.provider: \"cloudformation.amazonaws.com\"\n    and event.action: not CreateStack";
     let error = parse(text).unwrap_err();
     assert_eq!((error.line, error.column), (2, 23));
     let shown = error.to_string();
     let lines: Vec<&str> = shown.lines().collect();
-    assert_eq!(lines[0], "`not` cannot stand here (line 2, column 23)");
+    assert_eq!(lines[0], "`not` is not allowed here (line 2, column 23)");
     assert_eq!(lines[1], "      and event.action: not CreateStack");
     assert_eq!(lines[2], "                        ^");
     assert_eq!(lines[3], "expected `not field: x`, `field: (not x)` or `not (not field: x)`");
 }
 
 #[test]
-fn fields_stand_in_order_of_first_use() {
+fn fields_are_in_order_of_first_use() {
     let query =
         parse("b:1 and (a:2 or b*:3) and n:{y:1 or x:2 and y:3} and a:(4 and 5) and n:{z:1}");
     let name = |name: &str| FieldRef::Name(name.to_owned());

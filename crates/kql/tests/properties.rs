@@ -252,7 +252,7 @@ fn event() -> impl Strategy<Value = Event> {
     })
 }
 
-/// All that stands in an event, one value a line.
+/// The content of an event, one value per line.
 fn all_text(event: &Event) -> String {
     let values = event.0.iter().flat_map(|(_, values)| values);
     values
@@ -344,7 +344,7 @@ proptest! {
         prop_assert_eq!((clauses.len(), places.len()), (truths.len(), truths.len()), "{}", text);
         for ((clause, place), truth) in clauses.iter().zip(places).zip(truths) {
             prop_assert_eq!(event.matches(&parse(clause).unwrap()), truth, "{} in {}", clause, text);
-            // A value of a list stands there without its field.
+            // A value of a list has no field in front.
             let typed = &text[place];
             let field = clause.split_once(": ").map_or("", |(field, _)| field);
             let read = [typed.to_owned(), format!("{field}: {typed}")];

@@ -12,10 +12,11 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use chrono::{DateTime, SecondsFormat};
 use firstseen_event::json::{Json, Object, write_object};
+use firstseen_value::hex;
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
+pub struct AlertContext<'a> {
     /// The rule.
     pub rule: &'a RulePlan,
     /// Its fingerprint.
@@ -35,8 +36,8 @@ pub struct About<'a> {
 /// The alert as JSON text; `source` is the event as an ECS document.
 ///
 /// # Errors
-/// A sentence, when the plan's own part cannot be read.
-pub fn render(source: Object, about: &About<'_>) -> Result<String, String> {
+/// A message, when the rule's part of the alert cannot be read.
+pub fn render(source: Object, about: &AlertContext<'_>) -> Result<String, String> {
     let mut alert = source;
     let time = rfc3339(about.time_ms);
     let reason = reason(&alert, about.rule);
@@ -47,21 +48,17 @@ pub fn render(source: Object, about: &About<'_>) -> Result<String, String> {
     if let Some(Json::Object(event)) = alert.get("event") {
         flatten("kibana.alert.original_event", event, &mut original, 8);
     }
-    // The raw event stands in the document already.
+    // The document holds the raw event already.
     original.remove("kibana.alert.original_event.original");
     let id = match original.get("kibana.alert.original_event.id") {
         Some(Json::Text(id)) => id.clone(),
-        _ => {
-            let mut hex = String::new();
-            identity::push_hex(&mut hex, about.identity);
-            hex
-        }
+        _ => hex(about.identity),
     };
     alert.append(&mut original);
     let damaged = |what: &str| format!("the rule's part of the alert is damaged: {what}");
     match Json::read(&about.rule.alert).map_err(|e| damaged(&e.to_string()))? {
         Json::Object(mut rule) => alert.append(&mut rule),
-        _ => return Err(damaged("it is no object")),
+        _ => return Err(damaged("it is not an object")),
     }
     set_kind(&mut alert);
     let values = Json::read(about.term).map_err(|e| e.to_string())?;

@@ -4,12 +4,13 @@
 //! outcomes, in the layout of crate abi. It never calls a store: whoever holds it applies the
 //! writes.
 
-use crate::alert::{self, About};
-use crate::engine::{Engine, Ready};
-use crate::key::Places;
+use crate::alert::{self, AlertContext};
+use crate::engine::Engine;
+use crate::key::KeyTable;
 use crate::plan::RulePlan;
-use crate::shorten::Copied;
-use crate::state::{StateError, TermState, Verdict, time_to_live_ms};
+use crate::prepared::PreparedRule;
+use crate::shorten::AlertEvent;
+use crate::state::{TermState, TermStateError, Verdict, time_to_live_ms};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -24,28 +25,28 @@ impl Engine {
     pub fn decide(&self, request: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         let request = DecideRequest::read(request)?;
         let malformed = |what| Malformed { what, at: 0 };
-        let places = Places::new(request.keys.iter().map(|prior| prior.key));
-        let mut states: Vec<Slate> =
-            request.keys.iter().map(|prior| Slate::new(prior.value)).collect();
+        let places = KeyTable::new(request.keys.iter().map(|prior| prior.key));
+        let mut states: Vec<PendingState> =
+            request.keys.iter().map(|prior| PendingState::new(prior.value)).collect();
         let mut texts: Vec<(u32, u16, OutcomeKind, String)> = Vec::new();
         for (index, (item, event)) in request.items.iter().enumerate() {
             let rule = self.plan.rules.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
-            let ready = self.ready.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
+            let prepared = self.prepared.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
             let place = u32::try_from(index).unwrap_or(u32::MAX);
-            let mut copied = Copied::new(*event, item.terms().count());
+            let mut copied = AlertEvent::new(*event, item.terms().count());
             for (number, term) in (0u16..).zip(item.terms()) {
                 let at = places.of(term.key).ok_or(malformed("key of a term"))?;
-                let slate = states.get_mut(at).ok_or(malformed("key of a term"))?;
+                let pending = states.get_mut(at).ok_or(malformed("key of a term"))?;
                 if let Some((kind, text)) =
-                    self.decide_term(rule, ready, item, term.values, &mut copied, slate)
+                    self.decide_term(rule, prepared, item, term.values, &mut copied, pending)
                 {
                     texts.push((place, number, kind, text));
                 }
             }
         }
         let mut values = Vec::new();
-        for (index, slate) in states.iter().enumerate() {
-            if let Some((value, ttl_ms)) = slate.write() {
+        for (index, pending) in states.iter().enumerate() {
+            if let Some((value, ttl_ms)) = pending.write() {
                 values.push((u32::try_from(index).unwrap_or(u32::MAX), value, ttl_ms));
             }
         }
@@ -65,13 +66,13 @@ impl Engine {
     pub(crate) fn decide_term(
         &self,
         rule: &RulePlan,
-        ready: &Ready,
+        prepared: &PreparedRule,
         item: &Item<'_>,
         term: &str,
-        copied: &mut Copied<'_>,
-        slate: &mut Slate,
+        copied: &mut AlertEvent<'_>,
+        pending: &mut PendingState,
     ) -> Option<(OutcomeKind, String)> {
-        let state = match &mut slate.state {
+        let state = match &mut pending.state {
             Ok(state) => state,
             Err(fault) => return Some((OutcomeKind::Error, format!("bad_state: {fault}"))),
         };
@@ -80,7 +81,7 @@ impl Engine {
         let (kind, previous_ms) = match verdict {
             Verdict::Seen => {
                 if state.take(time_ms, identity, window_ms, verdict) {
-                    slate.mark(rule, term);
+                    pending.mark(rule, term);
                 }
                 return None;
             }
@@ -90,7 +91,7 @@ impl Engine {
             Verdict::New { .. } if self.settings.learn_until_ms.is_some_and(|t| time_ms < t) => {
                 state.take(time_ms, identity, window_ms, verdict);
                 state.unalert(identity);
-                slate.mark(rule, term);
+                pending.mark(rule, term);
                 return Some((OutcomeKind::Learned, String::new()));
             }
             Verdict::New { previous_ms } => (OutcomeKind::Alert, previous_ms),
@@ -102,14 +103,14 @@ impl Engine {
             None => {
                 // As if it had alerted, so that the other items are judged as they will be.
                 if state.take(time_ms, identity, window_ms, verdict) {
-                    slate.mark(rule, term);
+                    pending.mark(rule, term);
                 }
                 return Some((OutcomeKind::NeedsEvent, String::new()));
             }
         };
-        let about = About {
+        let about = AlertContext {
             rule,
-            fingerprint: &ready.fingerprint,
+            fingerprint: &prepared.fingerprint,
             time_ms,
             identity,
             term,
@@ -120,7 +121,7 @@ impl Engine {
             // The state is kept only with its alert.
             Ok(text) => {
                 if state.take(time_ms, identity, window_ms, verdict) {
-                    slate.mark(rule, term);
+                    pending.mark(rule, term);
                 }
                 Some((kind, text))
             }
@@ -131,12 +132,12 @@ impl Engine {
 
 /// A key's state while a batch is decided.
 #[derive(Debug)]
-pub(crate) struct Slate {
-    state: Result<TermState, StateError>,
+pub(crate) struct PendingState {
+    state: Result<TermState, TermStateError>,
     changed: Option<(String, i64)>,
 }
 
-impl Slate {
+impl PendingState {
     pub(crate) fn new(value: Option<&[u8]>) -> Self {
         let state = value.map_or_else(|| Ok(TermState::default()), TermState::read);
         Self { state, changed: None }

@@ -1,27 +1,25 @@
-//! The rules of one artifact, ready to run, and step one: `keys`.
+//! The engine: the rules of one artifact, and step one: `keys`.
 //!
 //! In: a plan and settings; then buffers of events. Out: results in the layout of crate abi. It
-//! never calls a store and never keeps anything from call to call
-//! except room to work in.
+//! never calls a store, and from call to call it keeps only buffers.
 
 use crate::alert;
 use crate::exception::Exception;
-use crate::fields::{Asks, EventDoc, Slot};
-use crate::identity;
-use crate::index::Index;
+use crate::fields::{EventDoc, FieldRequests, FieldSlot, event_error_text};
+use crate::index::RuleIndex;
 use crate::plan::{Plan, RulePlan};
+use crate::prepared::PreparedRule;
 use crate::settings::Settings;
-use crate::term::{self, Kind, Terms};
+use crate::term::{self, Terms};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_abi::{ItemKind, KeysWriter, Malformed};
 use firstseen_event::{
-    BitSet, EventError, EventFields, EventReader, FieldRequest, Prefilter, ReadOutcome, Scratch,
-    Value, looks_whole, parse_time_ms,
+    BitSet, EventError, EventFields, EventReader, Prefilter, ReadOutcome, Scratch, looks_whole,
 };
 
-/// How deep an event may stand in strings inside strings.
+/// How deep an event may be nested in strings inside strings.
 const MAX_INNER: u8 = 4;
 
 /// Literals that are searched for one by one, at the most.
@@ -38,33 +36,17 @@ pub enum Framing<'a> {
     Table(&'a [u8]),
 }
 
-/// One rule with the places of its fields.
-#[derive(Debug)]
-pub(crate) struct Ready {
-    pub(crate) slots: Vec<Slot>,
-    pub(crate) terms: Vec<term::Slot>,
-    /// Of each of the rule's own exceptions.
-    exceptions: Vec<Vec<Slot>>,
-    /// Those of the settings that are for this rule, by place.
-    added: Vec<usize>,
-    /// The ask of the field that the time is read from, where that is not `@timestamp`.
-    time: Option<usize>,
-    pub(crate) fingerprint: String,
-    /// `TENANT:RULE_ID:FINGERPRINT:`.
-    pub(crate) prefix: String,
-}
-
-/// The rules of an artifact, ready to run.
+/// The rules of an artifact, prepared to run.
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) plan: Plan,
     pub(crate) settings: Settings,
     reader: EventReader,
     prefilter: Prefilter,
-    pub(crate) ready: Vec<Ready>,
+    pub(crate) prepared: Vec<PreparedRule>,
     /// Of each of the settings' exceptions, whichever rules it is for.
-    added: Vec<Vec<Slot>>,
-    index: Index,
+    added: Vec<Vec<FieldSlot>>,
+    index: RuleIndex,
     pub(crate) scratch: Scratch,
     /// The most bytes of values that the terms of one event may hold together.
     pub(crate) max_term_bytes: usize,
@@ -79,27 +61,27 @@ struct Pass<'w> {
 }
 
 /// An event's text after its envelope was opened.
-pub(crate) enum Opened<'a> {
+pub(crate) enum OpenedEvent<'a> {
     Event(EventFields<'a>),
     Nothing(&'static str),
     Bad(EventError),
 }
 
 impl Engine {
-    /// Makes the rules ready.
+    /// Prepares the rules.
     #[must_use]
     pub fn new(plan: Plan, settings: Settings) -> Self {
-        let mut asks = Asks::default();
-        let ready: Vec<_> =
-            plan.rules.iter().map(|rule| make_ready(rule, &settings, &mut asks)).collect();
+        let mut asks = FieldRequests::default();
+        let prepared: Vec<_> =
+            plan.rules.iter().map(|rule| PreparedRule::new(rule, &settings, &mut asks)).collect();
         let added = settings.exceptions.iter().map(|e| asks.slots(e.query.fields())).collect();
         Self {
             reader: asks.reader(),
             prefilter: prefilter(&plan),
-            index: Index::new(&plan.rules, &ready),
+            index: RuleIndex::new(&plan.rules, &prepared),
             plan,
             settings,
-            ready,
+            prepared,
             added,
             scratch: Scratch::default(),
             max_term_bytes: term::MAX_TERM_BYTES,
@@ -126,8 +108,8 @@ impl Engine {
         &self.plan
     }
 
-    /// Whether an event has to be looked at: it holds what a match would hold, or it does not look
-    /// like an event. It takes no memory, however large the event is.
+    /// Whether an event has to be read: it contains the literals of a match, or it does not look
+    /// like an event. It allocates nothing, however large the event is.
     #[must_use]
     #[inline]
     pub fn may_match(&self, event: &[u8]) -> bool {
@@ -203,15 +185,15 @@ impl Engine {
         pass.writer.counts.read = pass.writer.counts.read.saturating_add(1);
         let text = match firstseen_event::utf8(bytes) {
             Ok(text) => text,
-            Err(fault) => return bad(&mut pass.writer, place, &sentence(&fault)),
+            Err(fault) => return bad(&mut pass.writer, place, &event_error_text(&fault)),
         };
         if !self.may_match(bytes) {
             return;
         }
         self.open(text, scratch, 0, &mut |opened| match opened {
-            Opened::Event(fields) => self.matches(&fields, place, pass),
-            Opened::Bad(error) => bad(&mut pass.writer, place, &sentence(&error)),
-            Opened::Nothing(what) => {
+            OpenedEvent::Event(fields) => self.matches(&fields, place, pass),
+            OpenedEvent::Bad(error) => bad(&mut pass.writer, place, &event_error_text(&error)),
+            OpenedEvent::Nothing(what) => {
                 let writer = &mut pass.writer;
                 writer.counts.read = writer.counts.read.saturating_sub(1);
                 writer.item(ItemKind::NoEvents, 0, pair(place), 0, &[0; 16], what, [].into_iter());
@@ -219,21 +201,21 @@ impl Engine {
         });
     }
 
-    /// Opens what an event may stand in and hands its fields on.
+    /// Unwraps the strings that an event may be nested in, and passes its fields on.
     pub(crate) fn open(
         &self,
         text: &str,
         scratch: &mut Scratch,
         depth: u8,
-        then: &mut dyn FnMut(Opened<'_>),
+        then: &mut dyn FnMut(OpenedEvent<'_>),
     ) {
         let fault = |code, reason: String| EventError { code, reason, at: 0 };
         match self.reader.read(text, scratch) {
-            Ok(ReadOutcome::Event(fields)) => then(Opened::Event(fields)),
-            Ok(ReadOutcome::NoEvent(what)) => then(Opened::Nothing(what)),
+            Ok(ReadOutcome::Event(fields)) => then(OpenedEvent::Event(fields)),
+            Ok(ReadOutcome::NoEvent(what)) => then(OpenedEvent::Nothing(what)),
             Ok(ReadOutcome::Inner(_)) if depth >= MAX_INNER => {
-                let reason = format!("the event stands in more than {MAX_INNER} strings");
-                then(Opened::Bad(fault("too_deep", reason)));
+                let reason = format!("the event is nested in more than {MAX_INNER} strings");
+                then(OpenedEvent::Bad(fault("too_deep", reason)));
             }
             Ok(ReadOutcome::Inner(inner)) => {
                 let depth = depth.saturating_add(1);
@@ -241,9 +223,9 @@ impl Engine {
             }
             Ok(ReadOutcome::SeveralEvents(what)) => {
                 let reason = format!("{what} holds several events: the host has to split it");
-                then(Opened::Bad(fault("several_events", reason)));
+                then(OpenedEvent::Bad(fault("several_events", reason)));
             }
-            Err(error) => then(Opened::Bad(error)),
+            Err(error) => then(OpenedEvent::Bad(error)),
         }
     }
 
@@ -251,18 +233,18 @@ impl Engine {
         let Pass { now_ms, candidates, writer } = pass;
         self.index.candidates(fields, candidates);
         for index in candidates.iter() {
-            let at = self.plan.rules.get(index).zip(self.ready.get(index));
-            let Some((rule, ready)) = at else { continue };
-            if !rule.query.matches(&EventDoc { fields, slots: &ready.slots }) {
+            let at = self.plan.rules.get(index).zip(self.prepared.get(index));
+            let Some((rule, prepared)) = at else { continue };
+            if !rule.query.matches(&EventDoc { fields, slots: &prepared.slots }) {
                 continue;
             }
-            let time_ms = match ready.time_ms(rule, fields) {
+            let time_ms = match prepared.time_ms(rule, fields) {
                 Ok(time_ms) => time_ms,
-                Err(error) => return bad(writer, place, &sentence(&error)),
+                Err(error) => return bad(writer, place, &event_error_text(&error)),
             };
             writer.counts.matched = writer.counts.matched.saturating_add(1);
-            let identity = ready.identity(fields, time_ms);
-            let (kind, text, terms) = self.verdict(ready, rule, fields, time_ms, *now_ms);
+            let identity = prepared.identity(fields, time_ms);
+            let (kind, text, terms) = self.verdict(prepared, rule, fields, time_ms, *now_ms);
             match kind {
                 ItemKind::Missing => {
                     writer.counts.missing = writer.counts.missing.saturating_add(1)
@@ -273,42 +255,42 @@ impl Engine {
                 _ => {}
             }
             let rule = u16::try_from(index).unwrap_or(u16::MAX);
-            let keys: Vec<String> = terms.iter().map(|t| t.key(&ready.prefix)).collect();
+            let keys: Vec<String> = terms.iter().map(|t| t.key(&prepared.prefix)).collect();
             let terms = terms.iter().zip(&keys);
-            let terms =
-                terms.map(|(t, key)| firstseen_abi::Term { key: key.as_bytes(), values: &t.json });
+            let terms = terms
+                .map(|(t, key)| firstseen_abi::ItemTerm { key: key.as_bytes(), values: &t.json });
             writer.item(kind, rule, pair(place), time_ms, &identity, &text, terms);
         }
     }
 
-    /// The first exception that takes an event of this time out of a rule.
+    /// The first exception of a rule that matches an event of this time.
     pub(crate) fn excepted<'a>(
         &'a self,
         rule: &'a RulePlan,
-        ready: &Ready,
+        prepared: &PreparedRule,
         fields: &EventFields<'_>,
         time_ms: Option<i64>,
     ) -> Option<&'a Exception> {
-        let own = rule.exceptions.iter().zip(&ready.exceptions);
-        let added = ready.added.iter().filter_map(|place| {
+        let own = rule.exceptions.iter().zip(&prepared.exceptions);
+        let added = prepared.added.iter().filter_map(|place| {
             Some((self.settings.exceptions.get(*place)?, self.added.get(*place)?))
         });
-        let holds = |(exception, slots): &(&Exception, &Vec<Slot>)| {
+        let holds = |(exception, slots): &(&Exception, &Vec<FieldSlot>)| {
             exception.holds_at(time_ms) && exception.query.matches(&EventDoc { fields, slots })
         };
         own.chain(added).find(holds).map(|(exception, _)| exception)
     }
 
-    /// What a match comes to: its terms, or why it has none.
+    /// The terms of a match, or why it has none.
     fn verdict(
         &self,
-        ready: &Ready,
+        prepared: &PreparedRule,
         rule: &RulePlan,
         fields: &EventFields<'_>,
         time_ms: i64,
         now_ms: i64,
     ) -> (ItemKind, String, Vec<term::Term>) {
-        if let Some(exception) = self.excepted(rule, ready, fields, Some(time_ms)) {
+        if let Some(exception) = self.excepted(rule, prepared, fields, Some(time_ms)) {
             return (ItemKind::Excepted, exception.name.clone(), Vec::new());
         }
         if now_ms != 0 && time_ms > now_ms.saturating_add(self.settings.future_slack_ms) {
@@ -319,7 +301,7 @@ impl Engine {
             );
             return (ItemKind::Future, text, Vec::new());
         }
-        match term::of_event(fields, &ready.terms, self.max_term_bytes) {
+        match term::of_event(fields, &prepared.terms, self.max_term_bytes) {
             Terms::Some(terms) => (ItemKind::Matched, String::new(), terms),
             Terms::Missing(at) => {
                 let name = rule.new_terms.get(at).cloned().unwrap_or_default();
@@ -343,41 +325,9 @@ impl Engine {
     }
 }
 
-impl Ready {
-    /// The event's time, as the rule reads it.
-    pub(crate) fn time_ms(
-        &self,
-        rule: &RulePlan,
-        fields: &EventFields<'_>,
-    ) -> Result<i64, EventError> {
-        let (Some(ask), Some(time)) = (self.time, &rule.event_time) else {
-            return fields.time_ms();
-        };
-        let fault = |code, reason| EventError { code, reason, at: 0 };
-        let mut texts = fields.values(ask).map(Value::into_text);
-        match texts.find(|text| !text.trim().is_empty()) {
-            Some(text) => parse_time_ms(&text).ok_or_else(|| {
-                let text: String = text.chars().take(40).collect();
-                let name = &time.field;
-                fault("bad_time", format!("{name} is {text:?}: neither RFC 3339 nor milliseconds"))
-            }),
-            None if time.fallback => fields.time_ms(),
-            None => Err(fault("no_time", format!("the event has no {}", time.field))),
-        }
-    }
-
-    /// The event's name. It is the same whichever field a rule takes for the time, as long as the
-    /// event has an `@timestamp`.
-    pub(crate) fn identity(&self, fields: &EventFields<'_>, time_ms: i64) -> [u8; 16] {
-        let time_ms = self.time.and_then(|_| fields.time_ms().ok()).unwrap_or(time_ms);
-        let asks = self.slots.iter().map(Slot::ask).chain(self.terms.iter().map(|t| t.ask));
-        identity::of_event(fields, time_ms, asks)
-    }
-}
-
 /// The search for the rules' literals; none for many of them, where reading an event and looking
 /// the rules up costs less than searching its text for each literal. A host searches for them too,
-/// in ways that a module has not.
+/// in ways that a module cannot.
 fn prefilter(plan: &Plan) -> Prefilter {
     let literals: Vec<_> = plan.rules.iter().map(|rule| rule.literals.clone()).collect();
     if literals.iter().flatten().flatten().count() > MAX_SEARCHED {
@@ -386,29 +336,9 @@ fn prefilter(plan: &Plan) -> Prefilter {
     Prefilter::new(&literals)
 }
 
-fn make_ready(rule: &RulePlan, settings: &Settings, asks: &mut Asks) -> Ready {
-    let slots = asks.slots(rule.query.fields());
-    let terms = rule.new_terms.iter().map(|name| term::Slot {
-        ask: asks.place(FieldRequest::Values(name.clone())),
-        kind: Kind::of(name),
-    });
-    let terms = terms.collect();
-    let exceptions = rule.exceptions.iter().map(|e| asks.slots(e.query.fields())).collect();
-    let all = settings.exceptions.iter().enumerate();
-    let added = all.filter(|(_, e)| e.is_for(&rule.id)).map(|(place, _)| place).collect();
-    let prefix = format!("{}:{}", settings.tenant, rule.key_prefix());
-    let time = rule.event_time.as_ref();
-    let time = time.map(|time| asks.place(FieldRequest::Values(time.field.clone())));
-    Ready { slots, terms, exceptions, added, time, fingerprint: rule.fingerprint(), prefix }
-}
-
 fn bad(writer: &mut KeysWriter<'_>, place: (usize, usize), text: &str) {
     writer.counts.bad = writer.counts.bad.saturating_add(1);
     writer.item(ItemKind::Bad, 0, pair(place), 0, &[0; 16], text, [].into_iter());
-}
-
-pub(crate) fn sentence(error: &EventError) -> String {
-    format!("{}: {} (at byte {})", error.code, error.reason, error.at)
 }
 
 fn pair((at, len): (usize, usize)) -> (u32, u32) {

@@ -1,65 +1,27 @@
 //! Both steps as one, over a store that the host provides: one event in, one outcome out.
 //!
 //! In: an event's text, the host's clock, a store with get and compare-and-set. Out: one JSON
-//! object. Each term stands alone: its write is done before its outcome counts, and a lost race is
-//! read and decided again, a bounded number of times.
+//! object. Each term is independent: its write is done before its outcome counts, and after a lost
+//! race it is read and decided again, at most 16 times.
 
-use crate::decide::Slate;
+use crate::decide::PendingState;
 use crate::engine::{Engine, Framing};
-use crate::shorten::Copied;
+use crate::shorten::AlertEvent;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_abi::{Item, ItemKind, Keys, OutcomeKind};
-use firstseen_event::json::push_quoted;
+use firstseen_value::quoted;
 
-/// How often a lost race is tried again.
+/// How often a lost race is tried.
 const MAX_TRIES: u8 = 16;
 
-/// Why the store did not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KvError {
-    /// It could not be asked; the event may be handed in again.
-    Away,
-    /// It refuses the key or the value.
-    Refused,
-}
-
-/// What compare-and-set did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cas {
-    /// Written.
-    Done,
-    /// Another value stands there: this one, or none.
-    Conflict(Option<Vec<u8>>),
-}
-
-/// The host's store.
-pub trait Kv {
-    /// The value of a key; `None` when there is none.
-    ///
-    /// # Errors
-    /// [`KvError`] when the store did not answer.
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError>;
-
-    /// Writes when the present value is the expected one (`None`: absent).
-    ///
-    /// # Errors
-    /// [`KvError`] when the store did not answer; nothing was written as far as it is known.
-    fn cas(
-        &mut self,
-        key: &[u8],
-        expected: Option<&[u8]>,
-        value: &[u8],
-        ttl_ms: i64,
-    ) -> Result<Cas, KvError>;
-}
-
-/// What became of an event. With an error, what is listed beside it has been done all the same, and
-/// handing the event in again repeats its alerts and nothing else.
+/// The result for one event. If it has an error, the other results still happened, and passing the
+/// event in again only repeats its alerts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Evaluation {
     /// Rules that it matched.
     pub matched: u32,
     /// Alerts, each a JSON document.
@@ -68,17 +30,17 @@ pub struct Outcome {
     pub repeats: Vec<String>,
     /// Terms that were seen within the window.
     pub seen: u32,
-    /// Terms that were learned in silence.
+    /// Terms that were learned without an alert.
     pub learned: u32,
     /// Terms of an event that is older than what the state remembers.
     pub late: u32,
-    /// Rules under which an exception took it out.
+    /// Rules under which an exception excluded it.
     pub excepted: u32,
-    /// New-terms fields that it has not.
+    /// New-terms fields that it does not have.
     pub missing: Vec<String>,
-    /// What the text is, where it holds no event at all.
+    /// What the text is, if it holds no event at all.
     pub no_events: Option<String>,
-    /// `code: reason`, where something could not be judged.
+    /// `code: reason`, if something could not be decided.
     pub error: Option<String>,
 }
 
@@ -92,20 +54,26 @@ pub enum Alert {
 }
 
 impl Engine {
-    /// One event in, one outcome out, as [`Outcome::json`] writes it.
+    /// One event in, one outcome out, as [`Evaluation::json`] writes it.
     pub fn evaluate(&mut self, event: &[u8], now_ms: i64, kv: &mut dyn Kv) -> String {
         self.judge(event, now_ms, kv).json()
     }
 
     /// One event in, one outcome out. `now_ms` is a clock that can be trusted, or 0.
-    pub fn judge(&mut self, event: &[u8], now_ms: i64, kv: &mut dyn Kv) -> Outcome {
+    pub fn judge(&mut self, event: &[u8], now_ms: i64, kv: &mut dyn Kv) -> Evaluation {
         self.collect(event, now_ms, None, kv)
     }
 
-    /// As [`Engine::judge`], for the term under one state key alone; the store is asked for no other
-    /// key. Bytes and ids are those that `judge` gives. What [`Engine::keys`] says of an event
-    /// without a key (that it cannot be read, say) is not said again.
-    pub fn judge_key(&mut self, event: &[u8], now_ms: i64, key: &[u8], kv: &mut dyn Kv) -> Outcome {
+    /// As [`Engine::judge`], for the term of one state key only; the store is asked for no other key.
+    /// Alerts have the same bytes and ids. Results of [`Engine::keys`] that have no key (such as an
+    /// event that cannot be read) are not repeated.
+    pub fn judge_key(
+        &mut self,
+        event: &[u8],
+        now_ms: i64,
+        key: &[u8],
+        kv: &mut dyn Kv,
+    ) -> Evaluation {
         self.collect(event, now_ms, Some(key), kv)
     }
 
@@ -115,24 +83,24 @@ impl Engine {
         now_ms: i64,
         only: Option<&[u8]>,
         kv: &mut dyn Kv,
-    ) -> Outcome {
+    ) -> Evaluation {
         let (mut alerts, mut repeats) = (Vec::new(), Vec::new());
         let outcome = self.judge_terms(event, now_ms, only, kv, &mut |alert| match alert {
             Alert::New(text) => alerts.push(text),
             Alert::Repeat(text) => repeats.push(text),
         });
-        Outcome { alerts, repeats, ..outcome }
+        Evaluation { alerts, repeats, ..outcome }
     }
 
-    /// As [`Engine::judge`], for where memory is short: alerts are given away one by one, as soon as
-    /// their write stands, and are not in the outcome. An event has up to 256 of them.
+    /// As [`Engine::judge`], for hosts with little memory: each alert is passed to `give` as soon as
+    /// its write is done, and is not in the result. An event has up to 256 of them.
     pub fn judge_each(
         &mut self,
         event: &[u8],
         now_ms: i64,
         kv: &mut dyn Kv,
         give: &mut dyn FnMut(Alert),
-    ) -> Outcome {
+    ) -> Evaluation {
         self.judge_terms(event, now_ms, None, kv, give)
     }
 
@@ -143,9 +111,9 @@ impl Engine {
         only: Option<&[u8]>,
         kv: &mut dyn Kv,
         give: &mut dyn FnMut(Alert),
-    ) -> Outcome {
+    ) -> Evaluation {
         let mut out = Vec::new();
-        let mut outcome = Outcome::default();
+        let mut outcome = Evaluation::default();
         if let Err(fault) = self.keys(event, Framing::One, now_ms, &mut out) {
             outcome.error = Some(format!("bad_argument: {fault}"));
             return outcome;
@@ -167,7 +135,7 @@ impl Engine {
         event: &[u8],
         only: Option<&[u8]>,
         kv: &mut dyn Kv,
-        outcome: &mut Outcome,
+        outcome: &mut Evaluation,
         give: &mut dyn FnMut(Alert),
     ) {
         match item.kind {
@@ -187,7 +155,7 @@ impl Engine {
             }
         }
         let event = core::str::from_utf8(event).unwrap_or_default();
-        let mut copied = Copied::new(Some(event), item.terms().count());
+        let mut copied = AlertEvent::new(Some(event), item.terms().count());
         for term in item.terms().filter(|term| only.is_none_or(|key| key == term.key)) {
             let decided = self.settle(item, term.key, term.values, &mut copied, kv);
             match decided {
@@ -210,41 +178,42 @@ impl Engine {
         }
     }
 
-    /// Decides one term against the store, until a write stands.
+    /// Decides one term against the store, until a write succeeds.
     fn settle(
         &self,
         item: &Item<'_>,
         key: &[u8],
         term: &str,
-        copied: &mut Copied<'_>,
+        copied: &mut AlertEvent<'_>,
         kv: &mut dyn Kv,
     ) -> Result<Option<(OutcomeKind, String)>, &'static str> {
         let index = usize::from(item.rule);
-        let (Some(rule), Some(ready)) = (self.plan.rules.get(index), self.ready.get(index)) else {
+        let (Some(rule), Some(prepared)) = (self.plan.rules.get(index), self.prepared.get(index))
+        else {
             return Err("bad_plan: no such rule");
         };
         let mut prior = kv.get(key).map_err(refusal)?;
         for _ in 0..MAX_TRIES {
-            let mut slate = Slate::new(prior.as_deref());
-            let decided = self.decide_term(rule, ready, item, term, copied, &mut slate);
-            let Some((value, ttl_ms)) = slate.write() else { return Ok(decided) };
+            let mut pending = PendingState::new(prior.as_deref());
+            let decided = self.decide_term(rule, prepared, item, term, copied, &mut pending);
+            let Some((value, ttl_ms)) = pending.write() else { return Ok(decided) };
             match kv.cas(key, prior.as_deref(), &value, ttl_ms).map_err(refusal)? {
                 Cas::Done => return Ok(decided),
                 Cas::Conflict(current) => prior = current,
             }
         }
-        Err("conflict: other writers were faster 16 times; hand the event in again")
+        Err("conflict: other writers were faster 16 times; pass the event in again")
     }
 }
 
 const fn refusal(error: KvError) -> &'static str {
     match error {
-        KvError::Away => "store_away: the state could not be asked; hand the event in again",
+        KvError::Away => "store_away: the store cannot be reached; pass the event in again",
         KvError::Refused => "store_refused: the host refused the state key",
     }
 }
 
-impl Outcome {
+impl Evaluation {
     /// `{"matched", "alerts": [], "repeats": [], "seen", "learned", "late", "excepted",
     /// "missing": [], "no_events"?, "error"?: {"code", "reason"}}`; counts are of terms, `matched`
     /// of rules.
@@ -260,10 +229,10 @@ impl Outcome {
             self.learned,
             self.late,
             self.excepted,
-            self.missing.iter().map(|name| text(name)).collect::<Vec<_>>().join(",")
+            self.missing.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(",")
         ));
         if let Some(what) = &self.no_events {
-            out.push_str(&format!(",\"no_events\":{}", text(what)));
+            out.push_str(&format!(",\"no_events\":{}", quoted(what)));
         }
         if let Some(error) = self.error_json() {
             out.push_str(",\"error\":");
@@ -284,11 +253,5 @@ impl Outcome {
 #[must_use]
 pub fn error_json(error: &str) -> String {
     let (code, reason) = error.split_once(": ").unwrap_or(("error", error));
-    format!("{{\"code\":{},\"reason\":{}}}", text(code), text(reason))
-}
-
-fn text(value: &str) -> String {
-    let mut out = String::new();
-    push_quoted(&mut out, value);
-    out
+    format!("{{\"code\":{},\"reason\":{}}}", quoted(code), quoted(reason))
 }

@@ -5,10 +5,10 @@
 //! holds it can say what it knows of the keys.
 
 use crate::alert::rfc3339;
-use crate::engine::{Engine, Opened, Ready};
+use crate::engine::{Engine, OpenedEvent};
 use crate::fields::EventDoc;
-use crate::identity::push_hex;
 use crate::plan::RulePlan;
+use crate::prepared::PreparedRule;
 use crate::term::{self, Terms};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -16,6 +16,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_event::json::{Json, Object};
 use firstseen_event::{EventFields, Scratch};
+use firstseen_value::hex;
 
 impl Engine {
     /// `{"rules": [{"rule_id", "rule", "matched", "decided_by": [{"clause", "field", "true",
@@ -32,11 +33,11 @@ impl Engine {
             }
             Ok(text) => self.open(text, &mut Scratch::default(), 0, &mut |opened| {
                 out = match opened {
-                    Opened::Event(fields) => {
+                    OpenedEvent::Event(fields) => {
                         Json::from([("rules", Json::List(self.explain_rules(&fields)))])
                     }
-                    Opened::Nothing(what) => Json::from([("no_events", Json::from(what))]),
-                    Opened::Bad(fault) => {
+                    OpenedEvent::Nothing(what) => Json::from([("no_events", Json::from(what))]),
+                    OpenedEvent::Bad(fault) => {
                         let reason = format!("{} (at byte {})", fault.reason, fault.at);
                         error(fault.code, reason)
                     }
@@ -49,12 +50,17 @@ impl Engine {
     }
 
     fn explain_rules(&self, fields: &EventFields<'_>) -> Vec<Json> {
-        let rules = self.plan.rules.iter().zip(&self.ready);
-        rules.map(|(rule, ready)| self.explain_rule(rule, ready, fields)).collect()
+        let rules = self.plan.rules.iter().zip(&self.prepared);
+        rules.map(|(rule, prepared)| self.explain_rule(rule, prepared, fields)).collect()
     }
 
-    fn explain_rule(&self, rule: &RulePlan, ready: &Ready, fields: &EventFields<'_>) -> Json {
-        let doc = EventDoc { fields, slots: &ready.slots };
+    fn explain_rule(
+        &self,
+        rule: &RulePlan,
+        prepared: &PreparedRule,
+        fields: &EventFields<'_>,
+    ) -> Json {
+        let doc = EventDoc { fields, slots: &prepared.slots };
         let explained = rule.query.explain(&doc);
         let clauses = explained.decided_by.into_iter().map(|c| {
             Json::from([
@@ -75,17 +81,15 @@ impl Engine {
         set("decided_by", Json::List(clauses.collect()));
         set("clauses", Json::from(rule.query.truths(&doc)));
         set("new_terms_fields", Json::from(rule.new_terms.clone()));
-        let time = ready.time_ms(rule, fields);
+        let time = prepared.time_ms(rule, fields);
         match &time {
             Ok(ms) => {
                 set("time", Json::from(rfc3339(*ms)));
-                let mut hex = String::new();
-                push_hex(&mut hex, &ready.identity(fields, *ms));
-                set("identity", Json::from(hex));
+                set("identity", Json::from(hex(&prepared.identity(fields, *ms))));
             }
             Err(error) => set("time_error", Json::from(&*error.reason)),
         }
-        if let Some(exception) = self.excepted(rule, ready, fields, time.ok()) {
+        if let Some(exception) = self.excepted(rule, prepared, fields, time.ok()) {
             set("excepted", Json::from(&*exception.name));
             if let Some(reason) = &exception.reason {
                 set("excepted_because", Json::from(&**reason));
@@ -95,16 +99,16 @@ impl Engine {
             }
         }
         let (mut values, mut keys, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-        match term::of_event(fields, &ready.terms, self.max_term_bytes) {
+        match term::of_event(fields, &prepared.terms, self.max_term_bytes) {
             Terms::Some(terms) => {
                 for term in terms {
-                    keys.push(term.key(&ready.prefix));
+                    keys.push(term.key(&prepared.prefix));
                     values.push(Json::read(&term.json).unwrap_or_default());
                 }
             }
             // All of them, not only the first that `keys` names.
             Terms::Missing(_) => {
-                for (name, slot) in rule.new_terms.iter().zip(&ready.terms) {
+                for (name, slot) in rule.new_terms.iter().zip(&prepared.terms) {
                     if !fields.has(slot.ask) {
                         missing.push(name.clone());
                     }

@@ -6,15 +6,19 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_event::{EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, Value};
+use firstseen_event::{
+    EventError, EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, Value,
+};
 use firstseen_kql::{Doc, FieldRef};
 
-/// The fields asked for so far, each once.
+/// The field requests so far, each once.
 #[derive(Debug, Default)]
-pub struct Asks(Vec<FieldRequest>);
+pub struct FieldRequests(Vec<FieldRequest>);
 
-impl Asks {
+impl FieldRequests {
     /// The place of an ask, which is added unless it is there.
     pub fn place(&mut self, ask: FieldRequest) -> usize {
         if let Some(at) = self.0.iter().position(|known| *known == ask) {
@@ -25,23 +29,25 @@ impl Asks {
     }
 
     /// The places of a query's fields.
-    pub fn slots(&mut self, fields: &[FieldRef]) -> Vec<Slot> {
+    pub fn slots(&mut self, fields: &[FieldRef]) -> Vec<FieldSlot> {
         fields.iter().map(|field| self.slot(field)).collect()
     }
 
-    fn slot(&mut self, field: &FieldRef) -> Slot {
+    fn slot(&mut self, field: &FieldRef) -> FieldSlot {
         match field {
-            FieldRef::Name(name) => Slot::Values(self.place(FieldRequest::Values(name.clone()))),
+            FieldRef::Name(name) => {
+                FieldSlot::Values(self.place(FieldRequest::Values(name.clone())))
+            }
             FieldRef::Pattern(pattern) => {
-                Slot::Values(self.place(FieldRequest::Matching(pattern.clone())))
+                FieldSlot::Values(self.place(FieldRequest::Matching(pattern.clone())))
             }
             FieldRef::Nested { path, inner } => {
                 let ask = self.place(FieldRequest::Objects(path.clone()));
                 let mut asks = Self::default();
                 let slots = asks.slots(inner);
-                Slot::Objects {
+                FieldSlot::Objects {
                     ask,
-                    inner: Box::new(Inner { reader: asks.object_reader(), slots }),
+                    inner: Box::new(NestedObject { reader: asks.object_reader(), slots }),
                 }
             }
         }
@@ -58,9 +64,9 @@ impl Asks {
     }
 }
 
-/// Where a query's field stands among the asks.
+/// Index of a query's field among the field requests.
 #[derive(Debug)]
-pub enum Slot {
+pub enum FieldSlot {
     /// Values.
     Values(usize),
     /// Objects, each read by its own reader.
@@ -68,11 +74,11 @@ pub enum Slot {
         /// The ask.
         ask: usize,
         /// What is read of each object.
-        inner: Box<Inner>,
+        inner: Box<NestedObject>,
     },
 }
 
-impl Slot {
+impl FieldSlot {
     /// The ask.
     #[must_use]
     pub const fn ask(&self) -> usize {
@@ -84,9 +90,9 @@ impl Slot {
 
 /// What a nested query reads of each object.
 #[derive(Debug)]
-pub struct Inner {
+pub struct NestedObject {
     reader: EventReader,
-    slots: Vec<Slot>,
+    slots: Vec<FieldSlot>,
 }
 
 /// An event as one query sees it.
@@ -94,18 +100,18 @@ pub struct Inner {
 pub struct EventDoc<'e, 'a> {
     /// What was read.
     pub fields: &'e EventFields<'a>,
-    /// Where the query's fields stand.
-    pub slots: &'e [Slot],
+    /// Indexes of the query's fields.
+    pub slots: &'e [FieldSlot],
 }
 
 impl Doc for EventDoc<'_, '_> {
-    fn any(&self, field: usize, test: &mut dyn FnMut(&firstseen_kql::Value<'_>) -> bool) -> bool {
+    fn any(&self, field: usize, test: &mut dyn FnMut(&firstseen_value::Value<'_>) -> bool) -> bool {
         let Some(slot) = self.slots.get(field) else { return false };
         self.fields.values(slot.ask()).any(|value| test(&as_query_value(value)))
     }
 
     fn any_object(&self, field: usize, test: &mut dyn FnMut(&dyn Doc) -> bool) -> bool {
-        let Some(Slot::Objects { ask, inner }) = self.slots.get(field) else { return false };
+        let Some(FieldSlot::Objects { ask, inner }) = self.slots.get(field) else { return false };
         self.fields.objects(*ask).any(|text| {
             let mut scratch = Scratch::default();
             match inner.reader.read(text, &mut scratch) {
@@ -118,11 +124,16 @@ impl Doc for EventDoc<'_, '_> {
     }
 }
 
-fn as_query_value(value: Value<'_>) -> firstseen_kql::Value<'_> {
+fn as_query_value(value: Value<'_>) -> firstseen_value::Value<'_> {
     match value {
-        Value::Bool(b) => firstseen_kql::Value::Bool(b),
-        Value::Number(n) => firstseen_kql::Value::Number(n),
-        Value::Text(Cow::Borrowed(t)) => firstseen_kql::Value::Text(Cow::Borrowed(t)),
-        Value::Text(Cow::Owned(t)) => firstseen_kql::Value::Text(Cow::Owned(t)),
+        Value::Bool(b) => firstseen_value::Value::Bool(b),
+        Value::Number(n) => firstseen_value::Value::Number(n),
+        Value::Text(Cow::Borrowed(t)) => firstseen_value::Value::Text(Cow::Borrowed(t)),
+        Value::Text(Cow::Owned(t)) => firstseen_value::Value::Text(Cow::Owned(t)),
     }
+}
+
+/// `code: reason (at byte N)`, as items and outcomes show a fault of an event.
+pub(crate) fn event_error_text(error: &EventError) -> String {
+    format!("{}: {} (at byte {})", error.code, error.reason, error.at)
 }

@@ -1,16 +1,17 @@
-//! Hashes that name things: an event, a term, a rule's fingerprint, an alert.
+//! Hashes as identifiers: of an event, a term, a rule's state (its fingerprint), an alert.
 //!
-//! In: the parts that make the thing up. Out: 128 bits (BLAKE3, cut). Every part goes in with a
+//! In: the parts that identify the thing. Out: 128 bits (BLAKE3, cut). Every part goes in with a
 //! tag and its length, so that no two lists of parts look alike. It never hashes an event's bytes:
 //! the same event in another envelope has the same name.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_event::{EventFields, Value};
+use firstseen_value::{hex, push_hex};
 
 /// A hash over tagged, length-prefixed parts.
 #[derive(Debug, Clone)]
-pub struct Parts {
+pub struct TaggedHasher {
     /// The first parts, which are all that most things have.
     near: [u8; NEAR],
     len: usize,
@@ -21,8 +22,8 @@ pub struct Parts {
 /// Bytes that need no allocation.
 const NEAR: usize = 256;
 
-impl Parts {
-    /// Starts; the purpose keeps hashes for different uses apart.
+impl TaggedHasher {
+    /// Starts a hash; the purpose keeps hashes for different uses apart.
     #[must_use]
     pub fn new(purpose: &str) -> Self {
         let mut parts = Self { near: [0; NEAR], len: 0, far: Vec::new() };
@@ -66,23 +67,6 @@ impl Parts {
     }
 }
 
-/// Writes bytes as lower-case hexadecimal.
-#[inline]
-pub fn push_hex(out: &mut String, bytes: &[u8]) {
-    for block in bytes.chunks(16) {
-        let mut text = [b'0'; 32];
-        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(block) {
-            *pair = [digit(byte >> 4), digit(byte & 15)];
-        }
-        let text = text.get(..block.len().saturating_mul(2)).unwrap_or_default();
-        out.push_str(core::str::from_utf8(text).unwrap_or_default());
-    }
-}
-
-const fn digit(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }
-}
-
 /// The name of an event: dataset, id and time; without an id, what the rule read of it.
 #[must_use]
 #[inline]
@@ -91,7 +75,7 @@ pub fn of_event(
     time_ms: i64,
     asks: impl Iterator<Item = usize>,
 ) -> [u8; 16] {
-    let mut parts = Parts::new("event");
+    let mut parts = TaggedHasher::new("event");
     parts.add(b'd', fields.dataset().as_bytes());
     parts.add(b't', &time_ms.to_le_bytes());
     if let Some(id) = fields.id() {
@@ -120,7 +104,7 @@ pub fn of_event(
 /// better query or text does not.
 #[must_use]
 pub fn of_rule(new_terms: &[String], window_ms: i64, epoch: u32, time: Option<&str>) -> String {
-    let mut parts = Parts::new("fingerprint");
+    let mut parts = TaggedHasher::new("fingerprint");
     for field in new_terms {
         parts.add(b'f', field.as_bytes());
     }
@@ -129,16 +113,14 @@ pub fn of_rule(new_terms: &[String], window_ms: i64, epoch: u32, time: Option<&s
     if let Some(field) = time {
         parts.add(b't', field.as_bytes());
     }
-    let mut out = String::with_capacity(16);
-    push_hex(&mut out, parts.finish().get(..8).unwrap_or_default());
-    out
+    hex(parts.finish().get(..8).unwrap_or_default())
 }
 
-/// The id of an alert, in the form of a UUID (version 8: a custom hash). The rule's version is no
+/// The id of an alert, in the form of a UUID (version 8: a custom hash). The rule's version is not
 /// part of it.
 #[must_use]
 pub fn of_alert(rule_id: &str, fingerprint: &str, event: &[u8; 16], term: &str) -> String {
-    let mut parts = Parts::new("alert");
+    let mut parts = TaggedHasher::new("alert");
     parts.add(b'r', rule_id.as_bytes());
     parts.add(b'f', fingerprint.as_bytes());
     parts.add(b'e', event);
@@ -162,20 +144,20 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_together() {
-        let mut a = Parts::new("x");
+        let mut a = TaggedHasher::new("x");
         a.add(b's', b"ab");
         a.add(b's', b"c");
-        let mut b = Parts::new("x");
+        let mut b = TaggedHasher::new("x");
         b.add(b's', b"a");
         b.add(b's', b"bc");
         assert_ne!(a.finish(), b.finish());
-        assert_ne!(Parts::new("x").finish(), Parts::new("y").finish());
+        assert_ne!(TaggedHasher::new("x").finish(), TaggedHasher::new("y").finish());
     }
 
     #[test]
     fn many_and_long_parts_hash_as_one_text() {
         for sizes in [[10, 20, 30], [200, 30, 40], [1, 300, 5], [240, 7, 1000]] {
-            let mut parts = Parts::new("x");
+            let mut parts = TaggedHasher::new("x");
             let mut whole = vec![b'p', 1, 0, 0, 0, 0, 0, 0, 0, b'x'];
             for size in sizes {
                 let bytes = vec![b'v'; size];

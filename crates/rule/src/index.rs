@@ -12,20 +12,21 @@
 //! rule 3  not event.outcome: success
 //! ```
 
-use crate::engine::Ready;
-use crate::fields::Slot;
+use crate::fields::FieldSlot;
 use crate::plan::RulePlan;
+use crate::prepared::PreparedRule;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use firstseen_event::{BitSet, EventFields};
-use firstseen_kql::{FieldRef, Pair, sort_by};
+use firstseen_kql::{FieldRef, Pair};
+use firstseen_value::heap_sort_by;
 
 /// Below so many rules, evaluating all is as quick.
 const INDEXED_FROM: usize = 4;
 
-/// Fields of few values, which tell events apart badly. A rule is found by one of these only when
+/// EventFields of few values, which tell events apart badly. A rule is found by one of these only when
 /// it names nothing else.
 const COARSE: &[&str] = &[
     "data_stream.dataset",
@@ -45,7 +46,7 @@ const COARSE_COST: u64 = 1 << 32;
 
 /// The rules by what an event must have for them.
 #[derive(Debug)]
-pub(crate) struct Index {
+pub(crate) struct RuleIndex {
     columns: Vec<Column>,
     /// Rules that any event may match.
     always: BitSet,
@@ -60,26 +61,26 @@ struct Column {
     values: Vec<(Box<str>, Vec<u16>)>,
 }
 
-impl Index {
+impl RuleIndex {
     /// An index over these rules, where it is worth having.
-    pub(crate) fn new(rules: &[RulePlan], ready: &[Ready]) -> Self {
+    pub(crate) fn new(rules: &[RulePlan], prepared: &[PreparedRule]) -> Self {
         let mut index = Self { columns: Vec::new(), always: BitSet::default() };
-        let rules: Vec<_> = rules.iter().zip(ready).collect();
+        let rules: Vec<_> = rules.iter().zip(prepared).collect();
         if rules.len() < INDEXED_FROM {
             (0..rules.len()).for_each(|rule| _ = index.always.insert(rule));
             return index;
         }
         // How many rules share a value says how little it is worth to any of them.
         let mut shared: Vec<(usize, &str)> = Vec::new();
-        for (rule, ready) in &rules {
+        for (rule, prepared) in &rules {
             let pairs = rule.query.exact();
-            shared.extend(pairs.map(|pair| (ask(ready, pair), pair.text)));
+            shared.extend(pairs.map(|pair| (ask(prepared, pair), pair.text)));
         }
-        sort_by(&mut shared, Ord::cmp);
-        for (number, (rule, ready)) in rules.iter().enumerate() {
+        heap_sort_by(&mut shared, Ord::cmp);
+        for (number, (rule, prepared)) in rules.iter().enumerate() {
             let names = rule.query.fields();
             let cost = |pair: Pair<'_>| {
-                let key = (ask(ready, pair), pair.text);
+                let key = (ask(prepared, pair), pair.text);
                 let first = shared.partition_point(|known| *known < key);
                 let known = shared.get(first..).unwrap_or_default();
                 let rules = known.partition_point(|known| *known == key) as u64;
@@ -88,7 +89,7 @@ impl Index {
             };
             match rule.query.required(&cost) {
                 Some(pairs) => pairs.iter().for_each(|pair| {
-                    index.add(ask(ready, *pair), pair.text, number);
+                    index.add(ask(prepared, *pair), pair.text, number);
                 }),
                 None => _ = index.always.insert(number),
             }
@@ -127,7 +128,7 @@ impl Index {
 impl Column {
     /// Puts the values in order, each once.
     fn finish(&mut self) {
-        sort_by(&mut self.values, |(a, _), (b, _)| order(a, b));
+        heap_sort_by(&mut self.values, |(a, _), (b, _)| order(a, b));
         self.values.dedup_by(|(text, rules), (kept, all)| {
             let same = text == kept;
             if same {
@@ -143,13 +144,13 @@ impl Column {
     }
 }
 
-/// Lengths first: most values are told apart by it.
+/// Lengths first: they tell most values apart.
 fn order(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.as_bytes().cmp(b.as_bytes()))
 }
 
-fn ask(ready: &Ready, pair: Pair<'_>) -> usize {
-    ready.slots.get(pair.field).map_or(usize::MAX, Slot::ask)
+fn ask(prepared: &PreparedRule, pair: Pair<'_>) -> usize {
+    prepared.slots.get(pair.field).map_or(usize::MAX, FieldSlot::ask)
 }
 
 fn is_coarse(field: &FieldRef) -> bool {

@@ -12,12 +12,12 @@ const NONE: u32 = u32::MAX;
 
 /// A table of keys, at most half full, each at the first free slot from where its hash points.
 #[derive(Debug)]
-pub(crate) struct Places<'a> {
+pub(crate) struct KeyTable<'a> {
     keys: Vec<&'a [u8]>,
     slots: Vec<u32>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> KeyTable<'a> {
     pub(crate) fn new(keys: impl ExactSizeIterator<Item = &'a [u8]>) -> Self {
         let room = keys.len().saturating_mul(2).max(2).next_power_of_two();
         let mut places = Self { keys: Vec::with_capacity(keys.len()), slots: vec![NONE; room] };
@@ -82,7 +82,7 @@ mod tests {
         let keys: Vec<Vec<u8>> = (1..200u8)
             .flat_map(|n| [vec![n; usize::from(n)], [vec![b'k'; 90], vec![n; 3]].concat()])
             .collect();
-        let places = Places::new(keys.iter().map(Vec::as_slice));
+        let places = KeyTable::new(keys.iter().map(Vec::as_slice));
         for (index, key) in keys.iter().enumerate() {
             assert_eq!(places.of(key), Some(index));
         }
@@ -92,16 +92,16 @@ mod tests {
 
     #[test]
     fn no_keys_one_key_and_the_same_key_twice() {
-        assert_eq!(Places::new([].into_iter()).of(b"a"), None);
-        assert_eq!(Places::new([&b"a"[..]].into_iter()).of(b"a"), Some(0));
-        assert_eq!(Places::new([&b"a"[..], b"b", b"a"].into_iter()).of(b"a"), Some(2));
+        assert_eq!(KeyTable::new([].into_iter()).of(b"a"), None);
+        assert_eq!(KeyTable::new([&b"a"[..]].into_iter()).of(b"a"), Some(0));
+        assert_eq!(KeyTable::new([&b"a"[..], b"b", b"a"].into_iter()).of(b"a"), Some(2));
     }
 
     #[test]
     fn keys_that_all_point_at_one_slot_are_told_apart() {
         // Only the last four words are mixed: these differ before them.
         let keys: Vec<Vec<u8>> = (0..100u8).map(|n| [vec![n; 8], vec![7; 32]].concat()).collect();
-        let places = Places::new(keys.iter().map(Vec::as_slice));
+        let places = KeyTable::new(keys.iter().map(Vec::as_slice));
         for (index, key) in keys.iter().enumerate() {
             assert_eq!(places.of(key), Some(index));
         }

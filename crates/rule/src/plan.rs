@@ -1,4 +1,4 @@
-//! What the engine needs of its rules: a list, compact, ready to run.
+//! The plan: what the engine needs of an artifact's rules, compactly encoded.
 //!
 //! In: validated rules (or the encoded list, untrusted). Out: the encoded list (or the rules). It
 //! holds no TOML, no paths and no time of building: the same rules give the same bytes.
@@ -34,7 +34,7 @@ pub struct RulePlan {
     pub window_ms: i64,
     /// The window as the rule writes it, without `now-`: `10d`.
     pub window: String,
-    /// Raised by an author who wants a rule to forget.
+    /// `state_epoch`: an author raises it to make a rule forget.
     pub epoch: u32,
     /// Required literals: every matching event holds one of each clause.
     pub literals: Vec<Vec<String>>,
@@ -52,7 +52,7 @@ pub struct RulePlan {
 pub struct TimeField {
     /// Its name: `event.ingested`.
     pub field: String,
-    /// Whether `@timestamp` stands in where an event lacks it.
+    /// Whether `@timestamp` is the fallback for events without it.
     pub fallback: bool,
 }
 
@@ -78,11 +78,11 @@ pub struct Plan {
     pub rules: Vec<RulePlan>,
 }
 
-/// Why bytes are no plan.
+/// Why bytes are not a plan.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum PlanError {
     /// Another layout.
-    #[error("the plan has layout {0}, this engine reads {VERSION}: build the artifact again")]
+    #[error("the plan has layout {0}, but this engine reads {VERSION}: build the artifact again")]
     Version(u8),
     /// Not what [`Plan::encode`] writes.
     #[error("the plan is damaged: {0}")]
@@ -115,12 +115,12 @@ impl Plan {
         }
         let plan: Self = postcard::from_bytes(body).map_err(|e| damaged(e.to_string()))?;
         if plan.rules.is_empty() || plan.rules.len() > usize::from(u16::MAX) {
-            return Err(damaged("no rules".to_owned()));
+            return Err(damaged("it has no rules, or too many".to_owned()));
         }
         for rule in &plan.rules {
             rule.query.check().map_err(|e| damaged(e.to_owned()))?;
             if !(1..=3).contains(&rule.new_terms.len()) || rule.window_ms <= 0 {
-                return Err(damaged(format!("rule {}", rule.id)));
+                return Err(damaged(format!("invalid rule {}", rule.id)));
             }
         }
         Ok(plan)

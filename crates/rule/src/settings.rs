@@ -1,10 +1,10 @@
 //! What a host may set at run time: the tenant, exceptions, learning, the slack for clocks.
 //!
-//! In: a JSON object (untrusted). Out: settings, or an error that names the part. It never changes
-//! what a rule means for a host that sets nothing.
+//! In: a JSON object (untrusted). Out: settings, or an error that names the part. A host that sets
+//! nothing gets the rule as it was built.
 
 use crate::exception::json::Members;
-use crate::exception::{self, Exception, Place};
+use crate::exception::{self, Exception, ExceptionOrigin};
 use crate::window;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -17,7 +17,7 @@ use firstseen_event::json::Json;
 pub struct Settings {
     /// The first part of every state key.
     pub tenant: String,
-    /// Events that never count, not even as a sighting; besides the rules' own.
+    /// Exceptions that apply besides the rules' own.
     pub exceptions: Vec<Exception>,
     /// New terms of events before this time are learned and do not alert; milliseconds since 1970.
     pub learn_until_ms: Option<i64>,
@@ -38,19 +38,21 @@ impl Default for Settings {
 }
 
 /// Settings as they are written.
-struct Document {
+struct SettingsDocument {
     tenant: Option<String>,
-    exceptions: Vec<exception::Document>,
+    exceptions: Vec<exception::ExceptionDocument>,
     learn_until: Option<String>,
     future_slack: Option<String>,
 }
 
-impl Document {
+impl SettingsDocument {
     fn read(json: &str) -> Result<Self, String> {
         let mut members = Members::of(Json::read(json).map_err(|e| e.to_string())?)?;
         let document = Self {
             tenant: members.text("tenant")?,
-            exceptions: members.list("exceptions", exception::Document::of)?.unwrap_or_default(),
+            exceptions: members
+                .list("exceptions", exception::ExceptionDocument::of)?
+                .unwrap_or_default(),
             learn_until: members.text("learn_until")?,
             future_slack: members.text("future_slack")?,
         };
@@ -61,23 +63,23 @@ impl Document {
 impl Settings {
     /// Reads settings:
     /// `{"tenant", "exceptions": [..], "learn_until", "future_slack"}`, every part optional;
-    /// exceptions as [`exception::Document`]s, times as RFC 3339, lengths as `1h`.
+    /// exceptions as [`exception::ExceptionDocument`]s, times as RFC 3339, lengths as `1h`.
     ///
     /// # Errors
-    /// A sentence that names the part and what is wrong with it.
+    /// A message that names the part and what is wrong with it.
     pub fn read(json: &str) -> Result<Self, String> {
-        let document = Document::read(json).map_err(|e| format!("settings: {e}"))?;
+        let document = SettingsDocument::read(json).map_err(|e| format!("settings: {e}"))?;
         let mut settings = Self::default();
         if let Some(tenant) = document.tenant {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
             if tenant.is_empty() || tenant.len() > 64 || !tenant.bytes().all(plain) {
-                return Err("tenant: give 1 to 64 letters, digits, `.`, `_` or `-`".to_owned());
+                return Err("tenant: use 1 to 64 letters, digits, `.`, `_` or `-`".to_owned());
             }
             settings.tenant = tenant;
         }
         if let Some(time) = document.learn_until {
-            let ms = firstseen_event::parse_time_ms(&time)
-                .ok_or_else(|| format!("learn_until: `{time}` is no RFC 3339 time"))?;
+            let ms = firstseen_value::parse_time_ms(&time)
+                .ok_or_else(|| format!("learn_until: `{time}` is not an RFC 3339 time"))?;
             settings.learn_until_ms = Some(ms);
         }
         if let Some(slack) = document.future_slack {
@@ -86,7 +88,7 @@ impl Settings {
         }
         for exception in document.exceptions {
             let name = exception.name.clone();
-            let exception = exception.compile(Place::Settings);
+            let exception = exception.compile(ExceptionOrigin::Settings);
             settings.exceptions.push(exception.map_err(|e| format!("exception `{name}`: {e}"))?);
         }
         Ok(settings)

@@ -8,7 +8,7 @@
 //! each new term. Without a bound an event of 16 MiB, or one with 256 terms, would need more memory
 //! than a module has, and padding a call would be a way not to be seen.
 
-use crate::engine::sentence;
+use crate::fields::event_error_text;
 use alloc::format;
 use alloc::string::{String, ToString};
 use firstseen_event::json::Object;
@@ -21,40 +21,40 @@ const LEAST: usize = 4 << 10;
 
 /// An event on its way into its alerts. It is read and shortened once, and only if one of its terms
 /// alerts: 256 terms of a large event would otherwise take minutes.
-pub(crate) struct Copied<'e> {
+pub(crate) struct AlertEvent<'e> {
     event: Option<&'e str>,
     terms: usize,
-    made: Option<Result<Document, String>>,
+    made: Option<Result<EventCopy, String>>,
 }
 
 /// What an alert copies of its event.
-pub(crate) struct Document {
+pub(crate) struct EventCopy {
     /// The event as an ECS document.
     pub(crate) fields: Object,
     /// How many bytes the event has, where this is only a part of them.
     pub(crate) shortened_from: Option<usize>,
 }
 
-impl<'e> Copied<'e> {
+impl<'e> AlertEvent<'e> {
     /// An event with so many terms; without its text it cannot be copied.
     pub(crate) const fn new(event: Option<&'e str>, terms: usize) -> Self {
         Self { event, terms, made: None }
     }
 
     /// The document, or `code: reason`; `None` where the event's text was not given.
-    pub(crate) fn document(&mut self) -> Option<Result<&Document, &str>> {
+    pub(crate) fn document(&mut self) -> Option<Result<&EventCopy, &str>> {
         let (event, terms) = (self.event?, self.terms);
-        let made = self.made.get_or_insert_with(|| Document::of(event, terms));
+        let made = self.made.get_or_insert_with(|| EventCopy::of(event, terms));
         Some(made.as_ref().map_err(String::as_str))
     }
 }
 
-impl Document {
+impl EventCopy {
     fn of(event: &str, terms: usize) -> Result<Self, String> {
         let short = shorten(event, terms).map_err(|reason| format!("alert: {reason}"))?;
         let shortened_from = short.as_ref().map(|_| event.len());
         let fields = firstseen_event::document(short.as_deref().unwrap_or(event))
-            .map_err(|error| sentence(&error))?;
+            .map_err(|error| event_error_text(&error))?;
         Ok(Self { fields, shortened_from })
     }
 }
@@ -62,7 +62,7 @@ impl Document {
 /// The event as its alerts copy it: `None` when that is the whole of it, which is the usual case.
 ///
 /// # Errors
-/// A sentence, when the text is no JSON.
+/// A message, when the text is not JSON.
 fn shorten(event: &str, terms: usize) -> Result<Option<String>, String> {
     let room = (ROOM / terms.max(1)).max(LEAST);
     if event.len() <= room {
@@ -123,16 +123,16 @@ mod tests {
 
     #[test]
     fn an_event_is_read_once_and_only_when_it_is_asked_for() {
-        assert!(Copied::new(None, 1).document().is_none());
+        assert!(AlertEvent::new(None, 1).document().is_none());
         let event =
             json!({ "@timestamp": 1, "event.id": "e", "pad": "x".repeat(ROOM) }).to_string();
-        let mut copied = Copied::new(Some(&event), 3);
+        let mut copied = AlertEvent::new(Some(&event), 3);
         let first = std::ptr::from_ref(copied.document().unwrap().unwrap());
         let again = copied.document().unwrap().unwrap();
         assert!(std::ptr::eq(first, again));
         assert_eq!(again.shortened_from, Some(event.len()));
         assert_eq!(again.fields["event"], Json::from([("id", Json::from("e"))]));
-        let mut bad = Copied::new(Some("[]"), 1);
+        let mut bad = AlertEvent::new(Some("[]"), 1);
         assert!(bad.document().unwrap().is_err_and(|e| e.starts_with("not_an_object: ")));
     }
 

@@ -1,4 +1,4 @@
-//! What is remembered of a term, and what one more sighting means.
+//! The state of a term, and the verdict on one more sighting.
 //!
 //! In: the stored value (untrusted bytes), an event's time and identity, the window. Out: a
 //! verdict and the new value. It never looks at an event, a query or a clock.
@@ -26,9 +26,9 @@ const EPISODES: usize = 2;
 /// Alerts remembered of an episode: their events may come again.
 const ALERTS: usize = 4;
 
-/// Why a stored value cannot be used. It is left as it is.
+/// Why a stored value cannot be used. It is not overwritten.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
-pub enum StateError {
+pub enum TermStateError {
     /// A newer engine wrote it.
     #[error(
         "the state was written by a newer engine (layout {0}, this one knows {VERSION}): use the newer artifact everywhere, or give this one another state"
@@ -59,7 +59,7 @@ pub struct Episode {
     pub alerted: Vec<Alerted>,
 }
 
-/// What is remembered of a term: episodes, oldest first.
+/// The state of a term: episodes, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TermState {
     episodes: Vec<Episode>,
@@ -102,12 +102,12 @@ impl TermState {
     /// Reads a stored value.
     ///
     /// # Errors
-    /// [`StateError`] when it was written by a newer engine or is damaged.
-    pub fn read(value: &[u8]) -> Result<Self, StateError> {
+    /// [`TermStateError`] when it was written by a newer engine or is damaged.
+    pub fn read(value: &[u8]) -> Result<Self, TermStateError> {
         let mut c = Cursor::new(value);
-        match c.u8("version").map_err(StateError::Damaged)? {
-            VERSION => Self::read_body(&mut c).map_err(StateError::Damaged),
-            newer => Err(StateError::Newer(newer)),
+        match c.u8("version").map_err(TermStateError::Damaged)? {
+            VERSION => Self::read_body(&mut c).map_err(TermStateError::Damaged),
+            newer => Err(TermStateError::Newer(newer)),
         }
     }
 
@@ -159,8 +159,8 @@ impl TermState {
         out
     }
 
-    /// Takes one more sighting and says what it means: [`judge`](Self::judge) and
-    /// [`take`](Self::take) in one.
+    /// Judges one more sighting and records it: [`judge`](Self::judge) and [`take`](Self::take) in
+    /// one.
     pub fn sight(&mut self, time_ms: i64, identity: &[u8; 16], window_ms: i64) -> Verdict {
         let verdict = self.judge(time_ms, identity, window_ms);
         self.take(time_ms, identity, window_ms, verdict);
@@ -189,8 +189,8 @@ impl TermState {
         Verdict::New { previous_ms }
     }
 
-    /// Takes a sighting in, of which `verdict` was said; whether anything changed. Repeats and late
-    /// ones change nothing.
+    /// Records a sighting with its `verdict`; returns whether anything changed. Repeats and late
+    /// sightings change nothing.
     #[inline]
     pub fn take(
         &mut self,
@@ -352,7 +352,7 @@ mod tests {
         }
         let mut newer = good.clone();
         newer[0] = 2;
-        assert_eq!(TermState::read(&newer), Err(StateError::Newer(2)));
+        assert_eq!(TermState::read(&newer), Err(TermStateError::Newer(2)));
     }
 
     /// The batch meaning: a time alerts when the sighting before it is over a window ago.

@@ -3,29 +3,29 @@
 //! In: an event's fields, the rule's new-terms fields. Out: each distinct tuple once, as a JSON
 //! array and as a state key. It never decides whether one is new.
 //!
-//! A number field's values are numbers, a date's are epoch milliseconds, all else is text as it
-//! stands; `1` and `"1"` are the same value of a keyword field. Several fields give the cartesian
+//! A number field's values are numbers, a date's are epoch milliseconds, all others are text as it
+//! is written; `1` and `"1"` are the same value of a keyword field. Several fields give the cartesian
 //! product of their values.
 
-use crate::identity::{Parts, push_hex};
+use crate::identity::TaggedHasher;
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use firstseen_event::json::push_quoted;
-use firstseen_event::{EventFields, Value, canonical_number, parse_time_ms};
+use firstseen_event::{EventFields, Value};
 use firstseen_kql::{FieldType, field_type};
+use firstseen_value::{canonical_number, parse_time_ms, push_hex, push_quoted};
 
 /// The most terms that one event may have.
 pub const MAX_TERMS: usize = 256;
 
-/// The most bytes of values that the terms of one event may hold together. A value stands in every
+/// The most bytes of values that the terms of one event may hold together. A value is in every
 /// term that it is part of, so that a few long ones would otherwise fill a guest's memory.
 pub const MAX_TERM_BYTES: usize = 8 << 20;
 
 /// How a new-terms field's values are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum TermKind {
     /// As text.
     Text,
     /// As a number.
@@ -36,7 +36,7 @@ pub enum Kind {
     Date,
 }
 
-impl Kind {
+impl TermKind {
     /// The kind of a field.
     #[must_use]
     pub fn of(field: &str) -> Self {
@@ -49,13 +49,13 @@ impl Kind {
     }
 }
 
-/// One new-terms field: where its values stand, and how they are read.
+/// One new-terms field: the index of its values, and how they are read.
 #[derive(Debug, Clone, Copy)]
-pub struct Slot {
+pub struct TermField {
     /// The ask in the reader.
     pub ask: usize,
     /// The kind of its values.
-    pub kind: Kind,
+    pub kind: TermKind,
 }
 
 /// What an event's terms are.
@@ -84,7 +84,7 @@ impl Term {
     /// The term of these values, each with the kind of its field: what an event that holds them
     /// would give. For whoever knows a term without an event, such as a test of a rule.
     #[must_use]
-    pub fn of_values<'v>(values: impl IntoIterator<Item = (Kind, &'v str)>) -> Self {
+    pub fn of_values<'v>(values: impl IntoIterator<Item = (TermKind, &'v str)>) -> Self {
         let mut tuple = Tuple::new();
         for (kind, text) in values {
             tuple.push(&part(Value::Text(Cow::Borrowed(text)), kind));
@@ -109,13 +109,13 @@ struct Part<'v> {
 }
 
 #[inline]
-fn part(value: Value<'_>, kind: Kind) -> Part<'_> {
+fn part(value: Value<'_>, kind: TermKind) -> Part<'_> {
     let text = value.into_text();
     let plain = match kind {
-        Kind::Text => None,
-        Kind::Number => canonical_number(&text).map(|n| (b'n', n)),
-        Kind::Boolean => matches!(&*text, "true" | "false").then(|| (b'b', text.to_string())),
-        Kind::Date => parse_time_ms(&text).map(|ms| (b'd', ms.to_string())),
+        TermKind::Text => None,
+        TermKind::Number => canonical_number(&text).map(|n| (b'n', n)),
+        TermKind::Boolean => matches!(&*text, "true" | "false").then(|| (b'b', text.to_string())),
+        TermKind::Date => parse_time_ms(&text).map(|ms| (b'd', ms.to_string())),
     };
     match plain {
         Some((tag, canonical)) => Part { tag, canonical: Cow::Owned(canonical) },
@@ -141,7 +141,7 @@ fn push_json(out: &mut String, part: &Part<'_>) {
 
 /// The terms of an event, if their values have at most so many bytes together.
 #[must_use]
-pub fn of_event(fields: &EventFields<'_>, slots: &[Slot], most: usize) -> Terms {
+pub fn of_event(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> Terms {
     if let Some(term) = single(fields, slots, most) {
         return Terms::Some(vec![term]);
     }
@@ -186,7 +186,7 @@ pub fn of_event(fields: &EventFields<'_>, slots: &[Slot], most: usize) -> Terms 
 
 /// The term of an event that has one value in each field, as nearly all do: the same as
 /// [`combination`] gives, with less room taken.
-fn single(fields: &EventFields<'_>, slots: &[Slot], most: usize) -> Option<Term> {
+fn single(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> Option<Term> {
     let mut tuple = Tuple::new();
     for slot in slots {
         let mut values = fields.values(slot.ask);
@@ -216,7 +216,7 @@ fn combination(columns: &[Vec<Part<'_>>], number: usize, product: usize) -> Term
 
 /// A term while its values are put together.
 struct Tuple {
-    parts: Parts,
+    parts: TaggedHasher,
     json: String,
 }
 
@@ -224,7 +224,7 @@ impl Tuple {
     fn new() -> Self {
         let mut json = String::with_capacity(64);
         json.push('[');
-        Self { parts: Parts::new("term"), json }
+        Self { parts: TaggedHasher::new("term"), json }
     }
 
     #[inline]
@@ -257,7 +257,7 @@ mod tests {
         let slots: Vec<_> = names
             .iter()
             .enumerate()
-            .map(|(ask, name)| Slot { ask, kind: Kind::of(name) })
+            .map(|(ask, name)| TermField { ask, kind: TermKind::of(name) })
             .collect();
         match of_event(&fields, &slots, MAX_TERM_BYTES) {
             Terms::Some(terms) => Ok(terms),
@@ -310,7 +310,7 @@ mod tests {
         let event = r#"{"@timestamp":1,"source.port":4.43e2,"user.name":"a\"b",
             "process.interactive":true,"process.start":"2024-01-01T00:00:00Z"}"#;
         let texts = ["443", "a\"b", "true", "2024-01-01T00:00:00.000Z"];
-        let values = names.iter().map(|name| Kind::of(name)).zip(texts);
+        let values = names.iter().map(|name| TermKind::of(name)).zip(texts);
         assert_eq!(terms(event, &names).unwrap(), [Term::of_values(values)]);
     }
 

@@ -5,21 +5,22 @@
 
 use alloc::format;
 use alloc::string::String;
+
 /// Milliseconds of one day.
 pub const DAY_MS: i64 = 86_400_000;
 
 /// The length behind `now-`: `now-10d` is ten days in milliseconds.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the text.
+/// A message that says what is wrong with the text.
 pub fn before_now(text: &str) -> Result<i64, String> {
     let trimmed = text.trim();
     let Some(length) = trimmed.strip_prefix("now-") else {
-        return Err(format!("`{trimmed}` does not begin with `now-` (example: now-10d)"));
+        return Err(format!("`{trimmed}` must begin with `now-`, as in now-10d"));
     };
     // Elasticsearch may round, as in `now-10d/d`: that is a calendar's matter, not a length.
     if length.contains('/') {
-        return Err(format!("`{trimmed}` is rounded (`/`): give a plain length such as now-10d"));
+        return Err(format!("`{trimmed}` is rounded (`/`): use a plain length such as now-10d"));
     }
     duration(length)
 }
@@ -27,13 +28,13 @@ pub fn before_now(text: &str) -> Result<i64, String> {
 /// A plain length: `10d`, `12h`, `90m`, `30s`, `500ms`, `2w`.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the text.
+/// A message that says what is wrong with the text.
 pub fn duration(text: &str) -> Result<i64, String> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
     let Ok(number) = number.parse::<i64>() else {
-        return Err(format!("`{text}` has no number in front (example: 10d)"));
+        return Err(format!("`{text}` must begin with a number, as in 10d"));
     };
     let unit_ms = match unit {
         "ms" => 1,
@@ -44,14 +45,14 @@ pub fn duration(text: &str) -> Result<i64, String> {
         "w" => 7 * DAY_MS,
         "M" | "y" => {
             return Err(format!(
-                "`{text}` counts in months or years, which have no fixed length: give days"
+                "`{text}` is in months or years, which have no fixed length: use days"
             ));
         }
-        _ => return Err(format!("`{text}` has no unit of ms, s, m, h, d or w (example: 10d)")),
+        _ => return Err(format!("`{text}` must end with the unit ms, s, m, h, d or w, as in 10d")),
     };
     match number.checked_mul(unit_ms) {
         Some(ms) if ms > 0 && ms <= 3_660 * DAY_MS => Ok(ms),
-        Some(0) => Err(format!("`{text}` is no time at all")),
+        Some(0) => Err(format!("`{text}` is zero: use a longer time")),
         _ => Err(format!("`{text}` is longer than ten years")),
     }
 }
@@ -69,15 +70,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_says_so() {
+    fn an_invalid_length_is_refused() {
         for (text, part) in [
             ("10d", "begin with `now-`"),
-            ("now-d", "no number"),
+            ("now-d", "begin with a number"),
             ("now-1M", "no fixed length"),
             ("now-1d/d", "rounded"),
-            ("now-0d", "no time at all"),
-            ("now-5", "no unit"),
-            ("now-99999999999999999999d", "no number"),
+            ("now-0d", "is zero"),
+            ("now-5", "end with the unit"),
+            ("now-99999999999999999999d", "begin with a number"),
             ("now-9999999999d", "longer than"),
         ] {
             let error = before_now(text).unwrap_err();

@@ -1,4 +1,4 @@
-//! Rules' files, right and wrong: what is said of each fault, and where.
+//! Valid and invalid rule files: the diagnostic of each fault and its position.
 //!
 //! In: a good rule with one thing changed. Out: the code, and the bytes of the file that the fault
 //! points at. Every code has a case here and a line in docs/rules.md.
@@ -86,8 +86,8 @@ fn adding(line: &str) -> String {
     with("version = 3\n", &format!("version = 3\n{line}\n"))
 }
 
-/// All that is said of a text.
-fn said(text: &str) -> Vec<Diagnostic> {
+/// All diagnostics of a text.
+fn diagnostics(text: &str) -> Vec<Diagnostic> {
     match read(text, &ReadOptions::default()) {
         Ok(rule) => rule.warnings,
         Err(faults) => faults,
@@ -100,7 +100,7 @@ fn under<'t>(text: &'t str, fault: &Diagnostic) -> &'t str {
     text.get(span.clone()).unwrap_or_else(|| panic!("{span:?} is no place"))
 }
 
-/// The code, the file, what the fault points at, a part of what is said.
+/// The code, the file, the text that the fault points at, a part of the message.
 type Case = (&'static str, String, &'static str, &'static str);
 
 /// Wrong keys and values.
@@ -111,6 +111,8 @@ fn wrong_keys() -> Vec<Case> {
     vec![
         ("toml_syntax", with("risk_score = 47", "risk_score = "), "", "TOML"),
         ("toml_syntax", with("version = 3", "version = 3\nversion = 4"), "version", "duplicate"),
+        ("toml_syntax", with("\"now-10d\"", "now-14d"), "now-14d", "write `value = \"now-14d\"`"),
+        ("toml_syntax", with("\"10m\"", "10m # often"), "10m", "write `interval = \"10m\"`"),
         ("missing_key", String::new(), "", "`rule`"),
         ("missing_key", with("rule_id = \"r-1\"\n", ""), "[rule]", "`rule.rule_id`"),
         ("missing_key", with("id = \"TA0002\"\n", ""), "[rule.threat.tactic]", "tactic.id"),
@@ -136,7 +138,7 @@ fn wrong_keys() -> Vec<Case> {
         ("unknown_key", adding("filter = []"), "filter", "did you mean `filters`"),
         ("unknown_key", with("language = ", "langage = "), "langage", "did you mean `language`"),
         ("unknown_key", with("max_signals", "max_signal"), "max_signal", "`max_signals`"),
-        ("unknown_key", format!("{GOOD}[rule.new_terms.more]\n"), "more", "known here"),
+        ("unknown_key", format!("{GOOD}[rule.new_terms.more]\n"), "more", "known keys"),
         ("not_new_terms", with("\"new_terms\"", "\"eql\""), "\"eql\"", "only `new_terms`"),
         ("not_kuery", with("\"kuery\"", "\"esql\""), "\"esql\"", "only `kuery`"),
         ("other_type", adding("threshold = { value = 3 }"), "threshold", "another type"),
@@ -151,8 +153,8 @@ fn wrong_keys() -> Vec<Case> {
             "exactly one",
         ),
         ("bad_date_math", with("now-10d", "10 days"), "\"10 days\"", "begin with `now-`"),
-        ("bad_date_math", with("now-9m", "now-9"), "\"now-9\"", "no unit"),
-        ("bad_duration", with("\"10m\"", "\"often\""), "\"often\"", "no number"),
+        ("bad_date_math", with("now-9m", "now-9"), "\"now-9\"", "end with the unit"),
+        ("bad_duration", with("\"10m\"", "\"often\""), "\"often\"", "begin with a number"),
         ("ignored_key", adding("flavour = \"sweet\""), "flavour", "`rule.flavour`"),
         ("ignored_key", format!("{GOOD}\n[extra]\n"), "extra", "`extra`"),
         (
@@ -167,7 +169,7 @@ fn wrong_keys() -> Vec<Case> {
             "alert_suppression",
             "every new term",
         ),
-        ("not_done", adding("data_view_id = \"logs\""), "data_view_id", "not read"),
+        ("not_done", adding("data_view_id = \"logs\""), "data_view_id", "does not read"),
         (
             "not_done",
             adding("exceptions_list = [{ id = \"a\" }]"),
@@ -201,7 +203,7 @@ fn wrong_queries() -> Vec<Case> {
         ("misplaced_not", query("a: not b"), "n", "not"),
         ("too_long", query(&format!("a: {}", "b".repeat(70_000))), "b", "65536 bytes"),
         ("too_deep", query(&format!("a: {}b{}", "(".repeat(300), ")".repeat(300))), "(", "deep"),
-        ("bad_filter", filter("query.regexp.a = \"x\""), "regexp", "not read"),
+        ("bad_filter", filter("query.regexp.a = \"x\""), "regexp", "unsupported"),
         ("bad_filter", filter("query.wildcards.a = \"x\""), "wildcards", "did you mean `wildcard`"),
         ("bad_filter", filter("query.term = { a = \"x\", b = \"y\" }"), "term", "one field"),
         ("bad_filter", filter("query = {}"), "{}", "one clause"),
@@ -230,13 +232,13 @@ fn wrong_queries() -> Vec<Case> {
             "unknown_key",
             filter("query.match.a = { query = \"x\", fuzziness = 1 }"),
             "fuzziness",
-            "known here",
+            "known keys",
         ),
         (
             "unknown_key",
             filter("negate = true\nquery.exists.field = \"a\""),
             "negate",
-            "known here",
+            "known keys",
         ),
         (
             "bad_range",
@@ -258,7 +260,7 @@ fn wrong_queries() -> Vec<Case> {
             "bad_exception",
             exception("reason = \"b\"\nexpires = \"soon\"\nquery = \"a:b\""),
             "\"soon\"",
-            "no time",
+            "not a time",
         ),
         (
             "bad_exception",
@@ -271,21 +273,21 @@ fn wrong_queries() -> Vec<Case> {
 }
 
 #[test]
-fn each_fault_has_its_code_and_its_place() {
+fn each_fault_has_its_code_and_position() {
     let mut wrong = Vec::new();
     for (code, text, place, word) in wrong_keys().into_iter().chain(wrong_queries()) {
-        let said = said(&text);
-        let [fault] = said.as_slice() else {
-            wrong.push(format!("{code} {word}: {said:?}"));
+        let found = diagnostics(&text);
+        let [fault] = found.as_slice() else {
+            wrong.push(format!("{code} {word}: {found:?}"));
             continue;
         };
         let warned = matches!(code, "ignored_key" | "not_done");
-        let as_told = fault.code == code
+        let as_expected = fault.code == code
             && under(&text, fault) == place
             && fault.to_string().contains(word)
             && (fault.severity == Severity::Warning) == warned
             && read(&text, &ReadOptions::default()).is_ok() == warned;
-        if !as_told {
+        if !as_expected {
             wrong.push(format!("{code} {word}: under `{}` {fault:?}", under(&text, fault)));
         }
     }
@@ -293,7 +295,7 @@ fn each_fault_has_its_code_and_its_place() {
 }
 
 #[test]
-fn every_code_has_a_case_and_stands_in_the_docs() {
+fn every_code_has_a_case_and_a_row_in_the_docs() {
     let cases = wrong_keys().into_iter().chain(wrong_queries());
     let mut tried: BTreeSet<&str> = cases.map(|(code, ..)| code).collect();
     // It needs an option; see below.
@@ -308,57 +310,57 @@ fn every_code_has_a_case_and_stands_in_the_docs() {
 }
 
 #[test]
-fn all_faults_of_a_file_are_told_in_their_order() {
+fn all_faults_of_a_file_are_reported_in_order() {
     let text = with("\"medium\"", "\"mild\"")
         .replace("event.action: CreateStack", "event.action: (a")
         .replace("risk_score = 47", "risk_score = \"47\"")
         .replace("now-10d", "now-10")
         .replace("tags = ", "tag = ");
-    let codes: Vec<_> = said(&text).iter().map(|fault| fault.code).collect();
+    let codes: Vec<_> = diagnostics(&text).iter().map(|fault| fault.code).collect();
     let expected = ["unclosed", "wrong_type", "bad_value", "unknown_key", "bad_date_math"];
     assert_eq!(codes, expected);
 }
 
 #[test]
-fn several_faults_of_the_toml_are_told_at_once() {
+fn several_errors_of_the_toml_are_reported_at_once() {
     let text = with("severity = \"medium\"", "severity = ").replace("max_signals = 50", "= 50");
-    let said = said(&text);
-    assert!(said.len() >= 2, "{said:?}");
-    assert!(said.iter().all(|fault| fault.code == "toml_syntax"));
+    let found = diagnostics(&text);
+    assert!(found.len() >= 2, "{found:?}");
+    assert!(found.iter().all(|fault| fault.code == "toml_syntax"));
 }
 
-/// A file of another kind does not fill the memory, and is told to be one.
+/// A file of another kind does not fill the memory.
 #[test]
-fn of_very_many_faults_the_first_are_told_and_the_others_counted() {
+fn very_many_faults_are_counted_and_the_first_reported() {
     let keys: String = (0..500).map(|n| format!("key{n:03} = 1\n")).collect();
-    let said = said(&adding(&keys));
-    assert_eq!(said.len(), 200);
-    assert_eq!(said[199].help.as_deref(), Some("there are 300 more"));
+    let found = diagnostics(&adding(&keys));
+    assert_eq!(found.len(), 200);
+    assert_eq!(found[199].help.as_deref(), Some("300 more faults"));
     // An error that is not kept is an error all the same.
     let wrong = format!("{}\n[rule.new_terms.zzz]\n", adding(&keys));
     assert!(read(&wrong, &ReadOptions::default()).is_err());
     let long = "x".repeat(5000);
-    assert_eq!(said_of(&adding(&format!("{long} = 1"))), ["ignored_key"]);
+    assert_eq!(codes_of(&adding(&format!("{long} = 1"))), ["ignored_key"]);
 }
 
-/// The codes of all that is said of a text.
-fn said_of(text: &str) -> Vec<&'static str> {
-    said(text).into_iter().map(|fault| fault.code).collect()
+/// The codes of all diagnostics of a text.
+fn codes_of(text: &str) -> Vec<&'static str> {
+    diagnostics(text).into_iter().map(|fault| fault.code).collect()
 }
 
 /// Line and column count as an editor does: from 1, in characters.
 #[test]
-fn a_place_has_a_line_and_a_column() {
+fn a_position_has_a_line_and_a_column() {
     let text = "[rule]\nname = \"é\"\nquery = \"ü: (x\"\n";
     let position = |code: &str| {
-        let fault = said(text).into_iter().find(|fault| fault.code == code);
+        let fault = diagnostics(text).into_iter().find(|fault| fault.code == code);
         fault.and_then(|fault| fault.position(text))
     };
     assert_eq!(position("unclosed"), Some((3, 13)));
     assert_eq!(position("missing_key"), Some((1, 1)));
 }
 
-/// A query's place leads back through whatever kind of string it stands in.
+/// A position in a query leads back through every kind of TOML string.
 #[test]
 fn a_fault_in_a_query_is_found_through_escapes() {
     for string in [
@@ -368,14 +370,14 @@ fn a_fault_in_a_query_is_found_through_escapes() {
         "'''\r\nevent.action: a and\r\n  user.name: (x'''",
     ] {
         let text = with("'''\nevent.action: CreateStack\n'''", string);
-        let said = said(&text);
-        let start = said[0].span.clone().unwrap().start;
-        assert!(text[start..].starts_with("(x"), "{string}: {said:?}");
+        let found = diagnostics(&text);
+        let start = found[0].span.clone().unwrap().start;
+        assert!(text[start..].starts_with("(x"), "{string}: {found:?}");
     }
 }
 
 #[test]
-fn the_facts_are_all_that_the_file_says() {
+fn the_facts_hold_the_whole_file() {
     let Rule { plan, facts, warnings } = good();
     assert_eq!(warnings, []);
     assert_eq!((&*plan.id, &*plan.name, &*plan.window), ("r-1", "A rule", "10d"));
@@ -399,9 +401,9 @@ fn the_facts_are_all_that_the_file_says() {
     assert_eq!(alert["kibana.alert.rule.version"], 3);
 }
 
-/// What alerts and schedules take for granted where a file says nothing.
+/// The values that alerts and schedules assume for missing keys.
 #[test]
-fn what_is_left_out_has_upstreams_default() {
+fn missing_keys_have_upstreams_default() {
     let out = ["from", "interval", "max_signals", "language", "version", "note", "tags"];
     let stays = |line: &&str| !out.iter().any(|key| line.starts_with(&format!("{key} = ")));
     let text = GOOD.lines().filter(stays).collect::<Vec<_>>().join("\n");
@@ -426,9 +428,9 @@ fn the_override_is_followed_when_asked_for() {
     let strict = adding("timestamp_override_fallback_disabled = true");
     assert!(!read(&strict, &follow).unwrap().plan.event_time.unwrap().fallback);
     let print = |text: &str, options: &ReadOptions| read(text, options).unwrap().plan.fingerprint();
-    // Not followed, it is of no matter.
+    // Without following it, it changes nothing.
     assert_eq!(print(&strict, &ReadOptions::default()), plain.fingerprint());
-    // What is the default already changes nothing.
+    // The default field changes nothing.
     let own = with("\"event.ingested\"", "\"@timestamp\"");
     assert_eq!(print(&own, &follow), plain.fingerprint());
 
@@ -438,9 +440,9 @@ fn the_override_is_followed_when_asked_for() {
     assert_eq!(under(&without, &faults[0]), "[rule]");
 }
 
-/// Whatever is put into a file, the same holds.
+/// Whatever is inserted into a file, it is read or has faults, each with a position in the file.
 #[test]
-fn a_file_with_something_put_in_has_faults_with_places() {
+fn a_file_with_an_insertion_has_faults_with_positions() {
     let mut wrong = 0;
     for at in (0..=GOOD.len()).step_by(3) {
         for more in ["é", "\"", "'''\u{10348}", "\\", "\0", "[[", "\r", "\u{feff}", " = 1\n"] {
@@ -457,9 +459,9 @@ fn a_file_with_something_put_in_has_faults_with_places() {
     assert!(wrong > 2000, "{wrong}");
 }
 
-/// Whatever is cut out of a file, it is read or its faults are told, each at a place of the file.
+/// Whatever is cut out of a file, it is read or has faults, each with a position in the file.
 #[test]
-fn a_file_with_a_part_cut_out_has_faults_with_places() {
+fn a_file_with_a_deletion_has_faults_with_positions() {
     let mut wrong = 0;
     for start in (0..GOOD.len()).step_by(7) {
         for length in [1, 5, 40, 200] {

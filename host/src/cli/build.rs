@@ -162,7 +162,7 @@ impl BuildArgs {
 }
 
 fn url(text: &str) -> Result<String, String> {
-    firstseen_artifact::Standard::check_source(text).map(|()| text.to_owned())
+    firstseen_artifact::StandardMetadata::check_source(text).map(|()| text.to_owned())
 }
 
 /// A rule's file, read.

@@ -14,7 +14,7 @@ use crate::terminal::guide;
 use crate::terminal::message::print;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use firstseen_artifact::{Look, Meta};
+use firstseen_artifact::{Meta, ModuleInfo};
 use firstseen_rule::source::{self, Facts, ReadOptions};
 use firstseen_runtime::artifact::read_any_meta;
 use sha2::{Digest, Sha256};
@@ -57,7 +57,7 @@ struct Seen {
     wasm: Vec<u8>,
     digest: String,
     meta: Meta,
-    look: Look,
+    look: ModuleInfo,
 }
 
 /// Inspects.
@@ -94,7 +94,7 @@ fn see(path: &Path) -> anyhow::Result<Seen> {
     let wasm = read_file(path)?;
     let meta = read_any_meta(&wasm).with_context(|| format!("rule {name}"))?;
     let checked =
-        firstseen_artifact::validate(&wasm).and_then(|()| firstseen_artifact::look(&wasm));
+        firstseen_artifact::validate(&wasm).and_then(|()| firstseen_artifact::read_module(&wasm));
     let look = checked.with_context(|| format!("rule {name}"))?;
     // One source for each rule, or somebody changed the file.
     meta.sources(&wasm).with_context(|| format!("rule {name}"))?;

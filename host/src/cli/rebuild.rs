@@ -41,7 +41,7 @@ pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<Ending> {
     // The engine inside is not asked anything: it may speak an older contract.
     let meta = Meta::read(&wasm).with_context(|| format!("rule {name}"))?;
     let texts = meta.sources(&wasm).with_context(|| format!("rule {name}"))?;
-    let look = firstseen_artifact::look(&wasm).with_context(|| format!("rule {name}"))?;
+    let look = firstseen_artifact::read_module(&wasm).with_context(|| format!("rule {name}"))?;
     let origin = |section: &str| look.standard.get(section).cloned().unwrap_or_default();
     let origin = Origin { source: origin("source"), revision: origin("revision") };
     let (mut rules, mut lost, mut failed) = (Vec::new(), Vec::new(), false);

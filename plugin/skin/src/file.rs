@@ -21,7 +21,7 @@ mod folder;
 mod frame;
 
 use crate::memory::Memory;
-use firstseen_rule::evaluate::{Cas, Kv, KvError};
+use firstseen_abi::kv::{Cas, Kv, KvError};
 use folder::{Folder, Generation};
 use std::path::Path;
 

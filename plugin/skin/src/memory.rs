@@ -5,7 +5,7 @@
 //! nothing by time: the rule itself looks at the window, and one event dated wrongly must not make
 //! the rest forgotten.
 
-use firstseen_rule::evaluate::{Cas, Kv, KvError};
+use firstseen_abi::kv::{Cas, Kv, KvError};
 use std::collections::BTreeMap;
 
 /// What a term costs besides its key and its value: two trees point at it.

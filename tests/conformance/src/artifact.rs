@@ -6,7 +6,7 @@
 use crate::engine::Engine;
 use crate::vector::Recipe;
 use anyhow::{Context as _, Result, anyhow, ensure};
-use firstseen_artifact::{Meta, Parts, Standard};
+use firstseen_artifact::{Meta, ArtifactParts, StandardMetadata};
 use firstseen_rule::Plan;
 use firstseen_rule::source::{self, EventTime, ReadOptions};
 use std::path::Path;
@@ -61,7 +61,7 @@ fn laid(meta: &Meta, artifact: &[u8], engine: &[u8]) -> Result<Vec<u8>> {
         let read = source::read(text, &ReadOptions { event_time });
         plan.rules.push(read.map_err(|faults| anyhow!("{}: {faults:?}", rule.name))?.plan);
     }
-    Ok(firstseen_artifact::compose(&Parts {
+    Ok(firstseen_artifact::compose(&ArtifactParts {
         engine,
         engine_version: &meta.engine,
         abi: meta.abi,
@@ -71,7 +71,7 @@ fn laid(meta: &Meta, artifact: &[u8], engine: &[u8]) -> Result<Vec<u8>> {
         renamed: None,
         rules: &meta.rules,
         sources: &sources.iter().map(String::as_str).collect::<Vec<_>>(),
-        standard: &Standard::default(),
+        standard: &StandardMetadata::default(),
     })?)
 }
 

@@ -3,7 +3,8 @@
 //! It is as plain as can be, so that it can be trusted: fields are looked up by name each time.
 #![allow(dead_code, unreachable_pub, reason = "each test file takes its part")]
 
-use firstseen_kql::{Doc, FieldRef, Query, Value};
+use firstseen_kql::{Doc, FieldRef, Query};
+use firstseen_value::Value;
 
 /// A value of an event.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,12 +1,12 @@
 //! Exceptions and settings out of a JSON tree.
 //!
-//! In: a tree (untrusted). Out: the same that serde reads of the same text, or a sentence that
-//! names the member. It never says what an exception means.
+//! In: a tree (untrusted). Out: what serde reads from the same text, or a message that names the
+//! member. It never says what an exception means.
 //!
-//! Why by hand: what serde derives for these few members is as much code in the module as all of
-//! step one.
+//! Why by hand: the code that serde derives for these few members is as large in the module as all
+//! of step one.
 
-use super::{Document, Entry, Texts};
+use super::{ExceptionDocument, ExceptionEntry, TextList};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -14,14 +14,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use firstseen_event::json::{Json, Object};
 
-/// An object whose members are taken one after the other. A member that is null is not there.
+/// An object whose members are taken one after the other. A null member counts as absent.
 pub(crate) struct Members(Object);
 
 impl Members {
     pub(crate) fn of(value: Json) -> Result<Self, String> {
         match value {
             Json::Object(members) => Ok(Self(members)),
-            _ => Err("an object was expected".to_owned()),
+            _ => Err("expected an object".to_owned()),
         }
     }
 
@@ -33,16 +33,16 @@ impl Members {
         match self.take(name) {
             None => Ok(None),
             Some(Json::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(format!("`{name}`: a string was expected")),
+            Some(_) => Err(format!("`{name}`: expected a string")),
         }
     }
 
-    /// A string that has to be there.
+    /// A required string.
     fn needed(&mut self, name: &str) -> Result<String, String> {
         self.text(name)?.ok_or_else(|| format!("`{name}` is missing"))
     }
 
-    /// A list, each element made into something.
+    /// A list, each element converted.
     pub(crate) fn list<T>(
         &mut self,
         name: &str,
@@ -53,11 +53,11 @@ impl Members {
             Some(Json::List(items)) => {
                 items.into_iter().map(each).collect::<Result<_, _>>().map(Some)
             }
-            Some(_) => Err(format!("`{name}`: a list was expected")),
+            Some(_) => Err(format!("`{name}`: expected a list")),
         }
     }
 
-    /// All members were taken, or one is unknown.
+    /// An error if a member is left, which is an unknown one.
     pub(crate) fn end(&self) -> Result<(), String> {
         match self.0.keys().next() {
             None => Ok(()),
@@ -66,7 +66,7 @@ impl Members {
     }
 }
 
-impl Document {
+impl ExceptionDocument {
     pub(crate) fn of(value: Json) -> Result<Self, String> {
         let mut members = Members::of(value)?;
         let fields = match members.take("fields") {
@@ -74,7 +74,7 @@ impl Document {
             Some(fields) => {
                 let mut out = BTreeMap::new();
                 for (name, values) in Members::of(fields)?.0 {
-                    out.insert(name, Texts::of(values)?);
+                    out.insert(name, TextList::of(values)?);
                 }
                 Some(out)
             }
@@ -86,14 +86,14 @@ impl Document {
             rule_id: members.text("rule_id")?,
             rules: members.list("rules", text)?,
             query: members.text("query")?,
-            entries: members.list("entries", Entry::of)?,
+            entries: members.list("entries", ExceptionEntry::of)?,
             fields,
         };
         members.end().map(|()| document)
     }
 }
 
-impl Entry {
+impl ExceptionEntry {
     /// Recursion ends where the tree does.
     fn of(value: Json) -> Result<Self, String> {
         let mut members = Members::of(value)?;
@@ -101,14 +101,14 @@ impl Entry {
             field: members.needed("field")?,
             kind: members.needed("type")?,
             operator: members.text("operator")?,
-            value: members.take("value").map(Texts::of).transpose()?,
+            value: members.take("value").map(TextList::of).transpose()?,
             entries: members.list("entries", Self::of)?,
         };
         members.end().map(|()| entry)
     }
 }
 
-impl Texts {
+impl TextList {
     fn of(value: Json) -> Result<Self, String> {
         let mut texts = Vec::new();
         collect(value, &mut texts)?;
@@ -121,7 +121,7 @@ fn collect(value: Json, to: &mut Vec<String>) -> Result<(), String> {
     match value {
         Json::Text(text) => to.push(text),
         Json::Bool(value) => to.push(value.to_string()),
-        // Digits, as they are written: leading zeros are no JSON.
+        // Digits, as they are written: JSON has no leading zeros.
         Json::Number(text) if text.parse::<i128>().is_ok() && text != "-0" => to.push(text),
         Json::List(items) => {
             for item in items {
@@ -130,7 +130,7 @@ fn collect(value: Json, to: &mut Vec<String>) -> Result<(), String> {
         }
         _ => {
             return Err(
-                "a string, a whole number, a boolean, or a list of them was expected".to_owned()
+                "expected a string, a whole number, a boolean, or a list of them".to_owned()
             );
         }
     }
@@ -140,6 +140,6 @@ fn collect(value: Json, to: &mut Vec<String>) -> Result<(), String> {
 fn text(value: Json) -> Result<String, String> {
     match value {
         Json::Text(text) => Ok(text),
-        _ => Err("a string was expected".to_owned()),
+        _ => Err("expected a string".to_owned()),
     }
 }

@@ -1,12 +1,12 @@
 use super::*;
 use firstseen_event::json::Json;
 
-fn from_toml(text: &str) -> Document {
+fn from_toml(text: &str) -> ExceptionDocument {
     toml::from_str(text).unwrap_or_else(|fault| panic!("{fault}\n{text}"))
 }
 
 fn compiled(text: &str) -> Exception {
-    from_toml(text).compile(Place::File).unwrap_or_else(|fault| panic!("{fault}\n{text}"))
+    from_toml(text).compile(ExceptionOrigin::File).unwrap_or_else(|fault| panic!("{fault}\n{text}"))
 }
 
 #[test]
@@ -96,11 +96,11 @@ fn json_and_toml_have_one_shape() {
         json,
         r#"{"name":"x","reason":"y","expires":"2026-12-31","rules":["r"],"fields":{"a":["1","true","b"],"c":["-1"]}}"#
     );
-    assert_eq!(serde_json::from_str::<Document>(&json).unwrap(), toml);
-    assert_eq!(Document::of(Json::read(&json).unwrap()).unwrap(), toml);
+    assert_eq!(serde_json::from_str::<ExceptionDocument>(&json).unwrap(), toml);
+    assert_eq!(ExceptionDocument::of(Json::read(&json).unwrap()).unwrap(), toml);
     let null = r#"{"name":"x","expires":null,"query":"a: b"}"#;
-    let null: Document = serde_json::from_str(null).unwrap();
-    assert!(null.compile(Place::Settings).is_ok());
+    let null: ExceptionDocument = serde_json::from_str(null).unwrap();
+    assert!(null.compile(ExceptionOrigin::Settings).is_ok());
 }
 
 #[test]
@@ -109,49 +109,49 @@ fn a_fault_names_its_part() {
         let entries = "{ field = 'a', type = 'exists' },".repeat(count);
         format!("name = 'x'\nreason = 'y'\nentries = [{entries}]")
     };
-    assert!(from_toml(&many(100)).compile(Place::File).is_ok());
+    assert!(from_toml(&many(100)).compile(ExceptionOrigin::File).is_ok());
     let cases = [
-        ("name = ' '\nreason = 'y'\nquery = 'a: b'", "name: give 1 to 200"),
+        ("name = ' '\nreason = 'y'\nquery = 'a: b'", "name: must have 1 to 200"),
         ("name = 'x'\nquery = 'a: b'", "reason: is missing"),
         ("name = 'x'\nreason = '\t '\nquery = 'a: b'", "reason: "),
         ("name = 'x'\nreason = 'y'", "query: is missing"),
         ("name = 'x'\nreason = 'y'\nquery = 'a: ('", "query: "),
-        ("name = 'x'\nreason = 'y'\nquery = 'a: b'\nfields = {a = 'b'}", "query: give one of"),
+        ("name = 'x'\nreason = 'y'\nquery = 'a: b'\nfields = {a = 'b'}", "query: use only one of"),
         ("name = 'x'\nreason = 'y'\nquery = 'a: b'\nexpires = 'soon'", "expires: `soon`"),
         ("name = 'x'\nreason = 'y'\nquery = 'a: b'\nexpires = '1798761600000'", "expires: "),
         ("name = 'x'\nreason = 'y'\nquery = 'a: b'\nexpires = 18:00:00", "expires: `18:00:00`"),
         ("name = 'x'\nreason = 'y'\nquery = 'a: b'\nexpires = '2026-12-31x'", "expires: "),
         ("name = 'x'\nreason = 'y'\nquery = 'a: b'\nrules = []", "rules: is empty"),
         ("name = 'x'\nreason = 'y'\nquery = 'a: b'\nrules = ['a']\nrule_id = 'a'", "not both"),
-        ("name = 'x'\nreason = 'y'\nfields = {}", "fields: give 1"),
-        ("name = 'x'\nreason = 'y'\nfields = { a = [] }", "fields: `a`: give at least one"),
-        ("name = 'x'\nreason = 'y'\nfields = { a = 'ci-*' }", "fields: `a`: a star"),
-        ("name = 'x'\nreason = 'y'\nfields = { 'a*' = 'b' }", "fields: `a*`: a field's name"),
+        ("name = 'x'\nreason = 'y'\nfields = {}", "fields: must have 1"),
+        ("name = 'x'\nreason = 'y'\nfields = { a = [] }", "fields: `a`: needs at least one"),
+        ("name = 'x'\nreason = 'y'\nfields = { a = 'ci-*' }", "fields: `a`: `*` is not"),
+        ("name = 'x'\nreason = 'y'\nfields = { 'a*' = 'b' }", "fields: `a*`: a field name"),
         ("name = 'x'\nreason = 'y'\nfields = { 'source.ip' = '10.0.0.0/33' }", "/32 after"),
-        ("name = 'x'\nreason = 'y'\nentries = []", "entries: give 1"),
-        (&many(101), "entries: give 1 to 100"),
+        ("name = 'x'\nreason = 'y'\nentries = []", "entries: must have 1"),
+        (&many(101), "entries: must have 1 to 100"),
     ];
     for (text, part) in cases {
-        let fault = from_toml(text).compile(Place::File).unwrap_err().to_string();
+        let fault = from_toml(text).compile(ExceptionOrigin::File).unwrap_err().to_string();
         assert!(fault.contains(part), "{text}: {fault}");
     }
     for (entry, part) in [
         ("field = '', type = 'exists'", "1 to 1024"),
-        ("field = 'a', type = 'exists', value = 'x'", "exists takes no `value`"),
+        ("field = 'a', type = 'exists', value = 'x'", "exists has no `value`"),
         ("field = 'a', type = 'match'", "one `value`"),
         ("field = 'a', type = 'match', value = ['x', 'y']", "one `value`"),
         ("field = 'a', type = 'match_any', value = []", "at least one"),
         ("field = 'a', type = 'wildcard'", "missing"),
-        ("field = 'a', type = 'list', value = 'x'", "type is `list`"),
-        ("field = 'a', type = 'match', value = 'x', operator = 'is'", "operator is `is`"),
-        ("field = 'a', type = 'match', value = 'x', entries = []", "takes no `entries`"),
+        ("field = 'a', type = 'list', value = 'x'", "unknown type `list`"),
+        ("field = 'a', type = 'match', value = 'x', operator = 'is'", "unknown operator `is`"),
+        ("field = 'a', type = 'match', value = 'x', entries = []", "has no `entries`"),
         ("field = 'a', type = 'nested'", "needs `entries`"),
         ("field = 'a', type = 'nested', entries = [{ field = 'b', type = 'nested' }]", "one level"),
     ] {
         let text = format!(
             "name = 'x'\nreason = 'y'\nentries = [{{field = 'ok', type = 'exists'}}, {{ {entry} }}]"
         );
-        let fault = from_toml(&text).compile(Place::File).unwrap_err().to_string();
+        let fault = from_toml(&text).compile(ExceptionOrigin::File).unwrap_err().to_string();
         assert!(fault.starts_with("entries[1]: ") && fault.contains(part), "{entry}: {fault}");
     }
 }
@@ -159,11 +159,23 @@ fn a_fault_names_its_part() {
 #[test]
 fn a_rules_own_exception_is_for_that_rule() {
     let text = "name = 'x'\nreason = 'y'\nquery = 'a: b'\nrule_id = 'r'";
-    assert!(from_toml(text).compile(Place::File).is_ok());
-    assert!(from_toml(text).compile(Place::Rule).unwrap_err().to_string().starts_with("rules: "));
+    assert!(from_toml(text).compile(ExceptionOrigin::File).is_ok());
+    assert!(
+        from_toml(text)
+            .compile(ExceptionOrigin::Rule)
+            .unwrap_err()
+            .to_string()
+            .starts_with("rules: ")
+    );
     let text = "name = 'x'\nquery = 'a: b'";
-    assert!(from_toml(text).compile(Place::Settings).is_ok());
-    assert!(from_toml(text).compile(Place::Rule).unwrap_err().to_string().starts_with("reason: "));
+    assert!(from_toml(text).compile(ExceptionOrigin::Settings).is_ok());
+    assert!(
+        from_toml(text)
+            .compile(ExceptionOrigin::Rule)
+            .unwrap_err()
+            .to_string()
+            .starts_with("reason: ")
+    );
 }
 
 #[test]
@@ -175,6 +187,6 @@ fn what_no_exception_has_is_an_error() {
         "name = 'x'\nentries = [{ field = 'a', type = 'match', values = 'x' }]",
         "query = 'a: b'",
     ] {
-        assert!(toml::from_str::<Document>(text).is_err(), "{text}");
+        assert!(toml::from_str::<ExceptionDocument>(text).is_err(), "{text}");
     }
 }

@@ -3,7 +3,7 @@
 //! In: a rule, read and checked. Out: a JSON object with flat `kibana.alert.*` names, the same for
 //! every alert of the rule. It holds nothing of an event.
 
-use super::Facts;
+use super::facts::Facts;
 use crate::plan::RulePlan;
 use serde_json::{Map, Value, json};
 

@@ -3,16 +3,18 @@
 //! In: the text of a rule.toml. Out: one entry for each truth that `explain` gives, in its order.
 //! A plan holds none of this: the places are only of use to whoever has the file.
 
-use super::{Diagnostic, ReadOptions, read, text};
+use super::diagnostic::Diagnostic;
+use super::position;
+use super::read::{ReadOptions, read};
 use std::ops::Range;
 use toml::de::DeTable;
 
 /// A clause of a rule's query, or of its filters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedClause {
-    /// What it says, as normalised text.
+    /// Its normalised text.
     pub text: String,
-    /// Where it stands, in bytes of the file. `None` for a clause of the rule's filters.
+    /// Its span in bytes of the file. `None` for a clause of the rule's filters.
     pub span: Option<Range<usize>>,
 }
 
@@ -27,13 +29,13 @@ pub fn clauses(toml: &str) -> Result<Vec<PlacedClause>, Vec<Diagnostic>> {
     Ok(texts.map(|text| PlacedClause { text, span: spans.next().flatten() }).collect())
 }
 
-/// The places of the query's own clauses; one is missing where the file cannot be brought together
-/// with the string that the parser made of it.
+/// The spans of the query's own clauses; one is missing if the string of the parser cannot be traced
+/// back to the file.
 fn spans(toml: &str) -> Option<Vec<Option<Range<usize>>>> {
     let (document, _) = DeTable::parse_recoverable(toml);
     let query = document.get_ref().get("rule")?.get_ref().as_table()?.get("query")?;
     let value = query.get_ref().as_str()?;
-    let place = |at| text::place(toml, &query.span(), value, at);
+    let place = |at| position::place(toml, &query.span(), value, at);
     let spans = firstseen_kql::spans(value).ok()?;
     Some(spans.into_iter().map(|span| Some(place(span.start)?..place(span.end)?)).collect())
 }
@@ -53,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clause_has_its_place_in_the_file_however_the_query_is_written() {
+    fn a_clause_has_its_span_however_the_query_is_written() {
         for query in [
             "'''\nevent.action: (\"a b\" or c) and not user.name: d*\n'''",
             "\"\"\"event.action: (\\\"a b\\\" or \\\n   c) and\\tnot user.name: d*\"\"\"",
@@ -68,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_have_no_place() {
+    fn filters_have_no_span() {
         let mut toml = rule("'a: b'");
         toml.push_str(
             "[[rule.filters]]\n[rule.filters.meta]\nnegate = true\n\

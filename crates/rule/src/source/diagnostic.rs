@@ -1,7 +1,7 @@
 //! What is wrong with a rule's file, and where.
 //!
-//! In: a code, a place, a sentence. Out: diagnostics in the order of the file. It never prints:
-//! whoever shows a fault to a person has the file's name and the terminal.
+//! In: a code, a position, a message. Out: diagnostics in the order of the file. It never prints:
+//! the caller has the file's name and the terminal.
 
 use std::fmt;
 use std::ops::Range;
@@ -47,11 +47,11 @@ pub const CODES: &[&str] = &[
 pub enum Severity {
     /// It cannot.
     Error,
-    /// It can, but not all that it says is done.
+    /// It can, but a part of it has no effect.
     Warning,
 }
 
-/// One fault of a rule's file.
+/// One fault of a rule's file, or of a file of exceptions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// A stable name for the kind of fault; docs/rules.md lists them.
@@ -60,16 +60,16 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What is wrong.
     pub message: String,
-    /// Where, in bytes of the file's text; `None` where the fault is that something is missing.
+    /// Where, in bytes of the file's text; `None` for a fault of the file as a whole.
     pub span: Option<Range<usize>>,
-    /// A few words for the place itself; may be empty.
+    /// A few words shown under the position; may be empty.
     pub label: String,
     /// What to do.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// Line and column of the place, both from 1, the column in characters.
+    /// Line and column of the position, both from 1, the column in characters.
     #[must_use]
     pub fn position(&self, text: &str) -> Option<(usize, usize)> {
         let before = text.get(..self.span.as_ref()?.start)?;
@@ -94,21 +94,21 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// A file with more faults is of another kind; they are counted and not kept.
+/// Further faults are counted and not kept: such a file is not a rule at all.
 const MAX_FAULTS: usize = 200;
 
-/// Faults found so far.
+/// Diagnostics found so far.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct Diagnostics {
     kept: Vec<Diagnostic>,
     more: usize,
     fatal: bool,
-    /// Where the caller writes about a fault that is not kept.
+    /// A fault that is not kept: the caller still adds its label and help.
     unkept: Option<Diagnostic>,
 }
 
-impl Faults {
-    /// Notes an error.
+impl Diagnostics {
+    /// Adds an error.
     pub(super) fn error(
         &mut self,
         code: &'static str,
@@ -118,7 +118,7 @@ impl Faults {
         self.add(Severity::Error, code, span, message)
     }
 
-    /// Notes a warning.
+    /// Adds a warning.
     pub(super) fn warn(
         &mut self,
         code: &'static str,
@@ -149,22 +149,32 @@ impl Faults {
     pub(super) fn finish(mut self) -> (Vec<Diagnostic>, bool) {
         self.kept.sort_by_key(|d| d.span.as_ref().map_or(0, |span| span.start));
         if let (Some(last), true) = (self.kept.last_mut(), self.more > 0) {
-            last.help(format!("there are {} more", self.more));
+            last.help(format!("{} more faults", self.more));
         }
         (self.kept, self.fatal)
     }
 }
 
 impl Diagnostic {
-    /// Says what to do.
+    /// Sets what to do.
     pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Says a few words at the place.
+    /// Sets the words at the position.
     pub(super) fn label(&mut self, label: impl Into<String>) -> &mut Self {
         self.label = label.into();
         self
     }
+}
+
+/// A value as messages quote it: on one line and at most 40 characters.
+pub(super) fn short(value: &str) -> String {
+    let tame = |c: char| if c.is_control() { ' ' } else { c };
+    let mut out: String = value.chars().take(40).map(tame).collect();
+    if value.chars().nth(40).is_some() {
+        out.push('…');
+    }
+    out
 }

@@ -1,24 +1,23 @@
 //! The part of Elasticsearch's query language that rules' filters use.
 //!
-//! In: a table of the TOML that holds one clause. Out: a query. What it does not know is a fault
-//! with its place, never left out: half a filter would alert on what the author took out.
+//! In: a table of the TOML that holds one clause. Out: a query. What it does not know is a
+//! diagnostic at its position, never left out: half a filter would alert on what the author excluded.
 //!
 //! ```text
 //! { wildcard = { "process.name" = { value = "a*" } } }
 //!   kind         field            options
 //! ```
 
-use super::diagnostic::Faults;
-use super::shape::short;
-use super::table::{At, Entry, Table, Unknown, nearest};
+use super::diagnostic::{Diagnostics, short};
+use super::table::{At, Table, TableEntry, UnknownKey, nearest, wrong_type};
 use firstseen_kql::{Comparison, FieldType, Query, SyntaxError, field_type};
 use toml::Spanned;
 use toml::de::DeValue;
 
-/// How deep `bool` may stand in `bool`: far more than people write, and a small stack.
+/// How deep `bool` may nest in `bool`: far more than people write, and a small stack.
 const MAX_DEPTH: u8 = 16;
 
-/// The clauses that are known.
+/// The supported clauses.
 const KINDS: &[&str] = &[
     "bool",
     "exists",
@@ -32,17 +31,17 @@ const KINDS: &[&str] = &[
     "wildcard",
 ];
 
-/// Keys that tell options from the rest of a field's name that was written without quotes.
+/// Keys that tell a clause's options from the rest of a field's name written without quotes.
 const OPTIONS: &[&str] =
     &["boost", "case_insensitive", "gt", "gte", "lt", "lte", "query", "type", "value", "wildcard"];
 
 /// The one clause of a table.
-pub(super) fn query(table: &Table<'_>, depth: u8, faults: &mut Faults) -> Option<Query> {
+pub(super) fn query(table: &Table<'_>, depth: u8, faults: &mut Diagnostics) -> Option<Query> {
     let mut entries = table.entries();
     let (Some(one), None) = (entries.next(), entries.next()) else {
-        let message = format!("`{}` has to hold one clause", table.path());
+        let message = format!("`{}` must hold exactly one clause", table.path());
         let fault = faults.error("bad_filter", &table.span, message);
-        fault.help("join several with `bool`");
+        fault.help("join several clauses with `bool`");
         return None;
     };
     clause(&one, &table.name(one.key), depth, faults)
@@ -50,28 +49,28 @@ pub(super) fn query(table: &Table<'_>, depth: u8, faults: &mut Faults) -> Option
 
 /// One clause; `name` is its own from the top.
 pub(super) fn clause(
-    entry: &Entry<'_>,
+    entry: &TableEntry<'_>,
     name: &str,
     depth: u8,
-    faults: &mut Faults,
+    faults: &mut Diagnostics,
 ) -> Option<Query> {
     if !KINDS.contains(&entry.key) {
-        let message = format!("filters of the kind `{}` are not read", short(entry.key));
+        let message = format!("unsupported filter `{}`", short(entry.key));
         let fault = faults.error("bad_filter", &entry.span, message);
         match nearest(entry.key, KINDS.iter().copied()) {
             Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-            None => fault.help(format!("known: {}", KINDS.join(", "))),
+            None => fault.help(format!("supported: {}", KINDS.join(", "))),
         };
         return None;
     }
     let Some(table) = entry.value.get_ref().as_table() else {
-        super::table::wrong_type(entry.value, name, "a table", faults);
+        wrong_type(entry.value, name, "a table", faults);
         return None;
     };
     let mut table = Table::new(table, name.to_owned(), entry.span.clone());
     match entry.key {
         "bool" if depth >= MAX_DEPTH => {
-            let message = format!("`bool` stands in more than {MAX_DEPTH} others");
+            let message = format!("`bool` is nested in more than {MAX_DEPTH} others");
             faults.error("too_deep", &entry.span, message);
             None
         }
@@ -79,12 +78,12 @@ pub(super) fn clause(
         "exists" => {
             let field = table.required("field", faults);
             table.pass(&["boost"]);
-            table.finish(Unknown::Fatal, faults);
+            table.finish(UnknownKey::Fatal, faults);
             Some(firstseen_kql::exists(field?.value))
         }
         "match_all" => {
             table.pass(&["boost"]);
-            table.finish(Unknown::Fatal, faults);
+            table.finish(UnknownKey::Fatal, faults);
             Some(firstseen_kql::everything())
         }
         kind => of_field(kind, table, faults),
@@ -92,7 +91,7 @@ pub(super) fn clause(
 }
 
 /// `must`, `filter`, `should`, `must_not`, each a clause or a list of clauses.
-fn bool(mut t: Table<'_>, depth: u8, faults: &mut Faults) -> Option<Query> {
+fn bool(mut t: Table<'_>, depth: u8, faults: &mut Diagnostics) -> Option<Query> {
     let mut all = part(&mut t, "must", depth, faults);
     all.extend(part(&mut t, "filter", depth, faults));
     let should = part(&mut t, "should", depth, faults);
@@ -104,13 +103,13 @@ fn bool(mut t: Table<'_>, depth: u8, faults: &mut Faults) -> Option<Query> {
         match text.value.parse() {
             Ok(number @ (0 | 1)) => least = number,
             _ => {
-                let message = "`minimum_should_match` can be 0 or 1";
+                let message = "`minimum_should_match` must be 0 or 1";
                 faults.error("bad_filter", &text.span, message);
             }
         }
     }
     t.pass(&["boost"]);
-    t.finish(Unknown::Fatal, faults);
+    t.finish(UnknownKey::Fatal, faults);
     let whole = |parts: Vec<Option<Query>>| parts.into_iter().collect::<Option<Vec<_>>>();
     let (all, should, not) = (whole(all)?, whole(should)?, whole(not)?);
     let mut out = firstseen_kql::everything();
@@ -126,12 +125,12 @@ fn bool(mut t: Table<'_>, depth: u8, faults: &mut Faults) -> Option<Query> {
     Some(out)
 }
 
-/// The clauses of one part; those that are at fault are `None`.
+/// The clauses of one part; invalid ones are `None`.
 fn part(
     t: &mut Table<'_>,
     key: &'static str,
     depth: u8,
-    faults: &mut Faults,
+    faults: &mut Diagnostics,
 ) -> Vec<Option<Query>> {
     let is_list = t.get(key).is_some_and(|value| value.get_ref().is_array());
     let tables = if is_list { t.tables(key, faults) } else { Vec::from_iter(t.table(key, faults)) };
@@ -139,7 +138,7 @@ fn part(
 }
 
 /// `KIND = { FIELD = VALUE or OPTIONS }`.
-fn of_field(kind: &str, t: Table<'_>, faults: &mut Faults) -> Option<Query> {
+fn of_field(kind: &str, t: Table<'_>, faults: &mut Diagnostics) -> Option<Query> {
     let (mut entry, mut table, mut field) = (one(&t, faults)?, t, String::new());
     loop {
         field.push_str(entry.key);
@@ -158,7 +157,7 @@ fn of_field(kind: &str, t: Table<'_>, faults: &mut Faults) -> Option<Query> {
     match (kind, options) {
         ("terms", _) => {
             let Some(list) = entry.value.get_ref().as_array() else {
-                super::table::wrong_type(entry.value, &name, "a list of values", faults);
+                wrong_type(entry.value, &name, "a list of values", faults);
                 return None;
             };
             let values: Option<Vec<_>> =
@@ -167,7 +166,7 @@ fn of_field(kind: &str, t: Table<'_>, faults: &mut Faults) -> Option<Query> {
         }
         ("range", Some(options)) => range(&field, options, faults),
         ("range", None) => {
-            super::table::wrong_type(entry.value, &name, "a table with gt, gte, lt, lte", faults);
+            wrong_type(entry.value, &name, "a table with gt, gte, lt, lte", faults);
             None
         }
         (kind, Some(options)) => with_options(kind, &field, options, faults),
@@ -179,16 +178,21 @@ fn of_field(kind: &str, t: Table<'_>, faults: &mut Faults) -> Option<Query> {
 }
 
 /// The one field that a clause names.
-fn one<'t>(t: &Table<'t>, faults: &mut Faults) -> Option<Entry<'t>> {
+fn one<'t>(t: &Table<'t>, faults: &mut Diagnostics) -> Option<TableEntry<'t>> {
     let mut entries = t.entries();
     if let (Some(one), None) = (entries.next(), entries.next()) {
         return Some(one);
     }
-    faults.error("bad_filter", &t.span, format!("`{}` has to name one field", t.path()));
+    faults.error("bad_filter", &t.span, format!("`{}` must name exactly one field", t.path()));
     None
 }
 
-fn with_options(kind: &str, field: &str, mut t: Table<'_>, faults: &mut Faults) -> Option<Query> {
+fn with_options(
+    kind: &str,
+    field: &str,
+    mut t: Table<'_>,
+    faults: &mut Diagnostics,
+) -> Option<Query> {
     let mut kind = kind;
     let key = match kind {
         "match" | "match_phrase" => "query",
@@ -206,7 +210,7 @@ fn with_options(kind: &str, field: &str, mut t: Table<'_>, faults: &mut Faults) 
             if typed.as_ref().is_some_and(|typed| typed.value == "phrase") {
                 kind = "match_phrase";
             } else if let Some(typed) = typed {
-                let message = format!("a `match` of type `{}` is not read", short(typed.value));
+                let message = format!("unsupported type `{}` of a `match`", short(typed.value));
                 faults.error("bad_filter", &typed.span, message);
             }
         }
@@ -218,7 +222,7 @@ fn with_options(kind: &str, field: &str, mut t: Table<'_>, faults: &mut Faults) 
         // How upstream works it out, not what it finds.
         t.pass(&["rewrite"]);
     }
-    t.finish(Unknown::Fatal, faults);
+    t.finish(UnknownKey::Fatal, faults);
     compare(kind, field, value?, any_case, faults)
 }
 
@@ -228,7 +232,7 @@ fn compare(
     field: &str,
     value: At<String>,
     any_case: bool,
-    faults: &mut Faults,
+    faults: &mut Diagnostics,
 ) -> Option<Query> {
     match kind {
         "wildcard" => Some(firstseen_kql::wildcard(field, &value.value, any_case)),
@@ -258,8 +262,8 @@ fn literal(value: &str) -> String {
     out
 }
 
-fn one_of(field: &str, values: Vec<At<String>>, faults: &mut Faults) -> Option<Query> {
-    // One by one first, so that a fault has its place.
+fn one_of(field: &str, values: Vec<At<String>>, faults: &mut Diagnostics) -> Option<Query> {
+    // One by one first, so that a fault has its position.
     for value in &values {
         one_of_texts(field, vec![value.value.clone()], value, faults)?;
     }
@@ -270,12 +274,12 @@ fn one_of_texts(
     field: &str,
     texts: Vec<String>,
     place: &At<String>,
-    faults: &mut Faults,
+    faults: &mut Diagnostics,
 ) -> Option<Query> {
     firstseen_kql::one_of("", field, texts).map_err(|error| note(&error, place, faults)).ok()
 }
 
-fn range(field: &str, mut t: Table<'_>, faults: &mut Faults) -> Option<Query> {
+fn range(field: &str, mut t: Table<'_>, faults: &mut Diagnostics) -> Option<Query> {
     const BOUNDS: [(&str, Comparison); 4] = [
         ("gt", Comparison::Greater),
         ("gte", Comparison::AtLeast),
@@ -300,24 +304,28 @@ fn range(field: &str, mut t: Table<'_>, faults: &mut Faults) -> Option<Query> {
     if let Some(format) = t.text("format", faults)
         && !matches!(format.value, "strict_date_optional_time" | "date_optional_time")
     {
-        let message = format!("dates of the format `{}` are not read", short(format.value));
+        let message = format!("unsupported date format `{}`", short(format.value));
         faults.error("bad_filter", &format.span, message);
     }
     if out.is_none() && whole {
         let message = format!("`{}` has no bound", t.path());
-        faults.error("bad_filter", &t.span, message).label("give gt, gte, lt or lte");
+        faults.error("bad_filter", &t.span, message).label("use gt, gte, lt or lte");
     }
-    t.finish(Unknown::Fatal, faults);
+    t.finish(UnknownKey::Fatal, faults);
     out.filter(|_| whole)
 }
 
-fn note(error: &SyntaxError, place: &At<String>, faults: &mut Faults) {
+fn note(error: &SyntaxError, place: &At<String>, faults: &mut Diagnostics) {
     let fault = faults.error(error.code, &place.span, error.message.clone());
     fault.label(format!("expected {}", error.expected));
 }
 
 /// A value as text: numbers and dates as they are written.
-fn scalar(value: &Spanned<DeValue<'_>>, name: &str, faults: &mut Faults) -> Option<At<String>> {
+fn scalar(
+    value: &Spanned<DeValue<'_>>,
+    name: &str,
+    faults: &mut Diagnostics,
+) -> Option<At<String>> {
     let text = match value.get_ref() {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
@@ -325,7 +333,7 @@ fn scalar(value: &Spanned<DeValue<'_>>, name: &str, faults: &mut Faults) -> Opti
         DeValue::Boolean(flag) => flag.to_string(),
         DeValue::Datetime(time) => time.to_string(),
         DeValue::Integer(_) | DeValue::Array(_) | DeValue::Table(_) => {
-            super::table::wrong_type(value, name, "a string, a number or a boolean", faults);
+            wrong_type(value, name, "a string, a number or a boolean", faults);
             return None;
         }
     };

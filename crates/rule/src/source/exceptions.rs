@@ -1,30 +1,31 @@
 //! Exceptions out of files: `[[rule.exceptions]]` of a rule, and whole files of them.
 //!
 //! In: the tables of a TOML, or the text of a file (TOML or JSON). Out: exceptions, checked, each
-//! with what it was made of, or all that is wrong with them, each fault with its place.
+//! with the document that it was made of, or all faults with their positions.
 
-use super::diagnostic::{Diagnostic, Faults};
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::report;
 use super::table::{Table, wrong_type};
-use crate::exception::{Document, Exception, Fault, Place};
+use crate::exception::{Exception, ExceptionDocument, ExceptionError, ExceptionOrigin};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-/// An exception as it is written, and as it was understood.
-pub type Written = (Document, Exception);
+/// An exception as it is written, and as it is evaluated.
+pub type WrittenException = (ExceptionDocument, Exception);
 
-/// The code of everything that is wrong with an exception, its KQL aside.
+/// The code of every fault of an exception except those in its KQL.
 const CODE: &str = "bad_exception";
 
-/// Reads a file of exceptions: `[[exceptions]]` in TOML, or `{"exceptions": [..]}` in JSON. Which of
-/// the two it is shows in its first character.
+/// Reads a file of exceptions: `[[exceptions]]` in TOML, or `{"exceptions": [..]}` in JSON. The
+/// first character tells which of the two.
 ///
 /// # Errors
-/// All faults, in the order of their places; where it is neither TOML nor JSON, only those.
-pub fn exceptions(text: &str) -> Result<Vec<Written>, Vec<Diagnostic>> {
-    let mut faults = Faults::default();
+/// All faults in order of position; if the text is neither valid TOML nor valid JSON, only that.
+pub fn exceptions(text: &str) -> Result<Vec<WrittenException>, Vec<Diagnostic>> {
+    let mut faults = Diagnostics::default();
     let found = if text.trim_start().starts_with('{') {
         json(text, &mut faults)
     } else {
@@ -36,30 +37,30 @@ pub fn exceptions(text: &str) -> Result<Vec<Written>, Vec<Diagnostic>> {
     }
 }
 
-fn toml(text: &str, faults: &mut Faults) -> Vec<Written> {
+fn toml(text: &str, faults: &mut Diagnostics) -> Vec<WrittenException> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    super::note_syntax(&errors, faults);
+    report::toml_errors(text, &errors, faults);
     if !errors.is_empty() {
         return Vec::new();
     }
     let mut root = Table::new(document.get_ref(), String::new(), 0..0);
     let list = root.get("exceptions");
     for entry in root.entries().filter(|entry| entry.key != "exceptions") {
-        let message = format!("`{}` has no meaning here", entry.key);
-        faults.error("unknown_key", &entry.span, message).label("write [[exceptions]]");
+        let message = format!("unknown key `{}`", entry.key);
+        faults.error("unknown_key", &entry.span, message).label("use [[exceptions]]");
     }
-    list.map_or_else(Vec::new, |list| read(text, list, Place::File, faults))
+    list.map_or_else(Vec::new, |list| read(text, list, ExceptionOrigin::File, faults))
 }
 
 /// Reads a list of exceptions in a TOML text.
 pub(super) fn read(
     text: &str,
     list: &Spanned<DeValue<'_>>,
-    place: Place,
-    faults: &mut Faults,
-) -> Vec<Written> {
+    place: ExceptionOrigin,
+    faults: &mut Diagnostics,
+) -> Vec<WrittenException> {
     let Some(tables) = list.get_ref().as_array() else {
-        let name = if place == Place::Rule { "rule.exceptions" } else { "exceptions" };
+        let name = if place == ExceptionOrigin::Rule { "rule.exceptions" } else { "exceptions" };
         wrong_type(list, name, &format!("a list of tables, `[[{name}]]`"), faults);
         return Vec::new();
     };
@@ -69,69 +70,69 @@ pub(super) fn read(
 fn read_one(
     text: &str,
     one: &Spanned<DeValue<'_>>,
-    place: Place,
-    faults: &mut Faults,
-) -> Option<Written> {
-    let document = match Document::deserialize(ValueDeserializer::from(one.clone())) {
+    place: ExceptionOrigin,
+    faults: &mut Diagnostics,
+) -> Option<WrittenException> {
+    let document = match ExceptionDocument::deserialize(ValueDeserializer::from(one.clone())) {
         Ok(document) => document,
         Err(error) => {
-            // Without a place of its own it is about the whole: marked at its first line.
+            // Without a position of its own it is about the whole exception.
             let span = error.span().unwrap_or(one.span());
-            note_shape(error.message(), &span, faults);
+            report_shape(error.message(), &span, faults);
             return None;
         }
     };
     match document.clone().compile(place) {
         Ok(exception) => Some((document, exception)),
         Err(fault) => {
-            note(text, one, &document, &fault, faults);
+            report_fault(text, one, &document, &fault, faults);
             None
         }
     }
 }
 
-/// Notes a fault at the member that it is about.
-fn note(
+/// Reports a fault at the member that it is about.
+fn report_fault(
     text: &str,
     one: &Spanned<DeValue<'_>>,
-    document: &Document,
-    fault: &Fault,
-    faults: &mut Faults,
+    document: &ExceptionDocument,
+    fault: &ExceptionError,
+    faults: &mut Diagnostics,
 ) {
     let table = one.get_ref().as_table();
     let member = |name: &str| table.and_then(|table| table.get(name));
     match fault {
-        Fault::Query(error) => {
+        ExceptionError::Query(error) => {
             let span = member("query").map_or(one.span(), Spanned::span);
             let query = document.query.as_deref().unwrap_or_default();
-            super::note(text, &span, query, error, faults);
+            report::query_error(text, &span, query, error, faults);
         }
-        Fault::Member { member: name, entry: at, reason } => {
+        ExceptionError::Member { member: name, entry: at, reason } => {
             let value = member(name);
             let entry = at.and_then(|at| value?.get_ref().as_array()?.get(at));
             let span = entry.or(value).map_or(one.span(), Spanned::span);
-            note_member(&document.name, name, *at, reason, &span, faults);
+            report_member(&document.name, name, *at, reason, &span, faults);
         }
     }
 }
 
-fn note_member(
+fn report_member(
     exception: &str,
     member: &str,
     entry: Option<usize>,
     reason: &str,
     span: &Range<usize>,
-    faults: &mut Faults,
+    faults: &mut Diagnostics,
 ) {
     let entry = entry.map_or_else(String::new, |at| format!("[{at}]"));
-    let message = format!("`{member}{entry}` of the exception `{exception}` cannot be taken");
+    let message = format!("invalid `{member}{entry}` in the exception `{exception}`");
     faults.error(CODE, span, message).label(reason);
 }
 
-/// Notes what serde says of a table or object that has not the shape of an exception.
-fn note_shape(said: &str, span: &Range<usize>, faults: &mut Faults) {
-    let (what, expected) = said.split_once(", expected ").unwrap_or((said, ""));
-    let fault = faults.error(CODE, span, "this is no exception").label(what);
+/// Reports serde's error for a table or object that does not have the shape of an exception.
+fn report_shape(error: &str, span: &Range<usize>, faults: &mut Diagnostics) {
+    let (what, expected) = error.split_once(", expected ").unwrap_or((error, ""));
+    let fault = faults.error(CODE, span, "invalid exception").label(what);
     if !expected.is_empty() {
         fault.help(format!("expected {}", expected.replace('`', "")));
     }
@@ -140,16 +141,16 @@ fn note_shape(said: &str, span: &Range<usize>, faults: &mut Faults) {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File<'t> {
-    // As text, so that its place is known.
+    // As text, so that its position is known.
     #[serde(borrow)]
     exceptions: Vec<&'t RawValue>,
 }
 
-fn json(text: &str, faults: &mut Faults) -> Vec<Written> {
+fn json(text: &str, faults: &mut Diagnostics) -> Vec<WrittenException> {
     let file: File<'_> = match serde_json::from_str(text) {
         Ok(file) => file,
         Err(error) => {
-            note_json(text, 0, &error, faults);
+            report_json(text, 0, &error, faults);
             return Vec::new();
         }
     };
@@ -157,30 +158,30 @@ fn json(text: &str, faults: &mut Faults) -> Vec<Written> {
     for one in file.exceptions {
         let one = one.get();
         let at = one.as_ptr().addr().saturating_sub(text.as_ptr().addr());
-        match serde_json::from_str::<Document>(one) {
-            Ok(document) => match document.clone().compile(Place::File) {
+        match serde_json::from_str::<ExceptionDocument>(one) {
+            Ok(document) => match document.clone().compile(ExceptionOrigin::File) {
                 Ok(exception) => found.push((document, exception)),
                 Err(fault) => {
                     let span = at..at.saturating_add(one.len());
                     let (member, entry, reason) = match fault {
-                        Fault::Query(error) => (
+                        ExceptionError::Query(error) => (
                             "query",
                             None,
                             format!("{}; expected {}", error.message, error.expected),
                         ),
-                        Fault::Member { member, entry, reason } => (member, entry, reason),
+                        ExceptionError::Member { member, entry, reason } => (member, entry, reason),
                     };
-                    note_member(&document.name, member, entry, &reason, &span, faults);
+                    report_member(&document.name, member, entry, &reason, &span, faults);
                 }
             },
-            Err(error) => note_json(one, at, &error, faults),
+            Err(error) => report_json(one, at, &error, faults),
         }
     }
     found
 }
 
-/// Notes a fault of JSON that begins at byte `start` of the file.
-fn note_json(text: &str, start: usize, error: &serde_json::Error, faults: &mut Faults) {
+/// Reports an error in JSON that begins at byte `start` of the file.
+fn report_json(text: &str, start: usize, error: &serde_json::Error, faults: &mut Diagnostics) {
     let line = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len);
     let mut at = line.sum::<usize>().saturating_add(error.column().saturating_sub(1));
     at = at.min(text.len());
@@ -190,12 +191,12 @@ fn note_json(text: &str, start: usize, error: &serde_json::Error, faults: &mut F
     let at = start.saturating_add(at);
     let span: Range<usize> = at..at;
     let whole = error.to_string();
-    // The place is shown beside it, and a document's is not the file's.
-    let said = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(said, _)| said);
+    // The position is shown beside the message, and serde's counts from the exception's start.
+    let reason = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(reason, _)| reason);
     if error.is_data() {
-        note_shape(said, &span, faults);
+        report_shape(reason, &span, faults);
     } else {
-        faults.error("json_syntax", &span, format!("the JSON is at fault: {said}"));
+        faults.error("json_syntax", &span, format!("invalid JSON: {reason}"));
     }
 }
 
@@ -243,7 +244,8 @@ value = '10.0.0.0/8'
         let found = exceptions(TOML).unwrap();
         let names: Vec<&str> = found.iter().map(|(_, e)| e.name.as_str()).collect();
         assert_eq!(names, ["ci", "vendor", "scanner"]);
-        let documents: Vec<&Document> = found.iter().map(|(document, _)| document).collect();
+        let documents: Vec<&ExceptionDocument> =
+            found.iter().map(|(document, _)| document).collect();
         let json = serde_json::json!({ "exceptions": documents });
         for text in [json.to_string(), format!("\n {json:#}\n")] {
             assert_eq!(exceptions(&text).unwrap(), found);
@@ -297,10 +299,10 @@ query = 'a: b'
         assert_eq!(faults[0].0, "unclosed");
         assert!(faults[1].3.contains("unknown field `why`"), "{faults:?}");
         assert!(
-            faults[2].3.contains("`entries[1]` of the exception `c` cannot be taken type is `is`"),
+            faults[2].3.contains("invalid `entries[1]` in the exception `c` unknown type `is`"),
             "{faults:?}"
         );
-        assert!(faults[3].3.contains("`reason` of the exception `d`"), "{faults:?}");
+        assert!(faults[3].3.contains("`reason` in the exception `d`"), "{faults:?}");
         assert_eq!(faults[4].0, "unknown_key");
     }
 
@@ -346,7 +348,7 @@ value = 'now-10d'
 name = 'ci'
 {exception}"
             );
-            super::super::read(&text, &Default::default())
+            crate::source::read(&text, &Default::default())
         };
         let plan = rule("reason = 'builds'\nfields = { 'user.name' = 'ci' }").unwrap().plan;
         assert_eq!(plan.exceptions.len(), 1);

@@ -1,10 +1,10 @@
-//! What a rule says of itself, for alerts, metadata and people.
+//! The facts of a rule, for alerts, metadata and people: all that its plan does not hold.
 //!
-//! In: a rule's file, read. Out: plain data. The engine decides nothing by it.
+//! In: a rule's file, read. Out: plain data. The engine does not use it.
 
 use serde::Serialize;
 
-/// All that a rule's file says beside what the plan holds.
+/// All keys of a rule's file that the plan does not hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
     /// The rule's own version; absent in files that have not been released.
@@ -39,11 +39,11 @@ pub struct Facts {
     pub risk_score: i64,
     /// The field that the rule wants the time to be read from.
     pub timestamp_override: Option<String>,
-    /// Whether `@timestamp` may not stand in for that field.
+    /// Whether events without that field are an error instead of falling back to `@timestamp`.
     pub timestamp_override_fallback_disabled: bool,
-    /// The query as it was typed.
+    /// The query as it is written.
     pub query: String,
-    /// The start of the history as it was typed, `now-10d`.
+    /// The start of the history as it is written, `now-10d`.
     pub history_window_start: String,
     /// `default`, where the alert is a building block of other rules.
     pub building_block_type: Option<String>,
@@ -65,7 +65,7 @@ pub struct Threat {
     /// `MITRE ATT&CK`.
     pub framework: String,
     /// The tactic.
-    pub tactic: Named,
+    pub tactic: ThreatEntry,
     /// Its techniques.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub technique: Vec<Technique>,
@@ -76,15 +76,15 @@ pub struct Threat {
 pub struct Technique {
     /// The technique itself.
     #[serde(flatten)]
-    pub named: Named,
+    pub named: ThreatEntry,
     /// Its parts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub subtechnique: Vec<Named>,
+    pub subtechnique: Vec<ThreatEntry>,
 }
 
 /// One entry of a framework.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Named {
+pub struct ThreatEntry {
     /// `TA0002`.
     pub id: String,
     /// `Execution`.

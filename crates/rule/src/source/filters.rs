@@ -3,9 +3,9 @@
 //! In: the tables of `[[rule.filters]]`. Out: a query for each that is on, and whether it is
 //! negated. The query language inside is [`super::dsl`]'s.
 
-use super::diagnostic::Faults;
+use super::diagnostic::Diagnostics;
 use super::dsl;
-use super::table::{Table, Unknown};
+use super::table::{Table, TableEntry, UnknownKey};
 use firstseen_kql::Query;
 
 /// Keys of `meta` that the filter bar keeps for itself: labels, and what it was made from.
@@ -16,25 +16,25 @@ const META: &[&str] =
 const OLD: &[&str] = &["bool", "exists", "match_all", "range"];
 
 /// The filters that are on, and whether each is negated.
-pub(super) fn read(tables: Vec<Table<'_>>, faults: &mut Faults) -> Vec<(Query, bool)> {
+pub(super) fn read(tables: Vec<Table<'_>>, faults: &mut Diagnostics) -> Vec<(Query, bool)> {
     tables.into_iter().filter_map(|table| filter(table, faults)).collect()
 }
 
-fn filter(mut t: Table<'_>, faults: &mut Faults) -> Option<(Query, bool)> {
+fn filter(mut t: Table<'_>, faults: &mut Diagnostics) -> Option<(Query, bool)> {
     let (mut negate, mut disabled) = (false, false);
     if let Some(mut meta) = t.table("meta", faults) {
         negate = meta.flag("negate", faults).is_some_and(|flag| flag.value);
         disabled = meta.flag("disabled", faults).is_some_and(|flag| flag.value);
         let kind = meta.text("type", faults);
         if let Some(kind) = kind.filter(|kind| !disabled && kind.value == "combined") {
-            // Its parts stand in `params`, in a form of their own.
-            let message = "a combined filter is not read";
+            // Its parts are in `params`, in a form of their own.
+            let message = "unsupported filter of type `combined`";
             faults.error("bad_filter", &kind.span, message).help("write it as a `bool` query");
             disabled = true;
         }
         meta.pass(META);
         meta.pass(&["relation"]);
-        meta.finish(Unknown::Ignored, faults);
+        meta.finish(UnknownKey::Ignored, faults);
     }
     t.pass(&["$state"]);
     if disabled {
@@ -43,7 +43,7 @@ fn filter(mut t: Table<'_>, faults: &mut Faults) -> Option<(Query, bool)> {
     let old = OLD.iter().find(|key| t.key(key).is_some());
     let query = match old.filter(|_| t.key("query").is_none()) {
         Some(key) => t.get(key).and_then(|value| {
-            let body = super::table::Entry { key, span: t.key(key)?, value };
+            let body = TableEntry { key, span: t.key(key)?, value };
             dsl::clause(&body, &t.name(key), 0, faults)
         }),
         None => {
@@ -52,6 +52,6 @@ fn filter(mut t: Table<'_>, faults: &mut Faults) -> Option<(Query, bool)> {
             table.and_then(|table| dsl::query(&table, 0, faults))
         }
     };
-    t.finish(Unknown::Fatal, faults);
+    t.finish(UnknownKey::Fatal, faults);
     query.map(|query| (query, negate))
 }

@@ -1,11 +1,11 @@
 //! The keys of a rule's file, each read and checked on its own.
 //!
-//! In: the parsed TOML. Out: what it says, with the places that later checks may need, and a fault
-//! for each key that cannot be taken. What the keys mean together is [`super`]'s business.
+//! In: the parsed TOML. Out: the values, with the positions that later checks need, and a
+//! diagnostic for each invalid key. What the keys mean together is decided in [`super::read`].
 
-use super::diagnostic::Faults;
-use super::facts::{Facts, Named, Technique, Threat};
-use super::table::{At, Table, Unknown, nearest};
+use super::diagnostic::{Diagnostics, short};
+use super::facts::{Facts, Technique, Threat, ThreatEntry};
+use super::table::{At, Table, UnknownKey, nearest};
 use crate::window;
 use std::ops::Range;
 use toml::Spanned;
@@ -33,17 +33,17 @@ const PASSED: &[&str] = &[
     "updated_by",
 ];
 
-/// Keys of `[rule]` that upstream does something for and firstseen does not.
+/// Keys of `[rule]` that Elastic acts on and firstseen does not.
 const NOT_DONE: &[(&str, &str)] = &[
-    ("actions", "no actions are run; send the alerts on by the output"),
-    ("alert_suppression", "alerts are not grouped: every new term alerts on its own"),
-    ("data_view_id", "the data view's index patterns and runtime fields are not read"),
-    ("exceptions_list", "the lists are not in this file; write them as [[rule.exceptions]]"),
-    ("response_actions", "no response actions are run"),
-    ("risk_score_mapping", "alerts carry `risk_score`, whatever the event says"),
-    ("rule_name_override", "alerts carry `name`, whatever the event says"),
-    ("severity_mapping", "alerts carry `severity`, whatever the event says"),
-    ("throttle", "alerts are not held back"),
+    ("actions", "firstseen runs no actions; forward its alerts instead"),
+    ("alert_suppression", "firstseen does not group alerts: every new term alerts on its own"),
+    ("data_view_id", "firstseen does not read the data view's index patterns and runtime fields"),
+    ("exceptions_list", "the file does not hold the lists; write them as [[rule.exceptions]]"),
+    ("response_actions", "firstseen runs no response actions"),
+    ("risk_score_mapping", "every alert has the rule's `risk_score`"),
+    ("rule_name_override", "every alert has the rule's `name`"),
+    ("severity_mapping", "every alert has the rule's `severity`"),
+    ("throttle", "firstseen does not throttle alerts"),
 ];
 
 /// Keys of `[rule]` that belong to rules of another type.
@@ -76,24 +76,24 @@ pub(super) struct Shape<'t> {
     pub(super) window_ms: Option<i64>,
     pub(super) epoch: u32,
     pub(super) facts: Facts,
-    /// Where `[rule]` stands.
+    /// Position of `[rule]`.
     pub(super) span: Range<usize>,
 }
 
 /// Reads the whole file.
-pub(super) fn read<'t>(mut root: Table<'t>, faults: &mut Faults) -> Option<Shape<'t>> {
+pub(super) fn read<'t>(mut root: Table<'t>, faults: &mut Diagnostics) -> Option<Shape<'t>> {
     let mut facts = Facts::default();
     if let Some(table) = root.table("metadata", faults) {
         metadata(table, &mut facts, faults);
     }
     root.pass(&["transform"]);
     let rule = root.present("rule", faults).then(|| root.table("rule", faults)).flatten();
-    root.finish(Unknown::Ignored, faults);
+    root.finish(UnknownKey::Ignored, faults);
     rule.map(|table| self::rule(table, facts, faults))
 }
 
-/// What is only kept: nothing here changes an alert, so other keys pass in silence.
-fn metadata(mut table: Table<'_>, facts: &mut Facts, faults: &mut Faults) {
+/// Facts that change no alert; other keys of `[metadata]` are accepted without a warning.
+fn metadata(mut table: Table<'_>, facts: &mut Facts, faults: &mut Diagnostics) {
     facts.integration = match table.get("integration") {
         Some(value) if value.get_ref().is_str() => {
             table.text("integration", faults).map(owned).into_iter().collect()
@@ -105,14 +105,14 @@ fn metadata(mut table: Table<'_>, facts: &mut Facts, faults: &mut Faults) {
     facts.updated_date = table.text("updated_date", faults).map(owned);
 }
 
-fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Faults) -> Shape<'t> {
+fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Diagnostics) -> Shape<'t> {
     kind(&mut t, faults);
     let id = t.required("rule_id", faults);
     if let Some(id) = &id {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
         if id.value.is_empty() || id.value.len() > 64 || !id.value.bytes().all(plain) {
-            let message = "`rule.rule_id` cannot be part of a state key";
-            let label = "give 1 to 64 letters, digits, `.`, `_` or `-`";
+            let message = "`rule.rule_id` must have 1 to 64 letters, digits, `.`, `_` or `-`";
+            let label = "it is part of every state key";
             faults.error("bad_value", &id.span, message).label(label);
         }
     }
@@ -122,9 +122,9 @@ fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Faults) -> Shape<'t> {
     }
     let severity = t.required("severity", faults);
     if let Some(found) = severity.as_ref().filter(|s| !SEVERITIES.contains(&s.value)) {
-        let message = format!("`rule.severity` is `{}`", short(found.value));
+        let message = format!("unknown severity `{}`", short(found.value));
         let fault = faults.error("bad_value", &found.span, message);
-        fault.label("give low, medium, high or critical");
+        fault.label("use low, medium, high or critical");
         if let Some(meant) = nearest(&found.value.to_lowercase(), SEVERITIES.into_iter()) {
             fault.help(format!("did you mean `{meant}`?"));
         }
@@ -140,7 +140,7 @@ fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Faults) -> Shape<'t> {
     });
     let epoch = t.integer("state_epoch", faults).map_or(0, |number| {
         u32::try_from(number.value).unwrap_or_else(|_| {
-            let message = "`rule.state_epoch` does not fit 0 to 4294967295";
+            let message = "`rule.state_epoch` must be from 0 to 4294967295";
             faults.error("bad_value", &number.span, message);
             0
         })
@@ -151,7 +151,7 @@ fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Faults) -> Shape<'t> {
         Facts { query: query_text, history_window_start: history, ..rest(&mut t, facts, faults) };
     not_done(&mut t, faults);
     t.pass(PASSED);
-    t.finish(Unknown::Ignored, faults);
+    t.finish(UnknownKey::Ignored, faults);
     Shape {
         id: id.map(owned),
         name: name.map(owned),
@@ -168,21 +168,21 @@ fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Faults) -> Shape<'t> {
     }
 }
 
-/// Type and language: others mean something else by the same words.
-fn kind(t: &mut Table<'_>, faults: &mut Faults) {
+/// Type and language: other types use the same keys with another meaning.
+fn kind(t: &mut Table<'_>, faults: &mut Diagnostics) {
     if let Some(kind) = t.required("type", faults).filter(|kind| kind.value != "new_terms") {
         let message = format!("the rule is of type `{}`", short(kind.value));
         let fault = faults.error("not_new_terms", &kind.span, message);
-        fault.label("only `new_terms` rules can be built");
+        fault.label("firstseen builds only `new_terms` rules");
     }
     if let Some(language) = t.text("language", faults).filter(|l| l.value != "kuery") {
         let message = format!("the query's language is `{}`", short(language.value));
-        faults.error("not_kuery", &language.span, message).label("only `kuery` is read");
+        faults.error("not_kuery", &language.span, message).label("firstseen reads only `kuery`");
     }
 }
 
-/// What upstream does and firstseen does not, each by name.
-fn not_done(t: &mut Table<'_>, faults: &mut Faults) {
+/// Warns of each key that Elastic acts on and firstseen does not.
+fn not_done(t: &mut Table<'_>, faults: &mut Diagnostics) {
     for (key, what) in NOT_DONE {
         let empty = t.get(key).is_none_or(|value| {
             let value = value.get_ref();
@@ -195,13 +195,18 @@ fn not_done(t: &mut Table<'_>, faults: &mut Faults) {
     }
     for key in OTHER_TYPES {
         if let (Some(_), Some(span)) = (t.get(key), t.key(key)) {
-            let message = format!("`rule.{key}` belongs to rules of another type");
-            faults.error("other_type", &span, message).help("new_terms rules do not have it");
+            let message = format!("`rule.{key}` belongs to another type of rule");
+            faults
+                .error("other_type", &span, message)
+                .help("remove it: new_terms rules do not use it");
         }
     }
 }
 
-fn new_terms<'t>(rule: &mut Table<'t>, faults: &mut Faults) -> (Vec<String>, Option<At<&'t str>>) {
+fn new_terms<'t>(
+    rule: &mut Table<'t>,
+    faults: &mut Diagnostics,
+) -> (Vec<String>, Option<At<&'t str>>) {
     let there = rule.present("new_terms", faults);
     let Some(mut t) = there.then(|| rule.table("new_terms", faults)).flatten() else {
         return (Vec::new(), None);
@@ -211,15 +216,17 @@ fn new_terms<'t>(rule: &mut Table<'t>, faults: &mut Faults) -> (Vec<String>, Opt
     let fields = t.texts("value", faults);
     if there && !(1..=3).contains(&fields.len()) {
         let span = t.get("value").map_or_else(|| t.span.clone(), toml::Spanned::span);
-        let message = format!("{} new-terms fields are named", fields.len());
-        faults.error("bad_fields", &span, message).label("give one to three");
+        let message = format!("the rule has {} new-terms fields", fields.len());
+        faults.error("bad_fields", &span, message).label("use one to three");
     }
     for (index, field) in fields.iter().enumerate() {
         if field.value.trim().is_empty() || field.value.contains('*') {
-            let message = format!("`{}` is no field name", short(field.value));
-            faults.error("bad_fields", &field.span, message).label("give one field's full name");
+            let message = format!("`{}` is not a field name", short(field.value));
+            faults
+                .error("bad_fields", &field.span, message)
+                .label("use the full name of one field");
         } else if fields.iter().take(index).any(|before| before.value == field.value) {
-            let message = format!("`{}` is named twice", short(field.value));
+            let message = format!("`{}` appears twice", short(field.value));
             faults.error("bad_fields", &field.span, message);
         }
     }
@@ -227,31 +234,31 @@ fn new_terms<'t>(rule: &mut Table<'t>, faults: &mut Faults) -> (Vec<String>, Opt
     let windows = t.tables("history_window_start", faults);
     if there && windows.len() != 1 {
         let span = windows.get(1).map_or_else(|| t.span.clone(), |second| second.span.clone());
-        let message = format!("{} history windows are given", windows.len());
-        faults.error("bad_window", &span, message).label("give exactly one");
+        let message = format!("the rule has {} history windows", windows.len());
+        faults.error("bad_window", &span, message).label("use exactly one");
     }
     let read = windows.into_iter().map(|mut window| {
         named(&mut window, "history_window_start", faults);
         let value = window.required("value", faults);
-        window.finish(Unknown::Fatal, faults);
+        window.finish(UnknownKey::Fatal, faults);
         value
     });
-    // All are read for their faults.
+    // All are read, so that all their faults are reported.
     let window = read.collect::<Vec<_>>().into_iter().next().flatten();
-    t.finish(Unknown::Fatal, faults);
+    t.finish(UnknownKey::Fatal, faults);
     (fields.into_iter().map(owned).collect(), window)
 }
 
-/// The `field` of a pair of field and value has one value that it can have.
-fn named(t: &mut Table<'_>, name: &str, faults: &mut Faults) {
+/// The `field` of a pair of field and value has exactly one valid value.
+fn named(t: &mut Table<'_>, name: &str, faults: &mut Diagnostics) {
     if let Some(field) = t.required("field", faults).filter(|field| field.value != name) {
         let message = format!("`{}` is `{}`", t.name("field"), short(field.value));
-        faults.error("bad_value", &field.span, message).label(format!("give `{name}`"));
+        faults.error("bad_value", &field.span, message).label(format!("it must be `{name}`"));
     }
 }
 
 /// What alerts and people are shown.
-fn rest(t: &mut Table<'_>, mut facts: Facts, faults: &mut Faults) -> Facts {
+fn rest(t: &mut Table<'_>, mut facts: Facts, faults: &mut Diagnostics) -> Facts {
     facts.version = t.integer("version", faults).map(|number| number.value);
     facts.description = t.text("description", faults).map(owned);
     facts.authors = list(t, "author", faults);
@@ -265,7 +272,7 @@ fn rest(t: &mut Table<'_>, mut facts: Facts, faults: &mut Faults) -> Facts {
     facts.building_block_type = t.text("building_block_type", faults).map(owned);
     if let Some(mut fields) = t.table("investigation_fields", faults) {
         facts.investigation_fields = list(&mut fields, "field_names", faults);
-        fields.finish(Unknown::Ignored, faults);
+        fields.finish(UnknownKey::Ignored, faults);
     }
     facts.timestamp_override = t.text("timestamp_override", faults).map(owned);
     let fallback = t.flag("timestamp_override_fallback_disabled", faults);
@@ -282,15 +289,15 @@ fn rest(t: &mut Table<'_>, mut facts: Facts, faults: &mut Faults) -> Facts {
     facts.interval = interval.map_or_else(|| "5m".to_owned(), owned);
     let signals = t.integer("max_signals", faults);
     if let Some(number) = signals.as_ref().filter(|number| number.value < 1) {
-        faults.error("bad_value", &number.span, "`rule.max_signals` is less than 1");
+        faults.error("bad_value", &number.span, "`rule.max_signals` must be at least 1");
     }
     facts.max_signals = signals.map_or(100, |number| number.value);
     if t.present("risk_score", faults)
         && let Some(score) = t.integer("risk_score", faults)
     {
         if !(0..=100).contains(&score.value) {
-            let message = format!("`rule.risk_score` is {}", score.value);
-            faults.error("bad_value", &score.span, message).label("give 0 to 100");
+            let message = "`rule.risk_score` must be from 0 to 100";
+            faults.error("bad_value", &score.span, message);
         }
         facts.risk_score = score.value;
     }
@@ -298,7 +305,7 @@ fn rest(t: &mut Table<'_>, mut facts: Facts, faults: &mut Faults) -> Facts {
     facts
 }
 
-fn threat(rule: &mut Table<'_>, faults: &mut Faults) -> Vec<Threat> {
+fn threat(rule: &mut Table<'_>, faults: &mut Diagnostics) -> Vec<Threat> {
     let mut out = Vec::new();
     for mut t in rule.tables("threat", faults) {
         let framework = t.required("framework", faults).map(owned);
@@ -311,7 +318,7 @@ fn threat(rule: &mut Table<'_>, faults: &mut Faults) -> Vec<Threat> {
             let subtechnique = parts.into_iter().filter_map(|part| entry(part, faults)).collect();
             technique.extend(entry(item, faults).map(|named| Technique { named, subtechnique }));
         }
-        t.finish(Unknown::Ignored, faults);
+        t.finish(UnknownKey::Ignored, faults);
         if let (Some(framework), Some(tactic)) = (framework, tactic) {
             out.push(Threat { framework, tactic, technique });
         }
@@ -319,28 +326,18 @@ fn threat(rule: &mut Table<'_>, faults: &mut Faults) -> Vec<Threat> {
     out
 }
 
-fn entry(mut t: Table<'_>, faults: &mut Faults) -> Option<Named> {
+fn entry(mut t: Table<'_>, faults: &mut Diagnostics) -> Option<ThreatEntry> {
     let id = t.required("id", faults).map(owned);
     let name = t.required("name", faults).map(owned);
     let reference = t.required("reference", faults).map(owned);
-    t.finish(Unknown::Ignored, faults);
-    Some(Named { id: id?, name: name?, reference: reference? })
+    t.finish(UnknownKey::Ignored, faults);
+    Some(ThreatEntry { id: id?, name: name?, reference: reference? })
 }
 
-fn list(t: &mut Table<'_>, key: &'static str, faults: &mut Faults) -> Vec<String> {
+fn list(t: &mut Table<'_>, key: &'static str, faults: &mut Diagnostics) -> Vec<String> {
     t.texts(key, faults).into_iter().map(owned).collect()
 }
 
 fn owned(text: At<&str>) -> String {
     text.value.to_owned()
-}
-
-/// A value as a message repeats it: on one line and not long.
-pub(super) fn short(value: &str) -> String {
-    let tame = |c: char| if c.is_control() { ' ' } else { c };
-    let mut out: String = value.chars().take(40).map(tame).collect();
-    if value.chars().nth(40).is_some() {
-        out.push('…');
-    }
-    out
 }

@@ -1,20 +1,20 @@
-//! A table of the TOML, read key by key, with the place of everything.
+//! A table of the TOML, read key by key, with the position of everything.
 //!
-//! In: a parsed table. Out: values of the types that were asked for, and a fault for each that is
-//! missing, of another type, or that nobody asked for. It never stops at the first.
+//! In: a parsed table. Out: values of the requested types, and a diagnostic for each key that is
+//! missing, has another type, or is unknown. It never stops at the first fault.
 
-use super::diagnostic::Faults;
+use super::diagnostic::Diagnostics;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// How alike two names have to be for one to be meant by the other.
+/// How similar two names have to be for one to be a misspelling of the other.
 const ALIKE: f64 = 0.84;
 
-/// Longer names are not looked for among the known ones: comparing is quadratic.
+/// Longer names are not compared with the known ones: comparing is quadratic.
 const LONGEST: usize = 64;
 
-/// A value and where it stands.
+/// A value and its position, in bytes of the file.
 #[derive(Debug, Clone)]
 pub(super) struct At<T> {
     pub(super) value: T,
@@ -23,19 +23,19 @@ pub(super) struct At<T> {
 
 /// A key and its value.
 #[derive(Debug)]
-pub(super) struct Entry<'t> {
+pub(super) struct TableEntry<'t> {
     pub(super) key: &'t str,
-    /// Where the key stands.
+    /// Position of the key.
     pub(super) span: Range<usize>,
     pub(super) value: &'t Spanned<DeValue<'t>>,
 }
 
-/// What a key that nobody knows means.
+/// What an unknown key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unknown {
+pub(super) enum UnknownKey {
     /// An error: every key of the table decides what the rule finds.
     Fatal,
-    /// A warning, unless it is all but the name of a key that is known.
+    /// A warning, unless it looks like a misspelled known key.
     Ignored,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Table<'t> {
     table: &'t DeTable<'t>,
     /// Its name from the top, as people write it: `rule.new_terms`.
     path: String,
-    /// Where it begins.
+    /// Its position.
     pub(super) span: Range<usize>,
     known: Vec<&'static str>,
 }
@@ -60,25 +60,25 @@ impl<'t> Table<'t> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// A key that is known, and its value where it is there.
+    /// Marks a key as known; its value, if the table has it.
     pub(super) fn get(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.known.push(key);
         self.table.get(key)
     }
 
-    /// Where a key itself stands.
+    /// Position of a key itself.
     pub(super) fn key(&self, key: &str) -> Option<Range<usize>> {
         self.table.get_key_value(key).map(|(key, _)| key.span())
     }
 
-    /// Keys that are known and not read.
+    /// Marks keys as known without reading them.
     pub(super) fn pass(&mut self, keys: &[&'static str]) {
         self.known.extend_from_slice(keys);
     }
 
     /// All keys and their values.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'t>> + use<'t> {
-        let entry = |(key, value): (&'t Spanned<_>, _)| Entry {
+    pub(super) fn entries(&self) -> impl Iterator<Item = TableEntry<'t>> + use<'t> {
+        let entry = |(key, value): (&'t Spanned<_>, _)| TableEntry {
             key: AsRef::<str>::as_ref(key.get_ref()),
             span: key.span(),
             value,
@@ -92,22 +92,26 @@ impl<'t> Table<'t> {
     }
 
     /// A text.
-    pub(super) fn text(&mut self, key: &'static str, faults: &mut Faults) -> Option<At<&'t str>> {
+    pub(super) fn text(
+        &mut self,
+        key: &'static str,
+        faults: &mut Diagnostics,
+    ) -> Option<At<&'t str>> {
         let value = self.get(key)?;
         text(value, &self.name(key), faults)
     }
 
-    /// A text that has to be there.
+    /// A required text.
     pub(super) fn required(
         &mut self,
         key: &'static str,
-        faults: &mut Faults,
+        faults: &mut Diagnostics,
     ) -> Option<At<&'t str>> {
         self.present(key, faults).then(|| self.text(key, faults)).flatten()
     }
 
-    /// Whether a key is there; a fault where it is not.
-    pub(super) fn present(&mut self, key: &'static str, faults: &mut Faults) -> bool {
+    /// Whether the table has a key; a diagnostic if not.
+    pub(super) fn present(&mut self, key: &'static str, faults: &mut Diagnostics) -> bool {
         let there = self.table.contains_key(key);
         if !there {
             self.known.push(key);
@@ -117,7 +121,11 @@ impl<'t> Table<'t> {
     }
 
     /// A list of texts.
-    pub(super) fn texts(&mut self, key: &'static str, faults: &mut Faults) -> Vec<At<&'t str>> {
+    pub(super) fn texts(
+        &mut self,
+        key: &'static str,
+        faults: &mut Diagnostics,
+    ) -> Vec<At<&'t str>> {
         let Some(value) = self.get(key) else { return Vec::new() };
         let name = self.name(key);
         let Some(list) = value.get_ref().as_array() else {
@@ -127,8 +135,12 @@ impl<'t> Table<'t> {
         list.iter().filter_map(|item| text(item, &name, faults)).collect()
     }
 
-    /// The tables of a list within, each as it stands.
-    fn list(&mut self, key: &'static str, faults: &mut Faults) -> Vec<&'t Spanned<DeValue<'t>>> {
+    /// The elements of a list.
+    fn list(
+        &mut self,
+        key: &'static str,
+        faults: &mut Diagnostics,
+    ) -> Vec<&'t Spanned<DeValue<'t>>> {
         let Some(value) = self.get(key) else { return Vec::new() };
         let Some(list) = value.get_ref().as_array() else {
             let name = self.name(key);
@@ -139,7 +151,11 @@ impl<'t> Table<'t> {
     }
 
     /// A whole number.
-    pub(super) fn integer(&mut self, key: &'static str, faults: &mut Faults) -> Option<At<i64>> {
+    pub(super) fn integer(
+        &mut self,
+        key: &'static str,
+        faults: &mut Diagnostics,
+    ) -> Option<At<i64>> {
         let value = self.get(key)?;
         let number = value.get_ref().as_integer();
         let read = number.and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok());
@@ -150,7 +166,7 @@ impl<'t> Table<'t> {
     }
 
     /// True or false.
-    pub(super) fn flag(&mut self, key: &'static str, faults: &mut Faults) -> Option<At<bool>> {
+    pub(super) fn flag(&mut self, key: &'static str, faults: &mut Diagnostics) -> Option<At<bool>> {
         let value = self.get(key)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
@@ -159,14 +175,14 @@ impl<'t> Table<'t> {
         flag.map(|flag| At { value: flag, span: value.span() })
     }
 
-    /// A table within.
-    pub(super) fn table(&mut self, key: &'static str, faults: &mut Faults) -> Option<Self> {
+    /// A table inside this one.
+    pub(super) fn table(&mut self, key: &'static str, faults: &mut Diagnostics) -> Option<Self> {
         let value = self.get(key)?;
         self.inside(value, self.name(key), key, faults)
     }
 
-    /// The tables of a list within.
-    pub(super) fn tables(&mut self, key: &'static str, faults: &mut Faults) -> Vec<Self> {
+    /// The tables of a list.
+    pub(super) fn tables(&mut self, key: &'static str, faults: &mut Diagnostics) -> Vec<Self> {
         let list = self.list(key, faults);
         let name = self.name(key);
         let inside = |(index, item): (usize, &'t Spanned<DeValue<'t>>)| {
@@ -180,38 +196,37 @@ impl<'t> Table<'t> {
         value: &'t Spanned<DeValue<'t>>,
         name: String,
         key: &str,
-        faults: &mut Faults,
+        faults: &mut Diagnostics,
     ) -> Option<Self> {
         let Some(table) = value.get_ref().as_table() else {
             wrong_type(value, &name, "a table", faults);
             return None;
         };
-        // A table that only dotted keys or headers of others imply has no place of its own.
+        // A table that is only implied by dotted keys or headers of others has no position.
         let span = if value.span().is_empty() { self.key(key) } else { Some(value.span()) };
         Some(Self::new(table, name, span.unwrap_or_else(|| self.span.clone())))
     }
 
-    /// Names the keys that nobody asked for.
-    pub(super) fn finish(self, unknown: Unknown, faults: &mut Faults) {
-        for Entry { key, span, .. } in self.entries() {
+    /// Reports the unknown keys.
+    pub(super) fn finish(self, unknown: UnknownKey, faults: &mut Diagnostics) {
+        for TableEntry { key, span, .. } in self.entries() {
             if self.known.contains(&key) {
                 continue;
             }
             let name = self.name(key);
             let missing = self.known.iter().filter(|known| !self.table.contains_key(**known));
             let meant = nearest(key, missing.copied());
-            let fault = if unknown == Unknown::Fatal || meant.is_some() {
-                faults.error("unknown_key", &span, format!("`{name}` is no key of a rule"))
+            let fault = if unknown == UnknownKey::Fatal || meant.is_some() {
+                faults.error("unknown_key", &span, format!("unknown key `{name}`"))
             } else {
-                let message = format!("`{name}` is no key that is known; it is ignored");
-                faults.warn("ignored_key", &span, message)
+                faults.warn("ignored_key", &span, format!("unknown key `{name}`, ignored"))
             };
             match meant {
                 Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-                None if unknown == Unknown::Fatal => {
+                None if unknown == UnknownKey::Fatal => {
                     let mut known = self.known.clone();
                     known.sort_unstable();
-                    fault.help(format!("known here: {}", known.join(", ")))
+                    fault.help(format!("known keys: {}", known.join(", ")))
                 }
                 None => fault,
             };
@@ -219,7 +234,7 @@ impl<'t> Table<'t> {
     }
 }
 
-/// The name that was meant, where one is near enough.
+/// The known name that is similar enough, if any.
 pub(super) fn nearest(
     name: &str,
     known: impl Iterator<Item = &'static str>,
@@ -236,11 +251,11 @@ pub(super) fn nearest(
         .map(|(_, known)| known)
 }
 
-/// A text, or a fault.
+/// A text, or a diagnostic.
 pub(super) fn text<'t>(
     value: &'t Spanned<DeValue<'t>>,
     name: &str,
-    faults: &mut Faults,
+    faults: &mut Diagnostics,
 ) -> Option<At<&'t str>> {
     let text = value.get_ref().as_str();
     if text.is_none() {
@@ -249,15 +264,15 @@ pub(super) fn text<'t>(
     text.map(|text| At { value: text, span: value.span() })
 }
 
-/// Notes that a value has not the type that it needs.
+/// Reports that a value does not have the type that its key needs.
 pub(super) fn wrong_type(
     value: &Spanned<DeValue<'_>>,
     name: &str,
     wanted: &str,
-    faults: &mut Faults,
+    faults: &mut Diagnostics,
 ) {
     let found = value.get_ref().type_str();
     let article = if found.starts_with(['a', 'i']) { "an" } else { "a" };
-    let message = format!("`{name}` is {article} {found}");
-    faults.error("wrong_type", &value.span(), message).label(format!("give {wanted}"));
+    let message = format!("`{name}` must be {wanted}");
+    faults.error("wrong_type", &value.span(), message).label(format!("this is {article} {found}"));
 }

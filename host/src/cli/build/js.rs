@@ -8,7 +8,7 @@ use crate::files::{shown, write_whole};
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use firstseen_artifact::{Meta, Standard};
+use firstseen_artifact::{Meta, StandardMetadata};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -75,7 +75,7 @@ fn package(stem: &str, wasm: &[u8], license: &str, settings: &str) -> anyhow::Re
     let meta = Meta::read(wasm)?;
     let plan = firstseen_artifact::plan(wasm).map_err(anyhow::Error::msg)?;
     let titles: Vec<&str> = meta.rules.iter().map(|rule| &*rule.name).collect();
-    let license_of_all = match Standard::spdx(license).as_deref() {
+    let license_of_all = match StandardMetadata::spdx(license).as_deref() {
         Some("Apache-2.0") => "Apache-2.0".to_owned(),
         // The engine is ours, the rule somebody's.
         Some(rules) => format!("Apache-2.0 AND ({rules})"),

@@ -7,8 +7,8 @@ use super::file::Outcome;
 use super::play::Got;
 use crate::state::{Memory, StateError, Store};
 use anyhow::Context;
+use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_runtime::Guest;
-use firstseen_runtime::imports::HostKv;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -137,9 +137,9 @@ impl Shared {
     }
 }
 
-impl HostKv for Shared {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ()> {
-        self.lock().memory.get(key).map_err(drop)
+impl Kv for Shared {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        self.lock().memory.get(key).map_err(away)
     }
 
     fn cas(
@@ -148,16 +148,20 @@ impl HostKv for Shared {
         expected: Option<&[u8]>,
         value: &[u8],
         ttl_ms: i64,
-    ) -> Result<Option<Option<Vec<u8>>>, ()> {
+    ) -> Result<Cas, KvError> {
         let mut rows = self.lock();
-        let current = rows.memory.get(key).map_err(drop)?;
+        let current = rows.memory.get(key).map_err(away)?;
         if current.as_deref() != expected {
-            return Ok(Some(current));
+            return Ok(Cas::Conflict(current));
         }
         let expires = rows.newest_ms.saturating_add(ttl_ms.max(0));
-        rows.memory.put(key, value, expires).map_err(drop)?;
-        Ok(None)
+        rows.memory.put(key, value, expires).map_err(away)?;
+        Ok(Cas::Done)
     }
+}
+
+fn away(_: StateError) -> KvError {
+    KvError::Away
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use anyhow::{Context, anyhow, bail};
 use firstseen_abi::{Decision, Item, ItemKind, OutcomeKind, RequestWriter};
 use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::state::{TermState, time_to_live_ms};
-use firstseen_rule::term::{Kind, Term};
+use firstseen_rule::term::{Term, TermKind};
 use firstseen_runtime::batch::Sort;
 use firstseen_runtime::{Batch, CallError, Guest, Runtime};
 use serde_json::Value;
@@ -124,7 +124,7 @@ impl<'s> Player<'s> {
             bail!("a term of this rule has {} values: {fields}", meta.new_terms.len());
         }
         let texts: Vec<String> = values.iter().map(plain).collect();
-        let kinds = meta.new_terms.iter().map(|name| Kind::of(name));
+        let kinds = meta.new_terms.iter().map(|name| TermKind::of(name));
         let term = Term::of_values(kinds.zip(texts.iter().map(String::as_str)));
         let key = term.key(&format!("{TENANT}:{}", meta.key_prefix));
         Ok((key.into_bytes(), term))

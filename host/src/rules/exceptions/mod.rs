@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat};
 use firstseen_rule::Settings;
 use firstseen_rule::exception::Exception;
-use firstseen_rule::source::{self, Written};
+use firstseen_rule::source::{self, WrittenException};
 use firstseen_runtime::Guest;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ pub struct Exceptions {
 #[derive(Debug)]
 struct File {
     watched: Watched,
-    written: Vec<Written>,
+    written: Vec<WrittenException>,
 }
 
 impl File {
@@ -133,7 +133,7 @@ impl Exceptions {
     }
 
     /// Looks at one file; what was in force of it before, when that has changed.
-    fn look(&mut self, at: usize, now_ms: i64) -> Option<Vec<Written>> {
+    fn look(&mut self, at: usize, now_ms: i64) -> Option<Vec<WrittenException>> {
         let all = self.count();
         let file = self.files.get_mut(at)?;
         let others = all - file.written.len();
@@ -184,7 +184,7 @@ impl Exceptions {
 }
 
 /// The exceptions of a file; what is wrong with it is said.
-fn read(name: &str, text: &str) -> Option<Vec<Written>> {
+fn read(name: &str, text: &str) -> Option<Vec<WrittenException>> {
     match source::exceptions(text) {
         Ok(written) => Some(written),
         Err(faults) => {

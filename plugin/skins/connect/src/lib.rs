@@ -16,11 +16,12 @@
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code)]
 
+use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_abi::{ItemKind, Keys};
 use firstseen_event::json::push_quoted;
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
-use firstseen_rule::evaluate::{Cas, Kv, KvError, Outcome, error_json};
+use firstseen_rule::evaluate::{Evaluation, error_json};
 use std::cell::UnsafeCell;
 
 /// No message over this: what is larger is a mistake or an attack, and memory never shrinks.
@@ -133,7 +134,7 @@ extern "C" fn decide() {
 }
 
 /// The outcome of one term: its name, its alert, what was wrong.
-fn said(outcome: &Outcome) -> (&'static str, Option<&str>, Option<&str>) {
+fn said(outcome: &Evaluation) -> (&'static str, Option<&str>, Option<&str>) {
     const OTHER: &str = "bad_argument: firstseen_event has no term under firstseen_key";
     if let Some(error) = &outcome.error {
         return ("error", None, Some(error));
@@ -148,8 +149,8 @@ fn said(outcome: &Outcome) -> (&'static str, Option<&str>, Option<&str>) {
     }
 }
 
-fn failed(error: String) -> Outcome {
-    Outcome { error: Some(error), ..Outcome::default() }
+fn failed(error: String) -> Evaluation {
+    Evaluation { error: Some(error), ..Evaluation::default() }
 }
 
 /// The one key that the pipeline looked up. Whether the write still fits what stands there when it

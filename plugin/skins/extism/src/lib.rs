@@ -13,11 +13,12 @@
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code)]
 
+use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_abi::{ItemKind, Keys};
 use firstseen_event::json::{Json, push_quoted};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
-use firstseen_rule::evaluate::{Cas, Kv, KvError, error_json};
+use firstseen_rule::evaluate::error_json;
 use firstseen_skin::memory::Memory;
 use std::cell::UnsafeCell;
 use std::collections::BTreeMap;

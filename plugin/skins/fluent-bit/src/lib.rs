@@ -12,9 +12,10 @@
 #![allow(unsafe_code)]
 
 use firstseen_abi::Keys;
+use firstseen_abi::kv::Kv;
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
-use firstseen_rule::evaluate::{Kv, Outcome};
+use firstseen_rule::evaluate::Evaluation;
 use firstseen_skin::file::Kept;
 use firstseen_skin::memory::Memory;
 use firstseen_skin::record::{Checker, Record, depth, wrapped};
@@ -151,11 +152,14 @@ impl Skin {
     }
 
     /// What the rule says, and whether the state could be written.
-    fn judge(&mut self, event: &[u8]) -> Outcome {
+    fn judge(&mut self, event: &[u8]) -> Evaluation {
         let engine = match &mut self.engine {
             Ok(engine) => engine,
             Err(fault) => {
-                return Outcome { error: Some(format!("bad_plan: {fault}")), ..Outcome::default() };
+                return Evaluation {
+                    error: Some(format!("bad_plan: {fault}")),
+                    ..Evaluation::default()
+                };
             }
         };
         // Most events match nothing, and only what matches is made into a tree.
@@ -166,11 +170,11 @@ impl Skin {
             && depth(std::str::from_utf8(event).unwrap_or_default()) > DEPTH
         {
             let error = format!("too_deep: an event that matches nests deeper than {DEPTH} levels");
-            return Outcome { error: Some(error), ..Outcome::default() };
+            return Evaluation { error: Some(error), ..Evaluation::default() };
         } else if let Ok(keys) = Keys::read(&self.items)
             && keys.items().next().is_none()
         {
-            return Outcome::default();
+            return Evaluation::default();
         }
         let kv: &mut dyn Kv = match &mut self.store {
             Store::Memory(memory, _) => memory,

@@ -14,7 +14,7 @@ mod state;
 
 use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::Engine;
-use firstseen_rule::evaluate::Outcome;
+use firstseen_rule::evaluate::Evaluation;
 use state::State;
 use std::env;
 use std::fmt::Write as _;
@@ -89,7 +89,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, outcome: &Outcome) {
+    fn add(&mut self, outcome: &Evaluation) {
         self.events += u64::from(outcome.no_events.is_none());
         self.no_events += u64::from(outcome.no_events.is_some());
         self.matched += u64::from(outcome.matched);

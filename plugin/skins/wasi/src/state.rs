@@ -3,7 +3,7 @@
 //! In: a folder's name, if one was given. Out: a store for the rule, and its commit. It holds no
 //! format of its own: that is crate skin's.
 
-use firstseen_rule::evaluate::{Cas, Kv, KvError};
+use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_skin::file::Kept;
 use firstseen_skin::memory::Memory;
 use std::io;

@@ -1,8 +1,8 @@
-//! From a place in a string's value back to the place in the TOML where it is written.
+//! From a position in a string's value back to the position in the TOML text.
 //!
-//! In: the TOML, where a string stands in it, the value that the parser made of it, a byte of that
-//! value. Out: the byte of the TOML, or nothing where the two cannot be brought together. It
-//! decodes no escapes: it only knows how long they are.
+//! In: the TOML, the span of a string in it, the value that the parser made of it, a byte of that
+//! value. Out: the byte of the TOML, or nothing if the value does not belong to the span. It decodes
+//! no escapes: it only knows how long they are.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub(super) fn place(toml: &str, span: &Range<usize>, value: &str, at: usize) -> 
         rest = step(rest, wanted, escapes)?;
     }
     let found = span.start + quote.len() + (inner.len() - rest.len());
-    // The rest has to fit as well; else the value is not what stands here.
+    // The rest has to match too; otherwise the value does not belong to this span.
     while let Some(wanted) = left.chars().next() {
         left = left.get(wanted.len_utf8()..)?;
         while let (true, Some(after)) = (escapes, after_line_ending(rest)) {
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use toml::de::DeTable;
 
-    /// Where the `#` of the value stands, by the mapping; and whether one stands there.
+    /// Whether the position of the value's `#` leads to a `#` in the TOML.
     fn finds(toml: &str) -> bool {
         let table = DeTable::parse(toml).unwrap();
         let value = table.get_ref().get("q").unwrap();
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_string_leads_back() {
+    fn every_kind_of_string_is_traced_back() {
         for toml in [
             "q = 'ab#c'",
             "q = \"#\"",
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_nowhere() {
+    fn a_value_of_another_span_has_no_position() {
         let toml = "q = 'ab'";
         for (span, value, at) in
             [(4..8, "ax", 0), (4..8, "ab", 3), (0..8, "ab", 0), (4..99, "ab", 0)]

@@ -1,12 +1,12 @@
-//! Queries made from parts instead of text: lists of values, wildcards, existence.
+//! Queries built from parts instead of text: lists of values, wildcards, existence.
 //!
-//! In: field names and values (untrusted, taken as they are: nothing in them is syntax). Out: a
-//! [`Query`], the same as the KQL that says it. It never reads query text.
+//! In: field names and values (untrusted; nothing in them is syntax). Out: a [`Query`], equal to the
+//! one that the same KQL text compiles to. It never reads query text.
 
 use crate::condition::{self, Bound, Condition};
 use crate::error::{SyntaxError, shown};
-use crate::order;
-use crate::query::{FieldRef, Node, Query, count};
+use crate::field::FieldRef;
+use crate::query::{Query, QueryNode, count};
 use crate::syntax::Comparison;
 use crate::types::field_type;
 use alloc::borrow::ToOwned;
@@ -14,6 +14,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use firstseen_value::heap_sort_by;
 
 /// Lists from this length on are sorted and searched; shorter ones are compared one by one.
 const SORTED_FROM: usize = 8;
@@ -21,7 +22,7 @@ const SORTED_FROM: usize = 8;
 /// Every event: what [`Query::and_filter`] begins with.
 #[must_use]
 pub fn everything() -> Query {
-    Query { fields: vec![], nodes: vec![Node::Everything] }
+    Query { fields: vec![], nodes: vec![QueryNode::Everything] }
 }
 
 /// `field: *`.
@@ -30,7 +31,7 @@ pub fn exists(field: &str) -> Query {
     is(field, vec![Condition::Exists])
 }
 
-/// `field: ("a" or "b")`, each value compared as the field's type asks for. No values: no event.
+/// `field: ("a" or "b")`, each value compared by the field's type. No values match no event.
 ///
 /// `within` is the path of the objects for a part of [`nested`], else empty: a field's type goes by
 /// its full name.
@@ -52,7 +53,7 @@ pub fn one_of(within: &str, field: &str, values: Vec<String>) -> Result<Query, S
         }
     }
     if texts.len() >= SORTED_FROM {
-        order::sort_by(&mut texts, Ord::cmp);
+        heap_sort_by(&mut texts, Ord::cmp);
         texts.dedup();
         conditions.push(Condition::OneOf(texts));
     } else {
@@ -69,7 +70,8 @@ pub fn wildcard(field: &str, pattern: &str, case_insensitive: bool) -> Query {
     is(field, vec![condition::dsl_wildcard(pattern, case_insensitive)])
 }
 
-/// The same for several patterns, of which one has to fit; case counts. No patterns: no event.
+/// The same for several patterns, of which one has to match; case counts. No patterns match no
+/// event.
 #[must_use]
 pub fn wildcards(field: &str, patterns: &[String]) -> Query {
     is(field, patterns.iter().map(|pattern| condition::dsl_wildcard(pattern, false)).collect())
@@ -80,7 +82,7 @@ pub fn wildcards(field: &str, patterns: &[String]) -> Query {
 #[must_use]
 pub fn nested(path: &str, object: Query) -> Query {
     let mut nodes = object.nodes;
-    nodes.insert(0, Node::Nested { field: 0, len: count(nodes.len()) });
+    nodes.insert(0, QueryNode::Nested { field: 0, len: count(nodes.len()) });
     let field = FieldRef::Nested { path: path.to_owned(), inner: object.fields };
     Query { fields: vec![field], nodes }
 }
@@ -97,20 +99,20 @@ pub fn range(field: &str, comparison: Comparison, value: &str) -> Result<Query, 
     Ok(is(field, vec![Condition::Range(comparison, bound)]))
 }
 
-/// One of the queries at least. No queries: no event.
+/// At least one of the queries. No queries match no event.
 #[must_use]
 pub fn any_of(parts: Vec<Query>) -> Query {
-    let mut out = Query { fields: vec![], nodes: vec![Node::Or { len: 0 }] };
+    let mut out = Query { fields: vec![], nodes: vec![QueryNode::Or { len: 0 }] };
     for part in parts {
         out.add(part);
     }
     let below = out.nodes.len() - 1;
     match out.nodes.first_mut() {
-        Some(Node::Or { len }) if below > 0 => *len = count(below),
-        // What is not anything is nothing.
+        Some(QueryNode::Or { len }) if below > 0 => *len = count(below),
+        // Without parts it matches nothing: not everything.
         Some(root) => {
-            *root = Node::Not { len: 1 };
-            out.nodes.push(Node::Everything);
+            *root = QueryNode::Not { len: 1 };
+            out.nodes.push(QueryNode::Everything);
         }
         None => {}
     }
@@ -119,19 +121,20 @@ pub fn any_of(parts: Vec<Query>) -> Query {
 
 fn is(field: &str, mut conditions: Vec<Condition>) -> Query {
     if conditions.is_empty() {
-        // A clause has at least one condition; this one nothing meets.
+        // A clause has at least one condition; no value meets this one.
         conditions.push(Condition::Null);
     }
     Query {
         fields: vec![FieldRef::Name(field.to_owned())],
-        nodes: vec![Node::Is { field: 0, conditions }],
+        nodes: vec![QueryNode::Is { field: 0, conditions }],
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Doc, Value, parse};
+    use crate::{Doc, parse};
+    use firstseen_value::Value;
     use std::borrow::Cow;
 
     /// The values of every field.
@@ -151,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_are_the_kql_that_says_them() {
+    fn parts_equal_the_same_kql() {
         let made = one_of("", "user.name", texts(&["a", "b c", "*", "null"])).unwrap();
         assert_eq!(made, parse(r#"user.name: (a or "b c" or "*" or "null")"#).unwrap());
         let made = one_of("", "source.ip", texts(&["10.0.0.0/8", "::1"])).unwrap();
@@ -177,7 +180,7 @@ mod tests {
             assert_eq!(query.matches(&Values(&[value])), expected, "{value}");
             assert_eq!(query.matches(&Values(&["x", value])), expected, "{value}");
         }
-        // What is read back is not sorted here, and means the same.
+        // The text that is parsed back is not sorted, and means the same.
         let read = parse(&query.to_string()).unwrap();
         assert!(read.matches(&Values(&["user-4"])) && !read.matches(&Values(&["user-5"])));
     }
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_and_ranges_are_the_kql_that_says_them() {
+    fn alternatives_and_ranges_equal_the_same_kql() {
         let ports = range("source.port", Comparison::AtLeast, "1024").unwrap();
         assert_eq!(ports, parse("source.port >= 1024").unwrap());
         let name = one_of("", "user.name", texts(&["a"])).unwrap();

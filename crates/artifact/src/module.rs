@@ -1,7 +1,8 @@
-//! What stands in a module, for people: without running it.
+//! Reads a module without running it: sections, imports, exports, memory.
 //!
-//! In: a module's bytes, untrusted. Out: its sections, imports, exports and memory; or why it is no
-//! module. It looks at every section's head, and into none that it does not tell of.
+//! In: a module's bytes, untrusted. Out: its sections, imports, exports, memory and standard texts,
+//! or the reason why it is not a module. It reads the head of every section and the body of those
+//! that it reports; it never checks code, which is [`validate`]'s.
 
 use crate::meta::MetaError;
 use std::collections::BTreeMap;
@@ -10,16 +11,16 @@ use wasmparser::{
     Validator,
 };
 
-/// What stands in a module.
+/// What a module holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct ModuleInfo {
     /// In their order.
     pub sections: Vec<Section>,
-    /// Namespace, name and signature (of what is no function: its kind).
+    /// Namespace, name and signature (or the kind, if it is not a function).
     pub imports: Vec<(String, String, String)>,
-    /// Name and signature (of what is no function: its kind).
+    /// Name and signature (or the kind, if it is not a function).
     pub exports: Vec<(String, String)>,
-    /// Pages of 64 KiB: at first, and at most if that is said.
+    /// Pages of 64 KiB: the initial number, and the maximum if there is one.
     pub memory: Option<(u64, Option<u64>)>,
     /// The texts that registries look for, by the name of their section; `name` is the module's.
     pub standard: BTreeMap<String, String>,
@@ -36,25 +37,25 @@ pub struct Section {
     pub size: usize,
 }
 
-/// The sections of [`crate::Standard`]; a text in one of them is not longer than this.
+/// The sections of [`crate::StandardMetadata`]; a text in one of them is not longer than this.
 const STANDARD: [&str; 7] =
     ["authors", "description", "homepage", "licenses", "revision", "source", "version"];
 const MAX_STANDARD: usize = 64 << 10;
 
-/// Looks into a module.
+/// Reads a module.
 ///
 /// # Errors
 /// [`MetaError`]: no module, one that ends too early, or a component.
-pub fn look(wasm: &[u8]) -> Result<Look, MetaError> {
+pub fn read_module(wasm: &[u8]) -> Result<ModuleInfo, MetaError> {
     let not_wasm = |e: wasmparser::BinaryReaderError| MetaError::of(&e);
     if Parser::is_component(wasm) {
         return Err(MetaError::Component);
     }
     let (mut types, mut functions, mut named) = (Vec::new(), Vec::new(), Vec::new());
-    let mut look = Look::default();
+    let mut module = ModuleInfo::default();
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.map_err(not_wasm)?;
-        look.section(&payload);
+        module.section(&payload);
         match payload {
             Payload::TypeSection(section) => {
                 for group in section {
@@ -69,15 +70,16 @@ pub fn look(wasm: &[u8]) -> Result<Look, MetaError> {
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     let import = import.map_err(not_wasm)?;
-                    let told = match import.ty {
+                    let kind_text = match import.ty {
                         TypeRef::Func(index) => {
                             functions.push(index);
                             types.get(index as usize).map_or("?", String::as_str)
                         }
                         other => kind(&other),
                     };
-                    let [from, name, told] = [import.module, import.name, told].map(str::to_owned);
-                    look.imports.push((from, name, told));
+                    let [from, name, kind_text] =
+                        [import.module, import.name, kind_text].map(str::to_owned);
+                    module.imports.push((from, name, kind_text));
                 }
             }
             Payload::FunctionSection(section) => {
@@ -93,15 +95,15 @@ pub fn look(wasm: &[u8]) -> Result<Look, MetaError> {
             Payload::MemorySection(memories) => {
                 for memory in memories {
                     let memory = memory.map_err(not_wasm)?;
-                    look.memory = Some((memory.initial, memory.maximum));
+                    module.memory = Some((memory.initial, memory.maximum));
                 }
             }
-            Payload::CustomSection(section) => look.text(&section),
+            Payload::CustomSection(section) => module.text(&section),
             _ => {}
         }
     }
     for export in named {
-        let told = match export.kind {
+        let kind_text = match export.kind {
             ExternalKind::Func => {
                 let index = functions.get(export.index as usize);
                 index.and_then(|index| types.get(*index as usize)).map_or("?", String::as_str)
@@ -111,9 +113,9 @@ pub fn look(wasm: &[u8]) -> Result<Look, MetaError> {
             ExternalKind::Table => "table",
             _ => "other",
         };
-        look.exports.push((export.name.to_owned(), told.to_owned()));
+        module.exports.push((export.name.to_owned(), kind_text.to_owned()));
     }
-    Ok(look)
+    Ok(module)
 }
 
 /// Whether an engine would take the module: sections, types and code are checked, and nothing is
@@ -144,7 +146,7 @@ fn signature(kind: &FuncType) -> String {
     format!("({}) -> {results}", list(kind.params()))
 }
 
-impl Look {
+impl ModuleInfo {
     /// Bytes of the sections that engines read.
     #[must_use]
     pub fn engine_bytes(&self) -> usize {
@@ -176,7 +178,7 @@ impl Look {
         self.sections.push(Section { name: name.to_owned(), custom, size: range.len() });
     }
 
-    /// Keeps the first text of each standard section; what is no text is left out.
+    /// Keeps the first text of each standard section; invalid UTF-8 is left out.
     fn text(&mut self, section: &wasmparser::CustomSectionReader<'_>) {
         let (name, text) = match section.as_known() {
             KnownCustom::Name(names) => {
@@ -200,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_is_told_without_running_it() {
+    fn a_module_is_read_without_running_it() {
         let wasm = wat::parse_str(
             r#"(module $named
                 (import "ns" "f" (func (param i32 i64) (result i32)))
@@ -212,32 +214,32 @@ mod tests {
                 (@custom "version" "\ff"))"#,
         )
         .unwrap();
-        let look = look(&wasm).unwrap();
+        let module = read_module(&wasm).unwrap();
         let text = str::to_owned;
-        assert_eq!(look.imports, [(text("ns"), text("f"), text("(i32, i64) -> i32"))]);
+        assert_eq!(module.imports, [(text("ns"), text("f"), text("(i32, i64) -> i32"))]);
         let exports = [("memory", "memory"), ("g", "global"), ("h", "() -> ()")];
-        assert_eq!(look.exports, exports.map(|(name, kind)| (text(name), text(kind))));
-        assert_eq!(look.memory, Some((2, Some(9))));
+        assert_eq!(module.exports, exports.map(|(name, kind)| (text(name), text(kind))));
+        assert_eq!(module.memory, Some((2, Some(9))));
         let standard = [("description", "what it does"), ("name", "named")];
-        assert_eq!(look.standard, standard.map(|(k, v)| (text(k), text(v))).into());
-        assert!(look.sections.iter().any(|s| s.name == "code" && !s.custom));
-        assert!(look.engine_bytes() < wasm.len());
-        let faults = crate::missing(&look, "other");
+        assert_eq!(module.standard, standard.map(|(k, v)| (text(k), text(v))).into());
+        assert!(module.sections.iter().any(|s| s.name == "code" && !s.custom));
+        assert!(module.engine_bytes() < wasm.len());
+        let faults = crate::missing(&module, "other");
         assert!(faults.iter().any(|fault| fault.contains("does not export `decide`")));
         assert!(faults.iter().any(|fault| fault.contains("imports `ns.f`")));
     }
 
     #[test]
-    fn what_is_no_valid_module_is_named() {
+    fn an_invalid_module_is_refused() {
         let wasm =
             wat::parse_str("(module (func (export \"f\") (result i32) i32.const 1))").unwrap();
         // A head alone is a module, and so is one that ends behind its types.
         for cut in (1..wasm.len()).filter(|cut| ![8, 15].contains(cut)) {
             assert!(validate(&wasm[..cut]).is_err(), "{cut}");
-            let _ = look(&wasm[..cut]);
+            let _ = read_module(&wasm[..cut]);
         }
         let component = wat::parse_str("(component)").unwrap();
-        assert_eq!(look(&component), Err(MetaError::Component));
+        assert_eq!(read_module(&component), Err(MetaError::Component));
         let mut twice = wasm.clone();
         twice.extend_from_slice(&wasm[8..]);
         assert!(matches!(validate(&twice), Err(MetaError::NotWasm(_))), "every section twice");

@@ -1,0 +1,82 @@
+//! One rule of an artifact with the places of its fields among the field requests of all rules.
+//!
+//! In: a planned rule, settings, the requests so far. Out: the rule as the engine evaluates it, and
+//! an event's time and identity as this rule reads them. It never calls a store.
+
+use crate::fields::{FieldRequests, FieldSlot};
+use crate::identity;
+use crate::plan::RulePlan;
+use crate::settings::Settings;
+use crate::term::{TermField, TermKind};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use firstseen_event::{EventError, EventFields, FieldRequest, Value};
+use firstseen_value::parse_time_ms;
+
+/// One rule with the places of its fields.
+#[derive(Debug)]
+pub(crate) struct PreparedRule {
+    /// Of the query's fields.
+    pub(crate) slots: Vec<FieldSlot>,
+    /// Of the new-terms fields.
+    pub(crate) terms: Vec<TermField>,
+    /// Of each of the rule's own exceptions.
+    pub(crate) exceptions: Vec<Vec<FieldSlot>>,
+    /// The settings' exceptions that are for this rule, by index.
+    pub(crate) added: Vec<usize>,
+    /// The request for the field that the time is read from, where that is not `@timestamp`.
+    time: Option<usize>,
+    pub(crate) fingerprint: String,
+    /// `TENANT:RULE_ID:FINGERPRINT:`.
+    pub(crate) prefix: String,
+}
+
+impl PreparedRule {
+    /// Prepares a rule; the fields that it needs are added to the requests.
+    pub(crate) fn new(rule: &RulePlan, settings: &Settings, asks: &mut FieldRequests) -> Self {
+        let slots = asks.slots(rule.query.fields());
+        let terms = rule.new_terms.iter().map(|name| TermField {
+            ask: asks.place(FieldRequest::Values(name.clone())),
+            kind: TermKind::of(name),
+        });
+        let terms = terms.collect();
+        let exceptions = rule.exceptions.iter().map(|e| asks.slots(e.query.fields())).collect();
+        let all = settings.exceptions.iter().enumerate();
+        let added = all.filter(|(_, e)| e.is_for(&rule.id)).map(|(place, _)| place).collect();
+        let prefix = format!("{}:{}", settings.tenant, rule.key_prefix());
+        let time = rule.event_time.as_ref();
+        let time = time.map(|time| asks.place(FieldRequest::Values(time.field.clone())));
+        Self { slots, terms, exceptions, added, time, fingerprint: rule.fingerprint(), prefix }
+    }
+
+    /// The event's time, as the rule reads it.
+    pub(crate) fn time_ms(
+        &self,
+        rule: &RulePlan,
+        fields: &EventFields<'_>,
+    ) -> Result<i64, EventError> {
+        let (Some(ask), Some(time)) = (self.time, &rule.event_time) else {
+            return fields.time_ms();
+        };
+        let fault = |code, reason| EventError { code, reason, at: 0 };
+        let mut texts = fields.values(ask).map(Value::into_text);
+        match texts.find(|text| !text.trim().is_empty()) {
+            Some(text) => parse_time_ms(&text).ok_or_else(|| {
+                let text: String = text.chars().take(40).collect();
+                let name = &time.field;
+                fault("bad_time", format!("{name} is {text:?}: neither RFC 3339 nor milliseconds"))
+            }),
+            None if time.fallback => fields.time_ms(),
+            None => Err(fault("no_time", format!("the event has no {}", time.field))),
+        }
+    }
+
+    /// The event's name. It is the same whichever field a rule takes for the time, as long as the
+    /// event has an `@timestamp`.
+    pub(crate) fn identity(&self, fields: &EventFields<'_>, time_ms: i64) -> [u8; 16] {
+        let time_ms = self.time.and_then(|_| fields.time_ms().ok()).unwrap_or(time_ms);
+        let asks = self.slots.iter().map(FieldSlot::ask).chain(self.terms.iter().map(|t| t.ask));
+        identity::of_event(fields, time_ms, asks)
+    }
+}

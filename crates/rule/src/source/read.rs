@@ -1,0 +1,129 @@
+//! One rule.toml: its parts put together.
+//!
+//! In: the text of a file. Out: the plan and the facts, or every fault of the file. It reads no key
+//! itself; that is done by [`super::shape`], [`super::filters`] and [`super::exceptions`].
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::facts::Facts;
+use super::table::{At, Table};
+use super::{alert, exceptions, filters, report, shape};
+use crate::exception::ExceptionOrigin;
+use crate::plan::{RulePlan, TimeField};
+use firstseen_kql::Query;
+use toml::de::DeTable;
+
+/// Which field is the time of an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EventTime {
+    /// Its `@timestamp` (CloudTrail: `eventTime`), so that the same events give the same alerts
+    /// however they arrive.
+    #[default]
+    Timestamp,
+    /// The field that the rule's `timestamp_override` names, if the event has it, else its
+    /// `@timestamp`.
+    TimestampOverride,
+}
+
+/// How a rule is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Which field is the time of an event.
+    pub event_time: EventTime,
+}
+
+/// A rule, read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// What the engine needs.
+    pub plan: RulePlan,
+    /// The rest of the file: what alerts, metadata and people are shown.
+    pub facts: Facts,
+    /// What the file asks for and the engine does not do.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads and checks a rule.
+///
+/// # Errors
+/// All diagnostics of the file in order of position, warnings among them. If the file is not valid
+/// TOML, only the errors of the TOML.
+pub fn read(text: &str, options: &ReadOptions) -> Result<Rule, Vec<Diagnostic>> {
+    let mut faults = Diagnostics::default();
+    let (document, errors) = DeTable::parse_recoverable(text);
+    report::toml_errors(text, &errors, &mut faults);
+    if !errors.is_empty() {
+        return Err(faults.finish().0);
+    }
+    // The span of the whole file would mark all of it: a missing key is reported at its start.
+    let root = Table::new(document.get_ref(), String::new(), 0..0);
+    let shape = shape::read(root, &mut faults);
+    let rule = shape.and_then(|shape| plan(text, shape, options, &mut faults));
+    match (rule, faults.finish()) {
+        (Some((plan, facts)), (warnings, false)) => Ok(Rule { plan, facts, warnings }),
+        (_, (faults, _)) => Err(faults),
+    }
+}
+
+/// The plan; `None` if a part of it is missing or wrong, which was reported then.
+fn plan(
+    text: &str,
+    shape: shape::Shape<'_>,
+    options: &ReadOptions,
+    faults: &mut Diagnostics,
+) -> Option<(RulePlan, Facts)> {
+    let event_time = event_time(&shape, options, faults);
+    let written =
+        shape.exceptions.map(|list| exceptions::read(text, list, ExceptionOrigin::Rule, faults));
+    let exceptions = written.unwrap_or_default().into_iter().map(|(_, exception)| exception);
+    let filters = filters::read(shape.filters, faults);
+    let mut query = shape.query.as_ref().and_then(|query| self::query(text, query, faults))?;
+    for (filter, negate) in filters {
+        query = query.and_filter(filter, negate);
+    }
+    let mut plan = RulePlan {
+        id: shape.id?,
+        name: shape.name?,
+        severity: shape.severity?,
+        new_terms: shape.new_terms,
+        window_ms: shape.window_ms?,
+        window: shape.window?.value.trim().trim_start_matches("now-").to_owned(),
+        epoch: shape.epoch,
+        literals: query.literals(&firstseen_event::verbatim),
+        query,
+        alert: String::new(),
+        exceptions: exceptions.collect(),
+        event_time,
+    };
+    plan.alert = alert::part(&plan, &shape.facts);
+    Some((plan, shape.facts))
+}
+
+/// The field of the time, if the rule's own choice is to be followed.
+fn event_time(
+    shape: &shape::Shape<'_>,
+    options: &ReadOptions,
+    faults: &mut Diagnostics,
+) -> Option<TimeField> {
+    let facts = &shape.facts;
+    match (options.event_time, &facts.timestamp_override) {
+        // `@timestamp` is what is followed without an override.
+        (EventTime::Timestamp, _) => None,
+        (EventTime::TimestampOverride, Some(field)) if field == "@timestamp" => None,
+        (EventTime::TimestampOverride, Some(field)) => Some(TimeField {
+            field: field.clone(),
+            fallback: !facts.timestamp_override_fallback_disabled,
+        }),
+        (EventTime::TimestampOverride, None) => {
+            let message = "the rule has no `timestamp_override` to follow";
+            let fault = faults.error("no_timestamp_override", &shape.span, message);
+            fault.help("build it without `--event-time timestamp_override`");
+            None
+        }
+    }
+}
+
+/// A query, or a diagnostic in its text inside the file.
+fn query(text: &str, query: &At<&str>, faults: &mut Diagnostics) -> Option<Query> {
+    let noted = |error| report::query_error(text, &query.span, query.value, &error, faults);
+    firstseen_kql::parse(query.value).map_err(noted).ok()
+}
