@@ -7,8 +7,6 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod cli;
-pub mod compile;
-pub mod engines;
 pub mod files;
 pub mod observe;
 pub mod pipeline;

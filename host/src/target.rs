@@ -1,18 +1,12 @@
 //! What a rule is built for: the contract of docs/abi.md, or a pipeline with an interface of its own.
 //!
 //! In: a target's name and the options that were given. Out: the engine for it, or which option it
-//! does not take. The engines are inside this binary; what they do stands in plugin/skins.
+//! does not take. Crate engines holds the engines; plugin/skins says what they do.
 
-use crate::compile::Engine;
 use clap::ValueEnum;
 use firstseen_artifact::Meta;
+use firstseen_compiler::Engine;
 use firstseen_skin::{Options, Records};
-
-macro_rules! engine {
-    ($name:literal) => {
-        include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".wasm"))
-    };
-}
 
 /// What a rule is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -56,24 +50,46 @@ impl Target {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// The engine, if it is one that a rule is laid into.
-    #[must_use]
-    pub const fn engine(self) -> Option<Engine<'static>> {
-        let (wasm, target): (&[u8], _) = match self {
-            Self::Core => return Some(crate::engines::ENGINE),
-            Self::FluentBit => (engine!("fluent-bit"), "fluent-bit"),
-            Self::RedpandaConnect => (engine!("connect"), "redpanda-connect"),
-            Self::Bento => (engine!("connect"), "bento"),
-            Self::Redpanda => (engine!("redpanda"), "redpanda"),
-            Self::Wasi => (engine!("wasi"), "wasi"),
-            Self::Extism => (engine!("extism"), "extism"),
-            Self::Js => return None,
+    /// The engine that a rule is embedded in for this target. A package for JavaScript carries the
+    /// plan of a core artifact, so its engine is the core.
+    ///
+    /// # Errors
+    /// How to get a binary with the engine, where this one was built without it.
+    pub fn engine(self) -> Result<Engine<'static>, String> {
+        let target = match self {
+            Self::Core => "",
+            Self::FluentBit => "fluent-bit",
+            Self::RedpandaConnect => "redpanda-connect",
+            Self::Bento => "bento",
+            Self::Redpanda => "redpanda",
+            Self::Wasi => "wasi",
+            Self::Extism => "extism",
+            Self::Js => {
+                return firstseen_engines::js_glue()
+                    .map(|_| Engine::core(firstseen_engines::CORE))
+                    .ok_or_else(|| self.missing());
+            }
+        };
+        let name = match self {
+            Self::Core => "core",
+            Self::RedpandaConnect | Self::Bento => "connect",
+            _ => target,
         };
         let renamed = match self {
             Self::Bento => Some(("benthos_wasm", "bento_wasm")),
             _ => None,
         };
-        Some(Engine { wasm, target, renamed, options: &[] })
+        let wasm = firstseen_engines::engine(name).ok_or_else(|| self.missing())?;
+        Ok(Engine { wasm, target, renamed, options: &[] })
+    }
+
+    fn missing(self) -> String {
+        format!(
+            "--target {}: this firstseen was built without the engines of other targets than core; \
+             in its repository, `cargo install --path host --locked --features targets` builds one \
+             that has them",
+            self.name()
+        )
     }
 
     /// What the name of its artifact ends in.
@@ -174,6 +190,23 @@ mod tests {
         assert!(Target::Wasi.options(&settings).unwrap_err().starts_with("--settings: "));
         for target in Target::value_variants() {
             assert_eq!(target.options(&Choices::default()), Ok(target.defaults()));
+        }
+    }
+
+    #[test]
+    fn an_engine_that_was_left_out_says_how_to_get_it() {
+        assert!(Target::Core.engine().is_ok());
+        for target in Target::value_variants().iter().filter(|target| **target != Target::Core) {
+            match target.engine() {
+                Ok(_) => assert!(firstseen_engines::HAS_TARGETS, "{}", target.name()),
+                Err(error) => {
+                    assert!(!firstseen_engines::HAS_TARGETS, "{error}");
+                    assert!(error.starts_with(&format!("--target {}: ", target.name())), "{error}");
+                }
+            }
+            assert!(
+                target.missing().contains("cargo install --path host --locked --features targets")
+            );
         }
     }
 }

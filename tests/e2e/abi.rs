@@ -3,8 +3,8 @@
 mod abi_border;
 mod abi_page;
 
-use firstseen::engines::FLAGSHIP;
 use firstseen_artifact::Meta;
+use firstseen_engines::FLAGSHIP;
 use firstseen_runtime::{Artifact, Runtime};
 use std::sync::LazyLock;
 use wasmtime::Module;

@@ -12,6 +12,7 @@ mod cli;
 mod exceptions;
 mod explain;
 mod fixtures;
+#[cfg(feature = "targets")]
 mod javascript;
 mod many;
 mod pages;

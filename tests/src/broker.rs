@@ -408,11 +408,11 @@ pub fn artifact(
     event_time: firstseen_rule::source::EventTime,
     choices: &firstseen::target::Choices,
 ) -> anyhow::Result<Vec<u8>> {
-    use firstseen::compile::{Source, compile};
     use firstseen::target::Target;
+    use firstseen_compiler::{Source, compile};
     let options = Target::Redpanda.options(choices).map_err(anyhow::Error::msg)?.to_bytes();
-    let Some(engine) = Target::Redpanda.engine() else { bail!("no engine") };
-    let engine = firstseen::compile::Engine { options: &options, ..engine };
+    let engine = Target::Redpanda.engine().map_err(anyhow::Error::msg)?;
+    let engine = firstseen_compiler::Engine { options: &options, ..engine };
     let sources: Vec<_> = rules.iter().map(|(name, text)| Source { name, text }).collect();
     let options = firstseen_rule::source::ReadOptions { event_time };
     Ok(compile(&engine, &sources, &options)

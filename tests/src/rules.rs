@@ -1,7 +1,7 @@
 //! The rules of `rules/`, and the flagship: as a native engine, and as a module in wasmtime.
 
-use firstseen::compile::{Source, compile};
-use firstseen::engines::{ENGINE, FLAGSHIP};
+use firstseen_compiler::{Engine as EngineModule, Source, compile};
+use firstseen_engines::{CORE, FLAGSHIP};
 use firstseen_rule::source::{self, ReadOptions};
 use firstseen_rule::{Engine, Plan, Settings};
 use firstseen_runtime::{Artifact, Guest, Runtime};
@@ -56,7 +56,7 @@ fn modules() -> &'static Modules {
     MODULES.get_or_init(|| {
         let runtime = Runtime::new().expect("wasmtime runs");
         let sources: Vec<_> = PACK.iter().map(|(name, text)| Source { name, text }).collect();
-        let compiled = compile(&ENGINE, &sources, &ReadOptions::default());
+        let compiled = compile(&EngineModule::core(CORE), &sources, &ReadOptions::default());
         let pack = compiled.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources))).wasm;
         let load = |name: &str, wasm: &[u8]| {
             Artifact::new(&runtime, name.to_owned(), wasm).expect("the artifact loads")

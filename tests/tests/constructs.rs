@@ -5,9 +5,9 @@
 //! event gets a time, an id and a user where it has none. Out: nothing, or the lines that are not
 //! so.
 
-use firstseen::compile::{Source, compile};
-use firstseen::engines::ENGINE;
 use firstseen_abi::{ItemKind, Keys};
+use firstseen_compiler::{Engine as EngineModule, Source, compile};
+use firstseen_engines::CORE;
 use firstseen_rule::engine::Framing;
 use firstseen_rule::source::{ReadOptions, read};
 use firstseen_rule::{Engine, Plan, Settings};
@@ -84,7 +84,7 @@ fn each_construct_matches_what_it_means_and_nothing_beside_it() {
     let mut pack = Engine::new(Plan { rules: plans.clone() }, Settings::default());
     let sources: Vec<_> =
         constructs.iter().map(|c| Source { name: &c.name, text: &c.toml }).collect();
-    let wasm = compile(&ENGINE, &sources, &ReadOptions::default());
+    let wasm = compile(&EngineModule::core(CORE), &sources, &ReadOptions::default());
     let wasm = wasm.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources))).wasm;
     let runtime = Runtime::new().expect("wasmtime runs");
     let module = Artifact::new(&runtime, "constructs".to_owned(), &wasm).expect("it loads");

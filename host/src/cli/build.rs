@@ -2,15 +2,13 @@
 //!
 //! In: paths of rules and of folders with rules. Out: an artifact for each rule, or one of all of
 //! them, each written whole or not at all; what is wrong with a rule, at its place. A rule that
-//! fails does not keep the others from being built. It needs no Rust toolchain: the engine is inside
-//! this binary.
+//! fails does not keep the others from being built. It needs no Rust toolchain: the engines are
+//! inside this binary.
 
 mod jobs;
 mod js;
 
 use super::Ending;
-use crate::compile::{self, Engine, Origin, Source};
-use crate::engines::ENGINE;
 use crate::files::{read_text, shown, write_whole};
 use crate::target::{Choices, Target};
 use crate::terminal::diagnostic;
@@ -18,6 +16,7 @@ use crate::terminal::message::say;
 use crate::terminal::progress::Progress;
 use crate::work;
 use clap::ValueEnum;
+use firstseen_compiler::{self as compile, Engine, Origin, Source};
 use firstseen_rule::source::{self, Diagnostic, EventTime, ReadOptions, Rule, Severity};
 use firstseen_skin::Records;
 use jobs::Job;
@@ -212,11 +211,10 @@ pub fn build(args: &BuildArgs) -> anyhow::Result<Ending> {
     let choices = args.chosen.choices()?;
     let options = args.target.options(&choices).map_err(anyhow::Error::msg)?;
     let options = options.to_bytes();
-    let engine = match args.target.engine() {
-        Some(engine) => Engine { options: &options, ..engine },
-        // A package carries the plan of an artifact, and the settings beside it.
-        None => ENGINE,
-    };
+    let engine = args.target.engine().map_err(anyhow::Error::msg)?;
+    // A package for JavaScript carries its settings beside the plan.
+    let options = if args.target == Target::Js { &[][..] } else { &options };
+    let engine = Engine { options, ..engine };
     let plant = Plant { engine, settings: choices.settings.as_deref().unwrap_or_default() };
     let mut jobs = jobs::find(&args.rules, output, args.target.ending())?;
     if let (Target::Js, [job], Some(output)) = (args.target, jobs.as_mut_slice(), output)

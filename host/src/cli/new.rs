@@ -4,11 +4,11 @@
 //! nothing: a file that is there is never written over.
 
 use super::Ending;
-use crate::compile::Source;
 use crate::files::shown;
 use crate::terminal::diagnostic;
 use crate::terminal::message::say;
 use anyhow::{anyhow, bail};
+use firstseen_compiler::Source;
 use firstseen_rule::source::{self, ReadOptions};
 use serde_json::json;
 use std::fs::OpenOptions;

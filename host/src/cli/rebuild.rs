@@ -5,7 +5,6 @@
 //! written unless that was accepted.
 
 use super::Ending;
-use crate::compile::{self, Engine, Origin, Source};
 use crate::files::{shown, write_whole};
 use crate::rules::load::read_file;
 use crate::target::Target;
@@ -13,6 +12,7 @@ use crate::terminal::diagnostic;
 use crate::terminal::message::say;
 use anyhow::{Context, bail};
 use firstseen_artifact::{Meta, RuleMeta};
+use firstseen_compiler::{self as compile, Engine, Origin, Source};
 use firstseen_rule::RulePlan;
 use firstseen_rule::source::{self, EventTime, ReadOptions};
 use std::path::PathBuf;
@@ -81,10 +81,11 @@ pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<Ending> {
     }
     let count = rules.len();
     // For what it was built for, with what was chosen then.
-    let engine = Target::of(&meta).and_then(Target::engine).with_context(|| {
+    let target = Target::of(&meta).with_context(|| {
         let target = shown(std::path::Path::new(&meta.target));
         format!("rule {name}: it was built for {target}, which this version does not know")
     })?;
+    let engine = target.engine().map_err(|e| anyhow::anyhow!("rule {name}: {e}"))?;
     let engine = Engine { options: meta.options.as_bytes(), ..engine };
     let new = compile::artifact(&engine, rules, &origin).map_err(anyhow::Error::msg)?;
     let to = args.output.as_ref().unwrap_or(&args.artifact);

@@ -433,7 +433,7 @@ impl Take for Collector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engines::FLAGSHIP;
+    use firstseen_engines::FLAGSHIP;
     use firstseen_runtime::Runtime;
     use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -113,7 +113,7 @@ impl Sort for Same<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engines::FLAGSHIP;
+    use firstseen_engines::FLAGSHIP;
     use firstseen_runtime::{Artifact, Runtime};
 
     #[test]

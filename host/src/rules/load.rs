@@ -3,10 +3,10 @@
 //! In: paths, or none for the flagship. Out: artifacts, on all cores compiled. It refuses what is no
 //! artifact, what its metadata does not fit, and two rules that would share a state.
 
-use crate::engines::FLAGSHIP;
 use crate::files::shown;
 use crate::work;
 use anyhow::{Context, bail};
+use firstseen_engines::FLAGSHIP;
 use firstseen_runtime::{Artifact, Runtime};
 use std::io::Read;
 use std::path::{Path, PathBuf};

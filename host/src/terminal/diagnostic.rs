@@ -3,9 +3,9 @@
 //! In: sources, and what is to be said of them. Out: text of 80 columns on standard error, in
 //! colour only on a terminal. It decides nothing, and what it shows of a file is escaped.
 
-use crate::compile::Source;
 use crate::terminal::escape::{acts, escaped};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
+use firstseen_compiler::Source;
 use firstseen_rule::source::{Diagnostic, Severity};
 use std::io::IsTerminal;
 use std::ops::Range;

@@ -13,9 +13,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-/// What the build script made of plugin/skins/js, and what stands there as it is.
-const ENGINE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/js.wasm"));
-const GLUE: &str = include_str!(concat!(env!("OUT_DIR"), "/js.js"));
+/// The files of a package that are the same for every rule.
 macro_rules! source {
     ($name:literal) => {
         ($name, include_str!(concat!("../../../../plugin/skins/js/package/", $name)))
@@ -101,8 +99,11 @@ fn package(stem: &str, wasm: &[u8], license: &str, settings: &str) -> anyhow::Re
         readme.push_str(&format!("- {} ({}; {})\n", markdown(&rule.name), rule.id, license));
     }
     let mut files: Files = FILES.iter().map(|(name, text)| (*name, (*text).into())).collect();
-    files.push(("engine.js", GLUE.into()));
-    files.push(("engine.wasm", ENGINE.to_vec()));
+    let (engine, glue) = firstseen_engines::engine("js")
+        .zip(firstseen_engines::js_glue())
+        .context("this build has no engine for JavaScript")?;
+    files.push(("engine.js", glue.into()));
+    files.push(("engine.wasm", engine.to_vec()));
     files.push((PLAN, plan.into_bytes()));
     files.push(("README.md", readme.into_bytes()));
     files.push(("package.json", about.into_bytes()));
@@ -149,10 +150,10 @@ fn package_name(stem: &str) -> String {
     name
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "targets"))]
 mod tests {
     use super::*;
-    use crate::engines::FLAGSHIP;
+    use firstseen_engines::FLAGSHIP;
 
     #[test]
     fn a_package_has_what_its_package_json_names_and_always_the_same_bytes() {

@@ -167,8 +167,8 @@ fn away(_: StateError) -> KvError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engines::FLAGSHIP;
     use firstseen_artifact::Meta;
+    use firstseen_engines::FLAGSHIP;
     use firstseen_runtime::{Artifact, Runtime};
     use wasmtime::Module;
 

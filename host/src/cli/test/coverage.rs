@@ -7,10 +7,10 @@
 use super::find::same;
 use super::play::Played;
 use super::subject::{Subject, is_artifact};
-use crate::compile::Source;
 use crate::terminal::diagnostic::{WIDTH, visible};
 use crate::terminal::escape::escaped;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
+use firstseen_compiler::Source;
 use firstseen_rule::source::{Diagnostic, PlacedClause, clauses};
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -10,7 +10,7 @@ use super::judge::{self, Failure};
 use super::play::Player;
 use super::report::{CaseReport, FileReport, Problem};
 use super::subject::{Subject, read_text};
-use crate::compile::Source;
+use firstseen_compiler::Source;
 use firstseen_rule::source::{Diagnostic, Severity};
 use firstseen_runtime::Runtime;
 use regex::Regex;

@@ -5,10 +5,10 @@
 
 use super::file::EventTime;
 use super::report::Problem;
-use crate::compile::{CompileError, Source, compile};
-use crate::engines::ENGINE;
 use anyhow::{Context, anyhow, bail};
 use firstseen_artifact::RuleMeta;
+use firstseen_compiler::{CompileError, Engine, Source, compile};
+use firstseen_engines::CORE;
 use firstseen_rule::source::{self, ReadOptions, Severity};
 use firstseen_runtime::{Artifact, Runtime};
 use std::fs::File;
@@ -55,7 +55,7 @@ impl Subject {
         } else {
             let text = read_text(path).map_err(|e| sentence(&e))?;
             let source = Source { name: &name, text: &text };
-            let compiled = compile(&ENGINE, &[source], &options(event_time));
+            let compiled = compile(&Engine::core(CORE), &[source], &options(event_time));
             compiled.map(|compiled| compiled.wasm).map_err(|error| match error {
                 CompileError::Other(reason) => sentence(&anyhow!(reason)),
                 CompileError::Faults(faults) => {

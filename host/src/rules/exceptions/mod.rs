@@ -6,12 +6,12 @@
 
 mod watch;
 
-use crate::compile::Source;
 use crate::terminal::diagnostic;
 use crate::terminal::escape::escaped;
 use crate::terminal::message::say;
 use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat};
+use firstseen_compiler::Source;
 use firstseen_rule::Settings;
 use firstseen_rule::exception::Exception;
 use firstseen_rule::source::{self, WrittenException};

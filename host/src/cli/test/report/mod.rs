@@ -10,9 +10,9 @@ mod pretty;
 
 use super::coverage::RuleCoverage;
 use super::judge::Failure;
-use crate::compile::Source;
 use crate::terminal::diagnostic;
 use crate::terminal::escape::escaped;
+use firstseen_compiler::Source;
 use firstseen_rule::source::Diagnostic;
 
 /// How results are written.

@@ -1,7 +1,19 @@
-//! From rule.toml to an artifact. The build script uses this file too, for the flagship.
+//! From rule.toml to an artifact.
 //!
 //! In: the engine module and the sources of rules. Out: the artifact's bytes, or all that is
 //! wrong with the rules, each at its place. It never reads a file, and needs no Rust toolchain.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::string_slice
+    )
+)]
 
 use firstseen_artifact::{ArtifactParts, RuleMeta, StandardMetadata, ThreatMeta};
 use firstseen_rule::Plan;

@@ -1,21 +1,20 @@
-//! Builds the engines for WebAssembly, one for each kind of host, and the flagship rule with the
-//! first of them; the binary embeds them all.
+//! Compiles the engines to WebAssembly, one for each kind of host, and embeds the flagship rule in the
+//! core engine.
 //!
-//! In: the workspace. Out, in OUT_DIR: `core.wasm`, an engine for each pipeline by its name, `js.js`
-//! that goes with `js.wasm`, and `flagship.wasm`. It installs nothing but the toolchain's own WebAssembly targets, and only those
+//! In: the workspace; the feature `targets`, without which only the core engine is compiled. Out, in
+//! OUT_DIR: an engine for each target by its name, `js.js` that goes with `js.wasm`, and
+//! `flagship.wasm`. It installs nothing but the toolchain's own WebAssembly targets, and only those
 //! that are missing.
 
+use firstseen_compiler::{Engine, Source, compile};
+use firstseen_rule::source::ReadOptions;
 use std::env;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-#[path = "src/compile.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod compile;
-
-/// Engines that are built in one go: they share their dependencies, as they were compiled.
+/// Engines that one call of cargo compiles: they share their dependencies.
 struct Group {
     target: &'static str,
     features: &'static str,
@@ -23,26 +22,26 @@ struct Group {
     engines: &'static [(&'static str, &'static str)],
 }
 
-const GROUPS: [Group; 4] = [
-    // By itself: it is built without the standard library, and in one go with others it would get
-    // the features that they ask of what they share.
+/// By itself: it is built without the standard library, and in one call with others it would get the
+/// features that they ask of what they share.
+const CORE: Group = Group {
+    target: "wasm32-unknown-unknown",
+    features: "+simd128",
+    engines: &[("firstseen-plugin", "core")],
+};
+
+#[cfg(feature = "targets")]
+const TARGETS: [Group; 2] = [
     Group {
         target: "wasm32-unknown-unknown",
         features: "+simd128",
-        engines: &[("firstseen-plugin", "core")],
+        engines: &[
+            ("firstseen-connect", "connect"),
+            ("firstseen-extism", "extism"),
+            ("firstseen-js", "js"),
+        ],
     },
-    Group {
-        target: "wasm32-unknown-unknown",
-        features: "+simd128",
-        engines: &[("firstseen-connect", "connect"), ("firstseen-extism", "extism")],
-    },
-    // It alone reads rule.toml, and needs more of the shared crates for it.
-    Group {
-        target: "wasm32-unknown-unknown",
-        features: "+simd128",
-        engines: &[("firstseen-js", "js")],
-    },
-    // Without SIMD: not all that run these have it.
+    // Without SIMD: not all hosts have it.
     Group {
         target: "wasm32-wasip1",
         features: "",
@@ -57,30 +56,30 @@ const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.to
 
 fn main() -> Result<(), Box<dyn Error>> {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR")?);
-    let root = manifest.parent().ok_or("the host's folder has no parent")?;
+    let root = manifest.parent().ok_or("the crate's folder has no parent")?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR")?);
-    for path in [
-        "Cargo.toml",
-        "Cargo.lock",
-        "rust-toolchain.toml",
-        "plugin",
-        "crates",
-        "host/build.rs",
-        "host/src/compile.rs",
-    ] {
+    for path in
+        ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "plugin", "crates", "engines/build.rs"]
+    {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
-    for group in &GROUPS {
-        ensure_target(group.target)?;
-        build_group(root, &out, group)?;
+    build_group(root, &out, &CORE)?;
+    #[cfg(feature = "targets")]
+    {
+        for group in &TARGETS {
+            build_group(root, &out, group)?;
+        }
+        bind_javascript(&out)?;
     }
-    bind_javascript(&out)?;
-    let engine = fs::read(out.join("core.wasm"))?;
+    embed_flagship(root, &out)
+}
+
+/// Writes `flagship.wasm`.
+fn embed_flagship(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let core = fs::read(out.join("core.wasm"))?;
     let text = fs::read_to_string(root.join(FLAGSHIP))?;
-    let source = compile::Source { name: FLAGSHIP, text: &text };
-    let options = firstseen_rule::source::ReadOptions::default();
-    let engine = compile::Engine::core(&engine);
-    let flagship = compile::compile(&engine, &[source], &options)
+    let source = Source { name: FLAGSHIP, text: &text };
+    let flagship = compile(&Engine::core(&core), &[source], &ReadOptions::default())
         .map_err(|error| format!("\n{}", error.plain(&[source])))?;
     fs::write(out.join("flagship.wasm"), flagship.wasm)?;
     Ok(())
@@ -88,6 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Turns the engine for JavaScript into `js.wasm` without wasm-bindgen's descriptions, and the glue
 /// that belongs to it, `js.js`.
+#[cfg(feature = "targets")]
 fn bind_javascript(out: &Path) -> Result<(), Box<dyn Error>> {
     let bound = out.join("bound");
     let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
@@ -123,6 +123,7 @@ fn ensure_target(target: &str) -> Result<(), Box<dyn Error>> {
 }
 
 fn build_group(root: &Path, out: &Path, group: &Group) -> Result<(), Box<dyn Error>> {
+    ensure_target(group.target)?;
     let cargo = env::var_os("CARGO").ok_or("CARGO")?;
     // Its own folder: sharing the outer one waits for a lock that the outer cargo holds. It stands
     // beside the outer `build`, so that `cargo run`, `test` and `doc`, whose OUT_DIRs differ, compile
@@ -155,7 +156,7 @@ fn build_group(root: &Path, out: &Path, group: &Group) -> Result<(), Box<dyn Err
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .status()?;
     if !status.success() {
-        return Err("an engine did not build (its errors stand above)".into());
+        return Err("an engine did not build: its errors are above".into());
     }
     let built = target_dir.join(group.target).join("guest");
     for (package, name) in group.engines {
