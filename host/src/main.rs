@@ -1,7 +1,7 @@
 //! The `firstseen` binary: arguments in, an exit status out.
 //!
-//! 0: done. 1: alerts, and `--fail-on-alert`; tests that failed. 2: an error, said on standard
-//! error. A closed pipe is no error.
+//! 0: done. 1: alerts, and `--fail-on-alert`; tests that failed. 2: an error, named on standard
+//! error. 130, 143: ended cleanly by Ctrl-C, SIGTERM. A closed pipe is no error.
 
 // The macros panic where nobody reads; `say` and `Output` do not.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -29,6 +29,8 @@ fn main() -> ExitCode {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Alerts | Ending::Unmet) => ExitCode::from(1),
         Ok(Ending::Failed) => ExitCode::from(2),
+        // As a shell reports a program that a signal ended.
+        Ok(Ending::Signal(signal)) => ExitCode::from(128 + signal),
         Err(error) => {
             say(&format!("error: {error:#}"));
             ExitCode::from(2)

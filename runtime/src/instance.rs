@@ -10,31 +10,14 @@ use super::runtime::{Runtime, deadline_ticks, plain};
 use anyhow::{Context, bail};
 use firstseen_abi::kv::Kv;
 use firstseen_abi::{ABI_VERSION, RequestWriter, unpack};
+use firstseen_session::{CallError, Decide, Rules};
 use std::sync::Arc;
-use thiserror::Error;
 use wasmtime::{InstancePre, Linker, Memory, Store, StoreLimitsBuilder, Trap, TypedFunc};
 
 /// The most memory that a guest may have.
 const MEMORY_LIMIT: usize = 192 << 20;
 /// An instance that is larger is replaced after the call: memory never shrinks.
 const REPLACE_OVER: u64 = 96 << 20;
-
-/// Why a call gave nothing.
-#[derive(Debug, Error)]
-pub enum CallError {
-    /// The guest trapped: a fault of the guest, for this input.
-    #[error("the rule trapped: {0}")]
-    Trap(String),
-    /// The guest ran over its deadline.
-    #[error("the rule ran over its time")]
-    Deadline,
-    /// The guest has no room for the input.
-    #[error("the rule has no room for {0} bytes")]
-    NoRoom(usize),
-    /// What the guest returned breaks the contract.
-    #[error("the rule broke the contract: {0}")]
-    Contract(String),
-}
 
 /// One guest: an artifact's instance, replaced when it has to be.
 pub struct Guest {
@@ -89,12 +72,6 @@ impl Guest {
             Some(live) => live.store.data_mut().kv = Some(kv),
             None => self.kv = Some(kv),
         }
-    }
-
-    /// Whether a key is of this artifact's own rules.
-    #[must_use]
-    pub fn owns(&self, key: &[u8]) -> bool {
-        self.prefixes.own(key)
     }
 
     fn start(&mut self) -> anyhow::Result<&mut Live> {
@@ -152,32 +129,60 @@ impl Guest {
             store,
         };
         if let Some(settings) = &self.settings {
-            taken(&live.call_on(&[settings.as_bytes()], |live, at, len| {
+            accepted(&live.call_on(&[settings.as_bytes()], |live, at, len| {
                 live.configure.call(&mut live.store, (at, len))
             })?)?;
         }
         Ok(live)
     }
 
-    /// Gives the guest other settings; where it does not take them, it keeps those that it has.
-    ///
-    /// # Errors
-    /// What it says of them, or how it failed.
-    pub fn configure(&mut self, settings: &Arc<str>) -> anyhow::Result<()> {
-        let said = self.call(&[settings.as_bytes()], |live, at, len| {
-            live.configure.call(&mut live.store, (at, len))
-        });
-        taken(&said?)?;
-        self.settings = Some(Arc::clone(settings));
-        Ok(())
-    }
-
-    /// Step one, on events given by offset and length in `buffer`. The result has the layout of
-    /// [`firstseen_abi::Keys`].
+    /// Both steps for one event, through [`Kv`]; the outcome as JSON.
     ///
     /// # Errors
     /// [`CallError`]; the guest is ready for the next call.
-    pub fn keys(
+    pub fn evaluate(&mut self, event: &[u8], now_ms: i64) -> Result<Vec<u8>, CallError> {
+        self.call(&[event], move |live, at, len| {
+            live.evaluate.call(&mut live.store, (at, len, now_ms))
+        })
+    }
+
+    fn call(
+        &mut self,
+        parts: &[&[u8]],
+        run: impl FnOnce(&mut Live, u32, u32) -> wasmtime::Result<i64>,
+    ) -> Result<Vec<u8>, CallError> {
+        let live = self.start().map_err(|e| CallError::Contract(format!("{e:#}")))?;
+        let result = live.call_on(parts, run);
+        let pages = live.memory.data_size(&live.store) as u64;
+        if result.is_err() || pages > REPLACE_OVER {
+            self.kv = live.store.data_mut().kv.take();
+            self.live = None;
+        }
+        result
+    }
+}
+
+impl Decide for Guest {
+    fn decide(&mut self, request: &RequestWriter) -> Result<Vec<u8>, CallError> {
+        let (head, keys, items) = request.parts();
+        self.call(&[&head, keys, items], |live, at, len| {
+            live.decide.call(&mut live.store, (at, len))
+        })
+    }
+
+    fn owns(&self, key: &[u8]) -> bool {
+        self.prefixes.own(key)
+    }
+
+    /// One line of JSON.
+    fn is_alert(&self, text: &str) -> bool {
+        let json = || serde_json::from_str::<serde::de::IgnoredAny>(text);
+        !text.contains('\n') && json().is_ok()
+    }
+}
+
+impl Rules for Guest {
+    fn keys(
         &mut self,
         buffer: &[u8],
         table: &[(u32, u32)],
@@ -195,53 +200,23 @@ impl Guest {
         })
     }
 
-    /// Step two. The result has the layout of [`firstseen_abi::Decision`].
-    ///
-    /// # Errors
-    /// [`CallError`]; the guest is ready for the next call.
-    pub fn decide(&mut self, request: &RequestWriter) -> Result<Vec<u8>, CallError> {
-        let (head, keys, items) = request.parts();
-        self.call(&[&head, keys, items], |live, at, len| {
-            live.decide.call(&mut live.store, (at, len))
-        })
-    }
-
-    /// Both steps for one event, through [`Kv`]; the outcome as JSON.
-    ///
-    /// # Errors
-    /// [`CallError`]; the guest is ready for the next call.
-    pub fn evaluate(&mut self, event: &[u8], now_ms: i64) -> Result<Vec<u8>, CallError> {
-        self.call(&[event], move |live, at, len| {
-            live.evaluate.call(&mut live.store, (at, len, now_ms))
-        })
-    }
-
-    /// Why an event matched or not, as JSON.
-    ///
-    /// # Errors
-    /// [`CallError`]; the guest is ready for the next call.
-    pub fn explain(&mut self, event: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn explain(&mut self, event: &[u8]) -> Result<Vec<u8>, CallError> {
         self.call(&[event], |live, at, len| live.explain.call(&mut live.store, (at, len)))
     }
 
-    /// What the guest logged since the last look.
-    pub fn take_log(&mut self) -> Vec<(i32, String)> {
-        self.live.as_mut().map(|l| std::mem::take(&mut l.store.data_mut().log)).unwrap_or_default()
+    fn configure(&mut self, settings: &str) -> Result<(), String> {
+        let answer = self
+            .call(&[settings.as_bytes()], |live, at, len| {
+                live.configure.call(&mut live.store, (at, len))
+            })
+            .map_err(|error| error.to_string())?;
+        accepted(&answer).map_err(|error| error.to_string())?;
+        self.settings = Some(settings.into());
+        Ok(())
     }
 
-    fn call(
-        &mut self,
-        parts: &[&[u8]],
-        run: impl FnOnce(&mut Live, u32, u32) -> wasmtime::Result<i64>,
-    ) -> Result<Vec<u8>, CallError> {
-        let live = self.start().map_err(|e| CallError::Contract(format!("{e:#}")))?;
-        let result = live.call_on(parts, run);
-        let pages = live.memory.data_size(&live.store) as u64;
-        if result.is_err() || pages > REPLACE_OVER {
-            self.kv = live.store.data_mut().kv.take();
-            self.live = None;
-        }
-        result
+    fn take_log(&mut self) -> Vec<(i32, String)> {
+        self.live.as_mut().map(|l| std::mem::take(&mut l.store.data_mut().log)).unwrap_or_default()
     }
 }
 
@@ -286,9 +261,9 @@ impl Live {
 }
 
 /// What `configure` answers when it takes the settings.
-fn taken(said: &[u8]) -> anyhow::Result<()> {
-    if said != b"{}" {
-        bail!("the settings: {}", String::from_utf8_lossy(said));
+fn accepted(answer: &[u8]) -> anyhow::Result<()> {
+    if answer != b"{}" {
+        bail!("the settings: {}", String::from_utf8_lossy(answer));
     }
     Ok(())
 }

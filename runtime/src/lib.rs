@@ -11,16 +11,13 @@
 //! | an artifact, read and checked | [`artifact`] |
 //! | one instance and its calls | [`instance`] |
 //! | what it may ask of us | [`imports`] |
-//! | a batch of events, and the one that traps | [`batch`] |
 
 pub mod artifact;
-pub mod batch;
 pub mod cache;
 pub mod imports;
 pub mod instance;
 mod runtime;
 
 pub use artifact::Artifact;
-pub use batch::Batch;
-pub use instance::{CallError, Guest};
+pub use instance::Guest;
 pub use runtime::{Runtime, TICK, deadline_ticks};

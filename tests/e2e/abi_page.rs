@@ -8,6 +8,7 @@ use crate::flagship;
 use firstseen_abi::RequestWriter;
 use firstseen_artifact::Meta;
 use firstseen_runtime::Guest;
+use firstseen_session::{Decide, Rules};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,8 @@
 //! whatever order and form they come, however often.
 
 use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
-use firstseen::cli::run::run_and_tell;
+use firstseen::cli::run::run_with;
+use firstseen::cli::signal::Signals;
 use firstseen::pipeline::intake::OnError;
 use firstseen_rule::alert::rfc3339;
 use firstseen_tests::call::{Call, call};
@@ -115,7 +116,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
 /// What a run gave: its alerts as lines, and its counts.
 fn run(args: &RunArgs) -> (Vec<String>, Value) {
     let mut told = Vec::new();
-    let ending = run_and_tell(args, &mut told);
+    let ending = run_with(args, &mut told, &Signals::none().expect("sockets"));
     ending.unwrap_or_else(|fault| panic!("{fault:#}\n{}", String::from_utf8_lossy(&told)));
     let read = |path: &Option<PathBuf>| {
         std::fs::read_to_string(path.as_ref().expect("given")).expect("the run wrote it")

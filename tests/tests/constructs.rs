@@ -12,6 +12,7 @@ use firstseen_rule::engine::Framing;
 use firstseen_rule::source::{ReadOptions, read};
 use firstseen_rule::{Engine, Plan, Settings};
 use firstseen_runtime::{Artifact, Guest, Runtime};
+use firstseen_session::Rules;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

@@ -4,8 +4,8 @@
 use firstseen_abi::Item;
 use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_artifact::{ArtifactParts, RuleMeta, StandardMetadata, compose};
-use firstseen_runtime::batch::Sort;
-use firstseen_runtime::{Artifact, Batch, CallError, Guest, Runtime};
+use firstseen_runtime::{Artifact, Guest, Runtime};
+use firstseen_session::{CallError, EventBatch, ItemVisitor, Rules};
 
 /// By the first byte of an event: T traps, L loops, O answers with a place outside memory, G asks
 /// for all the memory there is and traps when it gets none. Else the event is read and that is all.
@@ -82,7 +82,7 @@ struct Heard {
     failed: Vec<(usize, String)>,
 }
 
-impl Sort for Heard {
+impl ItemVisitor for Heard {
     fn item(&mut self, _: usize, _: &Item<'_>) {}
     fn failed(&mut self, event: usize, error: &CallError) {
         let kind = match error {
@@ -96,7 +96,7 @@ impl Sort for Heard {
 }
 
 fn run(guest: &mut Guest, events: &[&[u8]]) -> (u32, Vec<(usize, String)>) {
-    let mut batch = Batch::default();
+    let mut batch = EventBatch::default();
     for event in events {
         batch.push(event);
     }

@@ -5,6 +5,7 @@ use firstseen_abi::{Decision, Keys, OutcomeKind, RequestWriter};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
 use firstseen_runtime::Guest;
+use firstseen_session::{Decide, Rules};
 use firstseen_tests::cases::check;
 use firstseen_tests::event::{Event, any_event};
 use firstseen_tests::rules::Which;

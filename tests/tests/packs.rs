@@ -2,7 +2,8 @@
 //! all in one, each in its own, or some here and some there.
 
 use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
-use firstseen::cli::run::run_and_tell;
+use firstseen::cli::run::run_with;
+use firstseen::cli::signal::Signals;
 use firstseen::pipeline::intake::OnError;
 use firstseen_compiler::{Engine, Source, compile};
 use firstseen_engines::CORE;
@@ -85,7 +86,8 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
         annotate: false,
     };
     let mut told = Vec::new();
-    run_and_tell(&args, &mut told).unwrap_or_else(|fault| panic!("{fault:#}"));
+    run_with(&args, &mut told, &Signals::none().expect("sockets"))
+        .unwrap_or_else(|fault| panic!("{fault:#}"));
     let summary = std::fs::read_to_string(path("summary")).expect("the run wrote it");
     let summary: Value = serde_json::from_str(&summary).expect("JSON");
     let alerts = std::fs::read_to_string(path("alerts")).expect("the run wrote it");

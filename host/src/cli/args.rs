@@ -5,10 +5,10 @@
 use crate::cli::build::BuildArgs;
 use crate::cli::inspect::InspectArgs;
 use crate::cli::new::NewArgs;
+use crate::cli::observer::OnError;
 use crate::cli::pages::{CompletionsArgs, ManArgs};
 use crate::cli::rebuild::RebuildArgs;
 use crate::cli::test::TestArgs;
-use crate::pipeline::intake::OnError;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 

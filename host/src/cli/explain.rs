@@ -6,15 +6,19 @@
 use super::Ending;
 use super::run::{self, Setup};
 use crate::cli::args::ExplainArgs;
-use crate::observe::place::{Where, input_name};
+use crate::observe::place::{EventLocation, input_name};
+use crate::pipeline::Clock;
+use crate::pipeline::decide::{Writing, run_round};
+use crate::pipeline::text::RereadTexts;
 use crate::sink::ndjson::{Format, Output, OutputError};
-use crate::state::Store;
+use crate::state::StateStore;
 use crate::terminal::message::say;
 use anyhow::anyhow;
-use firstseen_abi::{Decision, Item, ItemKind, OutcomeKind, RequestWriter};
+use firstseen_abi::{Item, ItemKind, OutcomeKind};
 use firstseen_envelope::{Place, Sink, SplitFault};
-use firstseen_runtime::batch::Sort;
-use firstseen_runtime::{Batch, CallError, Guest};
+use firstseen_session::{
+    CallError, EventAt, EventBatch, EventText, ItemVisitor, Match, Round, RuleRef, Rules,
+};
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -25,13 +29,14 @@ use std::sync::Arc;
 /// When inputs, rules or the state cannot be opened, or the output failed.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
     let Setup { guests, found, store, output, format, .. } = run::set_up(&args.common, true, &[])?;
+    let guests = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>);
     let mut explainer = Explainer {
-        guests,
+        rules: guests.collect(),
         store,
         output,
         pretty: format == Format::Pretty,
         matched_only: args.matched_only,
-        now_ms: run::now_ms(),
+        now_ms: run::SystemClock.now_ms(),
         file: Arc::from("-"),
         fault: None,
         closed: false,
@@ -43,7 +48,7 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
     for source in &found.inputs {
         explainer.file = Arc::clone(&source.name);
         let options = run::read_options(&args.common);
-        if let Err(error) = source.read(options, &mut explainer, &mut |_| {}) {
+        if let Err(error) = source.read(options, &mut explainer) {
             say(&format!("skipped: {error}"));
         }
         if let Some(fault) = explainer.fault {
@@ -60,8 +65,8 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
 }
 
 struct Explainer {
-    guests: Vec<Guest>,
-    store: Box<dyn Store>,
+    rules: Vec<Box<dyn Rules>>,
+    store: Box<dyn StateStore>,
     output: Output,
     pretty: bool,
     matched_only: bool,
@@ -73,16 +78,16 @@ struct Explainer {
 
 impl Explainer {
     fn event(&mut self, place: Place, event: &[u8]) -> ControlFlow<()> {
-        let mut guests = std::mem::take(&mut self.guests);
+        let mut all = std::mem::take(&mut self.rules);
         let mut flow = ControlFlow::Continue(());
-        for (index, guest) in guests.iter_mut().enumerate() {
-            let documents = match guest.explain(event) {
+        for (index, rules) in all.iter_mut().enumerate() {
+            let documents = match rules.explain(event) {
                 Ok(json) => serde_json::from_slice::<Value>(&json).map_err(|e| e.to_string()),
                 Err(error) => Err(error.to_string()),
             };
             let documents = match documents {
                 Ok(Value::Object(mut said)) => match said.remove("rules") {
-                    Some(Value::Array(rules)) => rules,
+                    Some(Value::Array(documents)) => documents,
                     // The same for every rule: said once.
                     _ if index > 0 => continue,
                     _ => vec![Value::Object(said)],
@@ -92,7 +97,7 @@ impl Explainer {
                     vec![json!({ "error": { "code": "rule_failed", "reason": reason } })]
                 }
             };
-            let states = self.ask_state(guest, event);
+            let states = self.ask_state(&mut **rules, event);
             for (rule, document) in documents.into_iter().enumerate() {
                 let Value::Object(document) = document else { continue };
                 let state = states.iter().filter(|s| s.0 == rule).map(|s| s.1.clone()).collect();
@@ -102,45 +107,39 @@ impl Explainer {
                 }
             }
         }
-        self.guests = guests;
+        self.rules = all;
         flow
     }
 
     /// What a run would do with each term, by rule; nothing is written.
-    fn ask_state(&mut self, guest: &mut Guest, event: &[u8]) -> Vec<(usize, Value)> {
-        let mut batch = Batch::default();
+    fn ask_state(&mut self, rules: &mut dyn Rules, event: &[u8]) -> Vec<(usize, Value)> {
+        let mut batch = EventBatch::default();
         batch.push(event);
-        let mut matched = Matched::default();
-        batch.keys(guest, self.now_ms, &mut matched);
-        let mut out = matched.told;
-        for (rule, raw, keys) in matched.items {
-            let mut request = RequestWriter::default();
-            let mut distinct: Vec<&[u8]> = Vec::new();
-            for (key, _) in &keys {
-                if distinct.contains(&key.as_slice()) || !guest.owns(key) {
-                    continue;
+        let mut found = ExplainedItems { event, matches: Vec::new(), states: Vec::new() };
+        batch.keys(rules, self.now_ms, &mut found);
+        let mut out = found.states;
+        for (matched, terms) in found.matches {
+            let rule = usize::from(matched.rule.rule);
+            let mut round = Round::new(vec![matched]);
+            let (store, mut texts) = (&mut *self.store, RereadTexts::default());
+            let result =
+                run_round(&mut round, rules, store, &mut texts, i64::MIN, Writing::Discard);
+            let outcomes = match result {
+                Ok(Ok(())) => Some(round.finish().outcomes),
+                Ok(Err(_)) => None,
+                Err(error) => {
+                    self.fault = Some(error);
+                    return out;
                 }
-                distinct.push(key);
-                match self.store.get(key) {
-                    Ok(value) => request.key(key, value.as_deref()),
-                    Err(error) => {
-                        self.fault = Some(anyhow!(error));
-                        return out;
+            };
+            for (at, term) in (0u16..).zip(&terms) {
+                let mut says = match &outcomes {
+                    Some(outcomes) => {
+                        let outcome = outcomes.iter().find(|o| o.term.is_none_or(|t| t == at));
+                        outcome.map_or(json!({ "says": "seen" }), |o| said(o.kind, &o.text))
                     }
-                }
-            }
-            request.item(&raw, event);
-            let bytes = guest.decide(&request);
-            let decision = bytes.as_deref().map(Decision::read);
-            for (at, (_, term)) in keys.iter().enumerate() {
-                let says = match &decision {
-                    Ok(Ok(decision)) => {
-                        let outcome = decision.outcomes.iter().find(|o| usize::from(o.term) == at);
-                        outcome.map_or(json!({ "says": "seen" }), |o| said(o.kind, o.text))
-                    }
-                    _ => json!({ "says": "error" }),
+                    None => json!({ "says": "error" }),
                 };
-                let mut says = says;
                 if let Some(map) = says.as_object_mut() {
                     map.insert("term".to_owned(), serde_json::from_str(term).unwrap_or_default());
                 }
@@ -164,7 +163,7 @@ impl Explainer {
         if self.matched_only && document.get("matched") != Some(&json!(true)) {
             return ControlFlow::Continue(());
         }
-        let at = Where { file: Arc::clone(&self.file), place };
+        let at = EventLocation { file: Arc::clone(&self.file), place };
         let text = if self.pretty {
             pretty(&at, &document, &state)
         } else {
@@ -209,26 +208,33 @@ fn said(kind: OutcomeKind, text: &str) -> Value {
     }
 }
 
-/// The matched items of one event, or why a match has none.
-#[derive(Default)]
-struct Matched {
-    items: Vec<MatchedItem>,
-    told: Vec<(usize, Value)>,
+/// The matches of one event, or why one was not judged.
+struct ExplainedItems<'e> {
+    event: &'e [u8],
+    /// With the values of each term.
+    matches: Vec<(Match, Vec<String>)>,
+    /// By rule.
+    states: Vec<(usize, Value)>,
 }
 
-/// The rule, the item's bytes, and each term's key and values.
-type MatchedItem = (usize, Vec<u8>, Vec<(Vec<u8>, String)>);
-
-impl Sort for Matched {
+impl ItemVisitor for ExplainedItems<'_> {
     fn item(&mut self, _: usize, item: &Item<'_>) {
-        let rule = usize::from(item.rule);
         match item.kind {
             ItemKind::Matched => {
-                let keys = item.terms().map(|t| (t.key.to_vec(), t.values.to_owned())).collect();
-                self.items.push((rule, item.raw.to_vec(), keys));
+                let matched = Match {
+                    rule: RuleRef { artifact: 0, rule: item.rule },
+                    time_ms: item.time_ms,
+                    identity: item.identity,
+                    at: EventAt::default(),
+                    item: item.raw.to_vec(),
+                    text: EventText::Carried(self.event.to_vec()),
+                };
+                let terms = item.terms().map(|term| term.values.to_owned()).collect();
+                self.matches.push((matched, terms));
             }
             ItemKind::Future => {
-                self.told.push((rule, json!({ "says": "future_event", "reason": item.text })));
+                let says = json!({ "says": "future_event", "reason": item.text });
+                self.states.push((usize::from(item.rule), says));
             }
             _ => {}
         }
@@ -238,7 +244,7 @@ impl Sort for Matched {
 }
 
 /// A paragraph for a person.
-fn pretty(at: &Where, document: &Map<String, Value>, state: &[Value]) -> String {
+fn pretty(at: &EventLocation, document: &Map<String, Value>, state: &[Value]) -> String {
     use crate::terminal::escape::escaped;
     let text = |value: Option<&Value>| match value {
         Some(Value::String(s)) => escaped(s).into_owned(),
@@ -324,7 +330,7 @@ impl Sink for Explainer {
     }
 
     fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
-        let at = Where { file: Arc::clone(&self.file), place };
+        let at = EventLocation { file: Arc::clone(&self.file), place };
         say(&format!("{at}: no event: {what}"));
         ControlFlow::Continue(())
     }

@@ -19,10 +19,12 @@ pub mod build;
 pub mod explain;
 pub mod inspect;
 pub mod new;
+pub mod observer;
 pub mod pages;
 mod paths;
 pub mod rebuild;
 pub mod run;
+pub mod signal;
 pub mod test;
 
 /// How a command ended, when it was no error.
@@ -34,6 +36,8 @@ pub enum Ending {
     Unmet,
     /// Done, with alerts, and the caller wants to know by the status.
     Alerts,
+    /// Ended by this signal, after what was read had been decided.
+    Signal(u8),
     /// Not done, or not all of it; what was wrong has been said.
     Failed,
 }

@@ -1,31 +1,29 @@
 //! `run`: events to alerts.
 //!
-//! In: inputs, rules, a state. Out: alerts, the summary, the ending. Files are read first, all of
-//! them, and their matches decided in order of time; then standard input, as it comes.
+//! In: inputs, rules, a state. Out: alerts, the summary, the exit status. It opens what the command
+//! line names and hands it to the pipeline, which does the work.
 
 use super::Ending;
+use super::observer::RunObserver;
 use super::paths;
+use super::signal::Signals;
 use crate::cli::args::{Common, FormatArg, Repeats, RunArgs};
-use crate::observe::place::input_name;
-use crate::pipeline::annotate;
-use crate::pipeline::decide::{Decider, Flow};
-use crate::pipeline::intake::{Collector, Order};
-use crate::pipeline::order::{DEFAULT_BUDGET, Hold, Sorter};
+use crate::files::read_text;
+use crate::pipeline::order::DEFAULT_BUDGET;
+use crate::pipeline::{Clock, OutputStatus, Parts, Pipeline, PipelineOptions};
 use crate::rules::exceptions::Exceptions;
 use crate::rules::load::load_all;
+use crate::rules::prefilter::Prefiltering;
+use crate::sink::annotate::AnnotateSink;
 use crate::sink::dead_letter::DeadLetter;
-use crate::sink::ndjson::{Format, Output};
-use crate::source::{self, Found, Input, ReadOptions, Source};
-use crate::state::{Memory, Redb, Store};
-use crate::terminal::message::say;
-use crate::terminal::progress::Progress;
+use crate::sink::{AlertSink, Format, Output};
+use crate::source::{self, Found, ReadOptions};
+use crate::state::{Memory, Redb, StateStore};
 use anyhow::{Context, anyhow, bail};
-use firstseen_envelope::{Place, Sink, SplitFault};
 use firstseen_rule::Settings;
 use firstseen_runtime::{Artifact, Guest, Runtime};
-use std::cell::RefCell;
+use firstseen_session::Rules;
 use std::io::{IsTerminal, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -39,7 +37,7 @@ pub struct Setup {
     /// The inputs.
     pub found: Found,
     /// The state.
-    pub store: Box<dyn Store>,
+    pub store: Box<dyn StateStore>,
     /// Where alerts go.
     pub output: Output,
     /// How they are written.
@@ -75,7 +73,8 @@ pub fn set_up(
     let (tenant, settings) = read_settings(common.settings.as_deref())?;
     let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let rules = rules.map(|rule| rule.id.clone()).collect();
-    let exceptions = Exceptions::open(settings.as_deref(), &common.exceptions, rules, now_ms())?;
+    let exceptions =
+        Exceptions::open(settings.as_deref(), &common.exceptions, rules, SystemClock.now_ms())?;
     let settings: Option<Arc<str>> = exceptions.settings()?.map(Arc::from);
     let mut guests = Vec::new();
     for artifact in &artifacts {
@@ -114,13 +113,13 @@ fn find_inputs(args: &[PathBuf]) -> anyhow::Result<Found> {
 fn read_settings(path: Option<&Path>) -> anyhow::Result<(String, Option<String>)> {
     let Some(path) = path else { return Ok((Settings::default().tenant, None)) };
     let name = format!("--settings {}", path.display());
-    let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+    let text = read_text(path).with_context(|| "--settings".to_owned())?;
     // The guests read it too; here a fault has the file's name, not a rule's.
     let settings = Settings::read(&text).map_err(|e| anyhow!("{name}: {e}"))?;
     Ok((settings.tenant, Some(text)))
 }
 
-fn open_state(path: &Path, read_only: bool) -> anyhow::Result<Box<dyn Store>> {
+fn open_state(path: &Path, read_only: bool) -> anyhow::Result<Box<dyn StateStore>> {
     if path.as_os_str() == "memory:" {
         return Ok(Box::new(Memory::default()));
     }
@@ -128,11 +127,15 @@ fn open_state(path: &Path, read_only: bool) -> anyhow::Result<Box<dyn Store>> {
     Ok(Box::new(store?))
 }
 
-/// The clock, in milliseconds since 1970; 0, which is no clock, where it cannot be read.
-#[must_use]
-pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.ok().and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0)
+/// The system's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.ok().and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0)
+    }
 }
 
 /// How inputs are read.
@@ -146,239 +149,75 @@ pub fn read_options(common: &Common) -> ReadOptions {
 /// # Errors
 /// When something cannot be opened or written, or an input is bad under `--on-error fail`.
 pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
-    run_and_tell(args, &mut std::io::stderr())
+    let signals = Signals::listen().context("signals cannot be heard")?;
+    run_with(args, &mut std::io::stderr(), &signals)
 }
 
 /// Runs; the summary goes where the caller wants it.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Ending> {
+pub fn run_with(args: &RunArgs, to: &mut impl Write, signals: &Signals) -> anyhow::Result<Ending> {
     let began = Instant::now();
     let written =
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
     let setup = set_up(&args.common, false, &written)?;
-    let dead = match &args.dead_letter {
-        Some(path) => Some(DeadLetter::create(path)?),
-        None => None,
-    };
-    if args.annotate && !matches!(setup.found.inputs.as_slice(), [one] if is_stdin(&one)) {
-        bail!("--annotate writes the lines of standard input: give - and no files");
-    }
-    let order = Order::Sorted(Sorter::new(DEFAULT_BUDGET));
-    let mut collector =
-        Collector::new(&setup.artifacts, setup.guests, order, now_ms, args.on_error, dead);
-    let emit = args.repeats == Repeats::Emit;
-    let (mut decider, result);
-    if args.annotate {
-        let lines = annotate::Shared::new(setup.output);
-        decider = Decider::new(setup.store, Box::new(lines.clone()), emit);
-        collector.order = Order::Held(Hold::new(0, DEFAULT_BUDGET));
-        let (max_event, exceptions) = (args.common.max_event, setup.exceptions);
-        let (collector, decider) = (&mut collector, &mut decider);
-        result = setup.found.inputs.first().map_or(Ok(Flow::Open), |stdin| {
-            annotate::read_lines(stdin, max_event, exceptions, collector, decider, &lines)
-        });
-    } else {
-        decider = Decider::new(setup.store, Box::new(setup.output), emit);
-        result = read_all(args, &setup.found, setup.exceptions, &mut collector, &mut decider);
-    }
-    let flow = match result {
-        Ok(flow) => flow,
-        Err(error) => {
-            collector.fault.get_or_insert(error);
-            Flow::Open
+    let dead_letter = args.dead_letter.as_deref().map(DeadLetter::create).transpose()?;
+    let Setup { artifacts, guests, found, store, output, exceptions, .. } = setup;
+    let read = read_options(&args.common);
+    let sink: Box<dyn AlertSink> = if args.annotate {
+        if !matches!(found.inputs.as_slice(), [one] if one.is_stream()) {
+            bail!("--annotate writes the lines of standard input: give - and no files");
         }
+        Box::new(AnnotateSink::new(output, read.max_event))
+    } else {
+        Box::new(output)
     };
-    collector.finish()?;
-    let tally = &mut collector.tally;
-    tally.state = decider.describe();
-    tally.finish(began.elapsed());
-    if flow == Flow::Open {
-        tally.print(to).ok();
+    let files = found.inputs.iter().filter(|input| !input.is_stream()).cloned().collect();
+    let mut observer = RunObserver::new(args.on_error, dead_letter, files);
+    let mut fault = found.report(&mut observer).err();
+    let rules = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect();
+    let mut pipeline = Pipeline::new(Parts {
+        rules,
+        prefilter: Prefiltering::new(&artifacts),
+        store,
+        sink,
+        observer: &mut observer,
+        clock: &SystemClock,
+        stop: signals,
+        live_settings: Some(Box::new(exceptions)),
+        options: PipelineOptions {
+            read,
+            hold_ms: args.hold,
+            order_budget: DEFAULT_BUDGET,
+            emit_repeats: args.repeats == Repeats::Emit,
+        },
+    });
+    let mut status = OutputStatus::Open;
+    if fault.is_none() {
+        match pipeline.run(&found.inputs) {
+            Ok(end) => status = end,
+            Err(error) => fault = Some(error),
+        }
+    }
+    let state = pipeline.describe_state();
+    drop(pipeline);
+    observer.finish()?;
+    let summary = &mut observer.summary;
+    summary.state = state;
+    summary.finish(began.elapsed());
+    if status == OutputStatus::Open {
+        summary.print(to).ok();
     }
     if let Some(path) = &args.summary {
-        tally.write_json(path)?;
+        summary.write_json(path)?;
     }
-    if let Some(fault) = collector.fault {
+    if let Some(fault) = fault {
         return Err(fault);
     }
-    let alerts = collector.tally.alerts > 0 && args.fail_on_alert;
+    if let Some(signal) = signals.received() {
+        return Ok(Ending::Signal(signal));
+    }
+    let alerts = summary.alerts > 0 && args.fail_on_alert;
     Ok(if alerts { Ending::Alerts } else { Ending::Done })
-}
-
-fn read_all(
-    args: &RunArgs,
-    found: &Found,
-    exceptions: Exceptions,
-    collector: &mut Collector,
-    decider: &mut Decider,
-) -> anyhow::Result<Flow> {
-    for problem in &found.faults {
-        let name = input_name(&problem.path.to_string_lossy());
-        collector.input_failed(&format!("{name}: {}", problem.reason));
-    }
-    let files: Vec<_> = found.inputs.iter().filter(|s| !is_stdin(s)).cloned().collect();
-    let mut progress = Progress::new(&files);
-    let bar = progress.clone();
-    collector.say = Box::new(move |text| bar.suspend(|| say(text)));
-    let options = read_options(&args.common);
-    for source in &files {
-        if collector.fault.is_some() {
-            break;
-        }
-        collector.begin(source);
-        let result = source.read(options, collector, &mut |at| progress.read(at));
-        // What came before a fault counts, and comes before it.
-        let flow = collector.end();
-        if let Err(error) = result {
-            collector.input_failed(&error.to_string());
-        }
-        if flow.is_break() {
-            break;
-        }
-        progress.next(source);
-    }
-    progress.clear();
-    let held = Order::Held(Hold::new(args.hold, DEFAULT_BUDGET));
-    if let Order::Sorted(sorter) = std::mem::replace(&mut collector.order, held) {
-        decider.texts = std::mem::take(&mut collector.texts);
-        for record in sorter.finish().context("matched events could not be put in order")? {
-            let record = record.context("matched events could not be put in order")?;
-            let (guests, tally) = (&mut collector.guests, &mut collector.tally);
-            if decider.push(record, guests, tally)? == Flow::Closed {
-                return Ok(Flow::Closed);
-            }
-        }
-        if decider.settle(&mut collector.guests, &mut collector.tally)? == Flow::Closed {
-            return Ok(Flow::Closed);
-        }
-    }
-    if let Some(source) = found.inputs.iter().find(is_stdin)
-        && collector.fault.is_none()
-    {
-        // Files are judged under one set of exceptions, whenever each of them is read: an event
-        // that counts when it is read counts when it is decided.
-        collector.exceptions = Some(exceptions);
-        return read_stream(source, options, collector, decider);
-    }
-    Ok(Flow::Open)
-}
-
-fn is_stdin(source: &&Source) -> bool {
-    matches!(source.input(), Input::Stdin)
-}
-
-/// Crosses, and decides what was read. A fault is kept in the collector.
-pub(crate) fn hand_on(collector: &mut Collector, decider: &mut Decider) -> Flow {
-    let mut stream = Stream { collector, decider, flow: Flow::Open };
-    stream.hand_on();
-    stream.flow
-}
-
-/// Standard input: each piece that arrives is decided before the next is waited for.
-fn read_stream(
-    source: &Source,
-    options: ReadOptions,
-    collector: &mut Collector,
-    decider: &mut Decider,
-) -> anyhow::Result<Flow> {
-    collector.begin(source);
-    let stream = RefCell::new(Stream { collector, decider, flow: Flow::Open });
-    // Between two reads nothing waits: what one read brought is decided before the next.
-    let result = source.read(options, &mut Shared(&stream), &mut |_| stream.borrow_mut().hand_on());
-    stream.borrow_mut().hand_on();
-    let Stream { collector, decider, flow } = stream.into_inner();
-    if let Err(error) = result {
-        collector.input_failed(&error.to_string());
-    }
-    if flow == Flow::Closed {
-        return Ok(flow);
-    }
-    if let Order::Held(hold) = &mut collector.order {
-        let rest: Vec<_> = hold.drain().collect();
-        collector.tally.hold_forced += hold.forced();
-        for record in rest {
-            if decider.push(record, &mut collector.guests, &mut collector.tally)? == Flow::Closed {
-                return Ok(Flow::Closed);
-            }
-        }
-    }
-    decider.settle(&mut collector.guests, &mut collector.tally)
-}
-
-struct Stream<'s> {
-    collector: &'s mut Collector,
-    decider: &'s mut Decider,
-    flow: Flow,
-}
-
-impl Stream<'_> {
-    /// Crosses, and decides what the hold lets go.
-    fn hand_on(&mut self) {
-        // A fault is kept in the collector, and ends the reading at its next call.
-        let _ = self.collector.end();
-        match self.decide() {
-            Ok(Flow::Open) => {}
-            Ok(Flow::Closed) => self.flow = Flow::Closed,
-            Err(error) => {
-                self.collector.fault.get_or_insert(error);
-            }
-        }
-    }
-
-    fn go_on(&self) -> ControlFlow<()> {
-        if self.flow == Flow::Closed || self.collector.fault.is_some() {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn decide(&mut self) -> anyhow::Result<Flow> {
-        let Collector { order, guests, tally, .. } = &mut *self.collector;
-        let Order::Held(hold) = order else { return Ok(Flow::Open) };
-        let mut some = false;
-        while let Some(record) = hold.ready() {
-            some = true;
-            if self.decider.push(record, guests, tally)? == Flow::Closed {
-                return Ok(Flow::Closed);
-            }
-        }
-        if some { self.decider.settle(guests, tally) } else { Ok(Flow::Open) }
-    }
-}
-
-/// The stream as a sink, shared with what happens between two reads.
-struct Shared<'c, 's>(&'c RefCell<Stream<'s>>);
-
-impl Sink for Shared<'_, '_> {
-    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
-        let mut stream = self.0.borrow_mut();
-        stream.go_on()?;
-        stream.collector.lines(place, chunk)
-    }
-
-    fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
-        let mut stream = self.0.borrow_mut();
-        stream.go_on()?;
-        stream.collector.lines_with_ends(place, chunk, ends)
-    }
-
-    fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
-        let mut stream = self.0.borrow_mut();
-        stream.go_on()?;
-        stream.collector.event(place, text)
-    }
-
-    fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
-        let mut stream = self.0.borrow_mut();
-        stream.go_on()?;
-        stream.collector.no_events(place, what)
-    }
-
-    fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
-        let mut stream = self.0.borrow_mut();
-        stream.go_on()?;
-        Sink::bad(stream.collector, place, fault, text)
-    }
 }

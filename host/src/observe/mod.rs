@@ -1,4 +1,137 @@
-//! What a run counts, and the places it names.
+//! What a run says of itself: counts and notices, through one [`Observer`].
+//!
+//! In: calls from the pipeline. Out: whatever the observer makes of them: a summary, lines on
+//! standard error, a dead letter. The pipeline prints nothing and keeps no sums.
 
 pub mod place;
 pub mod summary;
+
+pub use place::EventLocation;
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// Inputs that were begun.
+    Inputs,
+    /// Unpacked bytes of events.
+    Bytes,
+    /// Events that were read.
+    Events,
+    /// Matches: an event that two rules match counts twice.
+    Matched,
+    /// Alerts.
+    Alerts,
+    /// Alerts that were given before.
+    Repeats,
+    /// Terms seen before.
+    Seen,
+    /// Terms learned without an alert.
+    Learned,
+    /// Terms older than all that the state remembers.
+    OlderThanState,
+    /// Matches that a hold let go early, for want of memory.
+    ReleasedEarly,
+}
+
+/// Why an event was not judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipKind {
+    /// It cannot be read.
+    Bad,
+    /// It is dated later than the clock allows.
+    Future,
+    /// It has more terms than are judged.
+    TooManyTerms,
+}
+
+/// How much a message matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The work ends, or something of it was lost.
+    Error,
+    /// Something was left out, or is not as it was asked for.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// Something that happened to one event, one match, one input or the run.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// An event was skipped.
+    Skipped {
+        /// Why.
+        kind: SkipKind,
+        /// Where it stands.
+        at: &'a EventLocation,
+        /// A stable code.
+        code: &'a str,
+        /// What was wrong.
+        reason: &'a str,
+        /// Its bytes, or the beginning of them.
+        raw: &'a [u8],
+    },
+    /// A match could not be decided: `code: reason`.
+    NotDecided {
+        /// Where its event stands.
+        at: &'a EventLocation,
+        /// `code: reason`.
+        text: &'a str,
+    },
+    /// A match has no value in this new-terms field.
+    Missing {
+        /// The field.
+        field: &'a str,
+    },
+    /// An exception took a match out.
+    Excepted {
+        /// The exception's name.
+        name: &'a str,
+    },
+    /// Something was recognised and holds no events.
+    NoEvents {
+        /// What it is.
+        what: &'a str,
+    },
+    /// An input could not be read to its end.
+    InputFailed {
+        /// The input, what was wrong, and what to do.
+        text: &'a str,
+    },
+    /// A rule logged a line.
+    RuleLog {
+        /// The line.
+        line: &'a str,
+    },
+    /// Anything else.
+    Message {
+        /// How much it matters.
+        severity: Severity,
+        /// The message.
+        text: &'a str,
+    },
+}
+
+/// Hears what a run counts and meets.
+pub trait Observer {
+    /// `n` more of something.
+    fn count(&mut self, counter: Counter, n: u64);
+
+    /// Something happened.
+    ///
+    /// # Errors
+    /// Where the run has to end because of it: what was asked to be kept cannot be kept, or the user
+    /// wants the first fault to end the run. What was read before is decided all the same.
+    fn notice(&mut self, notice: &Notice<'_>) -> anyhow::Result<()>;
+
+    /// So many bytes of this input were read, as they are stored.
+    fn reading(&mut self, _input: u32, _stored_bytes: u64) {}
+
+    /// A block of a stream was decided: what waits to be written is written.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    fn settle(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+}

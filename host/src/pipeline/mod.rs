@@ -1,8 +1,348 @@
-//! The way of matched events: keys, order, decision.
+//! The loop: from sources to alerts and state. Files, streams and annotated lines take the same way.
+//!
+//! In: inputs, rules, a state, a sink, an observer, a clock. Out: alerts, then the state that knows
+//! them. It names no command line, no terminal and no system clock, and it knows no rule.
+//!
+//! ```text
+//! Source::poll --one block--> Intake --prefilter--> EventGathering --keys--> Match
+//!      ^                                                                      |
+//!      |                                                             order: Sorter or Hold
+//!      |                                                                      |
+//!      +--------- acknowledged <-- StateStore <-- AlertSink <-- Round <-- what is ready
+//! ```
+//! `poll` returns before anything is decided, so nothing is borrowed across. Alerts are written and
+//! flushed before the state that knows them is committed: after a crash they come again, byte for
+//! byte the same, and none is lost.
 
-pub mod annotate;
 pub mod decide;
+pub mod gather;
 pub mod intake;
-pub mod keys;
 pub mod order;
 pub mod text;
+
+use crate::observe::{Counter, EventLocation, Notice, Observer};
+use crate::rules::prefilter::Prefiltering;
+use crate::sink::AlertSink;
+use crate::source::{Input, Polled, ReadOptions, Source, Wake};
+use crate::state::StateStore;
+use anyhow::Context;
+use decide::Decider;
+use firstseen_session::{EventAt, Match, Rules};
+use gather::EventGathering;
+use intake::Intake;
+use order::{Hold, Sorter};
+use std::sync::Arc;
+
+/// What time it is.
+pub trait Clock {
+    /// Milliseconds since 1970, UTC; 0 where there is no clock.
+    fn now_ms(&self) -> i64;
+}
+
+/// Settings that may change while a stream is read.
+pub trait LiveSettings {
+    /// Looks whether they changed, and gives the rules what is in force now.
+    fn refresh(&mut self, rules: &mut [Box<dyn Rules>], now_ms: i64);
+}
+
+/// Whether somebody asked the run to end.
+pub trait Stop {
+    /// It should end as soon as what was read is decided.
+    fn is_requested(&self) -> bool;
+
+    /// Becomes readable at that moment, for a source that waits.
+    fn wake(&self) -> Option<Wake>;
+}
+
+/// Whether the output still has a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputStatus {
+    /// Go on.
+    Open,
+    /// Whoever read the output is gone: nothing more is wanted.
+    Closed,
+}
+
+/// How a run reads and orders.
+#[derive(Debug, Clone, Copy)]
+pub struct PipelineOptions {
+    /// How inputs are read.
+    pub read: ReadOptions,
+    /// How long a stream's matches wait for older ones, in event time.
+    pub hold_ms: i64,
+    /// Bytes of matches that wait in memory.
+    pub order_budget: usize,
+    /// Whether an alert that was given before is given again.
+    pub emit_repeats: bool,
+}
+
+/// What a run works with.
+pub struct Pipeline<'r> {
+    /// One for each artifact.
+    rules: Vec<Box<dyn Rules>>,
+    prefilter: Prefiltering,
+    gathering: EventGathering,
+    decider: Decider,
+    sink: Box<dyn AlertSink>,
+    observer: &'r mut dyn Observer,
+    clock: &'r dyn Clock,
+    stop: &'r dyn Stop,
+    /// Settings that may change, looked at while a stream is read.
+    live_settings: Option<Box<dyn LiveSettings>>,
+    options: PipelineOptions,
+    /// The inputs' names, by their numbers.
+    names: Vec<Arc<str>>,
+    now_ms: i64,
+}
+
+/// Where matches wait for their turn.
+pub enum Order {
+    /// All of them, until every input is over.
+    Sorted(Sorter),
+    /// As long as something older may come.
+    Held(Hold),
+}
+
+impl Order {
+    fn ready(&mut self) -> Option<Match> {
+        if let Self::Held(hold) = self { hold.ready() } else { None }
+    }
+
+    fn is_stream(&self) -> bool {
+        matches!(self, Self::Held(_))
+    }
+}
+
+/// What a pipeline is made of.
+pub struct Parts<'r> {
+    /// One for each artifact.
+    pub rules: Vec<Box<dyn Rules>>,
+    /// The search for the literals of these artifacts.
+    pub prefilter: Prefiltering,
+    /// The history.
+    pub store: Box<dyn StateStore>,
+    /// Where alerts go.
+    pub sink: Box<dyn AlertSink>,
+    /// Who counts.
+    pub observer: &'r mut dyn Observer,
+    /// What time it is.
+    pub clock: &'r dyn Clock,
+    /// Whether to end.
+    pub stop: &'r dyn Stop,
+    /// Settings that may change.
+    pub live_settings: Option<Box<dyn LiveSettings>>,
+    /// How to read and order.
+    pub options: PipelineOptions,
+}
+
+impl<'r> Pipeline<'r> {
+    /// A pipeline of these parts.
+    #[must_use]
+    pub fn new(parts: Parts<'r>) -> Self {
+        let Parts { rules, prefilter, store, sink, observer, clock, stop, live_settings, options } =
+            parts;
+        Self {
+            rules,
+            prefilter,
+            gathering: EventGathering::default(),
+            decider: Decider::new(store, options.emit_repeats),
+            sink,
+            observer,
+            clock,
+            stop,
+            live_settings,
+            options,
+            names: Vec::new(),
+            now_ms: clock.now_ms(),
+        }
+    }
+
+    /// Reads all inputs: those that end first, put in order together; then standard input, as it
+    /// comes. What was read before a fault is decided all the same.
+    ///
+    /// # Errors
+    /// When the output, the state or the observer failed.
+    pub fn run(&mut self, inputs: &[Input]) -> anyhow::Result<OutputStatus> {
+        let (streams, files): (Vec<_>, Vec<_>) = inputs.iter().cloned().partition(Input::is_stream);
+        let sorter = Sorter::new(self.options.order_budget);
+        if self.read_all(&files, Order::Sorted(sorter))? == OutputStatus::Closed {
+            return Ok(OutputStatus::Closed);
+        }
+        for stream in streams {
+            let hold = Hold::new(self.options.hold_ms, self.options.order_budget);
+            if self.read_all(&[stream], Order::Held(hold))? == OutputStatus::Closed {
+                return Ok(OutputStatus::Closed);
+            }
+        }
+        Ok(OutputStatus::Open)
+    }
+
+    /// The state's own words for the summary.
+    #[must_use]
+    pub fn describe_state(&self) -> String {
+        self.decider.describe()
+    }
+
+    fn read_all(&mut self, inputs: &[Input], mut order: Order) -> anyhow::Result<OutputStatus> {
+        let mut fault = None;
+        for input in inputs {
+            if self.stop.is_requested() {
+                break;
+            }
+            let mut source = input.source(self.options.read, self.stop.wake());
+            let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+            self.names.push(Arc::clone(&input.name));
+            self.observer.count(Counter::Inputs, 1);
+            let again = if order.is_stream() { None } else { input.readable_again() };
+            let rereadable = again.is_some();
+            if let Some(path) = again {
+                self.decider.texts.add(number, path.to_path_buf());
+            }
+            match self.read(&mut *source, number, rereadable, &mut order) {
+                Ok(OutputStatus::Open) => {}
+                Ok(OutputStatus::Closed) => return Ok(OutputStatus::Closed),
+                Err(error) => {
+                    fault = Some(error);
+                    break;
+                }
+            }
+        }
+        // What came before a fault counts.
+        match (self.end(order), fault) {
+            (Ok(OutputStatus::Open), Some(fault)) => Err(fault),
+            (result, _) => result,
+        }
+    }
+
+    /// Reads one source to its end.
+    fn read(
+        &mut self,
+        source: &mut dyn Source,
+        number: u32,
+        rereadable: bool,
+        order: &mut Order,
+    ) -> anyhow::Result<OutputStatus> {
+        let is_stream = order.is_stream();
+        loop {
+            let mut intake = Intake {
+                rules: &mut self.rules,
+                prefilter: &mut self.prefilter,
+                gathering: &mut self.gathering,
+                order,
+                observer: self.observer,
+                live_settings: self.live_settings.as_deref_mut().filter(|_| is_stream),
+                clock: Some(self.clock).filter(|_| is_stream),
+                now_ms: &mut self.now_ms,
+                name: self.names.last().cloned().unwrap_or_else(|| Arc::from("-")),
+                input: number,
+                rereadable,
+                sink: &mut *self.sink,
+                fault: None,
+            };
+            let polled = source.poll(&mut intake);
+            let over = !matches!(polled, Ok(Polled::More)) || self.stop.is_requested();
+            // A stream's block is judged before the next is waited for; files gather until a call is
+            // worth it.
+            if is_stream || over {
+                // A fault ends the reading, and is kept in the intake.
+                let _ = intake.judge();
+            }
+            let mut fault = intake.fault.take();
+            if let Err(error) = polled {
+                let notice = Notice::InputFailed { text: &error.to_string() };
+                fault = fault.or(self.observer.notice(&notice).err());
+            }
+            self.observer.reading(number, source.stored());
+            if self.sink.wants_input() {
+                self.sink.input(source.block(), source.settled());
+                if over {
+                    self.sink.input_ends();
+                }
+            }
+            let status = self.decide_ready(order)?;
+            if status == OutputStatus::Closed {
+                return Ok(status);
+            }
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+            if over {
+                return Ok(OutputStatus::Open);
+            }
+        }
+    }
+
+    /// Decides what need not wait any longer; a stream's alerts are out when this returns.
+    fn decide_ready(&mut self, order: &mut Order) -> anyhow::Result<OutputStatus> {
+        let mut some = false;
+        while let Some(matched) = order.ready() {
+            some = true;
+            if self.push(matched)? == OutputStatus::Closed {
+                return Ok(OutputStatus::Closed);
+            }
+        }
+        if order.is_stream() {
+            self.observer.settle()?;
+        }
+        if some || self.sink.wants_input() { self.settle() } else { Ok(OutputStatus::Open) }
+    }
+
+    /// Ends a group of inputs: decides everything that waits.
+    fn end(&mut self, order: Order) -> anyhow::Result<OutputStatus> {
+        match order {
+            Order::Sorted(sorter) => {
+                let context = "matched events could not be put in order";
+                for matched in sorter.finish().context(context)? {
+                    if self.push(matched.context(context)?)? == OutputStatus::Closed {
+                        return Ok(OutputStatus::Closed);
+                    }
+                }
+            }
+            Order::Held(mut hold) => {
+                self.observer.count(Counter::ReleasedEarly, hold.forced());
+                while let Some(matched) = hold.pop() {
+                    if self.push(matched)? == OutputStatus::Closed {
+                        return Ok(OutputStatus::Closed);
+                    }
+                }
+            }
+        }
+        self.settle()
+    }
+
+    fn push(&mut self, matched: Match) -> anyhow::Result<OutputStatus> {
+        if self.decider.push(matched) {
+            return self.decider.decide(
+                &mut self.rules,
+                &mut *self.sink,
+                &mut Located { names: &self.names, observer: self.observer },
+            );
+        }
+        Ok(OutputStatus::Open)
+    }
+
+    fn settle(&mut self) -> anyhow::Result<OutputStatus> {
+        let mut located = Located { names: &self.names, observer: self.observer };
+        self.decider.settle(&mut self.rules, &mut *self.sink, &mut located)
+    }
+}
+
+/// The observer, with what it takes to name a place.
+pub struct Located<'l> {
+    /// The inputs' names, by their numbers.
+    pub names: &'l [Arc<str>],
+    /// Who counts.
+    pub observer: &'l mut dyn Observer,
+}
+
+impl Located<'_> {
+    /// The place of an event, with its input's name.
+    #[must_use]
+    pub fn location(&self, at: &EventAt) -> EventLocation {
+        let name = self.names.get(at.input as usize).cloned();
+        EventLocation::of(name.unwrap_or_else(|| Arc::from("-")), at)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,78 +1,59 @@
-//! The text of a matched event on its way to the state: itself, or where it stands in a file.
+//! Texts that were not carried: read again from their files, and trusted only if nothing changed.
 //!
-//! In: matched events. Out: their texts, for the few that alert. Carrying every text through the
-//! sorter costs as much as reading it; most are never looked at again. What cannot be read a second
-//! time - standard input, packed files, events in envelopes - is carried. A text that is read again
-//! counts only if the rule says the same of it as before: the file may have changed.
+//! In: where a matched event stands, and what the rule said of it. Out: its text, for the few that
+//! alert. Carrying every text through the sorter costs as much as reading it; most are never looked
+//! at again. What cannot be read a second time - standard input, packed files, events in envelopes -
+//! is carried. A text that is read again counts only if the rule says the same of it as before: the
+//! file may have changed.
 
 use firstseen_abi::Item;
-use firstseen_runtime::Guest;
-use firstseen_runtime::batch::Sort;
-use firstseen_runtime::{Batch, CallError};
-use std::borrow::Cow;
+use firstseen_session::{CallError, EventBatch, ItemVisitor, Rules};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-/// An event's text begins with a brace, a reference with this.
-const REFERENCE: u8 = 0;
-/// Length of a reference: the mark, the file, the offset, the length.
-const REFERENCE_LEN: usize = 17;
-
-/// A reference to a text: the file's index, the offset, the length.
-#[must_use]
-pub fn reference(file: u32, offset: u64, len: u32) -> [u8; REFERENCE_LEN] {
-    let mut out = [REFERENCE; REFERENCE_LEN];
-    let parts = file.to_le_bytes().into_iter().chain(offset.to_le_bytes()).chain(len.to_le_bytes());
-    for (to, from) in out.iter_mut().skip(1).zip(parts) {
-        *to = from;
-    }
-    out
-}
-
-/// The files that references point into.
+/// The files that can be read again.
 #[derive(Debug, Default)]
-pub struct Texts {
-    files: Vec<PathBuf>,
+pub struct RereadTexts {
+    files: HashMap<u32, PathBuf>,
     open: Option<(u32, File)>,
 }
 
-impl Texts {
-    /// Adds a file; `None` when there are too many to count.
-    pub fn add(&mut self, path: PathBuf) -> Option<u32> {
-        let index = u32::try_from(self.files.len()).ok()?;
-        self.files.push(path);
-        Some(index)
+impl RereadTexts {
+    /// Adds an input that is a plain file.
+    pub fn add(&mut self, input: u32, path: PathBuf) {
+        self.files.insert(input, path);
     }
 
-    /// The text behind what was kept of an event; `item` is what the guest said of it.
+    /// The text at a place; `item` is what the rule said of it.
     ///
     /// # Errors
     /// A sentence, when the file cannot be read again or has changed.
-    pub fn resolve<'k>(
+    pub fn read(
         &mut self,
-        kept: &'k [u8],
+        input: u32,
+        offset: u64,
+        len: u32,
         item: &[u8],
-        guest: &mut Guest,
-    ) -> Result<Cow<'k, [u8]>, String> {
-        let Some((file, offset, len)) = parse(kept) else { return Ok(Cow::Borrowed(kept)) };
-        let name = self.files.get(file as usize).map(|p| p.display().to_string());
-        let name = name.unwrap_or_default();
-        let text = self.read(file, offset, len).map_err(|e| format!("{name}: {e}"))?;
-        let mut batch = Batch::default();
+        rules: &mut dyn Rules,
+    ) -> Result<Vec<u8>, String> {
+        let name = self.files.get(&input).map(|p| p.display().to_string()).unwrap_or_default();
+        let text = self.bytes(input, offset, len).map_err(|e| format!("{name}: {e}"))?;
+        let mut batch = EventBatch::default();
         batch.push(&text);
-        let mut same = Same { item, found: false };
-        batch.keys(guest, 0, &mut same);
+        let mut same = SameItem { item, found: false };
+        batch.keys(rules, 0, &mut same);
         if same.found {
-            return Ok(Cow::Owned(text));
+            return Ok(text);
         }
         Err(format!("{name}: byte {offset}: the file changed while it was read; run again"))
     }
 
-    fn read(&mut self, file: u32, offset: u64, len: u32) -> std::io::Result<Vec<u8>> {
-        if self.open.as_ref().is_none_or(|(open, _)| *open != file) {
-            let path = self.files.get(file as usize).ok_or(std::io::ErrorKind::NotFound)?;
-            self.open = Some((file, File::open(path)?));
+    fn bytes(&mut self, input: u32, offset: u64, len: u32) -> std::io::Result<Vec<u8>> {
+        if self.open.as_ref().is_none_or(|(open, _)| *open != input) {
+            let path = self.files.get(&input).ok_or(std::io::ErrorKind::NotFound)?;
+            self.open = Some((input, File::open(path)?));
         }
         let mut text = vec![0; len as usize];
         if let Some((_, file)) = &mut self.open {
@@ -83,24 +64,13 @@ impl Texts {
     }
 }
 
-fn parse(kept: &[u8]) -> Option<(u32, u64, u32)> {
-    let (mark, rest) = kept.split_first()?;
-    if *mark != REFERENCE || kept.len() != REFERENCE_LEN {
-        return None;
-    }
-    let (file, rest) = rest.split_first_chunk::<4>()?;
-    let (offset, rest) = rest.split_first_chunk::<8>()?;
-    let (len, _) = rest.split_first_chunk::<4>()?;
-    Some((u32::from_le_bytes(*file), u64::from_le_bytes(*offset), u32::from_le_bytes(*len)))
-}
-
-/// Whether the guest says the same of a text as it did before, its place in the buffer aside.
-struct Same<'i> {
+/// Whether the rule says the same of a text as it did before, its place in the buffer aside.
+struct SameItem<'i> {
     item: &'i [u8],
     found: bool,
 }
 
-impl Sort for Same<'_> {
+impl ItemVisitor for SameItem<'_> {
     fn item(&mut self, _: usize, item: &Item<'_>) {
         // Kind and rule; then, behind offset and length, time, identity and terms.
         self.found |=
@@ -114,21 +84,13 @@ impl Sort for Same<'_> {
 mod tests {
     use super::*;
     use firstseen_engines::FLAGSHIP;
-    use firstseen_runtime::{Artifact, Runtime};
-
-    #[test]
-    fn a_reference_is_told_from_a_text_and_read_back() {
-        let made = reference(7, 1 << 40, 4711);
-        assert_eq!(parse(&made), Some((7, 1 << 40, 4711)));
-        assert_eq!(parse(b"{\"seventeen\":1234}"), None);
-        assert_eq!(parse(b""), None);
-    }
+    use firstseen_runtime::{Artifact, Guest, Runtime};
 
     /// Keeps what a guest says of the one event.
     #[derive(Default)]
     struct Said(Vec<u8>);
 
-    impl Sort for Said {
+    impl ItemVisitor for Said {
         fn item(&mut self, _: usize, item: &Item<'_>) {
             self.0 = item.raw.to_vec();
         }
@@ -146,7 +108,7 @@ mod tests {
         let artifact = Artifact::new(&runtime, "flagship".to_owned(), FLAGSHIP).unwrap();
         let mut guest = Guest::new(&runtime, &artifact, "default", None).unwrap();
         let (one, other) = (event("alice"), event("mallo"));
-        let mut batch = Batch::default();
+        let mut batch = EventBatch::default();
         batch.push(b"{}");
         batch.push(one.as_bytes());
         let mut said = Said::default();
@@ -154,23 +116,21 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let kept = reference(0, 1, u32::try_from(one.len()).unwrap());
+        let len = u32::try_from(one.len()).unwrap();
         for (content, ok) in [(&one, true), (&other, false)] {
             std::fs::write(&path, format!(" {content}")).unwrap();
-            let mut texts = Texts::default();
-            texts.add(path.clone());
-            let text = texts.resolve(&kept, &said.0, &mut guest);
+            let mut texts = RereadTexts::default();
+            texts.add(0, path.clone());
+            let text = texts.read(0, 1, len, &said.0, &mut guest);
             assert_eq!(text.is_ok(), ok, "{text:?}");
             if let Err(reason) = text {
                 assert!(reason.contains("the file changed"), "{reason}");
             }
         }
         std::fs::write(&path, " {").unwrap();
-        let mut texts = Texts::default();
-        texts.add(path);
-        assert!(texts.resolve(&kept, &said.0, &mut guest).is_err());
-        let carried = texts.resolve(one.as_bytes(), &said.0, &mut guest).unwrap();
-        assert_eq!(carried, one.as_bytes());
+        let mut texts = RereadTexts::default();
+        texts.add(0, path);
+        assert!(texts.read(0, 1, len, &said.0, &mut guest).is_err());
     }
 
     #[test]
@@ -178,10 +138,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         std::fs::write(&path, b"0123456789").unwrap();
-        let mut texts = Texts::default();
-        let file = texts.add(path).unwrap();
-        assert_eq!(texts.read(file, 3, 4).unwrap(), b"3456");
-        assert!(texts.read(file, 8, 4).is_err());
-        assert!(texts.read(9, 0, 1).is_err());
+        let mut texts = RereadTexts::default();
+        texts.add(4, path);
+        assert_eq!(texts.bytes(4, 3, 4).unwrap(), b"3456");
+        assert!(texts.bytes(4, 8, 4).is_err());
+        assert!(texts.bytes(9, 0, 1).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Which events are worth a crossing, and for which artifacts.
+//! Which events are worth a call of `keys`, and for which artifacts.
 //!
 //! In: the required literals that the artifacts declare; then events. Out: whether an event may
 //! match a rule, and of which artifacts. What is left out cannot match.
@@ -11,7 +11,7 @@ use firstseen_runtime::Artifact;
 const FEW: usize = 8;
 
 /// The search, chosen for the artifacts of a run.
-pub struct Sieve {
+pub struct Prefiltering {
     search: Kind,
     found: SearchHits,
 }
@@ -25,8 +25,8 @@ enum Kind {
     Events(Box<LiteralSearch>),
 }
 
-impl Sieve {
-    /// A sieve for these artifacts.
+impl Prefiltering {
+    /// A prefilter for these artifacts.
     #[must_use]
     pub fn new(artifacts: &[Artifact]) -> Self {
         let of_artifact = |artifact: &Artifact| -> Vec<_> {
@@ -88,31 +88,31 @@ impl Sieve {
 mod tests {
     use super::*;
 
-    fn sieve(artifacts: &[&[&[&str]]]) -> Sieve {
+    fn prefilter(artifacts: &[&[&[&str]]]) -> Prefiltering {
         let clause = |clause: &&[&str]| clause.iter().map(|text| (*text).to_owned()).collect();
         let artifact = |rules: &&[&[&str]]| rules.iter().map(|rule| vec![clause(rule)]).collect();
-        Sieve::of(&artifacts.iter().map(artifact).collect::<Vec<_>>())
+        Prefiltering::of(&artifacts.iter().map(artifact).collect::<Vec<_>>())
     }
 
-    fn artifacts(sieve: &mut Sieve, event: &str) -> Vec<usize> {
-        let passes = sieve.passes(event.as_bytes(), event.contains('\\'));
-        if passes { sieve.artifacts().iter().collect() } else { Vec::new() }
+    fn artifacts(prefilter: &mut Prefiltering, event: &str) -> Vec<usize> {
+        let passes = prefilter.passes(event.as_bytes(), event.contains('\\'));
+        if passes { prefilter.artifacts().iter().collect() } else { Vec::new() }
     }
 
     #[test]
     fn each_event_goes_where_it_may_matter() {
-        let few = &mut sieve(&[&[&["a1", "b1"]]]);
+        let few = &mut prefilter(&[&[&["a1", "b1"]]]);
         assert!(few.over_lines().is_some() && !few.passes_all());
         assert_eq!(artifacts(few, "x b1"), [0]);
         assert!(artifacts(few, "x").is_empty());
 
         let many: &[&str] = &["a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"];
-        let many = &mut sieve(&[&[many]]);
+        let many = &mut prefilter(&[&[many]]);
         assert!(many.over_lines().is_none() && !many.passes_all());
         assert_eq!(artifacts(many, "x a9"), [0]);
         assert!(artifacts(many, "x").is_empty());
 
-        let two = &mut sieve(&[&[&["a1"]], &[&["b1"], &["c1"]]]);
+        let two = &mut prefilter(&[&[&["a1"]], &[&["b1"], &["c1"]]]);
         assert!(two.over_lines().is_none() && !two.passes_all());
         assert_eq!(artifacts(two, "a1"), [0]);
         assert_eq!(artifacts(two, "c1"), [1]);
@@ -120,14 +120,14 @@ mod tests {
         assert_eq!(artifacts(two, r"\u0041"), [0, 1]);
         assert!(artifacts(two, "x").is_empty());
 
-        let one_of_two = &mut sieve(&[&[&["a1"]], &[&[]]]);
+        let one_of_two = &mut prefilter(&[&[&["a1"]], &[&[]]]);
         assert!(!one_of_two.passes_all());
         assert_eq!(artifacts(one_of_two, "x"), [1]);
         assert_eq!(artifacts(one_of_two, "a1"), [0, 1]);
 
-        let all = &mut sieve(&[&[&[]], &[&[]]]);
+        let all = &mut prefilter(&[&[&[]], &[&[]]]);
         assert!(all.passes_all());
         assert_eq!(artifacts(all, "x"), [0, 1]);
-        assert!(sieve(&[&[&[]]]).passes_all());
+        assert!(prefilter(&[&[&[]]]).passes_all());
     }
 }

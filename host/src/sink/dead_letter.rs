@@ -2,7 +2,7 @@
 //!
 //! In: events that could not be read, with where they stood and why. Out: a file with one JSON
 //! document a line. It keeps at most 64 KiB of an event, and says so where there was more.
-use crate::observe::place::Where;
+use crate::observe::place::EventLocation;
 use crate::sink::ndjson::{Format, Output, OutputError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -57,7 +57,7 @@ impl DeadLetter {
     /// [`OutputError`], which names the file.
     pub fn write(
         &mut self,
-        at: &Where,
+        at: &EventLocation,
         code: &str,
         reason: &str,
         raw: &[u8],
@@ -107,7 +107,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dead");
         let mut letters = DeadLetter::create(&path).unwrap();
-        let at = Where { file: "a.gz".into(), place: Place { offset: 70, line: 3, record } };
+        let at =
+            EventLocation { file: "a.gz".into(), place: Place { offset: 70, line: 3, record } };
         letters.write(&at, "bad_json", "a comma is missing", raw).unwrap();
         letters.flush().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
@@ -146,7 +147,8 @@ mod tests {
     #[test]
     fn a_full_disk_is_an_error_that_names_the_file() {
         let mut letters = DeadLetter::create(Path::new("/dev/full")).unwrap();
-        let at = Where { file: "-".into(), place: Place { offset: 0, line: 1, record: None } };
+        let at =
+            EventLocation { file: "-".into(), place: Place { offset: 0, line: 1, record: None } };
         letters.write(&at, "bad_json", "", b"").unwrap();
         assert!(letters.flush().unwrap_err().to_string().starts_with("/dev/full: "));
     }

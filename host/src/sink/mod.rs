@@ -1,4 +1,52 @@
-//! Where alerts and skipped events go.
+//! Where alerts go, and skipped events.
+//!
+//! In: alerts as the rules wrote them, with the place of their event. Out: bytes. A sink decides
+//! nothing and keeps nothing back after [`AlertSink::flush`]. A new sink is a file here.
 
+pub mod annotate;
 pub mod dead_letter;
 pub mod ndjson;
+
+pub use ndjson::{Format, Output, OutputError};
+
+use firstseen_session::EventAt;
+
+/// Takes the alerts of a run.
+pub trait AlertSink {
+    /// An alert, one line of JSON.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    fn alert(&mut self, at: &EventAt, json: &str) -> Result<(), OutputError>;
+
+    /// The event here could not be judged: `code: reason`. For sinks that answer every event.
+    fn not_judged(&mut self, _at: &EventAt, _text: &str) {}
+
+    /// Whether the sink wants the input besides ([`AlertSink::input`]).
+    fn wants_input(&self) -> bool {
+        false
+    }
+
+    /// A block of the input; everything before the byte `settled` of it was decided, or will be
+    /// before the next flush. Called before the block's alerts.
+    fn input(&mut self, _block: &[u8], _settled: u64) {}
+
+    /// The input is over.
+    fn input_ends(&mut self) {}
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    fn flush(&mut self) -> Result<(), OutputError>;
+}
+
+impl AlertSink for Output {
+    fn alert(&mut self, _: &EventAt, json: &str) -> Result<(), OutputError> {
+        Self::alert(self, json)
+    }
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        Self::flush(self)
+    }
+}

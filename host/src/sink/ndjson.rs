@@ -30,37 +30,6 @@ pub enum OutputError {
     Failed(String),
 }
 
-/// What takes the alerts of events.
-pub trait Alerts {
-    /// An alert, of the event on this line of a stream (0: of a file).
-    ///
-    /// # Errors
-    /// [`OutputError`].
-    fn alert(&mut self, line: u64, json: &str) -> Result<(), OutputError>;
-
-    /// The event on this line could not be decided: `code: reason`.
-    fn failed(&mut self, line: u64, reason: &str);
-
-    /// Hands on what waits.
-    ///
-    /// # Errors
-    /// [`OutputError`].
-    fn flush(&mut self) -> Result<(), OutputError>;
-}
-
-impl Alerts for Output {
-    fn alert(&mut self, _: u64, json: &str) -> Result<(), OutputError> {
-        Self::alert(self, json)
-    }
-
-    /// It is said on standard error; alerts are all that stands here.
-    fn failed(&mut self, _: u64, _: &str) {}
-
-    fn flush(&mut self) -> Result<(), OutputError> {
-        Self::flush(self)
-    }
-}
-
 /// Where alerts go. What is written may wait in memory until [`Output::flush`].
 pub struct Output {
     writer: BufWriter<Box<dyn Write + Send>>,

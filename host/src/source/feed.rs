@@ -1,13 +1,16 @@
-//! The way of one input's bytes to its sink.
+//! The way of one input's bytes to its sink, a block at a time.
 //!
 //! In: a reader of the bytes as they are stored. Out: blocks of unpacked bytes through a splitter.
 //! Memory: one block, what unpacking needs, and one event. A pipe is never waited for longer than
 //! it takes to hand on what it gave.
+
+use super::Polled;
+use super::stdin::WOKEN;
 use super::unpack::{MAGIC, recognise, undecided, unpacked};
 use firstseen_envelope::{Place, Sink, Splitter};
-use std::cell::Cell;
 use std::io::{self, Cursor, Read};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How much of a file is unpacked before the events in it are looked at: little enough that it is
 /// still in the processor's cache when it is searched.
@@ -19,47 +22,80 @@ const PIPE_BLOCK: usize = 256 << 10;
 const NO_LOG: &str = "file that is no log";
 
 /// One input on its way.
-pub(super) struct Feed<'a> {
-    pub(super) splitter: Splitter,
-    pub(super) sink: &'a mut dyn Sink,
-    pub(super) progress: &'a mut dyn FnMut(u64),
+pub(super) struct Feed {
+    reader: Box<dyn Read>,
+    splitter: Splitter,
+    block: Vec<u8>,
+    /// How much of the block the last read filled.
+    filled: usize,
     /// Unpacked bytes handed on.
-    pub(super) offset: u64,
-    /// Stored bytes read.
-    pub(super) stored: Rc<Cell<u64>>,
+    offset: u64,
+    is_pipe: bool,
     /// Whether it may turn out to be a file without events beside the logs.
-    pub(super) may_be_no_log: bool,
+    may_be_no_log: bool,
 }
 
-impl Feed<'_> {
-    /// Reads to the end; a pipe hands on what one read gives, a file whole blocks.
-    pub(super) fn read(&mut self, input: impl Read, is_pipe: bool) -> io::Result<()> {
-        let mut input = Counted { input, count: Rc::clone(&self.stored) };
+impl Feed {
+    /// Recognises the packing. A pipe hands on what one read gives, a file whole blocks.
+    pub(super) fn open(
+        input: impl Read + 'static,
+        is_pipe: bool,
+        may_be_no_log: bool,
+        splitter: Splitter,
+        stored: &Arc<AtomicU64>,
+    ) -> io::Result<Self> {
+        let mut input = Counted { input, count: Arc::clone(stored) };
         let first = first_bytes(&mut input)?;
-        let mut unpacked = unpacked(recognise(&first), Cursor::new(first).chain(input))?;
-        let mut block = vec![0; if is_pipe { PIPE_BLOCK } else { FILE_BLOCK }];
-        loop {
-            let (filled, end) = next_block(&mut unpacked, &mut block, !is_pipe);
-            let is_whole = self.offset == 0 && matches!(end, Some(Ok(())));
-            if is_whole && self.may_be_no_log && filled > 0 && !has_json(&block[..filled]) {
-                let place = Place { offset: 0, line: 1, record: None };
-                (self.progress)(self.stored.get());
-                let _ = self.sink.no_events(place, NO_LOG);
-                return Ok(());
-            }
-            if filled > 0 {
-                self.offset += filled as u64;
-                if self.splitter.push(&block[..filled], self.sink).is_break() {
-                    return Ok(());
-                }
-                (self.progress)(self.stored.get());
-            }
-            if let Some(result) = end {
+        let reader = unpacked(recognise(&first), Cursor::new(first).chain(input))?;
+        Ok(Self {
+            reader,
+            splitter,
+            block: vec![0; if is_pipe { PIPE_BLOCK } else { FILE_BLOCK }],
+            filled: 0,
+            offset: 0,
+            is_pipe,
+            may_be_no_log,
+        })
+    }
+
+    /// Reads a block and hands on what is in it.
+    pub(super) fn poll(&mut self, sink: &mut dyn Sink) -> io::Result<Polled> {
+        let (filled, end) = next_block(&mut *self.reader, &mut self.block, !self.is_pipe);
+        self.filled = filled;
+        let block = self.block.get(..filled).unwrap_or_default();
+        let is_whole = self.offset == 0 && matches!(end, Some(Ok(())));
+        if is_whole && self.may_be_no_log && filled > 0 && !has_json(block) {
+            let place = Place { offset: 0, line: 1, record: None };
+            let _ = sink.no_events(place, NO_LOG);
+            return Ok(Polled::End);
+        }
+        self.offset += filled as u64;
+        if filled > 0 && self.splitter.push(block, sink).is_break() {
+            return Ok(Polled::End);
+        }
+        match end {
+            None => Ok(Polled::More),
+            // What is open now is not cut off: whoever sends it sends it again.
+            Some(Err(error)) if error.kind() == WOKEN => Ok(Polled::End),
+            Some(result) => {
                 // What is open at the end is the sink's to hear of too; nothing is left to stop.
-                let _ = self.splitter.finish(self.sink);
-                return result;
+                let _ = self.splitter.finish(sink);
+                result.map(|()| Polled::End)
             }
         }
+    }
+
+    pub(super) fn block(&self) -> &[u8] {
+        self.block.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Unpacked bytes handed on.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(super) fn settled(&self) -> u64 {
+        self.splitter.settled()
     }
 }
 
@@ -110,13 +146,13 @@ fn next_block(
 /// Counts what is read.
 struct Counted<R> {
     input: R,
-    count: Rc<Cell<u64>>,
+    count: Arc<AtomicU64>,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.input.read(out)?;
-        self.count.set(self.count.get() + n as u64);
+        self.count.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! In: paths as typed. Out: the inputs in order, folders walked by name, and what could not be
 //! walked. It opens no file: whether something is a log shows when it is read.
-use super::source::{Input, Source};
+use super::input::{Input, InputKind};
 use crate::observe::place::input_name;
+use crate::observe::{Notice, Observer};
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Default)]
 pub struct Found {
     /// In the order of the arguments, and inside a folder by path.
-    pub inputs: Vec<Source>,
+    pub inputs: Vec<Input>,
     /// Folders and links that could not be followed.
     pub faults: Vec<Problem>,
 }
@@ -25,17 +26,31 @@ impl Found {
     /// When the path leads to one of the inputs; `option` says what it was given for.
     pub fn refuse_output(&self, option: &str, path: &Path) -> anyhow::Result<()> {
         let Ok(meta) = fs::metadata(path) else { return Ok(()) };
-        let is_same = |source: &Source| match source.input() {
-            Input::File(input) => {
+        let is_same = |source: &Input| match source.kind() {
+            InputKind::File(input) => {
                 fs::metadata(input).is_ok_and(|m| identity(&m) == identity(&meta))
             }
-            Input::Stdin => false,
+            InputKind::Stdin => false,
         };
         if meta.is_file() && self.inputs.iter().any(is_same) {
             let name = input_name(&path.to_string_lossy());
             anyhow::bail!("{option} {name}: it is one of the inputs; write to another file");
         }
         Ok(())
+    }
+}
+
+impl Found {
+    /// Gives what could not be walked to an observer.
+    ///
+    /// # Errors
+    /// Those of the observer.
+    pub fn report(&self, observer: &mut dyn Observer) -> anyhow::Result<()> {
+        self.faults.iter().try_for_each(|problem| {
+            let name = input_name(&problem.path.to_string_lossy());
+            let text = format!("{name}: {}", problem.reason);
+            observer.notice(&Notice::InputFailed { text: &text })
+        })
     }
 }
 
@@ -58,7 +73,7 @@ pub fn find(args: &[PathBuf]) -> anyhow::Result<Found> {
     let mut found = Found::default();
     for path in args {
         if path.as_os_str() == "-" {
-            found.inputs.push(Source::stdin());
+            found.inputs.push(Input::stdin());
             continue;
         }
         let name = input_name(&path.to_string_lossy());
@@ -68,9 +83,9 @@ pub fn find(args: &[PathBuf]) -> anyhow::Result<Found> {
         if kind.is_dir() {
             walk(path, &meta, &mut found);
         } else if kind.is_file() {
-            found.inputs.push(Source::new(Input::File(path.clone()), Some(meta.len())));
+            found.inputs.push(Input::new(InputKind::File(path.clone()), Some(meta.len())));
         } else if kind.is_fifo() || kind.is_char_device() {
-            found.inputs.push(Source::new(Input::File(path.clone()), None));
+            found.inputs.push(Input::new(InputKind::File(path.clone()), None));
         } else {
             anyhow::bail!("{name}: neither a file, a folder nor a pipe; it cannot be read");
         }
@@ -110,7 +125,7 @@ fn visit(
         return Ok(());
     }
     if meta.is_file() {
-        let source = Source::new(Input::File(path.to_path_buf()), Some(meta.len()));
+        let source = Input::new(InputKind::File(path.to_path_buf()), Some(meta.len()));
         found.inputs.push(source.in_folder());
     } else if meta.is_dir() {
         let mut entries = Vec::new();

@@ -1,12 +1,48 @@
-//! From what was named on the command line to the events' text.
+//! Where events come from: one block at a time, unpacked and split.
 //!
-//! In: paths. Out: calls of a [`firstseen_envelope::Sink`], with bytes unpacked. What compresses a
-//! file is recognised by its first bytes, never by its name. It knows nothing of events or rules.
+//! In: paths as typed. Out: [`Input`]s, and behind each a [`Source`] that hands one block's events to
+//! a sink and returns. What compresses a file is recognised by its first bytes, never by its name. It
+//! knows nothing of rules, decides nothing, and waits for nobody but the input.
+//!
+//! A new kind of source is a file here that implements [`Source`].
+
 mod feed;
 mod find;
 mod gunzip;
-mod source;
+mod input;
+mod stdin;
 mod unpack;
 
 pub use find::{Found, Problem, find};
-pub use source::{Input, ReadError, ReadErrorKind, ReadOptions, Source};
+pub use input::{Input, InputKind, ReadError, ReadErrorKind, ReadOptions};
+pub use stdin::Wake;
+
+use firstseen_envelope::Sink;
+
+/// What is left of a source after a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Polled {
+    /// There may be more.
+    More,
+    /// It is over: everything was handed on, or the sink wants no more.
+    End,
+}
+
+/// Gives events block by block.
+pub trait Source {
+    /// Reads one block, hands the events in it to `into`, and returns. A pipe gives what one read
+    /// gives; nothing that arrived is held back until the next block but the beginning of an event.
+    ///
+    /// # Errors
+    /// [`ReadError`], after everything before the fault was handed on; the source is over then.
+    fn poll(&mut self, into: &mut dyn Sink) -> Result<Polled, ReadError>;
+
+    /// The unpacked bytes of the last block.
+    fn block(&self) -> &[u8];
+
+    /// The byte in the unpacked input before which everything was handed on.
+    fn settled(&self) -> u64;
+
+    /// How many bytes were read as they are stored.
+    fn stored(&self) -> u64;
+}

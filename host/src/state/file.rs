@@ -10,7 +10,8 @@
 //! table expiry   (hour of the expiry, key) -> nothing      finds what can be removed
 //! ```
 //! The index knows only the hour, so that refreshing a term seldom has to move its entry.
-use super::{StateError, Store};
+
+use super::{Applied, StateError, StateStore, StateWrite};
 use foldhash::fast::RandomState;
 use redb::backends::FileBackend;
 use redb::{
@@ -149,8 +150,9 @@ impl Redb {
     }
 }
 
-impl Store for Redb {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+impl Redb {
+    /// The value of a key.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
         let alive = |row: &[u8]| {
             let (expires, value) = parse(row).ok_or_else(|| StateError::Corrupt {
                 path: self.path.clone(),
@@ -167,12 +169,32 @@ impl Store for Redb {
         }
     }
 
-    fn put(&mut self, key: &[u8], value: &[u8], expires_ms: i64) -> Result<(), StateError> {
+    fn write(&mut self, write: &StateWrite<'_>) -> Result<Applied, StateError> {
+        let current = self.get(write.key)?;
+        if current.as_deref() != write.expected {
+            return Ok(Applied::Conflict(current));
+        }
+        self.pending.insert(write.key.into(), Row::new(write.expires_ms, write.value));
+        Ok(Applied::Done)
+    }
+}
+
+impl StateStore for Redb {
+    fn get_many(
+        &mut self,
+        keys: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        keys.map(|key| self.get(key)).collect()
+    }
+
+    fn apply(
+        &mut self,
+        writes: &mut dyn Iterator<Item = StateWrite<'_>>,
+    ) -> Result<Vec<Applied>, StateError> {
         if let Handle::Read(_) = self.handle {
             return Err(self.read_only());
         }
-        self.pending.insert(key.into(), Row::new(expires_ms, value));
-        Ok(())
+        writes.map(|write| self.write(&write)).collect()
     }
 
     fn advance(&mut self, newest_event_ms: i64) {

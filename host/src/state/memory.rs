@@ -2,7 +2,8 @@
 //!
 //! In and out: keys and values. It removes what has expired whenever it has doubled, so that its
 //! size follows the terms that are alive.
-use super::{StateError, Store};
+
+use super::{Applied, StateError, StateStore, StateWrite};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
@@ -29,13 +30,16 @@ impl Default for Memory {
     }
 }
 
-impl Store for Memory {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+impl Memory {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
         let alive = self.terms.get(key).filter(|row| row.expires_ms > self.now_ms);
-        Ok(alive.map(|row| row.value.to_vec()))
+        alive.map(|row| &*row.value)
     }
 
-    fn put(&mut self, key: &[u8], value: &[u8], expires_ms: i64) -> Result<(), StateError> {
+    /// Puts a value, whatever is there.
+    pub fn put(&mut self, key: &[u8], value: &[u8], expires_ms: i64) {
         let row = Row { expires_ms, value: value.into() };
         match self.terms.get_mut(key) {
             Some(old) => *old = row,
@@ -43,7 +47,41 @@ impl Store for Memory {
                 self.terms.insert(key.into(), row);
             }
         }
-        Ok(())
+    }
+
+    fn write(&mut self, write: &StateWrite<'_>) -> Applied {
+        let StateWrite { key, expected, value, expires_ms } = *write;
+        let now_ms = self.now_ms;
+        match self.terms.get_mut(key) {
+            Some(row) => {
+                let current = (row.expires_ms > now_ms).then_some(&*row.value);
+                if current != expected {
+                    return Applied::Conflict(current.map(<[u8]>::to_vec));
+                }
+                *row = Row { expires_ms, value: value.into() };
+            }
+            None if expected.is_some() => return Applied::Conflict(None),
+            None => {
+                self.terms.insert(key.into(), Row { expires_ms, value: value.into() });
+            }
+        }
+        Applied::Done
+    }
+}
+
+impl StateStore for Memory {
+    fn get_many(
+        &mut self,
+        keys: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        Ok(keys.map(|key| self.get(key).map(<[u8]>::to_vec)).collect())
+    }
+
+    fn apply(
+        &mut self,
+        writes: &mut dyn Iterator<Item = StateWrite<'_>>,
+    ) -> Result<Vec<Applied>, StateError> {
+        Ok(writes.map(|write| self.write(&write)).collect())
     }
 
     fn advance(&mut self, newest_event_ms: i64) {
@@ -72,26 +110,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_there_until_they_expire() {
+    fn values_stay_until_they_expire() {
         let mut store = Memory::default();
-        store.put(b"k", b"1", 100).unwrap();
-        store.put(b"k", b"2", 200).unwrap();
+        store.put(b"k", b"1", 100);
+        store.put(b"k", b"2", 200);
         store.advance(199);
         store.advance(5);
-        assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"2"[..]));
+        assert_eq!(store.get(b"k"), Some(&b"2"[..]));
         store.advance(200);
-        assert_eq!(store.get(b"k").unwrap(), None);
+        assert_eq!(store.get(b"k"), None);
     }
 
     #[test]
-    fn the_size_follows_what_is_alive() {
+    fn a_write_needs_the_expected_value() {
+        let mut store = Memory::default();
+        let write = |expected, value| StateWrite { key: b"k", expected, value, expires_ms: 100 };
+        let conflict = |value: &[u8]| Applied::Conflict(Some(value.to_vec()));
+        assert_eq!(store.write(&write(Some(b"0"), b"1")), Applied::Conflict(None));
+        assert_eq!(store.write(&write(None, b"1")), Applied::Done);
+        assert_eq!(store.write(&write(None, b"2")), conflict(b"1"));
+        assert_eq!(store.write(&write(Some(b"0"), b"2")), conflict(b"1"));
+        assert_eq!(store.write(&write(Some(b"1"), b"2")), Applied::Done);
+        // An expired value is absent.
+        store.advance(100);
+        assert_eq!(store.write(&write(Some(b"2"), b"3")), Applied::Conflict(None));
+        assert_eq!(store.write(&write(None, b"3")), Applied::Done);
+    }
+
+    #[test]
+    fn size_follows_what_is_alive() {
         let mut store = Memory::default();
         for i in 0..10 * SMALL as i64 {
             store.advance(i);
-            store.put(&i.to_le_bytes(), b"", i + 100).unwrap();
+            store.put(&i.to_le_bytes(), b"", i + 100);
             store.commit().unwrap();
             assert!(store.count().unwrap() <= SMALL as u64);
         }
-        assert!(store.get(&(10 * SMALL as i64 - 1).to_le_bytes()).unwrap().is_some());
+        assert!(store.get(&(10 * SMALL as i64 - 1).to_le_bytes()).is_some());
     }
 }

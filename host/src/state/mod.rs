@@ -2,7 +2,8 @@
 //!
 //! In: keys and values as the module made them. Out: the same, until they expire. Backends:
 //! [`Memory`], which keeps nothing, and [`Redb`], one crash-safe file. A store knows nothing of
-//! what a value means, and has no clock: [`Store::advance`] is told the time.
+//! what a value means, and has no clock: [`StateStore::advance`]
+//! gives it the time.
 
 mod file;
 mod memory;
@@ -10,25 +11,53 @@ mod memory;
 pub use file::Redb;
 pub use memory::Memory;
 
+/// A write that counts only where the expected value is there.
+#[derive(Debug, Clone, Copy)]
+pub struct StateWrite<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// The value that has to be there; `None`: none.
+    pub expected: Option<&'a [u8]>,
+    /// The new value.
+    pub value: &'a [u8],
+    /// When it may go, in event time, milliseconds since 1970.
+    pub expires_ms: i64,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// It stands; it is durable with the next commit.
+    Done,
+    /// Another value is there: this one, or none.
+    Conflict(Option<Vec<u8>>),
+}
+
 /// Where the history lives.
-pub trait Store {
-    /// The value of a key. Sees what this run put, committed or not; an expired value is absent.
+pub trait StateStore {
+    /// The values of these keys, in their order. Sees what this run wrote, committed or not; an
+    /// expired value is absent.
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
+    fn get_many(
+        &mut self,
+        keys: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Result<Vec<Option<Vec<u8>>>, StateError>;
 
-    /// Puts a value that expires at `expires_ms`, in event time. It is kept at the next
-    /// [`Store::commit`].
+    /// Makes the writes whose expected values are there; the results, in their order.
     ///
     /// # Errors
     /// When the store takes no writes.
-    fn put(&mut self, key: &[u8], value: &[u8], expires_ms: i64) -> Result<(), StateError>;
+    fn apply(
+        &mut self,
+        writes: &mut dyn Iterator<Item = StateWrite<'_>>,
+    ) -> Result<Vec<Applied>, StateError>;
 
-    /// Tells the time of the newest event. It never goes back.
+    /// Takes the time of the newest event. It never goes back.
     fn advance(&mut self, newest_event_ms: i64);
 
-    /// Makes everything put since the last commit durable at once, or nothing of it, and removes
+    /// Makes everything written since the last commit durable at once, or nothing of it, and removes
     /// some of what has expired.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! In: bytes of the files as they are stored, or rules that are done. Out: a bar on standard error,
 //! if that is a terminal and the size of all inputs is known. It is never what an alert waits for.
-use crate::source::Source;
+use crate::source::Input;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
 
@@ -20,11 +20,11 @@ const COUNT_TEMPLATE: &str = "  {bar:30} {pos} of {len} rules, {eta} left";
 impl Progress {
     /// A bar over all of the inputs.
     #[must_use]
-    pub fn new(sources: &[Source]) -> Self {
+    pub fn new(sources: &[Input]) -> Self {
         Self::drawn(sources, io::stderr().is_terminal())
     }
 
-    fn drawn(sources: &[Source], on_terminal: bool) -> Self {
+    fn drawn(sources: &[Input], on_terminal: bool) -> Self {
         // One pipe among them, and nobody knows how much there is.
         let total: Option<u64> = sources.iter().map(|source| source.bytes).sum();
         match total.filter(|total| *total > 0 && on_terminal) {
@@ -63,7 +63,7 @@ impl Progress {
     }
 
     /// The present input is done, whether it was read to its end or not.
-    pub fn next(&mut self, source: &Source) {
+    pub fn next(&mut self, source: &Input) {
         self.done = self.done.saturating_add(source.bytes.unwrap_or_default());
         self.bar.set_position(self.done);
     }
@@ -83,8 +83,8 @@ impl Progress {
 mod tests {
     use super::*;
 
-    fn sources(sizes: &[Option<u64>]) -> Vec<Source> {
-        let mut source = Source::stdin();
+    fn sources(sizes: &[Option<u64>]) -> Vec<Input> {
+        let mut source = Input::stdin();
         sizes
             .iter()
             .map(|size| {

@@ -5,9 +5,10 @@
 
 use super::file::Outcome;
 use super::play::Got;
-use crate::state::{Memory, StateError, Store};
+use crate::state::{Applied, Memory, StateStore, StateWrite};
 use anyhow::Context;
 use firstseen_abi::kv::{Cas, Kv, KvError};
+
 use firstseen_runtime::Guest;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,8 +88,8 @@ impl Second {
     }
 
     /// Puts what is known when a case begins.
-    pub(super) fn put(&self, key: &[u8], value: &[u8], expires_ms: i64) -> Result<(), StateError> {
-        self.store.lock().memory.put(key, value, expires_ms)
+    pub(super) fn put(&self, key: &[u8], value: &[u8], expires_ms: i64) {
+        self.store.lock().memory.put(key, value, expires_ms);
     }
 
     pub(super) fn advance(&self, newest_ms: i64) {
@@ -103,7 +104,7 @@ impl Second {
         event: &[u8],
         now_ms: i64,
         tally: &Tally,
-        first: &mut Memory,
+        first: &Memory,
     ) -> anyhow::Result<Option<String>> {
         let said: Value = serde_json::from_slice(&self.guest.evaluate(event, now_ms)?)
             .context("what the rule evaluates is no JSON")?;
@@ -112,7 +113,7 @@ impl Second {
             return Ok(Some(format!("keys and decide say {pure}, evaluate says {said}")));
         }
         for key in &tally.keys {
-            if first.get(key)? != self.store.lock().memory.get(key)? {
+            if first.get(key) != self.store.lock().memory.get(key) {
                 let key = String::from_utf8_lossy(key);
                 return Ok(Some(format!("evaluate leaves another state under {key}")));
             }
@@ -139,7 +140,7 @@ impl Shared {
 
 impl Kv for Shared {
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
-        self.lock().memory.get(key).map_err(away)
+        Ok(self.lock().memory.get(key).map(<[u8]>::to_vec))
     }
 
     fn cas(
@@ -150,18 +151,15 @@ impl Kv for Shared {
         ttl_ms: i64,
     ) -> Result<Cas, KvError> {
         let mut rows = self.lock();
-        let current = rows.memory.get(key).map_err(away)?;
-        if current.as_deref() != expected {
-            return Ok(Cas::Conflict(current));
+        let expires_ms = rows.newest_ms.saturating_add(ttl_ms.max(0));
+        let write = StateWrite { key, expected, value, expires_ms };
+        let applied = rows.memory.apply(&mut std::iter::once(write)).map_err(|_| KvError::Away)?;
+        match applied.into_iter().next() {
+            Some(Applied::Done) => Ok(Cas::Done),
+            Some(Applied::Conflict(current)) => Ok(Cas::Conflict(current)),
+            None => Err(KvError::Away),
         }
-        let expires = rows.newest_ms.saturating_add(ttl_ms.max(0));
-        rows.memory.put(key, value, expires).map_err(away)?;
-        Ok(Cas::Done)
     }
-}
-
-fn away(_: StateError) -> KvError {
-    KvError::Away
 }
 
 #[cfg(test)]
@@ -170,6 +168,7 @@ mod tests {
     use firstseen_artifact::Meta;
     use firstseen_engines::FLAGSHIP;
     use firstseen_runtime::{Artifact, Runtime};
+    use firstseen_session::Rules;
     use wasmtime::Module;
 
     const EVENT: &str = r#"{"@timestamp":"2025-04-01T08:00:00Z","event":{"dataset":"aws.cloudtrail",
@@ -184,9 +183,9 @@ mod tests {
         let meta = Meta::read(FLAGSHIP).unwrap();
         let artifact = Artifact { name: "flagship".to_owned(), meta, module };
         let start = || Second::new(Guest::new(&runtime, &artifact, "default", None).unwrap());
-        let mut first = Memory::default();
+        let first = Memory::default();
 
-        let told = start().compare(EVENT.as_bytes(), 0, &Tally::of(0), &mut first).unwrap();
+        let told = start().compare(EVENT.as_bytes(), 0, &Tally::of(0), &first).unwrap();
         assert!(told.unwrap().starts_with("keys and decide say "));
 
         // The same outcome, and a state that only `evaluate` wrote.
@@ -195,14 +194,14 @@ mod tests {
         let mut second = start();
         let mut tally = Tally::of(1);
         tally.alerts.push(said["alerts"][0].clone());
-        assert_eq!(second.compare(EVENT.as_bytes(), 0, &tally, &mut first).unwrap(), None);
+        assert_eq!(second.compare(EVENT.as_bytes(), 0, &tally, &first).unwrap(), None);
         let why: Value =
             serde_json::from_slice(&second.guest.explain(EVENT.as_bytes()).unwrap()).unwrap();
         let key = why["rules"][0]["keys"][0].as_str().unwrap();
         tally.keys.push(key.as_bytes().to_vec());
         tally.alerts.clear();
         tally.repeats.push(said["alerts"][0].clone());
-        let told = second.compare(EVENT.as_bytes(), 0, &tally, &mut first).unwrap();
+        let told = second.compare(EVENT.as_bytes(), 0, &tally, &first).unwrap();
         assert!(told.unwrap().starts_with("evaluate leaves another state under default:"));
     }
 }

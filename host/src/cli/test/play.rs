@@ -7,15 +7,19 @@
 use super::both::{Second, Tally};
 use super::file::{Before, Case, Event, Outcome, Source};
 use super::subject::Subject;
-use crate::source::{ReadOptions, Source as Input};
-use crate::state::{Memory, Store};
+use crate::pipeline::decide::{Writing, run_round};
+use crate::pipeline::text::RereadTexts;
+use crate::source::ReadOptions;
+use crate::state::{Memory, StateStore};
 use anyhow::{Context, anyhow, bail};
-use firstseen_abi::{Decision, Item, ItemKind, OutcomeKind, RequestWriter};
+use firstseen_abi::{Item, ItemKind, OutcomeKind};
 use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::state::{TermState, time_to_live_ms};
 use firstseen_rule::term::{Term, TermKind};
-use firstseen_runtime::batch::Sort;
-use firstseen_runtime::{Batch, CallError, Guest, Runtime};
+use firstseen_runtime::{Guest, Runtime};
+use firstseen_session::{
+    CallError, EventAt, EventBatch, EventText, ItemVisitor, Match, Round, RuleRef, Rules,
+};
 use serde_json::Value;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -104,16 +108,16 @@ impl<'s> Player<'s> {
         let value = state.context("`last` is before `first`")?.write(&term.json);
         let ttl_ms = time_to_live_ms(self.subject.meta.window_ms);
         let expires = before.last_ms.saturating_add(ttl_ms);
-        self.store.put(&key, &value, expires)?;
-        self.second.put(&key, &value, expires)?;
+        self.store.put(&key, &value, expires);
+        self.second.put(&key, &value, expires);
         Ok(())
     }
 
     /// What is known of a term now.
     pub(super) fn known(&mut self, values: &[Value]) -> anyhow::Result<Option<TermState>> {
         let (key, _) = self.key(values)?;
-        let value = self.store.get(&key)?;
-        value.map(|value| TermState::read(&value).map_err(|e| anyhow!(e))).transpose()
+        let value = self.store.get(&key);
+        value.map(|value| TermState::read(value).map_err(|e| anyhow!(e))).transpose()
     }
 
     /// The state key of these values.
@@ -146,7 +150,7 @@ impl<'s> Player<'s> {
                 let found = crate::source::find(&[path])?;
                 let options = ReadOptions { max_event: MAX_EVENT };
                 for input in &found.inputs {
-                    Input::read(input, options, &mut texts, &mut |_| {})?;
+                    input.read(options, &mut texts)?;
                 }
             }
         }
@@ -169,7 +173,7 @@ impl<'s> Player<'s> {
             }
         };
         let why = self.why(&text)?;
-        let mut batch = Batch::default();
+        let mut batch = EventBatch::default();
         batch.push(&text);
         let mut found = Found::default();
         let counts = batch.keys(&mut self.guest, self.now_ms, &mut found);
@@ -194,7 +198,7 @@ impl<'s> Player<'s> {
         if got.is_empty() {
             got.push(Got::word(Outcome::NoMatch, ""));
         }
-        let disagreement = self.second.compare(&text, self.now_ms, &tally, &mut self.store)?;
+        let disagreement = self.second.compare(&text, self.now_ms, &tally, &self.store)?;
         let time_ms = time_ms.or_else(|| {
             why.get("time").and_then(Value::as_str).and_then(firstseen_event::parse_time_ms)
         });
@@ -202,7 +206,7 @@ impl<'s> Player<'s> {
     }
 
     /// One item of `keys`, decided and its writes applied.
-    fn item(&mut self, item: &Matched, text: &[u8]) -> anyhow::Result<Vec<Got>> {
+    fn item(&mut self, item: &FoundItem, text: &[u8]) -> anyhow::Result<Vec<Got>> {
         let alone = |outcome| Ok(vec![Got::word(outcome, &item.text)]);
         match item.kind {
             ItemKind::Matched => {}
@@ -213,33 +217,27 @@ impl<'s> Player<'s> {
             ItemKind::Future => return alone(Outcome::Future),
             ItemKind::TooManyTerms => return alone(Outcome::TooManyTerms),
         }
-        let mut request = RequestWriter::default();
-        let mut keys: Vec<&[u8]> = Vec::new();
         let mut last = Vec::new();
         for (key, _) in &item.terms {
-            if !self.guest.owns(key) {
-                bail!("the rule gave a state key outside its own prefix");
-            }
-            let value = self.store.get(key)?;
-            let state = value.as_deref().and_then(|value| TermState::read(value).ok());
+            let state = self.store.get(key).and_then(|value| TermState::read(value).ok());
             last.push(state.and_then(|s| s.episodes().iter().map(|e| e.last_ms).max()));
-            if !keys.contains(&key.as_slice()) {
-                request.key(key, value.as_deref());
-                keys.push(key);
-            }
         }
-        request.item(&item.raw, text);
-        let answer = self.guest.decide(&request)?;
-        let decision = Decision::read(&answer).map_err(|e| anyhow!("the rule's answer: {e:?}"))?;
-        for write in &decision.writes {
-            let key = keys.get(write.key as usize).context("the rule writes to no key")?;
-            let expires = self.newest_ms.saturating_add(write.ttl_ms.max(0));
-            self.store.put(key, write.value, expires)?;
-        }
+        let mut round = Round::new(vec![Match {
+            rule: RuleRef { artifact: 0, rule: item.rule },
+            time_ms: item.time_ms,
+            identity: item.identity,
+            at: EventAt::default(),
+            item: item.raw.clone(),
+            text: EventText::Carried(text.to_vec()),
+        }]);
+        let (rules, store) = (&mut self.guest, &mut self.store);
+        let mut texts = RereadTexts::default();
+        run_round(&mut round, rules, store, &mut texts, self.newest_ms, Writing::Apply)??;
+        let outcomes = round.finish().outcomes;
         let mut got = Vec::new();
-        for (at, ((_, values), last_ms)) in item.terms.iter().zip(last).enumerate() {
-            let outcome = decision.outcomes.iter().find(|o| usize::from(o.term) == at);
-            let (outcome, told) = match outcome.map(|o| (o.kind, o.text)) {
+        for ((at, (_, values)), last_ms) in (0u16..).zip(&item.terms).zip(last) {
+            let outcome = outcomes.iter().find(|o| o.term.is_none_or(|term| term == at));
+            let (outcome, told) = match outcome.map(|o| (o.kind, o.text.as_str())) {
                 None => (Outcome::Seen, ""),
                 Some((OutcomeKind::Alert, text)) => (Outcome::Alert, text),
                 Some((OutcomeKind::Repeat, text)) => (Outcome::Repeat, text),
@@ -314,27 +312,29 @@ impl Sink for Texts {
 /// What `keys` found in one event.
 #[derive(Default)]
 struct Found {
-    items: Vec<Matched>,
+    items: Vec<FoundItem>,
     failed: Option<String>,
 }
 
 /// An item, kept after the call that gave it.
-struct Matched {
+struct FoundItem {
     kind: ItemKind,
     rule: u16,
     time_ms: i64,
+    identity: [u8; 16],
     text: String,
     raw: Vec<u8>,
     /// Each term's state key and its values.
     terms: Vec<(Vec<u8>, String)>,
 }
 
-impl Sort for Found {
+impl ItemVisitor for Found {
     fn item(&mut self, _: usize, item: &Item<'_>) {
-        self.items.push(Matched {
+        self.items.push(FoundItem {
             kind: item.kind,
             rule: item.rule,
             time_ms: item.time_ms,
+            identity: item.identity,
             text: item.text.to_owned(),
             raw: item.raw.to_vec(),
             terms: item.terms().map(|t| (t.key.to_vec(), t.values.to_owned())).collect(),

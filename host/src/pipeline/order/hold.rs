@@ -1,17 +1,18 @@
-//! The hold of a stream: a record waits until nothing older can be expected.
+//! The hold of a stream: a match waits until nothing older can be expected.
 //!
-//! In: records as they arrive. Out: records in order, as soon as the newest time seen is `hold_ms`
+//! In: matches as they arrive. Out: matches in order, as soon as the newest time seen is `hold_ms`
 //! later than theirs. Time is the events' alone: a stream that stops releases nothing until
-//! [`Hold::drain`].
-use super::{Key, Record};
+//! [`Hold::pop`].
+use super::{OrderKey, held_bytes, order_key};
+use firstseen_session::{Match, RuleRef};
 use std::collections::BTreeMap;
 
-/// Holds records back for a while, in bounded memory.
+/// Holds matches back for a while, in bounded memory.
 #[derive(Debug)]
 pub struct Hold {
     hold_ms: i64,
     budget: usize,
-    waiting: BTreeMap<(Key, u64), Record>,
+    waiting: BTreeMap<(OrderKey, u64), Match>,
     bytes: usize,
     newest_ms: i64,
     arrived: u64,
@@ -20,7 +21,7 @@ pub struct Hold {
 
 impl Hold {
     /// A hold of `hold_ms` of event time; 0 lets everything pass in order of arrival. Over
-    /// `budget_bytes` the oldest records go early.
+    /// `budget_bytes` the oldest matches go early.
     #[must_use]
     pub fn new(hold_ms: i64, budget_bytes: usize) -> Self {
         Self {
@@ -34,18 +35,19 @@ impl Hold {
         }
     }
 
-    /// Takes a record.
-    pub fn push(&mut self, record: Record) {
-        self.newest_ms = self.newest_ms.max(record.time_ms);
-        self.bytes += record.size();
+    /// Takes a match.
+    pub fn push(&mut self, matched: Match) {
+        self.newest_ms = self.newest_ms.max(matched.time_ms);
+        self.bytes += held_bytes(&matched);
         // Without a hold only arrival counts.
-        let key = if self.hold_ms == 0 { (i64::MIN, 0, 0) } else { record.key() };
-        self.waiting.insert((key, self.arrived), record);
+        let key =
+            if self.hold_ms == 0 { (i64::MIN, 0, RuleRef::default()) } else { order_key(&matched) };
+        self.waiting.insert((key, self.arrived), matched);
         self.arrived += 1;
     }
 
-    /// The next record whose time has come, or that has to go early for want of room.
-    pub fn ready(&mut self) -> Option<Record> {
+    /// The next match whose time has come, or that has to go early for want of room.
+    pub fn ready(&mut self) -> Option<Match> {
         let ((key, _), _) = self.waiting.first_key_value()?;
         let due = key.0.saturating_add(self.hold_ms) <= self.newest_ms;
         if !due {
@@ -57,73 +59,63 @@ impl Hold {
         self.pop()
     }
 
-    /// Everything that still waits, in order; for the end of the stream.
-    pub fn drain(&mut self) -> impl Iterator<Item = Record> + '_ {
-        std::iter::from_fn(|| self.pop())
-    }
-
-    /// How many records went early for want of room: their order is not certain.
+    /// How many matches went early for want of room: their order is not certain.
     #[must_use]
     pub fn forced(&self) -> u64 {
         self.forced
     }
 
-    fn pop(&mut self) -> Option<Record> {
-        let (_, record) = self.waiting.pop_first()?;
-        self.bytes -= record.size();
-        Some(record)
+    /// The next match, whether its time has come or not; for the end of the stream.
+    pub fn pop(&mut self) -> Option<Match> {
+        let (_, matched) = self.waiting.pop_first()?;
+        self.bytes -= held_bytes(&matched);
+        Some(matched)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::order::test_match;
     use proptest::prelude::*;
 
-    fn record(time_ms: i64, mark: u8) -> Record {
-        Record {
-            time_ms,
-            identity: [mark; 16],
-            rule: 0,
-            item: vec![mark],
-            event: vec![0; 10],
-            line: 0,
-        }
+    fn matched(time_ms: i64, mark: u8) -> Match {
+        test_match(time_ms, mark, 10)
     }
 
-    fn marks(records: impl IntoIterator<Item = Record>) -> Vec<u8> {
-        records.into_iter().map(|r| r.item[0]).collect()
+    fn marks(matches: impl IntoIterator<Item = Match>) -> Vec<u8> {
+        matches.into_iter().map(|r| r.item[0]).collect()
     }
 
     #[test]
     fn without_a_hold_the_order_of_arrival_stays() {
         let mut hold = Hold::new(0, 0);
         for (time, mark) in [(50, 1), (10, 2), (90, 0)] {
-            hold.push(record(time, mark));
+            hold.push(matched(time, mark));
         }
         assert_eq!(marks(std::iter::from_fn(|| hold.ready())), [1, 2, 0]);
         assert_eq!(hold.forced(), 0);
     }
 
     #[test]
-    fn a_record_waits_for_a_time_that_is_the_hold_later() {
+    fn a_matched_waits_for_a_time_that_is_the_hold_later() {
         let mut hold = Hold::new(100, 1 << 20);
-        hold.push(record(50, 2));
-        hold.push(record(10, 1));
+        hold.push(matched(50, 2));
+        hold.push(matched(10, 1));
         assert_eq!(hold.ready(), None);
-        hold.push(record(109, 3));
+        hold.push(matched(109, 3));
         assert_eq!(hold.ready(), None, "one millisecond early");
-        hold.push(record(110, 4));
+        hold.push(matched(110, 4));
         assert_eq!(marks(std::iter::from_fn(|| hold.ready())), [1]);
-        assert_eq!(marks(hold.drain()), [2, 3, 4]);
+        assert_eq!(marks(std::iter::from_fn(|| hold.pop())), [2, 3, 4]);
         assert_eq!(hold.forced(), 0);
     }
 
     #[test]
     fn for_want_of_room_the_oldest_goes_early_and_is_counted() {
-        let mut hold = Hold::new(1000, 3 * record(0, 0).size());
+        let mut hold = Hold::new(1000, 3 * held_bytes(&matched(0, 0)));
         for (time, mark) in [(30, 3), (20, 2), (10, 1), (40, 4), (50, 5)] {
-            hold.push(record(time, mark));
+            hold.push(matched(time, mark));
         }
         assert_eq!(marks(std::iter::from_fn(|| hold.ready())), [1, 2]);
         assert_eq!(hold.forced(), 2);
@@ -132,8 +124,8 @@ mod tests {
     #[test]
     fn the_ends_of_time_do_not_overflow() {
         let mut hold = Hold::new(i64::MAX, 1 << 20);
-        hold.push(record(i64::MAX, 2));
-        hold.push(record(i64::MIN, 1));
+        hold.push(matched(i64::MAX, 2));
+        hold.push(matched(i64::MIN, 1));
         assert_eq!(marks(std::iter::from_fn(|| hold.ready())), [1, 2]);
     }
 
@@ -147,10 +139,10 @@ mod tests {
             let (mut now, mut out) = (0, Vec::new());
             for (step, late) in &steps {
                 now += step;
-                hold.push(record(now - late, 0));
+                hold.push(matched(now - late, 0));
                 out.extend(std::iter::from_fn(|| hold.ready()));
             }
-            out.extend(hold.drain());
+            out.extend(std::iter::from_fn(|| hold.pop()));
             prop_assert_eq!(out.len(), steps.len());
             prop_assert!(out.is_sorted_by_key(|r| r.time_ms));
         }

@@ -1,36 +1,131 @@
-//! A sorted run on disk.
+//! A sorted run on disk, and the form in which a match is kept there and in the sorter's arena.
 //!
-//! In: records in order. Out: the same records, read back one at a time through a small buffer. The
+//! In: matches in order. Out: the same matches, read back one at a time through a small buffer. The
 //! file is unnamed: nothing is left behind, however the process ends.
 //!
 //! ```text
-//! i64 time | 16 bytes identity | u32 rule | u32 item length | u32 event length | item | event
+//! i64 time | 16 bytes identity | u16 artifact | u16 rule | u32 item length | u32 text length | body
+//!
+//! body: u32 input | u64 offset | u64 line | u64 record (all ones: none)
+//!       item | u8 0, the text     carried
+//!            | u8 1, u32 input, u64 offset, u32 length   to be read again
 //! ```
-use super::Record;
+
+use firstseen_session::{EventAt, EventText, Match, RuleRef};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
-/// Length of what stands before item and event.
+/// Length of what stands before the body.
 const HEAD: usize = 36;
+/// Length of an event's place at the beginning of a body.
+pub(super) const AT: usize = 28;
+const CARRIED: u8 = 0;
+const REREAD: u8 = 1;
+
 /// One for each run that a merge reads, up to 64 at once.
 const READ_BUFFER: usize = 64 << 10;
 const WRITE_BUFFER: usize = 256 << 10;
 
-/// A record whose bytes stand elsewhere.
+/// A match whose bytes are elsewhere.
 #[derive(Clone, Copy)]
-pub(super) struct RecordRef<'a> {
+pub(super) struct PackedMatch<'a> {
     pub(super) time_ms: i64,
     pub(super) identity: [u8; 16],
-    pub(super) rule: u32,
-    pub(super) item: &'a [u8],
-    pub(super) event: &'a [u8],
+    pub(super) rule: RuleRef,
+    pub(super) item_len: u32,
+    pub(super) text_len: u32,
+    /// Place, item and text.
+    pub(super) body: &'a [u8],
 }
 
-impl<'a> From<&'a Record> for RecordRef<'a> {
-    fn from(r: &'a Record) -> Self {
-        let Record { time_ms, identity, rule, .. } = *r;
-        Self { time_ms, identity, rule, item: &r.item, event: &r.event }
+impl PackedMatch<'_> {
+    pub(super) fn unpack(&self) -> io::Result<Match> {
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a match on disk is damaged");
+        let read = || {
+            let (input, rest) = take(self.body)?;
+            let (offset, rest) = take(rest)?;
+            let (line, rest) = take(rest)?;
+            let (record, rest) = take(rest)?;
+            let at = EventAt {
+                input: u32::from_le_bytes(input),
+                offset: u64::from_le_bytes(offset),
+                line: u64::from_le_bytes(line),
+                record: Some(u64::from_le_bytes(record)).filter(|record| *record != u64::MAX),
+            };
+            let (item, text) = rest.split_at_checked(self.item_len as usize)?;
+            let text = match text.split_first()? {
+                (&CARRIED, text) => EventText::Carried(text.to_vec()),
+                (_, place) => {
+                    let (input, rest) = take(place)?;
+                    let (offset, rest) = take(rest)?;
+                    let (len, _) = take(rest)?;
+                    EventText::At {
+                        input: u32::from_le_bytes(input),
+                        offset: u64::from_le_bytes(offset),
+                        len: u32::from_le_bytes(len),
+                    }
+                }
+            };
+            let (time_ms, identity, rule) = (self.time_ms, self.identity, self.rule);
+            Some(Match { rule, time_ms, identity, at, item: item.to_vec(), text })
+        };
+        read().ok_or_else(damaged)
+    }
+}
+
+/// Writes place, item and text of a match; the length of the text as it is written.
+pub(super) fn pack_body(
+    out: &mut Vec<u8>,
+    at: &EventAt,
+    item: &[u8],
+    text: &MatchText<'_>,
+) -> io::Result<u32> {
+    out.extend_from_slice(&at.input.to_le_bytes());
+    out.extend_from_slice(&at.offset.to_le_bytes());
+    out.extend_from_slice(&at.line.to_le_bytes());
+    out.extend_from_slice(&at.record.unwrap_or(u64::MAX).to_le_bytes());
+    out.extend_from_slice(item);
+    let before = out.len();
+    match text {
+        MatchText::Carried(text) => {
+            out.push(CARRIED);
+            out.extend_from_slice(text);
+        }
+        MatchText::At { input, offset, len } => {
+            out.push(REREAD);
+            out.extend_from_slice(&input.to_le_bytes());
+            out.extend_from_slice(&offset.to_le_bytes());
+            out.extend_from_slice(&len.to_le_bytes());
+        }
+    }
+    length(out.get(before..).unwrap_or_default())
+}
+
+/// A match's text, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub enum MatchText<'a> {
+    /// The text itself.
+    Carried(&'a [u8]),
+    /// Where it can be read again.
+    At {
+        /// The input that is the file.
+        input: u32,
+        /// The byte in the file.
+        offset: u64,
+        /// Its length in bytes.
+        len: u32,
+    },
+}
+
+impl<'a> From<&'a EventText> for MatchText<'a> {
+    fn from(text: &'a EventText) -> Self {
+        match text {
+            EventText::Carried(text) => Self::Carried(text),
+            EventText::At { input, offset, len } => {
+                Self::At { input: *input, offset: *offset, len: *len }
+            }
+        }
     }
 }
 
@@ -48,14 +143,14 @@ impl RunWriter {
         Ok(Self { out: BufWriter::with_capacity(WRITE_BUFFER, file) })
     }
 
-    pub(super) fn write(&mut self, r: RecordRef<'_>) -> io::Result<()> {
-        self.out.write_all(&r.time_ms.to_le_bytes())?;
-        self.out.write_all(&r.identity)?;
-        self.out.write_all(&r.rule.to_le_bytes())?;
-        self.out.write_all(&length(r.item)?.to_le_bytes())?;
-        self.out.write_all(&length(r.event)?.to_le_bytes())?;
-        self.out.write_all(r.item)?;
-        self.out.write_all(r.event)
+    pub(super) fn write(&mut self, m: PackedMatch<'_>) -> io::Result<()> {
+        self.out.write_all(&m.time_ms.to_le_bytes())?;
+        self.out.write_all(&m.identity)?;
+        self.out.write_all(&m.rule.artifact.to_le_bytes())?;
+        self.out.write_all(&m.rule.rule.to_le_bytes())?;
+        self.out.write_all(&m.item_len.to_le_bytes())?;
+        self.out.write_all(&m.text_len.to_le_bytes())?;
+        self.out.write_all(m.body)
     }
 
     pub(super) fn finish(self) -> io::Result<Run> {
@@ -66,46 +161,74 @@ impl RunWriter {
 }
 
 /// Reads a run from its beginning.
-pub(super) struct RunReader(BufReader<File>);
+pub(super) struct RunReader {
+    input: BufReader<File>,
+    head: PackedHead,
+    body: Vec<u8>,
+}
+
+/// What is before a body.
+#[derive(Clone, Copy, Default)]
+struct PackedHead {
+    time_ms: i64,
+    identity: [u8; 16],
+    rule: RuleRef,
+    item_len: u32,
+    text_len: u32,
+}
 
 impl RunReader {
     pub(super) fn new(run: Run) -> Self {
-        Self(BufReader::with_capacity(READ_BUFFER, run.0))
+        let input = BufReader::with_capacity(READ_BUFFER, run.0);
+        Self { input, head: PackedHead::default(), body: Vec::new() }
     }
 
-    pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
+    /// Goes on to the next match; `None` at the end.
+    pub(super) fn advance(&mut self) -> io::Result<Option<PackedMatch<'_>>> {
         let mut head = [0; HEAD];
-        // The end is only the end before a record; inside one it is a fault.
-        if self.0.read(&mut head[..1])? == 0 {
+        // The end is only the end before a match; inside one it is a fault.
+        if self.input.read(&mut head[..1])? == 0 {
             return Ok(None);
         }
-        self.0.read_exact(&mut head[1..])?;
-        let (time_ms, rest) = take(&head);
-        let (identity, rest) = take(rest);
-        let (rule, rest) = take(rest);
-        let (item_len, rest) = take(rest);
-        let (event_len, _) = take(rest);
-        Ok(Some(Record {
-            line: 0,
-            time_ms: i64::from_le_bytes(time_ms),
-            identity,
-            rule: u32::from_le_bytes(rule),
-            item: self.bytes(u32::from_le_bytes(item_len))?,
-            event: self.bytes(u32::from_le_bytes(event_len))?,
-        }))
+        self.input.read_exact(&mut head[1..])?;
+        let read = || {
+            let (time_ms, rest) = take(&head)?;
+            let (identity, rest) = take(rest)?;
+            let (artifact, rest) = take(rest)?;
+            let (rule, rest) = take(rest)?;
+            let (item_len, rest) = take(rest)?;
+            let (text_len, _) = take(rest)?;
+            Some(PackedHead {
+                time_ms: i64::from_le_bytes(time_ms),
+                identity,
+                rule: RuleRef {
+                    artifact: u16::from_le_bytes(artifact),
+                    rule: u16::from_le_bytes(rule),
+                },
+                item_len: u32::from_le_bytes(item_len),
+                text_len: u32::from_le_bytes(text_len),
+            })
+        };
+        self.head = read().ok_or(io::ErrorKind::InvalidData)?;
+        let size = AT + self.head.item_len as usize + self.head.text_len as usize;
+        self.body.clear();
+        (&mut self.input).take(size as u64).read_to_end(&mut self.body)?;
+        if self.body.len() < size {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Some(self.present()))
     }
 
-    fn bytes(&mut self, length: u32) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; length as usize];
-        self.0.read_exact(&mut bytes)?;
-        Ok(bytes)
+    /// The match that was read last.
+    pub(super) fn present(&self) -> PackedMatch<'_> {
+        let PackedHead { time_ms, identity, rule, item_len, text_len } = self.head;
+        PackedMatch { time_ms, identity, rule, item_len, text_len, body: &self.body }
     }
 }
 
-/// The first `N` bytes and the rest; `bytes` is long enough, because the head is.
-fn take<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
-    let (first, rest) = bytes.split_first_chunk().expect("the head has room for all its numbers");
-    (*first, rest)
+/// The first `N` bytes and the rest.
+fn take<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
+    bytes.split_first_chunk().map(|(first, rest)| (*first, rest))
 }
 
 /// A length as it is written.

@@ -1,9 +1,13 @@
 //! Sorting in bounded memory: an arena, sorted runs on disk when it is full, and a merge.
 //!
-//! In: records in any order. Out: records by (time, identity, rule, arrival). Memory: the budget,
-//! plus for each of at most [`FAN_IN`] runs a small buffer and one record.
-use super::run::{RecordRef, Run, RunReader, RunWriter, explain, length};
-use super::{Key, Record};
+//! In: matches in any order. Out: matches by (time, identity, rule, arrival). Memory: the budget,
+//! plus for each of at most [`FAN_IN`] runs a small buffer and one match.
+
+use super::OrderKey;
+use super::run::{
+    AT, MatchText, PackedMatch, Run, RunReader, RunWriter, explain, length, pack_body,
+};
+use firstseen_session::{EventAt, Match, RuleRef};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
@@ -15,24 +19,24 @@ pub const DEFAULT_BUDGET: usize = 96 << 20;
 /// How many runs are merged at once: bounds open files and buffers.
 const FAN_IN: usize = 64;
 
-/// Where a record stands in the arena: its item, its event behind it.
+/// Where a match is in the arena.
 struct Entry {
     identity: u128,
     time_ms: i64,
-    /// Grows with every record, so that it is the order of arrival too.
+    /// Grows with every match, so that it is the order of arrival too.
     at: usize,
-    rule: u32,
+    rule: RuleRef,
     item_len: u32,
-    event_len: u32,
+    text_len: u32,
 }
 
 impl Entry {
-    fn key(&self) -> Key {
+    fn key(&self) -> OrderKey {
         (self.time_ms, self.identity, self.rule)
     }
 }
 
-/// Takes records in any order.
+/// Takes matches in any order.
 pub struct Sorter {
     budget: usize,
     folder: PathBuf,
@@ -56,16 +60,16 @@ impl Sorter {
         Self { budget: budget_bytes, folder, arena: vec![], entries: vec![], runs: vec![] }
     }
 
-    /// Takes a record.
+    /// Takes a match.
     ///
     /// # Errors
     /// When memory is full and the folder for temporary files has no room or cannot be written to.
-    pub fn push(&mut self, record: Record) -> io::Result<()> {
-        let Record { time_ms, identity, rule, item, event, .. } = record;
-        self.push_parts(time_ms, identity, rule, &item, &event)
+    pub fn push(&mut self, m: &Match) -> io::Result<()> {
+        let text = (&m.text).into();
+        self.push_parts(m.time_ms, m.identity, m.rule, &m.at, &m.item, &text)
     }
 
-    /// [`Sorter::push`] for a record whose bytes stand elsewhere.
+    /// [`Sorter::push`] for a match whose bytes are elsewhere.
     ///
     /// # Errors
     /// The same.
@@ -73,24 +77,21 @@ impl Sorter {
         &mut self,
         time_ms: i64,
         identity: [u8; 16],
-        rule: u32,
+        rule: RuleRef,
+        at: &EventAt,
         item: &[u8],
-        event: &[u8],
+        text: &MatchText<'_>,
     ) -> io::Result<()> {
         let held = self.arena.len() + self.entries.len() * size_of::<Entry>();
-        if held + item.len() + event.len() > self.budget && !self.entries.is_empty() {
+        let more = if let MatchText::Carried(text) = text { text.len() } else { 0 };
+        if held + item.len() + more > self.budget && !self.entries.is_empty() {
             self.spill()?;
         }
-        self.entries.push(Entry {
-            identity: u128::from_be_bytes(identity),
-            time_ms,
-            at: self.arena.len(),
-            rule,
-            item_len: length(item)?,
-            event_len: length(event)?,
-        });
-        self.arena.extend_from_slice(item);
-        self.arena.extend_from_slice(event);
+        let item_len = length(item)?;
+        let begin = self.arena.len();
+        let text_len = pack_body(&mut self.arena, at, item, text)?;
+        let identity = u128::from_be_bytes(identity);
+        self.entries.push(Entry { identity, time_ms, at: begin, rule, item_len, text_len });
         Ok(())
     }
 
@@ -105,10 +106,10 @@ impl Sorter {
             let excess = self.runs.len() + 2 - FAN_IN;
             self.merge_last(excess.min(FAN_IN))?;
         }
-        let mut sources: Vec<_> =
-            self.runs.into_iter().map(|(_, run)| Source::Disk(RunReader::new(run))).collect();
-        sources.push(Source::Memory { arena: self.arena, entries: self.entries.into_iter() });
-        Sorted::new(sources).map_err(|e| explain(e, &self.folder))
+        let mut parts: Vec<_> =
+            self.runs.into_iter().map(|(_, run)| SortedPart::Disk(RunReader::new(run))).collect();
+        parts.push(SortedPart::Memory { arena: self.arena, entries: self.entries, next: 0 });
+        Sorted::new(parts).map_err(|e| explain(e, &self.folder))
     }
 
     fn sort(&mut self) {
@@ -118,12 +119,12 @@ impl Sorter {
     fn spill(&mut self) -> io::Result<()> {
         self.sort();
         let run = write_run(&self.folder, |out| {
-            self.entries.iter().try_for_each(|entry| out.write(record_at(&self.arena, entry)))
+            self.entries.iter().try_for_each(|entry| out.write(packed_at(&self.arena, entry)))
         })?;
         self.entries.clear();
         self.arena.clear();
         self.runs.push((0, run));
-        // Runs of one size are merged with each other, so that each record is written again only
+        // Runs of one size are merged with each other, so that each match is written again only
         // once for every factor of 64.
         while let Some(tail) = self.runs.len().checked_sub(FAN_IN)
             && self.runs[tail].0 == self.runs[self.runs.len() - 1].0
@@ -137,9 +138,15 @@ impl Sorter {
     fn merge_last(&mut self, count: usize) -> io::Result<()> {
         let tail = self.runs.split_off(self.runs.len() - count);
         let level = tail.iter().map(|(level, _)| level + 1).max().unwrap_or_default();
-        let sources = tail.into_iter().map(|(_, run)| Source::Disk(RunReader::new(run))).collect();
-        let mut sorted = Sorted::new(sources).map_err(|e| explain(e, &self.folder))?;
-        let run = write_run(&self.folder, |out| sorted.try_for_each(|r| out.write((&r?).into())))?;
+        let parts = tail.into_iter().map(|(_, run)| SortedPart::Disk(RunReader::new(run)));
+        let mut sorted = Sorted::new(parts.collect()).map_err(|e| explain(e, &self.folder))?;
+        let run = write_run(&self.folder, |out| {
+            while let Some(part) = sorted.first() {
+                out.write(sorted.parts[part].present())?;
+                sorted.advance(part)?;
+            }
+            Ok(())
+        })?;
         self.runs.push((level, run));
         Ok(())
     }
@@ -153,107 +160,113 @@ fn write_run(
     fill(&mut out).and_then(|()| out.finish()).map_err(|e| explain(e, folder))
 }
 
-fn record_at<'a>(arena: &'a [u8], entry: &Entry) -> RecordRef<'a> {
-    let event_at = entry.at + entry.item_len as usize;
-    RecordRef {
-        time_ms: entry.time_ms,
-        identity: entry.identity.to_be_bytes(),
-        rule: entry.rule,
-        item: &arena[entry.at..event_at],
-        event: &arena[event_at..event_at + entry.event_len as usize],
-    }
+fn packed_at<'a>(arena: &'a [u8], entry: &Entry) -> PackedMatch<'a> {
+    let Entry { identity, time_ms, at, rule, item_len, text_len } = *entry;
+    let end = at + AT + item_len as usize + text_len as usize;
+    let identity = identity.to_be_bytes();
+    PackedMatch { time_ms, identity, rule, item_len, text_len, body: &arena[at..end] }
 }
 
-/// Records in order, from memory or from disk.
-enum Source {
-    Memory { arena: Vec<u8>, entries: std::vec::IntoIter<Entry> },
+/// Matches in order, from memory or from disk.
+enum SortedPart {
+    Memory { arena: Vec<u8>, entries: Vec<Entry>, next: usize },
     Disk(RunReader),
 }
 
-impl Source {
-    fn next(&mut self) -> io::Result<Option<Record>> {
+impl SortedPart {
+    /// Goes on to the next match; its key.
+    fn advance(&mut self) -> io::Result<Option<OrderKey>> {
         match self {
-            Self::Disk(reader) => reader.next(),
-            Self::Memory { arena, entries } => Ok(entries.next().map(|entry| {
-                let RecordRef { time_ms, identity, rule, item, event } = record_at(arena, &entry);
-                Record {
-                    time_ms,
-                    identity,
-                    rule,
-                    item: item.to_vec(),
-                    event: event.to_vec(),
-                    line: 0,
-                }
-            })),
+            Self::Disk(reader) => {
+                Ok(reader.advance()?.map(|m| (m.time_ms, u128::from_be_bytes(m.identity), m.rule)))
+            }
+            Self::Memory { entries, next, .. } => {
+                let key = entries.get(*next).map(Entry::key);
+                *next += 1;
+                Ok(key)
+            }
+        }
+    }
+
+    /// The match that [`SortedPart::advance`] went to last.
+    fn present(&self) -> PackedMatch<'_> {
+        match self {
+            Self::Disk(reader) => reader.present(),
+            Self::Memory { arena, entries, next } => packed_at(arena, &entries[*next - 1]),
         }
     }
 }
 
-/// The records in order.
+/// The matches in order.
 pub struct Sorted {
     /// From the oldest to the newest arrivals: the index breaks ties.
-    sources: Vec<Source>,
-    /// The next record of each source that has one.
-    fronts: Vec<Option<Record>>,
-    order: BinaryHeap<Reverse<(Key, usize)>>,
+    parts: Vec<SortedPart>,
+    /// The key of each part's present match, for those that have one.
+    order: BinaryHeap<Reverse<(OrderKey, usize)>>,
 }
 
 impl Sorted {
-    fn new(sources: Vec<Source>) -> io::Result<Self> {
-        let fronts = sources.iter().map(|_| None).collect();
-        let mut sorted = Self { sources, fronts, order: BinaryHeap::new() };
-        for index in 0..sorted.sources.len() {
+    fn new(parts: Vec<SortedPart>) -> io::Result<Self> {
+        let mut sorted = Self { parts, order: BinaryHeap::new() };
+        for index in 0..sorted.parts.len() {
             sorted.advance(index)?;
         }
         Ok(sorted)
     }
 
+    /// Takes the part whose present match is the first of all; [`Sorted::advance`] goes on with it.
+    fn first(&mut self) -> Option<usize> {
+        self.order.pop().map(|Reverse((_, index))| index)
+    }
+
     fn advance(&mut self, index: usize) -> io::Result<()> {
-        if let Some(record) = self.sources[index].next()? {
-            self.order.push(Reverse((record.key(), index)));
-            self.fronts[index] = Some(record);
+        if let Some(key) = self.parts[index].advance()? {
+            self.order.push(Reverse((key, index)));
         }
         Ok(())
     }
 }
 
 impl Iterator for Sorted {
-    type Item = io::Result<Record>;
+    type Item = io::Result<Match>;
 
     /// After an error there is nothing more: what would follow could be out of order.
     fn next(&mut self) -> Option<Self::Item> {
-        let Reverse((_, index)) = self.order.pop()?;
-        let record = self.fronts[index].take()?;
-        if let Err(error) = self.advance(index) {
+        let index = self.first()?;
+        let result = self.parts[index].present().unpack();
+        let result = result.and_then(|m| self.advance(index).map(|()| m));
+        Some(result.map_err(|error| {
             self.order.clear();
             let text = format!("the sorted events on disk could not be read back: {error}");
-            return Some(Err(io::Error::new(error.kind(), text)));
-        }
-        Some(Ok(record))
+            io::Error::new(error.kind(), text)
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::order::order_key;
     use proptest::prelude::*;
 
-    fn record(time_ms: i64, identity: u8, rule: u32, arrival: usize) -> Record {
-        let item = arrival.to_le_bytes().to_vec();
-        Record {
+    fn record(time_ms: i64, identity: u8, rule: u16, arrival: usize) -> Match {
+        let n = arrival as u64;
+        let carried = firstseen_session::EventText::Carried(vec![7; arrival % 9]);
+        let at = firstseen_session::EventText::At { input: 3, offset: n, len: 5 };
+        Match {
+            rule: RuleRef { artifact: 1, rule },
             time_ms,
             identity: [identity; 16],
-            rule,
-            item,
-            event: vec![7; arrival % 9],
-            line: 0,
+            at: EventAt { input: 1, offset: n, line: n, record: Some(n).filter(|n| n % 3 == 0) },
+            item: arrival.to_le_bytes().to_vec(),
+            text: if arrival % 4 == 0 { at } else { carried },
         }
     }
 
-    fn sort(records: &[Record], budget: usize) -> Vec<Record> {
+    fn sort(records: &[Match], budget: usize) -> Vec<Match> {
         let mut sorter = Sorter::new(budget);
         for r in records {
-            sorter.push(r.clone()).unwrap();
+            sorter.push(r).unwrap();
         }
         sorter.finish().unwrap().map(Result::unwrap).collect()
     }
@@ -268,7 +281,7 @@ mod tests {
         // A budget of nothing spills every record but the last: over 64 * 64 runs.
         let records: Vec<_> = (0..4500).map(|i| record(i as i64 * 7919 % 100, 1, 0, i)).collect();
         let mut expected = records.clone();
-        expected.sort_by_key(Record::key);
+        expected.sort_by_key(order_key);
         assert_eq!(sort(&records, 0), expected);
     }
 
@@ -276,8 +289,8 @@ mod tests {
     fn a_folder_without_room_is_named() {
         let gone = std::env::temp_dir().join("firstseen-no-such-folder");
         let mut sorter = Sorter::in_folder(0, gone);
-        sorter.push(record(1, 1, 1, 1)).unwrap();
-        let error = sorter.push(record(1, 1, 1, 2)).unwrap_err();
+        sorter.push(&record(1, 1, 1, 1)).unwrap();
+        let error = sorter.push(&record(1, 1, 1, 2)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         let text = error.to_string();
         assert!(text.contains("firstseen-no-such-folder") && text.contains("TMPDIR"), "{text}");
@@ -293,13 +306,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn agrees_with_a_stable_sort(
-            keys in prop::collection::vec((-3i64..3, 0u8..3, 0u32..3), 0..400),
+            keys in prop::collection::vec((-3i64..3, 0u8..3, 0u16..3), 0..400),
             budget in 0usize..3000,
         ) {
             let records: Vec<_> =
                 keys.iter().enumerate().map(|(i, k)| record(k.0, k.1, k.2, i)).collect();
             let mut expected = records.clone();
-            expected.sort_by_key(Record::key);
+            expected.sort_by_key(order_key);
             prop_assert_eq!(sort(&records, budget), expected);
         }
     }

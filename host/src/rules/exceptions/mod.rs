@@ -6,19 +6,19 @@
 
 mod watch;
 
+use crate::pipeline::LiveSettings;
 use crate::terminal::diagnostic;
 use crate::terminal::escape::escaped;
 use crate::terminal::message::say;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, SecondsFormat};
 use firstseen_compiler::Source;
 use firstseen_rule::Settings;
 use firstseen_rule::exception::Exception;
 use firstseen_rule::source::{self, WrittenException};
-use firstseen_runtime::Guest;
+use firstseen_session::Rules;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
-use std::sync::Arc;
 use watch::{Look, Watched};
 
 /// Exceptions in all files together: all of them are looked at for every event that matches.
@@ -104,32 +104,9 @@ impl Exceptions {
         Ok(Some(serde_json::to_string(&document)?))
     }
 
-    /// Looks at the files, says what has changed, and gives the guests what is in force now.
-    pub fn refresh(&mut self, guests: &mut [Guest], now_ms: i64) {
-        let mut before = Vec::new();
-        for at in 0..self.files.len() {
-            if let Some(written) = self.look(at, now_ms) {
-                before.push((at, written));
-            }
-        }
-        if before.is_empty() {
-            return;
-        }
-        let Err(error) = self.configure(guests) else { return };
-        let error = escaped(&format!("{error:#}")).into_owned();
-        say(&format!("exceptions: {error}; {STAY}"));
-        for (at, written) in before {
-            if let Some(file) = self.files.get_mut(at) {
-                file.written = written;
-            }
-        }
-        // They had taken these before; a guest that fails now fails at the next event, by name.
-        let _ = self.configure(guests);
-    }
-
-    fn configure(&self, guests: &mut [Guest]) -> anyhow::Result<()> {
-        let settings: Arc<str> = self.settings()?.unwrap_or_else(|| "{}".to_owned()).into();
-        guests.iter_mut().try_for_each(|guest| guest.configure(&settings))
+    fn configure(&self, rules: &mut [Box<dyn Rules>]) -> anyhow::Result<()> {
+        let settings = self.settings()?.unwrap_or_else(|| "{}".to_owned());
+        rules.iter_mut().try_for_each(|rules| rules.configure(&settings).map_err(|e| anyhow!(e)))
     }
 
     /// Looks at one file; what was in force of it before, when that has changed.
@@ -180,6 +157,30 @@ impl Exceptions {
                 "exceptions: {from}: `{name}` ended at {end}: newer events are not excepted"
             ));
         }
+    }
+}
+
+impl LiveSettings for Exceptions {
+    fn refresh(&mut self, rules: &mut [Box<dyn Rules>], now_ms: i64) {
+        let mut before = Vec::new();
+        for at in 0..self.files.len() {
+            if let Some(written) = self.look(at, now_ms) {
+                before.push((at, written));
+            }
+        }
+        if before.is_empty() {
+            return;
+        }
+        let Err(error) = self.configure(rules) else { return };
+        let error = escaped(&format!("{error:#}")).into_owned();
+        say(&format!("exceptions: {error}; {STAY}"));
+        for (at, written) in before {
+            if let Some(file) = self.files.get_mut(at) {
+                file.written = written;
+            }
+        }
+        // They had taken these before; a guest that fails now fails at the next event, by name.
+        let _ = self.configure(rules);
     }
 }
 

@@ -16,7 +16,20 @@ fn get(store: &mut Redb, key: &str) -> Option<String> {
 }
 
 fn put(store: &mut Redb, key: &str, value: &str, expires: i64) {
-    store.put(key.as_bytes(), value.as_bytes(), expires).unwrap();
+    put_bytes(store, key.as_bytes(), value.as_bytes(), expires).unwrap();
+}
+
+/// A write that expects what is there.
+fn put_bytes(
+    store: &mut Redb,
+    key: &[u8],
+    value: &[u8],
+    expires_ms: i64,
+) -> Result<(), StateError> {
+    let current = store.get(key)?;
+    let write = StateWrite { key, expected: current.as_deref(), value, expires_ms };
+    assert_eq!(store.apply(&mut std::iter::once(write))?, [Applied::Done]);
+    Ok(())
 }
 
 #[test]
@@ -124,7 +137,7 @@ fn reading_only_never_writes() {
     let before = std::fs::read(&path).unwrap();
     let mut store = Redb::open_read_only(&path).unwrap();
     assert_eq!(get(&mut store, "a").as_deref(), Some("1"));
-    assert!(matches!(store.put(b"a", b"", 1), Err(StateError::ReadOnly { .. })));
+    assert!(matches!(put_bytes(&mut store, b"a", b"", 1), Err(StateError::ReadOnly { .. })));
     store.commit().unwrap();
     drop(store);
     assert!(std::fs::read(&path).unwrap() == before);
@@ -230,7 +243,7 @@ proptest! {
                 }
                 _ => {
                     let expires = now + hours * HOUR_MS;
-                    store.put(&[key], &step.to_le_bytes(), expires).unwrap();
+                    put_bytes(&mut store, &[key], &step.to_le_bytes(), expires).unwrap();
                     current.insert(key, (expires, step));
                 }
             }
@@ -241,4 +254,23 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_write_needs_the_expected_value() {
+    let (_folder, path) = folder();
+    let mut store = Redb::open(&path).unwrap();
+    let apply = |store: &mut Redb, expected: Option<&[u8]>, value: &[u8]| {
+        let write = StateWrite { key: b"k", expected, value, expires_ms: 100 };
+        store.apply(&mut std::iter::once(write)).unwrap().remove(0)
+    };
+    let conflict = |value: &[u8]| Applied::Conflict(Some(value.to_vec()));
+    assert_eq!(apply(&mut store, Some(b"0"), b"1"), Applied::Conflict(None));
+    assert_eq!(apply(&mut store, None, b"1"), Applied::Done);
+    assert_eq!(apply(&mut store, None, b"2"), conflict(b"1"), "before the commit");
+    store.commit().unwrap();
+    assert_eq!(apply(&mut store, Some(b"0"), b"2"), conflict(b"1"), "after the commit");
+    assert_eq!(apply(&mut store, Some(b"1"), b"2"), Applied::Done);
+    store.advance(100);
+    assert_eq!(apply(&mut store, Some(b"2"), b"3"), Applied::Conflict(None), "expired");
 }

@@ -1,30 +1,34 @@
-//! A batch of events through one guest, and the one event that traps.
+//! A batch of events through one artifact's `keys`, and the one event that traps.
 //!
-//! In: events in one buffer. Out: the guest's items, each checked, with the event it is about. A
-//! call that fails is halved until the event at fault stands alone: that one is reported, and
-//! nothing else is lost.
+//! In: events in one buffer. Out: the items, each checked, with the event it is about. A call that
+//! fails is halved until the event at fault is alone: that one is reported, and nothing else is lost.
 
-use super::instance::{CallError, Guest};
+use crate::rules::{CallError, Rules};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use firstseen_abi::{Counts, Item, Keys};
 
-/// Events gathered for one crossing.
+/// Events gathered for one call of `keys`.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct EventBatch {
     /// The events, one after another.
     pub buffer: Vec<u8>,
     /// Offset and length of each.
     pub table: Vec<(u32, u32)>,
 }
 
-/// What comes out of a batch.
-pub trait Sort {
-    /// An item of the guest; `event` is the index in the batch.
+/// Takes what comes out of a batch.
+pub trait ItemVisitor {
+    /// An item; `event` is the index in the batch.
     fn item(&mut self, event: usize, item: &Item<'_>);
-    /// The guest failed on this event alone.
+    /// The rule failed on this event alone.
     fn failed(&mut self, event: usize, error: &CallError);
 }
 
-impl Batch {
+impl EventBatch {
     /// Adds an event. It must be below 2 GiB, and so must the batch: see [`is_full`](Self::is_full).
     pub fn push(&mut self, event: &[u8]) {
         let at = self.buffer.len() as u32;
@@ -32,7 +36,7 @@ impl Batch {
         self.table.push((at, event.len() as u32));
     }
 
-    /// Whether it is time for a crossing.
+    /// Whether the batch is as large as a call should be: 1 MiB, or 8,192 events.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.buffer.len() >= 1 << 20 || self.table.len() >= 8192
@@ -60,8 +64,13 @@ impl Batch {
         self.buffer.get(*at as usize..(*at + *len) as usize).unwrap_or_default()
     }
 
-    /// Runs step one on all events; the sums of the guest.
-    pub fn keys(&self, guest: &mut Guest, now_ms: i64, sort: &mut dyn Sort) -> Counts {
+    /// Runs step one on all events; returns the rule's sums.
+    pub fn keys(
+        &self,
+        rules: &mut dyn Rules,
+        now_ms: i64,
+        visitor: &mut dyn ItemVisitor,
+    ) -> Counts {
         let mut counts = Counts::default();
         // Ranges still to run, the next one last.
         #[allow(clippy::single_range_in_vec_init)] // a list of ranges is meant
@@ -69,16 +78,16 @@ impl Batch {
         while let Some(range) = todo.pop() {
             let Some(table) = self.table.get(range.clone()) else { continue };
             let (Some(first), Some(last)) = (table.first(), table.last()) else { continue };
-            let (from, to) = (first.0 as usize, (last.0 + last.1) as usize);
+            let (from, to) = (first.0 as usize, last.0.saturating_add(last.1) as usize);
             let near: Vec<(u32, u32)> =
                 table.iter().map(|(at, len)| (at - from as u32, *len)).collect();
             let buffer = self.buffer.get(from..to).unwrap_or_default();
-            let result = guest
+            let result = rules
                 .keys(buffer, &near, now_ms)
-                .and_then(|out| hand_on(&out, &near, range.start, sort));
+                .and_then(|out| hand_on(&out, &near, range.start, visitor));
             match result {
                 Ok(more) => add(&mut counts, more),
-                Err(error) if range.len() == 1 => sort.failed(range.start, &error),
+                Err(error) if range.len() == 1 => visitor.failed(range.start, &error),
                 Err(_) => {
                     let middle = range.start + range.len() / 2;
                     todo.push(middle..range.end);
@@ -94,7 +103,7 @@ fn hand_on(
     out: &[u8],
     table: &[(u32, u32)],
     first: usize,
-    sort: &mut dyn Sort,
+    visitor: &mut dyn ItemVisitor,
 ) -> Result<Counts, CallError> {
     let contract = |what: String| CallError::Contract(what);
     let keys = Keys::read(out).map_err(|e| match e {
@@ -114,7 +123,7 @@ fn hand_on(
         checked.push((index, item));
     }
     for (index, item) in &checked {
-        sort.item(first + index, item);
+        visitor.item(first + index, item);
     }
     Ok(keys.counts)
 }

@@ -1,51 +1,50 @@
-//! Gathered events through the guests, each through those whose rules it may match.
+//! Gathered events through `keys` of all artifacts, each through those whose rules it may match.
 //!
-//! In: events with their places and the artifacts that they may matter to. Out: what the guests say
-//! of them, item by item; faults in the order of the events, and each event's own fault once,
-//! however many guests found it.
+//! In: events with their places and the artifacts that they may matter to. Out: what the rules say
+//! of them, item by item; faults in the order of the events, and each event's own fault once, however
+//! many artifacts found it.
 
 use firstseen_abi::{Item, ItemKind};
 use firstseen_envelope::Place;
 use firstseen_event::BitSet;
-use firstseen_runtime::batch::Sort;
-use firstseen_runtime::{Batch, CallError, Guest};
+use firstseen_session::{CallError, EventBatch, ItemVisitor, Rules};
 
-/// Where an event stands.
+/// Where a gathered event stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Spot {
+pub struct EventSpot {
     /// The event, or the line that it is.
     pub place: Place,
-    /// Its text stands at the place as it is.
+    /// Its text is at the place as it is, byte for byte.
     pub as_is: bool,
 }
 
-/// Events gathered for one crossing.
+/// Events gathered for one call of `keys`.
 #[derive(Debug, Default)]
-pub struct Crossing {
-    batch: Batch,
-    spots: Vec<Spot>,
+pub struct EventGathering {
+    batch: EventBatch,
+    spots: Vec<EventSpot>,
     /// For each artifact of several, its events.
     wanted: Vec<Vec<u32>>,
     /// The events of one artifact, gathered from the batch.
-    part: Batch,
+    part: EventBatch,
 }
 
-/// What came of a crossing, but for the items.
+/// What the rules said of the events, but for the items.
 #[derive(Debug, Default)]
-pub struct Crossed {
+pub struct GatheredResult {
     /// Events that were read: neither bad nor documents that hold no event.
     pub events: u64,
     /// Matches of an event and a rule.
     pub matched: u64,
     /// What the operator should know of single events, in the order of the events.
-    pub notes: Vec<Note>,
-    /// What the guests logged.
+    pub notes: Vec<EventNote>,
+    /// What the rules logged.
     pub log: Vec<String>,
 }
 
 /// A note about one event.
 #[derive(Debug)]
-pub struct Note {
+pub struct EventNote {
     /// Which of the batch.
     pub event: usize,
     /// `Bad`, `NoEvents`, `Future` or `TooManyTerms`.
@@ -54,15 +53,15 @@ pub struct Note {
     pub text: String,
 }
 
-/// Takes the items that are no notes.
-pub trait Take {
-    /// An item: the artifact, the event's place, its text, and what the guest said.
-    fn item(&mut self, artifact: usize, spot: Spot, raw: &[u8], item: &Item<'_>);
+/// Takes the items about matches.
+pub trait MatchVisitor {
+    /// An item: the artifact, the event's place, its text, and what the rule said.
+    fn item(&mut self, artifact: usize, spot: EventSpot, raw: &[u8], item: &Item<'_>);
 }
 
-impl Crossing {
+impl EventGathering {
     /// Gathers an event; `artifacts` are those it may matter to, of `count`.
-    pub fn push(&mut self, spot: Spot, event: &[u8], artifacts: &BitSet, count: usize) {
+    pub fn push(&mut self, spot: EventSpot, event: &[u8], artifacts: &BitSet, count: usize) {
         if count > 1 {
             self.wanted.resize_with(count, Vec::new);
             let number = self.spots.len() as u32;
@@ -76,7 +75,7 @@ impl Crossing {
         self.spots.push(spot);
     }
 
-    /// Whether it is time for a crossing.
+    /// Whether it is time for a call.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.batch.is_full()
@@ -90,18 +89,23 @@ impl Crossing {
 
     /// Where an event stands, and its text.
     #[must_use]
-    pub fn event(&self, event: usize) -> (Spot, &[u8]) {
+    pub fn event(&self, event: usize) -> (EventSpot, &[u8]) {
         let nowhere = Place { offset: 0, line: 0, record: None };
         let spot = self.spots.get(event).copied();
-        (spot.unwrap_or(Spot { place: nowhere, as_is: false }), self.batch.event(event))
+        (spot.unwrap_or(EventSpot { place: nowhere, as_is: false }), self.batch.event(event))
     }
 
-    /// Runs the events through the guests.
-    pub fn run(&mut self, guests: &mut [Guest], now_ms: i64, to: &mut dyn Take) -> Crossed {
-        let mut crossed = Crossed::default();
+    /// Runs the events through the artifacts.
+    pub fn run(
+        &mut self,
+        rules: &mut [Box<dyn Rules>],
+        now_ms: i64,
+        to: &mut dyn MatchVisitor,
+    ) -> GatheredResult {
+        let mut result = GatheredResult::default();
         let mut unread = BitSet::default();
         let mut part = std::mem::take(&mut self.part);
-        for (artifact, guest) in guests.iter_mut().enumerate() {
+        for (artifact, rules) in rules.iter_mut().enumerate() {
             let wanted = self.wanted.get(artifact).filter(|w| w.len() < self.spots.len());
             let batch = match wanted {
                 Some(events) if events.is_empty() => continue,
@@ -112,17 +116,23 @@ impl Crossing {
                 }
                 None => &self.batch,
             };
-            let (crossing, notes) = (&*self, &mut crossed.notes);
-            let mut sorter =
-                Sorter { crossing, artifact, wanted, notes, unread: &mut unread, to: &mut *to };
-            let counts = batch.keys(guest, now_ms, &mut sorter);
-            crossed.matched += u64::from(counts.matched);
-            crossed.log.extend(guest.take_log().into_iter().map(|(_, line)| line));
+            let (gathering, notes) = (&*self, &mut result.notes);
+            let mut router = ItemRouter {
+                gathering,
+                artifact,
+                wanted,
+                notes,
+                unread: &mut unread,
+                to: &mut *to,
+            };
+            let counts = batch.keys(&mut **rules, now_ms, &mut router);
+            result.matched += u64::from(counts.matched);
+            result.log.extend(rules.take_log().into_iter().map(|(_, line)| line));
         }
         self.part = part;
-        crossed.notes.sort_by_key(|note| note.event);
-        crossed.events = self.spots.len().saturating_sub(unread.iter().count()) as u64;
-        crossed
+        result.notes.sort_by_key(|note| note.event);
+        result.events = self.spots.len().saturating_sub(unread.iter().count()) as u64;
+        result
     }
 
     /// Forgets the events and keeps the room.
@@ -134,19 +144,19 @@ impl Crossing {
     }
 }
 
-/// Sorts what one guest says.
-struct Sorter<'c> {
-    crossing: &'c Crossing,
+/// Routes what one artifact says.
+struct ItemRouter<'g> {
+    gathering: &'g EventGathering,
     artifact: usize,
-    /// The guest's events, where they are not all.
-    wanted: Option<&'c Vec<u32>>,
-    notes: &'c mut Vec<Note>,
+    /// The artifact's events, where they are not all.
+    wanted: Option<&'g Vec<u32>>,
+    notes: &'g mut Vec<EventNote>,
     /// Events that were none, or could not be read.
-    unread: &'c mut BitSet,
-    to: &'c mut dyn Take,
+    unread: &'g mut BitSet,
+    to: &'g mut dyn MatchVisitor,
 }
 
-impl Sorter<'_> {
+impl ItemRouter<'_> {
     /// The event's number in the batch.
     fn number(&self, event: usize) -> usize {
         match self.wanted {
@@ -156,15 +166,15 @@ impl Sorter<'_> {
     }
 
     fn note(&mut self, event: usize, kind: ItemKind, text: String) {
-        self.notes.push(Note { event, kind, text });
+        self.notes.push(EventNote { event, kind, text });
     }
 }
 
-impl Sort for Sorter<'_> {
+impl ItemVisitor for ItemRouter<'_> {
     fn item(&mut self, event: usize, item: &Item<'_>) {
         let event = self.number(event);
         match item.kind {
-            // What one guest cannot read, no guest can: told once.
+            // What one artifact cannot read, none can: noted once.
             ItemKind::Bad | ItemKind::NoEvents => {
                 if self.unread.insert(event) {
                     self.note(event, item.kind, item.text.to_owned());
@@ -174,7 +184,7 @@ impl Sort for Sorter<'_> {
                 self.note(event, item.kind, item.text.to_owned());
             }
             ItemKind::Matched | ItemKind::Missing | ItemKind::Excepted => {
-                let (spot, raw) = self.crossing.event(event);
+                let (spot, raw) = self.gathering.event(event);
                 self.to.item(self.artifact, spot, raw, item);
             }
         }

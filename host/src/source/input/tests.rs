@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::rc::Rc;
 
 /// Keeps what it hears.
 #[derive(Default)]
@@ -46,13 +47,17 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 
 fn read(path: &Path) -> (Vec<u8>, u64, Result<(), ReadError>) {
     let (mut heard, mut last) = (Heard::default(), 0);
-    let mut progress = |bytes| {
-        assert!(bytes >= last, "progress goes back");
-        last = bytes;
-    };
-    let source = Source::file(path.to_path_buf());
-    let result = source.read(ReadOptions::default(), &mut heard, &mut progress);
-    (heard.text, last, result)
+    let mut source = Input::file(path.to_path_buf()).source(ReadOptions::default(), None);
+    loop {
+        let polled = source.poll(&mut heard);
+        assert!(source.stored() >= last, "progress goes back");
+        last = source.stored();
+        match polled {
+            Ok(Polled::More) => {}
+            Ok(Polled::End) => return (heard.text, last, Ok(())),
+            Err(error) => return (heard.text, last, Err(error)),
+        }
+    }
 }
 
 #[test]
@@ -141,10 +146,10 @@ fn a_licence_beside_the_logs_is_no_log_unless_it_is_named() {
         [("MIT License\n\nPermission", false), (&format!("broken\n {event}"), true), ("", true)]
     {
         std::fs::write(&path, text).unwrap();
-        let source = Source::file(path.clone());
+        let source = Input::file(path.clone());
         for (source, is_log) in [(source.clone(), true), (source.in_folder(), is_log)] {
             let mut heard = Heard::default();
-            source.read(ReadOptions::default(), &mut heard, &mut |_| {}).unwrap();
+            source.read(ReadOptions::default(), &mut heard).unwrap();
             assert_eq!(heard.no_events.is_empty(), is_log, "{text}");
             assert_eq!(heard.text.is_empty(), !is_log || text.is_empty(), "{text}");
         }
@@ -160,18 +165,18 @@ fn a_sink_that_stops_is_obeyed() {
     assert!(text.len() > 2 * FILE_BLOCK);
     std::fs::write(&path, &text).unwrap();
     let mut heard = Heard { stop: true, ..Heard::default() };
-    Source::file(path).read(ReadOptions::default(), &mut heard, &mut |_| {}).unwrap();
+    Input::file(path).read(ReadOptions::default(), &mut heard).unwrap();
     assert!(heard.text.len() < text.len());
 }
 
 /// A pipe: gives its pieces one at a time, and asks before each how much was heard.
-struct Pipe<'a> {
-    pieces: Vec<&'a [u8]>,
-    heard: &'a Cell<usize>,
+struct Pipe {
+    pieces: Vec<Vec<u8>>,
+    heard: Rc<Cell<usize>>,
     expected: usize,
 }
 
-impl Read for Pipe<'_> {
+impl Read for Pipe {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.pieces.is_empty() {
             return Ok(0);
@@ -181,7 +186,7 @@ impl Read for Pipe<'_> {
         let given = piece.len().min(out.len());
         out[..given].copy_from_slice(&piece[..given]);
         if given < piece.len() {
-            self.pieces.insert(0, &piece[given..]);
+            self.pieces.insert(0, piece[given..].to_vec());
         } else {
             self.expected += piece.len();
         }
@@ -189,9 +194,9 @@ impl Read for Pipe<'_> {
     }
 }
 
-struct Live<'a>(&'a Cell<usize>);
+struct Live(Rc<Cell<usize>>);
 
-impl Sink for Live<'_> {
+impl Sink for Live {
     fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
         self.0.set(self.0.get() + chunk.len());
         ControlFlow::Continue(())
@@ -209,17 +214,13 @@ impl Sink for Live<'_> {
 
 #[test]
 fn a_pipe_hands_on_what_there_is_without_waiting() {
-    let heard = Cell::new(0);
+    let heard = Rc::new(Cell::new(0));
     let line = b"{\"eventVersion\":\"1.08\"}\n";
-    let pipe = Pipe { pieces: vec![&line[..]; 5], heard: &heard, expected: 0 };
-    let mut feed = Feed {
-        splitter: Splitter::new(SplitOptions { max_event: 1 << 20 }),
-        sink: &mut Live(&heard),
-        progress: &mut |_| {},
-        offset: 0,
-        stored: Rc::default(),
-        may_be_no_log: false,
-    };
-    feed.read(pipe, true).unwrap();
+    let pipe = Pipe { pieces: vec![line.to_vec(); 5], heard: Rc::clone(&heard), expected: 0 };
+    let splitter = Splitter::new(SplitOptions { max_event: 1 << 20 });
+    let mut feed = Feed::open(pipe, true, false, splitter, &Arc::default()).unwrap();
+    let mut sink = Live(Rc::clone(&heard));
+    while feed.poll(&mut sink).unwrap() == Polled::More {}
+    assert_eq!(feed.settled(), 5 * line.len() as u64);
     assert_eq!(heard.get(), 5 * line.len());
 }

@@ -1,0 +1,506 @@
+//! The decide round: from matches to writes and outcomes, without input and output.
+//!
+//! In: matches of one artifact, in the order in which they count; then the answers to what it asks
+//! for. Out: an outcome for every term that was not simply seen before. It asks the rule a bounded
+//! number of times, whatever the store and the texts do, and it decides no settled key again.
+
+use crate::check;
+use crate::matched::{EventText, Match};
+use crate::rules::{CallError, Decide};
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use firstseen_abi::{Cursor, Item, OutcomeKind, RequestWriter};
+use hashbrown::HashMap;
+
+/// How often a key is decided before a round gives it up to faster writers.
+pub const MAX_TRIES: u8 = 16;
+/// Texts that one call of `decide` is given, in bytes; a single text may be longer.
+const MAX_TEXTS: usize = 64 << 20;
+
+/// What a round needs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The values of [`Round::keys_to_read`], by [`Round::values`].
+    Read,
+    /// The texts of [`Round::texts_to_fetch`], by [`Round::texts`].
+    Text,
+    /// The results of [`Round::writes`], by [`Round::written`].
+    Write,
+    /// Nothing: [`Round::finish`].
+    Done,
+}
+
+/// A write that a round asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedWrite<'r> {
+    /// The state key.
+    pub key: &'r [u8],
+    /// The value that has to be there now; `None`: none.
+    pub expected: Option<&'r [u8]>,
+    /// The new value.
+    pub value: &'r [u8],
+    /// How long the store must keep it, in milliseconds.
+    pub ttl_ms: i64,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteResult {
+    /// It stands.
+    Done,
+    /// Another value is there: this one, or none.
+    Conflict(Option<Vec<u8>>),
+    /// Another value is there, and the store does not say which: it is read again.
+    ConflictUnread,
+    /// The store did not answer: `code: reason`.
+    Failed(String),
+}
+
+/// What became of a term, or of a whole match. Terms without one were seen before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TermOutcome {
+    /// The match, in the order in which they were handed in.
+    pub at: usize,
+    /// The term of the match; `None` where the whole match could not be decided.
+    pub term: Option<u16>,
+    /// What became of it.
+    pub kind: OutcomeKind,
+    /// The alert as JSON, or `code: reason`.
+    pub text: String,
+}
+
+/// What is left of a round.
+#[derive(Debug, Default)]
+pub struct RoundEnd {
+    /// The matches, as they were handed in.
+    pub matches: Vec<Match>,
+    /// The outcomes, in the order of matches and terms.
+    pub outcomes: Vec<TermOutcome>,
+    /// Terms that were seen before.
+    pub seen: u64,
+}
+
+/// Matches being decided together.
+#[derive(Debug)]
+pub struct Round {
+    matches: Vec<Match>,
+    /// For each match, its texts and fate.
+    items: Vec<RoundItem>,
+    /// The keys of all terms, match by match.
+    term_keys: Vec<u32>,
+    /// What was decided for each of them.
+    outcomes: Vec<Option<(OutcomeKind, String)>>,
+    keys: Vec<RoundKey>,
+    stage: Stage,
+    tries: u8,
+    /// The keys, or the matches, that the caller was asked for last.
+    asked: Vec<u32>,
+    /// A fault of the matches themselves, for the first step.
+    broken: Option<CallError>,
+}
+
+#[derive(Debug, Default)]
+struct RoundItem {
+    /// Where its terms begin and end in `term_keys`.
+    terms: (u32, u32),
+    /// A text that was fetched.
+    fetched: Option<Vec<u8>>,
+    /// The rule wants its text.
+    wanted: bool,
+    /// Why there is no text. Such a match is decided as if it had not been read.
+    lost: Option<String>,
+}
+
+#[derive(Debug)]
+struct RoundKey {
+    /// A match in whose item the key stands, and where.
+    at: (u32, u32, u16),
+    /// The value, where it is known.
+    value: Option<Option<Box<[u8]>>>,
+    /// What the last decision wants to stand there, and for how long.
+    next: Option<(Box<[u8]>, i64)>,
+    open: bool,
+    /// One of its matches has no text.
+    has_lost: bool,
+    /// `code: reason` where it could not be settled.
+    failed: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Read,
+    Decide,
+    Text,
+    Write,
+    Done,
+}
+
+impl Round {
+    /// A round over these matches, all of one artifact.
+    #[must_use]
+    pub fn new(matches: Vec<Match>) -> Self {
+        let mut round = Self {
+            matches: Vec::new(),
+            items: Vec::with_capacity(matches.len()),
+            term_keys: Vec::with_capacity(matches.len()),
+            outcomes: Vec::new(),
+            keys: Vec::new(),
+            stage: Stage::Read,
+            tries: 0,
+            asked: Vec::new(),
+            broken: None,
+        };
+        let mut known: HashMap<&[u8], u32> = HashMap::with_capacity(matches.len());
+        for (index, matched) in (0u32..).zip(&matches) {
+            let begin = round.term_keys.len() as u32;
+            match Item::read(&mut Cursor::new(&matched.item)) {
+                Ok(item) => {
+                    for term in item.terms() {
+                        let at = *known.entry(term.key).or_insert_with(|| {
+                            round.keys.push(RoundKey::new(index, &matched.item, term.key));
+                            (round.keys.len() as u32).saturating_sub(1)
+                        });
+                        round.term_keys.push(at);
+                    }
+                }
+                Err(fault) => round.broken = Some(CallError::Contract(fault.to_string())),
+            }
+            let terms = (begin, round.term_keys.len() as u32);
+            round.items.push(RoundItem { terms, ..RoundItem::default() });
+        }
+        drop(known);
+        round.outcomes = vec![None; round.term_keys.len()];
+        round.matches = matches;
+        round
+    }
+
+    /// Goes on until the caller is needed.
+    ///
+    /// # Errors
+    /// [`CallError`] where the rule failed and nothing was written: [`Round::into_matches`] gives the
+    /// matches back, to be tried in smaller rounds. After a write a failing rule is an outcome.
+    pub fn step(&mut self, rules: &mut dyn Decide) -> Result<Step, CallError> {
+        if self.stage == Stage::Read && self.tries == 0 {
+            if let Some(fault) = self.broken.take() {
+                return Err(fault);
+            }
+            if let Some(key) = (0..self.keys.len()).find(|at| !rules.owns(self.key(*at))) {
+                let key = String::from_utf8_lossy(self.key(key)).into_owned();
+                let what = format!("a key outside the rule's own prefix: {}", key.escape_debug());
+                return Err(CallError::Contract(what));
+            }
+        }
+        loop {
+            match self.stage {
+                Stage::Read => {
+                    let unknown = |(_, key): &(u32, &RoundKey)| key.open && key.value.is_none();
+                    self.asked = (0u32..).zip(&self.keys).filter(unknown).map(|k| k.0).collect();
+                    if !self.asked.is_empty() {
+                        return Ok(Step::Read);
+                    }
+                    self.stage = Stage::Decide;
+                }
+                Stage::Decide => match self.decide(rules) {
+                    Ok(()) => {}
+                    Err(error) if self.tries == 0 => return Err(error),
+                    Err(error) => {
+                        // What was written stands; what is still open ends here.
+                        let text = format!("rule_failed: {error}");
+                        self.keys.iter_mut().filter(|key| key.open).for_each(|k| k.fail(&text));
+                        self.stage = Stage::Done;
+                    }
+                },
+                Stage::Text => return Ok(Step::Text),
+                Stage::Write => return Ok(Step::Write),
+                Stage::Done => return Ok(Step::Done),
+            }
+        }
+    }
+
+    /// The keys whose values are needed.
+    pub fn keys_to_read(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.asked.iter().map(|at| self.key(*at as usize))
+    }
+
+    /// Takes the values of [`Round::keys_to_read`], in their order; `Err` is `code: reason`.
+    pub fn values(&mut self, values: impl IntoIterator<Item = Result<Option<Vec<u8>>, String>>) {
+        for (at, value) in core::mem::take(&mut self.asked).into_iter().zip(values) {
+            let Some(key) = self.keys.get_mut(at as usize) else { continue };
+            match value {
+                Ok(value) => key.value = Some(value.map(Vec::into_boxed_slice)),
+                Err(reason) => key.fail(&reason),
+            }
+        }
+        self.stage = Stage::Decide;
+    }
+
+    /// The matches whose texts are needed.
+    pub fn texts_to_fetch(&self) -> impl Iterator<Item = &Match> {
+        let asked = if self.stage == Stage::Text { self.asked.as_slice() } else { &[] };
+        asked.iter().filter_map(|at| self.matches.get(*at as usize))
+    }
+
+    /// Takes the texts of [`Round::texts_to_fetch`], in their order; `Err` says why there is none.
+    pub fn texts(&mut self, texts: impl IntoIterator<Item = Result<Vec<u8>, String>>) {
+        let mut lost = false;
+        for (at, text) in core::mem::take(&mut self.asked).into_iter().zip(texts) {
+            let Some(item) = self.items.get_mut(at as usize) else { continue };
+            match text {
+                Ok(text) => item.fetched = Some(text),
+                Err(reason) => {
+                    item.lost = Some(reason);
+                    lost = true;
+                    for at in terms_of(&self.term_keys, item.terms) {
+                        if let Some(key) = self.keys.get_mut(*at as usize) {
+                            key.has_lost = true;
+                        }
+                    }
+                }
+            }
+        }
+        if lost {
+            // A later sighting may now be the first. So the texts of all that share a key with a
+            // lost one are fetched at once, and the rule is asked once more, not once for each.
+            for item in &mut self.items {
+                let keys = terms_of(&self.term_keys, item.terms);
+                let mut keys = keys.iter().filter_map(|k| self.keys.get(*k as usize));
+                item.wanted |= keys.any(|key| key.has_lost);
+            }
+        }
+        self.ask_texts();
+    }
+
+    /// The writes that the decisions rest on.
+    pub fn writes(&self) -> impl ExactSizeIterator<Item = PlannedWrite<'_>> {
+        self.asked.iter().map(|at| {
+            let key = self.keys.get(*at as usize);
+            let next = key.and_then(|key| key.next.as_ref());
+            PlannedWrite {
+                key: self.key(*at as usize),
+                expected: key.and_then(|key| key.value.as_ref()).and_then(|v| v.as_deref()),
+                value: next.map(|next| &*next.0).unwrap_or_default(),
+                ttl_ms: next.map_or(0, |next| next.1),
+            }
+        })
+    }
+
+    /// Takes the results of [`Round::writes`], in their order.
+    pub fn written(&mut self, results: impl IntoIterator<Item = WriteResult>) {
+        self.tries = self.tries.saturating_add(1);
+        let mut conflicts = false;
+        for (at, result) in core::mem::take(&mut self.asked).into_iter().zip(results) {
+            let Some(key) = self.keys.get_mut(at as usize) else { continue };
+            let next = key.next.take();
+            match result {
+                WriteResult::Done => {
+                    key.open = false;
+                    key.value = next.map(|next| Some(next.0));
+                    continue;
+                }
+                WriteResult::Failed(reason) => key.fail(&reason),
+                WriteResult::Conflict(_) | WriteResult::ConflictUnread
+                    if self.tries >= MAX_TRIES =>
+                {
+                    key.fail(&format!(
+                        "conflict: other writers were faster {MAX_TRIES} times; hand it in again"
+                    ));
+                }
+                WriteResult::Conflict(current) => {
+                    key.value = Some(current.map(Vec::into_boxed_slice));
+                }
+                WriteResult::ConflictUnread => key.value = None,
+            }
+            conflicts = true;
+        }
+        if conflicts {
+            for (outcome, key) in self.outcomes.iter_mut().zip(&self.term_keys) {
+                if self.keys.get(*key as usize).is_some_and(|k| k.open || k.failed.is_some()) {
+                    *outcome = None;
+                }
+            }
+        }
+        let open = self.keys.iter().any(|key| key.open);
+        self.stage = if open { Stage::Read } else { Stage::Done };
+    }
+
+    /// The matches again, where the rule failed before anything was written.
+    #[must_use]
+    pub fn into_matches(self) -> Vec<Match> {
+        self.matches
+    }
+
+    /// Ends the round: all outcomes, in the order of matches and terms.
+    #[must_use]
+    pub fn finish(self) -> RoundEnd {
+        let mut end = RoundEnd::default();
+        let mut outcomes = self.outcomes.into_iter();
+        for (at, item) in self.items.into_iter().enumerate() {
+            let keys = terms_of(&self.term_keys, item.terms);
+            for ((term, key), outcome) in (0u16..).zip(keys).zip(outcomes.by_ref()) {
+                if item.lost.is_some() {
+                    continue;
+                }
+                let failed = self.keys.get(*key as usize).and_then(|key| key.failed.clone());
+                match failed.map(|text| (OutcomeKind::Error, text)).or(outcome) {
+                    Some((kind, text)) => {
+                        end.outcomes.push(TermOutcome { at, term: Some(term), kind, text });
+                    }
+                    None => end.seen = end.seen.saturating_add(1),
+                }
+            }
+            if let Some(reason) = item.lost {
+                let (kind, text) = (OutcomeKind::Error, format!("text_lost: {reason}"));
+                end.outcomes.push(TermOutcome { at, term: None, kind, text });
+            }
+        }
+        end.matches = self.matches;
+        end
+    }
+
+    /// Asks the rule, about every match with a key that is still open.
+    fn decide(&mut self, rules: &mut dyn Decide) -> Result<(), CallError> {
+        let items: Vec<u32> = (0u32..)
+            .zip(&self.items)
+            .filter(|(_, item)| item.lost.is_none() && self.is_open(item))
+            .map(|(at, _)| at)
+            .collect();
+        let mut keys: Vec<u32> = Vec::with_capacity(self.keys.len());
+        let mut place = vec![u32::MAX; self.keys.len()];
+        for item in items.iter().filter_map(|at| self.items.get(*at as usize)) {
+            for key in terms_of(&self.term_keys, item.terms) {
+                if let Some(place) = place.get_mut(*key as usize).filter(|p| **p == u32::MAX) {
+                    *place = keys.len() as u32;
+                    keys.push(*key);
+                }
+            }
+        }
+        let mut request = RequestWriter::default();
+        for at in &keys {
+            let value = self.keys.get(*at as usize).and_then(|key| key.value.as_ref());
+            request.key(self.key(*at as usize), value.and_then(|value| value.as_deref()));
+        }
+        for at in &items {
+            let (Some(item), Some(matched)) =
+                (self.items.get(*at as usize), self.matches.get(*at as usize))
+            else {
+                continue;
+            };
+            match (&item.fetched, &matched.text) {
+                (Some(text), _) => request.item(&matched.item, text),
+                (None, EventText::Carried(text)) if item.wanted => {
+                    request.item(&matched.item, text);
+                }
+                _ => request.item_alone(&matched.item),
+            }
+        }
+        let answer = rules.decide(&request)?;
+        let decision = check::decision(&answer, keys.len(), items.len(), rules)?;
+        let mut wanted = Vec::new();
+        for outcome in decision.outcomes.iter().filter(|o| o.kind == OutcomeKind::NeedsEvent) {
+            let at = items.get(outcome.item as usize).copied();
+            let given = at.and_then(|at| self.items.get(at as usize)).map(|item| item.wanted);
+            match (at, given) {
+                (Some(at), Some(false)) => wanted.push(at as usize),
+                _ => {
+                    let what = "an event was asked for that had been given".to_owned();
+                    return Err(CallError::Contract(what));
+                }
+            }
+        }
+        if !wanted.is_empty() {
+            for at in wanted {
+                if let Some(item) = self.items.get_mut(at) {
+                    item.wanted = true;
+                }
+            }
+            // Nothing of this result counts.
+            return self.check_texts().map(|()| self.ask_texts());
+        }
+        for outcome in decision.outcomes {
+            let item = items.get(outcome.item as usize).and_then(|at| self.items.get(*at as usize));
+            let Some(item) = item else { continue };
+            let at = (item.terms.0 as usize).saturating_add(usize::from(outcome.term));
+            let of_item = at < item.terms.1 as usize;
+            let key = self.term_keys.get(at).filter(|_| of_item);
+            let open = key.and_then(|key| self.keys.get(*key as usize)).map(|key| key.open);
+            match (open, self.outcomes.get_mut(at)) {
+                (Some(true), Some(slot)) => {
+                    *slot = Some((outcome.kind, outcome.text.to_owned()));
+                }
+                (Some(false), _) => {}
+                _ => return Err(CallError::Contract("an outcome of no term".to_owned())),
+            }
+        }
+        self.asked.clear();
+        for write in decision.writes {
+            let Some(at) = keys.get(write.key as usize) else { continue };
+            let Some(key) = self.keys.get_mut(*at as usize).filter(|key| key.open) else {
+                continue;
+            };
+            key.next = Some((write.value.into(), write.ttl_ms));
+            self.asked.push(*at);
+        }
+        // A key without a write is settled by what was read.
+        self.keys.iter_mut().for_each(|key| key.open &= key.next.is_some());
+        self.stage = if self.asked.is_empty() { Stage::Done } else { Stage::Write };
+        Ok(())
+    }
+
+    /// Whether the texts that are wanted fit one call.
+    fn check_texts(&self) -> Result<(), CallError> {
+        let wanted = self.items.iter().zip(&self.matches).filter(|(item, _)| item.wanted);
+        let bytes: usize = wanted.map(|(_, matched)| matched.text.len()).sum();
+        if bytes > MAX_TEXTS && self.matches.len() > 1 && self.tries == 0 {
+            return Err(CallError::NoRoom(bytes));
+        }
+        Ok(())
+    }
+
+    /// Asks for the texts that are wanted, neither carried nor fetched.
+    fn ask_texts(&mut self) {
+        let items = (0u32..).zip(&self.items).zip(&self.matches);
+        let missing = items.filter(|((_, item), matched)| {
+            let carried = matches!(matched.text, EventText::Carried(_));
+            item.wanted && !carried && item.fetched.is_none() && item.lost.is_none()
+        });
+        self.asked = missing.map(|((at, _), _)| at).collect();
+        self.stage = if self.asked.is_empty() { Stage::Decide } else { Stage::Text };
+    }
+
+    fn key(&self, at: usize) -> &[u8] {
+        let Some(key) = self.keys.get(at) else { return &[] };
+        let (item, start, len) = key.at;
+        let item = self.matches.get(item as usize).map_or(&[][..], |matched| &matched.item);
+        item.get(start as usize..(start as usize).saturating_add(usize::from(len)))
+            .unwrap_or_default()
+    }
+
+    fn is_open(&self, item: &RoundItem) -> bool {
+        let mut keys = terms_of(&self.term_keys, item.terms).iter();
+        keys.any(|at| self.keys.get(*at as usize).is_some_and(|key| key.open))
+    }
+}
+
+impl RoundKey {
+    fn new(index: u32, item: &[u8], key: &[u8]) -> Self {
+        // The key is a part of the item: its place is the difference of their addresses.
+        let start = (key.as_ptr() as usize).saturating_sub(item.as_ptr() as usize);
+        let at = (index, start as u32, key.len() as u16);
+        Self { at, value: None, next: None, open: true, has_lost: false, failed: None }
+    }
+
+    fn fail(&mut self, reason: &str) {
+        (self.open, self.next, self.failed) = (false, None, Some(reason.to_owned()));
+    }
+}
+
+fn terms_of(term_keys: &[u32], (begin, end): (u32, u32)) -> &[u32] {
+    term_keys.get(begin as usize..end as usize).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! A rule, as everything on this side sees it: a guest in WebAssembly, or the engine natively.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use firstseen_abi::RequestWriter;
+
+/// Why a call gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The guest trapped: a fault of the guest, for this input.
+    #[error("the rule trapped: {0}")]
+    Trap(String),
+    /// The guest ran over its deadline.
+    #[error("the rule ran over its time")]
+    Deadline,
+    /// The guest has no room for an input of so many bytes.
+    #[error("the rule has no room for {0} bytes")]
+    NoRoom(usize),
+    /// What the guest returned breaks the contract.
+    #[error("the rule broke the contract: {0}")]
+    Contract(String),
+}
+
+/// Step two of the contract, all that a [`Round`](crate::Round) needs.
+pub trait Decide {
+    /// Decides; the result has the layout of [`firstseen_abi::Decision`].
+    ///
+    /// # Errors
+    /// [`CallError`]; the rule is ready for the next call.
+    fn decide(&mut self, request: &RequestWriter) -> Result<Vec<u8>, CallError>;
+
+    /// Whether a state key is of this artifact's own rules.
+    fn owns(&self, key: &[u8]) -> bool;
+
+    /// Whether a text can be an alert. An untrusted rule's alerts are looked at more closely.
+    fn is_alert(&self, text: &str) -> bool {
+        !text.contains('\n')
+    }
+}
+
+/// All of an artifact's calls.
+pub trait Rules: Decide {
+    /// Step one on events given by offset and length in `buffer`; the result has the layout of
+    /// [`firstseen_abi::Keys`]. `now_ms` is the clock, or 0 where there is none.
+    ///
+    /// # Errors
+    /// [`CallError`]; the rule is ready for the next call.
+    fn keys(
+        &mut self,
+        buffer: &[u8],
+        table: &[(u32, u32)],
+        now_ms: i64,
+    ) -> Result<Vec<u8>, CallError>;
+
+    /// Why an event matched or not, as JSON.
+    ///
+    /// # Errors
+    /// [`CallError`]; the rule is ready for the next call.
+    fn explain(&mut self, event: &[u8]) -> Result<Vec<u8>, CallError>;
+
+    /// Takes other settings; where they are refused, those from before stay.
+    ///
+    /// # Errors
+    /// What the rule says of them, or how it failed.
+    fn configure(&mut self, settings: &str) -> Result<(), String>;
+
+    /// What the rule logged since the last look: level and line.
+    fn take_log(&mut self) -> Vec<(i32, String)>;
+}

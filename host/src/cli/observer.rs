@@ -1,0 +1,169 @@
+//! What `run` does with what the pipeline says: it counts, prints, keeps dead letters, and ends the
+//! run where the user asked for that.
+//!
+//! In: counts and notices. Out: the summary, lines on standard error, dead letters. It never changes
+//! what is judged.
+
+use crate::observe::summary::Summary;
+use crate::observe::{Counter, Notice, Observer, Severity, SkipKind};
+use crate::sink::dead_letter::DeadLetter;
+use crate::source::Input;
+use crate::terminal::escape::escaped;
+use crate::terminal::message::say;
+use crate::terminal::progress::Progress;
+use anyhow::{Context, anyhow};
+
+/// What to do with an event that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnError {
+    /// Leave it out: it is counted, named, and kept with --dead-letter.
+    Skip,
+    /// End with an error; what came before it is decided all the same.
+    Fail,
+}
+
+/// Faults named one by one on standard error; the summary counts them all.
+const NAMED_FAULTS: u64 = 10;
+
+/// Counts, prints, keeps.
+pub struct RunObserver {
+    /// The sums so far.
+    pub summary: Summary,
+    on_error: OnError,
+    dead_letter: Option<DeadLetter>,
+    progress: Progress,
+    /// The inputs that the bar is over; what is read behind them has no bar.
+    files: Vec<Input>,
+    present: u32,
+    named: u64,
+}
+
+impl RunObserver {
+    /// An observer of a run over these files, and of streams behind them.
+    #[must_use]
+    pub fn new(on_error: OnError, dead_letter: Option<DeadLetter>, files: Vec<Input>) -> Self {
+        let progress = Progress::new(&files);
+        let (summary, present, named) = (Summary::default(), 0, 0);
+        Self { summary, on_error, dead_letter, progress, files, present, named }
+    }
+
+    /// Ends the run: the bar goes, and dead letters are written.
+    ///
+    /// # Errors
+    /// When they could not be written.
+    pub fn finish(&mut self) -> anyhow::Result<()> {
+        self.progress.clear();
+        self.settle()
+    }
+
+    fn say(&self, text: &str) {
+        self.progress.suspend(|| say(text));
+    }
+
+    fn skipped(
+        &mut self,
+        at: &crate::observe::EventLocation,
+        code: &str,
+        reason: &str,
+        raw: &[u8],
+    ) -> anyhow::Result<()> {
+        if let Some(dead) = &mut self.dead_letter {
+            // Kept nowhere is lost: no skipping without the place that was asked for.
+            dead.write(at, code, reason, raw).context("--dead-letter")?;
+            self.summary.dead_letters += 1;
+        }
+        let reason = escaped(reason);
+        if self.on_error == OnError::Fail {
+            return Err(anyhow!("{at}: {code}: {reason}"));
+        }
+        self.named += 1;
+        if self.named <= NAMED_FAULTS {
+            self.say(&format!("skipped: {at}: {code}: {reason}"));
+        } else if self.named == NAMED_FAULTS + 1 {
+            let keeps = self.dead_letter.is_some();
+            let hint = if keeps { "" } else { "; --dead-letter FILE keeps them all" };
+            self.say(&format!("skipped: more are counted in the summary{hint}"));
+        }
+        Ok(())
+    }
+}
+
+impl Observer for RunObserver {
+    fn count(&mut self, counter: Counter, n: u64) {
+        let summary = &mut self.summary;
+        let sum = match counter {
+            Counter::Inputs => &mut summary.files,
+            Counter::Bytes => &mut summary.bytes,
+            Counter::Events => &mut summary.events,
+            Counter::Matched => &mut summary.matched,
+            Counter::Alerts => &mut summary.alerts,
+            Counter::Repeats => &mut summary.repeats,
+            Counter::Seen => &mut summary.seen,
+            Counter::Learned => &mut summary.learned,
+            Counter::OlderThanState => &mut summary.late_beyond_memory,
+            Counter::ReleasedEarly => &mut summary.hold_forced,
+        };
+        *sum += n;
+    }
+
+    fn notice(&mut self, notice: &Notice<'_>) -> anyhow::Result<()> {
+        match *notice {
+            Notice::Skipped { kind, at, code, reason, raw } => {
+                let sum = match kind {
+                    SkipKind::Bad => &mut self.summary.bad,
+                    SkipKind::Future => &mut self.summary.future,
+                    SkipKind::TooManyTerms => &mut self.summary.too_many_terms,
+                };
+                *sum += 1;
+                return self.skipped(at, code, reason, raw);
+            }
+            Notice::NotDecided { at, text } => {
+                self.summary.bad += 1;
+                self.say(&format!("not decided: {at}: {}", escaped(text)));
+            }
+            Notice::Missing { field } => {
+                self.summary.missing_terms += 1;
+                *self.summary.missing_by_field.entry(field.to_owned()).or_default() += 1;
+            }
+            Notice::Excepted { name } => self.summary.except(name),
+            Notice::NoEvents { what } => {
+                *self.summary.no_events.entry(what.to_owned()).or_default() += 1;
+            }
+            Notice::InputFailed { text } => {
+                self.summary.failed_inputs += 1;
+                if self.on_error == OnError::Fail {
+                    return Err(anyhow!("{text}"));
+                }
+                self.say(&format!("skipped: {text}"));
+            }
+            Notice::RuleLog { line } => self.say(&format!("a rule says: {}", escaped(line))),
+            Notice::Message { severity, text } => {
+                let word = if severity == Severity::Warning { "warning: " } else { "" };
+                self.say(&format!("{word}{}", escaped(text)));
+            }
+        }
+        Ok(())
+    }
+
+    fn reading(&mut self, input: u32, stored_bytes: u64) {
+        while self.present < input {
+            if let Some(done) = self.files.get(self.present as usize) {
+                self.progress.next(done);
+            }
+            self.present += 1;
+            if self.present as usize == self.files.len() {
+                self.progress.clear();
+            }
+        }
+        if (input as usize) < self.files.len() {
+            self.progress.read(stored_bytes);
+        }
+    }
+
+    fn settle(&mut self) -> anyhow::Result<()> {
+        match &mut self.dead_letter {
+            Some(dead) => dead.flush().context("--dead-letter"),
+            None => Ok(()),
+        }
+    }
+}

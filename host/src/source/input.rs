@@ -1,0 +1,246 @@
+//! One input: a file, a pipe or standard input, read from its beginning to its end.
+//!
+//! In: a path. Out: a [`Source`] over its unpacked bytes, cut into events by crate envelope. It opens
+//! nothing before the first block is asked for. Whatever goes wrong, the events before it were
+//! handed on.
+
+use super::feed::Feed;
+use super::stdin::{Wake, WakingStdin};
+use super::unpack::{MAGIC, Packing, recognise};
+use super::{Polled, Source};
+use crate::observe::place::input_name;
+use firstseen_envelope::{Sink, SplitOptions, Splitter};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// Where bytes come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputKind {
+    /// A file, or a named pipe or device.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// An input with its name and size.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The path as it was given or found; `-` is standard input.
+    pub name: Arc<str>,
+    /// The size of the file as it is stored; `None` for pipes.
+    pub bytes: Option<u64>,
+    kind: InputKind,
+    /// Found in a folder, not named by the user: it may be a licence or a note beside the logs.
+    in_folder: bool,
+}
+
+/// How to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The longest event in bytes; longer ones are skipped while streaming.
+    pub max_event: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { max_event: 16 << 20 }
+    }
+}
+
+/// Why an input could not be read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadErrorKind {
+    /// It ends in the middle of packed data.
+    Truncated,
+    /// The packed data is damaged.
+    Corrupt,
+    /// It is in a format that is not read.
+    Unsupported,
+    /// The operating system's word.
+    Io,
+}
+
+/// A fault that ended an input. The events before it were handed on.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.text())]
+pub struct ReadError {
+    /// What kind of fault.
+    pub kind: ReadErrorKind,
+    /// The name of the input.
+    pub file: Arc<str>,
+    /// How many unpacked bytes were handed on.
+    pub offset: u64,
+    /// How many bytes of the file were read, some of which may not have been unpacked yet.
+    pub stored_offset: u64,
+    /// What was wrong.
+    pub reason: String,
+}
+
+impl ReadError {
+    fn text(&self) -> String {
+        let Self { kind, file, offset, stored_offset, reason } = self;
+        let file = input_name(file);
+        let advice = match kind {
+            ReadErrorKind::Truncated | ReadErrorKind::Corrupt => "fetch it again",
+            ReadErrorKind::Io if *offset > 0 => "try again",
+            ReadErrorKind::Unsupported | ReadErrorKind::Io => return format!("{file}: {reason}"),
+        };
+        format!(
+            "{file}: {reason}, near byte {stored_offset} of the input, {offset} bytes unpacked; \
+             what came before was read; {advice}"
+        )
+    }
+}
+
+impl Input {
+    pub(super) fn new(kind: InputKind, bytes: Option<u64>) -> Self {
+        let name = match &kind {
+            InputKind::File(path) => path.to_string_lossy().into(),
+            InputKind::Stdin => "-".into(),
+        };
+        Self { name, bytes, kind, in_folder: false }
+    }
+
+    /// The same, found in a folder.
+    pub(super) fn in_folder(mut self) -> Self {
+        self.in_folder = true;
+        self
+    }
+
+    /// Standard input.
+    #[must_use]
+    pub fn stdin() -> Self {
+        Self::new(InputKind::Stdin, None)
+    }
+
+    /// A file, which need not exist yet.
+    #[cfg(test)]
+    pub(super) fn file(path: PathBuf) -> Self {
+        let bytes = std::fs::metadata(&path).ok().filter(|m| m.is_file()).map(|m| m.len());
+        Self::new(InputKind::File(path), bytes)
+    }
+
+    /// What is read.
+    #[must_use]
+    pub fn kind(&self) -> &InputKind {
+        &self.kind
+    }
+
+    /// Whether it is standard input, which may never end.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.kind == InputKind::Stdin
+    }
+
+    /// The path, if this is a file that can be read again at any place: none that is packed, and no
+    /// pipe.
+    #[must_use]
+    pub fn readable_again(&self) -> Option<&Path> {
+        let InputKind::File(path) = &self.kind else { return None };
+        self.bytes?;
+        let mut first = Vec::new();
+        File::open(path).ok()?.take(MAGIC as u64).read_to_end(&mut first).ok()?;
+        (recognise(&first) == Packing::Plain).then_some(path)
+    }
+
+    /// The source of this input's events; standard input ends when `wake` becomes readable.
+    #[must_use]
+    pub fn source(&self, options: ReadOptions, wake: Option<Wake>) -> Box<dyn Source> {
+        Box::new(InputSource {
+            input: self.clone(),
+            options,
+            wake,
+            feed: None,
+            stored: Arc::default(),
+        })
+    }
+
+    /// Hands every event to `sink`, until it breaks. A small file out of a folder without any JSON in
+    /// it, a licence for one, is reported as [`Sink::no_events`] instead of line by line.
+    ///
+    /// # Errors
+    /// [`ReadError`], after everything before the fault was handed on.
+    pub fn read(&self, options: ReadOptions, sink: &mut dyn Sink) -> Result<(), ReadError> {
+        let mut source = self.source(options, None);
+        while source.poll(sink)? == Polled::More {}
+        Ok(())
+    }
+}
+
+/// An input being read.
+struct InputSource {
+    input: Input,
+    options: ReadOptions,
+    wake: Option<Wake>,
+    /// Opened with the first block.
+    feed: Option<Feed>,
+    stored: Arc<AtomicU64>,
+}
+
+impl InputSource {
+    fn open(&mut self) -> io::Result<Feed> {
+        let splitter = Splitter::new(SplitOptions { max_event: self.options.max_event });
+        let Input { kind, bytes, in_folder, .. } = &self.input;
+        match kind {
+            InputKind::Stdin => {
+                let stdin = WakingStdin::new(self.wake.take())?;
+                Feed::open(stdin, true, *in_folder, splitter, &self.stored)
+            }
+            InputKind::File(path) => {
+                let file = File::open(path)?;
+                Feed::open(file, bytes.is_none(), *in_folder, splitter, &self.stored)
+            }
+        }
+    }
+
+    fn read_block(&mut self, into: &mut dyn Sink) -> io::Result<Polled> {
+        if self.feed.is_none() {
+            self.feed = Some(self.open()?);
+        }
+        self.feed.as_mut().map_or(Ok(Polled::End), |feed| feed.poll(into))
+    }
+
+    fn error(&self, error: &io::Error) -> ReadError {
+        let kind = match error.kind() {
+            io::ErrorKind::UnexpectedEof => ReadErrorKind::Truncated,
+            io::ErrorKind::InvalidData => ReadErrorKind::Corrupt,
+            io::ErrorKind::Unsupported => ReadErrorKind::Unsupported,
+            _ => ReadErrorKind::Io,
+        };
+        let reason = match error.kind() {
+            io::ErrorKind::PermissionDenied => format!("{error}; run as a user who may read it"),
+            _ => error.to_string(),
+        };
+        ReadError {
+            kind,
+            file: Arc::clone(&self.input.name),
+            offset: self.feed.as_ref().map_or(0, Feed::offset),
+            stored_offset: self.stored(),
+            reason,
+        }
+    }
+}
+
+impl Source for InputSource {
+    fn poll(&mut self, into: &mut dyn Sink) -> Result<Polled, ReadError> {
+        self.read_block(into).map_err(|error| self.error(&error))
+    }
+
+    fn block(&self) -> &[u8] {
+        self.feed.as_ref().map_or(&[], Feed::block)
+    }
+
+    fn settled(&self) -> u64 {
+        self.feed.as_ref().map_or(0, Feed::settled)
+    }
+
+    fn stored(&self) -> u64 {
+        self.stored.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests;
