@@ -3,6 +3,7 @@
 //! In: a byte slice. Out: values, or [`Malformed`] with the place. It never reads past the end.
 
 use alloc::vec::Vec;
+
 /// Bytes from the other side that do not have the layout they should have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed bytes from the other side of the border: {what} at byte {at}")]
@@ -126,6 +127,19 @@ impl<'a> Cursor<'a> {
         let at = self.malformed(what);
         core::str::from_utf8(self.take(n, what)?).map_err(|_| at)
     }
+}
+
+/// Packs a pointer and a length into one result.
+#[must_use]
+pub const fn pack(pointer: u32, length: u32) -> i64 {
+    (((pointer as u64) << 32) | length as u64) as i64
+}
+
+/// The pointer and the length of a packed result.
+#[must_use]
+pub const fn unpack(packed: i64) -> (u32, u32) {
+    let bits = packed as u64;
+    ((bits >> 32) as u32, (bits & 0xffff_ffff) as u32)
 }
 
 /// Appends an integer.

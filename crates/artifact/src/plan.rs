@@ -5,7 +5,7 @@
 //! run the rules of artifacts themselves, where the libraries that the rest of this crate rests on
 //! would be larger than the engine.
 
-use crate::{OPTIONS_SLOT, PLAN_SLOT};
+use crate::names::{OPTIONS_SLOT, PLAN_SLOT};
 
 const GLOBALS: u8 = 6;
 const EXPORTS: u8 = 7;
