@@ -1,5 +1,5 @@
-//! Any bytes as what crosses the border or comes out of a store: state values, requests, results,
-//! plans. Refused or understood, never a panic; and what is understood is written back the same.
+//! Any bytes as state values, requests, results and plans. They are refused or parsed, never with a
+//! panic, and a parsed value is written back as the same bytes.
 #![no_main]
 
 use firstseen_abi::{DecideRequest, Decision, Keys, MAX_VALUE};
@@ -66,7 +66,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// A stored value, and sightings after it: the same bytes again.
+/// A stored value, and sightings after it, written back as the same bytes.
 fn state(bytes: &[u8]) {
     let value = &bytes[..bytes.len().min(MAX_VALUE)];
     let Ok(mut state) = TermState::read(value) else { return };

@@ -1,4 +1,4 @@
-//! The contract between guest and host, as docs/abi.md tells it.
+//! The contract between guest and host, as in docs/abi.md.
 
 mod abi_border;
 mod abi_page;
@@ -9,7 +9,7 @@ use firstseen_runtime::{Artifact, Runtime};
 use std::sync::LazyLock;
 use wasmtime::Module;
 
-/// The flagship's module. It is compiled here and not through the cache, which is the user's.
+/// The flagship's module. It is compiled here, because the cache belongs to the user.
 fn flagship() -> &'static (Runtime, Artifact) {
     static FLAGSHIP_RULE: LazyLock<(Runtime, Artifact)> = LazyLock::new(|| {
         let runtime = Runtime::new().unwrap();

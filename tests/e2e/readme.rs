@@ -1,7 +1,7 @@
 //! The README shows what its first command prints.
 //!
-//! In: README.md. Out: whether the alerts and the summary in it are exactly what the command prints.
-//! The test runs the binary it was built with in place of `cargo run --`.
+//! In: README.md. Out: whether the alerts and the summary in it are exactly what the command
+//! prints. The test runs the binary it was built with in place of `cargo run --`.
 
 use crate::support::{Done, call, repository};
 use std::sync::LazyLock;

@@ -1,8 +1,8 @@
 //! A host that shares no code with ours: `tests/stranger/host.mjs`, written from docs/abi.md.
 //!
-//! In: an artifact of `firstseen build`, events as NDJSON. Out: verdicts on whether that host gives
-//! the alerts of `firstseen run`, byte for byte, whichever of the contract's two ways it goes and
-//! however often its store says "conflict". Without Node these tests say so and prove nothing.
+//! In: an artifact of `firstseen build`, events as NDJSON. Out: whether that host gives the alerts
+//! of `firstseen run`, byte for byte, in both ways of the contract and with any number of
+//! conflicts. Without Node the tests print that they were skipped.
 
 use crate::support::{Done, Folder, call, repository, run};
 use flate2::read::MultiGzDecoder;
@@ -16,8 +16,8 @@ const RULE: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
 const HOST: &str = "tests/stranger/host.mjs";
 const WAYS: [&str; 2] = ["evaluate", "decide"];
 
-/// Whether there is a Node of version 18 or newer; else a line that the test runner does not
-/// swallow, as it does with `eprintln!`.
+/// Whether Node 18 or newer is installed. If not, prints a line that the test runner does not hide,
+/// as it would hide one of `eprintln!`.
 fn has_node() -> bool {
     let asked = Command::new("node").arg("--version").output();
     let version = asked.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
@@ -31,7 +31,7 @@ fn has_node() -> bool {
     false
 }
 
-/// The flagship rule, as `firstseen build` makes it.
+/// The artifact of the flagship rule.
 fn artifact(folder: &Folder) -> PathBuf {
     let wasm = folder.path("rule.wasm");
     call("build").arg(repository(RULE)).arg("-o").arg(&wasm).ok();
@@ -49,7 +49,7 @@ struct Stranger {
     counts: Value,
 }
 
-/// The host in Node; its store refuses the first `conflicts` writes of each key.
+/// Runs the host in Node. Its store refuses the first `conflicts` writes of each key.
 fn stranger(way: &str, wasm: &Path, events: &Path, conflicts: u32) -> Stranger {
     let mut node = Command::new("node");
     node.arg(repository(HOST)).arg(way).args([wasm, events]).arg(conflicts.to_string());
@@ -72,7 +72,7 @@ fn same_alerts(ours: &Done, theirs: &Stranger, alerts: usize) {
     assert_eq!(theirs.counts["matched"], ours.count("matched"));
 }
 
-/// The records of the sample folder as lines, in order of time.
+/// The records of the sample folder as lines, sorted by time.
 fn sample_in_order() -> Vec<String> {
     let (mut folders, mut events) = (vec![repository("samples/cloudtrail")], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -96,7 +96,7 @@ fn sample_in_order() -> Vec<String> {
 }
 
 #[test]
-fn both_ways_give_our_alerts_whatever_the_conflicts() {
+fn both_ways_give_the_same_alerts_with_any_conflicts() {
     if !has_node() {
         return;
     }
@@ -104,7 +104,7 @@ fn both_ways_give_our_alerts_whatever_the_conflicts() {
     let wasm = artifact(&folder);
     let lines = repository("tests/fixtures/envelopes/lines.ndjson");
     let sample = folder.write("sample.ndjson", sample_in_order().concat());
-    // 15 conflicts: the last try of 16 succeeds.
+    // With 15 conflicts, the last of 16 tries succeeds.
     for (events, alerts, conflicts) in [(lines, 3, vec![0, 15]), (sample, 8, vec![1])] {
         let ours = ours(&wasm, &events);
         let terms: HashSet<String> =
@@ -120,7 +120,7 @@ fn both_ways_give_our_alerts_whatever_the_conflicts() {
 }
 
 #[test]
-fn sorting_is_the_hosts_and_enough() {
+fn sorting_by_the_host_is_sufficient() {
     if !has_node() {
         return;
     }
@@ -131,12 +131,12 @@ fn sorting_is_the_hosts_and_enough() {
     let events = folder.write("newest-first.ndjson", newest_first.concat());
     let theirs = stranger("decide", &wasm, &events, 1);
     same_alerts(&ours(&wasm, &events), &theirs, 8);
-    // Without it, the sightings before are others: order is no matter of taste.
+    // Without sorting, the alerts name other previous sightings.
     assert_ne!(stranger("evaluate", &wasm, &events, 0).alerts, theirs.alerts);
 }
 
 #[test]
-fn conflicts_without_end_are_an_error_and_no_alert() {
+fn endless_conflicts_are_an_error_without_alert() {
     if !has_node() {
         return;
     }
@@ -152,7 +152,7 @@ fn conflicts_without_end_are_an_error_and_no_alert() {
 }
 
 #[test]
-fn a_bad_event_is_named_and_the_others_are_judged() {
+fn bad_event_is_reported_and_the_others_are_evaluated() {
     if !has_node() {
         return;
     }
@@ -170,7 +170,7 @@ fn a_bad_event_is_named_and_the_others_are_judged() {
 }
 
 #[test]
-fn the_host_is_small_and_stands_alone() {
+fn host_is_small_and_has_no_dependencies() {
     let text = std::fs::read_to_string(repository(HOST)).unwrap();
     assert!(text.lines().count() < 150, "{} lines", text.lines().count());
     let imports: Vec<_> = text.lines().filter(|line| line.starts_with("import ")).collect();

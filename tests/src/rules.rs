@@ -1,4 +1,4 @@
-//! The rules of `rules/`, and the flagship: as a native engine, and as a module in wasmtime.
+//! The rules of `rules/` and the flagship, as native engines and as modules in wasmtime.
 
 use firstseen_compiler::{Engine as EngineModule, Source, compile};
 use firstseen_engines::{CORE, FLAGSHIP};
@@ -17,7 +17,7 @@ macro_rules! rules {
     };
 }
 
-/// Rules that use what the flagship does not, each with a name.
+/// Rules that use features that the flagship does not use, by name.
 pub const PACK: &[(&str, &str)] = rules![
     "arrays",
     "caseless",
@@ -31,7 +31,7 @@ pub const PACK: &[(&str, &str)] = rules![
     "wildcard",
 ];
 
-/// Settings with all parts in use, for the pack.
+/// Settings for the pack that use every part.
 pub const SETTINGS: &str = r#"{"tenant":"acme","learn_until":"2025-02-22T00:00:00Z",
     "exceptions":[{"name":"known robot","query":"user.name: ci\/* and source.ip: 10.0.0.0/8"}]}"#;
 
@@ -42,10 +42,10 @@ pub struct Modules {
     pack: Artifact,
 }
 
-/// Which artifact.
+/// An artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// The flagship as the binary has it, without settings.
+    /// The flagship in the binary, without settings.
     Flagship,
     /// All of `rules/` in one artifact, with [`SETTINGS`].
     Pack,
@@ -66,10 +66,10 @@ fn modules() -> &'static Modules {
     })
 }
 
-/// A plan of these sources.
+/// The plan of these sources.
 ///
 /// # Panics
-/// When one of them is no rule.
+/// If a source is not a valid rule.
 #[must_use]
 pub fn plan(sources: &[&str]) -> Plan {
     let read = |text: &&str| source::read(text, &ReadOptions::default());
@@ -78,10 +78,10 @@ pub fn plan(sources: &[&str]) -> Plan {
 }
 
 impl Which {
-    /// As a native engine.
+    /// The native engine.
     ///
     /// # Panics
-    /// When a rule or the settings are at fault.
+    /// If a rule or the settings are invalid.
     #[must_use]
     pub fn engine(self) -> Engine {
         match self {
@@ -93,10 +93,10 @@ impl Which {
         }
     }
 
-    /// As a module.
+    /// The module in wasmtime.
     ///
     /// # Panics
-    /// When it cannot be instantiated.
+    /// If it cannot be instantiated.
     #[must_use]
     pub fn guest(self) -> Guest {
         let modules = modules();

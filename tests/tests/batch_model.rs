@@ -1,5 +1,5 @@
-//! A run over files gives what the definition of a new term gives over all events at once: in
-//! whatever order and form they come, however often.
+//! A run over files gives the alerts of the batch model, for events in any order and form and with
+//! repeats.
 
 use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
 use firstseen::cli::run::run_and_tell;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// One input: the calls in it (by index, in this order), and how they are written.
+/// One input: the indices of its calls, in order, and how they are written.
 #[derive(Clone, Debug)]
 struct Input {
     calls: Vec<usize>,
@@ -28,8 +28,8 @@ struct Input {
     style: u64,
 }
 
-/// The calls, at times that often stand exactly a window apart; and the inputs that hold them:
-/// each call at least once, some again in another form.
+/// Calls, often exactly one window apart, and inputs that contain each call at least once and some
+/// again in another form.
 fn runs() -> impl Strategy<Value = (Vec<Call>, Vec<Input>)> {
     let gap = prop_oneof![
         2 => Just(0),
@@ -46,7 +46,7 @@ fn runs() -> impl Strategy<Value = (Vec<Call>, Vec<Input>)> {
         for (id, (call, gap, same)) in list.into_iter().enumerate() {
             time_ms += gap;
             let mut call = Call { time_ms, id: id as u32, ..call };
-            // Often the caller of before again, and mostly a new stack.
+            // Often the same caller again, and mostly a new stack.
             if let (true, Some(before)) = (same, calls.last()) {
                 (call.who, call.account) = (before.who, before.account);
             }
@@ -77,7 +77,7 @@ fn runs() -> impl Strategy<Value = (Vec<Call>, Vec<Input>)> {
                 inputs[place % count].calls.push(index);
             }
         }
-        // Newest first, or turned: exports are rarely in order.
+        // Rotated or newest first, because exports are rarely in order.
         for (n, input) in inputs.iter_mut().enumerate() {
             let len = input.calls.len().max(1);
             input.calls.rotate_left(turn as usize % len);
@@ -112,11 +112,11 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
     }
 }
 
-/// What a run gave: its alerts as lines, and its counts.
+/// Runs and returns the alert lines and the summary.
 fn run(args: &RunArgs) -> (Vec<String>, Value) {
-    let mut told = Vec::new();
-    let ending = run_and_tell(args, &mut told);
-    ending.unwrap_or_else(|fault| panic!("{fault:#}\n{}", String::from_utf8_lossy(&told)));
+    let mut messages = Vec::new();
+    let ending = run_and_tell(args, &mut messages);
+    ending.unwrap_or_else(|fault| panic!("{fault:#}\n{}", String::from_utf8_lossy(&messages)));
     let read = |path: &Option<PathBuf>| {
         std::fs::read_to_string(path.as_ref().expect("given")).expect("the run wrote it")
     };
@@ -124,7 +124,7 @@ fn run(args: &RunArgs) -> (Vec<String>, Value) {
     (alerts, serde_json::from_str(&read(&args.summary)).expect("JSON"))
 }
 
-/// Writes the inputs that hold anything.
+/// Writes the inputs that are not empty.
 fn write_all(folder: &Path, calls: &[Call], inputs: &[Input]) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for (n, input) in inputs.iter().enumerate().filter(|(_, input)| !input.calls.is_empty()) {
@@ -137,7 +137,7 @@ fn write_all(folder: &Path, calls: &[Call], inputs: &[Input]) -> Vec<PathBuf> {
     paths
 }
 
-/// The terms that the matching calls have, with their times.
+/// The terms of the matching calls, with their times.
 fn sightings<'c>(matched: impl Iterator<Item = &'c Call>) -> Vec<(String, i64)> {
     let term = |call: &Call| {
         Some((serde_json::json!([call.account, call.who.name()?]).to_string(), call.time_ms))
@@ -149,7 +149,7 @@ fn parsed(lines: &[String]) -> Vec<Value> {
     lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-/// An alert's term and times: the event's, and the sighting before.
+/// The term, the time and the previous sighting of an alert.
 fn facts(alert: &Value) -> (String, i64, Option<i64>) {
     let time = |value: &Value| value.as_str().and_then(firstseen_event::parse_time_ms);
     let at = time(&alert["@timestamp"]).expect("a time");
@@ -161,7 +161,7 @@ fn facts(alert: &Value) -> (String, i64, Option<i64>) {
 }
 
 #[test]
-fn a_run_is_the_batch_meaning() {
+fn run_gives_the_alerts_of_the_batch_model() {
     let (alerts_seen, again) = (Cell::new(0), Cell::new(0));
     check(150, runs(), |(calls, inputs)| {
         let folder = tempfile::tempdir().expect("a folder");
@@ -173,10 +173,10 @@ fn a_run_is_the_batch_meaning() {
         let sightings = sightings(matched.iter().copied().copied());
         let (lines, summary) = run(&memory(paths.clone()));
 
-        // The alerts, their order and what they say.
+        // The alerts, their order and their content.
         let parsed = parsed(&lines);
         let mut facts: Vec<_> = parsed.iter().map(facts).collect();
-        prop_assert!(facts.is_sorted_by_key(|(_, time, _)| *time), "alerts come in order of time");
+        prop_assert!(facts.is_sorted_by_key(|(_, time, _)| *time), "alerts are sorted by time");
         facts.sort();
         let mut expected = batch(&sightings);
         expected.sort();
@@ -190,7 +190,7 @@ fn a_run_is_the_batch_meaning() {
         }
         let uuids: BTreeSet<String> =
             parsed.iter().map(|alert| alert["kibana.alert.uuid"].to_string()).collect();
-        prop_assert_eq!(uuids.len(), parsed.len(), "no alert has another one's id");
+        prop_assert_eq!(uuids.len(), parsed.len(), "each alert has its own id");
 
         // The counts.
         for (name, count) in [
@@ -214,18 +214,18 @@ fn a_run_is_the_batch_meaning() {
         again.set(again.get() + expected.iter().filter(|(_, _, before)| before.is_some()).count());
         Ok(())
     });
-    assert!(alerts_seen.get() > 100 && again.get() > 20, "the cases are too tame");
+    assert!(alerts_seen.get() > 100 && again.get() > 20, "the cases cover too little");
 }
 
 #[test]
-fn a_state_file_joins_runs_into_one() {
+fn runs_on_one_state_file_equal_one_run() {
     let (alerts_seen, repeats) = (Cell::new(0), Cell::new(0));
     check(60, (runs(), 1..4usize), |((mut calls, mut inputs), parts)| {
-        // No two at once: which of them alerts depends on which come together.
+        // No two calls at the same time: which of them alerts depends on the split into runs.
         for index in 1..calls.len() {
             calls[index].time_ms = calls[index].time_ms.max(calls[index - 1].time_ms + 1);
         }
-        // The calls in order of time, in so many runs; in each run as they come.
+        // Split by time into several runs; within a run the calls are in any order.
         let share = calls.len().div_ceil(parts);
         inputs.resize(parts, inputs[0].clone());
         for (part, input) in inputs.iter_mut().enumerate() {
@@ -244,7 +244,7 @@ fn a_state_file_joins_runs_into_one() {
         let mut expected = batch(&sightings(matched));
         expected.sort();
         prop_assert_eq!(facts, expected);
-        // All of it again: what comes out has come out before, byte for byte.
+        // The same input again: every alert has been written before, byte for byte.
         let again = RunArgs { repeats: Repeats::Emit, ..arguments(folder.path(), &state, paths) };
         let again = run(&again).0;
         for line in &again {
@@ -254,27 +254,27 @@ fn a_state_file_joins_runs_into_one() {
         repeats.set(repeats.get() + again.len());
         Ok(())
     });
-    assert!(alerts_seen.get() > 50 && repeats.get() > 50, "the cases are too tame");
+    assert!(alerts_seen.get() > 50 && repeats.get() > 50, "the cases cover too little");
 }
 
-/// What an exception of the property takes out.
+/// The kind of an exception.
 #[derive(Clone, Copy, Debug)]
 enum By {
-    /// `fields`: the caller, in the account.
+    /// `fields`: the caller in this account.
     Fields,
-    /// `entries`: the caller, in any account but this.
+    /// `entries`: the caller in any other account.
     Entries,
-    /// `query`: this event, or all of the account's.
+    /// `query`: this event, or all events of the account.
     Query,
 }
 
-/// An exception made of one of the calls, and how long after it it ends, if it does.
+/// An exception made from a call (by index), and how long after the call it expires, if at all.
 type Excepting = (usize, By, Option<i64>);
 
 impl By {
     fn toml(self, call: &Call) -> String {
         let (account, id) = (call.account, call.event_id());
-        // A string of JSON is one of TOML.
+        // A JSON string is a TOML string.
         let name = serde_json::json!(call.who.name().unwrap_or("nobody"));
         match self {
             Self::Fields => {
@@ -290,8 +290,8 @@ impl By {
         }
     }
 
-    /// Whether it takes `other` out, where it was made of `call`.
-    fn takes_out(self, call: &Call, other: &Call) -> bool {
+    /// Whether the exception made from `call` excludes `other`.
+    fn excludes(self, call: &Call, other: &Call) -> bool {
         let same_account = call.account == other.account;
         let same_name = other.who.name() == Some(call.who.name().unwrap_or("nobody"));
         match self {
@@ -303,7 +303,7 @@ impl By {
 }
 
 #[test]
-fn excepted_events_might_as_well_not_be_there() {
+fn excluded_events_have_no_effect() {
     let (alerts_seen, excepted_seen, ended) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let form = prop_oneof![Just(By::Fields), Just(By::Entries), Just(By::Query)];
     let end = prop_oneof![1 => Just(None), 2 => (0..60 * DAY_MS).prop_map(Some)];
@@ -317,7 +317,7 @@ fn excepted_events_might_as_well_not_be_there() {
         };
         let is_out = |other: &Call| {
             exceptions.iter().map(made).any(|(call, form, end)| {
-                form.takes_out(call, other) && end.is_none_or(|end| other.time_ms < end)
+                form.excludes(call, other) && end.is_none_or(|end| other.time_ms < end)
             })
         };
         let folder = tempfile::tempdir().expect("a folder");
@@ -343,18 +343,18 @@ fn excepted_events_might_as_well_not_be_there() {
         let left = write_all(folder.path(), &calls, &inputs);
         let without = if left.is_empty() { Vec::new() } else { run(&memory(left)).0 };
 
-        let told = |lines: &[String]| parsed(lines).iter().map(facts).collect::<Vec<_>>();
-        prop_assert_eq!(told(&with), told(&without));
+        let alerts = |lines: &[String]| parsed(lines).iter().map(facts).collect::<Vec<_>>();
+        prop_assert_eq!(alerts(&with), alerts(&without));
         prop_assert_eq!(&summary["excepted"], out);
         alerts_seen.set(alerts_seen.get() + with.len());
         excepted_seen.set(excepted_seen.get() + out);
         let too_late = |call: &Call| {
-            !is_out(call) && exceptions.iter().map(made).any(|(c, form, _)| form.takes_out(c, call))
+            !is_out(call) && exceptions.iter().map(made).any(|(c, form, _)| form.excludes(c, call))
         };
         ended.set(ended.get() + calls.iter().filter(|call| too_late(call)).count());
         Ok(())
     });
     for count in [alerts_seen, excepted_seen, ended] {
-        assert!(count.get() > 50, "the cases are too tame");
+        assert!(count.get() > 50, "the cases cover too little");
     }
 }

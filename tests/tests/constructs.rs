@@ -1,9 +1,8 @@
-//! Each construct that rules use, in a rule of its own: events that match, and events that only
-//! just do not. Native and as a module, the rules each alone and all in one pack.
+//! Each construct of rules, in its own rule: events that match, and events that barely do not. The
+//! rules run natively and as a module, each alone and all in one pack.
 //!
-//! In: `rules/constructs/NAME.toml`, and beside it `NAME.ndjson`: `{"matches", "event"}` a line. An
-//! event gets a time, an id and a user where it has none. Out: nothing, or the lines that are not
-//! so.
+//! In: `rules/constructs/NAME.toml` and `NAME.ndjson` with `{"matches", "event"}` on each line. An
+//! event without a time, an id or a user gets one. Out: nothing, or the lines with a wrong result.
 
 use firstseen_abi::{ItemKind, Keys};
 use firstseen_compiler::{Engine as EngineModule, Source, compile};
@@ -19,7 +18,7 @@ use std::path::Path;
 struct Construct {
     name: String,
     toml: String,
-    /// Whether it matches, and the event.
+    /// The expected match and the event, for each line.
     lines: Vec<(bool, String)>,
 }
 
@@ -52,7 +51,7 @@ fn line(text: &str) -> (bool, String) {
     (line["matches"].as_bool().expect(text), event.to_string())
 }
 
-/// The rules of a result that the event matched, each with a term.
+/// The rules in a result of `keys` that the event matches.
 fn matched(keys: &[u8], of: &str) -> Vec<usize> {
     let keys = Keys::read(keys).expect("a result");
     assert_eq!((keys.counts.read, keys.counts.bad), (1, 0), "{of}");
@@ -71,7 +70,7 @@ fn by_engine(engine: &mut Engine, event: &str) -> Vec<usize> {
 }
 
 #[test]
-fn each_construct_matches_what_it_means_and_nothing_beside_it() {
+fn each_construct_matches_exactly_its_events() {
     let constructs = constructs();
     assert!(constructs.len() >= 30, "{}", constructs.len());
     let plan = |construct: &Construct| {
@@ -94,7 +93,12 @@ fn each_construct_matches_what_it_means_and_nothing_beside_it() {
     for (index, (construct, plan)) in constructs.iter().zip(plans).enumerate() {
         let mut alone = Engine::new(Plan { rules: vec![plan] }, Settings::default());
         let both = [true, false].map(|side| construct.lines.iter().any(|(is, _)| *is == side));
-        assert_eq!(both, [true, true], "{}: one side has no event", construct.name);
+        assert_eq!(
+            both,
+            [true, true],
+            "{}: no event that matches, or none that does not",
+            construct.name
+        );
         for (matches, event) in &construct.lines {
             let alone = by_engine(&mut alone, event).contains(&0);
             let native = by_engine(&mut pack, event).contains(&index);

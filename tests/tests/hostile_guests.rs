@@ -1,5 +1,5 @@
-//! Guests that trap, hang, lie and reach for what is not theirs: the host names the event, loses
-//! nothing else and goes on.
+//! Guests that trap, hang, return wrong results or access keys of others: the host reports the
+//! event, loses no other event and continues.
 
 use firstseen_abi::Item;
 use firstseen_abi::kv::{Cas, Kv, KvError};
@@ -7,9 +7,9 @@ use firstseen_artifact::{ArtifactParts, RuleMeta, StandardMetadata, compose};
 use firstseen_runtime::batch::Sort;
 use firstseen_runtime::{Artifact, Batch, CallError, Guest, Runtime};
 
-/// By the first byte of an event: T traps, L loops, O answers with a place outside memory, G asks
-/// for all the memory there is and traps when it gets none. Else the event is read and that is all.
-/// `evaluate` asks for the key of another rule and hands back the answer.
+/// The first byte of an event decides: T traps, L loops, O returns a range outside memory, G grows
+/// the memory and traps if it cannot. Other events are only counted. `evaluate` reads a key of
+/// another rule and returns the store's result.
 const GUEST: &str = r#"(module
   (import "firstseen_v1" "kv_get" (func $kv_get (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 4)
@@ -110,7 +110,7 @@ fn guest(runtime: &Runtime) -> Guest {
 }
 
 #[test]
-fn a_trap_a_lie_and_a_grab_cost_their_own_event_and_no_other() {
+fn bad_guest_loses_only_the_event_at_fault() {
     let runtime = Runtime::new().unwrap();
     let mut guest = guest(&runtime);
     let huge = vec![b'{'; 100_000];
@@ -123,8 +123,8 @@ fn a_trap_a_lie_and_a_grab_cost_their_own_event_and_no_other() {
 }
 
 #[test]
-fn a_loop_ends_at_its_deadline() {
-    // Whoever made the runtime need not keep it.
+fn endless_loop_ends_at_the_deadline() {
+    // The guest outlives the runtime's handle.
     let mut guest = guest(&Runtime::new().unwrap());
     let (read, failed) = run(&mut guest, &[b"L"]);
     assert_eq!((read, failed), (0, vec![(0, "deadline".to_owned())]));
@@ -143,7 +143,7 @@ impl Kv for Everything {
 }
 
 #[test]
-fn the_key_of_another_rule_is_refused() {
+fn key_of_another_rule_is_refused() {
     let runtime = Runtime::new().unwrap();
     let mut guest = guest(&runtime);
     guest.set_kv(Box::new(Everything));
@@ -154,7 +154,7 @@ fn the_key_of_another_rule_is_refused() {
 }
 
 #[test]
-fn what_is_no_rule_is_refused_before_it_runs() {
+fn invalid_module_is_refused_before_it_runs() {
     let runtime = Runtime::new().unwrap();
     let wasi = GUEST.replace("\"firstseen_v1\"", "\"wasi_snapshot_preview1\"");
     let fault = artifact(&runtime, &wasi).err().unwrap().to_string();

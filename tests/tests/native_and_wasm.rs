@@ -1,5 +1,5 @@
-//! The same rules give the same bytes, whether they run natively or as a module in wasmtime:
-//! `keys`, `decide`, `evaluate` and `explain`, over events from good to hopeless.
+//! Rules give the same bytes natively and as a module in wasmtime: `keys`, `decide`, `evaluate` and
+//! `explain`, for valid and invalid events.
 
 use firstseen_abi::{Decision, Keys, OutcomeKind, RequestWriter};
 use firstseen_rule::Engine;
@@ -13,14 +13,14 @@ use proptest::prelude::*;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-/// Late enough for most events, too early for some.
+/// A clock that is late enough for most events and too early for some.
 const NOW_MS: i64 = 1_740_000_000_000 + 35 * 86_400_000;
 
 fn which() -> impl Strategy<Value = Which> {
     prop_oneof![Just(Which::Flagship), Just(Which::Pack)]
 }
 
-/// Step one on both sides; the bytes they agree on.
+/// Runs `keys` on both sides, compares the bytes and returns them.
 fn keys(engine: &mut Engine, guest: &mut Guest, events: &[Event], now_ms: i64) -> Vec<u8> {
     let mut table = Vec::new();
     let mut at = 0;
@@ -38,7 +38,7 @@ fn keys(engine: &mut Engine, guest: &mut Guest, events: &[Event], now_ms: i64) -
     native
 }
 
-/// A request for all matched events over the store's values, each with its text or without.
+/// A request for all matched events with the store's values, with or without event texts.
 fn request(keys: &[u8], events: &[Event], rows: &Rows, with_text: bool) -> RequestWriter {
     let keys = Keys::read(keys).expect("checked before");
     let mut request = RequestWriter::default();
@@ -74,7 +74,7 @@ fn request(keys: &[u8], events: &[Event], rows: &Rows, with_text: bool) -> Reque
     request
 }
 
-/// Step two on both sides; the request's bytes and the answer that they agree on.
+/// Runs `decide` on both sides, compares the results, and returns the request and the result.
 fn decide(engine: &Engine, guest: &mut Guest, request: &RequestWriter) -> (Vec<u8>, Vec<u8>) {
     let (head, keys, items) = request.parts();
     let bytes = [&head[..], keys, items].concat();
@@ -89,7 +89,7 @@ fn decide(engine: &Engine, guest: &mut Guest, request: &RequestWriter) -> (Vec<u
 #[test]
 fn keys_and_decide_give_the_same_bytes() {
     let (alerts, repeats, errors) = (Cell::new(0), Cell::new(0), Cell::new(0));
-    // The first batch comes again at the end.
+    // The first batch is repeated at the end.
     let batches = prop::collection::vec(prop::collection::vec(any_event(), 1..12), 1..4).prop_map(
         |mut batches| {
             batches.push(batches[0].clone());
@@ -102,7 +102,7 @@ fn keys_and_decide_give_the_same_bytes() {
         let mut rows = Rows::new();
         for events in &batches {
             let keys = keys(&mut engine, &mut guest, events, if clock { NOW_MS } else { 0 });
-            // Without the events' texts, what would alert asks for them.
+            // Without event texts, a term that would alert needs the text.
             let alone = request(&keys, events, &rows, false);
             let (_, alone) = decide(&engine, &mut guest, &alone);
             let alone = Decision::read(&alone).expect("a decision");
@@ -113,10 +113,10 @@ fn keys_and_decide_give_the_same_bytes() {
                 OutcomeKind::Alert | OutcomeKind::Repeat => OutcomeKind::NeedsEvent,
                 other => other,
             };
-            let told: Vec<_> =
+            let with_text: Vec<_> =
                 decision.outcomes.iter().map(|o| (o.item, as_alone(o.kind))).collect();
-            let asked: Vec<_> = alone.outcomes.iter().map(|o| (o.item, o.kind)).collect();
-            prop_assert_eq!(asked, told);
+            let without: Vec<_> = alone.outcomes.iter().map(|o| (o.item, o.kind)).collect();
+            prop_assert_eq!(without, with_text);
             for write in &decision.writes {
                 rows.insert(read.keys[write.key as usize].key.to_vec(), write.value.to_vec());
             }
@@ -129,7 +129,7 @@ fn keys_and_decide_give_the_same_bytes() {
                 };
                 count.set(count.get() + 1);
             }
-            // The next batch may find values that nobody should have written.
+            // The next batch may read damaged values.
             if let Some((at, byte)) = damage {
                 rows.values_mut().filter_map(|value| value.get_mut(at)).for_each(|b| *b = byte);
             }
@@ -164,7 +164,7 @@ fn evaluate_gives_the_same_outcomes_and_the_same_state() {
 }
 
 #[test]
-fn explain_says_the_same() {
+fn explain_gives_the_same_text() {
     let matched = Cell::new(0);
     check(300, (which(), any_event()), |(which, event)| {
         let native = which.engine().explain(&event.0);

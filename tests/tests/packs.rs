@@ -1,5 +1,5 @@
-//! Rules give the same alerts and counts, byte for byte, however they are divided among artifacts:
-//! all in one, each in its own, or some here and some there.
+//! Rules give the same alerts and counts, byte for byte, for any division among artifacts: all in
+//! one, each in its own, or several groups.
 
 use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
 use firstseen::cli::run::run_and_tell;
@@ -15,11 +15,11 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-/// The ways to divide the rules, which stay in their order: how many go into each artifact, over
-/// and over until none is left.
+/// The ways to divide the rules, in their order: the number of rules in each artifact, repeated
+/// until no rule is left.
 const WAYS: &[&[usize]] = &[&[usize::MAX], &[1], &[3, 6, 1]];
 
-/// What a run counts, and what has to be the same: all but times and the state's words.
+/// The members of the summary that must be the same: all but times and the text about the state.
 const COUNTS: &[&str] = &[
     "alerts",
     "bad",
@@ -61,7 +61,7 @@ fn artifacts(folder: &Path) -> Vec<Vec<PathBuf>> {
     WAYS.iter().enumerate().map(build).collect()
 }
 
-/// What a run with these artifacts gave: alerts, dead letters, counts.
+/// Runs with these artifacts and returns alerts, dead letters and the summary.
 fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Value) {
     let path = |name: &str| folder.join(name);
     let args = RunArgs {
@@ -84,8 +84,8 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
         repeats: Repeats::Drop,
         annotate: false,
     };
-    let mut told = Vec::new();
-    run_and_tell(&args, &mut told).unwrap_or_else(|fault| panic!("{fault:#}"));
+    let mut messages = Vec::new();
+    run_and_tell(&args, &mut messages).unwrap_or_else(|fault| panic!("{fault:#}"));
     let summary = std::fs::read_to_string(path("summary")).expect("the run wrote it");
     let summary: Value = serde_json::from_str(&summary).expect("JSON");
     let alerts = std::fs::read_to_string(path("alerts")).expect("the run wrote it");
@@ -93,13 +93,13 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
 }
 
 #[test]
-fn rules_may_be_divided_among_artifacts_in_any_way() {
+fn any_division_of_rules_among_artifacts_gives_the_same_alerts() {
     let folder = tempfile::tempdir().expect("a folder");
     let ways = artifacts(folder.path());
     let input = folder.path().join("input.ndjson");
     let (alerts_seen, bad_seen, rules_seen) = (Cell::new(0), Cell::new(0), Cell::new(0));
     check(40, prop::collection::vec(any_event(), 20..60), |events| {
-        // The first line says what the file is.
+        // The first line decides the kind of file.
         let mut lines =
             b"{\"eventVersion\":\"1.08\",\"eventTime\":\"2025-01-01T00:00:00Z\"}\n".to_vec();
         for event in &events {
@@ -126,6 +126,6 @@ fn rules_may_be_divided_among_artifacts_in_any_way() {
         rules_seen.set(rules_seen.get().max(rules.len()));
         Ok(())
     });
-    assert!(alerts_seen.get() > 200 && bad_seen.get() > 50, "the cases are too tame");
-    assert!(rules_seen.get() > 3, "alerts of {} rules at the most", rules_seen.get());
+    assert!(alerts_seen.get() > 200 && bad_seen.get() > 50, "the cases cover too little");
+    assert!(rules_seen.get() > 3, "alerts of only {} rules", rules_seen.get());
 }

@@ -1,6 +1,6 @@
-//! What passes the prefilter includes all that matches: random rules give the same items with
-//! their required literals and without, whatever way the events are written. And many rules in one
-//! engine, which looks up those that an event may match, give the items that each gives alone.
+//! The prefilter passes every match: random rules give the same items with and without their
+//! required literals, however the events are written. And an engine with many rules, which looks up
+//! the rules that an event may match, gives the items that each rule gives alone.
 
 use firstseen_abi::Keys;
 use firstseen_rule::engine::Framing;
@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::cell::Cell;
 
-/// Copied, chosen, computed, constant and list fields, and case-changed ones; each with values that
-/// some event has there, in full and in part.
+/// Copied, selected, computed, constant and list fields, and caseless ones; each with values of
+/// some event, in full and in part.
 const FIELDS: &[(&str, &[&str])] = &[
     ("event.provider", &["cloudformation.amazonaws.com", "cloud*", "*amazonaws*"]),
     ("event.action", &["CreateStack", "CreateStackSet", "Create*", "*Stack*", "\"CreateStack\""]),
@@ -48,7 +48,7 @@ const FIELDS: &[(&str, &[&str])] = &[
 
 const STACK: &str = "aws.cloudtrail.flattened.request_parameters.stackName";
 
-/// Values that stand anywhere or nowhere.
+/// Values of any field or of none.
 const OTHERS: &[&str] = &["*", "\"\"", "CreateStack", "alice", "nobody", "443", "true"];
 
 /// A clause of one field.
@@ -105,16 +105,16 @@ fn rule(number: usize, query: &str, filter: bool) -> String {
     )
 }
 
-/// The items of an engine: what `keys` says of each event, but for its counts.
+/// The items of `keys` for an event, without the counts.
 fn items(engine: &mut Engine, event: &str) -> Vec<Vec<u8>> {
     let mut out = Vec::new();
     engine.keys(event.as_bytes(), Framing::One, 0, &mut out).expect("one event");
-    let keys = Keys::read(&out).expect("of the engine's own making");
+    let keys = Keys::read(&out).expect("the engine's own layout");
     keys.items().map(|item| item.expect("whole").raw.to_vec()).collect()
 }
 
 #[test]
-fn nothing_that_matches_is_left_out() {
+fn prefilter_drops_no_match() {
     let (matched, left_out, hidden) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let rules = prop::collection::vec((query(), prop::bool::weighted(0.1)), 1..3);
     let events = prop::collection::vec(valid(), 8..16);
@@ -145,13 +145,13 @@ fn nothing_that_matches_is_left_out() {
         Ok(())
     });
     for (count, what) in
-        [(matched, "matched"), (left_out, "left out"), (hidden, "found in disguise")]
+        [(matched, "matched"), (left_out, "skipped"), (hidden, "found in an escaped spelling")]
     {
         assert!(count.get() > 100, "only {} events were {what}", count.get());
     }
 }
 
-/// A plan's rule alone, without its literals: every event is read, and the query evaluated.
+/// An engine with one rule of a plan and without its literals, so that it evaluates every event.
 fn alone(plan: &firstseen_rule::Plan, rule: usize) -> Engine {
     let mut rule = plan.rules[rule].clone();
     rule.literals.clear();
@@ -159,7 +159,7 @@ fn alone(plan: &firstseen_rule::Plan, rule: usize) -> Engine {
 }
 
 #[test]
-fn many_rules_give_what_each_gives_alone() {
+fn many_rules_give_the_items_of_each_alone() {
     const BAD: u8 = 3;
     let (matched, several, bad) = (Cell::new(0), Cell::new(0), Cell::new(0));
     // With 65 rules and more, the index has more than one word of bits.
@@ -182,7 +182,8 @@ fn many_rules_give_what_each_gives_alone() {
             for (number, single) in singles.iter_mut().enumerate() {
                 for mut item in items(single, event) {
                     if item[4] == BAD {
-                        // The same fault for each rule that looks at the time: told once.
+                        // Each rule that reads the time has the same error: the pack reports it
+                        // once.
                         expected = vec![item];
                         continue;
                     }

@@ -1,5 +1,5 @@
-//! Two instances of a rule on one store, each interrupted by the other wherever it asks the store:
-//! one alert per term and episode, whoever wins.
+//! Instances of a rule share a store and interrupt each other at each access: there is one alert
+//! per term and episode, whichever instance wins.
 
 use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_rule::Engine;
@@ -16,23 +16,23 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-/// When the others get a turn: one bit for each question to the store.
+/// When the others run: one bit for each access to the store.
 type Script = VecDeque<bool>;
 
-/// An instance with the events that it has yet to judge, and what it said of the others.
+/// An instance with its remaining events and its outcomes so far.
 struct Worker<E> {
     evaluator: E,
     events: VecDeque<String>,
-    said: Vec<Value>,
+    outcomes: Vec<Value>,
 }
 
 impl<E> Worker<E> {
     fn new(evaluator: E, events: &[String]) -> Self {
-        Self { evaluator, events: events.iter().cloned().collect(), said: Vec::new() }
+        Self { evaluator, events: events.iter().cloned().collect(), outcomes: Vec::new() }
     }
 }
 
-/// A native engine on a store that lets other engines go first.
+/// The store of a native engine, which lets other engines run first.
 struct Contended<'w> {
     store: Store,
     others: &'w mut [Worker<Engine>],
@@ -70,7 +70,7 @@ impl Kv for Contended<'_> {
     }
 }
 
-/// Lets the first of the workers judge its next event; those behind it may interrupt it.
+/// The first worker evaluates its next event; the others may interrupt it.
 fn step(
     store: &Store,
     workers: &mut [Worker<Engine>],
@@ -80,11 +80,11 @@ fn step(
     let Some((worker, others)) = workers.split_first_mut() else { return };
     let Some(event) = worker.events.pop_front() else { return };
     let mut kv = Contended { store: store.clone(), others, script, conflicts };
-    let said = worker.evaluator.evaluate(event.as_bytes(), 0, &mut kv);
-    worker.said.push(serde_json::from_str(&said).expect("JSON"));
+    let outcome = worker.evaluator.evaluate(event.as_bytes(), 0, &mut kv);
+    worker.outcomes.push(serde_json::from_str(&outcome).expect("JSON"));
 }
 
-/// The calls of a run, in order of time, few terms and gaps around the window.
+/// The calls of a run in order of time, with few terms and gaps around the window.
 fn calls() -> impl Strategy<Value = Vec<Call>> {
     let gap = prop::sample::select(&[0, 1000, WINDOW_MS, WINDOW_MS + 1000, 3 * WINDOW_MS][..]);
     let call = (gap, 0..2usize, 0..2usize);
@@ -118,7 +118,7 @@ fn texts(calls: &[Call]) -> Vec<String> {
     calls.iter().map(|call| Shape::Raw.of(call).to_string()).collect()
 }
 
-/// The alerts as terms and times, sorted; and those that must have come.
+/// Alerts as terms and times, sorted.
 type Alerts = Vec<(String, i64)>;
 
 fn expected(calls: &[Call]) -> Alerts {
@@ -129,8 +129,8 @@ fn expected(calls: &[Call]) -> Alerts {
     alerts
 }
 
-fn given<'a>(said: impl Iterator<Item = &'a Value>) -> Alerts {
-    let alerts = said.flat_map(|outcome| {
+fn given<'a>(outcomes: impl Iterator<Item = &'a Value>) -> Alerts {
+    let alerts = outcomes.flat_map(|outcome| {
         assert_eq!(outcome["error"], Value::Null);
         outcome["alerts"].as_array().expect("a list").iter()
     });
@@ -154,19 +154,19 @@ fn native_instances_give_one_alert_per_episode() {
         let worker = || Worker::new(Which::Flagship.engine(), &events);
         let mut workers: Vec<_> = std::iter::repeat_with(worker).take(count).collect();
         let script = RefCell::new(script);
-        // Who has the word first changes from event to event.
+        // The first worker changes from event to event.
         while workers.iter().any(|worker| !worker.events.is_empty()) {
             step(&store, &mut workers, &script, &conflicts);
             workers.rotate_left(1);
         }
-        let said = workers.iter().flat_map(|worker| &worker.said);
-        prop_assert_eq!(given(said), expected(&calls));
+        let outcomes = workers.iter().flat_map(|worker| &worker.outcomes);
+        prop_assert_eq!(given(outcomes), expected(&calls));
         Ok(())
     });
     assert!(conflicts.get() > 100, "only {} conflicts were forced", conflicts.get());
 }
 
-/// A module's store that lets the other module go first.
+/// A module's store that lets the other module run first.
 struct Interrupted {
     store: Store,
     other: Arc<Mutex<Worker<Guest>>>,
@@ -177,7 +177,7 @@ struct Interrupted {
 impl Interrupted {
     fn interrupt(&mut self) {
         if self.script.pop_front() == Some(true) {
-            judge(&self.other);
+            evaluate_next(&self.other);
         }
     }
 }
@@ -203,12 +203,12 @@ impl Kv for Interrupted {
     }
 }
 
-/// Lets a module judge its next event.
-fn judge(worker: &Mutex<Worker<Guest>>) {
+/// A module evaluates its next event.
+fn evaluate_next(worker: &Mutex<Worker<Guest>>) {
     let mut worker = worker.lock().expect("no holder panics");
     let Some(event) = worker.events.pop_front() else { return };
-    let said = worker.evaluator.evaluate(event.as_bytes(), 0).expect("the module answers");
-    worker.said.push(serde_json::from_slice(&said).expect("JSON"));
+    let outcome = worker.evaluator.evaluate(event.as_bytes(), 0).expect("the module answers");
+    worker.outcomes.push(serde_json::from_slice(&outcome).expect("JSON"));
 }
 
 #[test]
@@ -230,20 +230,20 @@ fn modules_give_one_alert_per_episode() {
         }));
         let first = Mutex::new(Worker::new(first, &events));
         for _ in &events {
-            judge(&first);
+            evaluate_next(&first);
         }
         for _ in &events {
-            judge(&second);
+            evaluate_next(&second);
         }
         let (first, second) = (first.into_inner(), second.lock());
         let (first, second) = (first.expect("unlocked"), second.expect("unlocked"));
-        prop_assert_eq!(given(first.said.iter().chain(&second.said)), expected(&calls));
+        prop_assert_eq!(given(first.outcomes.iter().chain(&second.outcomes)), expected(&calls));
         Ok(())
     });
     assert!(*conflicts.lock().expect("unlocked") > 30, "too few conflicts were forced");
 }
 
-/// A store whose every write comes too late.
+/// A store in which every write conflicts.
 #[derive(Default)]
 struct Hopeless(u32);
 
@@ -259,7 +259,7 @@ impl Kv for Hopeless {
 }
 
 #[test]
-fn a_race_that_is_never_won_ends_with_an_error_and_no_alert() {
+fn endless_race_ends_with_an_error_and_no_alert() {
     let mut kv = Hopeless::default();
     let call = Call {
         time_ms: 1_700_000_000_000,
@@ -273,9 +273,9 @@ fn a_race_that_is_never_won_ends_with_an_error_and_no_alert() {
         agent: "aws-cli",
         stack: "web",
     };
-    let said = Which::Flagship.engine().evaluate(texts(&[call])[0].as_bytes(), 0, &mut kv);
-    let said: Value = serde_json::from_str(&said).expect("JSON");
-    assert_eq!(said["error"]["code"], "conflict");
-    assert_eq!(said["alerts"], serde_json::json!([]));
+    let outcome = Which::Flagship.engine().evaluate(texts(&[call])[0].as_bytes(), 0, &mut kv);
+    let outcome: Value = serde_json::from_str(&outcome).expect("JSON");
+    assert_eq!(outcome["error"]["code"], "conflict");
+    assert_eq!(outcome["alerts"], serde_json::json!([]));
     assert_eq!(kv.0, 16);
 }

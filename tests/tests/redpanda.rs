@@ -1,5 +1,5 @@
-//! The data transform for Redpanda under a host that keeps its contract: the vectors, and what must
-//! never make it trap, lose a record in silence or outgrow its memory.
+//! The data transform for Redpanda in a host that implements its interface: the vectors, and input
+//! that must never make it trap, lose a record silently or exceed its memory.
 
 use firstseen::target::Choices;
 use firstseen_rule::source::EventTime;
@@ -16,7 +16,7 @@ fn flagship() -> &'static [u8] {
     })
 }
 
-/// Batches of records through the flagship, to the good end.
+/// Runs batches of records through the flagship and expects success.
 #[track_caller]
 fn waits(batches: &[Vec<Record>]) -> Ran {
     let ran = run(flagship(), batches, Setup::default()).unwrap();
@@ -25,7 +25,7 @@ fn waits(batches: &[Vec<Record>]) -> Ran {
     ran
 }
 
-/// What the flagship alerts on, with more in its request parameters.
+/// An event that the flagship alerts on, with an additional member.
 fn event(id: &str, user: &Value, more: Value) -> String {
     json!({
         "@timestamp": "2025-04-01T08:00:00Z",
@@ -45,7 +45,7 @@ fn plain(id: &str, user: &str) -> Record {
 }
 
 #[test]
-fn the_vectors_give_the_same_alerts() {
+fn vectors_give_the_same_alerts() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut done, mut skipped) = (0, Vec::new());
     let mut paths: Vec<_> =
@@ -55,7 +55,7 @@ fn the_vectors_give_the_same_alerts() {
         let vector: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let name = vector["name"].as_str().unwrap().to_owned();
         let steps = vector["steps"].as_array().unwrap();
-        // No clock, and a state of its own.
+        // The transform has no clock, and its own state.
         let needs_more = |step: &Value| step["now_ms"].as_i64().unwrap_or(0) != 0;
         if vector.get("before").is_some() || steps.iter().any(needs_more) {
             skipped.push(name);
@@ -93,7 +93,7 @@ fn the_vectors_give_the_same_alerts() {
             }
             records.push(record);
         }
-        // What is larger than a transform's memory goes on unjudged; that has a test of its own.
+        // An event that exceeds a transform's memory is not evaluated; another test covers that.
         let memory = if name == "large-event-is-shortened" { 16 << 20 } else { MEMORY };
         let ran = run(&wasm, &[records], Setup { memory, ..Setup::default() }).unwrap();
         assert_eq!(ran.end, End::Waiting, "{name}: {}", ran.log);
@@ -106,8 +106,8 @@ fn the_vectors_give_the_same_alerts() {
         assert!(ran.records.iter().all(|r| r.key.as_deref() == Some(b"k")), "{name}");
         done += 1;
     }
-    // Those with a store of the host's, and with a clock.
-    assert!(done >= 40 && skipped.len() < done / 2, "{done} ran, not {skipped:?}");
+    // Vectors with a store of the host or with a clock are skipped.
+    assert!(done >= 40 && skipped.len() < done / 2, "{done} ran, skipped: {skipped:?}");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn batches_share_one_state_and_redelivery_repeats() {
 }
 
 #[test]
-fn what_is_no_event_is_passed_over_or_goes_on_as_it_came() {
+fn records_that_are_not_events_are_skipped_or_forwarded_unchanged() {
     let null = Record { value: None, ..plain("1", "ann") };
     let headers = (0..63u8).map(|n| (vec![b'h', n], (n % 2 == 0).then(|| vec![n]))).collect();
     let broken = Record { key: None, value: Some(b"{\"CreateStack".to_vec()), headers };
@@ -140,7 +140,7 @@ fn what_is_no_event_is_passed_over_or_goes_on_as_it_came() {
 }
 
 #[test]
-fn hostile_events_neither_trap_nor_keep_others_from_being_judged() {
+fn hostile_events_neither_trap_nor_stop_other_events() {
     let many = |n: usize| json!((0..n).map(|i| format!("u{i}")).collect::<Vec<_>>());
     let words = r#""CreateStack cloudformation.amazonaws.com""#;
     let deep = |n: usize| format!("{{{words}:{}1{}}}", "[".repeat(n), "]".repeat(n));
@@ -155,12 +155,13 @@ fn hostile_events_neither_trap_nor_keep_others_from_being_judged() {
         deep(50_000),
         format!("{{{words}:\"{}\"}}", "\\u0000".repeat(20_000)),
     ];
-    // Two lists whose combinations hold each value often.
+    // Two lists, so that each value is in many combinations.
     let mut two: Value = serde_json::from_str(&event("t", &many(16), json!(1))).unwrap();
     let long: Vec<String> = (0..16).map(|i| format!("{i}{}", "x".repeat(1_500))).collect();
     two["cloud"]["account"]["id"] = json!(long);
     hostile.push(two.to_string());
-    // What costs most memory for each byte, in sizes around what fits: it must be refused in time.
+    // Content that needs most memory for each byte, in sizes around the limit: it must be refused
+    // in time.
     for size in [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384] {
         let kib = size * 1024;
         for unit in ["1,", "[],", "{},", "\"\",", "[[[[1]]]],"] {
@@ -174,14 +175,15 @@ fn hostile_events_neither_trap_nor_keep_others_from_being_judged() {
         hostile.push(event("x", &json!("x"), json!("\u{1}".repeat(kib / 6))));
         hostile.push(event("x", &many(kib / 32), json!("a".repeat(kib))));
     }
-    // Each can be read: what cannot has a test of its own.
+    // Each can be read; another test covers records that cannot.
     assert!(hostile.iter().all(|text| text.len() < 512 << 10));
-    // A full state, so that nothing is left over from it.
+    // A full state, so that no memory is left over from it.
     let others: Vec<Record> =
         (0..1500).map(|i| plain(&format!("o{i}"), &format!("o{i}"))).collect();
-    let mut judged = 0;
+    let mut evaluated = 0;
     for (number, text) in hostile.into_iter().enumerate() {
-        // Each with a new term, so that its alert is made, twice in one memory, between others.
+        // Each with a new term, so that its alert is created: twice in one instance, between other
+        // events.
         let text = text.replace("\"x\"", &format!("\"x{number}\""));
         let head: String = text.chars().take(300).collect();
         let record = Record::new("k", text.clone());
@@ -191,19 +193,19 @@ fn hostile_events_neither_trap_nor_keep_others_from_being_judged() {
         assert_eq!(ran.end, End::Waiting, "{number}, {length} bytes: {}\n{head}", ran.log);
         let last = ran.records.last().unwrap();
         assert!(last.error().is_none() && last.text().contains("bob"), "{number}: {head}");
-        // Whatever became of it, it became the same thing twice: a term's first, then a repeat.
+        // The two results are the same: first an alert, then its repeat.
         let of_it = ran.records.len() - others.len() - 1;
         assert!(of_it.is_multiple_of(2), "{number}: {of_it}, {head}");
         assert!(ran.log.contains("state is full") && ran.log.lines().count() == 1, "{}", ran.log);
-        judged += usize::from(ran.records[others.len()].error().is_none());
+        evaluated += usize::from(ran.records[others.len()].error().is_none());
     }
-    // The estimate is on the safe side, and not so far that all is refused.
-    assert!(judged >= 30, "{judged}");
+    // The estimate is on the safe side but does not refuse everything.
+    assert!(evaluated >= 30, "{evaluated}");
 }
 
 #[test]
-fn ordinary_large_events_are_judged() {
-    // CloudTrail's records are 1 to 5 KB; 16 KiB is a long one.
+fn ordinary_large_events_are_evaluated() {
+    // CloudTrail's records have 1 to 5 KB; one of 16 KiB is long.
     let more = json!(
         (0..16 * 1024 / 60)
             .map(|i| json!({
@@ -218,7 +220,7 @@ fn ordinary_large_events_are_judged() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_ends_its_batch_and_is_named() {
+fn unreadable_record_ends_its_batch_and_is_reported() {
     let large = Record::new("k", "x".repeat(1_900_000));
     let ran = waits(&[vec![plain("1", "ann"), large, plain("2", "bob")], vec![plain("3", "eve")]]);
     let [first, error, last] = &ran.records[..] else { panic!("{:?}", ran.records.len()) };
@@ -229,7 +231,7 @@ fn a_record_that_cannot_be_read_ends_its_batch_and_is_named() {
 }
 
 #[test]
-fn the_state_stays_within_its_limit_over_100_000_terms() {
+fn state_stays_within_its_limit_with_100_000_terms() {
     let batches: Vec<Vec<Record>> = (0..100)
         .map(|b| (0..1000).map(|i| plain(&format!("{b}-{i}"), &format!("u{b}-{i}"))).collect())
         .collect();
@@ -246,7 +248,7 @@ fn the_state_stays_within_its_limit_over_100_000_terms() {
 }
 
 #[test]
-fn too_little_memory_and_refused_writes_are_said() {
+fn too_little_memory_and_refused_writes_are_reported() {
     let state_limit = Some(4 << 20);
     let choices = Choices { state_limit, ..Choices::default() };
     let wasm = artifact(&[("flagship", FLAGSHIP_TOML)], EventTime::Timestamp, &choices).unwrap();
@@ -260,7 +262,7 @@ fn too_little_memory_and_refused_writes_are_said() {
 }
 
 #[test]
-fn a_pack_fits() {
+fn pack_fits_into_memory() {
     let wasm = artifact(PACK, EventTime::Timestamp, &Choices::default()).unwrap();
     let ran = run(&wasm, &[vec![plain("1", "ann")]], Setup::default()).unwrap();
     assert_eq!(ran.end, End::Waiting, "{}", ran.log);

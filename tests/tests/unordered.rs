@@ -1,5 +1,5 @@
-//! What holds when events come late, out of order and again, one by one through `evaluate`: no
-//! episode is lost, a repeat is the same alert, and an extra alert has a late event to blame.
+//! Events that are late, out of order and repeated, one by one through `evaluate`: no episode is
+//! lost, a repeat is the same alert, and only a late event causes an extra alert.
 
 use firstseen_tests::call::{Call, Who};
 use firstseen_tests::cases::check;
@@ -12,10 +12,10 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-/// Sixteenths of the window: times and delays that often meet its ends.
+/// A sixteenth of the window, so that times and delays often meet its ends.
 const STEP_MS: i64 = WINDOW_MS / 16;
 
-/// One call, when it happened and how much later each of its copies arrives, in steps.
+/// One call: its time and the delay of each of its copies, in steps.
 #[derive(Clone, Debug)]
 struct Sent {
     step: i64,
@@ -26,13 +26,13 @@ struct Sent {
 fn stream(max_delay: i64) -> impl Strategy<Value = Vec<Sent>> {
     let names = prop::sample::select(&["alice", "bob"][..]);
     let delays = prop::collection::vec(0..max_delay, 1..4);
-    // Times in bunches, a step more or less around whole windows.
+    // Times within two steps around whole windows.
     let step = (0..9i64, -2..3i64).prop_map(|(window, step)| 16 * window + step + 2);
     let sent = (step, names, delays);
     prop::collection::vec(sent.prop_map(|(step, name, delays)| Sent { step, name, delays }), 1..24)
 }
 
-/// The events in order of arrival: the call's number, its name, its time, its text.
+/// The events in order of arrival: number, name, time and text.
 fn arrivals(stream: &[Sent]) -> Vec<(usize, &'static str, i64, String)> {
     let mut arrivals = Vec::new();
     for (id, sent) in stream.iter().enumerate() {
@@ -53,7 +53,7 @@ fn arrivals(stream: &[Sent]) -> Vec<(usize, &'static str, i64, String)> {
             arrivals.push((sent.step + delay, (id, sent.name, call.time_ms, text)));
         }
     }
-    // Stable: what arrives in the same step arrives in the order of the calls.
+    // The sort is stable: events that arrive in the same step stay in the order of the calls.
     arrivals.sort_by_key(|(at, _)| *at);
     arrivals.into_iter().map(|(_, event)| event).collect()
 }
@@ -63,7 +63,7 @@ fn list<'a>(outcome: &'a Value, name: &str) -> &'a [Value] {
 }
 
 #[test]
-fn late_by_less_than_the_window_no_episode_is_lost() {
+fn lateness_below_the_window_loses_no_episode() {
     let (extra, repeats) = (Cell::new(0), Cell::new(0));
     check(400, stream(16), |stream| {
         let (mut engine, mut store) = (Which::Flagship.engine(), Store::default());
@@ -73,7 +73,7 @@ fn late_by_less_than_the_window_no_episode_is_lost() {
             let outcome = engine.evaluate(text.as_bytes(), 0, &mut store);
             let outcome: Value = serde_json::from_str(&outcome).expect("JSON");
             prop_assert_eq!(&outcome["error"], &Value::Null);
-            prop_assert_eq!(&outcome["late"], 0, "nothing is older than all that is kept");
+            prop_assert_eq!(&outcome["late"], 0, "no event is older than the state");
             if let Some(alert) = alerts.get(&id) {
                 // An alerted event repeats its alert, and nothing else.
                 prop_assert_eq!(list(&outcome, "repeats").len(), 1);
@@ -83,7 +83,7 @@ fn late_by_less_than_the_window_no_episode_is_lost() {
                 continue;
             }
             prop_assert!(list(&outcome, "repeats").is_empty());
-            // It alerts if and only if nothing that has arrived stands within a window of it.
+            // It alerts if and only if no earlier arrival is within a window of it.
             let near = |(n, t): &(&str, i64)| *n == name && (t - time).abs() <= WINDOW_MS;
             let new = !arrived.iter().any(near);
             prop_assert_eq!(list(&outcome, "alerts").len(), usize::from(new));
@@ -92,8 +92,8 @@ fn late_by_less_than_the_window_no_episode_is_lost() {
             }
             arrived.push((name, time));
         }
-        // Every episode alerted at least once. More than once, only where the first two of its
-        // alerts stand over a window apart, so that something between them came after both.
+        // Every episode alerts at least once. It alerts more than once only if the alerts are more
+        // than a window apart, so that an event between them arrived after both.
         let starts = batch(&arrived);
         let alerted: Vec<(&str, i64)> = alerts
             .keys()
@@ -112,23 +112,23 @@ fn late_by_less_than_the_window_no_episode_is_lost() {
         }
         Ok(())
     });
-    assert!(extra.get() > 0 && repeats.get() > 0, "the cases are too tame");
+    assert!(extra.get() > 0 && repeats.get() > 0, "the cases cover too little");
 }
 
 #[test]
-fn however_late_an_episode_alerts_or_is_said_to_be_beyond_memory() {
+fn late_episode_alerts_or_counts_as_late_beyond_memory() {
     let late_ones = Cell::new(0);
     check(300, stream(160), |stream| {
         let (mut engine, mut store) = (Which::Flagship.engine(), Store::default());
         let mut all: Vec<(&str, i64)> = Vec::new();
         let mut noticed: Vec<(&str, i64)> = Vec::new();
         for (_, name, time, text) in arrivals(&stream) {
-            let said = engine.evaluate(text.as_bytes(), 0, &mut store);
-            let outcome: Value = serde_json::from_str(&said).expect("JSON");
+            let outcome = engine.evaluate(text.as_bytes(), 0, &mut store);
+            let outcome: Value = serde_json::from_str(&outcome).expect("JSON");
             all.push((name, time));
             let (new, late) = (!list(&outcome, "alerts").is_empty(), outcome["late"] != 0);
             if late {
-                // Two episodes are remembered, so what is older than them is older than a gap.
+                // The state holds two episodes, so an older event is older than a gap.
                 let mut newer: Vec<i64> =
                     all.iter().filter(|(n, t)| *n == name && *t > time).map(|a| a.1).collect();
                 newer.sort_unstable();
@@ -139,7 +139,7 @@ fn however_late_an_episode_alerts_or_is_said_to_be_beyond_memory() {
             }
             late_ones.set(late_ones.get() + usize::from(late));
             if new {
-                // At once again: the same alert as a repeat, and the state stays.
+                // Again at once: the same alert as a repeat, and the state does not change.
                 let before = store.rows().clone();
                 let again = engine.evaluate(text.as_bytes(), 0, &mut store);
                 let again: Value = serde_json::from_str(&again).expect("JSON");
@@ -153,7 +153,7 @@ fn however_late_an_episode_alerts_or_is_said_to_be_beyond_memory() {
             let next = starts.iter().filter(|(n, t, _)| n == name && t > start).map(|s| s.1).min();
             let inside =
                 |(n, t): &(&str, i64)| n == name && t >= start && next.is_none_or(|next| *t < next);
-            prop_assert!(noticed.iter().any(inside), "silence about {name} from {start}");
+            prop_assert!(noticed.iter().any(inside), "no alert for {name} from {start}");
         }
         Ok(())
     });

@@ -1,12 +1,12 @@
-//! The vectors in `tests/vectors` are what the native engine answers, and it answers what is said
-//! of them in `tests/src/vectors`. After a change that is meant:
-//! `FIRSTSEEN_WRITE=1 cargo test -p firstseen-tests --test vectors`, and read the difference.
+//! The files in `tests/vectors` are the native engine's results, which `tests/src/vectors` compares
+//! with the expectations. After an intended change, run
+//! `FIRSTSEEN_WRITE=1 cargo test -p firstseen-tests --test vectors` and read the diff.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 #[test]
-fn the_files_are_what_the_engine_answers() {
+fn vector_files_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let vectors = firstseen_tests::vectors::all();
     let bytes: usize = vectors.values().map(String::len).sum();
@@ -33,9 +33,9 @@ fn the_files_are_what_the_engine_answers() {
         let file = files.remove(name);
         assert!(
             file.as_deref() == Some(text),
-            "{name} is not as generated; see the head of {}",
+            "{name} is out of date; see the first lines of {}",
             file!()
         );
     }
-    assert!(files.is_empty(), "no case is called so: {:?}", files.keys());
+    assert!(files.is_empty(), "no case has these names: {:?}", files.keys());
 }
