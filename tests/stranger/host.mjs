@@ -1,23 +1,23 @@
-// A host for firstseen rules, written from docs/abi.md and from nothing else.
+// A host for firstseen rules, written from docs/abi.md alone.
 //
 //   node host.mjs evaluate|decide RULE.wasm EVENTS.ndjson [CONFLICTS]
 //
-// Out: alerts as NDJSON; on standard error what was not judged, and the counts. With CONFLICTS the
-// store lets the first so many writes of each key fail, as if another host had been faster.
+// Out: alerts as NDJSON; on standard error events that could not be evaluated, and the counts. With
+// CONFLICTS, the store refuses that many writes of each key, as if another host had been faster.
 import { readFileSync } from "node:fs";
 
 const [way, rule, file, conflicts = 0] = process.argv.slice(2);
 const [TENANT, ABSENT, REFUSED, CONFLICT, CONFLICT_ABSENT] = ["default", -1, -3, 1 << 30, 1];
 const [MATCHED, ALERT, ERROR, TRIES, BATCH] = [1, 1, 5, 16, 256];
-const said = { read: 0, matched: 0, alerts: 0, seen: 0, conflicts: 0, not_judged: 0 };
-const alert = (text) => { said.alerts++; console.log(text); };
-const complain = (text) => { said.not_judged++; console.error(text); };
+const counts = { read: 0, matched: 0, alerts: 0, seen: 0, conflicts: 0, errors: 0 };
+const alert = (text) => { counts.alerts++; console.log(text); };
+const complain = (text) => { counts.errors++; console.error(text); };
 const fail = (text) => { throw new Error(text); };
 
-// ---- the artifact, and what it says of itself (section 9)
+// ---- the artifact and its metadata (section 9)
 const module = new WebAssembly.Module(readFileSync(rule));
 const [section] = WebAssembly.Module.customSections(module, "firstseen.rules");
-const meta = section ? JSON.parse(Buffer.from(section)) : fail(`${rule} is no rule`);
+const meta = section ? JSON.parse(Buffer.from(section)) : fail(`${rule} is not a rule`);
 if (meta.format !== 1 || meta.abi !== 1) fail(`${rule} needs a newer host`);
 const prefixes = meta.rules.map((r) => `${TENANT}:${r.key_prefix}`);
 const isOwn = (key) => key.length <= 256 && prefixes.some((prefix) => key.startsWith(prefix));
@@ -29,11 +29,11 @@ function compareAndSet(key, expected, value) {
   faster.set(key, left - 1);
   const now = store.get(key);
   const same = now && expected ? now.equals(expected) : now === expected;
-  if (left > 0 || !same) return said.conflicts++, false;
+  if (left > 0 || !same) return counts.conflicts++, false;
   return store.set(key, value), true;
 }
 
-// ---- memory and imports (sections 1 and 2). Numbers come signed; addresses and lengths are not.
+// ---- memory and imports (sections 1 and 2). Parameters are signed; addresses and lengths are not.
 const bytes = (at, length) => Buffer.from(guest.memory.buffer, at >>> 0, length >>> 0);
 const copy = (at, length) => Buffer.from(bytes(at, length));
 function handOver(value, buf, cap) {
@@ -55,15 +55,15 @@ const firstseen_v1 = {
   log: (level, at, length) => console.error(`the rule says (${level}): ${copy(at, length)}`),
 };
 const guest = new WebAssembly.Instance(module, { firstseen_v1 }).exports;
-if (guest.abi_version() !== 1) fail(`${rule} speaks another contract`);
+if (guest.abi_version() !== 1) fail(`${rule} has another contract version`);
 
 function call(name, input, ...more) {
-  const at = guest.alloc(input.length) || fail("the guest has no room");
+  const at = guest.alloc(input.length) || fail("the guest is out of memory");
   input.copy(bytes(at, input.length));
   const packed = BigInt.asUintN(64, guest[name](at, input.length, ...more));
   const result = copy(Number(packed >> 32n), Number(packed & 0xffffffffn));
   guest.reset();
-  return packed === 0n ? fail("the guest has no room for a result") : result;
+  return packed === 0n ? fail("the guest has no memory for a result") : result;
 }
 
 // ---- step one (section 4): the matched events, in order of time, identity and rule
@@ -81,23 +81,23 @@ function matchedItems(input) {
       item.keys.push(raw.toString("utf8", t + 6, t + 6 + keyLength));
       t += 6 + keyLength + termLength;
     }
-    if (!item.keys.every(isOwn)) fail("a key that is not the rule's own");
+    if (!item.keys.every(isOwn)) fail("a key that does not belong to the rule");
     if (raw[4] === MATCHED) items.push(item);
     else complain(`kind ${raw[4]}, byte ${offset}: ${raw.toString("utf8", 44, 44 + textLength)}`);
   }
-  [said.read, said.matched] = [u32(4), u32(8)];
+  [counts.read, counts.matched] = [u32(4), u32(8)];
   return items.sort(({ raw: a }, { raw: b }) =>
     Number(a.readBigInt64LE(16) - b.readBigInt64LE(16)) ||
     a.compare(b, 24, 40, 24, 40) || a.readUInt16LE(6) - b.readUInt16LE(6));
 }
 
-// ---- step two (section 5): ask, write, and ask again for the keys that were in conflict
+// ---- step two (section 5): decide, write, and decide again for the keys in conflict
 const NOTHING = Buffer.of();
 const int = (size, n) => { const b = Buffer.alloc(size); b.writeIntLE(n, 0, size); return b; };
 function settle(items) {
   let open = new Set(items.flatMap((item) => item.keys));
   for (let tries = 0; open.size > 0; tries++) {
-    if (tries === TRIES) fail(`${open.size} keys: ${TRIES} conflicts one after another`);
+    if (tries === TRIES) fail(`${open.size} keys: ${TRIES} conflicts in a row`);
     const asked = items.filter((item) => item.keys.some((key) => open.has(key)));
     const keys = [...new Set(asked.flatMap((item) => item.keys))];
     const values = keys.map((key) => store.get(key));
@@ -130,8 +130,8 @@ const input = readFileSync(file);
 if (way === "evaluate") {
   for (const line of input.toString().split("\n").filter((text) => text.trim() !== "")) {
     const outcome = JSON.parse(call("evaluate", Buffer.from(line), BigInt(Date.now())));
-    said.read++;
-    for (const name of ["matched", "seen"]) said[name] += outcome[name] ?? 0;
+    counts.read++;
+    for (const name of ["matched", "seen"]) counts[name] += outcome[name] ?? 0;
     for (const document of outcome.alerts ?? []) alert(JSON.stringify(document));
     for (const field of outcome.missing ?? []) complain(`no ${field}`);
     if (outcome.error) complain(`${outcome.error.code}: ${outcome.error.reason}`);
@@ -141,9 +141,9 @@ if (way === "evaluate") {
   for (let at = 0; at < items.length; at += BATCH) settle(items.slice(at, at + BATCH));
   const outcomes = items.flatMap((item) => item.keys.map((_, term) => item.outcomes[term] ?? []));
   for (const [kind, text] of outcomes) {
-    if (kind === undefined) said.seen++;
+    if (kind === undefined) counts.seen++;
     if (kind === ALERT) alert(text);
     if (kind === ERROR) complain(text);
   }
 }
-console.error(JSON.stringify(said));
+console.error(JSON.stringify(counts));
