@@ -1,6 +1,6 @@
-"""The story that the flagship rule has to tell; README.md has its outline.
+"""The story in which the flagship rule must alert; README.md summarises it.
 
-A scene is a time, an account, a region, and a list of steps: seconds after that time, who, what.
+A scene is a time, an account, a region, and a list of steps: seconds after that time, actor, call.
 """
 
 from calls import (
