@@ -1,6 +1,6 @@
 //! Reading integers and slices out of untrusted bytes, and writing them.
 //!
-//! In: a byte slice. Out: values, or [`Malformed`] with the place. It never reads past the end.
+//! In: a byte slice. Out: values, or [`Malformed`] with the position. It never reads past the end.
 
 use alloc::vec::Vec;
 
@@ -40,7 +40,7 @@ impl<'a> Cursor<'a> {
         self.at >= self.bytes.len()
     }
 
-    /// The error for this place.
+    /// The error for this position.
     #[must_use]
     pub const fn malformed(&self, what: &'static str) -> Malformed {
         Malformed { what, at: self.at }
@@ -157,7 +157,7 @@ pub(crate) fn patch_u32(out: &mut [u8], at: usize, value: u32) {
 }
 
 /// A length as it is written. Lengths beyond 4 GiB cannot arise: a guest's memory ends there, and
-/// hosts bound what they hand in long before.
+/// hosts bound their requests long before.
 #[inline]
 pub(crate) fn len_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)

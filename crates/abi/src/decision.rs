@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_items_are_read_back() {
         let bytes = request();
         let read = DecideRequest::read(&bytes).unwrap();
         assert_eq!(read.keys[0], PriorKey { key: b"k", value: Some(b"v") });

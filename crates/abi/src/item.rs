@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_items_are_read_back() {
         let out = sample();
         let keys = Keys::read(&out).unwrap();
         assert_eq!(keys.counts.read, 7);

@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_lies_behind_the_engines_memory_and_the_slot_says_where() {
+    fn the_plan_is_behind_the_engines_memory_and_the_slot_has_its_address() {
         let engine = wat::parse_str(ENGINE).unwrap();
         let plan = vec![7u8; 70_000];
         let wasm = make(&engine, &plan).unwrap();
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn options_lie_behind_the_plan_and_imports_are_renamed() {
+    fn options_are_behind_the_plan_and_imports_are_renamed() {
         let engine = wat::parse_str(
             r#"(module
             (import "a" "f" (func (param i32)))

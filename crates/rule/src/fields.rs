@@ -19,7 +19,7 @@ use firstseen_kql::{Doc, FieldRef};
 pub struct FieldRequests(Vec<FieldRequest>);
 
 impl FieldRequests {
-    /// The place of an ask, which is added unless it is there.
+    /// The index of a request, which is added if it is new.
     pub fn place(&mut self, ask: FieldRequest) -> usize {
         if let Some(at) = self.0.iter().position(|known| *known == ask) {
             return at;
@@ -28,7 +28,7 @@ impl FieldRequests {
         self.0.len().saturating_sub(1)
     }
 
-    /// The places of a query's fields.
+    /// The indexes of a query's fields.
     pub fn slots(&mut self, fields: &[FieldRef]) -> Vec<FieldSlot> {
         fields.iter().map(|field| self.slot(field)).collect()
     }

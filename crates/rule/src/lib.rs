@@ -78,7 +78,7 @@
 //! | prior state and a sighting -> verdict and new state | [`state`] |
 //! | the alert's document | [`alert`] |
 //! | a large event, shortened for its alerts | `shorten` |
-//! | one rule with the places of its fields | `prepared` |
+//! | one rule with the indexes of its fields | `prepared` |
 //! | which rules an event may match | `index` |
 //! | step one, `keys`: events -> items | [`engine`] |
 //! | step two, `decide`: items and prior values -> writes and outcomes | `decide` |
