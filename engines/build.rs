@@ -27,7 +27,7 @@ struct Group {
 const CORE: Group = Group {
     target: "wasm32-unknown-unknown",
     features: "+simd128",
-    engines: &[("firstseen-plugin", "core")],
+    engines: &[("firstseen-core", "core")],
 };
 
 #[cfg(feature = "targets")]

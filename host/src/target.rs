@@ -1,12 +1,12 @@
 //! What a rule is built for: the contract of docs/abi.md, or a pipeline with an interface of its own.
 //!
 //! In: a target's name and the options that were given. Out: the engine for it, or which option it
-//! does not take. Crate engines holds the engines; plugin/skins says what they do.
+//! does not take. Crate engines holds the engines; plugin/targets says what they do.
 
 use clap::ValueEnum;
 use firstseen_artifact::Meta;
 use firstseen_compiler::Engine;
-use firstseen_skin::{Options, Records};
+use firstseen_target_support::{Options, Records};
 
 /// What a rule is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

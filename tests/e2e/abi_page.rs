@@ -165,7 +165,7 @@ fn leading_codes(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn page_lists_every_code() {
     let mut codes: BTreeSet<String> = BTreeSet::new();
-    for folder in ["crates/event/src", "crates/rule/src", "plugin/src"] {
+    for folder in ["crates/event/src", "crates/rule/src", "plugin/core/src"] {
         for entry in std::fs::read_dir(repository(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();

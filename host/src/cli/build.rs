@@ -18,7 +18,7 @@ use crate::work;
 use clap::ValueEnum;
 use firstseen_compiler::{self as compile, Engine, Origin, Source};
 use firstseen_rule::source::{self, Diagnostic, EventTime, ReadOptions, Rule, Severity};
-use firstseen_skin::Records;
+use firstseen_target_support::Records;
 use jobs::Job;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use crate::rules::exceptions::Exceptions;
 use crate::sink::ndjson::{Alerts, Output, OutputError};
 use crate::source::Source;
 use firstseen_envelope::{Place, Sink};
-use firstseen_skin::record::{Checker, Record};
+use firstseen_record::{JsonRecord, RecordChecker};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -103,14 +103,14 @@ impl Lines {
     }
 }
 
-/// The line with the note in its object, as the pipelines' skins write it; nothing where it holds no
+/// The line with the note in its object, as the pipelines' targets write it; nothing where it holds no
 /// object.
 fn spliced(line: &[u8], note: &Note) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(line).ok()?;
     let body = text.trim_ascii();
-    Checker::default().check(body).ok()?;
+    RecordChecker::default().check(body).ok()?;
     let record =
-        Record::of(body).with(note.alerts.iter().map(String::as_str), note.error.as_deref());
+        JsonRecord::of(body).with(note.alerts.iter().map(String::as_str), note.error.as_deref());
     let (before, end) = text.split_once(body)?;
     Some([before, &record, end].concat().into_bytes())
 }

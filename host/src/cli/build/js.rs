@@ -16,7 +16,7 @@ use std::path::Path;
 /// The files of a package that are the same for every rule.
 macro_rules! source {
     ($name:literal) => {
-        ($name, include_str!(concat!("../../../../plugin/skins/js/package/", $name)))
+        ($name, include_str!(concat!("../../../../plugin/targets/js/package/", $name)))
     };
 }
 const FILES: [(&str, &str); 5] = [
@@ -26,8 +26,8 @@ const FILES: [(&str, &str); 5] = [
     source!("web.js"),
     source!("workerd.js"),
 ];
-const PACKAGE: &str = include_str!("../../../../plugin/skins/js/package/package.json");
-const README: &str = include_str!("../../../../plugin/skins/js/package/README.md");
+const PACKAGE: &str = include_str!("../../../../plugin/targets/js/package/package.json");
+const README: &str = include_str!("../../../../plugin/targets/js/package/README.md");
 /// The file that says that a folder is a package of ours.
 const PLAN: &str = "plan.js";
 /// npm takes no longer names.
