@@ -4,7 +4,7 @@ mod abi_border;
 mod abi_page;
 
 use firstseen_artifact::Meta;
-use firstseen_engines::FLAGSHIP;
+use firstseen_engines::flagship;
 use firstseen_runtime::{Artifact, Runtime};
 use std::sync::LazyLock;
 use wasmtime::Module;
@@ -13,8 +13,8 @@ use wasmtime::Module;
 fn flagship() -> &'static (Runtime, Artifact) {
     static FLAGSHIP_RULE: LazyLock<(Runtime, Artifact)> = LazyLock::new(|| {
         let runtime = Runtime::new().unwrap();
-        let module = Module::new(&runtime.engine, FLAGSHIP).unwrap();
-        let meta = Meta::read(FLAGSHIP).unwrap();
+        let module = Module::new(&runtime.engine, flagship()).unwrap();
+        let meta = Meta::read(flagship()).unwrap();
         (runtime, Artifact { name: "flagship".to_owned(), meta, module })
     });
     &FLAGSHIP_RULE

@@ -406,14 +406,13 @@ fn bail_wasm(text: &'static str) -> wasmtime::Result<()> {
 pub fn artifact(
     rules: &[(&str, &str)],
     event_time: firstseen_rule::source::EventTime,
-    choices: &firstseen::target::Choices,
+    choices: &firstseen_compiler::TargetChoices,
 ) -> anyhow::Result<Vec<u8>> {
-    use firstseen::target::Target;
-    use firstseen_compiler::{Source, compile};
+    use firstseen_compiler::{RuleText, Target, compile};
     let options = Target::Redpanda.options(choices).map_err(anyhow::Error::msg)?.to_bytes();
-    let engine = Target::Redpanda.engine().map_err(anyhow::Error::msg)?;
-    let engine = firstseen_compiler::Engine { options: &options, ..engine };
-    let sources: Vec<_> = rules.iter().map(|(name, text)| Source { name, text }).collect();
+    let engine = firstseen_engines::engine(Target::Redpanda)?;
+    let engine = firstseen_compiler::EngineModule { options: &options, ..engine };
+    let sources: Vec<_> = rules.iter().map(|(name, text)| RuleText { name, text }).collect();
     let options = firstseen_rule::source::ReadOptions { event_time };
     Ok(compile(&engine, &sources, &options)
         .map_err(|fault| anyhow::anyhow!("{}", fault.plain(&sources)))?

@@ -1,7 +1,7 @@
 //! The rules of `rules/` and the flagship, as native engines and as modules in wasmtime.
 
-use firstseen_compiler::{Engine as EngineModule, Source, compile};
-use firstseen_engines::{CORE, FLAGSHIP};
+use firstseen_compiler::{RuleText, compile};
+use firstseen_engines::flagship;
 use firstseen_rule::source::{self, ReadOptions};
 use firstseen_rule::{Engine, Plan, Settings};
 use firstseen_runtime::{Artifact, Guest, Runtime};
@@ -55,13 +55,13 @@ fn modules() -> &'static Modules {
     static MODULES: OnceLock<Modules> = OnceLock::new();
     MODULES.get_or_init(|| {
         let runtime = Runtime::new().expect("wasmtime runs");
-        let sources: Vec<_> = PACK.iter().map(|(name, text)| Source { name, text }).collect();
-        let compiled = compile(&EngineModule::core(CORE), &sources, &ReadOptions::default());
+        let sources: Vec<_> = PACK.iter().map(|(name, text)| RuleText { name, text }).collect();
+        let compiled = compile(&firstseen_engines::core(), &sources, &ReadOptions::default());
         let pack = compiled.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources))).wasm;
         let load = |name: &str, wasm: &[u8]| {
             Artifact::new(&runtime, name.to_owned(), wasm).expect("the artifact loads")
         };
-        let (flagship, pack) = (load("flagship", FLAGSHIP), load("pack", &pack));
+        let (flagship, pack) = (load("flagship", flagship()), load("pack", &pack));
         Modules { runtime, flagship, pack }
     })
 }

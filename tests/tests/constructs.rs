@@ -5,8 +5,7 @@
 //! event without a time, an id or a user gets one. Out: nothing, or the lines with a wrong result.
 
 use firstseen_abi::{ItemKind, Keys};
-use firstseen_compiler::{Engine as EngineModule, Source, compile};
-use firstseen_engines::CORE;
+use firstseen_compiler::{RuleText, compile};
 use firstseen_rule::engine::Framing;
 use firstseen_rule::source::{ReadOptions, read};
 use firstseen_rule::{Engine, Plan, Settings};
@@ -82,8 +81,8 @@ fn each_construct_matches_exactly_its_events() {
     let plans: Vec<_> = constructs.iter().map(plan).collect();
     let mut pack = Engine::new(Plan { rules: plans.clone() }, Settings::default());
     let sources: Vec<_> =
-        constructs.iter().map(|c| Source { name: &c.name, text: &c.toml }).collect();
-    let wasm = compile(&EngineModule::core(CORE), &sources, &ReadOptions::default());
+        constructs.iter().map(|c| RuleText { name: &c.name, text: &c.toml }).collect();
+    let wasm = compile(&firstseen_engines::core(), &sources, &ReadOptions::default());
     let wasm = wasm.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources))).wasm;
     let runtime = Runtime::new().expect("wasmtime runs");
     let module = Artifact::new(&runtime, "constructs".to_owned(), &wasm).expect("it loads");

@@ -4,8 +4,7 @@
 use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
 use firstseen::cli::run::run_and_tell;
 use firstseen::pipeline::intake::OnError;
-use firstseen_compiler::{Engine, Source, compile};
-use firstseen_engines::CORE;
+use firstseen_compiler::{RuleText, compile};
 use firstseen_rule::source::ReadOptions;
 use firstseen_tests::cases::check;
 use firstseen_tests::event::any_event;
@@ -49,8 +48,8 @@ fn artifacts(folder: &Path) -> Vec<Vec<PathBuf>> {
         while let (false, Some(count)) = (rest.is_empty(), counts.next()) {
             let (part, others) = rest.split_at(rest.len().min(*count));
             rest = others;
-            let sources: Vec<_> = part.iter().map(|(name, text)| Source { name, text }).collect();
-            let compiled = compile(&Engine::core(CORE), &sources, &ReadOptions::default());
+            let sources: Vec<_> = part.iter().map(|(name, text)| RuleText { name, text }).collect();
+            let compiled = compile(&firstseen_engines::core(), &sources, &ReadOptions::default());
             let compiled = compiled.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources)));
             let path = folder.join(format!("{number}-{}.wasm", paths.len()));
             std::fs::write(&path, compiled.wasm).expect("the folder takes it");

@@ -1,7 +1,7 @@
 //! The data transform for Redpanda in a host that implements its interface: the vectors, and input
 //! that must never make it trap, lose a record silently or exceed its memory.
 
-use firstseen::target::Choices;
+use firstseen_compiler::TargetChoices;
 use firstseen_rule::source::EventTime;
 use firstseen_tests::broker::{End, MEMORY, Ran, Record, Setup, artifact, run};
 use firstseen_tests::rules::{FLAGSHIP_TOML, PACK};
@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 fn flagship() -> &'static [u8] {
     static WASM: OnceLock<Vec<u8>> = OnceLock::new();
     WASM.get_or_init(|| {
-        artifact(&[("flagship", FLAGSHIP_TOML)], EventTime::Timestamp, &Choices::default()).unwrap()
+        artifact(&[("flagship", FLAGSHIP_TOML)], EventTime::Timestamp, &TargetChoices::default())
+            .unwrap()
     })
 }
 
@@ -75,7 +76,8 @@ fn vectors_give_the_same_alerts() {
             Some("timestamp_override") => EventTime::TimestampOverride,
             _ => EventTime::Timestamp,
         };
-        let wasm = artifact(&rules, event_time, &Choices { settings, ..Choices::default() });
+        let wasm =
+            artifact(&rules, event_time, &TargetChoices { settings, ..TargetChoices::default() });
         let wasm = wasm.unwrap_or_else(|e| panic!("{name}: {e}"));
         let (mut records, mut expected) = (Vec::new(), Vec::new());
         for step in steps {
@@ -250,7 +252,7 @@ fn state_stays_within_its_limit_with_100_000_terms() {
 #[test]
 fn too_little_memory_and_refused_writes_are_reported() {
     let state_limit = Some(4 << 20);
-    let choices = Choices { state_limit, ..Choices::default() };
+    let choices = TargetChoices { state_limit, ..TargetChoices::default() };
     let wasm = artifact(&[("flagship", FLAGSHIP_TOML)], EventTime::Timestamp, &choices).unwrap();
     let batch = [vec![plain("1", "ann")]];
     let ran = run(&wasm, &batch, Setup::default()).unwrap();
@@ -263,7 +265,7 @@ fn too_little_memory_and_refused_writes_are_reported() {
 
 #[test]
 fn pack_fits_into_memory() {
-    let wasm = artifact(PACK, EventTime::Timestamp, &Choices::default()).unwrap();
+    let wasm = artifact(PACK, EventTime::Timestamp, &TargetChoices::default()).unwrap();
     let ran = run(&wasm, &[vec![plain("1", "ann")]], Setup::default()).unwrap();
     assert_eq!(ran.end, End::Waiting, "{}", ran.log);
 }

@@ -433,7 +433,7 @@ impl Take for Collector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firstseen_engines::FLAGSHIP;
+    use firstseen_engines::flagship;
     use firstseen_runtime::Runtime;
     use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -447,7 +447,7 @@ mod tests {
     #[test]
     fn a_stream_that_runs_for_hours_takes_no_event_for_one_of_the_future() {
         let runtime = Runtime::new().unwrap();
-        let artifact = Artifact::new(&runtime, "flagship".to_owned(), FLAGSHIP).unwrap();
+        let artifact = Artifact::new(&runtime, "flagship".to_owned(), flagship()).unwrap();
         let guest = Guest::new(&runtime, &artifact, "default", None).unwrap();
         let clock = || CLOCK.load(Ordering::Relaxed);
         CLOCK.store(THEN - 7_200_000, Ordering::Relaxed);

@@ -33,6 +33,7 @@ fn build_what_is_right() {
 }
 
 #[test]
+#[cfg(feature = "targets")]
 fn build_for_targets() {
     let mut scene = Scene::new();
     scene.write("rule.toml", logins());

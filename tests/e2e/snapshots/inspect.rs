@@ -6,6 +6,7 @@ use crate::artifacts::{custom, leb, meta, module, one};
 use crate::build::{FLAGSHIP, rule};
 
 #[test]
+#[cfg(feature = "targets")]
 fn inspect_an_artifact() {
     let mut scene = Scene::with(&[
         ("flagship.toml", FLAGSHIP),
@@ -38,6 +39,7 @@ fn inspect_an_artifact() {
 }
 
 #[test]
+#[cfg(feature = "targets")]
 fn rebuild_an_artifact() {
     let mut scene = Scene::with(&[("old.wasm", "tests/fixtures/artifacts/flagship-0.1.0.wasm")]);
     scene.title("of an earlier version");

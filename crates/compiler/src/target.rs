@@ -1,38 +1,37 @@
-//! What a rule is built for: the contract of docs/abi.md, or a pipeline with an interface of its own.
+//! What a rule can be built for: the contract of docs/abi.md, or a pipeline with an interface of its own.
 //!
-//! In: a target's name and the options that were given. Out: the engine for it, or which option it
-//! does not take. Crate engines holds the engines; plugin/targets says what they do.
+//! In: a target's name, the options that were chosen. Out: which engine it needs, and the options as
+//! the engine reads them, or the option that it does not take. It holds no engine: crate engines does.
 
-use clap::ValueEnum;
+use crate::compile::EngineModule;
 use firstseen_artifact::Meta;
-use firstseen_compiler::Engine;
 use firstseen_target_support::{Options, Records};
 
 /// What a rule is built for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Target {
-    /// Any host of the contract: docs/abi.md, and this program
+    /// Any host of the contract: docs/abi.md, and this program.
     #[default]
     Core,
-    /// Fluent Bit's filter `wasm`
+    /// Fluent Bit's filter `wasm`.
     FluentBit,
-    /// Redpanda Connect's processor `wasm`
+    /// Redpanda Connect's processor `wasm`.
     RedpandaConnect,
-    /// Bento's processor `wasm`
+    /// Bento's processor `wasm`.
     Bento,
-    /// Redpanda's data transforms
+    /// Redpanda's data transforms.
     Redpanda,
-    /// A program for any WASI runtime
+    /// A program for any WASI runtime.
     Wasi,
-    /// A package for Node, Deno, Bun, Workers and browsers
+    /// A package for Node, Deno, Bun, Workers and browsers.
     Js,
-    /// Extism's hosts
+    /// Extism's hosts.
     Extism,
 }
 
 /// What can be chosen for a target; what was not given stays as it is by default.
 #[derive(Debug, Clone, Default)]
-pub struct Choices {
+pub struct TargetChoices {
     /// `--records`.
     pub records: Option<Records>,
     /// `--state`.
@@ -44,52 +43,76 @@ pub struct Choices {
 }
 
 impl Target {
-    /// The name that the command line knows it by.
-    #[must_use]
-    pub fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
+    /// All of them, in the order of the help.
+    pub const ALL: [Self; 8] = [
+        Self::Core,
+        Self::FluentBit,
+        Self::RedpandaConnect,
+        Self::Bento,
+        Self::Redpanda,
+        Self::Wasi,
+        Self::Js,
+        Self::Extism,
+    ];
 
-    /// The engine that a rule is embedded in for this target. A package for JavaScript carries the
-    /// plan of a core artifact, so its engine is the core.
-    ///
-    /// # Errors
-    /// How to get a binary with the engine, where this one was built without it.
-    pub fn engine(self) -> Result<Engine<'static>, String> {
-        let target = match self {
-            Self::Core => "",
+    /// The name on the command line and in an artifact's metadata.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
             Self::FluentBit => "fluent-bit",
             Self::RedpandaConnect => "redpanda-connect",
             Self::Bento => "bento",
             Self::Redpanda => "redpanda",
             Self::Wasi => "wasi",
+            Self::Js => "js",
             Self::Extism => "extism",
-            Self::Js => {
-                return firstseen_engines::js_glue()
-                    .map(|_| Engine::core(firstseen_engines::CORE))
-                    .ok_or_else(|| self.missing());
-            }
-        };
-        let name = match self {
-            Self::Core => "core",
+        }
+    }
+
+    /// What it is, in a line of the help.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Core => "Any host of the contract: docs/abi.md, and this program",
+            Self::FluentBit => "Fluent Bit's filter `wasm`",
+            Self::RedpandaConnect => "Redpanda Connect's processor `wasm`",
+            Self::Bento => "Bento's processor `wasm`",
+            Self::Redpanda => "Redpanda's data transforms",
+            Self::Wasi => "A program for any WASI runtime",
+            Self::Js => "A package for Node, Deno, Bun, Workers and browsers",
+            Self::Extism => "Extism's hosts",
+        }
+    }
+
+    /// The target of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|target| target.name() == name)
+    }
+
+    /// The name of its engine. Redpanda Connect and Bento share one.
+    #[must_use]
+    pub const fn engine_name(self) -> &'static str {
+        match self {
             Self::RedpandaConnect | Self::Bento => "connect",
-            _ => target,
+            other => other.name(),
+        }
+    }
+
+    /// Its engine, ready for a rule. A package for JavaScript carries the plan of a core artifact, so
+    /// its artifact is that of the core.
+    #[must_use]
+    pub const fn embed_in(self, wasm: &[u8]) -> EngineModule<'_> {
+        let target = match self {
+            Self::Core | Self::Js => "",
+            other => other.name(),
         };
         let renamed = match self {
             Self::Bento => Some(("benthos_wasm", "bento_wasm")),
             _ => None,
         };
-        let wasm = firstseen_engines::engine(name).ok_or_else(|| self.missing())?;
-        Ok(Engine { wasm, target, renamed, options: &[] })
-    }
-
-    fn missing(self) -> String {
-        format!(
-            "--target {}: this firstseen was built without the engines of other targets than core; \
-             in its repository, `cargo install --path host --locked --features targets` builds one \
-             that has them",
-            self.name()
-        )
+        EngineModule { wasm, target, renamed, options: &[] }
     }
 
     /// What the name of its artifact ends in.
@@ -112,7 +135,7 @@ impl Target {
     pub fn of(meta: &Meta) -> Option<Self> {
         match meta.target.as_str() {
             "" => Some(Self::Core),
-            name => Self::from_str(name, false).ok(),
+            name => Self::from_name(name),
         }
     }
 
@@ -120,7 +143,7 @@ impl Target {
     ///
     /// # Errors
     /// The option that this target does not take, and who does; or what is wrong with the settings.
-    pub fn options(self, choices: &Choices) -> Result<Options, String> {
+    pub fn options(self, choices: &TargetChoices) -> Result<Options, String> {
         let given = [
             ("--records", choices.records.is_some()),
             ("--state", choices.state.is_some()),
@@ -130,8 +153,8 @@ impl Target {
         let taken = self.takes();
         if let Some((name, _)) = given.iter().find(|(name, given)| *given && !taken.contains(name))
         {
-            let who: Vec<String> = Self::value_variants()
-                .iter()
+            let who: Vec<&str> = Self::ALL
+                .into_iter()
                 .filter(|target| target.takes().contains(name))
                 .map(|target| target.name())
                 .collect();
@@ -182,31 +205,24 @@ mod tests {
 
     #[test]
     fn an_option_is_taken_or_refused_and_never_ignored() {
-        let records = Choices { records: Some(Records::Alerts), ..Choices::default() };
+        let records = TargetChoices { records: Some(Records::Alerts), ..TargetChoices::default() };
         assert_eq!(Target::FluentBit.options(&records).map(|o| o.records), Ok(Records::Alerts));
         let error = Target::Core.options(&records).unwrap_err();
         assert!(error.contains("--records") && error.contains("fluent-bit"), "{error}");
-        let settings = Choices { settings: Some("{".to_owned()), ..Choices::default() };
+        let settings = TargetChoices { settings: Some("{".to_owned()), ..TargetChoices::default() };
         assert!(Target::Wasi.options(&settings).unwrap_err().starts_with("--settings: "));
-        for target in Target::value_variants() {
-            assert_eq!(target.options(&Choices::default()), Ok(target.defaults()));
+        for target in Target::ALL {
+            assert_eq!(target.options(&TargetChoices::default()), Ok(target.defaults()));
         }
     }
 
     #[test]
-    fn an_engine_that_was_left_out_says_how_to_get_it() {
-        assert!(Target::Core.engine().is_ok());
-        for target in Target::value_variants().iter().filter(|target| **target != Target::Core) {
-            match target.engine() {
-                Ok(_) => assert!(firstseen_engines::HAS_TARGETS, "{}", target.name()),
-                Err(error) => {
-                    assert!(!firstseen_engines::HAS_TARGETS, "{error}");
-                    assert!(error.starts_with(&format!("--target {}: ", target.name())), "{error}");
-                }
-            }
-            assert!(
-                target.missing().contains("cargo install --path host --locked --features targets")
-            );
+    fn a_target_is_found_by_its_name_and_by_what_its_artifact_says() {
+        for target in Target::ALL {
+            assert_eq!(Target::from_name(target.name()), Some(target));
+            let engine = target.embed_in(b"");
+            assert!(engine.target.is_empty() || engine.target == target.name());
         }
+        assert_eq!(Target::from_name("none"), None);
     }
 }
