@@ -12,6 +12,7 @@ mod cli;
 mod exceptions;
 mod explain;
 mod fixtures;
+mod foreign_host;
 #[cfg(feature = "targets")]
 mod javascript;
 mod many;
@@ -23,7 +24,6 @@ mod settings;
 mod size;
 mod snapshots;
 mod state;
-mod stranger;
 mod stream;
 mod support;
 mod testing;

@@ -1,4 +1,4 @@
-//! A host that shares no code with ours: `tests/stranger/host.mjs`, written from docs/abi.md.
+//! A host that shares no code with ours: `tests/foreign_host/host.mjs`, written from docs/abi.md.
 //!
 //! In: an artifact of `firstseen build`, events as NDJSON. Out: whether that host gives the alerts
 //! of `firstseen run`, byte for byte, in both ways of the contract and with any number of
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const RULE: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
-const HOST: &str = "tests/stranger/host.mjs";
+const HOST: &str = "tests/foreign_host/host.mjs";
 const WAYS: [&str; 2] = ["evaluate", "decide"];
 
 /// Whether Node 18 or newer is installed. If not, prints a line that the test runner does not hide,
@@ -27,7 +27,7 @@ fn has_node() -> bool {
         return true;
     }
     let mut stderr = std::io::stderr();
-    writeln!(stderr, "SKIPPED: the stranger's host needs Node 18 or newer, found {version}").ok();
+    writeln!(stderr, "SKIPPED: the foreign host needs Node 18 or newer, found {version}").ok();
     false
 }
 
@@ -42,7 +42,7 @@ fn ours(wasm: &Path, events: &Path) -> Done {
     run().arg("--rule").arg(wasm).args(&["--format", "ndjson"]).arg(events).ok()
 }
 
-struct Stranger {
+struct Foreign {
     status: Option<i32>,
     alerts: String,
     messages: String,
@@ -50,13 +50,13 @@ struct Stranger {
 }
 
 /// Runs the host in Node. Its store refuses the first `conflicts` writes of each key.
-fn stranger(way: &str, wasm: &Path, events: &Path, conflicts: u32) -> Stranger {
+fn foreign_host(way: &str, wasm: &Path, events: &Path, conflicts: u32) -> Foreign {
     let mut node = Command::new("node");
     node.arg(repository(HOST)).arg(way).args([wasm, events]).arg(conflicts.to_string());
     let out = node.output().unwrap();
     let messages = String::from_utf8(out.stderr).unwrap();
     let counts = messages.lines().last().and_then(|line| serde_json::from_str(line).ok());
-    Stranger {
+    Foreign {
         status: out.status.code(),
         alerts: String::from_utf8(out.stdout).unwrap(),
         counts: counts.unwrap_or_default(),
@@ -65,7 +65,7 @@ fn stranger(way: &str, wasm: &Path, events: &Path, conflicts: u32) -> Stranger {
 }
 
 #[track_caller]
-fn same_alerts(ours: &Done, theirs: &Stranger, alerts: usize) {
+fn same_alerts(ours: &Done, theirs: &Foreign, alerts: usize) {
     assert_eq!(theirs.status, Some(0), "{}", theirs.messages);
     assert_eq!(ours.stdout.lines().count(), alerts, "{}", ours.stderr);
     assert!(ours.stdout == theirs.alerts, "ours:\n{}theirs:\n{}", ours.stdout, theirs.alerts);
@@ -111,7 +111,7 @@ fn both_ways_give_the_same_alerts_with_any_conflicts() {
             ours.lines().iter().map(|alert| alert["kibana.alert.new_terms"].to_string()).collect();
         for (way, conflicts) in WAYS.iter().flat_map(|way| conflicts.iter().map(move |n| (way, n)))
         {
-            let theirs = stranger(way, &wasm, &events, *conflicts);
+            let theirs = foreign_host(way, &wasm, &events, *conflicts);
             same_alerts(&ours, &theirs, alerts);
             let refused = terms.len() as u64 * u64::from(*conflicts);
             assert_eq!(theirs.counts["conflicts"], refused, "{}", theirs.messages);
@@ -129,10 +129,10 @@ fn sorting_by_the_host_is_sufficient() {
     let mut newest_first = sample_in_order();
     newest_first.reverse();
     let events = folder.write("newest-first.ndjson", newest_first.concat());
-    let theirs = stranger("decide", &wasm, &events, 1);
+    let theirs = foreign_host("decide", &wasm, &events, 1);
     same_alerts(&ours(&wasm, &events), &theirs, 8);
     // Without sorting, the alerts name other previous sightings.
-    assert_ne!(stranger("evaluate", &wasm, &events, 0).alerts, theirs.alerts);
+    assert_ne!(foreign_host("evaluate", &wasm, &events, 0).alerts, theirs.alerts);
 }
 
 #[test]
@@ -143,10 +143,10 @@ fn endless_conflicts_are_an_error_without_alert() {
     let folder = Folder::new();
     let wasm = artifact(&folder);
     let events = folder.write("one.ndjson", sample_in_order().concat());
-    let theirs = stranger("evaluate", &wasm, &events, 1_000_000);
+    let theirs = foreign_host("evaluate", &wasm, &events, 1_000_000);
     assert_eq!((theirs.status, &*theirs.alerts), (Some(0), ""));
     assert!(theirs.messages.contains("conflict: "), "{}", theirs.messages);
-    let theirs = stranger("decide", &wasm, &events, 1_000_000);
+    let theirs = foreign_host("decide", &wasm, &events, 1_000_000);
     assert_eq!((theirs.status, &*theirs.alerts), (Some(1), ""));
     assert!(theirs.messages.contains("16 conflicts"), "{}", theirs.messages);
 }
@@ -163,7 +163,7 @@ fn bad_event_is_reported_and_the_others_are_evaluated() {
     let events = folder.write("bad.ndjson", lines.concat());
     let ours = ours(&wasm, &events);
     for way in WAYS {
-        let theirs = stranger(way, &wasm, &events, 0);
+        let theirs = foreign_host(way, &wasm, &events, 0);
         same_alerts(&ours, &theirs, 8);
         assert!(theirs.messages.contains("bad_json: "), "{}", theirs.messages);
     }
