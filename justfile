@@ -16,7 +16,7 @@ run *arguments='run samples/cloudtrail':
 
 # Accept changed snapshots, docs/cli.md and test vectors; then read `git diff`
 accept:
-    INSTA_UPDATE=always cargo test --locked -p firstseen --test e2e snapshots
+    INSTA_UPDATE=always cargo test --locked -p firstseen --features targets --test e2e snapshots
     UPDATE_PAGES=1 cargo test --locked -p firstseen --test e2e pages::
     FIRSTSEEN_WRITE=1 cargo test --locked -p firstseen-tests --test vectors
 
