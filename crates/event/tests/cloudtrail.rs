@@ -11,7 +11,7 @@ fn field(event: &Json, name: &str) -> Vec<Json> {
     let mut scratch = Scratch::default();
     let text = event.to_string();
     let Ok(ReadOutcome::Event(fields)) = reader.read(&text, &mut scratch) else { panic!("{text}") };
-    assert!(fields.is_raw_cloudtrail(), "{text}");
+    assert!(fields.is_raw(), "{text}");
     let json = |value| match value {
         Value::Bool(value) => json!(value),
         Value::Number(text) => serde_json::from_str(text).expect("a number"),

@@ -1,7 +1,10 @@
-//! Who did it: the user fields of a raw CloudTrail event, by the type of its identity.
+//! Who did it: the user fields of an event, by the type of its identity.
+//!
+//! In: the spans of an event. Out: `user.id`, `user.name`, `related.user`. It never looks beyond the
+//! event: a role that nobody named has no name.
 
-use crate::fields::EventFields;
 use crate::path::{Node, SCALARS, Trie};
+use crate::spans::Spans;
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
@@ -14,7 +17,7 @@ use alloc::vec::Vec;
 /// | IdentityCenterUser | `additionalEventData.UserName`, in UserAuthentication events |
 /// | all others | `userIdentity.userName`; Root, AWSService and AWSAccount mostly have none |
 #[derive(Debug)]
-pub(crate) struct UserName {
+pub(super) struct UserName {
     kind: Node,
     name: Node,
     issuer: Node,
@@ -23,7 +26,7 @@ pub(crate) struct UserName {
 }
 
 impl UserName {
-    pub(crate) fn new(trie: &mut Trie) -> Self {
+    pub(super) fn new(trie: &mut Trie) -> Self {
         let mut add = |path| trie.add(path, SCALARS);
         Self {
             kind: add("userIdentity.type"),
@@ -34,7 +37,7 @@ impl UserName {
         }
     }
 
-    pub(crate) fn read<'a>(&self, event: &EventFields<'a>) -> Option<Cow<'a, str>> {
+    pub(super) fn read<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
         let by_type = match event.first(self.kind).as_deref() {
             Some("AssumedRole" | "FederatedUser") => event.first(self.issuer),
             Some("IdentityCenterUser")
@@ -50,14 +53,14 @@ impl UserName {
 
 /// `user.id`: the principal's, for an IdentityCenterUser the user's on whose behalf it acts.
 #[derive(Debug)]
-pub(crate) struct UserId {
+pub(super) struct UserId {
     kind: Node,
     principal: Node,
     behalf: Node,
 }
 
 impl UserId {
-    pub(crate) fn new(trie: &mut Trie) -> Self {
+    pub(super) fn new(trie: &mut Trie) -> Self {
         let mut add = |path| trie.add(path, SCALARS);
         Self {
             kind: add("userIdentity.type"),
@@ -66,7 +69,7 @@ impl UserId {
         }
     }
 
-    pub(crate) fn read<'a>(&self, event: &EventFields<'a>) -> Option<Cow<'a, str>> {
+    pub(super) fn read<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
         match event.first(self.kind).as_deref() {
             Some("IdentityCenterUser") => event.first(self.behalf),
             _ => event.first(self.principal),
@@ -77,7 +80,7 @@ impl UserId {
 /// `related.user`: the session's name (what follows the colon in the principal's id), the names
 /// of users and roles in the request, the user's id and name; each once.
 #[derive(Debug)]
-pub(crate) struct RelatedUser {
+pub(super) struct RelatedUser {
     id: UserId,
     name: UserName,
     principal: Node,
@@ -85,7 +88,7 @@ pub(crate) struct RelatedUser {
 }
 
 impl RelatedUser {
-    pub(crate) fn new(trie: &mut Trie) -> Self {
+    pub(super) fn new(trie: &mut Trie) -> Self {
         Self {
             id: UserId::new(trie),
             name: UserName::new(trie),
@@ -98,7 +101,7 @@ impl RelatedUser {
         }
     }
 
-    pub(crate) fn read<'a>(&self, event: &EventFields<'a>) -> Vec<Cow<'a, str>> {
+    pub(super) fn read<'a>(&self, event: &Spans<'a>) -> Vec<Cow<'a, str>> {
         let session = event.first(self.principal).and_then(|principal| {
             let (_, session) = principal.split_once(':')?;
             (!session.is_empty()).then(|| Cow::Owned(session.to_owned()))

@@ -10,7 +10,7 @@ use crate::sink::Place;
 
 /// One record's text, while it is read.
 #[derive(Debug)]
-pub(crate) struct Capture {
+pub(crate) struct RecordBuffer {
     /// Where it began.
     place: Place,
     /// Where its part in the present piece begins; `None` when nothing is being kept.
@@ -24,7 +24,7 @@ pub(crate) struct Capture {
 
 /// A record's text at its end.
 #[derive(Debug)]
-pub(crate) struct Captured<'a> {
+pub(crate) struct BufferedRecord<'a> {
     /// Where it began.
     pub(crate) place: Place,
     /// All of it, or its beginning when it is over the bound.
@@ -33,7 +33,7 @@ pub(crate) struct Captured<'a> {
     pub(crate) size: u64,
 }
 
-impl Capture {
+impl RecordBuffer {
     pub(crate) fn new(max: usize) -> Self {
         let place = Place { offset: 0, line: 1, record: None };
         Self { place, start: None, carried: Vec::new(), carried_size: 0, max }
@@ -92,7 +92,7 @@ impl Capture {
     }
 
     /// The record ends before `end` in the present piece.
-    pub(crate) fn take<'a>(&'a mut self, piece: &'a [u8], end: usize) -> Captured<'a> {
+    pub(crate) fn take<'a>(&'a mut self, piece: &'a [u8], end: usize) -> BufferedRecord<'a> {
         if self.start.is_none() {
             self.drop_text();
         }
@@ -110,6 +110,6 @@ impl Capture {
             self.carried.extend_from_slice(last);
             &self.carried
         };
-        Captured { place: self.place, text, size }
+        BufferedRecord { place: self.place, text, size }
     }
 }

@@ -12,12 +12,13 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use flate2::bufread::MultiGzDecoder;
 
+use super::{SplitOptions, Splitter};
+use crate::MAX_BAD_TEXT;
 use crate::bytes::{is_space, trim};
-use crate::recognise::{Container, Kind, recognise};
+use crate::recognise::{Container, RecordKind, recognise};
 use crate::sink::{Place, Sink, SplitFault, code};
 use crate::sniff::FirstKeys;
 use crate::unescape::unescape;
-use crate::{MAX_BAD_TEXT, SplitOptions, Splitter};
 
 /// How many envelopes may stand inside each other (CloudWatch Logs through Firehose takes two).
 const MAX_DEPTH: u8 = 4;
@@ -36,20 +37,20 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Tells what records are, and opens those that hold documents.
 #[derive(Debug)]
-pub(crate) struct Opener {
-    pub(crate) options: SplitOptions,
+pub(super) struct Opener {
+    pub(super) options: SplitOptions,
     /// Around how many envelopes this one stands.
     depth: u8,
-    pub(crate) keys: FirstKeys,
+    pub(super) keys: FirstKeys,
 }
 
 impl Opener {
-    pub(crate) fn new(options: SplitOptions) -> Self {
+    pub(super) fn new(options: SplitOptions) -> Self {
         Self { options, depth: 0, keys: FirstKeys::default() }
     }
 
     /// Hands on what one record holds. `records` counts what comes out, `place` is the record's.
-    pub(crate) fn record(
+    pub(super) fn record(
         &mut self,
         container: Container,
         place: Place,
@@ -60,14 +61,14 @@ impl Opener {
         let kind = recognise(Some(container), text);
         let place = Place { record: Some(*records), ..place };
         match kind {
-            Kind::Event | Kind::NoEvents(_) | Kind::Bad(_) => *records += 1,
+            RecordKind::Event | RecordKind::NoEvents(_) | RecordKind::Bad(_) => *records += 1,
             _ => {}
         }
         self.kind(kind, place, text, records, sink)
     }
 
     /// Hands on what a document that is no array holds; says whether it is an event itself.
-    pub(crate) fn document(
+    pub(super) fn document(
         &mut self,
         place: Place,
         text: &[u8],
@@ -76,74 +77,74 @@ impl Opener {
     ) -> ControlFlow<(), bool> {
         let kind = recognise(None, text);
         self.kind(kind, place, text, records, sink)?;
-        ControlFlow::Continue(kind == Kind::Event)
+        ControlFlow::Continue(kind == RecordKind::Event)
     }
 
     fn kind(
         &mut self,
-        kind: Kind<'_>,
+        kind: RecordKind<'_>,
         place: Place,
         text: &[u8],
         records: &mut u64,
         sink: &mut dyn Sink,
     ) -> ControlFlow<()> {
         let result = match kind {
-            Kind::Event => return event(place, text, sink),
-            Kind::NoEvents(what) => return sink.no_events(place, what),
-            Kind::Bad(reason) => {
+            RecordKind::Event => return event(place, text, sink),
+            RecordKind::NoEvents(what) => return sink.no_events(place, what),
+            RecordKind::Bad(reason) => {
                 return bad(place, SplitFault::new(code::BAD_JSON, reason), text, sink);
             }
-            Kind::Envelope => self.open(Content::Text(text), place, records, sink),
-            Kind::Text(escaped) => match unescape(escaped) {
-                Ok(inner) => self.open(Content::Text(&inner), place, records, sink),
-                Err(fault) => Opened::Fault(fault),
+            RecordKind::Envelope => self.open(Packed::Text(text), place, records, sink),
+            RecordKind::Text(escaped) => match unescape(escaped) {
+                Ok(inner) => self.open(Packed::Text(&inner), place, records, sink),
+                Err(fault) => OpenOutcome::Fault(fault),
             },
-            Kind::Message(escaped, what) => match unescape(escaped) {
+            RecordKind::Message(escaped, what) => match unescape(escaped) {
                 Ok(inner) if matches!(trim(&inner), [b'{' | b'[', ..]) => {
-                    self.open(Content::Text(&inner), place, records, sink)
+                    self.open(Packed::Text(&inner), place, records, sink)
                 }
                 Ok(_) => {
                     let place = numbered(place, records);
                     return sink.no_events(place, what);
                 }
-                Err(fault) => Opened::Fault(fault),
+                Err(fault) => OpenOutcome::Fault(fault),
             },
-            Kind::Base64(escaped) => match decode(escaped) {
+            RecordKind::Base64(escaped) => match decode(escaped) {
                 Ok(inner) if inner.starts_with(GZIP_MAGIC) => {
-                    self.open(Content::Gzip(&inner), place, records, sink)
+                    self.open(Packed::Gzip(&inner), place, records, sink)
                 }
-                Ok(inner) => self.open(Content::Text(&inner), place, records, sink),
-                Err(fault) => Opened::Fault(fault),
+                Ok(inner) => self.open(Packed::Text(&inner), place, records, sink),
+                Err(fault) => OpenOutcome::Fault(fault),
             },
         };
         match result {
-            Opened::All => ControlFlow::Continue(()),
-            Opened::Stopped => ControlFlow::Break(()),
-            Opened::Fault(fault) => bad(numbered(place, records), fault, text, sink),
+            OpenOutcome::All => ControlFlow::Continue(()),
+            OpenOutcome::Stopped => ControlFlow::Break(()),
+            OpenOutcome::Fault(fault) => bad(numbered(place, records), fault, text, sink),
         }
     }
 
     /// Splits what stood inside a record, with a splitter of its own.
     fn open(
         &mut self,
-        content: Content<'_>,
+        content: Packed<'_>,
         place: Place,
         records: &mut u64,
         sink: &mut dyn Sink,
-    ) -> Opened {
+    ) -> OpenOutcome {
         if self.depth >= MAX_DEPTH {
             let reason = format!("more than {MAX_DEPTH} envelopes inside each other");
-            return Opened::Fault(SplitFault::new(code::BAD_JSON, reason));
+            return OpenOutcome::Fault(SplitFault::new(code::BAD_JSON, reason));
         }
         let mut splitter = Splitter::with_opener(Self {
             options: self.options,
             depth: self.depth + 1,
             keys: std::mem::take(&mut self.keys),
         });
-        let mut inner = Inner { sink, place, records };
+        let mut inner = RecordSink { sink, place, records };
         let opened = match content {
-            Content::Text(text) => text_into(&mut splitter, text, &mut inner),
-            Content::Gzip(bytes) => gzip_into(&mut splitter, bytes, &mut inner),
+            Packed::Text(text) => text_into(&mut splitter, text, &mut inner),
+            Packed::Gzip(bytes) => gzip_into(&mut splitter, bytes, &mut inner),
         };
         self.keys = splitter.into_keys();
         opened
@@ -151,33 +152,33 @@ impl Opener {
 }
 
 /// What a record held.
-enum Content<'a> {
+enum Packed<'a> {
     Text(&'a [u8]),
     Gzip(&'a [u8]),
 }
 
 /// How opening a record went.
-enum Opened {
+enum OpenOutcome {
     All,
     /// The sink wants no more.
     Stopped,
     Fault(SplitFault),
 }
 
-fn text_into(splitter: &mut Splitter, text: &[u8], sink: &mut Inner<'_>) -> Opened {
+fn text_into(splitter: &mut Splitter, text: &[u8], sink: &mut RecordSink<'_>) -> OpenOutcome {
     if text.iter().all(|byte| is_space(*byte)) {
-        return Opened::Fault(SplitFault::new(
+        return OpenOutcome::Fault(SplitFault::new(
             code::NOT_JSON,
             "an empty text where an event should be",
         ));
     }
     match splitter.push(text, sink).is_break() || splitter.finish(sink).is_break() {
-        true => Opened::Stopped,
-        false => Opened::All,
+        true => OpenOutcome::Stopped,
+        false => OpenOutcome::All,
     }
 }
 
-fn gzip_into(splitter: &mut Splitter, bytes: &[u8], sink: &mut Inner<'_>) -> Opened {
+fn gzip_into(splitter: &mut Splitter, bytes: &[u8], sink: &mut RecordSink<'_>) -> OpenOutcome {
     let mut decoder = MultiGzDecoder::new(bytes);
     let mut piece = vec![0; PIECE];
     let mut size = 0;
@@ -193,7 +194,7 @@ fn gzip_into(splitter: &mut Splitter, bytes: &[u8], sink: &mut Inner<'_>) -> Ope
             Ok(read) => {
                 size += read as u64;
                 if splitter.push(piece.get(..read).unwrap_or_default(), sink).is_break() {
-                    return Opened::Stopped;
+                    return OpenOutcome::Stopped;
                 }
                 if size > MAX_EXPANDED {
                     let reason = format!("gzip data that expands to over {MAX_EXPANDED} bytes");
@@ -207,9 +208,9 @@ fn gzip_into(splitter: &mut Splitter, bytes: &[u8], sink: &mut Inner<'_>) -> Ope
         }
     };
     match (splitter.finish(sink).is_break(), fault) {
-        (true, _) => Opened::Stopped,
-        (false, Some(fault)) => Opened::Fault(fault),
-        (false, None) => Opened::All,
+        (true, _) => OpenOutcome::Stopped,
+        (false, Some(fault)) => OpenOutcome::Fault(fault),
+        (false, None) => OpenOutcome::All,
     }
 }
 
@@ -224,7 +225,7 @@ fn decode(escaped: &[u8]) -> Result<Vec<u8>, SplitFault> {
 }
 
 /// Hands on an event if its bytes are text.
-pub(crate) fn event(place: Place, text: &[u8], sink: &mut dyn Sink) -> ControlFlow<()> {
+pub(super) fn event(place: Place, text: &[u8], sink: &mut dyn Sink) -> ControlFlow<()> {
     match std::str::from_utf8(text) {
         Ok(_) => sink.event(place, text),
         Err(error) => {
@@ -235,7 +236,7 @@ pub(crate) fn event(place: Place, text: &[u8], sink: &mut dyn Sink) -> ControlFl
 }
 
 /// Reports a fault with as much of the text as a report may hold.
-pub(crate) fn bad(
+pub(super) fn bad(
     place: Place,
     fault: SplitFault,
     text: &[u8],
@@ -252,13 +253,13 @@ fn numbered(place: Place, records: &mut u64) -> Place {
 }
 
 /// Gives everything that comes out of a record the record's place and a number of its own.
-struct Inner<'a> {
+struct RecordSink<'a> {
     sink: &'a mut dyn Sink,
     place: Place,
     records: &'a mut u64,
 }
 
-impl Sink for Inner<'_> {
+impl Sink for RecordSink<'_> {
     fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
         for line in chunk.split(|byte| *byte == b'\n').map(trim).filter(|line| !line.is_empty()) {
             event(numbered(self.place, self.records), line, self.sink)?;

@@ -1,22 +1,23 @@
-//! An object as the integration stringifies it: `{bucket=a, tags=[x, y], deep={k=v}}`, the form of
-//! Java's `toString`, members in the order of the event (Java's own order is that of a hash table).
-//! Blank members are left out, as everywhere in a raw event; of equal keys all are written.
+//! An object as text, as the integration writes it.
+//!
+//! In: the span of an object. Out: `{bucket=a, tags=[x, y], deep={k=v}}`, the form of Java's
+//! `toString`, members in the order of the event (Java's own order is that of a hash table). Blank
+//! members are left out, as everywhere in a raw event; of equal keys all are written.
 
-use crate::cloudtrail::is_blank;
-use crate::fields::EventFields;
 use crate::path::Node;
-use crate::scan::{Scalar, Span, decode};
+use crate::scan::Scalar;
+use crate::spans::{Spans, is_blank};
 use crate::tokens::{Token, Tokens};
-use crate::walk::Kind;
+use crate::walk::SpanKind;
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The text of a node's value; none where nothing is left of it.
-pub(crate) fn to_string<'a>(event: &EventFields<'a>, node: Node) -> Option<Cow<'a, str>> {
-    let capture = event.captures(node).next()?;
+pub(super) fn stringify<'a>(event: &Spans<'a>, node: Node) -> Option<Cow<'a, str>> {
+    let capture = event.capture(node)?;
     match capture.kind {
-        Kind::Object | Kind::Array => {
+        SpanKind::Object | SpanKind::Array => {
             let text = write(event.whole_text(), capture.start as usize);
             (!text.is_empty()).then_some(Cow::Owned(text))
         }
@@ -48,7 +49,7 @@ fn write(text: &str, at: usize) -> String {
         keyed = false;
         match token {
             Token::Key(key) => {
-                out.push_str(&decode(content(text, key)));
+                out.push_str(&key.decoded(text));
                 out.push('=');
                 keyed = true;
             }
@@ -57,7 +58,7 @@ fn write(text: &str, at: usize) -> String {
                 out.push(if object { '{' } else { '[' });
             }
             Token::Scalar(scalar) => {
-                let value = decode(content(text, scalar));
+                let value = scalar.decoded(text);
                 let is_text = matches!(scalar.scalar, Scalar::Plain | Scalar::Escaped);
                 if scalar.scalar == Scalar::Null || is_text && is_blank(&value) {
                     out.truncate(from);
@@ -84,10 +85,6 @@ fn count(levels: &mut [Level]) {
     if let Some(level) = levels.last_mut() {
         level.members += 1;
     }
-}
-
-fn content(text: &str, span: Span) -> &str {
-    text.get(span.start..span.end).unwrap_or_default()
 }
 
 #[cfg(test)]
