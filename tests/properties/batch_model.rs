@@ -151,7 +151,7 @@ fn parsed(lines: &[String]) -> Vec<Value> {
 
 /// The term, the time and the previous sighting of an alert.
 fn facts(alert: &Value) -> (String, i64, Option<i64>) {
-    let time = |value: &Value| value.as_str().and_then(firstseen_event::parse_time_ms);
+    let time = |value: &Value| value.as_str().and_then(firstseen_value::parse_time_ms);
     let at = time(&alert["@timestamp"]).expect("a time");
     (
         alert["kibana.alert.new_terms"].to_string(),

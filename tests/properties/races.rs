@@ -137,7 +137,7 @@ fn given<'a>(outcomes: impl Iterator<Item = &'a Value>) -> Alerts {
     let mut alerts: Alerts = alerts
         .map(|alert| {
             let time = alert["@timestamp"].as_str().expect("a time");
-            let time = firstseen_event::parse_time_ms(time).expect("a time");
+            let time = firstseen_value::parse_time_ms(time).expect("a time");
             (alert["kibana.alert.new_terms"].to_string(), time)
         })
         .collect();

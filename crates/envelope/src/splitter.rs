@@ -88,7 +88,7 @@ impl Splitter {
         Self::with_opener(Opener::new(options))
     }
 
-    pub(crate) fn with_opener(opener: Opener) -> Self {
+    fn with_opener(opener: Opener) -> Self {
         Self {
             mode: Mode::Lines,
             base: 0,
@@ -109,7 +109,7 @@ impl Splitter {
         }
     }
 
-    pub(crate) fn into_keys(self) -> FirstKeys {
+    fn into_keys(self) -> FirstKeys {
         self.opener.keys
     }
 

@@ -14,8 +14,7 @@ use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-
-pub use firstseen_value::push_quoted;
+use firstseen_value::push_quoted;
 
 /// The members of an object, by name.
 pub type Object = BTreeMap<String, Json>;

@@ -109,7 +109,6 @@ pub use bits::BitSet;
 pub use document::document;
 pub use error::EventError;
 pub use fields::EventFields;
-pub use firstseen_value::{Value, canonical_number, parse_time_ms};
 pub use plan::FieldRequest;
 pub use prefilter::{ByteTraits, Prefilter, looks_whole};
 pub use reader::{EventReader, ReadOutcome};

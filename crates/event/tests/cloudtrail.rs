@@ -2,7 +2,8 @@
 
 mod common;
 
-use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch, Value, document, verbatim};
+use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch, document, verbatim};
+use firstseen_value::Value;
 use serde_json::{Value as Json, json};
 
 /// All values of a field, as JSON.

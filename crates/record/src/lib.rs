@@ -21,9 +21,9 @@
     )
 )]
 
-use firstseen_event::json::push_quoted;
 use firstseen_event::{EventError, EventReader, ReadOutcome, Scratch};
 use firstseen_rule::evaluate::error_json;
+use firstseen_value::push_quoted;
 use std::borrow::Cow;
 
 /// The member that holds alerts.

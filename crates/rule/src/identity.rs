@@ -6,8 +6,8 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_event::{EventFields, Value};
-use firstseen_value::{hex, push_hex};
+use firstseen_event::EventFields;
+use firstseen_value::{Value, hex, push_hex};
 
 /// A hash over tagged, length-prefixed parts.
 #[derive(Debug, Clone)]

@@ -11,8 +11,8 @@ use crate::term::{TermField, TermKind};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_event::{EventError, EventFields, FieldRequest, Value};
-use firstseen_value::parse_time_ms;
+use firstseen_event::{EventError, EventFields, FieldRequest};
+use firstseen_value::{Value, parse_time_ms};
 
 /// One rule with the indexes of its fields.
 #[derive(Debug)]

@@ -12,9 +12,9 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use firstseen_event::{EventFields, Value};
+use firstseen_event::EventFields;
 use firstseen_kql::{FieldType, field_type};
-use firstseen_value::{canonical_number, parse_time_ms, push_hex, push_quoted};
+use firstseen_value::{Value, canonical_number, parse_time_ms, push_hex, push_quoted};
 
 /// The most terms that one event may have.
 pub const MAX_TERMS: usize = 256;

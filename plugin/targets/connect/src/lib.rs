@@ -18,10 +18,10 @@
 
 use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_abi::{ItemKind, Keys};
-use firstseen_event::json::push_quoted;
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
 use firstseen_rule::evaluate::{Evaluation, error_json};
+use firstseen_value::push_quoted;
 use std::cell::UnsafeCell;
 
 /// No message over this: what is larger is a mistake or an attack, and memory never shrinks.

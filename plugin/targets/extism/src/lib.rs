@@ -15,14 +15,14 @@
 
 use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_abi::{ItemKind, Keys};
-use firstseen_event::json::{Json, push_quoted};
+use firstseen_event::json::Json;
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
 use firstseen_rule::evaluate::error_json;
 use firstseen_target_support::memory::BoundedMemory;
+use firstseen_value::{hex, parse_hex, push_quoted};
 use std::cell::UnsafeCell;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// No input over this: what is larger is a mistake or an attack, and memory never shrinks.
 const MAX_INPUT: u64 = 64 << 20;
@@ -132,7 +132,7 @@ impl Given {
         for (key, value) in state {
             let value = match value {
                 Json::Null => None,
-                Json::Text(digits) => Some(unhex(&digits).ok_or_else(shape)?),
+                Json::Text(digits) => Some(parse_hex(&digits).ok_or_else(shape)?),
                 _ => return Err(shape()),
             };
             values.insert(key, value);
@@ -167,21 +167,6 @@ impl Kv for Given {
         self.values.insert(key.to_owned(), Some(value.to_vec()));
         Ok(Cas::Done)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
-}
-
-fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        digits.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]).collect())
 }
 
 /// Runs a function on the input and hands its answer, or its fault, to the host.

@@ -5,6 +5,7 @@
 
 use firstseen_abi::{Item, ItemKind, Keys, OutcomeKind};
 use firstseen_rule::Plan;
+use firstseen_value::quoted;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -175,25 +176,6 @@ fn counts(counts: &BTreeMap<String, u64>) -> String {
 
 fn list(texts: &[String]) -> String {
     format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(","))
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c < ' ' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// What the rules of a plan say of themselves, by the names of an artifact's metadata.
