@@ -45,8 +45,8 @@ def built(manifest, *what):
         "--manifest-path",
         manifest,
     ]
-    told = json.loads(call(command, stdout=subprocess.PIPE).stdout)
-    return pathlib.Path(told["target_directory"]) / "release"
+    metadata = json.loads(call(command, stdout=subprocess.PIPE).stdout)
+    return pathlib.Path(metadata["target_directory"]) / "release"
 
 
 def firstseen_binary():

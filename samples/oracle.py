@@ -35,7 +35,7 @@ def user_of(event):
     return identity.get("userName")
 
 
-def judge(events):
+def expected(events):
     """The alerts in order of time, and the counts."""
     matched = sorted(filter(_matches, events), key=_time)
     known = [event for event in matched if account_of(event) and user_of(event)]

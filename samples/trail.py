@@ -188,7 +188,7 @@ class Call:
 
 
 def event(time, account, region, actor, call):
-    """One event. Its ids are hashes of what it says, so equal arguments give equal events."""
+    """One event. Its ids are hashes of its content, so equal arguments give equal events."""
     name = (stamp(time), account, region, actor.identity, call.source, call.name, call.request)
     host = call.source.replace("amazonaws.com", f"{region}.amazonaws.com")
     record = {

@@ -50,7 +50,7 @@ fuzz_target!(|bytes: &[u8]| {
                 let mut engine = Engine::new(plan, Settings::default());
                 let mut out = Vec::new();
                 let event = br#"{"@timestamp":1,"event":{"action":"a"},"user":{"name":["b","c"]}}"#;
-                engine.keys(event, Framing::One, 0, &mut out).expect("one event is no table");
+                engine.keys(event, Framing::One, 0, &mut out).expect("one event needs no table");
                 let _ = engine.explain(event);
             }
         }
@@ -59,7 +59,7 @@ fuzz_target!(|bytes: &[u8]| {
             let mut out = Vec::new();
             ENGINE.with_borrow_mut(|engine| {
                 let _ = engine.keys(buffer, Framing::Table(table), 0, &mut out);
-                engine.keys(buffer, Framing::Lines, 0, &mut out).expect("lines are no table");
+                engine.keys(buffer, Framing::Lines, 0, &mut out).expect("lines need no table");
             });
             assert!(Keys::read(&out).is_ok());
         }

@@ -64,25 +64,25 @@ def run(command, wasm, vector, folder, runs):
         steps = vector["steps"][at : at + size]
         lines = b"".join(event(step) + b"\n" for step in steps)
         done = subprocess.run([*command, wasm, settings, state], input=lines, capture_output=True)
-        said = done.stderr.decode()
+        stderr = done.stderr.decode()
         if done.returncode != 0:
-            return f"exit status {done.returncode}: {said}"
+            return f"exit status {done.returncode}: {stderr}"
         wanted = [alert for step in steps for alert in step["alerts"]]
-        heard = done.stdout.decode().split("\n")[:-1]
-        if wanted != heard:
-            pairs = enumerate(zip(wanted, heard))
+        got = done.stdout.decode().split("\n")[:-1]
+        if wanted != got:
+            pairs = enumerate(zip(wanted, got))
             place = next((n for n, (a, b) in pairs if a != b), "the last")
-            return f"{len(heard)} alerts, expected {len(wanted)}; the first difference: {place}"
+            return f"{len(got)} alerts, expected {len(wanted)}; the first difference: {place}"
         # Each expected error with its line and code, and no other error.
-        told = {(int(n), text) for n, text in re.findall(r"^line (\d+): (.*)$", said, re.MULTILINE)}
+        errors = {(int(n), text) for n, text in re.findall(r"^line (\d+): (.*)$", stderr, re.MULTILINE)}
         for number, step in enumerate(steps, 1):
-            texts = [text for n, text in told if n == number]
+            texts = [text for n, text in errors if n == number]
             wanted = [step["error"]] if step["error"] else []
             wanted += step["counts"]["missing"][:1]
             if bool(texts) != bool(wanted) or not all(any(w in t for t in texts) for w in wanted):
-                return f"step {number}: expected {wanted}, heard {texts}"
+                return f"step {number}: expected {wanted}, got {texts}"
     if json.loads(state.read_text()) != packed(vector["after"]):
-        return "the state at the end is another"
+        return "the state at the end differs"
     return None
 
 

@@ -52,7 +52,7 @@ const firstseen_v1 = {
     if (compareAndSet(key, before, copy(value, valueLength))) return 0;
     return store.has(key) ? CONFLICT | handOver(store.get(key), buf, cap) : CONFLICT_ABSENT;
   },
-  log: (level, at, length) => console.error(`the rule says (${level}): ${copy(at, length)}`),
+  log: (level, at, length) => console.error(`log (${level}): ${copy(at, length)}`),
 };
 const guest = new WebAssembly.Instance(module, { firstseen_v1 }).exports;
 if (guest.abi_version() !== 1) fail(`${rule} has another contract version`);

@@ -116,7 +116,7 @@ def main():
         server = Rsyslog(folder, firstseen, server.port)
         server.send(second[:200] + ["{no event CreateStack cloudformation.amazonaws.com}"])
         server.send(second[200:])
-        wait_for("what is no event", lambda: len(lines(bad)) == 1)
+        wait_for("the line that is not an event", lambda: len(lines(bad)) == 1)
     finally:
         server.stop()
     assert lines(alerts) == expected, f"other alerts than `firstseen run`, see {folder}"

@@ -93,7 +93,7 @@ function decide(items) {
 
 // ---- whole lines on arrival; alerts are written before the state is saved, so none is lost
 let [rest, line] = [Buffer.of(), 1];
-function judge(lines) {
+function handle(lines) {
   const items = matches(lines, line);
   for (let at = 0; at < items.length; at += 256) decide(items.slice(at, at + 256));
   line += ends(lines);
@@ -101,9 +101,9 @@ function judge(lines) {
 for await (const chunk of process.stdin) {
   const bytes = Buffer.concat([rest, chunk]);
   const end = bytes.lastIndexOf(10) + 1;
-  judge(bytes.subarray(0, end));
+  handle(bytes.subarray(0, end));
   rest = bytes.subarray(end);
 }
-judge(rest);
+handle(rest);
 writeFileSync(`${stateFile}.new`, JSON.stringify(state));
 renameSync(`${stateFile}.new`, stateFile);

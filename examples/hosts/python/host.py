@@ -102,7 +102,7 @@ class Rule:
             elif kind not in (EXCEPTED, NO_EVENTS):
                 print(f"line {line}: {text}", file=sys.stderr)
 
-    def judge(self, event, line, state):
+    def handle(self, event, line, state):
         """Step two (section 5): the new terms. Nothing else writes to this state, so no write fails."""
         items = list(self.matches(event, line))
         known = list(dict.fromkeys(key for _, keys in items for key in keys))
@@ -133,7 +133,7 @@ def main(rule, settings, saved):
     with open(rule, "rb") as wasm, open(settings, "rb") as given, open(saved) as file:
         guest, state = Rule(wasm.read(), given.read()), json.load(file)
     for line, event in enumerate(sys.stdin.buffer, 1):
-        guest.judge(event.rstrip(b"\r\n"), line, state)
+        guest.handle(event.rstrip(b"\r\n"), line, state)
     sys.stdout.flush()
     with open(saved + ".new", "w") as file:
         json.dump(state, file)

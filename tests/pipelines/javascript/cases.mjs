@@ -5,7 +5,7 @@ export function opened(cases) {
   return { ...cases, artifacts: Object.fromEntries(artifacts) };
 }
 
-/** Says what came of it; `false` where something differs. */
+/** Prints the result; `false` if something differs. */
 export function report(engine, { vectors, runs, failures }) {
   for (const failure of failures.slice(0, 20)) console.error(`${engine}: ${failure}`);
   console.log(`${engine}: ${vectors} vectors, ${runs} runs, ${failures.length} differences`);

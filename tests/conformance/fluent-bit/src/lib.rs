@@ -162,7 +162,7 @@ impl Filter {
         // SAFETY: WAMR has checked that the address holds a NUL-terminated string.
         unsafe {
             if !wamr::wasm_runtime_validate_app_str_addr(self.instance, address) {
-                return Err("the answer is no text in the module's memory".to_owned());
+                return Err("the result is not a text in the module's memory".to_owned());
             }
             let native: *mut c_void = wamr::wasm_runtime_addr_app_to_native(self.instance, address);
             let text = CStr::from_ptr(native.cast()).to_bytes().to_vec();

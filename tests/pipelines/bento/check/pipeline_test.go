@@ -26,7 +26,7 @@ func setting(t *testing.T, name string) string {
 	t.Helper()
 	value := os.Getenv(name)
 	if value == "" {
-		t.Fatalf("%s is not set: .ci/bento says how the tests are run", name)
+		t.Fatalf("%s is not set: .ci/bento shows how to run the tests", name)
 	}
 	return value
 }
