@@ -81,7 +81,7 @@ fn every_command_refuses_files_that_are_not_artifacts() {
     refused(&write("text.wasm", b"no module"), &no_wasm);
     refused(&write("rule.toml", b"[rule]"), &["firstseen build"]);
     refused(&write("component.wasm", b"\0asm\x0d\0\x01\0"), &["component", "core module"]);
-    refused(&write("bare.wasm", &module(&[])), &["no rule", "firstseen.rules"]);
+    refused(&write("bare.wasm", &module(&[])), &["not a rule", "firstseen.rules"]);
     refused(&write("other-abi.wasm", &module(&[meta(2, &rule)])), &["contract 2"]);
     let bare = module(&[meta(1, &rule)]);
     refused(&write("no-exports.wasm", &bare), &["does not export `abi_version`", "rebuild"]);
@@ -114,7 +114,7 @@ fn wrong_signature_is_found_without_running_the_module() {
     let code = [vec![10], leb(4), vec![1, 2, 0, 0x0b]].concat();
     let wasm = module(&[types, functions, exports, code, meta(1, &one("r:0011:"))]);
     let path = folder.write("signature.wasm", wasm);
-    refused(&path, &["`abi_version` is () -> ()", "not () -> i32"]);
+    refused(&path, &["`abi_version` is () -> ()", "instead of () -> i32"]);
 }
 
 /// The number of sources differs from the number of rules in the metadata.
