@@ -90,14 +90,22 @@ fn page_lists_every_export_and_import_with_its_signature() {
 /// The public constants and the enums' values in the sources of crate abi, by module or enum.
 fn constants() -> BTreeMap<String, Table> {
     let mut groups: BTreeMap<String, Table> = BTreeMap::new();
+    let root = read("crates/abi/src/lib.rs");
     for entry in std::fs::read_dir(repository("crates/abi/src")).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
         let text = text.split("#[cfg(test)]").next().unwrap();
-        let mut group = String::new();
-        for line in text.lines() {
+        // The items of a private module are the crate's own.
+        let module = path.file_stem().unwrap().to_str().unwrap();
+        let is_public = root.lines().any(|line| line == format!("pub mod {module};"));
+        let module = if is_public { module } else { "" };
+        let mut group = module.to_owned();
+        for line in
+            text.lines().filter(|line| !line.starts_with("pub mod ") || !line.ends_with(';'))
+        {
             let bare = line.trim();
             if line == "}" {
-                group.clear();
+                group = module.to_owned();
             } else if let Some(name) =
                 line.strip_prefix("pub mod ").or(line.strip_prefix("pub enum "))
             {
