@@ -4,7 +4,6 @@ mod abi_border;
 mod abi_page;
 
 use firstseen_artifact::Meta;
-use firstseen_engines::flagship;
 use firstseen_runtime::{Artifact, Runtime};
 use std::sync::LazyLock;
 use wasmtime::Module;
@@ -13,8 +12,8 @@ use wasmtime::Module;
 fn flagship() -> &'static (Runtime, Artifact) {
     static FLAGSHIP_RULE: LazyLock<(Runtime, Artifact)> = LazyLock::new(|| {
         let runtime = Runtime::new().unwrap();
-        let module = Module::new(&runtime.engine, flagship()).unwrap();
-        let meta = Meta::read(flagship()).unwrap();
+        let module = Module::new(&runtime.engine, firstseen_engines::flagship()).unwrap();
+        let meta = Meta::read(firstseen_engines::flagship()).unwrap();
         (runtime, Artifact { name: "flagship".to_owned(), meta, module })
     });
     &FLAGSHIP_RULE
