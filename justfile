@@ -1,24 +1,30 @@
-# `just` without a name lists these.
+# `just` without a recipe lists the recipes.
 default:
     @just --list
 
-# Everything that CI runs
+# Run everything that CI runs
 ci:
     .ci/run
 
-# All tests
+# Run all tests
 test:
     cargo test --workspace --locked
 
-# The flagship rule over the sample CloudTrail, or firstseen with other arguments
+# Run firstseen; by default the flagship rule over the sample CloudTrail
 run *arguments='run samples/cloudtrail':
     cargo run --release --locked -p firstseen -- {{ arguments }}
 
-# firstseen against DuckDB, one table
+# Accept changed snapshots, docs/cli.md and test vectors; then read `git diff`
+accept:
+    INSTA_UPDATE=always cargo test --locked -p firstseen --features targets --test e2e snapshots
+    UPDATE_PAGES=1 cargo test --locked -p firstseen --test e2e pages::
+    FIRSTSEEN_WRITE=1 cargo test --locked -p firstseen-tests --test vectors
+
+# Compare the speed of firstseen and DuckDB
 bench megabytes='400':
     benches/run {{ megabytes }}
 
-# Each fuzz target for so many seconds; needs nightly and cargo-fuzz
+# Run each fuzz target for some seconds; needs nightly Rust and cargo-fuzz
 fuzz seconds='600':
     #!/usr/bin/env bash
     set -euo pipefail
@@ -28,7 +34,7 @@ fuzz seconds='600':
             -max_total_time={{ seconds }} -rss_limit_mb=2048 -timeout=20
     done
 
-# Sample data and fixtures, written again
+# Generate the sample data and the fixtures again
 generate:
     python3 samples/generate.py
     python3 tests/fixtures/generate.py

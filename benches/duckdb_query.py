@@ -1,4 +1,4 @@
-"""The same detection as a window query in DuckDB: the rival that benches/run measures against.
+"""The same detection as a window query in DuckDB, with which benches/run compares firstseen.
 
 In: a file of CloudTrail events as NDJSON, and `flagship` or `broad`. Out: one JSON object with the
 seconds that the query took and the alerts it found. Only the query is timed, not Python or the

@@ -1,11 +1,11 @@
-"""Rules for benches/many: as many as asked for, as rule authors write them, over CloudTrail.
+"""Generates realistic rules over CloudTrail for benches/many.
 
-In: a number and a seed. Out: the texts of so many rules; the same number and seed give the same
-texts, and fewer of them the first of these. It shares no code with firstseen.
+In: a number and a seed. Out: the texts of this many rules. The same seed always gives the same rules,
+and a smaller number gives the first of them. It shares no code with firstseen.
 
-The mix follows what the public rules look at. Four in ten name the rare calls of a service, which
-the generated log, like a real one, hardly holds. The others look at everyday calls by certain
-people, at accounts, at roots, at wildcards over names, or at everything that is not something.
+The mix follows public rules. Four in ten name rare calls of a service, of which the generated log, like
+a real one, contains few. The others name everyday calls by certain people, accounts, roots, wildcards
+over names, or negations.
 """
 
 import random
@@ -27,7 +27,7 @@ TERMS = [
 ]
 WINDOWS = ["5d", "7d", "7d", "10d", "14d"]
 
-# Calls that change who may do what, or what is watched: seldom made.
+# Rare calls that change permissions or monitoring.
 RARE = {
     "iam": "AddUserToGroup AttachGroupPolicy AttachRolePolicy AttachUserPolicy CreateAccessKey "
     "CreateGroup CreateLoginProfile CreateSAMLProvider CreateUser CreateVirtualMFADevice "
@@ -58,7 +58,7 @@ RARE = {
     "eks": "AssociateAccessPolicy CreateAccessEntry CreateCluster UpdateClusterConfig",
     "cloudformation": "CreateStack CreateStackSet DeleteStack ExecuteChangeSet",
 }
-# Calls of which every log is full.
+# Frequent calls.
 EVERYDAY = {
     "ec2": ["DescribeInstances", "DescribeSecurityGroups", "RunInstances", "CreateTags"],
     "s3": ["GetBucketPolicy", "ListBuckets", "PutBucketPolicy"],
@@ -139,7 +139,7 @@ KINDS = [(rare, 12), (everyday, 5), (wildcard, 3), (person, 5), (root, 3), (nega
 
 
 def rules(count, seed):
-    """The texts of so many rules, each with its id."""
+    """The texts of this many rules, each with its id."""
     rng = random.Random(seed)
     kinds = [kind for kind, weight in KINDS for _ in range(weight)]
     return [rule(number, rng.choice(kinds), rng) for number in range(count)]

@@ -1,4 +1,4 @@
-"""What the benchmarks have in common: building, and timing one process on one core.
+"""Shared code of the benchmarks: building, and timing one process on one core.
 
 In: commands. Out: seconds, peak memory, what a run counted. A step that cannot be done ends the
 benchmark with status 2 and the reason.
@@ -23,7 +23,7 @@ def fail(reason):
 
 
 def call(command, **options):
-    """Runs a step of the preparation, or ends."""
+    """Runs a step of the preparation; exits if it fails."""
     print("+", " ".join(str(part) for part in command), file=sys.stderr)
     try:
         return subprocess.run(command, check=True, **options)
@@ -34,7 +34,7 @@ def call(command, **options):
 
 
 def built(manifest, *what):
-    """The release binary of a manifest; cargo says where it puts it."""
+    """The release binary of a manifest, at the path that cargo reports."""
     call(["cargo", "build", "--release", "--locked", "--manifest-path", manifest, *what])
     command = [
         "cargo",
@@ -45,8 +45,8 @@ def built(manifest, *what):
         "--manifest-path",
         manifest,
     ]
-    told = json.loads(call(command, stdout=subprocess.PIPE).stdout)
-    return pathlib.Path(told["target_directory"]) / "release"
+    metadata = json.loads(call(command, stdout=subprocess.PIPE).stdout)
+    return pathlib.Path(metadata["target_directory"]) / "release"
 
 
 def firstseen_binary():
@@ -54,7 +54,7 @@ def firstseen_binary():
 
 
 def generated(megabytes, path):
-    """Writes CloudTrail of this size."""
+    """Generates CloudTrail of this size."""
     CACHE.mkdir(exist_ok=True)
     generate = built(HERE / "generate" / "Cargo.toml") / "generate"
     with path.open("wb") as out:
@@ -62,7 +62,7 @@ def generated(megabytes, path):
 
 
 def timed(command, **options):
-    """Seconds, seconds of CPU and peak memory in KiB of one process on the one core."""
+    """Seconds, CPU seconds and peak memory in KiB of one process on one core."""
     start = time.perf_counter()
     child = subprocess.Popen([*CORE, *map(str, command)], **options)
     _, status, usage = os.wait4(child.pid, 0)
@@ -74,7 +74,7 @@ def timed(command, **options):
 
 
 def run_firstseen(binary, data, rules=(), output="/dev/null"):
-    """A run with a state in memory; the built-in rule where none is given."""
+    """A run with a state in memory; the default rule is the built-in one."""
     summary = CACHE / "summary.json"
     command = [binary, "run", "--format", "ndjson", "--output", output, "--summary", summary]
     command += ["--state", "memory:"]

@@ -1,13 +1,9 @@
-//! Compiles the engines to WebAssembly, one for each kind of host, and embeds the flagship rule in the
-//! core engine.
+//! Compiles the engines to WebAssembly, one for each kind of host.
 //!
 //! In: the workspace; the feature `targets`, without which only the core engine is compiled. Out, in
-//! OUT_DIR: an engine for each target by its name, `js.js` that goes with `js.wasm`, and
-//! `flagship.wasm`. It installs nothing but the toolchain's own WebAssembly targets, and only those
-//! that are missing.
+//! OUT_DIR: each engine by its name, and `js.js` that goes with `js.wasm`. It installs nothing but the
+//! toolchain's own WebAssembly targets, and only those that are missing.
 
-use firstseen_compiler::{Engine, Source, compile};
-use firstseen_rule::source::ReadOptions;
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -27,7 +23,7 @@ struct Group {
 const CORE: Group = Group {
     target: "wasm32-unknown-unknown",
     features: "+simd128",
-    engines: &[("firstseen-plugin", "core")],
+    engines: &[("firstseen-core", "core")],
 };
 
 #[cfg(feature = "targets")]
@@ -52,7 +48,6 @@ const TARGETS: [Group; 2] = [
         ],
     },
 ];
-const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR")?);
@@ -71,17 +66,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         bind_javascript(&out)?;
     }
-    embed_flagship(root, &out)
-}
-
-/// Writes `flagship.wasm`.
-fn embed_flagship(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
-    let core = fs::read(out.join("core.wasm"))?;
-    let text = fs::read_to_string(root.join(FLAGSHIP))?;
-    let source = Source { name: FLAGSHIP, text: &text };
-    let flagship = compile(&Engine::core(&core), &[source], &ReadOptions::default())
-        .map_err(|error| format!("\n{}", error.plain(&[source])))?;
-    fs::write(out.join("flagship.wasm"), flagship.wasm)?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-"""What the cast calls: one function for each call that the story needs."""
+"""The calls of the story: one function for each."""
 
 from cast import CFN
 from trail import Call, create_stack, letters, principal_id, uuid

@@ -1,4 +1,4 @@
-"""Who acts in the samples: people, pipelines and services, each at a given time."""
+"""The actors of the samples: people, pipelines and services, each at a given time."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""The days around the story: ordinary work, and callers of the rarer kinds. Scenes as in story.py."""
+"""The days around the story: ordinary work, and rare kinds of callers. Scenes as in story.py."""
 
 import datetime
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes samples/cloudtrail and samples/expected.json: three weeks in two made-up accounts.
 
-In: the scenes of story.py and everyday.py. Out: the same files on every run, laid out as
-CloudTrail lays them out in S3, and the alerts that oracle.py finds in them.
+In: the scenes of story.py and everyday.py. Out: the same files in every run, in CloudTrail's layout in
+S3, and the alerts that oracle.py finds in them.
 """
 
 import sys
@@ -116,7 +116,7 @@ def main():
     ids = {record["eventID"] for record in events}
     if len(ids) != len(events):
         sys.exit("two events share an id: give their calls different times")
-    alerts, counts = oracle.judge(events)
+    alerts, counts = oracle.expected(events)
     expected = {"alerts": alerts, "counts": {**counts, "no_events": 1, "files": len(files)}}
     (HERE / "expected.json").write_text(json.dumps(expected, indent=2) + "\n")
 

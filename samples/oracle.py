@@ -1,7 +1,7 @@
-"""The flagship rule by brute force: what firstseen has to find.
+"""The flagship rule by brute force: the alerts that firstseen must find.
 
-In: raw CloudTrail events in any order. Out: the alerts and the counts. It shares nothing with
-firstseen: no query language, no state, every pair of events compared, the whole history at hand.
+In: raw CloudTrail events in any order. Out: the alerts and the counts. It shares no code with
+firstseen: it has no query language and no state, and compares every pair of events.
 """
 
 import datetime
@@ -35,7 +35,7 @@ def user_of(event):
     return identity.get("userName")
 
 
-def judge(events):
+def expected(events):
     """The alerts in order of time, and the counts."""
     matched = sorted(filter(_matches, events), key=_time)
     known = [event for event in matched if account_of(event) and user_of(event)]

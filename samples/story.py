@@ -1,6 +1,6 @@
-"""The story that the flagship rule has to tell; README.md has its outline.
+"""The story in which the flagship rule must alert; README.md summarises it.
 
-A scene is a time, an account, a region, and a list of steps: seconds after that time, who, what.
+A scene is a time, an account, a region, and a list of steps: seconds after that time, actor, call.
 """
 
 from calls import (
@@ -91,7 +91,7 @@ def story():
             (62, pipeline(t), describe_stacks("checkout-service")),
         ],
     )
-    # Failures are no sightings: Bob's first success, the day after, is still new.
+    # A failure is not a sighting: Bob's first success, the day after, is still new.
     t = at("2025-03-05 15:31:40")
     yield (
         t,
@@ -123,7 +123,7 @@ def story():
             ),
         ],
     )
-    # Delivered ten minutes late, in an object of its own, after his second stack (see objects()).
+    # Delivered ten minutes late, in its own object, after his second stack (see objects()).
     t = at("2025-03-06 10:12:02")
     yield (
         t,

@@ -1,8 +1,8 @@
-"""Made-up CloudTrail events of real shape.
+"""Made-up CloudTrail events with the structure of real ones.
 
-In: who calls what, when, from where. Out: events as dictionaries, with the keys in the order in
-which CloudTrail writes them. It never reads a clock or draws a random number: whatever looks
-random is a hash of its own name, so that every run on every Python gives the same bytes.
+In: actor, call, time and place. Out: events as dictionaries with the keys in CloudTrail's order. It
+uses no clock and no random numbers: random-looking values are hashes of names, so that every run on
+every Python gives the same bytes.
 """
 
 import dataclasses
@@ -188,7 +188,7 @@ class Call:
 
 
 def event(time, account, region, actor, call):
-    """One event. Its ids are hashes of what it says, so equal arguments give equal events."""
+    """One event. Its ids are hashes of its content, so equal arguments give equal events."""
     name = (stamp(time), account, region, actor.identity, call.source, call.name, call.request)
     host = call.source.replace("amazonaws.com", f"{region}.amazonaws.com")
     record = {

@@ -1,55 +1,104 @@
 //! The engines, as bytes: WebAssembly modules that a rule is embedded in.
 //!
-//! In: nothing; the build script compiled them from `plugin/`. Out: bytes. It never runs, reads or
-//! changes a module. Without the feature `targets` there is the core engine alone.
+//! In: a target; the build script compiled the modules from `plugin/`. Out: the engine for it, or how
+//! to get a binary that has it. Without the feature `targets` there is the core engine alone. It
+//! never runs a module.
 
-/// The engine of the contract in docs/abi.md.
-pub const CORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.wasm"));
+use firstseen_compiler::{EngineModule, RuleText, Target, compile};
+use firstseen_rule::source::ReadOptions;
+use std::sync::LazyLock;
 
-/// The flagship rule, embedded in the core engine.
-pub const FLAGSHIP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/flagship.wasm"));
+/// The engine of the contract in docs/abi.md, as a module.
+const CORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.wasm"));
+
+/// The flagship rule's source.
+const FLAGSHIP: RuleText<'static> = RuleText {
+    name: "plugin/rules/first_time_cloudformation_stack_creation.toml",
+    text: include_str!("../../plugin/rules/first_time_cloudformation_stack_creation.toml"),
+};
 
 /// Whether this build holds the engines of all targets.
 pub const HAS_TARGETS: bool = cfg!(feature = "targets");
 
-/// An engine by its name: `core`, `connect`, `extism`, `fluent-bit`, `js`, `redpanda`, `wasi`.
-/// `None` for other names, and for all but `core` where the feature `targets` is off.
+/// A target whose engine this build was made without. The text says how to get one that has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "--target {}: this build of firstseen has only the core engine; \
+     `cargo install --path host --locked --features targets`, in its repository, installs one with \
+     all of them",
+    .0.name()
+)]
+pub struct EngineMissing(pub Target);
+
+/// The engine of the contract in docs/abi.md.
 #[must_use]
-pub fn engine(name: &str) -> Option<&'static [u8]> {
-    if name == "core" {
-        return Some(CORE);
-    }
-    targets::ENGINES.iter().find(|(known, _)| *known == name).map(|(_, wasm)| *wasm)
+pub const fn core() -> EngineModule<'static> {
+    EngineModule::core(CORE)
 }
 
-/// The JavaScript module that loads the engine `js`; `None` where the feature `targets` is off.
+/// The flagship rule, embedded in the core engine. It is embedded at the first call, which takes
+/// some milliseconds: a build script that does it would have to compile the compiler twice.
+///
+/// # Panics
+/// Where the rule in this repository is at fault, with its faults: a test looks at it.
 #[must_use]
-pub const fn js_glue() -> Option<&'static str> {
-    targets::JS_GLUE
+pub fn flagship() -> &'static [u8] {
+    static EMBEDDED: LazyLock<Vec<u8>> =
+        LazyLock::new(|| match compile(&core(), &[FLAGSHIP], &ReadOptions::default()) {
+            Ok(compiled) => compiled.wasm,
+            Err(faults) => panic!("{}", faults.plain(&[FLAGSHIP])),
+        });
+    &EMBEDDED
+}
+
+/// The engine that a rule is embedded in for a target; for JavaScript the core, as a package carries
+/// the plan of a core artifact beside the engine of [`javascript`].
+///
+/// # Errors
+/// [`EngineMissing`] where the feature `targets` is off, for all targets but the core.
+pub fn engine(target: Target) -> Result<EngineModule<'static>, EngineMissing> {
+    let wasm = match target {
+        Target::Core => Some(CORE),
+        Target::Js => javascript().map(|_| CORE),
+        other => module(other.engine_name()),
+    };
+    wasm.map(|wasm| target.embed_in(wasm)).ok_or(EngineMissing(target))
+}
+
+/// The engine of the package for JavaScript and the module that loads it; `None` where the feature
+/// `targets` is off.
+#[must_use]
+pub fn javascript() -> Option<(&'static [u8], &'static str)> {
+    module("js").zip(targets::JS_GLUE)
+}
+
+/// The module of that name.
+fn module(name: &str) -> Option<&'static [u8]> {
+    targets::MODULES.iter().find(|(known, _)| *known == name).map(|(_, wasm)| *wasm)
 }
 
 #[cfg(feature = "targets")]
 mod targets {
-    macro_rules! engine {
+    macro_rules! module {
         ($name:literal) => {
             ($name, include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".wasm")))
         };
     }
 
-    pub(crate) const ENGINES: &[(&str, &[u8])] = &[
-        engine!("connect"),
-        engine!("extism"),
-        engine!("fluent-bit"),
-        engine!("js"),
-        engine!("redpanda"),
-        engine!("wasi"),
+    pub(crate) const MODULES: &[(&str, &[u8])] = &[
+        module!("connect"),
+        module!("extism"),
+        module!("fluent-bit"),
+        module!("js"),
+        module!("redpanda"),
+        module!("wasi"),
     ];
     pub(crate) const JS_GLUE: Option<&str> = Some(include_str!(concat!(env!("OUT_DIR"), "/js.js")));
 }
 
 #[cfg(not(feature = "targets"))]
 mod targets {
-    pub(crate) const ENGINES: &[(&str, &[u8])] = &[];
+    pub(crate) const MODULES: &[(&str, &[u8])] = &[];
     pub(crate) const JS_GLUE: Option<&str> = None;
 }
 
@@ -58,14 +107,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_engine_is_a_module_and_only_the_core_is_always_there() {
-        for name in ["connect", "extism", "fluent-bit", "js", "redpanda", "wasi"] {
-            let found = engine(name).map(|wasm| wasm.starts_with(b"\0asm"));
-            assert_eq!(found, HAS_TARGETS.then_some(true), "{name}");
+    fn the_flagship_has_no_fault() {
+        assert!(flagship().starts_with(b"\0asm") && flagship().len() > CORE.len());
+    }
+
+    #[test]
+    fn every_target_has_its_engine_or_says_how_to_get_it() {
+        for target in Target::ALL {
+            let found = engine(target);
+            assert_eq!(found.is_ok(), HAS_TARGETS || target == Target::Core, "{}", target.name());
+            if let Ok(engine) = found {
+                assert!(engine.wasm.starts_with(b"\0asm"), "{}", target.name());
+            }
+            let text = EngineMissing(target).to_string();
+            assert!(text.starts_with(&format!("--target {}: ", target.name())), "{text}");
+            assert!(text.contains("`cargo install --path host --locked --features targets`"));
         }
-        assert_eq!(js_glue().is_some(), HAS_TARGETS);
-        assert!(engine("core").is_some_and(|wasm| wasm.starts_with(b"\0asm")));
-        assert!(FLAGSHIP.len() > CORE.len());
-        assert_eq!(engine("other"), None);
+        assert_eq!(javascript().is_some(), HAS_TARGETS);
     }
 }

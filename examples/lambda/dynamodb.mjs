@@ -1,7 +1,7 @@
-// The state in a DynamoDB table: a string key `key`, the value in `value`, its end in `expires`.
+// The state in a DynamoDB table: a string key `key`, the value in `value`, the expiry in `expires`.
 //
-// In: a client of @aws-sdk/client-dynamodb and the commands' classes. Out: a store for the package.
-// A conditional put is the compare-and-set; the item that stood there comes back with the refusal.
+// In: a client of @aws-sdk/client-dynamodb and the classes of its commands. Out: a store for the
+// package. A conditional put is the compare-and-set; if it fails, DynamoDB returns the current item.
 export class DynamoStore {
   #client;
   #commands;
@@ -16,7 +16,7 @@ export class DynamoStore {
   }
 
   async get(key) {
-    // A read that lags behind would make a known term new; the put would refuse it, at a cost.
+    // An old value would make a known term new; the put would refuse it, but that costs a request.
     const input = { TableName: this.#table, Key: { key: { S: key } }, ConsistentRead: true };
     const { Item } = await this.#client.send(new this.#commands.GetItemCommand(input));
     return Item?.value?.B ?? null;
@@ -28,7 +28,7 @@ export class DynamoStore {
       Item: {
         key: { S: key },
         value: { B: value },
-        // Seconds, for the table's time to live. Garbage collection: later changes nothing.
+        // Seconds, for the table's time to live. It is only garbage collection, so late is fine.
         expires: { N: String(Math.ceil((this.#clock() + ttlMs) / 1000)) },
       },
       ConditionExpression: expected ? "#v = :expected" : "attribute_not_exists(#k)",

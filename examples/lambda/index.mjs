@@ -1,5 +1,5 @@
-// What Lambda loads: `index.handler`. Alerts go to standard output, one line of JSON each, which is
-// the function's log; put a client of your own into `send`.
+// The Lambda handler `index.handler`. It writes alerts to standard output, which is the function's log,
+// one line of JSON each; use your own client in `send`.
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { rule } from "firstseen-first-time-cloudformation-stack-creation";

@@ -1,5 +1,5 @@
-//! Any bytes as what crosses the border or comes out of a store: state values, requests, results,
-//! plans. Refused or understood, never a panic; and what is understood is written back the same.
+//! Any bytes as state values, requests, results and plans. They are refused or parsed, never with a
+//! panic, and a parsed value is written back as the same bytes.
 #![no_main]
 
 use firstseen_abi::{DecideRequest, Decision, Keys, MAX_VALUE};
@@ -50,7 +50,7 @@ fuzz_target!(|bytes: &[u8]| {
                 let mut engine = Engine::new(plan, Settings::default());
                 let mut out = Vec::new();
                 let event = br#"{"@timestamp":1,"event":{"action":"a"},"user":{"name":["b","c"]}}"#;
-                engine.keys(event, Framing::One, 0, &mut out).expect("one event is no table");
+                engine.keys(event, Framing::One, 0, &mut out).expect("one event needs no table");
                 let _ = engine.explain(event);
             }
         }
@@ -59,14 +59,14 @@ fuzz_target!(|bytes: &[u8]| {
             let mut out = Vec::new();
             ENGINE.with_borrow_mut(|engine| {
                 let _ = engine.keys(buffer, Framing::Table(table), 0, &mut out);
-                engine.keys(buffer, Framing::Lines, 0, &mut out).expect("lines are no table");
+                engine.keys(buffer, Framing::Lines, 0, &mut out).expect("lines need no table");
             });
             assert!(Keys::read(&out).is_ok());
         }
     }
 });
 
-/// A stored value, and sightings after it: the same bytes again.
+/// A stored value, and sightings after it, written back as the same bytes.
 fn state(bytes: &[u8]) {
     let value = &bytes[..bytes.len().min(MAX_VALUE)];
     let Ok(mut state) = TermState::read(value) else { return };

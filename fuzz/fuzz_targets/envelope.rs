@@ -1,5 +1,5 @@
-//! Any bytes as a stream: however they are cut into pieces, the same is found in them at the same
-//! places, what is called an event looks like one, and nothing panics.
+//! Any bytes as a stream: the output and its places do not depend on how the stream is cut into
+//! chunks, every event in the output looks like one, and nothing panics.
 #![no_main]
 
 use firstseen_envelope::{MAX_BAD_TEXT, Place, Sink, SplitFault, SplitOptions, Splitter};
@@ -7,16 +7,16 @@ use libfuzzer_sys::fuzz_target;
 use std::ops::ControlFlow;
 
 #[derive(Debug, PartialEq)]
-enum Said {
+enum Output {
     Event(Place, Vec<u8>),
     NoEvents(Place, &'static str),
     Bad(Place, &'static str, Vec<u8>),
 }
 
-/// Remembers everything, lines one by one: how many come in one call depends on the pieces.
+/// Records everything line by line, because the number of lines in a call depends on the chunks.
 #[derive(Default)]
 struct Memory {
-    said: Vec<Said>,
+    output: Vec<Output>,
     max_event: usize,
     total: u64,
 }
@@ -29,7 +29,7 @@ impl Sink for Memory {
         for text in chunk.split_inclusive(|byte| *byte == b'\n') {
             let event = text.trim_ascii_end();
             assert!(event.starts_with(b"{") && event.len() <= self.max_event);
-            self.said.push(Said::Event(Place { offset, line, record: None }, event.to_owned()));
+            self.output.push(Output::Event(Place { offset, line, record: None }, event.to_owned()));
             offset += text.len() as u64;
             line += 1;
         }
@@ -39,18 +39,18 @@ impl Sink for Memory {
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
         assert!(std::str::from_utf8(text).is_ok(), "events are UTF-8");
         assert!(text.starts_with(b"{") && text.ends_with(b"}") && text.len() <= self.max_event);
-        self.said.push(Said::Event(place, text.to_owned()));
+        self.output.push(Output::Event(place, text.to_owned()));
         self.within(place.offset)
     }
 
     fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
-        self.said.push(Said::NoEvents(place, what));
+        self.output.push(Output::NoEvents(place, what));
         self.within(place.offset)
     }
 
     fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
         assert!(!fault.reason.is_empty() && text.len() <= MAX_BAD_TEXT);
-        self.said.push(Said::Bad(place, fault.code, text.to_owned()));
+        self.output.push(Output::Bad(place, fault.code, text.to_owned()));
         self.within(place.offset)
     }
 }
@@ -62,18 +62,22 @@ impl Memory {
     }
 }
 
-fn split<'p>(pieces: impl Iterator<Item = &'p [u8]>, total: usize, max_event: usize) -> Vec<Said> {
+fn split<'p>(
+    pieces: impl Iterator<Item = &'p [u8]>,
+    total: usize,
+    max_event: usize,
+) -> Vec<Output> {
     let mut memory = Memory { max_event, total: total as u64, ..Memory::default() };
     let mut splitter = Splitter::new(SplitOptions { max_event });
     for piece in pieces {
         assert!(splitter.push(piece, &mut memory).is_continue());
     }
     assert!(splitter.finish(&mut memory).is_continue());
-    memory.said
+    memory.output
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    // What cuts the input comes from the input, so that whole files can be seeds.
+    // The input itself decides how it is cut, so that whole files can be seeds.
     let mut dice = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });

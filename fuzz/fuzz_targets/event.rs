@@ -1,5 +1,5 @@
-//! Any text as an event: the reader agrees with serde_json on what is JSON and on what stands in
-//! it, whole documents can be made of all that reads as an event, and nothing panics.
+//! Any text as an event: the reader and serde_json agree on what is JSON and on its content, every
+//! event that can be read becomes a document, and nothing panics.
 #![no_main]
 
 use firstseen_event::{
@@ -8,11 +8,11 @@ use firstseen_event::{
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
-/// Read as they stand in ECS documents, and checked against a naive reading.
+/// Fields of ECS documents, compared with a naive reader.
 const PLAIN: &[&str] =
     &["a", "a.b", "event.action", "event.id", "message", "user.name", "@timestamp", "tags"];
 
-/// Computed from raw events: only asked for.
+/// Fields computed from raw events; they are only requested.
 const OTHERS: &[&str] = &[
     "event.action.caseless",
     "event.outcome",
@@ -40,7 +40,7 @@ static READER: LazyLock<EventReader> = LazyLock::new(|| {
     EventReader::new(named.chain(objects).chain(patterns).collect())
 });
 
-/// How many asks the reader has.
+/// The number of requested fields.
 const ASKS: usize = PLAIN.len() + OTHERS.len() + 6;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -70,11 +70,11 @@ fuzz_target!(|bytes: &[u8]| {
             let mut text = String::new();
             firstseen_event::json::write_object(&made, &mut text);
             assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
-            if !fields.is_raw_cloudtrail() {
+            if !fields.is_raw() {
                 compare(&fields, &serde_json::from_str(fields.text()).expect("part of JSON"));
             }
         }
-        // A string's content is a text of its own: it may be anything, and must not be longer.
+        // The content of a string is its own text: it may be anything but not longer.
         Ok(ReadOutcome::Inner(inner)) => {
             assert!(inner.len() < text.len());
             let _ = (READER.read(&inner, &mut Scratch::default()), document(text));
@@ -86,7 +86,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Asks for all there is.
+/// Requests everything.
 fn look_at(fields: &EventFields<'_>) {
     for ask in 0..ASKS {
         assert_eq!(fields.has(ask), fields.values(ask).next().is_some());
@@ -97,7 +97,7 @@ fn look_at(fields: &EventFields<'_>) {
     let _ = (fields.time_ms(), fields.id(), fields.dataset());
 }
 
-/// The plain fields and the patterns against the naive reading of the whole document.
+/// Compares the plain fields and the patterns with the naive reading of the document.
 fn compare(fields: &EventFields<'_>, document: &serde_json::Value) {
     let mut leaves = Vec::new();
     collect(document, None, &mut leaves);
@@ -105,9 +105,9 @@ fn compare(fields: &EventFields<'_>, document: &serde_json::Value) {
         let expected = sorted(leaves.iter().filter(|(path, _)| path == name).map(|(_, v)| v));
         assert_eq!(found(fields, ask), expected, "{name} in {document}");
     }
-    // A pattern sees both values of a key that comes twice, the naive reading only the last.
+    // A pattern sees both values of a duplicate key, the naive reader only the last.
     let mut seen = found(fields, PLAIN.len() + OTHERS.len() + 2);
-    // Names over 1,024 bytes fit no pattern.
+    // Names of more than 1,024 bytes match no pattern.
     let fits = |path: &str| path.starts_with('a') && path.len() <= 1024;
     for value in sorted(leaves.iter().filter(|(path, _)| fits(path)).map(|(_, v)| v)) {
         let place = seen.iter().position(|seen| *seen == value);

@@ -1,12 +1,12 @@
-//! Any text as a query: what parses prints as a query that means the same, `matches` and `explain`
-//! agree, required literals stand in every event that matches, and nothing panics.
+//! Any text as a query: its printed form parses to the same query, `matches` and `explain` agree,
+//! every event that matches contains the required literals, and nothing panics.
 #![no_main]
 
 use firstseen_kql::{Doc, FieldRef, Query, parse};
 use firstseen_value::Value;
 use libfuzzer_sys::fuzz_target;
 
-/// An event that is made up as it is asked: which values a field has follows from a hash.
+/// A generated event: a hash decides the values of a field.
 struct Made<'p> {
     pool: &'p [String],
     seed: u64,
@@ -14,7 +14,7 @@ struct Made<'p> {
 }
 
 impl Made<'_> {
-    /// The values of a field, a few of the pool.
+    /// The values of a field, a few from the pool.
     fn values(&self, field: usize) -> impl Iterator<Item = Value<'_>> {
         let mut dice = mixed(self.seed ^ (field as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let count = dice % 4;
@@ -29,7 +29,7 @@ impl Made<'_> {
         })
     }
 
-    /// All that its text would hold, objects included.
+    /// Everything that its text would contain, including objects.
     fn text(&self) -> String {
         let mut text = String::new();
         for (index, field) in self.fields.iter().enumerate() {
@@ -108,10 +108,10 @@ fuzz_target!(|bytes: &[u8]| {
     let printed = query.to_string();
     match parse(&printed) {
         Ok(again) => assert_eq!(again, query, "{printed}"),
-        // Normalised text may be longer than what it came from, and longer than is allowed.
+        // Normalised text may be longer than the original and exceed the limit.
         Err(fault) => assert!(printed.len() > firstseen_kql::MAX_TEXT, "{fault}\n{printed}"),
     }
-    // Events out of the query's own words, so that some of them match.
+    // Events made from the query's own words, so that some match.
     let words = text.split([':', '(', ')', '"', '*', ' ', '{', '}']).map(str::to_owned);
     let mut pool: Vec<String> = words.take(64).collect();
     pool.extend(query.literals(&|_| true).into_iter().flatten().take(64));

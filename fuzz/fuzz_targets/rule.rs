@@ -1,5 +1,5 @@
-//! Any text as a rule's file: it is read, or its faults are told, each at a place of the text and
-//! with a code that the docs name; a plan that came out reads back; and nothing panics.
+//! Any text as a rule's file: it is accepted, or its errors have places in the text and documented
+//! codes; a plan can be read back; and nothing panics.
 #![no_main]
 
 use firstseen_rule::Plan;
@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     for event_time in [EventTime::Timestamp, EventTime::TimestampOverride] {
-        let said = match read(text, &ReadOptions { event_time }) {
+        let diagnostics = match read(text, &ReadOptions { event_time }) {
             Ok(rule) => {
                 let plan = Plan { rules: vec![rule.plan] };
                 let bytes = plan.encode().expect("a plan can be written");
@@ -21,7 +21,7 @@ fuzz_target!(|text: &str| {
                 faults
             }
         };
-        for one in &said {
+        for one in &diagnostics {
             assert!(CODES.contains(&one.code), "{one:?}");
             let span = one.span.clone().expect("a place");
             assert!(text.get(span).is_some(), "{one:?}");

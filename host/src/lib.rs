@@ -14,6 +14,5 @@ pub mod rules;
 pub mod sink;
 pub mod source;
 pub mod state;
-pub mod target;
 pub mod terminal;
 mod work;

@@ -2,11 +2,10 @@
 
     python3 hosts.py FIRSTSEEN PYTHON_WITH_WASMTIME
 
-In: the `firstseen` binary; go and node on the path. Out: a table, a line for each vector that
-fails, exit status 1 where one does. A host gets a vector's settings, state and events as files, and
-has to give its alerts byte for byte, the lines of its faults, and its state. The longest vector of
-each artifact is run in two halves, over the state that the first half saved. Only Python's own
-library is used.
+In: the `firstseen` binary; go and node on the path. Out: a table, a line for each failing vector, exit
+status 1 if one fails. A host gets a vector's settings, state and events as files and must return the
+alerts byte for byte, the lines of the errors, and the state. The longest vector of each artifact runs
+in two halves; the second uses the state that the first saved. Uses only Python's standard library.
 """
 
 import base64
@@ -22,7 +21,7 @@ HOSTS = ROOT / "examples/hosts"
 
 
 def read_vectors():
-    """By what `firstseen build` is asked for."""
+    """Grouped by the arguments of `firstseen build`."""
     recipes = {}
     for path in sorted((ROOT / "tests/vectors").glob("*.json")):
         vector = json.loads(path.read_text())
@@ -46,7 +45,7 @@ def event(step):
 
 
 def unfit(vector):
-    """Why a host of lines without a clock cannot be asked this, or nothing."""
+    """Why a host that reads lines and has no clock cannot run this vector, or None."""
     if any("now_ms" in step for step in vector["steps"]):
         return "asks for a clock"
     if any(b"\n" in event(step) for step in vector["steps"]):
@@ -55,7 +54,7 @@ def unfit(vector):
 
 
 def run(command, wasm, vector, folder, runs):
-    """Runs a vector in so many runs, each from the state of the one before. Returns what differs."""
+    """Runs a vector in this many runs, each with the state of the previous one. Returns differences."""
     settings, state = folder / "settings.json", folder / "state.json"
     settings.write_text(json.dumps(vector.get("settings", {})))
     packed = lambda values: {k: base64.b64encode(bytes.fromhex(v)).decode() for k, v in values.items()}
@@ -65,25 +64,25 @@ def run(command, wasm, vector, folder, runs):
         steps = vector["steps"][at : at + size]
         lines = b"".join(event(step) + b"\n" for step in steps)
         done = subprocess.run([*command, wasm, settings, state], input=lines, capture_output=True)
-        said = done.stderr.decode()
+        stderr = done.stderr.decode()
         if done.returncode != 0:
-            return f"exit status {done.returncode}: {said}"
+            return f"exit status {done.returncode}: {stderr}"
         wanted = [alert for step in steps for alert in step["alerts"]]
-        heard = done.stdout.decode().split("\n")[:-1]
-        if wanted != heard:
-            pairs = enumerate(zip(wanted, heard))
+        got = done.stdout.decode().split("\n")[:-1]
+        if wanted != got:
+            pairs = enumerate(zip(wanted, got))
             place = next((n for n, (a, b) in pairs if a != b), "the last")
-            return f"{len(heard)} alerts, expected {len(wanted)}; the first difference: {place}"
-        # Each fault by its line and its code, and no fault that was not to be.
-        told = {(int(n), text) for n, text in re.findall(r"^line (\d+): (.*)$", said, re.MULTILINE)}
+            return f"{len(got)} alerts, expected {len(wanted)}; the first difference: {place}"
+        # Each expected error with its line and code, and no other error.
+        errors = {(int(n), text) for n, text in re.findall(r"^line (\d+): (.*)$", stderr, re.MULTILINE)}
         for number, step in enumerate(steps, 1):
-            texts = [text for n, text in told if n == number]
+            texts = [text for n, text in errors if n == number]
             wanted = [step["error"]] if step["error"] else []
             wanted += step["counts"]["missing"][:1]
             if bool(texts) != bool(wanted) or not all(any(w in t for t in texts) for w in wanted):
-                return f"step {number}: expected {wanted}, heard {texts}"
+                return f"step {number}: expected {wanted}, got {texts}"
     if json.loads(state.read_text()) != packed(vector["after"]):
-        return "the state at the end is another"
+        return "the state at the end differs"
     return None
 
 

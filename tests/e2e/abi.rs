@@ -1,20 +1,19 @@
-//! The contract between guest and host, as docs/abi.md tells it.
+//! The contract between guest and host, as in docs/abi.md.
 
 mod abi_border;
 mod abi_page;
 
 use firstseen_artifact::Meta;
-use firstseen_engines::FLAGSHIP;
 use firstseen_runtime::{Artifact, Runtime};
 use std::sync::LazyLock;
 use wasmtime::Module;
 
-/// The flagship's module. It is compiled here and not through the cache, which is the user's.
+/// The flagship's module. It is compiled here, because the cache belongs to the user.
 fn flagship() -> &'static (Runtime, Artifact) {
     static FLAGSHIP_RULE: LazyLock<(Runtime, Artifact)> = LazyLock::new(|| {
         let runtime = Runtime::new().unwrap();
-        let module = Module::new(&runtime.engine, FLAGSHIP).unwrap();
-        let meta = Meta::read(FLAGSHIP).unwrap();
+        let module = Module::new(&runtime.engine, firstseen_engines::flagship()).unwrap();
+        let meta = Meta::read(firstseen_engines::flagship()).unwrap();
         (runtime, Artifact { name: "flagship".to_owned(), meta, module })
     });
     &FLAGSHIP_RULE

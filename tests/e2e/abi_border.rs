@@ -1,8 +1,8 @@
-//! What docs/abi.md promises at the edges: arguments that point nowhere, a store that is away or
-//! lies, buffers that outlive calls, settings that are refused.
+//! The edge cases of docs/abi.md: arguments out of range, a store that is unavailable or returns
+//! wrong values, lifetimes of buffers, invalid settings.
 //!
-//! In: the flagship's module, called through nothing but its exports. Out: verdicts on statuses,
-//! codes, and which imports were called. The store here says what a test tells it to say.
+//! In: the flagship's module, called only through its exports. Out: whether its statuses, codes and
+//! calls of imports are right. A test decides what the store returns.
 
 use crate::flagship;
 use firstseen_abi::{
@@ -17,10 +17,10 @@ use wasmtime::{Caller, Instance, Linker, Memory, Store, TypedFunc, WasmParams, W
 struct Data {
     memory: Option<Memory>,
     values: HashMap<Vec<u8>, Vec<u8>>,
-    /// What the imports return instead of asking `values`.
-    get_says: Option<i32>,
-    cas_says: Option<i32>,
-    /// How often they were called.
+    /// The imports return these instead of using `values`.
+    get_returns: Option<i32>,
+    cas_returns: Option<i32>,
+    /// The number of calls.
     gets: u32,
     cases: u32,
 }
@@ -39,7 +39,7 @@ fn bytes(caller: &Caller<'_, Data>, at: i32, len: i32) -> Vec<u8> {
 fn kv_get(mut caller: Caller<'_, Data>, key: i32, key_len: i32, buf: i32, cap: i32) -> i32 {
     let key = bytes(&caller, key, key_len);
     caller.data_mut().gets += 1;
-    if let Some(code) = caller.data().get_says {
+    if let Some(code) = caller.data().get_returns {
         return code;
     }
     let Some(value) = caller.data().values.get(&key).cloned() else { return kv::ABSENT };
@@ -65,7 +65,7 @@ fn kv_cas(
     let (key, value) = (bytes(&caller, key, key_len), bytes(&caller, new, new_len));
     assert!(ttl_ms > 0);
     caller.data_mut().cases += 1;
-    if let Some(code) = caller.data().cas_says {
+    if let Some(code) = caller.data().cas_returns {
         return code;
     }
     caller.data_mut().values.insert(key, value);
@@ -104,7 +104,7 @@ impl Guest {
         self.memory.data(&self.store)[at as usize..][..len as usize].to_vec()
     }
 
-    /// A call with one buffer; the arena is empty afterwards.
+    /// Calls an export with one buffer and empties the arena afterwards.
     fn call(&mut self, name: &str, input: &[u8]) -> Vec<u8> {
         let (at, len) = (self.alloc(input), input.len() as u32);
         let packed = match name {
@@ -137,11 +137,11 @@ fn event(id: &str, users: &[&str]) -> String {
 }
 
 #[test]
-fn arguments_that_point_nowhere_are_refused() {
+fn out_of_range_arguments_are_refused() {
     let mut guest = Guest::new();
     let text = event("e1", &["ann"]);
     let (at, len) = (guest.alloc(text.as_bytes()), text.len() as u32);
-    // One pair that fits, one that does not.
+    // One pair inside the buffer, three outside.
     let pair = |offset: u32, length: u32| [offset.to_le_bytes(), length.to_le_bytes()].concat();
     let good = guest.alloc(&pair(0, len));
     let bad = [pair(1, len), pair(u32::MAX, u32::MAX), pair(len + 1, 0)];
@@ -171,8 +171,8 @@ fn arguments_that_point_nowhere_are_refused() {
     }
     for name in ["explain", "configure"] {
         let packed = guest.raw(name, (u32::MAX, 2u32));
-        let said: Value = serde_json::from_slice(&guest.result(packed)).unwrap();
-        assert_eq!(said["error"]["code"], "bad_argument", "{name}");
+        let result: Value = serde_json::from_slice(&guest.result(packed)).unwrap();
+        assert_eq!(result["error"]["code"], "bad_argument", "{name}");
     }
     let packed = guest.raw("decide", (u32::MAX, 2u32));
     assert_eq!(guest.result(packed), 1u32.to_le_bytes());
@@ -180,7 +180,7 @@ fn arguments_that_point_nowhere_are_refused() {
 }
 
 #[test]
-fn a_key_that_the_request_lacks_makes_it_malformed() {
+fn request_without_a_needed_key_is_malformed() {
     let mut guest = Guest::new();
     let text = event("e1", &["ann"]);
     let found = guest.call("keys", text.as_bytes());
@@ -193,7 +193,7 @@ fn a_key_that_the_request_lacks_makes_it_malformed() {
 }
 
 #[test]
-fn an_event_whose_terms_would_fill_memory_is_an_item_and_no_trap() {
+fn too_many_term_bytes_give_an_item_not_a_trap() {
     let mut guest = Guest::new();
     let long = "x".repeat(1 << 20);
     let users: Vec<String> = (0..14).map(|n| format!("{n}{long}")).collect();
@@ -209,7 +209,7 @@ fn an_event_whose_terms_would_fill_memory_is_an_item_and_no_trap() {
 }
 
 #[test]
-fn an_event_may_stay_behind_until_it_is_asked_for() {
+fn event_text_is_needed_only_for_alerts() {
     let mut guest = Guest::new();
     let text = event("e1", &["ann", "ben"]);
     let found = guest.call("keys", text.as_bytes());
@@ -219,15 +219,15 @@ fn an_event_may_stay_behind_until_it_is_asked_for() {
     request.item_alone(item.raw);
     let (head, keys, items) = request.parts();
     let result = guest.call("decide", &[&head, keys, items].concat());
-    let asked = Decision::read(&result).unwrap();
-    let kinds: Vec<_> = asked.outcomes.iter().map(|outcome| outcome.kind).collect();
+    let decision = Decision::read(&result).unwrap();
+    let kinds: Vec<_> = decision.outcomes.iter().map(|outcome| outcome.kind).collect();
     assert_eq!(kinds, [OutcomeKind::NeedsEvent; 2]);
-    // With the event it is as if it had been there from the start.
+    // With the text, the outcomes are the alerts.
     let result = decide(&mut guest, &found, &text, |_| None);
-    let told = Decision::read(&result).unwrap();
-    assert!(told.outcomes.iter().all(|outcome| outcome.kind == OutcomeKind::Alert));
-    // And once it is known, nobody asks for it but its own repeat.
-    let values: Vec<_> = told.writes.iter().map(|write| write.value.to_vec()).collect();
+    let decision = Decision::read(&result).unwrap();
+    assert!(decision.outcomes.iter().all(|outcome| outcome.kind == OutcomeKind::Alert));
+    // A known term needs no text.
+    let values: Vec<_> = decision.writes.iter().map(|write| write.value.to_vec()).collect();
     let later = event("e2", &["ann", "ben"]);
     let found = guest.call("keys", later.as_bytes());
     let item = Keys::read(&found).unwrap().items().next().unwrap().unwrap();
@@ -240,7 +240,7 @@ fn an_event_may_stay_behind_until_it_is_asked_for() {
 }
 
 #[test]
-fn buffers_live_until_reset_and_then_their_room_is_used_again() {
+fn buffers_live_until_reset_and_are_then_reused() {
     let mut guest = Guest::new();
     assert_eq!(guest.raw::<_, u32>("alloc", (256u32 << 20) + 1), 0);
     assert_ne!(guest.raw::<_, u32>("alloc", 0u32), 0);
@@ -261,11 +261,11 @@ fn buffers_live_until_reset_and_then_their_room_is_used_again() {
         guest.memory.data_size(&guest.store)
     };
     let settled = (0..5).map(|_| round()).last().unwrap();
-    assert!((0..50).all(|_| round() == settled), "memory grows though the arena is reset");
+    assert!((0..50).all(|_| round() == settled), "memory grows although the arena is reset");
 }
 
 #[test]
-fn what_the_store_says_becomes_a_code_and_nothing_is_lost() {
+fn store_errors_become_codes_and_lose_no_alert() {
     let mut guest = Guest::new();
     let too_long = firstseen_abi::MAX_VALUE as i32 + 1;
     for (code, name) in [
@@ -275,11 +275,11 @@ fn what_the_store_says_becomes_a_code_and_nothing_is_lost() {
         (too_long, "store_refused"),
         (i32::MAX, "store_refused"),
     ] {
-        guest.store.data_mut().get_says = Some(code);
+        guest.store.data_mut().get_returns = Some(code);
         assert_eq!(guest.code(), name, "kv_get {code}");
     }
     assert_eq!(guest.store.data().cases, 0);
-    guest.store.data_mut().get_says = None;
+    guest.store.data_mut().get_returns = None;
     for (code, name) in [
         (kv::AWAY, "store_away"),
         (kv::REFUSED, "store_refused"),
@@ -288,14 +288,14 @@ fn what_the_store_says_becomes_a_code_and_nothing_is_lost() {
         (kv::CONFLICT | too_long, "store_refused"),
         (kv::CONFLICT_ABSENT, "conflict"),
     ] {
-        guest.store.data_mut().cas_says = Some(code);
+        guest.store.data_mut().cas_returns = Some(code);
         guest.store.data_mut().cases = 0;
         assert_eq!(guest.code(), name, "kv_cas {code}");
         let tries = if code == kv::CONFLICT_ABSENT { 16 } else { 1 };
         assert_eq!(guest.store.data().cases, tries, "kv_cas {code}");
     }
-    // The same event alerts when the store is back, and repeats its alert byte for byte.
-    guest.store.data_mut().cas_says = None;
+    // When the store is available again, the event alerts and then repeats its alert byte for byte.
+    guest.store.data_mut().cas_returns = None;
     let text = event("e1", &["ann"]);
     let first = guest.json("evaluate", text.as_bytes());
     let again = guest.json("evaluate", text.as_bytes());
@@ -304,7 +304,7 @@ fn what_the_store_says_becomes_a_code_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_value_of_a_newer_version_is_left_alone() {
+fn newer_state_value_is_not_overwritten() {
     let mut guest = Guest::new();
     guest.json("evaluate", event("e1", &["ann"]).as_bytes());
     for value in guest.store.data_mut().values.values_mut() {
@@ -316,7 +316,7 @@ fn a_value_of_a_newer_version_is_left_alone() {
 }
 
 #[test]
-fn only_evaluate_asks_the_store() {
+fn only_evaluate_accesses_the_store() {
     let mut guest = Guest::new();
     let text = event("e1", &["ann"]);
     guest.call("configure", b"{}");
@@ -326,7 +326,7 @@ fn only_evaluate_asks_the_store() {
     assert_eq!((guest.store.data().gets, guest.store.data().cases), (0, 0));
 }
 
-/// `decide` on the first item, with the values that `value` gives.
+/// Calls `decide` on the first item with these values of its terms.
 fn decide(
     guest: &mut Guest,
     found: &[u8],
@@ -344,14 +344,14 @@ fn decide(
 }
 
 #[test]
-fn after_a_conflict_the_terms_that_are_settled_change_nothing() {
+fn settled_terms_do_not_change_after_a_conflict() {
     let mut guest = Guest::new();
     let text = event("e1", &["ann", "ben"]);
     let found = guest.call("keys", text.as_bytes());
     let result = decide(&mut guest, &found, &text, |_| None);
     let first = Decision::read(&result).unwrap();
     assert_eq!((first.writes.len(), first.outcomes.len()), (2, 2));
-    // The first write stood; at the second another host was faster, with another event.
+    // The first write succeeded; for the second, another host with another event was faster.
     let rival = event("e2", &["ann", "ben"]);
     let found_by_rival = guest.call("keys", rival.as_bytes());
     let result = decide(&mut guest, &found_by_rival, &rival, |_| None);
@@ -366,7 +366,7 @@ fn after_a_conflict_the_terms_that_are_settled_change_nothing() {
 }
 
 #[test]
-fn settings_replace_all_and_refused_ones_change_nothing() {
+fn settings_are_replaced_as_a_whole_or_not_at_all() {
     let mut guest = Guest::new();
     let text = event("e1", &["ann"]);
     let tenant = |guest: &mut Guest| {
@@ -387,7 +387,7 @@ fn settings_replace_all_and_refused_ones_change_nothing() {
 }
 
 #[test]
-fn the_clock_is_taken_with_its_slack_and_0_is_no_clock() {
+fn clock_limits_future_events_and_0_means_no_clock() {
     let mut guest = Guest::new();
     let text = event("e1", &["ann"]);
     let hour = 3_600_000;
@@ -401,7 +401,7 @@ fn the_clock_is_taken_with_its_slack_and_0_is_no_clock() {
     ] {
         let at = guest.alloc(text.as_bytes());
         let packed = guest.raw("evaluate", (at, text.len() as u32, now_ms));
-        let said: Value = serde_json::from_slice(&guest.result(packed)).unwrap();
-        assert_eq!(said["error"]["code"], code, "{now_ms}");
+        let result: Value = serde_json::from_slice(&guest.result(packed)).unwrap();
+        assert_eq!(result["error"]["code"], code, "{now_ms}");
     }
 }

@@ -1,8 +1,8 @@
-//! docs/abi.md says what the code does, or one of these tests fails.
+//! Compares docs/abi.md with the code.
 //!
-//! In: the page, the sources of the contract, the engine module. Out: verdicts on whether the page
-//! names every export, import, constant and code with its value and nothing else, and whether its
-//! examples are what the module gives.
+//! In: the page, the sources of the contract, the engine module. Out: whether the page names
+//! exactly the exports, imports, constants and codes that exist, with their values, and whether its
+//! examples are the module's output.
 
 use crate::flagship;
 use firstseen_abi::RequestWriter;
@@ -32,8 +32,8 @@ fn guest(settings: Option<String>) -> anyhow::Result<Guest> {
     Guest::new(runtime, artifact, "default", settings.map(Into::into))
 }
 
-/// All tables whose first column has that heading, as one: first column to second, without the
-/// marks of code.
+/// All tables whose first column has this heading, merged: first column to second, without
+/// backticks.
 fn table(heading: &str) -> Table {
     let (mut rows, mut inside) = (Table::new(), false);
     for line in PAGE.lines() {
@@ -44,7 +44,7 @@ fn table(heading: &str) -> Table {
             [_, first, second, ..] if inside => {
                 for name in first.split(", ") {
                     let known = rows.insert(name.to_owned(), second.clone());
-                    assert_eq!(known, None, "`{name}` is there twice under `{heading}`");
+                    assert_eq!(known, None, "`{name}` is listed twice under `{heading}`");
                 }
             }
             _ => inside = false,
@@ -64,7 +64,7 @@ fn signature(kind: &FuncType) -> String {
 }
 
 #[test]
-fn every_export_and_import_stands_there_with_its_signature() {
+fn page_lists_every_export_and_import_with_its_signature() {
     let module = &flagship().1.module;
     let mut exports = Table::new();
     for export in module.exports() {
@@ -91,14 +91,22 @@ fn every_export_and_import_stands_there_with_its_signature() {
 /// The public constants and the enums' values in the sources of crate abi, by module or enum.
 fn constants() -> BTreeMap<String, Table> {
     let mut groups: BTreeMap<String, Table> = BTreeMap::new();
+    let root = read("crates/abi/src/lib.rs");
     for entry in std::fs::read_dir(repository("crates/abi/src")).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
         let text = text.split("#[cfg(test)]").next().unwrap();
-        let mut group = String::new();
-        for line in text.lines() {
+        // The items of a private module are the crate's own.
+        let module = path.file_stem().unwrap().to_str().unwrap();
+        let is_public = root.lines().any(|line| line == format!("pub mod {module};"));
+        let module = if is_public { module } else { "" };
+        let mut group = module.to_owned();
+        for line in
+            text.lines().filter(|line| !line.starts_with("pub mod ") || !line.ends_with(';'))
+        {
             let bare = line.trim();
             if line == "}" {
-                group.clear();
+                group = module.to_owned();
             } else if let Some(name) =
                 line.strip_prefix("pub mod ").or(line.strip_prefix("pub enum "))
             {
@@ -121,7 +129,7 @@ fn constants() -> BTreeMap<String, Table> {
 }
 
 #[test]
-fn every_constant_stands_there_with_its_value() {
+fn page_lists_every_constant_with_its_value() {
     let headings = [
         ("", "constant"),
         ("status", "status"),
@@ -134,39 +142,39 @@ fn every_constant_stands_there_with_its_value() {
     let groups: Vec<_> = constants.keys().map(String::as_str).collect();
     let mut known: Vec<_> = headings.iter().map(|(group, _)| *group).collect();
     known.sort_unstable();
-    assert_eq!(groups, known, "a group of constants that the page has no table for");
+    assert_eq!(groups, known, "the page has no table for a group of constants");
     for (group, heading) in headings {
         assert_eq!(table(heading), constants[group], "{heading}");
     }
-    // What is no constant of crate abi.
+    // Limits that are not constants of crate abi.
     let terms = firstseen_rule::term::MAX_TERMS;
     assert!(PAGE.contains(&format!("at most {terms} terms")));
     let bytes = firstseen_rule::term::MAX_TERM_BYTES >> 20;
     assert!(PAGE.contains(&format!("at most {bytes} MiB of values")));
 }
 
-/// The words in `text` that stand in quotes right after `before`, white space aside.
+/// The quoted words directly after `before` in `text`, ignoring white space.
 fn quoted_after<'t>(text: &'t str, before: &str) -> Vec<&'t str> {
     let parts = text.split(before).skip(1).map(str::trim_start);
     parts.filter_map(|part| part.strip_prefix('"')?.split('"').next()).collect()
 }
 
-/// Whether a word has the form of a code; a sentence has not.
+/// Whether a word looks like a code and not like a sentence.
 fn is_code(code: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     code.starts_with(|c: char| c.is_ascii_lowercase()) && code.bytes().all(plain)
 }
 
-/// The codes of strings that begin with `code: `.
+/// The codes of strings that start with `code: `.
 fn leading_codes(text: &str) -> impl Iterator<Item = &str> {
     let strings = text.split('"').skip(1).filter_map(|string| string.split_once(": "));
     strings.map(|(code, _)| code).filter(|code| is_code(code))
 }
 
 #[test]
-fn every_code_stands_there() {
+fn page_lists_every_code() {
     let mut codes: BTreeSet<String> = BTreeSet::new();
-    for folder in ["crates/event/src", "crates/rule/src", "plugin/src"] {
+    for folder in ["crates/event/src", "crates/rule/src", "plugin/core/src"] {
         for entry in std::fs::read_dir(repository(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -180,7 +188,7 @@ fn every_code_stands_there() {
                 let found = quoted_after(text, before).into_iter().filter(|code| is_code(code));
                 codes.extend(found.map(str::to_owned));
             }
-            // Made from a code and a sentence in one string.
+            // These files write a code and a reason in one string.
             if ["engine.rs", "decide.rs", "evaluate.rs"].contains(&&*name) {
                 codes.extend(leading_codes(text).map(str::to_owned));
             }
@@ -213,14 +221,14 @@ fn event() -> &'static str {
 }
 
 #[test]
-fn every_json_member_stands_there() {
+fn page_names_every_json_member() {
     let mut guest = guest(None).unwrap();
     let outcome: Value = serde_json::from_slice(&guest.evaluate(event().as_bytes(), 0).unwrap())
-        .expect("evaluate gives JSON");
-    // No store was given.
+        .expect("evaluate returns JSON");
+    // The guest has no store.
     assert_eq!(outcome["error"]["code"], "store_away");
     let explained: Value = serde_json::from_slice(&guest.explain(event().as_bytes()).unwrap())
-        .expect("explain gives JSON");
+        .expect("explain returns JSON");
     assert_eq!(explained["rules"][0]["matched"], true);
     let mut used = BTreeSet::new();
     members(&outcome, &mut used);
@@ -228,13 +236,13 @@ fn every_json_member_stands_there() {
     members(&serde_json::to_value(&flagship().1.meta).unwrap(), &mut used);
     assert!(used.len() > 25, "{used:?}");
     for name in used {
-        let told = PAGE.contains(&format!("`{name}`")) || PAGE.contains(&format!("\"{name}\""));
-        assert!(told, "`{name}` is not on the page");
+        let named = PAGE.contains(&format!("`{name}`")) || PAGE.contains(&format!("\"{name}\""));
+        assert!(named, "`{name}` is not on the page");
     }
 }
 
 #[test]
-fn the_examples_of_json_are_json_and_the_settings_are_taken() {
+fn json_examples_parse_and_the_settings_are_accepted() {
     let examples = blocks("json");
     for example in &examples {
         serde_json::from_str::<Value>(example).unwrap_or_else(|e| panic!("{e}: {example}"));
@@ -248,7 +256,7 @@ fn the_examples_of_json_are_json_and_the_settings_are_taken() {
     assert_eq!(meta, flagship().1.meta);
 }
 
-/// The bytes of a dump: an offset, up to 16 bytes, remarks behind three spaces.
+/// The bytes of a dump. A line has an offset, up to 16 bytes, and remarks after three spaces.
 fn dumped(block: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for line in block.lines() {
@@ -261,10 +269,10 @@ fn dumped(block: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_worked_example_is_what_the_module_gives() {
+fn worked_example_is_the_modules_output() {
     let mut guest = guest(None).unwrap();
     let dumps = blocks("hex");
-    let [keys, decided] = dumps.as_slice() else { panic!("two dumps were expected") };
+    let [keys, decided] = dumps.as_slice() else { panic!("the page should have two dumps") };
     let found = guest.keys(event().as_bytes(), &[(0, event().len() as u32)], 0).unwrap();
     assert_eq!(dumped(keys), found);
     let sums = [format!("{} bytes that it", event().len()), format!("{} bytes:", found.len())];
@@ -276,8 +284,8 @@ fn the_worked_example_is_what_the_module_gives() {
     request.key(item.terms().next().unwrap().key, None);
     request.item(item.raw, event().as_bytes());
     let result = guest.decide(&request).unwrap();
-    let told = dumped(decided);
-    assert_eq!(told, result[..told.len()]);
+    let dump = dumped(decided);
+    assert_eq!(dump, result[..dump.len()]);
     let decision = firstseen_abi::Decision::read(&result).unwrap();
     let alert = decision.outcomes[0].text;
     for part in [

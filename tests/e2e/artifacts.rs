@@ -1,6 +1,7 @@
-//! `inspect`, `rebuild`, and files that are no artifact: each is named, whichever command gets it.
+//! `inspect`, `rebuild`, and files that are not artifacts.
 //!
-//! In: artifacts, made, damaged and changed. Out: verdicts on what is told of them.
+//! In: artifacts, valid, damaged and changed. Out: whether the commands show them or refuse them
+//! with the right message.
 
 use crate::build::{FLAGSHIP, artifact, build};
 use crate::support::{Folder, call, read_json, repository, run, stack_lines};
@@ -14,7 +15,7 @@ fn flagship(folder: &Folder) -> PathBuf {
     path
 }
 
-/// A number as WebAssembly writes it.
+/// A number in LEB128, as in WebAssembly.
 pub(crate) fn leb(mut number: usize) -> Vec<u8> {
     let mut out = Vec::new();
     loop {
@@ -34,7 +35,7 @@ pub(crate) fn custom(name: &str, data: &[u8]) -> Vec<u8> {
     [vec![0], leb(body.len()), body].concat()
 }
 
-/// A module with these sections behind its head.
+/// A module with these sections after its header.
 pub(crate) fn module(sections: &[Vec<u8>]) -> Vec<u8> {
     [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
 }
@@ -51,7 +52,7 @@ pub(crate) fn meta(abi: u32, rule: &str) -> Vec<u8> {
     custom("firstseen.rules", text.as_bytes())
 }
 
-/// All commands that take an artifact say the same of one that is none.
+/// Every command that reads an artifact refuses this file with these words.
 #[track_caller]
 fn refused(path: &Path, words: &[&str]) {
     let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
@@ -64,13 +65,13 @@ fn refused(path: &Path, words: &[&str]) {
     ];
     for call in calls {
         let done = call.fails(&words);
-        assert_eq!(done.stderr.lines().count(), 1, "one line says it: {}", done.stderr);
+        assert_eq!(done.stderr.lines().count(), 1, "one line of message: {}", done.stderr);
         assert_eq!(done.stdout, "");
     }
 }
 
 #[test]
-fn what_is_no_artifact_is_named_by_every_command() {
+fn every_command_refuses_files_that_are_not_artifacts() {
     let folder = Folder::new();
     let write = |name: &str, bytes: &[u8]| folder.write(name, bytes);
     let whole = fs::read(flagship(&folder)).unwrap();
@@ -80,7 +81,7 @@ fn what_is_no_artifact_is_named_by_every_command() {
     refused(&write("text.wasm", b"no module"), &no_wasm);
     refused(&write("rule.toml", b"[rule]"), &["firstseen build"]);
     refused(&write("component.wasm", b"\0asm\x0d\0\x01\0"), &["component", "core module"]);
-    refused(&write("bare.wasm", &module(&[])), &["no rule", "firstseen.rules"]);
+    refused(&write("bare.wasm", &module(&[])), &["not a rule", "firstseen.rules"]);
     refused(&write("other-abi.wasm", &module(&[meta(2, &rule)])), &["contract 2"]);
     let bare = module(&[meta(1, &rule)]);
     refused(&write("no-exports.wasm", &bare), &["does not export `abi_version`", "rebuild"]);
@@ -89,21 +90,20 @@ fn what_is_no_artifact_is_named_by_every_command() {
     let prefix = module(&[meta(1, &one("*"))]);
     refused(&write("prefix.wasm", &prefix), &["key prefix"]);
     refused(&write("cut.wasm", &whole[..whole.len() / 2]), &["ends too early", "build it again"]);
-    // Every section a second time.
+    // Every section twice.
     let doubled = [whole.as_slice(), &whole[8..]].concat();
     refused(&write("doubled.wasm", &doubled), &[]);
     refused(&folder.path("missing.wasm"), &["No such file"]);
     fs::create_dir_all(folder.path("folder.wasm")).unwrap();
     refused(&folder.path("folder.wasm"), &["a folder"]);
-    // A hole of 1 GB: nobody reads it.
+    // A sparse file of 1 GB; no command may read it.
     let huge = folder.path("huge.wasm");
     fs::File::create(&huge).unwrap().set_len(1 << 30).unwrap();
     refused(&huge, &["too many for a rule"]);
 }
 
-/// A signature is as much of the contract as a name.
 #[test]
-fn a_wrong_signature_is_found_without_running_the_module() {
+fn wrong_signature_is_found_without_running_the_module() {
     let folder = Folder::new();
     // One type, () -> (), one function of it, exported as `abi_version`.
     let types = [vec![1], leb(4), vec![1, 0x60, 0, 0]].concat();
@@ -114,12 +114,12 @@ fn a_wrong_signature_is_found_without_running_the_module() {
     let code = [vec![10], leb(4), vec![1, 2, 0, 0x0b]].concat();
     let wasm = module(&[types, functions, exports, code, meta(1, &one("r:0011:"))]);
     let path = folder.write("signature.wasm", wasm);
-    refused(&path, &["`abi_version` is () -> ()", "not () -> i32"]);
+    refused(&path, &["`abi_version` is () -> ()", "instead of () -> i32"]);
 }
 
-/// Metadata that names more rules than there are sources.
+/// The number of sources differs from the number of rules in the metadata.
 #[test]
-fn metadata_that_lies_is_refused() {
+fn inconsistent_metadata_is_refused() {
     let folder = Folder::new();
     let bytes = fs::read(flagship(&folder)).unwrap();
     let more = [bytes.as_slice(), &custom("firstseen.source", b"[rule]")].concat();
@@ -133,7 +133,7 @@ fn metadata_that_lies_is_refused() {
 }
 
 #[test]
-fn an_artifact_is_shown_without_running_it() {
+fn inspect_shows_an_artifact_without_running_it() {
     let folder = Folder::new();
     let path = flagship(&folder);
     let pretty = call("inspect").arg(&path).ok().stdout;
@@ -150,21 +150,21 @@ fn an_artifact_is_shown_without_running_it() {
     }
     assert!(pretty.lines().all(|line| line.chars().count() <= 80), "{pretty}");
     let json = call("inspect").args(&["--format", "json"]).arg(&path).ok().stdout;
-    let told: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(told["bytes"], fs::metadata(&path).unwrap().len());
-    assert_eq!(told["rules"][0]["window"], "10d");
-    assert_eq!(told["rules"][0]["version"], 2);
-    assert_eq!(told["standard"]["version"], "2");
-    assert_eq!(told["standard"]["licenses"], "Apache-2.0");
-    assert!(pretty.contains(told["digest"].as_str().unwrap()));
-    let rule = &told["rules"][0];
+    let shown: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(shown["bytes"], fs::metadata(&path).unwrap().len());
+    assert_eq!(shown["rules"][0]["window"], "10d");
+    assert_eq!(shown["rules"][0]["version"], 2);
+    assert_eq!(shown["standard"]["version"], "2");
+    assert_eq!(shown["standard"]["licenses"], "Apache-2.0");
+    assert!(pretty.contains(shown["digest"].as_str().unwrap()));
+    let rule = &shown["rules"][0];
     let prefix =
         format!("{}:{}:", rule["id"].as_str().unwrap(), rule["fingerprint"].as_str().unwrap());
     assert_eq!(rule["key_prefix"], prefix);
 }
 
 #[test]
-fn source_and_guide_come_out_of_the_artifact() {
+fn inspect_prints_source_and_guide() {
     let folder = Folder::new();
     let path = flagship(&folder);
     let source = call("inspect").arg("--source").arg(&path).ok().stdout;
@@ -187,9 +187,9 @@ fn source_and_guide_come_out_of_the_artifact() {
     assert_eq!(b, fs::read_to_string(folder.path("b.toml")).unwrap());
 }
 
-/// Text of a file never acts on the terminal.
+/// Text from a file never controls the terminal.
 #[test]
-fn what_comes_from_the_file_is_escaped() {
+fn text_from_the_file_is_escaped() {
     let folder = Folder::new();
     let path = artifact(&folder, "a", "x: y", &["user.name"]);
     let text = fs::read_to_string(folder.path("a.toml")).unwrap();
@@ -205,7 +205,7 @@ fn what_comes_from_the_file_is_escaped() {
 }
 
 #[test]
-fn where_a_rule_comes_from_is_said_and_kept() {
+fn provenance_is_shown_and_kept_by_rebuild() {
     let folder = Folder::new();
     let path = folder.path("a.wasm");
     let build = |url: &str| {
@@ -214,30 +214,30 @@ fn where_a_rule_comes_from_is_said_and_kept() {
     };
     build("no url").fails(&["--source", "not a URL"]);
     build("https://example.org/rules").ok();
-    let told = || call("inspect").arg(&path).ok().stdout;
-    assert!(told().contains("https://example.org/rules") && told().contains("0a1b2c"));
+    let shown = call("inspect").arg(&path).ok().stdout;
+    assert!(shown.contains("https://example.org/rules") && shown.contains("0a1b2c"));
     let before = fs::read(&path).unwrap();
     call("rebuild").arg(&path).ok();
     assert!(before == fs::read(&path).unwrap(), "the same engine, the same artifact");
 }
 
 #[test]
-fn a_rebuild_keeps_the_state_or_says_why_not() {
+fn rebuild_keeps_the_state_or_is_refused() {
     let folder = Folder::new();
     let path = artifact(&folder, "a", "event.action: CreateStack", &["user.name"]);
     let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
     let state = folder.path("state");
-    let judge = |rule: &Path| {
+    let run_with = |rule: &Path| {
         let run = run().arg("--rule").arg(rule).arg("--state").arg(&state).arg("-");
         run.pipe(events.clone()).ok()
     };
-    assert_eq!(judge(&path).count("alerts"), 1);
+    assert_eq!(run_with(&path).count("alerts"), 1);
     let new = folder.path("new.wasm");
     let done = call("rebuild").arg(&path).arg("-o").arg(&new).ok();
     assert!(done.stderr.contains("the state stays valid"), "{}", done.stderr);
-    assert_eq!(judge(&new).count("repeats"), 1);
+    assert_eq!(run_with(&new).count("repeats"), 1);
 
-    // A source that does not belong to the metadata: another window.
+    // The source has another window than the metadata.
     let bytes = fs::read(&path).unwrap();
     let at = bytes.windows(6).rposition(|part| part == b"now-7d").unwrap();
     let changed = [&bytes[..at], b"now-9d", &bytes[at + 6..]].concat();
@@ -248,9 +248,9 @@ fn a_rebuild_keeps_the_state_or_says_why_not() {
     assert!(done.stderr.contains("1 of 1 rules begin with no memory"), "{}", done.stderr);
 }
 
-/// Artifacts of earlier versions, kept in tests/fixtures/artifacts: they run as they did.
+/// The artifacts of earlier versions in tests/fixtures/artifacts still run.
 #[test]
-fn an_old_artifact_gives_the_alerts_that_it_gave() {
+fn old_artifact_gives_the_same_alerts() {
     let mut count = 0;
     for entry in fs::read_dir(repository("tests/fixtures/artifacts")).unwrap() {
         let path = entry.unwrap().path();
@@ -261,7 +261,7 @@ fn an_old_artifact_gives_the_alerts_that_it_gave() {
         let expected = read_json("samples/expected.json");
         let ids = expected["alerts"].as_array().unwrap().iter().map(|alert| &alert["event_id"]);
         assert_eq!(done.alert_ids(), ids.map(|id| id.as_str().unwrap()).collect::<Vec<_>>());
-        // With the engine of today it keeps its state.
+        // With the current engine it keeps its state.
         let folder = Folder::new();
         let new = folder.path("new.wasm");
         let rebuilt = call("rebuild").arg(&path).arg("-o").arg(&new).ok();

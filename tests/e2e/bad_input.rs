@@ -1,8 +1,8 @@
-//! Hostile and broken input of any size: named, survived, and never more than 300 MB.
+//! Hostile and broken input of any size: the run reports it and never uses more than 300 MB.
 //!
-//! In: files of 100 MB and worse, made here. Out: whether what is good in them is read, whether the
-//! fault is named, and the most memory that the process ever had. Each run ends with an event over
-//! standard input: when its alert is there, everything before it is done, and the peak can be read
+//! In: generated files of 100 MB and more. Out: whether the valid events are read, whether the
+//! error is reported, and the peak memory of the process. Each run ends with an event from standard
+//! input: once its alert is written, all earlier input is done, and the test can read the peak
 //! while the process still waits.
 
 use crate::build::artifact;
@@ -15,11 +15,11 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// In kB.
+/// The highest allowed peak of memory, in kB.
 const CEILING: u64 = 300_000;
 const LARGE: usize = 100 << 20;
 
-/// Matched events with one user each, one tenth; the others are of no interest.
+/// Writes events, of which one in ten matches.
 fn write_events(to: &mut impl Write, bytes: usize, between: &str) -> u64 {
     let mut other = create_stack("", "2025-04-01T08:00:00Z", "");
     other["eventName"] = json!("DescribeStacks");
@@ -42,22 +42,22 @@ fn write_events(to: &mut impl Write, bytes: usize, between: &str) -> u64 {
     events
 }
 
-/// A file, written by pieces.
+/// Writes a file in pieces.
 fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>)) {
     let mut file = BufWriter::new(File::create(path).unwrap());
     write(&mut file);
     file.flush().unwrap();
 }
 
-/// Writes the same bytes until there are so many.
+/// Writes a piece again and again, up to this many bytes.
 fn repeat(to: &mut impl Write, piece: &[u8], bytes: usize) {
     for _ in 0..bytes / piece.len() {
         to.write_all(piece).unwrap();
     }
 }
 
-/// Runs over the file, then over one event more; the summary, the alerts' events, in order, without
-/// the last, and the peak in kB.
+/// Runs over the file and then one more event. Returns the summary, the event ids of the alerts
+/// without the last one, and the peak of memory in kB.
 fn measured(options: &[&str], file: &Path) -> (Value, Vec<String>, u64) {
     let folder = Folder::new();
     let path = folder.path("summary.json");
@@ -76,14 +76,14 @@ fn measured(options: &[&str], file: &Path) -> (Value, Vec<String>, u64) {
     (json_file(&path), ids, peak)
 }
 
-/// The most memory that a process had so far, in kB.
+/// The peak memory of a process so far, in kB.
 fn peak(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Checks the peak and the counts, in which the last event has its share.
+/// Checks the peak and the counts, which include the last event.
 #[track_caller]
 fn check(what: &str, run: &(Value, Vec<String>, u64), counts: &[(&str, u64)]) {
     let (summary, ids, peak) = run;
@@ -95,7 +95,7 @@ fn check(what: &str, run: &(Value, Vec<String>, u64), counts: &[(&str, u64)]) {
     }
 }
 
-/// Good events on both sides of what this writes.
+/// Writes a valid event before and after the given content.
 fn between_events(path: &Path, write: impl FnOnce(&mut BufWriter<File>)) {
     write_file(path, |file| {
         file.write_all(stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]).as_bytes()).unwrap();
@@ -105,7 +105,7 @@ fn between_events(path: &Path, write: impl FnOnce(&mut BufWriter<File>)) {
 }
 
 #[test]
-fn a_line_of_100_mb_is_skipped_while_it_streams() {
+fn line_of_100_mb_is_skipped_while_streaming() {
     let folder = Folder::new();
     let path = folder.path("long");
     for (what, head, piece, end) in [
@@ -126,7 +126,7 @@ fn a_line_of_100_mb_is_skipped_while_it_streams() {
 }
 
 #[test]
-fn nesting_of_any_depth_is_survived() {
+fn any_nesting_depth_is_handled() {
     let folder = Folder::new();
     let path = folder.path("deep");
     for (what, open, close, depth) in [
@@ -143,14 +143,14 @@ fn nesting_of_any_depth_is_survived() {
         });
         let run = measured(&[], &path);
         check(what, &run, &[("events", 3), ("bad", 1), ("alerts", 3)]);
-        // By itself too, where it decides what kind of file this is.
+        // As the only line too, where it decides which kind of file this is.
         write_file(&path, |file| writeln!(file, "{}", open.repeat(depth)).unwrap());
         check(what, &measured(&[], &path), &[("events", 1), ("alerts", 1)]);
     }
 }
 
 #[test]
-fn records_of_100_mb_in_one_line_are_read_one_by_one() {
+fn records_of_100_mb_in_one_line_are_streamed() {
     let folder = Folder::new();
     let path = folder.path("records");
     let mut events = 0;
@@ -162,16 +162,16 @@ fn records_of_100_mb_in_one_line_are_read_one_by_one() {
     let run = measured(&[], &path);
     let matched = events.div_ceil(10) + 1;
     check("records", &run, &[("events", events + 1), ("matched", matched), ("alerts", 101)]);
-    // Cut short, it still has all but the last of them.
+    // A truncated file still has all records but the last.
     let file = File::options().write(true).open(&path).unwrap();
     file.set_len(file.metadata().unwrap().len() - 100).unwrap();
     let run = measured(&[], &path);
     check("records, cut short", &run, &[("events", events), ("bad", 1), ("alerts", 101)]);
 }
 
-/// All that matches is put in order, and more than fits memory goes to disk for that.
+/// Matches are sorted on disk if they do not fit into memory.
 #[test]
-fn more_matches_than_fit_in_memory_are_put_in_order() {
+fn more_matches_than_fit_in_memory_are_sorted() {
     let folder = Folder::new();
     let path = folder.path("matches");
     let mut count = 0u64;
@@ -179,7 +179,7 @@ fn more_matches_than_fit_in_memory_are_put_in_order() {
         let template = create_stack("ID", "2025-04-01TT:00Z", "USER").to_string();
         let padding = "p".repeat(4000);
         let template = template.replace("null", &format!("{{\"stackId\":\"{padding}\"}}"));
-        // Newest first; a hundred users.
+        // Newest first; twenty users.
         for minute in (0..24 * 60u64).rev() {
             let time = format!("T{:02}:{:02}", minute / 60, minute % 60);
             for user in 0..20 {
@@ -196,7 +196,7 @@ fn more_matches_than_fit_in_memory_are_put_in_order() {
 }
 
 #[test]
-fn a_small_file_that_unpacks_to_a_lot_is_read_in_bounded_memory() {
+fn decompression_bomb_is_read_in_bounded_memory() {
     let folder = Folder::new();
     let path = folder.path("bomb.gz");
     let good = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
@@ -212,16 +212,16 @@ fn a_small_file_that_unpacks_to_a_lot_is_read_in_bounded_memory() {
     let run = measured(&[], &path);
     check("gzip", &run, &[("events", 2), ("alerts", 2)]);
     assert_eq!(run.1, ["a"]);
-    // Cut short: an input that failed, and what came before it.
+    // A truncated file is a failed input, but the events before are read.
     let file = File::options().write(true).open(&path).unwrap();
     file.set_len(file.metadata().unwrap().len() / 2).unwrap();
     let run = measured(&[], &path);
     check("gzip, cut short", &run, &[("failed_inputs", 1), ("alerts", 2)]);
 }
 
-/// A zstd frame may ask for a window of any size: more than is reasonable is refused.
+/// A zstd frame can ask for a window of any size; a too large one is refused.
 #[test]
-fn a_zstd_window_is_bounded() {
+fn zstd_window_is_limited() {
     let folder = Folder::new();
     let path = folder.path("wide.zst");
     write_file(&path, |file| {
@@ -235,7 +235,7 @@ fn a_zstd_window_is_bounded() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_named() {
+fn invalid_utf8_is_reported_with_its_place() {
     let folder = Folder::new();
     let path = folder.path("bytes");
     between_events(&path, |file| {
@@ -249,7 +249,7 @@ fn bytes_that_are_no_text_are_named() {
     assert_eq!((done.alert_ids().len(), done.count("bad")), (2, 1));
     assert!(done.stderr.contains("bytes: line 2, byte "), "{}", done.stderr);
     assert!(done.stderr.contains("UTF-8"), "{}", done.stderr);
-    // Zeros, as a crashed writer leaves them.
+    // Zeros, as after a crashed writer.
     between_events(&path, |file| repeat(file, &[0; 1 << 16], 1 << 24));
     let (summary, ids, peak) = measured(&[], &path);
     check("zeros", &(summary.clone(), ids, peak), &[]);
@@ -257,7 +257,7 @@ fn bytes_that_are_no_text_are_named() {
 }
 
 #[test]
-fn an_event_over_the_limit_is_skipped_wherever_it_stands() {
+fn event_over_the_limit_is_skipped_in_every_envelope() {
     let folder = Folder::new();
     let large = |id: &str| {
         let mut event = create_stack(id, "2025-04-01T08:30:00Z", id);
@@ -283,10 +283,10 @@ fn an_event_over_the_limit_is_skipped_wherever_it_stands() {
     }
 }
 
-/// Padding does not hide a call: up to the limit an event is judged, whatever it is made of, and
-/// its alert is of a size that can be handled.
+/// Padding does not hide a call: an event up to the limit is evaluated, whatever it contains, and
+/// its alert is at most 1 MiB.
 #[test]
-fn an_event_just_under_the_limit_is_judged() {
+fn event_just_under_the_limit_is_evaluated() {
     let folder = Folder::new();
     let room = (16 << 20) - 2000;
     for (what, padding) in [
@@ -317,9 +317,9 @@ fn run_alone(path: &Path) -> String {
     run().arg(path).ok().stdout
 }
 
-/// 256 terms are judged, each with an alert of its own, however large the event; 257 are too many.
+/// 256 terms are evaluated, each with its own alert, even for a large event; 257 are too many.
 #[test]
-fn many_terms_of_a_large_event_are_judged() {
+fn many_terms_of_a_large_event_are_evaluated() {
     let folder = Folder::new();
     let rule = artifact(&folder, "hosts", "event.action: login", &["host.ip"]);
     for (terms, alerts) in [(256, 256), (257, 0)] {
@@ -338,7 +338,7 @@ fn many_terms_of_a_large_event_are_judged() {
 }
 
 #[test]
-fn faults_by_the_thousand_are_counted_and_a_few_named() {
+fn thousands_of_errors_are_counted_and_a_few_are_shown() {
     let folder = Folder::new();
     let path = folder.path("many");
     between_events(&path, |file| repeat(file, b"{\"no\": event\n", 13 * 5000));
@@ -348,7 +348,7 @@ fn faults_by_the_thousand_are_counted_and_a_few_named() {
     assert!(done.stderr.contains("--dead-letter"), "{}", done.stderr);
 }
 
-/// Text in an event that a terminal would act on is shown, not done.
+/// Control characters in an event are shown escaped.
 #[test]
 fn control_characters_do_not_reach_the_terminal() {
     let mut event = create_stack("a\u{1b}[2J", "2025-04-01T08:30:00Z", "eve\u{1b}]0;owned\u{7}");

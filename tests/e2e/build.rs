@@ -1,6 +1,7 @@
-//! `build`: a rule's TOML to an artifact, the same bytes each time, or an error at its place.
+//! `build`: a rule's TOML becomes an artifact, always with the same bytes, or an error with its
+//! place.
 //!
-//! In: rules, right and wrong. Out: artifacts that run, and messages.
+//! In: rules, valid and invalid. Out: whether the artifacts run and the messages are right.
 
 use crate::support::{Folder, call, repository, run, stack_lines};
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
 
-/// A rule with this id, query and new-terms fields, in the shape of Elastic's.
+/// A rule in Elastic's form, with this id, query and new-terms fields.
 pub(crate) fn rule(id: &str, query: &str, fields: &[&str]) -> String {
     format!(
         r#"[rule]
@@ -34,12 +35,12 @@ value = "now-7d"
     )
 }
 
-/// Builds what has to be buildable.
+/// Builds a rule; the build must succeed.
 pub(crate) fn build(rule: &Path, to: &Path) {
     call("build").arg("-o").arg(to).arg(rule).ok();
 }
 
-/// The artifact of such a rule.
+/// The artifact of a rule as from [`rule`].
 pub(crate) fn artifact(folder: &Folder, id: &str, query: &str, fields: &[&str]) -> PathBuf {
     let source = folder.write(&format!("{id}.toml"), rule(id, query, fields));
     let to = folder.path(&format!("{id}.wasm"));
@@ -47,17 +48,17 @@ pub(crate) fn artifact(folder: &Folder, id: &str, query: &str, fields: &[&str]) 
     to
 }
 
-/// Rule and terms of each alert.
-fn told(alerts: &[Value]) -> Vec<(String, Value)> {
-    let told = alerts.iter().map(|alert| {
+/// The rule and the term of each alert.
+fn rule_and_term(alerts: &[Value]) -> Vec<(String, Value)> {
+    let pairs = alerts.iter().map(|alert| {
         let rule = alert["kibana.alert.rule.rule_id"].as_str().expect("the rule's id").to_owned();
         (rule, alert["kibana.alert.new_terms"].clone())
     });
-    told.collect()
+    pairs.collect()
 }
 
 #[test]
-fn the_flagship_built_again_is_the_flagship() {
+fn building_the_flagship_is_reproducible() {
     let folder = Folder::new();
     let (a, b) = (folder.path("a.wasm"), folder.path("b.wasm"));
     build(&repository(FLAGSHIP), &a);
@@ -69,7 +70,7 @@ fn the_flagship_built_again_is_the_flagship() {
 }
 
 #[test]
-fn the_same_rule_twice_is_refused() {
+fn loading_a_rule_twice_is_refused() {
     let folder = Folder::new();
     let (a, b) = (folder.path("a.wasm"), folder.path("b.wasm"));
     build(&repository(FLAGSHIP), &a);
@@ -83,9 +84,9 @@ fn the_same_rule_twice_is_refused() {
     assert!(!to.exists());
 }
 
-/// Each rule keeps its own history, whether it came in a file of its own or in a pack.
+/// Each rule has its own state, whether it is in its own file or in a pack.
 #[test]
-fn several_rules_see_each_event_in_one_pass() {
+fn several_rules_read_each_event_in_one_pass() {
     let folder = Folder::new();
     let users = artifact(&folder, "users", "event.action: CreateStack", &["user.name"]);
     let places = artifact(&folder, "places", "event.action: *", &["cloud.region", "user.name"]);
@@ -102,7 +103,7 @@ fn several_rules_see_each_event_in_one_pass() {
     ];
     let events = folder.write("events", events);
     let done = run().arg("--rule").arg(&users).arg("--rule").arg(&places).arg(&events).ok();
-    assert_eq!(told(&done.lines()), expected);
+    assert_eq!(rule_and_term(&done.lines()), expected);
     assert_eq!((done.count("events"), done.count("matched"), done.count("seen")), (3, 6, 2));
 
     let pack = folder.path("pack.wasm");
@@ -113,9 +114,9 @@ fn several_rules_see_each_event_in_one_pass() {
     assert_eq!(packed.count("matched"), 6);
 }
 
-/// Three fields, arrays on the way: the cartesian product, each term on its own.
+/// Three fields with arrays give the cartesian product; each term is separate.
 #[test]
-fn arrays_make_a_term_for_each_combination() {
+fn arrays_give_a_term_for_each_combination() {
     let folder = Folder::new();
     let fields = ["host.ip", "user.name", "process.name"];
     let rule = artifact(&folder, "arrays", "event.action: login", &fields);
@@ -127,16 +128,17 @@ fn arrays_make_a_term_for_each_combination() {
         "process.name": "sh",
     });
     let done = run().arg("--rule").arg(&rule).arg("-").pipe(event.to_string()).ok();
-    let mut terms: Vec<_> = told(&done.lines()).into_iter().map(|(_, terms)| terms).collect();
+    let mut terms: Vec<_> =
+        rule_and_term(&done.lines()).into_iter().map(|(_, terms)| terms).collect();
     terms.sort_by_key(Value::to_string);
     let expected =
         [("10.0.0.1", "alice"), ("10.0.0.1", "bob"), ("10.0.0.2", "alice"), ("10.0.0.2", "bob")];
     assert_eq!(terms, expected.map(|(ip, user)| json!([ip, user, "sh"])));
 }
 
-/// A rule that its fields' absence leaves without a term: each is named.
+/// The summary names the missing field of an event without a term.
 #[test]
-fn a_missing_field_is_named_in_the_summary() {
+fn missing_field_is_named_in_the_summary() {
     let folder = Folder::new();
     let rule = artifact(&folder, "hosts", "event.action: *", &["user.name", "host.id"]);
     let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
@@ -146,7 +148,7 @@ fn a_missing_field_is_named_in_the_summary() {
 }
 
 #[test]
-fn a_fault_is_told_at_its_place_and_nothing_is_written() {
+fn error_is_shown_at_its_place_and_nothing_is_written() {
     let folder = Folder::new();
     let good = rule("r", "event.action: x", &["user.name"]);
     let cases = [
@@ -178,9 +180,9 @@ fn a_fault_is_told_at_its_place_and_nothing_is_written() {
     call("build").arg(repository(FLAGSHIP)).arg("-o").arg(&place).fails(&["out.wasm"]);
 }
 
-/// A folder, with other things in it than rules, and one rule that is wrong.
+/// A folder with other files besides rules, and one invalid rule.
 #[test]
-fn a_folder_is_built_whatever_one_of_its_rules_does() {
+fn folder_is_built_despite_a_wrong_rule() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path("rules/aws")).unwrap();
     for id in ["a", "aws/b", "aws/c", "d"] {
@@ -198,7 +200,7 @@ fn a_folder_is_built_whatever_one_of_its_rules_does() {
     let names = ["a.wasm", "aws/b.wasm", "d.wasm"];
     assert!(names.iter().all(|name| out.join(name).is_file()));
     assert!(!out.join("aws/c.wasm").exists() && !out.join("tool.wasm").exists());
-    // What is wrong is said in the order of the names, whichever was done first.
+    // Errors are in the order of the names, not in the order of completion.
     let (c, tool) = (done.stderr.find("aws/c.toml"), done.stderr.find("tool.toml"));
     assert!(c < tool, "{}", done.stderr);
 
@@ -211,9 +213,9 @@ fn a_folder_is_built_whatever_one_of_its_rules_does() {
     assert!(pack.exists());
 }
 
-/// The artifact depends on the rule alone: not on where it stands, what else is built or when.
+/// The artifact depends only on the rule: not on its path, on other rules or on the time.
 #[test]
-fn a_rule_gives_the_same_bytes_wherever_and_with_whatever_it_is_built() {
+fn artifact_bytes_depend_only_on_the_rule() {
     let folder = Folder::new();
     let names = ["a", "b", "c"];
     for place in ["here", "there/deeper"] {
@@ -234,15 +236,15 @@ fn a_rule_gives_the_same_bytes_wherever_and_with_whatever_it_is_built() {
     let first = built(&["here"], "1");
     assert_eq!(first, built(&["there/deeper"], "2"));
     assert_eq!(first, built(&["here/c.toml", "there/deeper/a.toml", "here/b.toml"], "3"));
-    // Without `--output` it stands beside its rule.
+    // Without `--output` the artifact is written beside its rule.
     call("build").arg(folder.path("here/b.toml")).ok();
     assert_eq!(first[1], std::fs::read(folder.path("here/b.wasm")).unwrap());
     assert_ne!(first[0], first[1]);
 }
 
-/// No toolchain, no network, no home: the binary alone.
+/// No toolchain, no network, no home folder.
 #[test]
-fn nothing_but_the_binary_is_needed() {
+fn build_needs_only_the_binary() {
     let folder = Folder::new();
     let to = folder.path("a.wasm");
     let mut build = call("build").arg(repository(FLAGSHIP)).arg("-o").arg(&to);
@@ -252,7 +254,7 @@ fn nothing_but_the_binary_is_needed() {
 }
 
 #[test]
-fn what_cannot_be_built_at_all_is_said_first() {
+fn unusable_arguments_are_reported_before_building() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path("other")).unwrap();
     std::fs::create_dir_all(folder.path("empty")).unwrap();
@@ -271,9 +273,9 @@ fn what_cannot_be_built_at_all_is_said_first() {
     assert_eq!(std::fs::read_to_string(&a).unwrap(), text);
 }
 
-/// `--check` says what a build would say and writes nothing.
+/// `--check` prints what a build would print and writes nothing.
 #[test]
-fn a_check_writes_nothing() {
+fn check_writes_nothing() {
     let folder = Folder::new();
     let good = folder.write("good.toml", rule("a", "a: b", &["user.name"]));
     let wrong = folder.write("wrong.toml", rule("a", "a: (b", &["user.name"]));
@@ -283,9 +285,9 @@ fn a_check_writes_nothing() {
     assert!(!folder.path("good.wasm").exists());
 }
 
-/// What the engine leaves out of a rule is said; who wants all or nothing gets nothing.
+/// Unsupported parts of a rule are warnings; `--warnings deny` makes them errors.
 #[test]
-fn warnings_are_shown_and_can_be_refused() {
+fn warnings_are_shown_and_can_be_denied() {
     let folder = Folder::new();
     let suppressed = "\n[rule.alert_suppression]\ngroup_by = [\"user.name\"]\n";
     let text = rule("a", "a: b", &["user.name"]) + suppressed;

@@ -1,7 +1,7 @@
-//! What a script relies on: exit status, messages, where output goes.
+//! What scripts rely on: exit status, messages, and where output goes.
 //!
-//! In: arguments, right and wrong. Out: whether the status, the streams and the files are those of
-//! the contract. What the alerts say is looked at elsewhere.
+//! In: arguments, valid and invalid. Out: whether the exit status, the streams and the files are
+//! right. Other tests check the content of alerts.
 
 use crate::support::{
     Folder, call, json_file, json_lines, read_json, repository, run, stack_lines,
@@ -13,30 +13,30 @@ const ALICE: (&str, &str, &str) = ("a", "2025-04-01T08:00:00Z", "alice");
 const BOB: (&str, &str, &str) = ("b", "2025-04-01T09:00:00Z", "bob");
 
 #[test]
-fn alerts_change_the_status_only_when_asked_to() {
+fn alerts_change_the_exit_status_only_with_fail_on_alert() {
     let folder = Folder::new();
     let alerts = folder.write("alerts", stack_lines(&[ALICE]));
     let none = folder.write("none", "");
     assert_eq!(run().arg(&alerts).end().status, Some(0));
-    let told = run().arg("--fail-on-alert").arg(&alerts).end();
-    assert_eq!((told.status, told.count("alerts")), (Some(1), 1));
+    let done = run().arg("--fail-on-alert").arg(&alerts).end();
+    assert_eq!((done.status, done.count("alerts")), (Some(1), 1));
     assert_eq!(run().arg("--fail-on-alert").arg(&none).end().status, Some(0));
-    // A repeat was told before.
+    // A repeat does not count as an alert.
     let repeat = || run().arg("--fail-on-alert").arg("--state").arg(folder.path("s")).arg(&alerts);
     assert_eq!([repeat().end().status, repeat().end().status], [Some(1), Some(0)]);
 }
 
 #[test]
-fn an_error_outweighs_alerts() {
+fn error_takes_precedence_over_alerts() {
     let folder = Folder::new();
     let path = folder.write("broken", stack_lines(&[ALICE]) + "{\"broken\n");
     let both = run().args(&["--fail-on-alert", "--on-error", "fail"]).arg(&path);
     let done = both.fails(&["broken: line 2, byte "]);
-    assert_eq!(done.alert_ids(), ["a"], "what came before the fault is told");
+    assert_eq!(done.alert_ids(), ["a"], "the alerts before the error are written");
 }
 
 #[test]
-fn wrong_arguments_end_with_2_and_say_what_is_wrong() {
+fn wrong_arguments_exit_with_2_and_a_message() {
     call("run").arg("--no-such-option").fails(&["--no-such-option"]);
     call("no-such-command").fails(&["no-such-command"]);
     for (option, value) in [
@@ -52,7 +52,7 @@ fn wrong_arguments_end_with_2_and_say_what_is_wrong() {
 }
 
 #[test]
-fn help_and_version_are_no_errors() {
+fn help_and_version_exit_with_0() {
     for (what, word) in [("--help", "explain"), ("--version", env!("CARGO_PKG_VERSION"))] {
         assert!(call(what).ok().stdout.contains(word));
     }
@@ -62,7 +62,7 @@ fn help_and_version_are_no_errors() {
 }
 
 #[test]
-fn an_input_that_is_not_there_is_named_and_nothing_is_read() {
+fn missing_input_is_named_and_nothing_is_read() {
     let folder = Folder::new();
     let there = folder.write("there", stack_lines(&[ALICE]));
     for wrong in [folder.path("missing"), there.join("inside-a-file")] {
@@ -72,7 +72,7 @@ fn an_input_that_is_not_there_is_named_and_nothing_is_read() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_costs_nothing_else() {
+fn dangling_link_does_not_stop_the_run() {
     let folder = Folder::new();
     folder.write("1", stack_lines(&[ALICE]));
     folder.write("3", stack_lines(&[BOB]));
@@ -84,9 +84,9 @@ fn a_link_that_leads_nowhere_costs_nothing_else() {
     run().args(&["--on-error", "fail"]).arg(folder.path(".")).fails(&["/2: "]);
 }
 
-/// The root user may read everything: then the test looks for what it can.
+/// The root user can read every folder; then the test checks less.
 #[test]
-fn a_folder_without_rights_costs_nothing_else() {
+fn unreadable_folder_does_not_stop_the_run() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     folder.write("open", stack_lines(&[ALICE]));
@@ -98,7 +98,7 @@ fn a_folder_without_rights_costs_nothing_else() {
     std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!((done.status, done.alert_ids()), (Some(0), vec!["a".to_owned()]));
     if root {
-        eprintln!("skipped: root may read a folder without rights");
+        eprintln!("skipped: root can read a folder without permissions");
     } else {
         assert_eq!(done.count("failed_inputs"), 1);
         assert!(done.stderr.contains("/closed: "), "{}", done.stderr);
@@ -106,7 +106,7 @@ fn a_folder_without_rights_costs_nothing_else() {
 }
 
 #[test]
-fn every_count_of_the_summary_is_there() {
+fn summary_has_every_count() {
     let done = run().arg(repository("samples/cloudtrail")).ok();
     let Value::Object(summary) = &done.summary else { panic!("{}", done.summary) };
     let counts = "files bytes events matched alerts repeats seen missing_terms bad excepted future \
@@ -121,13 +121,13 @@ fn every_count_of_the_summary_is_there() {
 }
 
 #[test]
-fn a_summary_that_cannot_be_written_is_an_error() {
+fn unwritable_summary_is_an_error() {
     let done = call("run").args(&["--summary", "/dev/full", "-"]).fails(&["/dev/full", "summary"]);
     assert_eq!(done.stdout, "");
 }
 
 #[test]
-fn a_file_gets_what_standard_output_would() {
+fn output_file_equals_standard_output() {
     let folder = Folder::new();
     let sample = repository("samples/cloudtrail");
     let path = folder.write("alerts", "of an earlier run");
@@ -137,12 +137,12 @@ fn a_file_gets_what_standard_output_would() {
         assert_eq!(filed.stdout, "");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), piped.stdout);
         let is_json = piped.stdout.starts_with('{');
-        assert_eq!(is_json, format != "pretty", "a pipe and a file get NDJSON unless told");
+        assert_eq!(is_json, format != "pretty", "a pipe and a file get NDJSON by default");
     }
 }
 
 #[test]
-fn an_input_is_never_written_over() {
+fn input_is_never_overwritten() {
     let folder = Folder::new();
     let text = stack_lines(&[ALICE]);
     let path = folder.write("events", &text);
@@ -155,7 +155,7 @@ fn an_input_is_never_written_over() {
 }
 
 #[test]
-fn a_full_disk_is_an_error_that_says_so() {
+fn full_disk_is_reported() {
     let sample = repository("samples/cloudtrail");
     for format in ["ndjson", "pretty"] {
         let file = run().args(&["--format", format, "--output", "/dev/full"]).arg(&sample);
@@ -164,17 +164,17 @@ fn a_full_disk_is_an_error_that_says_so() {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let out = piped.command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).output();
         let out = out.unwrap();
-        let said = String::from_utf8_lossy(&out.stderr);
+        let stderr = String::from_utf8_lossy(&out.stderr);
         assert_eq!(out.status.code(), Some(2));
-        assert!(said.contains("standard output: the disk is full"), "{said}");
+        assert!(stderr.contains("standard output: the disk is full"), "{stderr}");
     }
     let bad = repository("tests/fixtures/bad/text-line.ndjson");
     run().args(&["--dead-letter", "/dev/full"]).arg(bad).fails(&["/dev/full", "the disk is full"]);
 }
 
-/// As `| head -1` does it, only sooner.
+/// Like `| head -1`, but the pipe is closed from the start.
 #[test]
-fn a_closed_pipe_is_no_error_and_makes_no_noise() {
+fn closed_pipe_ends_silently_with_0() {
     for (command, format) in
         [("run", "ndjson"), ("run", "pretty"), ("explain", "ndjson"), ("explain", "pretty")]
     {
@@ -189,9 +189,9 @@ fn a_closed_pipe_is_no_error_and_makes_no_noise() {
     }
 }
 
-/// As `2>&1 | head -1` does it, or a full disk behind a log: the work is done all the same.
+/// Like `2>&1 | head -1`, or a log on a full disk: the work is still done.
 #[test]
-fn nobody_has_to_listen_to_messages() {
+fn unwritable_standard_error_is_ignored() {
     let folder = Folder::new();
     let bad = repository("tests/fixtures/bad");
     let missing = folder.path("missing");
@@ -220,9 +220,9 @@ fn nobody_has_to_listen_to_messages() {
     assert!(artifact.exists());
 }
 
-/// The state must not know alerts that nobody got.
+/// The state must not contain alerts that nobody received.
 #[test]
-fn what_a_closed_pipe_lost_comes_with_the_next_run() {
+fn alerts_lost_to_a_closed_pipe_come_with_the_next_run() {
     let folder = Folder::new();
     let mut lost = run().arg("--state").arg(folder.path("state"));
     lost = lost.arg(repository("samples/cloudtrail"));
@@ -234,7 +234,7 @@ fn what_a_closed_pipe_lost_comes_with_the_next_run() {
 }
 
 #[test]
-fn fail_names_the_place_and_keeps_what_came_before() {
+fn on_error_fail_names_the_place_and_keeps_earlier_alerts() {
     let expected = read_json("tests/fixtures/index.json");
     let folder = Folder::new();
     for (name, place) in [
@@ -253,15 +253,15 @@ fn fail_names_the_place_and_keeps_what_came_before() {
         let whole = run().arg(&path).ok();
         assert_eq!(json!(whole.alert_ids()), expected[format!("bad/{name}")]["alert_ids"]);
         assert!(whole.alert_ids().starts_with(&done.alert_ids()), "{name}");
-        assert!(!done.alert_ids().is_empty(), "{name}: what came before is told");
-        // ... and remembered.
+        assert!(!done.alert_ids().is_empty(), "{name}: earlier alerts are written");
+        // ... and stored.
         let again = failing().fails(&[name, place]);
         assert_eq!(again.count("repeats"), done.count("alerts"), "{name}");
     }
 }
 
 #[test]
-fn dead_letters_hold_what_was_skipped() {
+fn dead_letters_contain_the_skipped_events() {
     let folder = Folder::new();
     let path = folder.path("dead");
     let bad = repository("tests/fixtures/bad");
@@ -282,12 +282,12 @@ fn dead_letters_hold_what_was_skipped() {
 }
 
 #[test]
-fn a_rule_that_is_none_is_refused() {
+fn file_that_is_not_a_rule_is_refused() {
     let folder = Folder::new();
     let toml = repository("plugin/rules/first_time_cloudformation_stack_creation.toml");
     let refused = |path, words: &[&str]| {
         let done = run().arg("--rule").arg(path).arg(repository("samples/cloudtrail")).fails(words);
-        assert_eq!(done.stderr.lines().count(), 1, "one line says it: {}", done.stderr);
+        assert_eq!(done.stderr.lines().count(), 1, "one line of message: {}", done.stderr);
         assert_eq!(done.stdout, "");
     };
     refused(toml, &["creation.toml", "not a WebAssembly module", "firstseen build"]);
@@ -295,12 +295,12 @@ fn a_rule_that_is_none_is_refused() {
     refused(folder.path("."), &["rule "]);
     refused(folder.write("empty.wasm", ""), &["empty.wasm", "not a WebAssembly module"]);
     refused(folder.write("text.wasm", "no module"), &["text.wasm", "not a WebAssembly module"]);
-    // A module, but nobody's rule.
+    // A module without a rule.
     refused(folder.write("bare.wasm", b"\0asm\x01\0\0\0"), &["bare.wasm"]);
 }
 
 #[test]
-fn settings_that_cannot_be_read_are_refused() {
+fn invalid_settings_are_refused() {
     let folder = Folder::new();
     for (text, word) in [
         ("{", "settings"),
@@ -316,7 +316,7 @@ fn settings_that_cannot_be_read_are_refused() {
 }
 
 #[test]
-fn the_summary_is_a_file_of_its_own() {
+fn summary_is_written_to_its_own_file() {
     let folder = Folder::new();
     let path = folder.path("summary.json");
     call("run").arg("--summary").arg(&path).arg(repository("samples/cloudtrail")).ok();

@@ -1,7 +1,7 @@
-//! Exceptions: in a rule, in files beside a run, changed while it runs.
+//! Exceptions: in a rule, in files, and changed while a stream runs.
 //!
-//! In: rules, files of exceptions, events. Out: what alerts, what counts as seen, what is counted
-//! as excepted and by which name, and what is said of files that cannot be used.
+//! In: rules, files of exceptions, events. Out: whether the right events alert, count as sightings
+//! or are excluded, the counts by name, and the messages about invalid files.
 
 use crate::build::{FLAGSHIP, build};
 use crate::stream::Live;
@@ -31,7 +31,7 @@ entries = [{ field = "user.name", type = "wildcard", value = "ci-*" }]
 const JSON: &str = r#"{"exceptions": [{"name": "b", "reason": "c",
     "fields": {"user.name": ["bob", "carol"], "cloud.account.id": 111122223333}}]}"#;
 
-/// Runs the events with these files of exceptions.
+/// Runs the events with these exception files.
 fn with(files: &[&Path]) -> Done {
     let mut call = run();
     for file in files {
@@ -41,7 +41,7 @@ fn with(files: &[&Path]) -> Done {
 }
 
 #[test]
-fn files_take_out_what_they_name() {
+fn exception_files_exclude_events() {
     let folder = Folder::new();
     let (toml, json) = (folder.write("e.toml", TOML), folder.write("e.json", JSON));
     assert_eq!(with(&[]).alert_ids(), ["office-1", "robot", "bob"]);
@@ -58,7 +58,7 @@ fn files_take_out_what_they_name() {
 }
 
 #[test]
-fn settings_and_files_go_together() {
+fn exceptions_from_settings_and_files_are_combined() {
     let folder = Folder::new();
     let toml = folder.write("e.toml", TOML);
     let settings = r#"{"learn_until": "2025-04-01T09:30:00Z",
@@ -70,9 +70,9 @@ fn settings_and_files_go_together() {
     assert_eq!((done.count("excepted"), done.count("learned")), (3, 1));
 }
 
-/// The end is the event's time: no clock decides what an exception takes out.
+/// An exception expires by the time of the event, not by the clock.
 #[test]
-fn an_exception_ends_at_its_time() {
+fn exception_expires_by_event_time() {
     let folder = Folder::new();
     for (expires, alerts) in [
         ("2025-04-01T09:00:00Z", vec!["home", "robot", "bob"]),
@@ -90,7 +90,7 @@ fn an_exception_ends_at_its_time() {
 }
 
 #[test]
-fn what_can_take_nothing_out_is_named() {
+fn exception_for_an_unknown_rule_is_reported() {
     let folder = Folder::new();
     let file = folder.write(
         "e",
@@ -104,7 +104,7 @@ fn what_can_take_nothing_out_is_named() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_ends_the_run_before_it_begins() {
+fn invalid_exception_file_stops_the_run_at_the_start() {
     let folder = Folder::new();
     let output = folder.write("out", "from before");
     for (text, words) in [
@@ -127,7 +127,7 @@ fn a_file_that_cannot_be_used_ends_the_run_before_it_begins() {
 }
 
 #[test]
-fn explain_says_why() {
+fn explain_names_the_exception() {
     let folder = Folder::new();
     let text = TOML.replace("rule_id", "expires = 2030-01-31\nrule_id");
     let file = folder.write("e.toml", text);
@@ -146,7 +146,7 @@ fn explain_says_why() {
 }
 
 #[test]
-fn a_rule_carries_its_own_exceptions() {
+fn rule_contains_its_own_exceptions() {
     let folder = Folder::new();
     let rule = std::fs::read_to_string(repository(FLAGSHIP)).unwrap();
     let own = TOML.replace("[[exceptions]]", "[[rule.exceptions]]");
@@ -161,7 +161,7 @@ fn a_rule_carries_its_own_exceptions() {
     assert_eq!(done.summary["excepted_by"]["robots"], 1);
     let call = run().arg("--rule").arg(&wasm).arg("--exceptions").arg(file);
     assert_eq!(call.arg("-").pipe(stack_lines(EVENTS)).ok().alert_ids(), ["home"]);
-    // The state of the rule without them stays valid.
+    // The state of the rule without exceptions stays valid.
     let state = folder.path("state");
     let call = run().arg("--state").arg(&state).arg("-").pipe(stack_lines(EVENTS));
     assert_eq!(call.ok().alert_ids(), ["office-1", "robot", "bob"]);
@@ -170,7 +170,7 @@ fn a_rule_carries_its_own_exceptions() {
     assert_eq!((done.count("alerts"), done.count("repeats"), done.count("seen")), (0, 1, 1));
 }
 
-/// Ends a run that takes up changes; its standard error.
+/// Ends a run and returns its standard error.
 fn end(live: Live) -> String {
     let (rest, status, stderr) = live.end_with_errors();
     assert_eq!((rest, status), (vec![], Some(0)), "{stderr}");
@@ -181,10 +181,10 @@ fn excepting(user: &str) -> String {
     format!("[[exceptions]]\nname = 'x'\nreason = 'y'\nfields = {{ 'user.name' = '{user}' }}\n")
 }
 
-/// Every event is answered before the file changes, and every change comes before the next event:
-/// nothing here depends on time.
+/// The file changes only after an event is answered and before the next is sent, so nothing here
+/// depends on time.
 #[test]
-fn a_running_stream_takes_up_changes() {
+fn running_stream_reloads_exceptions() {
     let folder = Folder::new();
     let file = folder.write("e", excepting("nobody"));
     let mut live = Live::start(run().arg("--exceptions").arg(&file).arg("-"));
@@ -193,42 +193,43 @@ fn a_running_stream_takes_up_changes() {
     };
     send(&mut live, "a", "alice");
     assert_eq!(live.next_id(), "a");
-    // In place, and of the same length; whose event comes through says that the other did not.
+    // Changed in place, with the same length. Carol's alert shows that robert's event was excluded.
     std::fs::write(&file, excepting("robert")).unwrap();
     send(&mut live, "r", "robert");
     send(&mut live, "c", "carol");
     assert_eq!(live.next_id(), "c");
-    // By a file that takes its name.
+    // Replaced by renaming another file.
     let new = folder.write("new", excepting("daniel"));
     std::fs::rename(new, &file).unwrap();
     send(&mut live, "d", "daniel");
     send(&mut live, "r2", "robert");
     assert_eq!(live.next_id(), "r2");
-    // Broken: what was in force stays.
+    // Invalid: the exceptions in force stay.
     std::fs::write(&file, "[[exceptions]]\nname = 'x'\n").unwrap();
     send(&mut live, "d2", "daniel");
     send(&mut live, "e", "eve");
     assert_eq!(live.next_id(), "e");
-    // Gone: the same.
+    // Removed: they stay.
     std::fs::remove_file(&file).unwrap();
     send(&mut live, "d3", "daniel");
     send(&mut live, "f", "frank");
     assert_eq!(live.next_id(), "f");
-    // Back, and empty.
+    // Created again, and empty.
     std::fs::write(&file, "").unwrap();
     send(&mut live, "d4", "daniel");
     assert_eq!(live.next_id(), "d4");
     let stderr = end(live);
-    let said: Vec<&str> = stderr.lines().filter(|line| line.starts_with("exceptions: ")).collect();
+    let messages: Vec<&str> =
+        stderr.lines().filter(|line| line.starts_with("exceptions: ")).collect();
     let has = |at: usize, words: &str| {
-        assert!(said.get(at).is_some_and(|line| line.contains(words)), "{words}: {stderr}");
+        assert!(messages.get(at).is_some_and(|line| line.contains(words)), "{words}: {stderr}");
     };
     has(0, "exceptions: 1 in ");
     has(1, "exceptions: 1 in ");
     has(2, "changed and cannot be used; those from before stay in force");
     has(3, "those from before stay in force");
     has(4, "exceptions: 0 in ");
-    assert_eq!(said.len(), 5, "{stderr}");
+    assert_eq!(messages.len(), 5, "{stderr}");
     assert!(stderr.contains("is missing: say why"), "{stderr}");
     assert!(stderr.contains("4 matched events were taken out by exceptions: x 4"), "{stderr}");
 }

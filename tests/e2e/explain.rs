@@ -1,7 +1,7 @@
-//! `explain`: a line for each event, and nothing changed.
+//! `explain`: one line for each event, without changes to the state.
 //!
-//! In: fixtures, a state. Out: whether each event is told with what decided it, its terms, and what
-//! the state would say.
+//! In: fixtures, a state. Out: whether each line has the deciding clauses, the terms, and the
+//! outcome that the state would give.
 
 use crate::support::{Folder, call, create_stack, json_lines, repository, run, stack_lines};
 use serde_json::{Value, json};
@@ -14,7 +14,6 @@ fn says(line: &Value) -> Vec<&str> {
     line["state"].as_array().unwrap().iter().map(|s| s["says"].as_str().unwrap()).collect()
 }
 
-/// The same counts as a run's, from another command and event by event.
 #[test]
 fn every_event_has_a_line_that_agrees_with_the_run() {
     for name in ["lines.ndjson", "records.json.gz", "ecs-flat.ndjson", "cloudwatch.gz"] {
@@ -28,7 +27,11 @@ fn every_event_has_a_line_that_agrees_with_the_run() {
             assert!(line["terms"].is_array() && line["missing"].is_array(), "{line}");
             assert_eq!(line["file"], json!(path));
             let has_term = line["terms"] != json!([]);
-            assert_eq!(has_term, line["missing"] == json!([]), "a term or its lack: {line}");
+            assert_eq!(
+                has_term,
+                line["missing"] == json!([]),
+                "either a term or a missing field: {line}"
+            );
             let matches = line["matched"] == true && has_term;
             assert_eq!(says(line).len(), usize::from(matches), "{line}");
         }
@@ -36,7 +39,7 @@ fn every_event_has_a_line_that_agrees_with_the_run() {
 }
 
 #[test]
-fn the_clause_that_decided_is_named_with_the_value_found() {
+fn deciding_clause_is_named_with_the_value_found() {
     let mut failed = create_stack("a", "2025-04-01T08:00:00Z", "alice");
     failed["errorCode"] = json!("AccessDenied");
     let mut other = create_stack("b", "2025-04-01T08:00:00Z", "alice");
@@ -53,7 +56,7 @@ fn the_clause_that_decided_is_named_with_the_value_found() {
 }
 
 #[test]
-fn the_state_says_new_seen_or_repeat_and_stays_as_it_was() {
+fn explain_reads_the_state_without_changing_it() {
     let folder = Folder::new();
     let path = folder.path("state");
     let known = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
@@ -66,26 +69,26 @@ fn the_state_says_new_seen_or_repeat_and_stays_as_it_was() {
         ("d", "2025-04-02T08:00:00Z", "bob"),
     ]);
     let lines = lines(call("explain").arg("--state").arg(&path).arg("-").pipe(events));
-    let said: Vec<_> = lines.iter().flat_map(says).collect();
-    assert_eq!(said, ["repeat", "seen", "new", "new"]);
+    let outcomes: Vec<_> = lines.iter().flat_map(says).collect();
+    assert_eq!(outcomes, ["repeat", "seen", "new", "new"]);
     let previous = &lines[2]["state"][0]["previous_sighting"];
     assert_eq!(previous, "2025-04-01T08:00:00.000Z");
     assert!(std::fs::read(&path).unwrap() == before, "explain changes no state");
 }
 
 #[test]
-fn a_state_that_is_not_there_is_not_made() {
+fn explain_does_not_create_a_state() {
     let folder = Folder::new();
     let path = folder.path("state");
     let done = call("explain").arg("--state").arg(&path).arg(repository("samples/cloudtrail"));
     let done = done.end();
-    assert!(!path.exists(), "explain makes no state");
-    assert_eq!(done.status, Some(2), "a name that was mistyped is an error: {}", done.stderr);
+    assert!(!path.exists(), "explain creates no state");
+    assert_eq!(done.status, Some(2), "a mistyped name is an error: {}", done.stderr);
     assert!(done.stderr.contains(path.to_str().unwrap()), "{}", done.stderr);
 }
 
 #[test]
-fn what_cannot_be_read_is_told_in_its_place() {
+fn unreadable_event_is_reported_in_order() {
     for (name, code) in [("cut-line.ndjson", "truncated"), ("invalid-utf8.ndjson", "bad_utf8")] {
         let path = repository("tests/fixtures/bad").join(name);
         let lines = lines(call("explain").arg(path));
@@ -97,7 +100,7 @@ fn what_cannot_be_read_is_told_in_its_place() {
 }
 
 #[test]
-fn only_matches_when_asked_for_and_pretty_for_a_person() {
+fn matched_only_and_pretty_output() {
     let path = repository("tests/fixtures/envelopes/lines.ndjson");
     assert_eq!(lines(call("explain").arg("--matched-only").arg(&path)).len(), 6);
     let pretty = call("explain").args(&["--format", "pretty"]).arg(&path).ok().stdout;
@@ -108,7 +111,7 @@ fn only_matches_when_asked_for_and_pretty_for_a_person() {
 }
 
 #[test]
-fn the_output_may_be_a_file() {
+fn explain_can_write_to_a_file() {
     let folder = Folder::new();
     let path = folder.path("out");
     let input = repository("tests/fixtures/envelopes/lines.ndjson");

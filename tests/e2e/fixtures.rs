@@ -1,13 +1,13 @@
 //! Every fixture through the binary, as a file and over standard input.
 //!
-//! In: tests/fixtures and its index. Out: whether counts and alerts are those that the index, made
-//! by a model that knows nothing of firstseen, says.
+//! In: tests/fixtures and its index, which a model without code from firstseen computed. Out:
+//! whether counts and alerts equal the index.
 
 use crate::support::{Call, Done, read_json, repository, run};
 use serde_json::{Value, json};
 
-/// The newest event of the fixtures is that much later than the oldest, and one day.
-const ALL_OF_IT: [&str; 2] = ["--hold", "30d"];
+/// A hold that is longer than the time span of the fixtures.
+const LONG_HOLD: [&str; 2] = ["--hold", "30d"];
 
 fn fixtures(folder: &str) -> Vec<(String, Value)> {
     let Value::Object(index) = read_json("tests/fixtures/index.json") else {
@@ -18,7 +18,7 @@ fn fixtures(folder: &str) -> Vec<(String, Value)> {
     ours
 }
 
-/// What differs between a run and the index; nothing, one hopes.
+/// The differences between a run and the index.
 fn differences(name: &str, done: &Done, expected: &Value) -> Vec<String> {
     let Value::Object(expected) = expected else { panic!("{name}: {expected}") };
     let mut out = Vec::new();
@@ -34,7 +34,7 @@ fn differences(name: &str, done: &Done, expected: &Value) -> Vec<String> {
     out
 }
 
-/// Runs each fixture of a folder and compares; all differences are told at once.
+/// Runs each fixture of a folder and reports all differences at once.
 fn compare(folder: &str, give: impl Fn(Call, &str) -> Call) {
     let mut all = Vec::new();
     for (name, expected) in fixtures(folder) {
@@ -49,7 +49,7 @@ fn as_file(call: Call, path: &str) -> Call {
 }
 
 fn as_stream(call: Call, path: &str) -> Call {
-    call.args(&ALL_OF_IT).arg("-").stdin(&repository(path))
+    call.args(&LONG_HOLD).arg("-").stdin(&repository(path))
 }
 
 #[test]
@@ -63,29 +63,28 @@ fn every_envelope_gives_the_same_alerts_over_standard_input() {
 }
 
 #[test]
-fn what_holds_no_events_is_no_error() {
+fn documents_without_events_are_not_errors() {
     compare("no-events/", as_file);
 }
 
 #[test]
-fn what_holds_no_events_is_no_error_over_standard_input() {
+fn documents_without_events_are_not_errors_over_standard_input() {
     compare("no-events/", as_stream);
 }
 
 #[test]
-fn what_stands_beside_a_fault_is_kept() {
+fn events_beside_an_error_are_kept() {
     compare("bad/", as_file);
 }
 
 #[test]
-fn what_stands_beside_a_fault_is_kept_over_standard_input() {
+fn events_beside_an_error_are_kept_over_standard_input() {
     compare("bad/", as_stream);
 }
 
-/// The same twelve events over and over: one alert each, and all others are repeats of those or
-/// sightings.
+/// The same twelve events many times: three alerts, and everything else is a repeat or a sighting.
 #[test]
-fn all_envelopes_at_once_are_the_same_events_again() {
+fn all_envelopes_at_once_give_only_repeats() {
     let envelopes = fixtures("envelopes/");
     let (_, first) = envelopes.first().unwrap();
     let times = envelopes.len() as u64;
@@ -99,7 +98,7 @@ fn all_envelopes_at_once_are_the_same_events_again() {
     assert_eq!(done.count("bad") + done.count("failed_inputs"), 0, "{}", done.stderr);
 }
 
-/// In whatever form an event came, its alert is the same but for the text it was made from.
+/// The alert does not depend on the envelope.
 #[test]
 fn raw_envelopes_give_byte_identical_alerts() {
     let alerts = |name: &str| run().arg(repository("tests/fixtures/envelopes").join(name)).ok();
@@ -110,9 +109,9 @@ fn raw_envelopes_give_byte_identical_alerts() {
     }
 }
 
-/// Among other files, what does not look like a log at all is left out and no fault.
+/// In a folder, a file that does not look like a log is skipped without an error.
 #[test]
-fn a_folder_with_faults_names_each_of_them() {
+fn every_error_in_a_folder_is_reported() {
     let done = run().arg(repository("tests/fixtures/bad")).ok();
     let logs = fixtures("bad/").into_iter().filter(|(name, _)| name != "bad/text.txt");
     let bad: u64 = logs.map(|(_, expected)| expected["bad"].as_u64().unwrap()).sum();

@@ -1,7 +1,7 @@
-//! The package for JavaScript, without npm: built, imported by Node as it lies there, one vector run.
+//! The JavaScript package without npm: built, imported by Node, and run with one vector.
 //!
-//! In: the flagship rule, Node. Out: verdicts on the package. Without Node 20 the test that needs it
-//! says so. `.ci/js` installs the package and runs all vectors in every engine.
+//! In: the flagship rule, Node. Out: whether the package works. Without Node 20 the test prints
+//! that it was skipped. `.ci/js` installs the package and runs all vectors in every engine.
 
 use crate::build::FLAGSHIP;
 use crate::support::{Folder, call, repository};
@@ -23,7 +23,7 @@ for (const step of steps) {
 console.log(steps.length, rule.rules[0].id);
 "#;
 
-/// Whether there is a Node that the package is for; else a line that the test runner does not swallow.
+/// Whether Node 20 or newer is installed. If not, prints a line that the test runner does not hide.
 fn has_node() -> bool {
     let asked = Command::new("node").arg("--version").output();
     let version = asked.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
@@ -38,7 +38,7 @@ fn has_node() -> bool {
 }
 
 #[test]
-fn a_package_runs_in_node_as_it_is_built() {
+fn built_package_runs_in_node() {
     let folder = Folder::new();
     let package = folder.path("package");
     let build = || {
@@ -53,7 +53,7 @@ fn a_package_runs_in_node_as_it_is_built() {
     let mut node = Command::new("node");
     node.args(["--input-type=module", "--eval", SCRIPT]);
     let out = node.arg(package.join("node.js")).arg(vector).output().unwrap();
-    let said = String::from_utf8_lossy(&out.stdout);
+    let stdout = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    assert!(said.contains("0415258b-a7b2-48a6-891a-3367cd9d4d31"), "{said}");
+    assert!(stdout.contains("0415258b-a7b2-48a6-891a-3367cd9d4d31"), "{stdout}");
 }

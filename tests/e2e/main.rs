@@ -1,8 +1,8 @@
-//! End to end: the real binary with the real module, as a person or a script calls it.
+//! End-to-end tests: they call the binary as a person or a script does.
 //!
-//! In: the repository's samples and fixtures, and files made here. Out: verdicts on what comes out
-//! of the process: alerts, summaries, messages, exit status, files, memory. Nothing here calls the
-//! crates: what a user cannot see is not looked at.
+//! In: the repository's samples and fixtures, and generated files. Out: whether alerts, summaries,
+//! messages, exit status, files and memory are right. These tests do not call the crates; they
+//! check only what a user can see.
 
 mod annotate;
 mod artifacts;
@@ -12,6 +12,7 @@ mod cli;
 mod exceptions;
 mod explain;
 mod fixtures;
+mod foreign_host;
 #[cfg(feature = "targets")]
 mod javascript;
 mod many;
@@ -23,7 +24,6 @@ mod settings;
 mod size;
 mod snapshots;
 mod state;
-mod stranger;
 mod stream;
 mod support;
 mod testing;

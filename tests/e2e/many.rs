@@ -1,14 +1,14 @@
-//! Several artifacts in one run: each gives what it gives alone.
+//! Several artifacts in one run give the same alerts as each one alone.
 //!
-//! In: rules that match different events. Out: verdicts on the alerts and counts of a run with all
-//! of them.
+//! In: rules that match different events. Out: whether the alerts and counts of a run with all of
+//! them are right.
 
 use crate::build::{artifact, rule};
 use crate::support::{Folder, call, run};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// An ECS document of this action.
+/// An ECS document with this action.
 fn event(day: u32, action: &str) -> String {
     let time = format!("2025-{:02}-{:02}T08:00:00Z", 1 + day / 28, 1 + day % 28);
     json!({ "@timestamp": time, "event": { "id": format!("{action}-{day}"), "action": action },
@@ -20,7 +20,7 @@ fn lines(events: &[String]) -> String {
     events.iter().map(|event| format!("{event}\n")).collect()
 }
 
-/// The alerts of a run with these artifacts, as they were written, and its counts.
+/// The alert lines and the summary of a run with these artifacts.
 fn alerts(rules: &[&Path], state: &Path, input: &Path) -> (Vec<String>, Value) {
     let mut call = run().arg("--format").arg("ndjson").arg("--state").arg(state).arg(input);
     for rule in rules {
@@ -31,12 +31,13 @@ fn alerts(rules: &[&Path], state: &Path, input: &Path) -> (Vec<String>, Value) {
 }
 
 #[test]
-fn one_artifacts_later_events_let_nothing_of_anothers_expire() {
+fn later_events_of_one_artifact_do_not_expire_another() {
     let folder = Folder::new();
     let ahead = artifact(&folder, "ahead", "event.action: Ahead", &["user.name"]);
     let behind = artifact(&folder, "behind", "event.action: Behind", &["user.name"]);
     let before = folder.write("before.ndjson", lines(&[event(0, "Behind")]));
-    // 20 days later is over the window of 7 and below the three weeks that a sighting is named.
+    // 20 days are more than the window of 7 days and less than the three weeks for which an alert
+    // names the previous sighting.
     let after = [event(20, "Behind"), event(90, "Ahead")];
     let after = folder.write("after.ndjson", lines(&after));
     let ways: [&[&Path]; 2] = [&[&behind], &[&ahead, &behind]];
@@ -54,7 +55,7 @@ fn one_artifacts_later_events_let_nothing_of_anothers_expire() {
 }
 
 #[test]
-fn an_event_counts_once_whatever_the_number_of_artifacts() {
+fn event_counts_once_for_any_number_of_artifacts() {
     let folder = Folder::new();
     let one = artifact(&folder, "one", "event.action: First", &["user.name"]);
     let two = artifact(&folder, "two", "event.action: Second", &["user.name"]);
@@ -70,7 +71,7 @@ fn an_event_counts_once_whatever_the_number_of_artifacts() {
     ]);
     let input = folder.write("input.ndjson", text);
     let memory = PathBuf::from("memory:");
-    // Only the second artifact sees the broken event; only the third sees every event.
+    // Only the second artifact reads the broken event; only the third reads every event.
     for (rules, matched) in [
         (&[one.as_path(), &two][..], 2),
         (&[&two, &one], 2),
@@ -85,7 +86,7 @@ fn an_event_counts_once_whatever_the_number_of_artifacts() {
 }
 
 #[test]
-fn a_pack_gives_what_its_rules_give_one_by_one() {
+fn pack_gives_the_alerts_of_its_rules() {
     let folder = Folder::new();
     let mut sources = Vec::new();
     let mut singles = Vec::new();
@@ -112,7 +113,7 @@ fn a_pack_gives_what_its_rules_give_one_by_one() {
     alone.sort();
     sorted.sort();
     assert_eq!(sorted, alone);
-    // By user.name each rule alerts once, by event.action twice.
+    // Rules with user.name alert once each, rules with event.action twice.
     assert_eq!(together.len(), 3 + 2 * 3);
     for name in ["events", "matched", "alerts", "seen", "bad"] {
         assert_eq!(counts[name], other[name], "{name}");

@@ -1,12 +1,13 @@
-//! What is made from the command line itself, and what `new` writes.
+//! Pages generated from the command line, and the files that `new` writes.
 //!
-//! In: the binary. Out: whether docs/cli.md is what the binary says, whether completions and man
-//! pages come out, whether a new rule is a good one. `UPDATE_PAGES=1` writes docs/cli.md anew.
+//! In: the binary. Out: whether docs/cli.md is up to date, whether completions and man pages are
+//! written, and whether a new rule builds and passes its test. `UPDATE_PAGES=1` rewrites
+//! docs/cli.md.
 
 use crate::support::{Folder, call, repository};
 use std::fs;
 
-/// The commands, as the help lists them.
+/// The commands that the help lists.
 fn commands() -> Vec<String> {
     let help = call("--help").ok().stdout;
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap().to_owned();
@@ -31,7 +32,7 @@ fn page() -> String {
 }
 
 #[test]
-fn the_page_of_the_command_line_is_what_the_binary_says() {
+fn command_line_page_is_up_to_date() {
     let page = page();
     for line in page.lines().skip(3) {
         assert!(line.chars().count() <= 80, "{line}");
@@ -42,7 +43,7 @@ fn the_page_of_the_command_line_is_what_the_binary_says() {
         fs::write(&path, &page).unwrap();
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == page, "docs/cli.md is not what the binary says: UPDATE_PAGES=1 writes it");
+    assert!(kept == page, "docs/cli.md is out of date: UPDATE_PAGES=1 rewrites it");
 }
 
 #[test]
@@ -63,9 +64,9 @@ fn completions_and_man_pages_name_every_command() {
     }
 }
 
-/// It builds without a warning, its test passes, and nothing is written over.
+/// It builds without a warning, its test passes, and no file is overwritten.
 #[test]
-fn a_new_rule_is_a_good_one() {
+fn new_rule_builds_and_passes_its_test() {
     let folder = Folder::new();
     let fields: [&[&str]; 2] = [&[], &["--field", "source.ip", "--field", "event.action"]];
     let mut ids = Vec::new();

@@ -1,6 +1,6 @@
-//! What a rule's file says, through the binary: faults as a person sees them, filters, event time.
+//! Rule files through the binary: how errors are shown, filters, event time.
 //!
-//! In: rules and events. Out: alerts, and messages of 80 columns.
+//! In: rules and events. Out: whether the alerts and the messages are right.
 
 use crate::support::{Call, Done, Folder, call, repository, run};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn run_on(rule: &Path, events: &[Value]) -> Done {
 }
 
 #[test]
-fn a_fault_is_shown_with_its_file_line_and_a_caret() {
+fn error_is_shown_with_file_line_and_caret() {
     let folder = Folder::new();
     let rule = flagship(&folder, "event.outcome:success", "event.outcome:(success");
     let to = folder.path("rule.wasm");
@@ -36,7 +36,7 @@ fn a_fault_is_shown_with_its_file_line_and_a_caret() {
     let start = text[..at].rfind('\n').unwrap() + 1;
     let column = at - start;
     assert!(done.stderr.contains(&format!("rule.toml:{line}:{}", column + 1)), "{}", done.stderr);
-    // The caret stands under the bracket, however much of the line is shown.
+    // The caret is below the bracket, however much of the line is shown.
     let lines: Vec<&str> = done.stderr.lines().collect();
     let caret = lines.iter().position(|line| line.contains(" ^")).expect("a caret");
     let under = lines[caret].chars().position(|c| c == '^').unwrap();
@@ -46,7 +46,7 @@ fn a_fault_is_shown_with_its_file_line_and_a_caret() {
 }
 
 #[test]
-fn all_faults_of_all_files_are_told_and_warnings_build_all_the_same() {
+fn all_errors_of_all_files_are_shown_and_warnings_do_not_stop_a_build() {
     let folder = Folder::new();
     let wrong = flagship(&folder, "interval = \"5m\"", "interval = \"often\"\nfilter = []");
     let other = folder.write("other.toml", "[rule]\n");
@@ -61,9 +61,9 @@ fn all_faults_of_all_files_are_told_and_warnings_build_all_the_same() {
     assert!(to.exists());
 }
 
-/// What a file holds cannot drive the terminal, and a long line does not break the page.
+/// Text from a file cannot control the terminal, and a long line is cut to the width.
 #[test]
-fn what_is_shown_of_a_file_is_tame_and_narrow() {
+fn quoted_source_is_escaped_and_at_most_80_columns() {
     let folder = Folder::new();
     let query = format!("a: \"\u{9b}2J\u{202e}{}\" b: c {}", "x ".repeat(60), "y ".repeat(200));
     let rule =
@@ -76,9 +76,9 @@ fn what_is_shown_of_a_file_is_tame_and_narrow() {
     }
 }
 
-/// One thing for the time: the same two events are far apart by one field and close by the other.
+/// The events are far apart by one time field and close by the other.
 #[test]
-fn the_override_is_followed_only_when_asked_for() {
+fn timestamp_override_is_used_only_on_request() {
     let folder = Folder::new();
     let rule = repository(FLAGSHIP);
     let event = |id: &str, time: &str, ingested: Option<&str>| {
@@ -96,7 +96,7 @@ fn the_override_is_followed_only_when_asked_for() {
     let events = [
         event("a", "2025-01-01T00:00:00Z", Some("2025-02-01T00:00:00Z")),
         event("b", "2025-01-20T00:00:00Z", Some("2025-02-02T00:00:00Z")),
-        // It falls back to its `@timestamp`, which is within the window of the others by then.
+        // It falls back to its `@timestamp`, which is within the window of the others.
         event("c", "2025-02-03T00:00:00Z", None),
     ];
     let (plain, followed) = (folder.path("plain.wasm"), folder.path("followed.wasm"));
@@ -104,18 +104,18 @@ fn the_override_is_followed_only_when_asked_for() {
     build(&rule, &followed).arg("--event-time=timestamp_override").ok();
     assert_eq!(run_on(&plain, &events).alert_ids(), ["a", "b", "c"]);
     let wasm = std::fs::read(&followed).unwrap();
-    let said = br#""event_time":"event.ingested""#;
-    assert!(wasm.windows(said.len()).any(|window| window == said), "in the metadata");
+    let member = br#""event_time":"event.ingested""#;
+    assert!(wasm.windows(member.len()).any(|window| window == member), "in the metadata");
     let done = run_on(&followed, &events);
     assert_eq!(done.alert_ids(), ["a"]);
     let alert = &done.lines()[0];
     assert_eq!(alert["@timestamp"], "2025-02-01T00:00:00.000Z");
     assert_eq!(alert["kibana.alert.original_time"], "2025-01-01T00:00:00Z");
-    // Their states are not the same one.
+    // The two rules have different states.
     let prefix = |alert: &Value| alert["kibana.alert.uuid"].clone();
     assert_ne!(prefix(alert), prefix(&run_on(&plain, &events).lines()[0]));
 
-    // No fallback: an event without the field is told of, not placed somewhere.
+    // Without the fallback, an event without the field is an error.
     let strict =
         "timestamp_override = \"event.ingested\"\ntimestamp_override_fallback_disabled = true";
     let strict = flagship(&folder, "timestamp_override = \"event.ingested\"", strict);

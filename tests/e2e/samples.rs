@@ -1,6 +1,6 @@
-//! The sample bucket: what the README shows.
+//! The sample bucket.
 //!
-//! In: samples/cloudtrail and samples/expected.json. Out: whether a run tells its story, once.
+//! In: samples/cloudtrail and samples/expected.json. Out: whether a run finds the expected alerts.
 
 use crate::support::{Done, Folder, event_id, read_json, repository, run};
 use serde_json::{Value, json};
@@ -19,8 +19,8 @@ fn objects() -> Vec<PathBuf> {
     files
 }
 
-/// An alert in the words of expected.json.
-fn told(alert: &Value) -> Value {
+/// An alert in the form of expected.json.
+fn expected_form(alert: &Value) -> Value {
     let whole_seconds = |time: &Value| match time.as_str() {
         Some(time) => json!(time.replace(".000Z", "Z")),
         None => Value::Null,
@@ -35,11 +35,11 @@ fn told(alert: &Value) -> Value {
 }
 
 fn story(done: &Done) -> Value {
-    done.lines().iter().map(told).collect()
+    done.lines().iter().map(expected_form).collect()
 }
 
 #[test]
-fn the_flagship_finds_what_the_story_says() {
+fn flagship_finds_the_expected_alerts() {
     let expected = read_json("samples/expected.json");
     let done = run().arg(repository("samples/cloudtrail")).ok();
     assert_eq!(story(&done), expected["alerts"]);
@@ -47,11 +47,15 @@ fn the_flagship_finds_what_the_story_says() {
     for (name, count) in counts {
         assert_eq!(json!(done.count(name)), *count, "{name}");
     }
-    assert!(done.stderr.contains("memory"), "it says that nothing is kept: {}", done.stderr);
+    assert!(
+        done.stderr.contains("memory"),
+        "the summary says that no state is kept: {}",
+        done.stderr
+    );
 }
 
 #[test]
-fn the_order_of_the_arguments_does_not_count() {
+fn argument_order_does_not_matter() {
     let whole = run().arg(repository("samples/cloudtrail")).ok();
     let mut backwards = run();
     for path in objects().iter().rev() {
@@ -61,7 +65,7 @@ fn the_order_of_the_arguments_does_not_count() {
 }
 
 #[test]
-fn a_second_run_on_the_same_state_only_repeats() {
+fn second_run_on_the_same_state_only_repeats() {
     let folder = Folder::new();
     let state = folder.path("state");
     let sample = || run().arg("--state").arg(&state).arg(repository("samples/cloudtrail"));
@@ -75,9 +79,9 @@ fn a_second_run_on_the_same_state_only_repeats() {
     assert_eq!(emitted.stdout, first.stdout, "a repeat is the alert, byte for byte");
 }
 
-/// The objects by day: a state file carries the history from one run to the next.
+/// The objects are split by day; a state file connects the two runs.
 #[test]
-fn two_runs_over_one_state_are_one_run() {
+fn two_runs_on_one_state_equal_one_run() {
     let whole = run().arg(repository("samples/cloudtrail")).ok();
     let folder = Folder::new();
     let state = folder.path("state");

@@ -1,11 +1,11 @@
 //! Settings: exceptions, learning, tenants.
 //!
-//! In: a settings file beside the events. Out: whether it takes out, learns and keeps apart what it
-//! says.
+//! In: a settings file and events. Out: whether the settings exclude, learn and separate as
+//! specified.
 
 use crate::support::{Call, Done, Folder, run, stack_lines};
 
-/// Runs these events with settings, on a state if there is one.
+/// Runs these events with settings, and with a state if one is given.
 fn with(settings: &str, state: Option<&Folder>, events: &[(&str, &str, &str)]) -> Done {
     let folder = Folder::new();
     let mut call: Call = run().arg("--settings").arg(folder.write("settings.json", settings));
@@ -16,7 +16,7 @@ fn with(settings: &str, state: Option<&Folder>, events: &[(&str, &str, &str)]) -
 }
 
 #[test]
-fn an_excepted_event_is_no_sighting() {
+fn excluded_event_is_not_a_sighting() {
     let settings = r#"{"exceptions": [
         {"name": "the office", "query": "user.name: alice and event.id: office-*"},
         {"name": "of another rule", "rule_id": "other", "query": "user.name: *"}
@@ -36,7 +36,7 @@ fn an_excepted_event_is_no_sighting() {
 }
 
 #[test]
-fn what_is_learned_is_known_and_not_told() {
+fn learned_terms_do_not_alert() {
     let done = with(
         r#"{"learn_until": "2025-04-02T00:00:00Z"}"#,
         None,
@@ -51,7 +51,7 @@ fn what_is_learned_is_known_and_not_told() {
 }
 
 #[test]
-fn tenants_share_a_file_and_no_history() {
+fn tenants_share_a_file_but_not_their_state() {
     let state = Folder::new();
     let events = [("a", "2025-04-01T08:00:00Z", "alice")];
     for tenant in [r#"{"tenant": "red"}"#, r#"{"tenant": "blue"}"#, "{}"] {

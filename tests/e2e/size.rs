@@ -1,19 +1,20 @@
-//! How large an artifact is: it travels with pipelines, in requests and configuration stores.
+//! The size of an artifact, which users send in requests and keep in configuration stores.
 //!
-//! In: the flagship's artifact. Out: a verdict on its bytes beside the custom sections, which hold
-//! text (the rule's source, its metadata) and are never loaded into an engine's memory.
+//! In: the flagship's artifact. Out: whether its bytes without the custom sections are within the
+//! limit. Custom sections contain text (the rule's source, its metadata) that no engine loads into
+//! memory.
 
 use crate::build::{FLAGSHIP, build};
 use crate::support::{Folder, repository};
 
-/// Ids of sections.
+/// Section ids.
 const CUSTOM: u8 = 0;
 const CODE: u8 = 10;
 
-/// Bytes beside the custom sections. Lower it when the engine gets smaller.
+/// The limit in bytes, without custom sections. Lower it when the engine gets smaller.
 const LIMIT: usize = 415_000;
 
-/// The sections of a module: id and bytes, the section's own head included.
+/// The sections of a module: id and size in bytes, including the section's header.
 fn sections(module: &[u8]) -> Vec<(u8, usize)> {
     let mut rest = module.strip_prefix(b"\0asm\x01\0\0\0").expect("a module of version 1");
     let mut sections = Vec::new();
@@ -35,7 +36,7 @@ fn sections(module: &[u8]) -> Vec<(u8, usize)> {
 }
 
 #[test]
-fn the_flagship_is_small_beside_its_text() {
+fn flagship_module_stays_within_its_size_limit() {
     let folder = Folder::new();
     let path = folder.path("flagship.wasm");
     build(&repository(FLAGSHIP), &path);

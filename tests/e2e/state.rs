@@ -1,34 +1,34 @@
-//! The state file: kept, shared by turns, never somebody else's.
+//! The state file: it persists, one process at a time uses it, and other files are left alone.
 //!
-//! In: paths that hold a state, something else, or nothing. Out: whether the history lasts, and
-//! whether what is not firstseen's stays as it was.
+//! In: paths of a state, of another file, or of nothing. Out: whether the state persists, and
+//! whether files that are not a state stay unchanged.
 
 use crate::stream::Live;
 use crate::support::{Folder, call, repository, run, stack_lines};
 
 #[test]
-fn what_is_no_state_is_refused_and_left_alone() {
+fn file_that_is_not_a_state_is_refused_and_unchanged() {
     let folder = Folder::new();
     let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
     let long = "garbage ".repeat(10_000);
-    // As redb's files begin, and then nothing of the kind.
+    // The header of a redb file, followed by garbage.
     let half = b"redb\x1a\x0a\xa9\x0d\x0a garbage".repeat(1000);
     for bytes in [b"x".as_slice(), long.as_bytes(), &half, events.as_bytes()] {
         let path = folder.write("state", bytes);
         let input = repository("samples/cloudtrail");
         let done = run().arg("--state").arg(&path).arg(&input).fails(&[path.to_str().unwrap()]);
-        assert_eq!(done.stdout, "", "nothing is told that could not be remembered");
+        assert_eq!(done.stdout, "", "no alert without a state");
         let output = folder.write("alerts", "of an earlier run");
         let write = run().arg("--output").arg(&output).arg("--state").arg(&path).arg(&input);
         write.fails(&[path.to_str().unwrap()]);
         assert_eq!(std::fs::read(&output).unwrap(), b"of an earlier run");
         call("explain").arg("--state").arg(&path).arg(&input).fails(&[path.to_str().unwrap()]);
-        assert!(std::fs::read(&path).unwrap() == bytes, "the file is as it was");
+        assert!(std::fs::read(&path).unwrap() == bytes, "the file is unchanged");
     }
 }
 
 #[test]
-fn a_state_that_cannot_be_made_is_refused() {
+fn state_that_cannot_be_created_is_refused() {
     let folder = Folder::new();
     let file = folder.write("file", "x");
     for path in [file.join("state"), folder.path("no/such/folder/state"), folder.path(".")] {
@@ -38,7 +38,7 @@ fn a_state_that_cannot_be_made_is_refused() {
 }
 
 #[test]
-fn one_process_at_a_time_has_a_state() {
+fn only_one_process_uses_a_state() {
     let folder = Folder::new();
     let path = folder.path("state");
     let mut live = Live::start(run().arg("--state").arg(&path).arg("-"));
@@ -52,9 +52,9 @@ fn one_process_at_a_time_has_a_state() {
     assert_eq!(second().ok().count("alerts"), 8);
 }
 
-/// Killed in the middle of a stream: what was told is remembered, or is told again the same.
+/// After a kill in the middle of a stream, a written alert is known or is written again.
 #[test]
-fn a_killed_process_leaves_a_state_that_can_be_used() {
+fn killed_process_leaves_a_usable_state() {
     let folder = Folder::new();
     let path = folder.path("state");
     let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
@@ -66,9 +66,9 @@ fn a_killed_process_leaves_a_state_that_can_be_used() {
     assert_eq!(again.count("alerts") + again.count("repeats"), 1, "{}", again.stderr);
 }
 
-/// The window is ten days, both ends included.
+/// The window is ten days, including both ends.
 #[test]
-fn the_window_holds_across_runs() {
+fn window_spans_several_runs() {
     let folder = Folder::new();
     let path = folder.path("state");
     for (id, time, alerts) in [
@@ -79,7 +79,11 @@ fn the_window_holds_across_runs() {
         let call = run().arg("--state").arg(&path).arg("-");
         let done = call.pipe(stack_lines(&[(id, time, "alice")])).ok();
         assert_eq!(done.count("alerts"), alerts, "{id}");
-        assert!(done.stderr.contains("1 term"), "the summary says what is kept: {}", done.stderr);
+        assert!(
+            done.stderr.contains("1 term"),
+            "the summary counts the stored terms: {}",
+            done.stderr
+        );
         if id == "c" {
             let previous = &done.lines()[0]["firstseen"]["previous_sighting"];
             assert_eq!(previous, "2025-04-11T08:00:00.000Z");

@@ -1,7 +1,7 @@
-//! Standard input: soon, in order within the hold, and beside files.
+//! Standard input: alerts without delay, sorting within the hold, and together with files.
 //!
-//! In: events written to a pipe that stays open. Out: whether an alert comes out before the next
-//! event goes in, and in which order.
+//! In: events written to a pipe that stays open. Out: whether an alert is written before the next
+//! event is sent, and in which order.
 
 use crate::support::{Call, Folder, create_stack, event_id, repository, run, stack_lines};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A test that hangs says nothing; no verdict depends on how long this is.
+/// The limit for a test that hangs. No result depends on it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A run with standard input and output open.
@@ -18,9 +18,9 @@ pub(crate) struct Live {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
-    /// What is said on standard error, once it has ended.
+    /// Standard error, once the process has ended.
     errors: JoinHandle<String>,
-    /// Where the summary goes.
+    /// The folder of the summary.
     _folder: Folder,
 }
 
@@ -38,10 +38,10 @@ impl Live {
                 }
             }
         });
-        let mut said = child.stderr.take().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
         let errors = std::thread::spawn(move || {
             let mut text = String::new();
-            said.read_to_string(&mut text).map(|_| text).unwrap()
+            stderr.read_to_string(&mut text).map(|_| text).unwrap()
         });
         let stdin = child.stdin.take();
         Self { child, stdin, lines, errors, _folder: folder }
@@ -54,7 +54,7 @@ impl Live {
 
     /// The next line of standard output.
     pub(crate) fn next_line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("a line, with the input still open")
+        self.lines.recv_timeout(PATIENCE).expect("a line while the input is open")
     }
 
     /// The id of the next alert's event.
@@ -67,19 +67,19 @@ impl Live {
         self.child.id()
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills the process, like a crash.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Closes the input; what still comes, and the status.
+    /// Closes the input and returns the remaining lines and the exit status.
     pub(crate) fn end(self) -> (Vec<String>, Option<i32>) {
         let (rest, status, _) = self.end_with_errors();
         (rest, status)
     }
 
-    /// The same, and all that was said on standard error.
+    /// The same with standard error.
     pub(crate) fn end_with_errors(mut self) -> (Vec<String>, Option<i32>, String) {
         self.stdin = None;
         let rest = self.lines.iter().collect();
@@ -88,7 +88,7 @@ impl Live {
 }
 
 #[test]
-fn an_alert_comes_out_before_the_next_event_goes_in() {
+fn alert_is_written_before_the_next_event_is_read() {
     let folder = Folder::new();
     for state in [String::from("memory:"), folder.path("state").to_str().unwrap().to_owned()] {
         let mut live = Live::start(run().args(&["--state", &state, "-"]));
@@ -100,16 +100,17 @@ fn an_alert_comes_out_before_the_next_event_goes_in() {
     }
 }
 
-/// Without arguments a pipe is the input.
+/// Without arguments, standard input is the input.
 #[test]
-fn an_event_without_a_newline_counts_when_the_input_ends() {
+fn last_event_needs_no_newline() {
     let event = create_stack("a", "2025-04-01T08:00:00Z", "alice").to_string();
     assert_eq!(run().pipe(event).ok().alert_ids(), ["a"]);
 }
 
-/// Out of order by less than the hold: in order. Without a hold: as they come.
+/// Events that are late by less than the hold are sorted. Without a hold they are decided on
+/// arrival.
 #[test]
-fn a_hold_puts_a_stream_in_order() {
+fn hold_sorts_a_stream() {
     let late = stack_lines(&[
         ("second", "2025-04-01T08:10:00Z", "alice"),
         ("first", "2025-04-01T08:00:00Z", "alice"),
@@ -121,7 +122,7 @@ fn a_hold_puts_a_stream_in_order() {
 }
 
 #[test]
-fn a_held_event_goes_when_an_event_is_the_hold_later() {
+fn held_event_is_released_by_a_later_event() {
     let mut live = Live::start(run().args(&["--hold", "15m", "-"]));
     live.write(stack_lines(&[
         ("b", "2025-04-01T08:01:00Z", "bob"),
@@ -130,12 +131,12 @@ fn a_held_event_goes_when_an_event_is_the_hold_later() {
     ]));
     assert_eq!([live.next_id(), live.next_id()], ["a", "b"]);
     let (rest, status) = live.end();
-    assert_eq!((rest.len(), status), (1, Some(0)), "the rest comes at the end");
+    assert_eq!((rest.len(), status), (1, Some(0)), "the rest is written at the end");
 }
 
-/// Files are history for the stream that follows, wherever `-` stands.
+/// Files are read before the stream, whatever the position of `-`.
 #[test]
-fn files_come_before_standard_input() {
+fn files_are_read_before_standard_input() {
     let folder = Folder::new();
     let file = folder.write("file", stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]));
     let stream = stack_lines(&[
@@ -148,7 +149,7 @@ fn files_come_before_standard_input() {
 }
 
 #[test]
-fn a_fault_in_a_stream_is_named_and_the_stream_goes_on() {
+fn error_in_a_stream_is_reported_and_the_stream_continues() {
     let mut live = Live::start(run().arg("-"));
     live.write("no event\n");
     live.write(stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]));
@@ -159,9 +160,9 @@ fn a_fault_in_a_stream_is_named_and_the_stream_goes_on() {
     failed.fails(&["standard input: line 1, byte 0"]);
 }
 
-/// A stream may never end: what was bad in it is kept before more is waited for.
+/// A stream may never end, so a bad event is written before the next read.
 #[test]
-fn a_dead_letter_is_written_while_the_stream_is_open() {
+fn dead_letter_is_written_while_the_stream_is_open() {
     let folder = Folder::new();
     let path = folder.path("dead");
     let mut live = Live::start(run().arg("-").arg("--dead-letter").arg(&path));
@@ -172,9 +173,10 @@ fn a_dead_letter_is_written_while_the_stream_is_open() {
     assert_eq!(live.end(), (vec![], Some(0)));
 }
 
-/// Named, a pipe is read to its end and put in order as a file is, though it can be read only once.
+/// A pipe given by its path is read to the end and sorted like a file, although it can be read only
+/// once.
 #[test]
-fn a_pipe_that_is_named_is_a_file() {
+fn named_pipe_is_read_like_a_file() {
     for name in ["lines-newest-first.ndjson.gz", "records.json.zst", "lookup-events.json"] {
         let path = repository("tests/fixtures/envelopes").join(name);
         let file = run().arg(&path).ok();
@@ -185,7 +187,7 @@ fn a_pipe_that_is_named_is_a_file() {
 }
 
 #[test]
-fn a_compressed_stream_is_a_stream() {
+fn compressed_stream_is_decompressed() {
     for name in ["lines.ndjson.gz", "records.json.zst"] {
         let path = repository("tests/fixtures/envelopes").join(name);
         assert_eq!(run().arg("-").stdin(&path).ok().count("alerts"), 3, "{name}");

@@ -1,7 +1,7 @@
-//! Calling the binary, and what came of it.
+//! Calls the binary and collects the result.
 //!
-//! In: arguments, standard input, events to write into files. Out: status, alerts, summary and
-//! messages. Compiled code is kept in the build's own folder, never in the user's cache.
+//! In: arguments, standard input, events for files. Out: exit status, alerts, summary and messages.
+//! Compiled code is cached in the build's own folder, never in the user's cache.
 
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// Something in the repository.
+/// A path in the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// A JSON file of the repository.
+/// A JSON file in the repository.
 pub(crate) fn read_json(path: &str) -> Value {
     json_file(&repository(path))
 }
@@ -27,7 +27,7 @@ pub(crate) fn json_file(path: &Path) -> Value {
     serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// A folder that goes when the test ends.
+/// A folder that is removed when the test ends.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
@@ -51,11 +51,11 @@ pub(crate) struct Call {
     pub(crate) command: Command,
     input: Stdio,
     bytes: Vec<u8>,
-    /// Where `run` writes its summary.
+    /// The folder to which `run` writes its summary.
     pub(crate) folder: Folder,
 }
 
-/// `firstseen run`, with its summary.
+/// `firstseen run` with a summary.
 pub(crate) fn run() -> Call {
     let call = call("run");
     let path = call.folder.path("summary.json");
@@ -85,8 +85,8 @@ impl Call {
         self
     }
 
-    /// Standard input from a pipe. It is written by a thread: a child that stops reading is no
-    /// fault of the test's.
+    /// Standard input from a pipe. A thread writes it, so that a child that stops reading does not
+    /// block the test.
     pub(crate) fn pipe(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Stdio::piped();
         self.bytes = bytes.into();
@@ -120,7 +120,7 @@ impl Call {
         }
     }
 
-    /// Runs to the end, which has to be a good one.
+    /// Runs to the end and expects exit status 0.
     #[track_caller]
     pub(crate) fn ok(self) -> Done {
         let done = self.end();
@@ -128,7 +128,7 @@ impl Call {
         done
     }
 
-    /// Runs to an error: status 2, and a message that has all of these words.
+    /// Runs to the end and expects exit status 2 and a message with all these words.
     #[track_caller]
     pub(crate) fn fails(self, words: &[&str]) -> Done {
         let done = self.end();
@@ -141,13 +141,13 @@ impl Call {
     }
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    /// Of `run`; null where none was written.
+    /// The summary of `run`; null if there is none.
     pub(crate) summary: Value,
 }
 
@@ -158,13 +158,13 @@ impl Done {
         json_lines(&self.stdout)
     }
 
-    /// The ids of the alerts' events, in order.
+    /// The event ids of the alerts, in order.
     #[track_caller]
     pub(crate) fn alert_ids(&self) -> Vec<String> {
         self.lines().iter().map(event_id).collect()
     }
 
-    /// A count of the summary; of `no_events` the sum of its kinds.
+    /// A count of the summary; for `no_events` the sum over its kinds.
     #[track_caller]
     pub(crate) fn count(&self, name: &str) -> u64 {
         match &self.summary[name] {
@@ -174,19 +174,19 @@ impl Done {
     }
 }
 
-/// Documents, one a line.
+/// Documents, one per line.
 #[track_caller]
 pub(crate) fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-/// The id of an alert's event.
+/// The event id of an alert.
 #[track_caller]
 pub(crate) fn event_id(alert: &Value) -> String {
     alert["event"]["id"].as_str().expect("an alert has its event's id").to_owned()
 }
 
-/// A CloudTrail event that the flagship matches: this user creates a stack. The id is any text.
+/// A CloudTrail event that matches the flagship: this user creates a stack. The id can be any text.
 pub(crate) fn create_stack(id: &str, time: &str, user: &str) -> Value {
     json!({
         "eventVersion": "1.11",
@@ -212,7 +212,7 @@ pub(crate) fn create_stack(id: &str, time: &str, user: &str) -> Value {
     })
 }
 
-/// Such events as NDJSON: id, time, user.
+/// Events of [`create_stack`] as NDJSON, from id, time and user.
 pub(crate) fn stack_lines(events: &[(&str, &str, &str)]) -> String {
     events.iter().map(|(id, time, user)| format!("{}\n", create_stack(id, time, user))).collect()
 }

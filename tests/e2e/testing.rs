@@ -1,7 +1,7 @@
-//! `test`: rules against what their authors expect, as an author or a CI job calls it.
+//! `test`: rules against their authors' expectations, as an author or a CI job calls it.
 //!
-//! In: rules with tests beside them, good and bad. Out: reports as they stand on a terminal, exit
-//! statuses, coverage, and what happens when a file changes.
+//! In: rules with tests, passing and failing. Out: whether reports, exit statuses, coverage and
+//! `--watch` are right.
 
 use crate::build::{build, rule};
 use crate::stream::Live;
@@ -9,7 +9,7 @@ use crate::support::{Call, Done, Folder, call, repository, stack_lines};
 use serde_json::{Value, json};
 
 pub(crate) const QUERY: &str = "event.action: (create or delete) and not user.name: root*";
-/// Cases of [`QUERY`] that pass, and show it from all sides.
+/// Cases for [`QUERY`] that pass and cover it fully.
 pub(crate) const GOOD: &str = r#"[base]
 "event.action" = "create"
 "user.name" = "bob"
@@ -44,17 +44,17 @@ fn test(folder: &Folder) -> Call {
     call
 }
 
-/// What comes of a test with these arguments: status and standard output.
+/// Runs a test with these arguments, expects this exit status, and returns standard output.
 #[track_caller]
-fn told(folder: &Folder, args: &[&str], status: i32) -> String {
-    let Done { status: came, stdout, stderr, .. } = test(folder).args(args).end();
-    assert_eq!(came, Some(status), "{stdout}{stderr}");
+fn report(folder: &Folder, args: &[&str], status: i32) -> String {
+    let Done { status: got, stdout, stderr, .. } = test(folder).args(args).end();
+    assert_eq!(got, Some(status), "{stdout}{stderr}");
     assert!(stdout.lines().all(|line| line.chars().count() <= 100), "{stdout}");
     stdout
 }
 
 #[test]
-fn the_rules_of_the_project_do_what_their_tests_say() {
+fn project_rules_pass_their_tests() {
     let done = call("test")
         .arg(repository("plugin/rules"))
         .args(&["--coverage-min", "100", "--require-tests"])
@@ -64,16 +64,16 @@ fn the_rules_of_the_project_do_what_their_tests_say() {
 }
 
 #[test]
-fn what_passes_says_little() {
+fn passing_tests_print_a_short_report() {
     let folder = folder(GOOD);
     let expected = "ok   r.test.toml: 2 cases, 3 events\nok: 2 passed, 0 failed\n";
-    // A folder, the test itself, the rule: the same test.
+    // A folder, the test file and the rule all select the same test.
     for args in [&[][..], &["."], &["r.test.toml"], &["r.toml"], &["r.toml", ".", "r.test.toml"]] {
-        assert_eq!(told(&folder, args, 0), expected, "{args:?}");
+        assert_eq!(report(&folder, args, 0), expected, "{args:?}");
     }
 }
 
-/// Each kind of failure, as a person sees it.
+/// Each kind of failure.
 pub(crate) const FAILING: &str = r#"start = 2025-03-03T09:00:00Z
 [base]
 "event.action" = "create"
@@ -173,15 +173,15 @@ FAILED: 1 passed, 1 failed
 "#;
 
 #[test]
-fn each_failure_is_told_with_both_sides_and_its_reason() {
+fn each_failure_shows_expected_got_and_the_reason() {
     let folder = folder(FAILING);
-    assert_eq!(told(&folder, &[], 1), FAILED);
+    assert_eq!(report(&folder, &[], 1), FAILED);
 }
 
 #[test]
-fn only_the_cases_of_that_name_run() {
+fn run_option_selects_cases_by_name() {
     let folder = folder(FAILING);
-    let stdout = told(&folder, &["--run", r"r\.test\.toml::pass"], 0);
+    let stdout = report(&folder, &["--run", r"r\.test\.toml::pass"], 0);
     assert_eq!(stdout, "ok   r.test.toml: 1 case, 1 event\nok: 1 passed, 0 failed, 1 left out\n");
     test(&folder).args(&["--run", "nothing"]).fails(&["--run nothing: no case"]);
     test(&folder).args(&["--run", "("]).fails(&["--run"]);
@@ -189,7 +189,7 @@ fn only_the_cases_of_that_name_run() {
 }
 
 #[test]
-fn outcomes_by_name() {
+fn all_outcomes_can_be_expected_by_name() {
     let folder = folder(
         r#"start = 2025-03-03T09:00:00Z
 [base]
@@ -245,13 +245,13 @@ last = "+2h"
 "#,
     );
     assert_eq!(
-        told(&folder, &[], 0),
+        report(&folder, &[], 0),
         "ok   r.test.toml: 1 case, 10 events\nok: 1 passed, 0 failed\n"
     );
 }
 
 #[test]
-fn events_from_files_and_rules_that_are_built_already() {
+fn tests_read_events_from_files_and_built_rules() {
     let folder = Folder::new();
     build(&repository(crate::build::FLAGSHIP), &folder.path("flagship.wasm"));
     let day =
@@ -275,7 +275,7 @@ first = 2025-04-01T08:00:00Z
 last = 2025-04-02T08:00:00Z
 "#,
     );
-    let stdout = told(&folder, &["--coverage"], 0);
+    let stdout = report(&folder, &["--coverage"], 0);
     assert!(stdout.starts_with("coverage of flagship.wasm (0415258b-"), "{stdout}");
     assert!(stdout.ends_with("ok   f.test.toml: 1 case, 3 events\nok: 1 passed, 0 failed\n"));
     std::fs::remove_file(folder.path("events.ndjson")).unwrap();
@@ -284,7 +284,7 @@ last = 2025-04-02T08:00:00Z
 }
 
 #[test]
-fn the_time_that_a_rule_asks_for_is_followed_where_a_test_says_so() {
+fn test_can_use_the_timestamp_override() {
     let folder = Folder::new();
     let text = rule("r", QUERY, &["user.name"]);
     folder
@@ -294,36 +294,38 @@ fn the_time_that_a_rule_asks_for_is_followed_where_a_test_says_so() {
                 alert = true\n[[case.after]]\nterms = ['bob']\nlast = ";
     let build = "event_time = 'timestamp_override'\n";
     folder.write("r.test.toml", format!("{test}'+0s'\n"));
-    told(&folder, &[], 0);
+    report(&folder, &[], 0);
     folder.write("r.test.toml", format!("{build}{test}2025-06-01T00:00:00Z\n"));
-    told(&folder, &[], 0);
+    report(&folder, &[], 0);
 }
 
 #[test]
-fn both_sides_are_asked_for_unless_somebody_lets_it_be() {
+fn test_needs_alerts_and_no_alerts_unless_allowed() {
     let alert = "[base]\nevent.action = 'create'\nuser.name = 'bob'\n[[case]]\nname = 'a'\n\
                  [[case.event]]\nalert = true\n";
     let one = folder(alert);
-    let stdout = told(&one, &[], 1);
+    let stdout = report(&one, &[], 1);
     assert!(stdout.starts_with("FAIL r.test.toml:1\n"), "{stdout}");
     assert!(stdout.contains("- expected an event that must not alert (alert = false)"), "{stdout}");
-    told(&one, &["--allow-one-sided"], 0);
-    told(&folder(&format!("allow_one_sided = true\n{alert}")), &[], 0);
+    report(&one, &["--allow-one-sided"], 0);
+    report(&folder(&format!("allow_one_sided = true\n{alert}")), &[], 0);
     let none = folder(&alert.replace("alert = true", "set.event.action = 'x'\nalert = false"));
-    assert!(told(&none, &[], 1).contains("- expected an event that must alert (alert = true)"));
+    assert!(report(&none, &[], 1).contains("- expected an event that must alert (alert = true)"));
 }
 
 #[test]
-fn a_rule_without_a_test_is_named_and_fails_where_tests_are_required() {
+fn rule_without_a_test_is_named_and_can_fail() {
     let folder = folder(GOOD);
     folder.write("s.toml", rule("s", QUERY, &["user.name"]));
-    assert!(told(&folder, &[], 0).contains("\nnote s.toml: no test is of this rule\n"));
-    assert!(told(&folder, &["--require-tests"], 1).contains("\nFAIL s.toml: no test is of"));
-    assert!(told(&folder, &["--require-tests", "r.toml"], 0).ends_with("ok: 2 passed, 0 failed\n"));
+    assert!(report(&folder, &[], 0).contains("\nnote s.toml: no test is of this rule\n"));
+    assert!(report(&folder, &["--require-tests"], 1).contains("\nFAIL s.toml: no test is of"));
+    assert!(
+        report(&folder, &["--require-tests", "r.toml"], 0).ends_with("ok: 2 passed, 0 failed\n")
+    );
 }
 
 #[test]
-fn clauses_that_are_shown_from_one_side_are_marked_in_the_rule() {
+fn clauses_with_partial_coverage_are_marked_in_the_rule() {
     let test = GOOD.replace(", \"event.action\" = \"delete\"", "");
     let folder = folder(&test);
     let expected = "\
@@ -343,25 +345,27 @@ clauses: shown from one side only: 2 of 3
 ok   r.test.toml: 2 cases, 3 events
 ok: 2 passed, 0 failed
 ";
-    assert_eq!(told(&folder, &["--coverage"], 0), expected);
-    told(&folder, &["--coverage-min", "66"], 0);
-    let stdout = told(&folder, &["--coverage-min", "67"], 1);
+    assert_eq!(report(&folder, &["--coverage"], 0), expected);
+    report(&folder, &["--coverage-min", "66"], 0);
+    let stdout = report(&folder, &["--coverage-min", "67"], 1);
     let end = "FAIL r.toml: coverage 66 %, at least 67 % asked\nFAILED: 2 passed, 0 failed\n";
     assert!(stdout.ends_with(end), "{stdout}");
-    // Tests of one rule are counted together.
+    // The coverage of a rule's tests is added up.
     folder.write(
         "more.test.toml",
         "rule = 'r.toml'\nallow_one_sided = true\n[[case]]\nname = 'a'\n[[case.event]]\n\
          set = { event.action = 'delete' }\noutcome = 'missing'\n",
     );
-    assert!(told(&folder, &["--coverage-min", "100"], 0).starts_with("coverage of r.toml: 100 %"));
+    assert!(
+        report(&folder, &["--coverage-min", "100"], 0).starts_with("coverage of r.toml: 100 %")
+    );
 }
 
 #[test]
-fn json_has_all_of_it() {
+fn json_report_is_complete() {
     let folder = folder(FAILING);
     let report: Value =
-        serde_json::from_str(&told_long(&folder, &["--format", "json", "--coverage"])).unwrap();
+        serde_json::from_str(&long_report(&folder, &["--format", "json", "--coverage"])).unwrap();
     let sums = ["good", "passed", "failed", "left_out", "errors"].map(|name| report[name].clone());
     assert_eq!(sums, [json!(false), json!(1), json!(1), json!(0), json!(0)]);
     let case = &report["files"][0]["cases"][0];
@@ -378,17 +382,17 @@ fn json_has_all_of_it() {
     assert_eq!(report["coverage"][0]["clauses"][0], clause);
 }
 
-/// Standard output of a run that fails.
-fn told_long(folder: &Folder, args: &[&str]) -> String {
+/// Standard output of a run that fails, with lines of any length.
+fn long_report(folder: &Folder, args: &[&str]) -> String {
     let done = test(folder).args(args).end();
     assert_eq!(done.status, Some(1), "{}", done.stderr);
     done.stdout
 }
 
 #[test]
-fn junit_and_github() {
+fn junit_and_github_reports() {
     let folder = folder(FAILING);
-    let xml = told_long(&folder, &["--format", "junit"]);
+    let xml = long_report(&folder, &["--format", "junit"]);
     for part in [
         r#"<testsuite name="r.test.toml" tests="2" skipped="0" errors="0" failures="1">"#,
         r#"<testcase name="passes" classname="r.test.toml""#,
@@ -396,7 +400,7 @@ fn junit_and_github() {
     ] {
         assert!(xml.contains(part), "{part}: {xml}");
     }
-    let lines = told_long(&folder, &["--format", "github"]);
+    let lines = long_report(&folder, &["--format", "github"]);
     let second = lines.lines().nth(1).unwrap();
     assert_eq!(
         second,
@@ -408,15 +412,15 @@ fn junit_and_github() {
 }
 
 #[test]
-fn the_report_may_be_a_file() {
+fn report_can_be_written_to_a_file() {
     let folder = folder(GOOD);
-    assert_eq!(told(&folder, &["--output", "report.xml", "--format", "junit"], 0), "");
+    assert_eq!(report(&folder, &["--output", "report.xml", "--format", "junit"], 0), "");
     let xml = std::fs::read_to_string(folder.path("report.xml")).unwrap();
     assert!(xml.contains(r#"tests="2""#) && xml.contains(r#"failures="0""#), "{xml}");
 }
 
 #[test]
-fn faults_of_a_test_file_have_their_place_and_the_others_run() {
+fn errors_in_a_test_file_have_a_place_and_other_files_run() {
     let folder = folder(GOOD);
     folder.write(
         "bad.test.toml",
@@ -456,7 +460,7 @@ FAILED: 2 passed, 0 failed, 1 error
         let done = test(&folder).arg("bad.test.toml").fails(&[]);
         assert!(done.stdout.contains(part), "{part}: {}", done.stdout);
     }
-    // A rule that cannot be built is shown as `build` shows it.
+    // Errors of a rule are shown as by `build`.
     folder.write("bad.test.toml", "[[case]]\nname = 'x'\n[[case.event]]\nalert = true\n");
     folder.write("bad.toml", rule("r", "a: (b", &["user.name"]));
     let done = test(&folder).arg("bad.test.toml").fails(&[]);
@@ -474,10 +478,10 @@ fn nothing_to_test_is_an_error() {
 }
 
 #[test]
-fn a_change_of_a_test_or_of_its_rule_starts_it_again() {
+fn watch_reruns_after_a_change_of_test_or_rule() {
     let folder = folder(GOOD);
     let live = Live::start(test(&folder).arg("--watch"));
-    // A run may meet a file that is half written; another one follows then.
+    // A run may read a half-written file; another run follows then.
     let until = |sums: &str| while live.next_line() != sums {};
     until("ok: 2 passed, 0 failed");
     folder.write("r.test.toml", GOOD.replace("alert = false", "alert = true"));

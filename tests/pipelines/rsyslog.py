@@ -1,8 +1,8 @@
 """The documented rsyslog configuration in a real rsyslogd, over TCP on loopback.
 
-In: the path of the firstseen binary. Out: exit status 0 where each event that was sent is judged
-once, the alerts are those of `firstseen run` over the same events, also across a restart of
-rsyslogd, and what is no event is kept. It uses a folder of its own and stops what it started.
+In: the path of the firstseen binary. Out: exit status 0 if each event is evaluated once, the alerts are
+those of `firstseen run` over the same events, even across a restart of rsyslogd, and lines that are not
+events are kept. It uses its own folder and stops the processes that it started.
 """
 
 import json
@@ -22,7 +22,7 @@ PATIENCE = 120
 
 
 def events(first, count):
-    """CloudTrail events of a few users, a large one among them; one a line."""
+    """CloudTrail events of a few users, one of them large; one per line."""
     for number in range(first, first + count):
         yield json.dumps(
             {
@@ -112,11 +112,11 @@ def main():
         server.send(first)
         wait_for("the first alerts", lambda: len(lines(alerts)) == 23)
         server.stop()
-        # What was seen before is known, and what is no event is kept.
+        # Known terms do not alert, and lines that are not events are kept.
         server = Rsyslog(folder, firstseen, server.port)
         server.send(second[:200] + ["{no event CreateStack cloudformation.amazonaws.com}"])
         server.send(second[200:])
-        wait_for("what is no event", lambda: len(lines(bad)) == 1)
+        wait_for("the line that is not an event", lambda: len(lines(bad)) == 1)
     finally:
         server.stop()
     assert lines(alerts) == expected, f"other alerts than `firstseen run`, see {folder}"

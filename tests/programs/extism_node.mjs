@@ -1,6 +1,6 @@
 // The vectors through Extism's npm package.
 //
-// In: a folder with NAME.extism.wasm and NAME.json for each vector. Out: status 0 when every answer
+// In: a folder with NAME.extism.wasm and NAME.json for each vector. Out: exit status 0 if every result
 // is the expected one, byte for byte.
 import createPlugin from "@extism/extism";
 import { readFileSync, readdirSync } from "node:fs";

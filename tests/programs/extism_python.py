@@ -1,7 +1,7 @@
-"""The vectors through Extism's Python package: a state in the plugin, and a store of the host's.
+"""The vectors through Extism's Python package, with the state in the plugin and in the host's store.
 
-In: the binary, a folder. Out: status 0 when every answer is the expected one, byte for byte; in the
-folder the artifacts, and as NAME.vector what needs no store of the host's.
+In: the binary, a folder. Out: exit status 0 if every result is the expected one, byte for byte; the
+folder then contains the artifacts, and as NAME.vector the vectors that need no store of the host.
 """
 
 import json
@@ -14,17 +14,17 @@ import vectors
 
 
 def evaluated(plugin, steps):
-    """One event after another, the state in the plugin's memory."""
+    """One event after another, with the state in the plugin's memory."""
     for step in steps:
         yield step, plugin.call("evaluate", vectors.event(step))
 
 
 def decided(plugin, steps, store):
-    """The two steps over a dict, as a host with a store of its own goes."""
+    """The two steps with a dict, like a host with its own store."""
     for step in steps:
         found = json.loads(plugin.call("keys", vectors.event(step)))
         if "event_hex" in step:
-            # Not UTF-8, so no JSON can hold it; `keys` has said what is wrong.
+            # Not UTF-8, so it cannot be in JSON; `keys` has reported the error.
             yield step, b'"alerts":[],"repeats":[]' + json.dumps(found).encode()
             continue
         state = {key: store.get(key) for key in found["keys"]}
@@ -48,7 +48,7 @@ def check(name, answers):
 
 def faults(wasm, event):
     plugin = extism.Plugin(wasm.read_bytes())
-    # A key that was not given is one that the store was not asked for: no alert on a guess.
+    # A missing key means that the host did not read it, so there is no alert.
     answer = json.loads(plugin.call("decide", json.dumps({"event": event, "state": {}})))
     assert answer["outcome"]["error"]["code"] == "store_away", answer
     assert not answer["writes"] and not answer["outcome"]["alerts"]

@@ -1,7 +1,7 @@
-"""The vectors as programs need them: each with an artifact of its own.
+"""The vectors for programs: each with its own artifact.
 
-In: the binary, a target, tests/vectors. Out: for each vector its name, the artifact's path, and its
-content. It judges nothing.
+In: the binary, a target, tests/vectors. Out: the name, the artifact's path and the content of each
+vector. It checks nothing.
 """
 
 import json
@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def read(binary, target, folder):
-    """Yields name, path of the artifact, vector; those with a clock are left out."""
+    """Yields name, path of the artifact and vector; skips vectors with a clock."""
     for path in sorted((ROOT / "tests/vectors").glob("*.json")):
         vector = json.loads(path.read_text())
         if any(step.get("now_ms") for step in vector["steps"]):
@@ -38,5 +38,5 @@ def event(step):
 
 
 def expected(step):
-    """The part of an outcome that holds its alerts and repeats, byte for byte."""
+    """The part of an outcome with its alerts and repeats, byte for byte."""
     return f'"alerts":[{",".join(step["alerts"])}],"repeats":[{",".join(step["repeats"])}]'.encode()

@@ -1,7 +1,7 @@
-// A runtime for the WASI program: Node's.
+// Runs the WASI program in Node.
 //
-// In: a module, a folder that is opened as `state` (or `-`), arguments. The standard streams are
-// this process's. Out: the program's exit status.
+// In: a module, a folder that is opened as `state` (or `-`), arguments. The program uses the standard
+// streams of this process. Out: the program's exit status.
 import { readFileSync } from "node:fs";
 import { WASI } from "node:wasi";
 

@@ -1,7 +1,7 @@
-"""The WASI program under a runtime: the same alerts as `firstseen run`, restarts, kills.
+"""The WASI program in a runtime: the same alerts as `firstseen run`, restarts, kills.
 
-In: the binary, a command that runs MODULE FOLDER ARGUMENTS..., the runtime's name. Out: status 0
-when the alerts are the same, byte for byte.
+In: the binary, a command that runs MODULE FOLDER ARGUMENTS..., the runtime's name. Out: exit status 0
+if the alerts are the same, byte for byte.
 """
 
 import gzip
@@ -25,7 +25,7 @@ def sample():
 
 
 def larger(events, count):
-    """Events of many users over a month, ordinary ones between them."""
+    """Events of many users over a month, mixed with other events."""
     dice = random.Random(7)
     create = next(event for event in events if event["eventName"] == "CreateStack")
     others = [event for event in events if "Stack" not in event["eventName"]]
@@ -34,7 +34,7 @@ def larger(events, count):
             yield dice.choice(others)
             continue
         user = {"type": "IAMUser", "accountId": "1", "userName": f"u{dice.randrange(count // 20)}"}
-        # In order: `run` forgets by event time, and a program only when its memory is full.
+        # In order: `run` expires terms by event time, the program only when its memory is full.
         day, minute = divmod(number * 29 * 1440 // count, 1440)
         time = f"2025-04-{day + 1:02}T{minute // 60:02}:{minute % 60:02}:00Z"
         yield {**create, "eventID": f"id{number}", "userIdentity": user, "eventTime": time}
@@ -52,7 +52,7 @@ def program(command, wasm, folder, lines, *args):
 
 
 def killed(command, wasm, folder, lines):
-    """Kills it as soon as it has answered the last of these lines; what it wrote."""
+    """Kills the program once it has answered the last of these lines; returns its output."""
     run = subprocess.Popen(
         [*command, wasm, folder, "--repeats"],
         stdin=subprocess.PIPE,
@@ -63,9 +63,9 @@ def killed(command, wasm, folder, lines):
     for line in lines:
         run.stdin.write(line)
         run.stdin.flush()
-        # Each line gives an alert, and it is there before the next line is.
+        # Each line gives an alert, which is written before the next line is sent.
         out += run.stdout.readline()
-    # An alert is out before the state that knows it is committed: this may come between.
+    # The alert is written before the state is committed; the kill may come in between.
     run.kill()
     out += run.stdout.read()
     run.wait()
@@ -90,11 +90,11 @@ def main(binary, name, *command):
             assert program(command, wasm, state, lines) == expected, "in a folder"
             assert program(command, wasm, state, lines) == b"", "known after a restart"
             again = program(command, wasm, state, lines, "--repeats")
-            # Of a term that alerted twice, only the later alert is known to the state.
+            # If a term alerted twice, the state holds only the later alert.
             assert again and set(again.splitlines()) <= set(expected.splitlines()), "repeats"
 
-        # Each user once, so that each line gives one alert. Killed behind any of them, with the
-        # same input again: nothing is missing, and what comes twice is the same.
+        # Each user once, so that each line gives one alert. After a kill behind any line, the same
+        # input again: no alert is missing, and repeated alerts are the same.
         create = next(event for event in events if event["eventName"] == "CreateStack")
         user = {"type": "IAMUser", "accountId": "1"}
         rows = [
@@ -111,7 +111,7 @@ def main(binary, name, *command):
             out = killed(command, wasm, state, lines[:count])
             assert out.splitlines() == expected[:count], "every line was answered"
         known = len(program(command, wasm, state, b"".join(lines)).splitlines())
-        # All but those that were out; one more where the kill came between alert and commit.
+        # All but the alerts that were written; one more if the kill came between alert and commit.
         assert known <= len(lines) - 40, f"{known} alerts came again or late"
         assert program(command, wasm, state, b"".join(lines)) == b""
     print(f"WASI, {name}: the alerts of `firstseen run`, restarts, 10 kills")

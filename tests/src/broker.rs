@@ -1,9 +1,9 @@
-//! A host for Redpanda's data transforms, after the broker's documented contract: what a transform
-//! may import, one batch after another, the errors by their numbers, 2 MiB of memory, 64 KiB of
-//! stack, a clock that is the record's time.
+//! A host for Redpanda's data transforms that implements the broker's documented interface: the
+//! allowed imports, one batch after another, the error numbers, 2 MiB of memory, 64 KiB of stack,
+//! and the record's time as the clock.
 //!
-//! In: a module, batches of records. Out: the records that it wrote, its log, how it ended. It runs
-//! no broker: what Redpanda's topics do with records is not tested here.
+//! In: a module, batches of records. Out: the records that it wrote, its log, and how it ended. It
+//! runs no broker, so it does not test Redpanda's topics.
 
 use anyhow::bail;
 use std::collections::{BTreeMap, VecDeque};
@@ -13,21 +13,21 @@ use wasmtime::{
     StoreLimitsBuilder,
 };
 
-/// What Redpanda gives a transform unless it is configured otherwise.
+/// The memory that Redpanda gives a transform by default.
 pub const MEMORY: usize = 2 << 20;
 const STACK: usize = 64 << 10;
 
 const NO_ACTIVE_TRANSFORM: i32 = -1;
 const INVALID_BUFFER: i32 = -2;
-/// What `write_record` returns where the broker refuses.
+/// The result of `write_record` if the broker refuses the record.
 const REFUSED: i32 = -3;
 
-/// A record; of the headers the first of each name is looked at.
+/// A record. Only the first header of each name counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
-    /// `None`: null.
+    /// The key; `None` is null.
     pub key: Option<Vec<u8>>,
-    /// `None`: null.
+    /// The value; `None` is null.
     pub value: Option<Vec<u8>>,
     /// Names and values.
     pub headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
@@ -40,16 +40,16 @@ impl Record {
         Self { key: Some(key.into()), value: Some(value.into()), headers: Vec::new() }
     }
 
-    /// Its value as text.
+    /// The value as text.
     ///
     /// # Panics
-    /// When it is none.
+    /// If the value is null or not text.
     #[must_use]
     pub fn text(&self) -> &str {
         std::str::from_utf8(self.value.as_deref().expect("a value")).expect("text")
     }
 
-    /// The header that says why an event was not judged.
+    /// The header with the reason why an event was not evaluated.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         let (_, value) = self.headers.iter().find(|(name, _)| name == b"firstseen-error")?;
@@ -72,7 +72,7 @@ impl Record {
             let mut header =
                 Self { key: Some(name.clone()), value: value.clone(), headers: vec![] };
             let mut part = std::mem::take(&mut header).write();
-            // Its own number of headers, 0, is no part of a header.
+            // A header has no number of headers, which is 0 here.
             part.pop();
             out.extend_from_slice(&part);
         }
@@ -125,7 +125,7 @@ fn read_bytes(bytes: &mut &[u8]) -> Option<Option<Vec<u8>>> {
 /// How a transform ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// It waited for a batch when there was none left: the good way.
+    /// It waited for another batch: success.
     Waiting,
     /// It called `proc_exit`.
     Exit(i32),
@@ -136,13 +136,13 @@ pub enum End {
 /// What a transform did.
 #[derive(Debug)]
 pub struct Ran {
-    /// What it wrote to the output topic.
+    /// The records in the output topic.
     pub records: Vec<Record>,
-    /// What it said on standard error.
+    /// Its standard output and standard error.
     pub log: String,
     /// How it ended.
     pub end: End,
-    /// Bytes of memory in the end; it never shrinks.
+    /// Bytes of memory at the end. Memory never shrinks.
     pub memory: usize,
 }
 
@@ -159,9 +159,9 @@ struct Broker {
 /// How a broker is set up.
 #[derive(Debug, Clone, Copy)]
 pub struct Setup {
-    /// Bytes of memory that a transform may have.
+    /// The memory limit of a transform in bytes.
     pub memory: usize,
-    /// Whether every write is refused.
+    /// Whether the broker refuses every write.
     pub refuses: bool,
 }
 
@@ -171,7 +171,7 @@ impl Default for Setup {
     }
 }
 
-/// A module, compiled once for all runs: that takes longer than they do.
+/// A module, compiled once for all runs, because compiling takes longer than running.
 fn module(wasm: &[u8]) -> wasmtime::Result<Module> {
     static COMPILED: Mutex<BTreeMap<Vec<u8>, Module>> = Mutex::new(BTreeMap::new());
     let mut compiled = COMPILED.lock().expect("no test panics here");
@@ -194,7 +194,7 @@ fn module(wasm: &[u8]) -> wasmtime::Result<Module> {
 /// Runs a transform over batches.
 ///
 /// # Errors
-/// When the module cannot be loaded: it imports what Redpanda does not have, say.
+/// If the module cannot be loaded, for example because it imports a function that Redpanda lacks.
 pub fn run(wasm: &[u8], batches: &[Vec<Record>], setup: Setup) -> wasmtime::Result<Ran> {
     let module = module(wasm)?;
     let engine = module.engine().clone();
@@ -245,11 +245,11 @@ fn memory(caller: &mut Caller<'_, Broker>) -> Memory {
     }
 }
 
-/// A range of the guest's memory; what lies outside fails the call, as the broker does it.
+/// A range of the guest's memory. A range outside fails the call, as in the broker.
 fn slice(memory: &[u8], at: i32, length: i32) -> wasmtime::Result<&[u8]> {
     let at = at as u32 as usize;
     let range = at..at.saturating_add(length as u32 as usize);
-    memory.get(range).ok_or_else(|| wasmtime::Error::msg("the range is not in memory"))
+    memory.get(range).ok_or_else(|| wasmtime::Error::msg("the range is outside memory"))
 }
 
 fn transform(linker: &mut Linker<Broker>) -> wasmtime::Result<()> {
@@ -272,7 +272,7 @@ fn transform(linker: &mut Linker<Broker>) -> wasmtime::Result<()> {
          -> wasmtime::Result<i32> {
             let memory = memory(&mut caller);
             let (bytes, broker) = memory.data_and_store_mut(&mut caller);
-            // What was not read of the batch before is not offered again.
+            // Unread records of the previous batch are skipped.
             broker.offset += broker.batch.take().map_or(0, |left| left.len() as i64);
             let Some(batch) = broker.batches.pop_front() else {
                 return Err(End::Waiting.into());
@@ -280,10 +280,10 @@ fn transform(linker: &mut Linker<Broker>) -> wasmtime::Result<()> {
             let mut put = |at: i32, value: &[u8]| -> wasmtime::Result<()> {
                 let at = at as u32 as usize;
                 let to = bytes.get_mut(at..at + value.len());
-                to.ok_or_else(|| wasmtime::Error::msg("not in memory"))?.copy_from_slice(value);
+                to.ok_or_else(|| wasmtime::Error::msg("outside memory"))?.copy_from_slice(value);
                 Ok(())
             };
-            // Numbers that would be noticed if one was written where another belongs.
+            // Different numbers, so that a swapped field is noticed.
             put(base_offset, &broker.offset.to_le_bytes())?;
             put(records, &(batch.len() as i32).to_le_bytes())?;
             put(epoch, &0x1111_1111i32.to_le_bytes())?;
@@ -315,7 +315,7 @@ fn transform(linker: &mut Linker<Broker>) -> wasmtime::Result<()> {
             let Some(batch) = &mut broker.batch else { return Ok(NO_ACTIVE_TRANSFORM) };
             let Some(record) = batch.pop_front() else { return Ok(NO_ACTIVE_TRANSFORM) };
             if record.len() > length as u32 as usize {
-                // It stays the next one.
+                // The record stays the next one.
                 batch.push_front(record);
                 return Ok(INVALID_BUFFER);
             }
@@ -348,7 +348,7 @@ fn transform(linker: &mut Linker<Broker>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Of WASI what a transform needs to start, to log and to exit.
+/// The part of WASI that a transform needs to start, to log and to exit.
 fn wasi(linker: &mut Linker<Broker>) -> wasmtime::Result<()> {
     const MODULE: &str = "wasi_snapshot_preview1";
     linker.func_wrap(
@@ -373,7 +373,7 @@ fn wasi(linker: &mut Linker<Broker>) -> wasmtime::Result<()> {
          written: i32|
          -> wasmtime::Result<i32> {
             if !(1..=2).contains(&fd) {
-                bail_wasm("a transform writes to standard output and error alone")?;
+                bail_wasm("a transform may write only to standard output and standard error")?;
             }
             let memory = memory(&mut caller);
             let (bytes, broker) = memory.data_and_store_mut(&mut caller);
@@ -399,21 +399,20 @@ fn bail_wasm(text: &'static str) -> wasmtime::Result<()> {
     Err(wasmtime::Error::msg(text))
 }
 
-/// A rule as a transform.
+/// Compiles rules to a transform.
 ///
 /// # Errors
-/// When the rule or an option is at fault.
+/// If a rule or an option is invalid.
 pub fn artifact(
     rules: &[(&str, &str)],
     event_time: firstseen_rule::source::EventTime,
-    choices: &firstseen::target::Choices,
+    choices: &firstseen_compiler::TargetChoices,
 ) -> anyhow::Result<Vec<u8>> {
-    use firstseen::target::Target;
-    use firstseen_compiler::{Source, compile};
+    use firstseen_compiler::{RuleText, Target, compile};
     let options = Target::Redpanda.options(choices).map_err(anyhow::Error::msg)?.to_bytes();
-    let engine = Target::Redpanda.engine().map_err(anyhow::Error::msg)?;
-    let engine = firstseen_compiler::Engine { options: &options, ..engine };
-    let sources: Vec<_> = rules.iter().map(|(name, text)| Source { name, text }).collect();
+    let engine = firstseen_engines::engine(Target::Redpanda)?;
+    let engine = firstseen_compiler::EngineModule { options: &options, ..engine };
+    let sources: Vec<_> = rules.iter().map(|(name, text)| RuleText { name, text }).collect();
     let options = firstseen_rule::source::ReadOptions { event_time };
     Ok(compile(&engine, &sources, &options)
         .map_err(|fault| anyhow::anyhow!("{}", fault.plain(&sources)))?

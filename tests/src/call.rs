@@ -1,5 +1,5 @@
-//! A call as the tests know it, and the events that CloudTrail and Elastic's integration make of
-//! it. Written by hand from the mapping's description, so that it can disagree with crate event.
+//! A call of the AWS API, and the events that CloudTrail and Elastic's integration write for it.
+//! This is written by hand from the description of the mapping, independently of crate event.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -10,15 +10,15 @@ use serde_json::{Map, Value, json};
 pub enum Who {
     /// An IAM user, by name.
     User(&'static str),
-    /// A role, by name; its session is not what counts.
+    /// A role, by name; the session does not matter.
     Role(&'static str),
-    /// A federated user, by the user that federates.
+    /// A federated user, by the federating user.
     Federated(&'static str),
-    /// By SAML.
+    /// A SAML user.
     Saml(&'static str),
-    /// By a web identity.
+    /// A web identity.
     Web(&'static str),
-    /// By IAM Identity Center, outside of its sign-in: no name.
+    /// An IAM Identity Center user, not at sign-in: no name.
     Center,
     /// The account itself: no name.
     Root,
@@ -62,29 +62,29 @@ impl Who {
 pub struct Call {
     /// When, in milliseconds since 1970.
     pub time_ms: i64,
-    /// What makes its event's id.
+    /// The number in the event's id.
     pub id: u32,
     /// Who called.
     pub who: Who,
-    /// In which account.
+    /// The account.
     pub account: &'static str,
-    /// Which service.
+    /// The service.
     pub provider: &'static str,
-    /// What was asked of it.
+    /// The called action.
     pub action: &'static str,
-    /// Whether it was refused.
+    /// Whether the call failed.
     pub failed: bool,
-    /// From which address, or service.
+    /// The source address, or a service.
     pub address: &'static str,
-    /// With what.
+    /// The user agent.
     pub agent: &'static str,
     /// The name in the request.
     pub stack: &'static str,
 }
 
-/// The accounts that call.
+/// The accounts in use.
 pub const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];
-/// The names that call, some of them as users and as roles.
+/// The names in use, of users and of roles.
 pub const NAMES: [&str; 4] = ["alice", "Bob \"B\" O'Neil", "ci/deploy", "zo\u{eb}"];
 
 impl Call {
@@ -94,7 +94,7 @@ impl Call {
         format!("{:08x}-0000-4000-8000-000000000000", self.id)
     }
 
-    /// Its time as events write it.
+    /// The time as in events.
     #[must_use]
     pub fn time(&self) -> String {
         let text = firstseen_rule::alert::rfc3339(self.time_ms);
@@ -173,7 +173,7 @@ impl Call {
         identity
     }
 
-    /// The event's fields as Elastic's integration fills them.
+    /// The event's ECS fields as in Elastic's integration.
     #[must_use]
     pub fn ecs(&self) -> Vec<(&'static str, Value)> {
         let mut fields = vec![
@@ -209,7 +209,7 @@ impl Call {
     }
 }
 
-/// Fields as one document; the seed decides which of their dots become objects. Seed 0: all.
+/// Fields as one document. The seed decides which dots become objects; with seed 0 all do.
 #[must_use]
 pub fn document(fields: &[(&'static str, Value)], seed: u64) -> Value {
     let mut dice = crate::json::Dice::new(seed);
@@ -217,7 +217,7 @@ pub fn document(fields: &[(&'static str, Value)], seed: u64) -> Value {
     for (path, value) in fields {
         let mut object = &mut document;
         let mut rest = *path;
-        // A key takes one or more of the path's parts.
+        // A key covers one or more parts of the path.
         let mut from = 0;
         while let Some(dot) = rest.get(from..).and_then(|tail| tail.find('.')) {
             let dot = from + dot;
@@ -225,7 +225,7 @@ pub fn document(fields: &[(&'static str, Value)], seed: u64) -> Value {
             let head = &rest[..dot];
             if opens && object.get(head).is_none_or(Value::is_object) {
                 let next = object.entry(head).or_insert_with(|| Value::Object(Map::new()));
-                object = next.as_object_mut().expect("it was seen to be an object");
+                object = next.as_object_mut().expect("an object, as checked above");
                 rest = &rest[dot + 1..];
                 from = 0;
             } else {
@@ -237,7 +237,7 @@ pub fn document(fields: &[(&'static str, Value)], seed: u64) -> Value {
     Value::Object(document)
 }
 
-/// Calls of all kinds, about half of which the flagship matches.
+/// Calls of all kinds; about half of them match the flagship.
 pub fn call() -> impl Strategy<Value = Call> {
     let who = (0..9usize, select(&NAMES[..])).prop_map(|(kind, name)| match kind {
         0 | 1 => Who::User(name),
@@ -267,7 +267,7 @@ pub fn call() -> impl Strategy<Value = Call> {
     let agent =
         select(&["aws-cli/2.15 md/Botocore", "console.amazonaws.com", "Terraform/1.7 (x)"][..]);
     let stack = select(&["web/blue", "web", "db*", "", "none", "sta\\ck"][..]);
-    // Whole days and seconds, so that some meet and some stand exactly one window apart.
+    // Whole days and seconds, so that some times are equal and some exactly one window apart.
     let time = (0..40i64, 0..3i64)
         .prop_map(|(day, second)| 1_740_000_000_000 + day * 86_400_000 + second * 1000);
     let what = (provider, action, prop::bool::weighted(0.2));

@@ -1,5 +1,5 @@
-//! One event's text, from good to hopeless: calls written raw or as ECS documents, in envelopes of
-//! one, with fields missing or of the wrong kind, and with bytes damaged.
+//! The text of one event, valid or not: calls as raw or ECS documents, in envelopes, with missing
+//! fields or values of the wrong type, and with damaged bytes.
 
 use crate::call::{Call, call, document};
 use crate::json::{Dice, write};
@@ -7,14 +7,14 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::fmt;
 
-/// How one call becomes one event.
+/// How a call is written as an event.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
-    /// As CloudTrail writes it.
+    /// A raw CloudTrail record.
     Raw,
-    /// As an ECS document; the seed decides which dots become objects.
+    /// An ECS document; the seed decides which dots become objects.
     Ecs(u64),
-    /// As an ECS document that still has the raw event only as text.
+    /// An ECS document that contains the raw event only as text.
     Original,
     /// Raw, in an EventBridge envelope.
     EventBridge,
@@ -66,7 +66,7 @@ pub fn shape() -> impl Strategy<Value = Shape> {
     ]
 }
 
-/// Texts of events that are JSON, fields missing or of another kind included.
+/// Events that are valid JSON, some with missing fields or values of another type.
 pub fn valid() -> impl Strategy<Value = String> {
     let changes = prop_oneof![
         2 => Just(0),
@@ -83,7 +83,7 @@ pub fn valid() -> impl Strategy<Value = String> {
     )
 }
 
-/// Bytes that should have been an event; shown as text where a case fails.
+/// Bytes that should be an event. A failing case shows them as text.
 #[derive(Clone)]
 pub struct Event(pub Vec<u8>);
 
@@ -126,7 +126,7 @@ pub fn any_event() -> impl Strategy<Value = Event> {
 fn change(event: &mut Value, dice: &mut Dice) {
     for _ in 0..=dice.roll(2) {
         let mut value = &mut *event;
-        // Down a random way, which ends early or at a leaf.
+        // Follow a random path that ends early or at a leaf.
         loop {
             let size = match value {
                 Value::Object(members) => members.len() as u64,

@@ -1,4 +1,4 @@
-//! Many calls as one file, in every form that CloudTrail arrives in.
+//! Many calls as one file, in every form in which CloudTrail is delivered.
 
 use crate::call::Call;
 use crate::event::Shape;
@@ -24,30 +24,30 @@ pub enum Form {
     PrettyRecords,
     /// A CloudWatch Logs subscription's batch.
     CloudWatch,
-    /// The same as Lambda gets it.
+    /// The same as Lambda receives it.
     AwsLogs,
     /// Kinesis records.
     Kinesis,
     /// Firehose records with CloudWatch batches.
     Firehose,
-    /// The answer of LookupEvents.
+    /// The response of LookupEvents.
     LookupEvents,
-    /// The answer of an Elasticsearch search.
+    /// The response of an Elasticsearch search.
     Search,
 }
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packed {
-    /// Not at all.
+    /// Not compressed.
     Plain,
-    /// By gzip.
+    /// With gzip.
     Gzip,
-    /// By zstd.
+    /// With zstd.
     Zstd,
 }
 
-/// Any form. Those that hold raw events in strings take no other shape.
+/// Any form. Forms that contain raw events in strings ignore the shape.
 pub fn form() -> impl Strategy<Value = Form> {
     select(
         &[
@@ -71,7 +71,8 @@ pub fn packed() -> impl Strategy<Value = Packed> {
     prop_oneof![2 => Just(Packed::Plain), 1 => Just(Packed::Gzip), 1 => Just(Packed::Zstd)]
 }
 
-/// The file. The shape is for forms that leave it open; the style is that of [`write()`].
+/// The bytes of the file. The shape applies to forms that allow any event; the style is the seed of
+/// [`write()`].
 #[must_use]
 pub fn file(calls: &[Call], form: Form, shape: Shape, packed: Packed, style: u64) -> Vec<u8> {
     let shaped = || calls.iter().map(|call| shape.of(call)).collect::<Vec<_>>();

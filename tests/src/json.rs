@@ -1,14 +1,14 @@
-//! JSON in the many ways that it can be written. In: a value and a seed. Out: a text that means
-//! the same value, its keys in another order, with escapes and white space where JSON allows them.
+//! JSON in many spellings. In: a value and a seed. Out: a text with the same value, with the keys
+//! in another order and with escapes and white space where JSON allows them.
 
 use serde_json::Value;
 
-/// Pseudo-random numbers for decisions that proptest need not shrink one by one (xorshift).
+/// Pseudo-random numbers (xorshift) for decisions that proptest need not shrink.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 
 impl Dice {
-    /// Dice that fall in an order of their own for each seed. Seed 0 always falls on 0.
+    /// Dice with a sequence that depends on the seed. Seed 0 always rolls 0.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
@@ -36,11 +36,11 @@ pub fn write(value: &Value, seed: u64) -> String {
 /// Which characters of a document are escaped.
 #[derive(Clone, Copy, PartialEq)]
 enum Escapes {
-    /// Only what has to be.
+    /// Only those that must be.
     Needed,
-    /// Slashes as well, as some writers do.
+    /// Slashes too, as some writers do.
     Slashes,
-    /// Any character of some texts.
+    /// Any character, in some texts.
     Any,
 }
 
@@ -98,7 +98,7 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str) {
-        // Most texts stand as they are; in the others every fourth character is escaped.
+        // Most texts are written plainly; in the others every fourth character is escaped.
         if self.escapes != Escapes::Any || self.dice.roll(4) > 0 {
             let text = Value::from(text).to_string();
             let slashes = self.escapes == Escapes::Slashes;
@@ -131,7 +131,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn every_writing_means_the_same() {
+    fn every_spelling_has_the_same_value() {
         let value = json!({ "a": [1, "x/\"\u{e9}\u{1f600}\n", {}], "b": null, "c": { "d": "CreateStack" } });
         assert_eq!(write(&value, 0), value.to_string());
         let texts: Vec<String> = (0..200).map(|seed| write(&value, seed * 7919)).collect();

@@ -1,19 +1,19 @@
-//! What the property tests across crates share. The properties themselves stand in `tests/`.
+//! What the property tests share. The properties are in `properties/`.
 //!
 //! In: seeds. Out: calls and events in every form, rules natively and as modules, stores, and a
-//! model of what must come out that shares no code with the project.
+//! model of the expected alerts that shares no code with the project.
 //!
 //! | what | module |
 //! | --- | --- |
 //! | a host of Redpanda's data transforms | [`broker`] |
-//! | runs of cases, the same ones every time | [`cases`] |
-//! | calls, and events made of them | [`call`], [`event`] |
+//! | reproducible runs of random cases | [`cases`] |
+//! | calls, and the events made from them | [`call`], [`event`] |
 //! | many events as one file | [`form`] |
-//! | JSON in the many ways that it can be written | [`json`] |
+//! | JSON in many spellings | [`json`] |
 //! | the rules of `rules/`, natively and in wasmtime | [`rules`] |
-//! | state without expiry | [`store`] |
-//! | when a term is new, by definition | [`model`] |
-//! | what every engine and skin has to answer | [`vectors`] |
+//! | a state without expiry | [`store`] |
+//! | the definition of a new term | [`model`] |
+//! | the expected results for every engine and target | [`vectors`] |
 
 pub mod broker;
 pub mod call;

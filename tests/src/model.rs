@@ -1,4 +1,4 @@
-//! When a term is new, by definition and not by state: the slow way, over all sightings at once.
+//! The definition of a new term: computed over all sightings at once, without a state.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,9 @@ const DAY_MS: i64 = 86_400_000;
 /// Ten days, the flagship's window, in milliseconds.
 pub const WINDOW_MS: i64 = 10 * DAY_MS;
 
-/// A term is new at a time when the last sighting before it is over a window ago. Gives each new
-/// time of each term with that sighting, in order; sightings come in any order, and repeatedly.
+/// A sighting of a term is new if the previous one is more than a window earlier. Returns each new
+/// sighting with its term, time and previous sighting, sorted. The input may be in any order and
+/// may contain repeats.
 #[must_use]
 pub fn batch<T: Ord + Clone>(sightings: &[(T, i64)]) -> Vec<(T, i64, Option<i64>)> {
     let mut sorted = sightings.to_vec();
@@ -17,7 +18,7 @@ pub fn batch<T: Ord + Clone>(sightings: &[(T, i64)]) -> Vec<(T, i64, Option<i64>
     for (term, time) in sorted {
         let before = last.insert(term.clone(), time);
         if before.is_none_or(|before| time - before > WINDOW_MS) {
-            // Named only while a store has to keep it: two windows and a week.
+            // An alert names it only while a store must keep it: two windows and a week.
             let named = before.filter(|before| time - before < 2 * WINDOW_MS + 7 * DAY_MS);
             new.push((term, time, named));
         }

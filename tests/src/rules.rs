@@ -1,7 +1,7 @@
-//! The rules of `rules/`, and the flagship: as a native engine, and as a module in wasmtime.
+//! The rules of `rules/` and the flagship, as native engines and as modules in wasmtime.
 
-use firstseen_compiler::{Engine as EngineModule, Source, compile};
-use firstseen_engines::{CORE, FLAGSHIP};
+use firstseen_compiler::{RuleText, compile};
+use firstseen_engines::flagship;
 use firstseen_rule::source::{self, ReadOptions};
 use firstseen_rule::{Engine, Plan, Settings};
 use firstseen_runtime::{Artifact, Guest, Runtime};
@@ -17,7 +17,7 @@ macro_rules! rules {
     };
 }
 
-/// Rules that use what the flagship does not, each with a name.
+/// Rules that use features that the flagship does not use, by name.
 pub const PACK: &[(&str, &str)] = rules![
     "arrays",
     "caseless",
@@ -31,7 +31,7 @@ pub const PACK: &[(&str, &str)] = rules![
     "wildcard",
 ];
 
-/// Settings with all parts in use, for the pack.
+/// Settings for the pack that use every part.
 pub const SETTINGS: &str = r#"{"tenant":"acme","learn_until":"2025-02-22T00:00:00Z",
     "exceptions":[{"name":"known robot","query":"user.name: ci\/* and source.ip: 10.0.0.0/8"}]}"#;
 
@@ -42,10 +42,10 @@ pub struct Modules {
     pack: Artifact,
 }
 
-/// Which artifact.
+/// An artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// The flagship as the binary has it, without settings.
+    /// The flagship in the binary, without settings.
     Flagship,
     /// All of `rules/` in one artifact, with [`SETTINGS`].
     Pack,
@@ -55,21 +55,21 @@ fn modules() -> &'static Modules {
     static MODULES: OnceLock<Modules> = OnceLock::new();
     MODULES.get_or_init(|| {
         let runtime = Runtime::new().expect("wasmtime runs");
-        let sources: Vec<_> = PACK.iter().map(|(name, text)| Source { name, text }).collect();
-        let compiled = compile(&EngineModule::core(CORE), &sources, &ReadOptions::default());
+        let sources: Vec<_> = PACK.iter().map(|(name, text)| RuleText { name, text }).collect();
+        let compiled = compile(&firstseen_engines::core(), &sources, &ReadOptions::default());
         let pack = compiled.unwrap_or_else(|fault| panic!("{}", fault.plain(&sources))).wasm;
         let load = |name: &str, wasm: &[u8]| {
             Artifact::new(&runtime, name.to_owned(), wasm).expect("the artifact loads")
         };
-        let (flagship, pack) = (load("flagship", FLAGSHIP), load("pack", &pack));
+        let (flagship, pack) = (load("flagship", flagship()), load("pack", &pack));
         Modules { runtime, flagship, pack }
     })
 }
 
-/// A plan of these sources.
+/// The plan of these sources.
 ///
 /// # Panics
-/// When one of them is no rule.
+/// If a source is not a valid rule.
 #[must_use]
 pub fn plan(sources: &[&str]) -> Plan {
     let read = |text: &&str| source::read(text, &ReadOptions::default());
@@ -78,10 +78,10 @@ pub fn plan(sources: &[&str]) -> Plan {
 }
 
 impl Which {
-    /// As a native engine.
+    /// The native engine.
     ///
     /// # Panics
-    /// When a rule or the settings are at fault.
+    /// If a rule or the settings are invalid.
     #[must_use]
     pub fn engine(self) -> Engine {
         match self {
@@ -93,10 +93,10 @@ impl Which {
         }
     }
 
-    /// As a module.
+    /// The module in wasmtime.
     ///
     /// # Panics
-    /// When it cannot be instantiated.
+    /// If it cannot be instantiated.
     #[must_use]
     pub fn guest(self) -> Guest {
         let modules = modules();

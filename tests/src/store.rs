@@ -1,4 +1,4 @@
-//! State without expiry, shared by all clones of a store.
+//! A state without expiry that all clones of a store share.
 
 use firstseen_abi::kv::{Cas, Kv, KvError};
 use std::collections::BTreeMap;
@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// Keys and values.
 pub type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// A store; clones share it.
+/// A store. Clones share its content.
 #[derive(Clone, Debug, Default)]
 pub struct Store(Arc<Mutex<Rows>>);
 
 impl Store {
-    /// What is in it.
+    /// The content.
     ///
     /// # Panics
-    /// When another holder panicked while it looked.
+    /// If another thread panicked while it held the lock.
     pub fn rows(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().expect("no holder panics")
     }

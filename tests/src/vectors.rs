@@ -1,20 +1,20 @@
-//! The vectors of `tests/vectors`: what each engine and each skin has to answer.
+//! The vectors of `tests/vectors`: the expected results for every engine and target.
 //!
-//! In: cases, each with events and with what a person says that must come of them. Out: vectors,
-//! in which the native engine has filled in the exact bytes. A case whose answers are not what was
-//! said of it is a panic, so a vector never records just what the code happens to do. Nothing is
-//! read or written here; `tests/vectors.rs` compares the files.
+//! In: cases with events and expectations written by hand. Out: vectors with the exact bytes from
+//! the native engine. If the engine's results differ from a case's expectations, this panics, so a
+//! vector never just records what the code does. This module reads and writes no vector files;
+//! `properties/vectors.rs` compares them.
 //!
 //! | what | module |
 //! | --- | --- |
-//! | a case, and what is said of its steps | [`case`] |
-//! | the native engine's answers, both ways of the contract | [`native`] |
-//! | when a term is new, over weeks | [`sightings`] |
-//! | the ways that an event can be written | [`forms`] |
-//! | what cannot be judged | [`faults`] |
+//! | a case with the expectations of its steps | [`case`] |
+//! | the native engine's results, in both ways of the contract | [`native`] |
+//! | new and known terms over weeks | [`sightings`] |
+//! | the forms of an event | [`forms`] |
+//! | events that cannot be evaluated | [`faults`] |
 //! | exceptions, learning, tenants, clocks | [`settings`] |
-//! | other rules than the flagship, and packs | [`rules`] |
-//! | values that a store already holds | [`stored`] |
+//! | rules other than the flagship, and packs | [`rules`] |
+//! | values that are already in the store | [`stored`] |
 
 pub mod case;
 pub mod faults;
@@ -30,7 +30,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One file of `tests/vectors`. docs/conformance.md tells what its members mean.
+/// One file of `tests/vectors`. docs/conformance.md explains the members.
 #[derive(Debug, Serialize)]
 pub struct Vector {
     name: &'static str,
@@ -46,7 +46,7 @@ pub struct Vector {
     after: BTreeMap<String, String>,
 }
 
-/// One rule's file, or those of a pack in their order.
+/// The file of one rule, or the files of a pack in order.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Rules {
@@ -54,7 +54,7 @@ enum Rules {
     Pack(Vec<&'static str>),
 }
 
-/// One event and what comes of it.
+/// One event and its results.
 #[derive(Debug, Serialize)]
 struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,30 +69,30 @@ struct Step {
     counts: Counts,
 }
 
-/// The other members of an outcome: all of them stand in it whether they are 0 or not.
+/// The other members of an outcome. All are written, even if they are 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Rules that matched.
+    /// The number of rules that matched.
     pub matched: u32,
-    /// Terms seen before.
+    /// The number of terms seen before.
     pub seen: u32,
-    /// Terms learned.
+    /// The number of terms learned.
     pub learned: u32,
-    /// Terms late beyond memory.
+    /// The number of terms older than the state.
     pub late: u32,
-    /// Rules whose exception took the event out.
+    /// The number of rules with an exception that excluded the event.
     pub excepted: u32,
-    /// New-terms fields that the event lacks.
+    /// The new-terms fields that are missing from the event.
     pub missing: Vec<String>,
-    /// What the document is that holds no event.
+    /// The kind of a document without events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_events: Option<String>,
 }
 
-/// All vectors: the name of a file and its text.
+/// All vectors: file names and texts.
 ///
 /// # Panics
-/// When the engine does not do what is said of a case, or two cases have one name.
+/// If the engine's results differ from a case's expectations, or if two cases have the same name.
 #[must_use]
 pub fn all() -> BTreeMap<String, String> {
     let mut names = BTreeSet::new();
@@ -122,10 +122,10 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Hexadecimal digits as bytes; spaces between them are skipped.
+/// Hexadecimal digits as bytes. Spaces are skipped.
 ///
 /// # Panics
-/// When they are none.
+/// If a character is neither a digit nor a space.
 #[must_use]
 pub fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text

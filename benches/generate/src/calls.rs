@@ -1,4 +1,4 @@
-//! What is called: a table of interfaces, with parameters of the length that they have in life.
+//! The called interfaces, with parameters of realistic length.
 
 use std::fmt::Write as _;
 
@@ -9,14 +9,14 @@ pub(crate) struct Call {
     pub(crate) service: &'static str,
     pub(crate) name: &'static str,
     pub(crate) read_only: bool,
-    /// What the flagship rule looks for.
+    /// Whether the flagship rule searches for it.
     pub(crate) creates: bool,
-    /// How it fails, now and then: code and message.
+    /// The code and message of an occasional failure.
     pub(crate) failure: Option<(&'static str, &'static str)>,
     shape: Shape,
 }
 
-/// What its parameters look like.
+/// The form of its parameters.
 #[derive(Clone, Copy)]
 enum Shape {
     None,
@@ -48,7 +48,7 @@ const fn create(name: &'static str) -> Call {
 const CREATE_STACK: Call = create("CreateStack");
 const CREATE_STACK_SET: Call = create("CreateStackSet");
 
-/// The everyday ones; CloudFormation's own near misses are among them.
+/// Everyday calls, including near misses of CloudFormation.
 const EVERYDAY: [Call; 24] = [
     read("ec2", "DescribeInstances", Shape::Filters),
     read("ec2", "DescribeSecurityGroups", Shape::Filters),
@@ -76,7 +76,7 @@ const EVERYDAY: [Call; 24] = [
     write("cloudformation", "UpdateStack", Shape::Stack),
 ];
 
-/// What is called next. A quarter of the creating calls fail, hence 1,500 for 1 success in 2,000.
+/// The next call. A quarter of the creating calls fail, so 1 in 1,500 gives 1 success in 2,000.
 pub(crate) fn pick(random: &mut Random) -> &'static Call {
     if random.one_in(1_500) {
         return if random.one_in(10) { &CREATE_STACK_SET } else { &CREATE_STACK };
@@ -105,7 +105,7 @@ impl Call {
                 bits % 500,
                 bits % 77
             ),
-            // Text in a string that names the call that is looked for, in one of a hundred.
+            // In one of a hundred, a string that contains the name of the searched call.
             Shape::Policy => write!(
                 line,
                 r#"{{"roleName":"role-{:x}","policyName":"inline","policyDocument":"{{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [{{\n    \"Effect\": \"Allow\",\n    \"Action\": [\"s3:GetObject\", \"{}\"],\n    \"Resource\": \"arn:aws:s3:::example-{:x}/*\"\n  }}]\n}}"}}"#,
@@ -128,7 +128,7 @@ impl Call {
         };
     }
 
-    /// The `responseElements` of a call that changed something.
+    /// The `responseElements` of a call that changes something.
     pub(crate) fn response(&self, line: &mut String, account: u64, random: &mut Random) {
         let (id, service, bits) = (random.uuid(), self.service, random.next());
         let _ = match self.shape {

@@ -1,8 +1,8 @@
 //! `generate MEGABYTES`: CloudTrail events as NDJSON on standard output.
 //!
-//! In: a size. Out: the same bytes for the same size, on every machine: lines of about 1.3 KB over
-//! sixty days, in order but for a few minutes, 1 in 2,000 a successful CreateStack. It never reads
-//! a clock, and it shares no code with firstseen: what is measured does not make its own data.
+//! In: a size. Out: the same bytes for the same size on every machine: lines of about 1.3 KB over
+//! sixty days, sorted except for a few minutes; 1 in 2,000 is a successful CreateStack. It reads no
+//! clock and shares no code with firstseen, so the measured program does not generate its own data.
 
 mod calls;
 mod people;
@@ -18,7 +18,7 @@ use random::Random;
 const SIXTY_DAYS: u64 = 60 * 24 * 3600;
 /// 2025-01-01T00:00:00Z, in seconds since 1970.
 const START: u64 = 1_735_689_600;
-/// Events come up to this many seconds late, as from objects that S3 delivers out of order.
+/// Events are up to this many seconds late, as in objects that S3 delivers out of order.
 const DISORDER: u64 = 300;
 
 fn main() -> ExitCode {
@@ -42,7 +42,7 @@ fn write(bytes: u64) -> io::Result<()> {
     let mut line = String::with_capacity(4096);
     let mut written = 0;
     while written < bytes {
-        // Sixty days from the first byte to the last, whatever the size.
+        // The data covers sixty days, whatever its size.
         let due = START + (u128::from(SIXTY_DAYS) * u128::from(written) / u128::from(bytes)) as u64;
         line.clear();
         event(&mut line, due - random.below(DISORDER), &mut random);
@@ -53,7 +53,7 @@ fn write(bytes: u64) -> io::Result<()> {
     out.flush()
 }
 
-/// One event, with its keys in the order in which CloudTrail writes them.
+/// One event, with the keys in CloudTrail's order.
 fn event(line: &mut String, seconds: u64, random: &mut Random) {
     let call = calls::pick(random);
     let person = people::pick(call.creates, seconds, random);

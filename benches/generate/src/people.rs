@@ -1,4 +1,4 @@
-//! Who calls: a thousand principals in ten accounts, some busy, some rarely seen.
+//! The callers: a thousand principals in ten accounts, some busy, some rare.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use crate::random::{Random, mix};
 use crate::time::stamp;
 
 const PRINCIPALS: u64 = 1_000;
-/// Those that deploy.
+/// The user agents of deployments.
 const DEPLOYERS: u64 = 80;
 const ACCOUNTS: u64 = 10;
 const REGIONS: [&str; 4] = ["us-east-1", "us-west-2", "eu-west-1", "ap-southeast-2"];
@@ -18,7 +18,7 @@ const AGENTS: [&str; 5] = [
     "aws-sdk-java/2.30.31 md/io#sync md/http#Apache ua/2.1 os/Linux#5.10.233 lang/java#21.0.6 md/OpenJDK_64-Bit_Server_VM#21.0.6",
 ];
 
-/// A principal; everything about it follows from its number.
+/// A principal, which is derived from its number.
 pub(crate) struct Person {
     number: u64,
     kind: Kind,
@@ -39,14 +39,14 @@ pub(crate) fn pick(creates: bool, seconds: u64, random: &mut Random) -> Person {
         let kind = if random.one_in(10) { Kind::Root } else { Kind::Service };
         return Person { number: random.below(ACCOUNTS), kind };
     }
-    // Somebody who is seen once: a contractor, a build's throw-away role.
+    // A principal that calls only once: a contractor, a build's temporary role.
     if random.one_in(2_000) {
         return Person { number: PRINCIPALS + random.below(1 << 40), kind: Kind::User };
     }
     let mut number = if creates {
         random.below(DEPLOYERS)
     } else {
-        // The cube makes few of them do most of the work.
+        // The cube makes a few of them call most often.
         let share = random.below(1_000);
         PRINCIPALS * share * share * share / 1_000_000_000
     };
@@ -61,7 +61,7 @@ pub(crate) fn pick(creates: bool, seconds: u64, random: &mut Random) -> Person {
     Person { number, kind }
 }
 
-/// Every seventh principal works two weeks and is away for two: long enough to be new again.
+/// Every seventh principal works for two weeks and is away for two, so it is new again.
 fn is_away(number: u64, seconds: u64) -> bool {
     number % 7 == 3 && (seconds / 86_400 + number) / 14 % 2 == 1
 }
@@ -103,7 +103,7 @@ impl Person {
         let (account, name) = (self.account(), self.name());
         let id = format!("{:017X}", u128::from(mix(self.number)) * 7 % (1 << 68));
         let key = format!("{:09X}EXAMPLE", mix(self.number) & 0xf_ffff_ffff);
-        // Sessions begin on the hour.
+        // Sessions start on the hour.
         let since = stamp(seconds / 3_600 * 3_600);
         let attributes =
             format!(r#""attributes":{{"creationDate":"{since}","mfaAuthenticated":"false"}}"#);

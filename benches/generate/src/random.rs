@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same on every run: SplitMix64.
+//! Reproducible pseudo-random numbers: SplitMix64.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ impl Random {
         mix(self.0)
     }
 
-    /// A number in `0..limit`, the low ones a hair likelier, which does not matter here.
+    /// A number in `0..limit`. The slight bias to low numbers does not matter here.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
@@ -33,7 +33,7 @@ impl Random {
     }
 }
 
-/// A number that follows from another one, without a pattern to see.
+/// A hash of a number.
 pub(crate) fn mix(value: u64) -> u64 {
     let mut z = value;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -41,7 +41,7 @@ pub(crate) fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// 128 bits, written as a UUID is.
+/// 128 bits in the form of a UUID.
 pub(crate) struct Uuid(u64, u64);
 
 impl fmt::Display for Uuid {

@@ -1,6 +1,6 @@
-//! Seconds since 1970 as CloudTrail writes them.
+//! Seconds since 1970 in CloudTrail's format.
 
-/// `2025-01-01T00:00:00Z`. The date by Howard Hinnant's `civil_from_days`.
+/// For example `2025-01-01T00:00:00Z`. The date is computed by Howard Hinnant's `civil_from_days`.
 pub(crate) fn stamp(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;

@@ -1,8 +1,9 @@
 //! Reading integers and slices out of untrusted bytes, and writing them.
 //!
-//! In: a byte slice. Out: values, or [`Malformed`] with the place. It never reads past the end.
+//! In: a byte slice. Out: values, or [`Malformed`] with the position. It never reads past the end.
 
 use alloc::vec::Vec;
+
 /// Bytes from the other side that do not have the layout they should have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed bytes from the other side of the border: {what} at byte {at}")]
@@ -39,7 +40,7 @@ impl<'a> Cursor<'a> {
         self.at >= self.bytes.len()
     }
 
-    /// The error for this place.
+    /// The error for this position.
     #[must_use]
     pub const fn malformed(&self, what: &'static str) -> Malformed {
         Malformed { what, at: self.at }
@@ -128,6 +129,19 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Packs a pointer and a length into one result.
+#[must_use]
+pub const fn pack(pointer: u32, length: u32) -> i64 {
+    (((pointer as u64) << 32) | length as u64) as i64
+}
+
+/// The pointer and the length of a packed result.
+#[must_use]
+pub const fn unpack(packed: i64) -> (u32, u32) {
+    let bits = packed as u64;
+    ((bits >> 32) as u32, (bits & 0xffff_ffff) as u32)
+}
+
 /// Appends an integer.
 #[inline]
 pub(crate) fn put_u32(out: &mut Vec<u8>, value: u32) {
@@ -143,7 +157,7 @@ pub(crate) fn patch_u32(out: &mut [u8], at: usize, value: u32) {
 }
 
 /// A length as it is written. Lengths beyond 4 GiB cannot arise: a guest's memory ends there, and
-/// hosts bound what they hand in long before.
+/// hosts bound their requests long before.
 #[inline]
 pub(crate) fn len_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)

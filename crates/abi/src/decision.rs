@@ -13,7 +13,9 @@
 //! ```
 //! A write expects the value that the request gave for its key. "Seen before" is not an outcome: an
 //! item's term without one was seen.
+
 use crate::bytes::{Cursor, Malformed, len_u32, patch_u32, put_u32};
+use crate::codes::status;
 use crate::item::Item;
 use alloc::vec::Vec;
 
@@ -215,7 +217,7 @@ impl<'a> Decision<'a> {
     pub fn read(bytes: &'a [u8]) -> Result<Self, Result<u32, Malformed>> {
         let mut c = Cursor::new(bytes);
         let status = c.u32("status").map_err(Err)?;
-        if status != crate::status::OK {
+        if status != status::OK {
             return Err(Ok(status));
         }
         Self::read_body(&mut c).map_err(Err)
@@ -249,7 +251,7 @@ impl<'a> Decision<'a> {
     /// Writes a result into `out`, whose content is dropped; the guest's side.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.clear();
-        put_u32(out, crate::status::OK);
+        put_u32(out, status::OK);
         put_u32(out, len_u32(self.writes.len()));
         put_u32(out, len_u32(self.outcomes.len()));
         put_u32(out, 0);
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_items_are_read_back() {
         let bytes = request();
         let read = DecideRequest::read(&bytes).unwrap();
         assert_eq!(read.keys[0], PriorKey { key: b"k", value: Some(b"v") });

@@ -14,7 +14,9 @@
 //!                                        then for each term: u16 key length, u32 term length,
 //!                                        the state key, the term (a JSON array of its values)
 //! ```
+
 use crate::bytes::{Cursor, Malformed, len_u32, patch_u32, put_u32};
+use crate::codes::{MAX_KEY, status};
 use alloc::vec::Vec;
 
 /// Length of the head of a `keys` result.
@@ -167,7 +169,7 @@ impl<'a> Keys<'a> {
     pub fn read(bytes: &'a [u8]) -> Result<Self, Result<u32, Malformed>> {
         let mut c = Cursor::new(bytes);
         let status = c.u32("status").map_err(Err)?;
-        if status != crate::status::OK {
+        if status != status::OK {
             return Err(Ok(status));
         }
         let mut next = || c.u32("counts").map_err(Err);
@@ -245,7 +247,7 @@ impl<'o> KeysWriter<'o> {
         self.out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(0).to_le_bytes());
         self.out.extend_from_slice(text.as_bytes());
         for term in terms.take(usize::from(count)) {
-            let key = term.key.get(..crate::MAX_KEY).unwrap_or(term.key);
+            let key = term.key.get(..MAX_KEY).unwrap_or(term.key);
             self.out.extend_from_slice(&u16::try_from(key.len()).unwrap_or(0).to_le_bytes());
             put_u32(self.out, len_u32(term.values.len()));
             self.out.extend_from_slice(key);
@@ -259,8 +261,7 @@ impl<'o> KeysWriter<'o> {
     /// Writes the head.
     pub fn finish(self) {
         let c = self.counts;
-        let head =
-            [crate::status::OK, c.read, c.matched, c.bad, c.missing, c.excepted, self.items, 0];
+        let head = [status::OK, c.read, c.matched, c.bad, c.missing, c.excepted, self.items, 0];
         for (index, value) in head.into_iter().enumerate() {
             patch_u32(self.out, index.saturating_mul(4), value);
         }
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_items_are_read_back() {
         let out = sample();
         let keys = Keys::read(&out).unwrap();
         assert_eq!(keys.counts.read, 7);

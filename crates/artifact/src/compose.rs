@@ -6,16 +6,16 @@
 //! so nothing that the engine allocates while starting is frozen in, and the result depends on the
 //! input alone.
 
-use crate::meta::{FORMAT, Meta, RuleMeta};
+use crate::error::ComposeError;
+use crate::meta::{Meta, RuleMeta};
+use crate::names::{FORMAT, META_SECTION, OPTIONS_SLOT, PLAN_SLOT, SOURCE_SECTION};
 use crate::standard::StandardMetadata;
-use crate::{META_SECTION, OPTIONS_SLOT, PLAN_SLOT, SOURCE_SECTION};
 use std::borrow::Cow;
-use thiserror::Error;
 use wasm_encoder::{
     ConstExpr, CustomSection, DataCountSection, DataSection, EntityType, ImportSection,
     MemorySection, MemoryType, Module, RawSection,
 };
-use wasmparser::{BinaryReaderError, DataKind, ExternalKind, Operator, Parser, Payload};
+use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload};
 
 const PAGE: u64 = 65_536;
 /// A larger plan is a mistake: a guest's memory is bounded.
@@ -44,26 +44,6 @@ pub struct ArtifactParts<'a> {
     pub sources: &'a [&'a str],
     /// The metadata that registries and other tools read.
     pub standard: &'a StandardMetadata,
-}
-
-/// Why no artifact could be made.
-#[derive(Debug, Error)]
-pub enum ComposeError {
-    /// The engine is not a usable module.
-    #[error("the engine module: {0}")]
-    Engine(String),
-    /// The plan or the metadata is too large.
-    #[error("{0}")]
-    TooLarge(String),
-    /// The standard metadata cannot be written.
-    #[error("the standard metadata: {0}")]
-    Standard(String),
-}
-
-impl From<BinaryReaderError> for ComposeError {
-    fn from(error: BinaryReaderError) -> Self {
-        Self::Engine(error.to_string())
-    }
 }
 
 /// Addresses and sizes found in the engine.
@@ -304,7 +284,7 @@ fn embed(section: &mut DataSection, embedded: &Embedded<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meta::MetaError;
+    use crate::error::MetaError;
 
     const ENGINE: &str = r#"(module
         (memory (export "memory") 2)
@@ -350,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_lies_behind_the_engines_memory_and_the_slot_says_where() {
+    fn the_plan_is_behind_the_engines_memory_and_the_slot_has_its_address() {
         let engine = wat::parse_str(ENGINE).unwrap();
         let plan = vec![7u8; 70_000];
         let wasm = make(&engine, &plan).unwrap();
@@ -397,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn options_lie_behind_the_plan_and_imports_are_renamed() {
+    fn options_are_behind_the_plan_and_imports_are_renamed() {
         let engine = wat::parse_str(
             r#"(module
             (import "a" "f" (func (param i32)))

@@ -9,6 +9,43 @@
 //! | [`META_SECTION`] | [`Meta`] as JSON: the contract's version, and for each rule its id, name, key prefix and required literals |
 //! | [`SOURCE_SECTION`] | the rule's source as it was given, one section per rule |
 //! | `name`, `description`, `authors`, `licenses`, `version`, `source`, `revision` | what registries and other tools read: [`StandardMetadata`] |
+//!
+//! ```
+//! # #[cfg(feature = "compose")] {
+//! use firstseen_artifact::{ArtifactParts, Meta, RuleMeta, StandardMetadata, compose};
+//!
+//! let engine = wat::parse_str(
+//!     r#"(module
+//!         (memory (export "memory") 1)
+//!         (global (export "FIRSTSEEN_PLAN") i32 (i32.const 1024))
+//!         (data (i32.const 1024) "\00\00\00\00\00\00\00\00"))"#,
+//! )
+//! .unwrap();
+//! let rule = RuleMeta {
+//!     id: "r1".to_owned(),
+//!     key_prefix: "r1:0123456789abcdef:".to_owned(),
+//!     ..RuleMeta::default()
+//! };
+//! let artifact = compose(&ArtifactParts {
+//!     engine: &engine,
+//!     engine_version: "0.1.0",
+//!     abi: 1,
+//!     plan: b"the encoded plan",
+//!     options: b"",
+//!     target: "",
+//!     renamed: None,
+//!     rules: &[rule],
+//!     sources: &["[rule]"],
+//!     standard: &StandardMetadata::default(),
+//! })
+//! .unwrap();
+//! assert_eq!(firstseen_artifact::plan(&artifact), Ok(&b"the encoded plan"[..]));
+//! assert_eq!(Meta::read(&artifact).unwrap().rules[0].id, "r1");
+//! # }
+//! ```
+//!
+//! Order of modules, each importing only from those before it: `names`, `error`, `meta`, `standard`,
+//! `module`, `contract`, `compose`, `plan`.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -27,30 +64,27 @@ mod compose;
 #[cfg(feature = "compose")]
 mod contract;
 #[cfg(feature = "compose")]
+mod error;
+#[cfg(feature = "compose")]
 mod meta;
 #[cfg(feature = "compose")]
 mod module;
+mod names;
 mod plan;
 #[cfg(feature = "compose")]
 mod standard;
 
 #[cfg(feature = "compose")]
-pub use compose::{ArtifactParts, ComposeError, compose};
+pub use compose::{ArtifactParts, compose};
 #[cfg(feature = "compose")]
 pub use contract::{EXPORTS, IMPORTS, missing};
 #[cfg(feature = "compose")]
-pub use meta::{Meta, MetaError, RuleMeta, ThreatMeta};
+pub use error::{ComposeError, MetaError};
+#[cfg(feature = "compose")]
+pub use meta::{Meta, RuleMeta, ThreatMeta};
 #[cfg(feature = "compose")]
 pub use module::{ModuleInfo, Section, read_module, validate};
+pub use names::{META_SECTION, OPTIONS_SLOT, PLAN_SLOT, SOURCE_SECTION};
 pub use plan::plan;
 #[cfg(feature = "compose")]
 pub use standard::StandardMetadata;
-
-/// The section that holds [`Meta`].
-pub const META_SECTION: &str = "firstseen.rules";
-/// The section that holds a rule's source.
-pub const SOURCE_SECTION: &str = "firstseen.source";
-/// The static of the engine that says where the plan lies: its address and its length, two u32.
-pub const PLAN_SLOT: &str = "FIRSTSEEN_PLAN";
-/// The same for the options; only engines for pipelines have it.
-pub const OPTIONS_SLOT: &str = "FIRSTSEEN_OPTIONS";

@@ -3,13 +3,11 @@
 //! In: a module's bytes, untrusted. Out: the metadata, or why there is none. It never runs the
 //! module, and never takes more than 16 MiB of metadata.
 
-use crate::{META_SECTION, SOURCE_SECTION};
+use crate::error::MetaError;
+use crate::names::{FORMAT, META_SECTION, SOURCE_SECTION};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use wasmparser::{Parser, Payload};
 
-/// The layout of the metadata that this code writes and reads.
-pub(crate) const FORMAT: u32 = 1;
 /// The largest metadata, in bytes.
 const MAX_META: usize = 16 << 20;
 /// As many rules as an item can name.
@@ -108,52 +106,6 @@ pub struct ThreatMeta {
     /// `T1078`, `T1078.004`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub techniques: Vec<String>,
-}
-
-/// Why a file is not a usable artifact.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-pub enum MetaError {
-    /// Not a WebAssembly module.
-    #[error("not a WebAssembly module: {0}")]
-    NotWasm(String),
-    /// A module whose end is missing.
-    #[error("a WebAssembly module that ends too early, at byte {0}: copy it or build it again")]
-    CutShort(u64),
-    /// A component: another kind of file.
-    #[error("a WebAssembly component; a rule is a core module")]
-    Component,
-    /// A module without our section.
-    #[error("a WebAssembly module, but not a rule: it has no section `{META_SECTION}`")]
-    NoRule,
-    /// Written by a newer version.
-    #[error("written in format {0}, this version reads {FORMAT}: use a newer firstseen")]
-    Newer(u32),
-    /// The section is damaged.
-    #[error("its section `{META_SECTION}` is damaged: {0}")]
-    Damaged(String),
-    /// Not one source for each rule.
-    #[error(
-        "it names {rules} rule(s) and holds the source of {sources}: it was not made by firstseen, or changed since"
-    )]
-    Sources {
-        /// How many sources there are.
-        sources: usize,
-        /// How many rules the metadata names.
-        rules: usize,
-    },
-    /// A source that is not UTF-8.
-    #[error("the source of its rule {0} is not UTF-8: it was changed since it was built")]
-    Source(usize),
-}
-
-impl MetaError {
-    /// What the reader's fault means for a file.
-    pub(crate) fn of(error: &wasmparser::BinaryReaderError) -> Self {
-        if error.message().starts_with("unexpected end") {
-            return Self::CutShort(error.offset() as u64);
-        }
-        Self::NotWasm(error.to_string())
-    }
 }
 
 impl Meta {

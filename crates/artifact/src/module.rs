@@ -4,7 +4,7 @@
 //! or the reason why it is not a module. It reads the head of every section and the body of those
 //! that it reports; it never checks code, which is [`validate`]'s.
 
-use crate::meta::MetaError;
+use crate::error::MetaError;
 use std::collections::BTreeMap;
 use wasmparser::{
     CompositeInnerType, ExternalKind, FuncType, KnownCustom, Name, Parser, Payload, TypeRef,

@@ -5,7 +5,7 @@
 //! run the rules of artifacts themselves, where the libraries that the rest of this crate rests on
 //! would be larger than the engine.
 
-use crate::{OPTIONS_SLOT, PLAN_SLOT};
+use crate::names::{OPTIONS_SLOT, PLAN_SLOT};
 
 const GLOBALS: u8 = 6;
 const EXPORTS: u8 = 7;
@@ -85,7 +85,7 @@ fn constant(globals: &[u8], index: u32) -> Option<u32> {
     None
 }
 
-/// The segment whose place was written to the slot: the last to write there counts.
+/// The segment whose address was written to the slot: the last write counts.
 fn embedded(data: &[u8], slot: u32) -> Option<&[u8]> {
     let written = segments(data)?.filter(|(at, bytes)| *at == slot && bytes.len() == 8).last()?.1;
     let word = |at: usize| Some(u32::from_le_bytes(written.get(at..at + 4)?.try_into().ok()?));

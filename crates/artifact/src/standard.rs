@@ -3,7 +3,7 @@
 //! In: texts. Out: a module with the sections. A text with a wrong form (a licence that is not an
 //! SPDX expression) is left out and never guessed.
 
-use crate::compose::ComposeError;
+use crate::error::ComposeError;
 use wasm_metadata::{AddMetadata, AddMetadataField, Authors, Description, Licenses, Revision};
 use wasm_metadata::{Source, Version};
 

@@ -16,7 +16,7 @@ const MAX_WORD: usize = 64;
 
 /// What the frame came upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum FrameStep {
     /// The piece is used up.
     More,
     /// An array of records begins: the document is an envelope.
@@ -32,7 +32,7 @@ pub(crate) enum Step {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum FrameState {
     BeforeDocument,
     BeforeKey,
     Key,
@@ -60,7 +60,7 @@ enum State {
 /// Where the reading of a document stands.
 #[derive(Debug)]
 pub(crate) struct Frame {
-    state: State,
+    state: FrameState,
     /// The objects around the present place: 0 in a document that is an array, 1 in an object,
     /// 2 inside its `hits`.
     level: u8,
@@ -76,7 +76,7 @@ pub(crate) struct Frame {
 impl Frame {
     pub(crate) fn new() -> Self {
         Self {
-            state: State::BeforeDocument,
+            state: FrameState::BeforeDocument,
             level: 0,
             container: None,
             brackets: Brackets::default(),
@@ -100,122 +100,129 @@ impl Frame {
     /// Whether the present place is inside a string.
     pub(crate) fn in_string(&self) -> bool {
         match self.state {
-            State::Key | State::Text | State::TextRecord => true,
-            State::Nested | State::Record => self.brackets.in_string(),
+            FrameState::Key | FrameState::Text | FrameState::TextRecord => true,
+            FrameState::Nested | FrameState::Record => self.brackets.in_string(),
             _ => false,
         }
     }
 
     /// Reads on until something happens; returns how many bytes that took.
-    pub(crate) fn advance(&mut self, bytes: &[u8]) -> (usize, Step) {
+    pub(crate) fn advance(&mut self, bytes: &[u8]) -> (usize, FrameStep) {
         let mut at = 0;
         while let Some(byte) = bytes.get(at).copied() {
             let (used, step) = self.step(byte, from(bytes, at));
             at += used;
-            if step != Step::More {
+            if step != FrameStep::More {
                 return (at, step);
             }
         }
-        (at, Step::More)
+        (at, FrameStep::More)
     }
 
     /// One step, with at least one byte used or something other than `More` to say.
-    fn step(&mut self, byte: u8, bytes: &[u8]) -> (usize, Step) {
+    fn step(&mut self, byte: u8, bytes: &[u8]) -> (usize, FrameStep) {
         match self.state {
-            State::Nested | State::Record => return self.skip_nested(bytes),
-            State::Key | State::Text | State::TextRecord => return self.skip_string(bytes),
-            State::Scalar if !matches!(byte, b',' | b'}' | b']') && !is_space(byte) => {
-                return (1, Step::More);
+            FrameState::Nested | FrameState::Record => return self.skip_nested(bytes),
+            FrameState::Key | FrameState::Text | FrameState::TextRecord => {
+                return self.skip_string(bytes);
             }
-            State::Scalar => self.state = State::AfterValue,
-            State::OddRecord => match byte {
+            FrameState::Scalar if !matches!(byte, b',' | b'}' | b']') && !is_space(byte) => {
+                return (1, FrameStep::More);
+            }
+            FrameState::Scalar => self.state = FrameState::AfterValue,
+            FrameState::OddRecord => match byte {
                 b',' | b']' => {
-                    self.state = State::AfterRecord;
-                    return (0, Step::RecordEnds);
+                    self.state = FrameState::AfterRecord;
+                    return (0, FrameStep::RecordEnds);
                 }
-                _ => return (1, Step::More),
+                _ => return (1, FrameStep::More),
             },
             _ => {}
         }
         if is_space(byte) {
-            return (1, Step::More);
+            return (1, FrameStep::More);
         }
         match (self.state, byte) {
-            (State::BeforeDocument, b'{') => self.enter_object(),
-            (State::BeforeDocument, b'[') => return self.enter_array(Container::Array),
-            (State::BeforeKey, b'"') => {
+            (FrameState::BeforeDocument, b'{') => self.enter_object(),
+            (FrameState::BeforeDocument, b'[') => return self.enter_array(Container::Array),
+            (FrameState::BeforeKey, b'"') => {
                 self.key.clear();
-                self.state = State::Key;
+                self.state = FrameState::Key;
             }
-            (State::BeforeKey | State::AfterValue, b'}') => return self.leave(),
-            (State::AfterValue, b',') => self.state = State::BeforeKey,
-            (State::AfterKey, b':') => self.state = State::BeforeValue,
-            (State::BeforeValue, _) => return self.value(byte),
-            (State::BeforeRecord | State::AfterRecord, b']') => {
-                self.state = State::AfterValue;
-                return (1, if self.level == 0 { Step::DocumentEnds } else { Step::More });
+            (FrameState::BeforeKey | FrameState::AfterValue, b'}') => return self.leave(),
+            (FrameState::AfterValue, b',') => self.state = FrameState::BeforeKey,
+            (FrameState::AfterKey, b':') => self.state = FrameState::BeforeValue,
+            (FrameState::BeforeValue, _) => return self.value(byte),
+            (FrameState::BeforeRecord | FrameState::AfterRecord, b']') => {
+                self.state = FrameState::AfterValue;
+                return (
+                    1,
+                    if self.level == 0 { FrameStep::DocumentEnds } else { FrameStep::More },
+                );
             }
-            (State::AfterRecord, b',') => self.state = State::BeforeRecord,
-            (State::BeforeTextRecord, _) => self.state = State::TextRecord,
-            (State::BeforeRecord | State::AfterRecord, _) => return self.record(byte),
-            _ => return (0, Step::Fault),
+            (FrameState::AfterRecord, b',') => self.state = FrameState::BeforeRecord,
+            (FrameState::BeforeTextRecord, _) => self.state = FrameState::TextRecord,
+            (FrameState::BeforeRecord | FrameState::AfterRecord, _) => return self.record(byte),
+            _ => return (0, FrameStep::Fault),
         }
-        (1, Step::More)
+        (1, FrameStep::More)
     }
 
-    fn skip_nested(&mut self, bytes: &[u8]) -> (usize, Step) {
-        let Some(end) = self.brackets.find_end(bytes) else { return (bytes.len(), Step::More) };
-        if self.state == State::Record {
-            self.state = State::AfterRecord;
-            return (end, Step::RecordEnds);
+    fn skip_nested(&mut self, bytes: &[u8]) -> (usize, FrameStep) {
+        let Some(end) = self.brackets.find_end(bytes) else {
+            return (bytes.len(), FrameStep::More);
+        };
+        if self.state == FrameState::Record {
+            self.state = FrameState::AfterRecord;
+            return (end, FrameStep::RecordEnds);
         }
-        self.state = State::AfterValue;
-        (end, Step::More)
+        self.state = FrameState::AfterValue;
+        (end, FrameStep::More)
     }
 
     /// To the end of a string or of the piece. The opening quote is behind.
-    fn skip_string(&mut self, bytes: &[u8]) -> (usize, Step) {
+    fn skip_string(&mut self, bytes: &[u8]) -> (usize, FrameStep) {
         if std::mem::take(&mut self.escaped) {
             self.keep(bytes.get(..1).unwrap_or_default());
-            return (1, Step::More);
+            return (1, FrameStep::More);
         }
         let Some(stop) = memchr::memchr2(b'"', b'\\', bytes) else {
             self.keep(bytes);
-            return (bytes.len(), Step::More);
+            return (bytes.len(), FrameStep::More);
         };
         if bytes.get(stop) == Some(&b'\\') {
             self.keep(bytes.get(..=stop).unwrap_or_default());
             self.escaped = true;
-            return (stop + 1, Step::More);
+            return (stop + 1, FrameStep::More);
         }
         self.keep(bytes.get(..stop).unwrap_or_default());
         match self.state {
-            State::Key => self.state = State::AfterKey,
-            State::TextRecord => {
-                self.state = State::AfterRecord;
-                return (stop + 1, Step::RecordEnds);
+            FrameState::Key => self.state = FrameState::AfterKey,
+            FrameState::TextRecord => {
+                self.state = FrameState::AfterRecord;
+                return (stop + 1, FrameStep::RecordEnds);
             }
             _ => {
                 self.control |=
                     self.text == b"CONTROL_MESSAGE" && same_key(&self.key, b"messageType");
-                self.state = State::AfterValue;
+                self.state = FrameState::AfterValue;
             }
         }
-        (stop + 1, Step::More)
+        (stop + 1, FrameStep::More)
     }
 
     /// Keeps a string's bytes as far as it can be one that the frame knows.
     fn keep(&mut self, bytes: &[u8]) {
         let word = match self.state {
-            State::Key => &mut self.key,
-            State::Text => &mut self.text,
+            FrameState::Key => &mut self.key,
+            FrameState::Text => &mut self.text,
             _ => return,
         };
         let room = (MAX_WORD + 1).saturating_sub(word.len());
         word.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
     }
 
-    fn value(&mut self, byte: u8) -> (usize, Step) {
+    fn value(&mut self, byte: u8) -> (usize, FrameStep) {
         match byte {
             b'[' => {
                 let container = match self.level {
@@ -228,53 +235,53 @@ impl Frame {
                 if let Some(container) = container {
                     return self.enter_array(container);
                 }
-                self.nested(State::Nested);
-                return (0, Step::More);
+                self.nested(FrameState::Nested);
+                return (0, FrameStep::More);
             }
             b'{' if self.level == 1 && same_key(&self.key, b"hits") => self.enter_object(),
             b'{' => {
-                self.nested(State::Nested);
-                return (0, Step::More);
+                self.nested(FrameState::Nested);
+                return (0, FrameStep::More);
             }
             b'"' => {
                 self.text.clear();
-                self.state = State::Text;
+                self.state = FrameState::Text;
             }
-            b',' | b'}' | b']' | b':' => return (0, Step::Fault),
-            _ => self.state = State::Scalar,
+            b',' | b'}' | b']' | b':' => return (0, FrameStep::Fault),
+            _ => self.state = FrameState::Scalar,
         }
-        (1, Step::More)
+        (1, FrameStep::More)
     }
 
     /// The first byte of a record, or of something in its place.
-    fn record(&mut self, byte: u8) -> (usize, Step) {
+    fn record(&mut self, byte: u8) -> (usize, FrameStep) {
         match byte {
-            b'{' | b'[' => self.nested(State::Record),
-            b'"' => self.state = State::BeforeTextRecord,
-            _ => self.state = State::OddRecord,
+            b'{' | b'[' => self.nested(FrameState::Record),
+            b'"' => self.state = FrameState::BeforeTextRecord,
+            _ => self.state = FrameState::OddRecord,
         }
-        (0, Step::RecordStarts)
+        (0, FrameStep::RecordStarts)
     }
 
-    fn nested(&mut self, state: State) {
+    fn nested(&mut self, state: FrameState) {
         self.brackets = Brackets::default();
         self.state = state;
     }
 
     fn enter_object(&mut self) {
         self.level += 1;
-        self.state = State::BeforeKey;
+        self.state = FrameState::BeforeKey;
     }
 
-    fn enter_array(&mut self, container: Container) -> (usize, Step) {
+    fn enter_array(&mut self, container: Container) -> (usize, FrameStep) {
         self.container = Some(container);
-        self.state = State::BeforeRecord;
-        (1, Step::Array)
+        self.state = FrameState::BeforeRecord;
+        (1, FrameStep::Array)
     }
 
-    fn leave(&mut self) -> (usize, Step) {
+    fn leave(&mut self) -> (usize, FrameStep) {
         self.level = self.level.saturating_sub(1);
-        self.state = State::AfterValue;
-        (1, if self.level == 0 { Step::DocumentEnds } else { Step::More })
+        self.state = FrameState::AfterValue;
+        (1, if self.level == 0 { FrameStep::DocumentEnds } else { FrameStep::More })
     }
 }

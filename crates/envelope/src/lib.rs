@@ -71,11 +71,10 @@
 
 mod brackets;
 mod bytes;
-mod capture;
 mod fields;
 mod frame;
-mod nested;
 mod recognise;
+mod record_buffer;
 mod sink;
 mod sniff;
 mod splitter;

@@ -38,7 +38,7 @@ impl Container {
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind<'a> {
+pub(crate) enum RecordKind<'a> {
     /// One event or single-event envelope.
     Event,
     /// A document with an array of events in it.
@@ -66,57 +66,59 @@ pub(crate) const S3_TEST: &str = "S3 test event";
 const CONTROL_TEXT: &[u8] = b"CWL CONTROL MESSAGE";
 
 /// What `text`, an element of `container` or a document on its own, is.
-pub(crate) fn recognise(container: Option<Container>, text: &[u8]) -> Kind<'_> {
+pub(crate) fn recognise(container: Option<Container>, text: &[u8]) -> RecordKind<'_> {
     match text {
         [b'{', .., b'}'] => {}
-        [b'{', ..] => return Kind::Bad("its brackets do not match"),
-        _ => return Kind::Bad("an event has to be a JSON object"),
+        [b'{', ..] => return RecordKind::Bad("its brackets do not match"),
+        _ => return RecordKind::Bad("an event has to be a JSON object"),
     }
     match container {
-        Some(Container::Hits) => Kind::Event,
+        Some(Container::Hits) => RecordKind::Event,
         Some(Container::Records) => element_of_records(text),
         Some(Container::FirehoseRecords) => match string(fields(text, [b"data"])[0]) {
-            Some(data) => Kind::Base64(data),
+            Some(data) => RecordKind::Base64(data),
             None => document(text),
         },
         Some(Container::LookupEvents) => match string(fields(text, [b"CloudTrailEvent"])[0]) {
-            Some(event) => Kind::Text(event),
+            Some(event) => RecordKind::Text(event),
             None => document(text),
         },
         Some(Container::LogEvents) => match string(fields(text, [b"message"])[0]) {
-            Some(message) if message.starts_with(CONTROL_TEXT) => Kind::NoEvents(CONTROL_MESSAGE),
-            Some(message) => Kind::Text(message),
-            None => Kind::Bad("an element of logEvents without a message"),
+            Some(message) if message.starts_with(CONTROL_TEXT) => {
+                RecordKind::NoEvents(CONTROL_MESSAGE)
+            }
+            Some(message) => RecordKind::Text(message),
+            None => RecordKind::Bad("an element of logEvents without a message"),
         },
         Some(Container::Array) | None => document(text),
     }
 }
 
 /// `Records` is what CloudTrail, S3, SQS, SNS and Kinesis all call it.
-fn element_of_records(text: &[u8]) -> Kind<'_> {
+fn element_of_records(text: &[u8]) -> RecordKind<'_> {
     if is_cloudtrail(text) {
-        return Kind::Event;
+        return RecordKind::Event;
     }
     let [kinesis, source, sns_source, body, sns, data] =
         fields(text, [b"kinesis", b"eventSource", b"EventSource", b"body", b"Sns", b"data"]);
     if let Some(kinesis) = kinesis {
         return match string(fields(kinesis, [b"data"])[0]) {
-            Some(data) => Kind::Base64(data),
-            None => Kind::Bad("a Kinesis record without data"),
+            Some(data) => RecordKind::Base64(data),
+            None => RecordKind::Bad("a Kinesis record without data"),
         };
     }
     match string(source).or(string(sns_source)) {
-        Some(b"aws:s3") => Kind::NoEvents(S3),
+        Some(b"aws:s3") => RecordKind::NoEvents(S3),
         Some(b"aws:sqs") => match string(body) {
-            Some(body) => Kind::Message(body, SQS),
-            None => Kind::NoEvents(SQS),
+            Some(body) => RecordKind::Message(body, SQS),
+            None => RecordKind::NoEvents(SQS),
         },
         Some(b"aws:sns") => match sns.and_then(|sns| string(fields(sns, [b"Message"])[0])) {
-            Some(message) => Kind::Message(message, SNS),
-            None => Kind::NoEvents(SNS),
+            Some(message) => RecordKind::Message(message, SNS),
+            None => RecordKind::NoEvents(SNS),
         },
         None => match string(data) {
-            Some(data) => Kind::Base64(data),
+            Some(data) => RecordKind::Base64(data),
             None => document(text),
         },
         Some(_) => document(text),
@@ -124,9 +126,9 @@ fn element_of_records(text: &[u8]) -> Kind<'_> {
 }
 
 /// A document of its own, or an element of a plain array.
-fn document(text: &[u8]) -> Kind<'_> {
+fn document(text: &[u8]) -> RecordKind<'_> {
     if is_cloudtrail(text) {
-        return Kind::Event;
+        return RecordKind::Event;
     }
     let [records, firehose, lookup, log_events, hits, awslogs, event, digest] = fields(
         text,
@@ -143,36 +145,36 @@ fn document(text: &[u8]) -> Kind<'_> {
     );
     let hits = hits.and_then(|hits| fields(hits, [b"hits"])[0]);
     if [records, firehose, lookup, log_events, hits].into_iter().flatten().any(is_array) {
-        return Kind::Envelope;
+        return RecordKind::Envelope;
     }
     if let Some(data) = awslogs.and_then(|awslogs| string(fields(awslogs, [b"data"])[0])) {
-        return Kind::Base64(data);
+        return RecordKind::Base64(data);
     }
     if let Some(event) = string(event) {
-        return Kind::Text(event);
+        return RecordKind::Text(event);
     }
     if digest.is_some() {
-        return Kind::NoEvents(DIGEST);
+        return RecordKind::NoEvents(DIGEST);
     }
     notification(text)
 }
 
 /// What SNS, SQS and S3 send: a pointer to an object, or a message around a document.
-fn notification(text: &[u8]) -> Kind<'_> {
+fn notification(text: &[u8]) -> RecordKind<'_> {
     let [bucket, object_key, event, kind, topic, message] =
         fields(text, [b"s3Bucket", b"s3ObjectKey", b"Event", b"Type", b"TopicArn", b"Message"]);
     if bucket.is_some() && object_key.is_some() {
-        return Kind::NoEvents(SNS);
+        return RecordKind::NoEvents(SNS);
     }
     if string(event) == Some(b"s3:TestEvent") {
-        return Kind::NoEvents(S3_TEST);
+        return RecordKind::NoEvents(S3_TEST);
     }
     match (string(kind), topic, string(message)) {
-        (Some(b"Notification"), Some(_), Some(message)) => Kind::Message(message, SNS),
+        (Some(b"Notification"), Some(_), Some(message)) => RecordKind::Message(message, SNS),
         (Some(b"SubscriptionConfirmation" | b"UnsubscribeConfirmation"), Some(_), _) => {
-            Kind::NoEvents(SNS)
+            RecordKind::NoEvents(SNS)
         }
-        _ => Kind::Event,
+        _ => RecordKind::Event,
     }
 }
 

@@ -8,17 +8,18 @@
 use std::ops::ControlFlow;
 
 use crate::bytes::from;
-use crate::capture::Capture;
 use crate::frame::Frame;
-use crate::nested::Opener;
+use crate::record_buffer::RecordBuffer;
 use crate::sink::{Place, Sink};
 use crate::sniff::FirstKeys;
 
 mod document;
 mod lines;
+mod nested;
 mod skip;
 
-use lines::Marks;
+use lines::LineMarks;
+use nested::Opener;
 
 /// How a [`Splitter`] reads.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +51,7 @@ pub struct Splitter {
     /// See `Splitter::piece_end`.
     piece_end: usize,
     /// The text of the record, document or faulty line that is being read.
-    capture: Capture,
+    capture: RecordBuffer,
     frame: Frame,
     /// What came out of the present document.
     records: u64,
@@ -60,7 +61,7 @@ pub struct Splitter {
     fresh_line: bool,
     /// The last byte that was no white space.
     last_byte: u8,
-    marks: Marks,
+    marks: LineMarks,
     /// The ends of the plain lines that are handed on next.
     ends: Vec<u32>,
     opener: Opener,
@@ -77,7 +78,7 @@ enum Mode {
     /// Inside a document.
     Document,
     /// The rest of a line that has no place in JSON, or of one that is too long.
-    Skip(skip::Why),
+    Skip(skip::SkipReason),
 }
 
 impl Splitter {
@@ -87,7 +88,7 @@ impl Splitter {
         Self::with_opener(Opener::new(options))
     }
 
-    pub(crate) fn with_opener(opener: Opener) -> Self {
+    fn with_opener(opener: Opener) -> Self {
         Self {
             mode: Mode::Lines,
             base: 0,
@@ -96,19 +97,19 @@ impl Splitter {
             carry_start: 0,
             line_end: 0,
             piece_end: 0,
-            capture: Capture::new(opener.options.max_event),
+            capture: RecordBuffer::new(opener.options.max_event),
             frame: Frame::new(),
             records: 0,
             first_key: None,
             fresh_line: false,
             last_byte: b' ',
-            marks: Marks::new(),
+            marks: LineMarks::new(),
             ends: Vec::new(),
             opener,
         }
     }
 
-    pub(crate) fn into_keys(self) -> FirstKeys {
+    fn into_keys(self) -> FirstKeys {
         self.opener.keys
     }
 

@@ -1,51 +1,62 @@
-//! One event as a whole: its text in, a nested ECS document out, for alerts. The opposite of lazy,
-//! and only used for what matched. Not for nested envelopes of several events.
+//! One event as a whole, for alerts.
+//!
+//! In: an event's text. Out: a nested ECS document. The opposite of lazy, and only used for what
+//! matched. Not for envelopes of several events.
 //!
 //! Recursion here follows trees, whose depth the reader has bounded before.
 
-use crate::cloudtrail::{COPIED, DERIVED, OBJECT_FIELDS, is_blank};
 use crate::error::EventError;
-use crate::fields::{EventFields, Value};
+use crate::fields::EventFields;
 use crate::json::{Json, Object};
-use crate::reader::{EventReader, FieldRequest, ReadOutcome};
+use crate::plan::FieldRequest;
+use crate::raw::{ObjectList, RawSource};
+use crate::reader::{EventReader, ReadOutcome};
 use crate::scan::MAX_DEPTH;
+use crate::sources::SOURCES;
+use crate::spans::is_blank;
 use crate::walk::{MAX_VALUES, Scratch};
-use alloc::borrow::Cow;
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
+use firstseen_value::Value;
 use once_cell::race::OnceBox;
 
 /// How many strings may stand around each other before the event comes.
 const MAX_INNER: usize = 4;
 
+/// Reads all fields of all raw sources.
+struct DocumentReader {
+    reader: EventReader,
+    /// The requests, in order: the place of the source in the table, and the ECS name.
+    names: Vec<(usize, &'static str)>,
+}
+
 /// The event as one nested ECS document.
 ///
-/// Raw CloudTrail: every field that this crate knows how to fill, blank values left out, and
-/// `event.original` with the event's text. An ECS document: itself, dotted keys opened up; where
+/// An event of a raw source: every field that this crate knows how to fill, blank values left out,
+/// and `event.original` with the event's text. An ECS document: itself, dotted keys opened up; where
 /// two spellings of a field meet, both values stand in an array; a dotted key that cannot be
 /// opened (a part of its path is no object) stays as it is.
 ///
 /// # Errors
-/// As [`EventReader::read`]; `too_large` for an event of more than a million values; `not_one_event` for envelopes of several events or of none.
+/// As [`EventReader::read`]; `too_large` for an event of more than a million values;
+/// `not_one_event` for envelopes of several events or of none.
 pub fn document(text: &str) -> Result<Object, EventError> {
     // Made once: it is larger than what it reads.
-    static READER: OnceBox<(Vec<&'static str>, EventReader)> = OnceBox::new();
-    let (names, reader) = READER.get_or_init(|| {
-        let names = names();
-        let asks = names.iter().map(|name| FieldRequest::Values((*name).to_owned())).collect();
-        Box::new((names, EventReader::new(asks)))
-    });
+    static READER: OnceBox<DocumentReader> = OnceBox::new();
+    let DocumentReader { reader, names } = READER.get_or_init(|| Box::new(DocumentReader::new()));
     let mut text = Cow::Borrowed(text);
     for _ in 0..=MAX_INNER {
         let mut scratch = Scratch::default();
         let inner = match reader.read(&text, &mut scratch)? {
-            ReadOutcome::Event(fields) if fields.is_raw_cloudtrail() => {
-                return from_raw(&fields, names);
+            ReadOutcome::Event(fields) => {
+                return match fields.source_place() {
+                    Some(place) => from_raw(&fields, place, names),
+                    None => Ok(nested(parse(&fields)?, 1)),
+                };
             }
-            ReadOutcome::Event(fields) => return Ok(nested(parse(&fields)?, 1)),
             ReadOutcome::Inner(inner) => inner,
             ReadOutcome::NoEvent(what) | ReadOutcome::SeveralEvents(what) => {
                 return Err(EventError::new("not_one_event", format!("this is a {what}"), 0));
@@ -57,23 +68,30 @@ pub fn document(text: &str) -> Result<Object, EventError> {
     Err(EventError::new("too_deep", reason, 0))
 }
 
-fn names() -> Vec<&'static str> {
-    let copied = COPIED.iter().map(|(name, _)| *name).filter(|name| !name.starts_with(RESOURCES));
-    let texts = OBJECT_FIELDS.iter().map(|(name, _, _)| *name);
-    copied.chain(DERIVED.iter().copied()).chain(texts).collect()
+impl DocumentReader {
+    fn new() -> Self {
+        let of_source = |(place, source): (usize, &&'static RawSource)| {
+            let source = *source;
+            // The members of a list must not be torn from each other.
+            let is_alone =
+                move |name: &&str| !source.lists.iter().any(|list| name.starts_with(list.name));
+            source.names().filter(is_alone).map(move |name| (place, name))
+        };
+        let names: Vec<_> = SOURCES.iter().enumerate().flat_map(of_source).collect();
+        let requests = names.iter().map(|(_, name)| FieldRequest::Values((*name).to_owned()));
+        let reader = EventReader::new(requests.collect());
+        Self { reader, names }
+    }
 }
-
-/// An array of objects: its parts must not be torn from each other.
-const RESOURCES: &str = "aws.cloudtrail.resources";
 
 fn parse(event: &EventFields<'_>) -> Result<Object, EventError> {
     // A comma separates any two values; commas in strings only make this stricter.
     let commas = memchr::memchr_iter(b',', event.text().as_bytes()).count();
     if commas >= MAX_VALUES {
         let reason = format!("an event of more than {MAX_VALUES} values makes no alert document");
-        return Err(EventError::new("too_large", reason, event.event.start));
+        return Err(EventError::new("too_large", reason, event.start()));
     }
-    let fault = |reason: &str| EventError::json(reason, event.event.start);
+    let fault = |reason: &str| EventError::json(reason, event.start());
     match Json::read(event.text()) {
         Ok(Json::Object(members)) => Ok(members),
         Ok(_) => Err(fault("an object was expected")),
@@ -81,10 +99,16 @@ fn parse(event: &EventFields<'_>) -> Result<Object, EventError> {
     }
 }
 
-fn from_raw(event: &EventFields<'_>, names: &[&str]) -> Result<Object, EventError> {
+/// The document of an event of the raw source at that place.
+fn from_raw(
+    event: &EventFields<'_>,
+    place: usize,
+    names: &[(usize, &str)],
+) -> Result<Object, EventError> {
     let mut document = Object::new();
-    for (ask, name) in names.iter().enumerate() {
-        let mut values: Vec<Json> = event.values(ask).map(owned).collect();
+    let of_source = names.iter().enumerate().filter(|(_, (of, _))| *of == place);
+    for (request, (_, name)) in of_source {
+        let mut values: Vec<Json> = event.values(request).map(owned).collect();
         // These two are lists in ECS, also when they hold one value.
         let list = matches!(*name, "event.type" | "related.user");
         match values.len() {
@@ -95,33 +119,36 @@ fn from_raw(event: &EventFields<'_>, names: &[&str]) -> Result<Object, EventErro
     }
     let mut raw = parse(event)?;
     raw.retain(|_, value| keep(value));
-    for (_, flattened, raw_name) in OBJECT_FIELDS {
-        if let Some(value @ (Json::Object(_) | Json::List(_))) = raw.remove(*raw_name) {
-            put(&mut document, flattened, value, 0);
+    let Some(source) = SOURCES.get(place) else { return Ok(document) };
+    for object in source.objects {
+        if let Some(value @ (Json::Object(_) | Json::List(_))) = raw.remove(object.path) {
+            put(&mut document, object.flattened, value, 0);
         }
     }
-    if let Some(resources) = raw.remove("resources").and_then(resources) {
-        put(&mut document, RESOURCES, resources, 0);
+    for list in source.lists {
+        if let Some(value) = raw.remove(list.key).and_then(|value| renamed(value, list)) {
+            put(&mut document, list.name, value, 0);
+        }
     }
     Ok(document)
 }
 
-/// The resources under their ECS names: one object or a list of them.
-fn resources(raw: Json) -> Option<Json> {
-    let names = [("ARN", "arn"), ("accountId", "account_id"), ("type", "type")];
+/// A list of objects, or one object, with the ECS names of its members.
+fn renamed(raw: Json, list: &ObjectList) -> Option<Json> {
     match raw {
         Json::List(items) => {
-            let renamed: Vec<Json> = items.into_iter().filter_map(resources).collect();
-            (!renamed.is_empty()).then_some(Json::List(renamed))
+            let items: Vec<Json> =
+                items.into_iter().filter_map(|item| renamed(item, list)).collect();
+            (!items.is_empty()).then_some(Json::List(items))
         }
         Json::Object(mut members) => {
-            let mut renamed = Object::new();
-            for (name, ecs) in names {
-                if let Some(value) = members.remove(name) {
-                    renamed.insert(ecs.to_owned(), value);
+            let mut kept = Object::new();
+            for (name, ecs) in list.members {
+                if let Some(value) = members.remove(*name) {
+                    kept.insert((*ecs).to_owned(), value);
                 }
             }
-            (!renamed.is_empty()).then_some(Json::Object(renamed))
+            (!kept.is_empty()).then_some(Json::Object(kept))
         }
         _ => None,
     }

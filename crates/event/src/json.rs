@@ -9,11 +9,12 @@
 //! numbers are a quarter of all code.
 
 use crate::error::EventError;
-use crate::scan::{MAX_DEPTH, Scalar, Scan, Span, decode};
+use crate::scan::{MAX_DEPTH, Scalar, Scan, Span};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use firstseen_value::push_quoted;
 
 /// The members of an object, by name.
 pub type Object = BTreeMap<String, Json>;
@@ -85,39 +86,6 @@ pub fn write_object(members: &Object, out: &mut String) {
     out.push('}');
 }
 
-/// Adds a string in quotes: what JSON wants escaped is, and nothing else.
-pub fn push_quoted(out: &mut String, text: &str) {
-    out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
-        // All of these are ASCII: the text can be cut around them.
-        let (plain, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
-        out.push_str(plain);
-        let (byte, behind) = behind
-            .as_bytes()
-            .first()
-            .map_or((b' ', ""), |byte| (*byte, behind.split_at_checked(1).unwrap_or_default().1));
-        out.push('\\');
-        match byte {
-            8 => out.push('b'),
-            9 => out.push('t'),
-            10 => out.push('n'),
-            12 => out.push('f'),
-            13 => out.push('r'),
-            b'"' | b'\\' => out.push(char::from(byte)),
-            control => {
-                out.push_str("u00");
-                for digit in [control >> 4, control & 15] {
-                    out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-                }
-            }
-        }
-        rest = behind;
-    }
-    out.push_str(rest);
-    out.push('"');
-}
-
 /// One value, so many containers deep. Recursion ends at [`MAX_DEPTH`].
 fn value(text: &str, scan: &mut Scan<'_>, depth: usize) -> Result<Json, EventError> {
     let opening = scan.token();
@@ -138,7 +106,7 @@ fn value(text: &str, scan: &mut Scan<'_>, depth: usize) -> Result<Json, EventErr
             scan.token();
             let name = scan.key()?;
             let value = value(text, scan, depth + 1)?;
-            members.insert(content(text, name), value);
+            members.insert(name.decoded(text).into_owned(), value);
         } else {
             items.push(value(text, scan, depth + 1)?);
         }
@@ -157,17 +125,8 @@ fn scalar(text: &str, span: Span) -> Json {
         Scalar::Null => Json::Null,
         Scalar::True => Json::Bool(true),
         Scalar::False => Json::Bool(false),
-        Scalar::Number => Json::Number(content(text, span)),
-        Scalar::Plain | Scalar::Escaped => Json::Text(content(text, span)),
-    }
-}
-
-/// What a span of a string or a number stands for.
-pub(crate) fn content(text: &str, span: Span) -> String {
-    let content = text.get(span.start..span.end).unwrap_or_default();
-    match span.scalar {
-        Scalar::Escaped => decode(content).into_owned(),
-        _ => content.to_owned(),
+        Scalar::Number => Json::Number(span.content(text).to_owned()),
+        Scalar::Plain | Scalar::Escaped => Json::Text(span.decoded(text).into_owned()),
     }
 }
 

@@ -1,25 +1,14 @@
-//! One JSON event's text in, the asked fields out, by their ECS names.
+//! One JSON event's text in, the requested fields out, by their ECS names.
 //!
-//! It reads raw CloudTrail and ECS documents (nested, flat and mixed) as the same thing, opens
-//! envelopes that hold one event, and says of others what they are. Only what was asked for is
-//! computed, but all of the text is checked. It never splits envelopes of several events (crate
-//! envelope does), never decides whether an event matches (crates kql and rule do), and does no
-//! input or output; it never panics, whatever the text.
-//!
-//! ```text
-//!            scan    walk, with the asked paths (path)      judge (envelope)
-//!   text --> tokens --> spans of what was asked (Scratch) --> Event | Inner | Nothing | Many
-//!                                                               |
-//!   EventFields::values: the spans of an ECS document <--------------+
-//!                   or computed from raw CloudTrail (cloudtrail, identity, java)
-//! ```
-//!
-//! `Prefilter` (for many rules at once `LiteralSearch`) stands before all of it and tells which lines need
-//! no reading; `document` stands
-//! behind it and makes the one event that matched into an alert's document.
+//! It reads events as a service writes them (raw CloudTrail) and ECS documents (nested, flat and
+//! mixed) as the same thing. It opens envelopes that hold one event, and names the others. Only
+//! what is requested is computed, but all of the text is checked. It never splits envelopes of
+//! several events (crate envelope does), never decides whether an event matches (crates kql and rule
+//! do), does no input or output, and never panics, whatever the text.
 //!
 //! ```
-//! use firstseen_event::{Ask, Read, EventReader, Scratch, Value};
+//! use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch};
+//! use firstseen_value::Value;
 //!
 //! let reader = EventReader::new(vec![FieldRequest::Values("event.outcome".into())]);
 //! let text = r#"{"eventName":"CreateStack","eventSource":"cloudformation.amazonaws.com",
@@ -30,6 +19,52 @@
 //! assert_eq!(fields.time_ms()?, 1_714_557_600_000);
 //! # Ok::<(), firstseen_event::EventError>(())
 //! ```
+//!
+//! # The way of an event
+//! ```text
+//!   requests --> plan: a trie of all paths, and how each request is answered
+//!                  |
+//!                  v
+//!   text --scan--> walk --> spans of what is wanted (Scratch) --form--> Event | Inner | NoEvent
+//!                                                                         |      | SeveralEvents
+//!   EventFields::values: the spans of an ECS document  <------------------+
+//!                        or computed by the raw source
+//! ```
+//! Before all of it stands [`Prefilter`] (for many rules at once `LiteralSearch`), which tells which
+//! events need no reading. Behind it stands [`document()`], which makes the one event that matched
+//! into an alert's document.
+//!
+//! # Modules, each of which uses only those above it
+//! | module | what |
+//! | --- | --- |
+//! | `error`, `block`, `scan`, `tokens`, [`json`] | JSON: the grammar, the ends of values, trees |
+//! | `path`, `walk` | the trie of wanted paths; one pass over an object |
+//! | `spans` | the low view: what stands at a node of the trie |
+//! | `raw` | what a raw source is, and where its fields come from |
+//! | `cloudtrail` | one raw source: tables, and what is computed |
+//! | `sources` | the table of raw sources |
+//! | `pattern`, `form`, `plan` | how requests are answered; what an object is |
+//! | `fields` | the high answer: the fields of an event by ECS name |
+//! | `reader` | text to fields |
+//! | `document`, `verbatim` | what alerts and the prefilter want to know |
+//!
+//! `prefilter`, `search`, `bits` and [`shorten`](mod@shorten) stand beside them.
+//!
+//! # A second raw source
+//! A source is one folder beside `cloudtrail` and one row in `sources`. The folder exports a constant
+//! `SOURCE` of type `RawSource`. It is data:
+//! - `marks`: pairs of keys that only its events have together. They tell its events from others;
+//!   `lookalikes` names what has the same keys and is no event.
+//! - `dataset`, `time` and `id`: its `event.dataset`, and the paths of an event's time and identity.
+//! - `copied`: ECS names whose values are taken as they are, with their paths.
+//! - `derived` and `chosen`: the ECS names that are computed, and those of them whose values stand
+//!   in the event as they are, so that the prefilter may search for them.
+//! - `objects` and `lists`: objects without ECS names for their members.
+//! - `derive`: the one function. For a derived name it adds the paths that it needs to the trie and
+//!   gives a `RawField`: the first of two paths, a constant, or code of its own (`ComputedField`)
+//!   that sees the event's spans and nothing else.
+//!
+//! The reader finds the paths of all sources in the same pass. Nothing else names a source.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -50,22 +85,22 @@ mod bits;
 mod block;
 mod cloudtrail;
 mod document;
-mod envelope;
 mod error;
 mod fields;
-mod identity;
-mod java;
+mod form;
 pub mod json;
-mod number;
 mod path;
 mod pattern;
+mod plan;
 mod prefilter;
+mod raw;
 mod reader;
 mod scan;
 #[cfg(feature = "search")]
 mod search;
 pub mod shorten;
-mod time;
+mod sources;
+mod spans;
 mod tokens;
 mod verbatim;
 mod walk;
@@ -73,14 +108,13 @@ mod walk;
 pub use bits::BitSet;
 pub use document::document;
 pub use error::EventError;
-pub use fields::{EventFields, Value};
-pub use number::canonical_number;
+pub use fields::EventFields;
+pub use plan::FieldRequest;
 pub use prefilter::{ByteTraits, Prefilter, looks_whole};
-pub use reader::{EventReader, FieldRequest, ReadOutcome};
+pub use reader::{EventReader, ReadOutcome};
 #[cfg(feature = "search")]
 pub use search::{LiteralSearch, SearchHits};
 pub use shorten::shorten;
-pub use time::parse_time_ms;
 pub use verbatim::verbatim;
 pub use walk::Scratch;
 

@@ -30,7 +30,7 @@ const MAX_SEGMENTS: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Trie {
-    nodes: Vec<Keys>,
+    nodes: Vec<NodeKeys>,
     paths: Vec<String>,
     wants: Vec<u8>,
 }
@@ -89,7 +89,7 @@ impl Trie {
             })
             .collect()
         };
-        self.nodes = self.paths.iter().map(|path| Keys::new(below(path))).collect();
+        self.nodes = self.paths.iter().map(|path| NodeKeys::new(below(path))).collect();
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -110,35 +110,35 @@ impl Trie {
 
 /// The keys below one node: a small hash table, open addressing.
 #[derive(Debug)]
-struct Keys {
+struct NodeKeys {
     /// Bit n: there is a key of n bytes (63: of 63 or more). Most keys end here.
     lengths: u64,
     /// A power of two of entries, at most half of them taken.
-    table: Box<[Option<Key>]>,
+    table: Box<[Option<TrieKey>]>,
 }
 
 /// The rest of a descendant's path, and the descendant.
 #[derive(Clone, Debug)]
-struct Key {
-    digest: Digest,
+struct TrieKey {
+    digest: KeyDigest,
     text: Box<[u8]>,
     node: Node,
 }
 
-impl Keys {
+impl NodeKeys {
     fn new(keys: Vec<(Box<[u8]>, Node)>) -> Self {
         let size = (keys.len() * 2).next_power_of_two();
         let mut table: Box<[_]> = vec![None; size].into_boxed_slice();
         let mut lengths = 0;
         for (text, node) in keys {
             lengths |= length_bit(&text);
-            let digest = Digest::new(&text);
+            let digest = KeyDigest::new(&text);
             let mut slot = digest.hash();
             while let Some(Some(_)) = table.get(slot & (size - 1)) {
                 slot += 1;
             }
             if let Some(free) = table.get_mut(slot & (size - 1)) {
-                *free = Some(Key { digest, text, node });
+                *free = Some(TrieKey { digest, text, node });
             }
         }
         Self { lengths, table }
@@ -149,7 +149,7 @@ impl Keys {
         if self.lengths & length_bit(key) == 0 {
             return None;
         }
-        let digest = Digest::new(key);
+        let digest = KeyDigest::new(key);
         let mut slot = digest.hash();
         loop {
             let known = self.table.get(slot & (self.table.len() - 1))?.as_ref()?;
@@ -169,13 +169,13 @@ fn length_bit(key: &[u8]) -> u64 {
 /// A key's length and its first and last eight bytes: up to 16 bytes, the whole key, so that most
 /// are told apart without a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Digest {
+struct KeyDigest {
     length: usize,
     first: u64,
     last: u64,
 }
 
-impl Digest {
+impl KeyDigest {
     #[inline(always)]
     fn new(key: &[u8]) -> Self {
         let length = key.len();

@@ -18,14 +18,14 @@ use memchr::memmem::Finder;
 #[derive(Clone, Debug)]
 pub struct Prefilter {
     /// The clauses of each rule, the one that fewest lines should hold first.
-    rules: Vec<Vec<Clause>>,
+    rules: Vec<Vec<LiteralClause>>,
     /// Spellings that hide a literal: what holds one of them passes.
-    disguises: Vec<Finder<'static>>,
+    escaped_spellings: Vec<Finder<'static>>,
     passes_all: bool,
 }
 
 #[derive(Clone, Debug)]
-struct Clause(Vec<Finder<'static>>);
+struct LiteralClause(Vec<Finder<'static>>);
 
 /// The first search of [`Prefilter::next`] goes this far; each further one twice as far. So a
 /// literal that is rare is searched in long runs, and one that is in every line does not make the
@@ -37,7 +37,7 @@ impl Prefilter {
     /// everything pass; without rules nothing passes.
     #[must_use]
     pub fn new(rules: &[Vec<Vec<String>>]) -> Self {
-        let rules: Vec<Vec<Clause>> = rules
+        let rules: Vec<Vec<LiteralClause>> = rules
             .iter()
             .map(|clauses| {
                 // The rarest first. They are few: a place for each is quickly found.
@@ -47,17 +47,17 @@ impl Prefilter {
                     let at = usable.partition_point(|known| rarity(known) >= rarity_of_this);
                     usable.insert(at, clause);
                 }
-                usable.into_iter().map(|clause| Clause::new(clause)).collect()
+                usable.into_iter().map(|clause| LiteralClause::new(clause)).collect()
             })
             .collect();
         let mut finders = rules.iter().flatten().flat_map(|clause| &clause.0);
         let has_slash = finders.any(|finder| finder.needle().contains(&b'/'));
-        let mut disguises = vec![Finder::new(br"\u00").into_owned()];
+        let mut escaped_spellings = vec![Finder::new(br"\u00").into_owned()];
         if has_slash {
-            disguises.push(Finder::new(br"\/").into_owned());
+            escaped_spellings.push(Finder::new(br"\/").into_owned());
         }
         let passes_all = rules.iter().any(Vec::is_empty);
-        Self { rules, disguises, passes_all }
+        Self { rules, escaped_spellings, passes_all }
     }
 
     /// Whether there is nothing to search for, so that everything passes.
@@ -71,7 +71,7 @@ impl Prefilter {
     pub fn passes(&self, event: &[u8]) -> bool {
         self.passes_all
             || self.rules.iter().any(|clauses| clauses.iter().all(|clause| clause.is_in(event)))
-            || self.disguises.iter().any(|finder| finder.find(event).is_some())
+            || self.escaped_spellings.iter().any(|finder| finder.find(event).is_some())
     }
 
     /// The next line, without its newline, that passes; `from` is the start of a line. Blank lines
@@ -81,7 +81,7 @@ impl Prefilter {
         self.search(lines, from, false)
     }
 
-    /// The same without the search for disguises, for callers who hand each line that holds a
+    /// The same without the search for escaped spellings, for callers who hand each line that holds a
     /// backslash to [`passes`](Self::passes) besides: few do.
     #[must_use]
     pub fn next_plain(&self, lines: &[u8], from: usize) -> Option<Range<usize>> {
@@ -118,11 +118,11 @@ impl Prefilter {
         None
     }
 
-    /// The first place of a disguise, or of a literal of any rule's rarest clause.
+    /// The first place of an escaped spelling, or of a literal of any rule's rarest clause.
     fn first_hit(&self, stretch: &[u8], plain: bool) -> Option<usize> {
         let rarest = self.rules.iter().filter_map(|clauses| clauses.first());
-        let disguises = if plain { &[][..] } else { &self.disguises };
-        let finders = rarest.flat_map(|clause| &clause.0).chain(disguises);
+        let escaped_spellings = if plain { &[][..] } else { &self.escaped_spellings };
+        let finders = rarest.flat_map(|clause| &clause.0).chain(escaped_spellings);
         let mut nearest = None;
         for finder in finders {
             // Once there is a hit, only one that begins earlier counts.
@@ -134,7 +134,7 @@ impl Prefilter {
     }
 }
 
-impl Clause {
+impl LiteralClause {
     fn new(literals: &[String]) -> Self {
         let owned = |literal: &String| Finder::new(literal.as_bytes()).into_owned();
         Self(literals.iter().map(owned).collect())
@@ -145,7 +145,7 @@ impl Clause {
     }
 }
 
-/// Every literal must stand in the line as it is (or with one of the known disguises).
+/// Every literal must stand in the line as it is (or with one of the known escaped spellings).
 pub(crate) fn is_usable(clause: &[String]) -> bool {
     let plain = |byte: u8| (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
     let useful = |literal: &String| !literal.is_empty() && literal.bytes().all(plain);

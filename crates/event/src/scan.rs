@@ -10,6 +10,7 @@ use crate::error::EventError;
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
+use firstseen_value::{Decimal, EscapeError, read_escape};
 
 /// How deep arrays and objects may nest. The same as serde_json's, so that each event that can be
 /// read can also become an alert's document.
@@ -34,6 +35,23 @@ pub(crate) struct Span {
     pub(crate) scalar: Scalar,
     pub(crate) start: usize,
     pub(crate) end: usize,
+}
+
+impl Span {
+    /// The span's own bytes in the text.
+    #[inline]
+    pub(crate) fn content(self, text: &str) -> &str {
+        text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// What a string or a number stands for.
+    #[inline]
+    pub(crate) fn decoded(self, text: &str) -> Cow<'_, str> {
+        match self.scalar {
+            Scalar::Escaped => decode(self.content(text)),
+            _ => Cow::Borrowed(self.content(text)),
+        }
+    }
 }
 
 /// A position in a text.
@@ -164,7 +182,7 @@ impl<'t> Scan<'t> {
         let end = self.at;
         if far {
             let text = str::from_utf8(self.bytes(start, end)).unwrap_or_default();
-            if !crate::number::is_finite(text) {
+            if !Decimal::parse(text).is_some_and(|number| number.is_finite()) {
                 return Err(EventError::json("the number is too large", start));
             }
         }
@@ -293,35 +311,18 @@ fn plain_end(bytes: &[u8], mut at: usize) -> usize {
 
 /// Checks the escape that begins at `at`; where it ends.
 fn escape_end(bytes: &[u8], at: usize) -> Result<usize, EventError> {
-    match bytes.get(at + 1) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
-        Some(b'u') => match hex4(bytes, at + 2) {
-            Some(0xD800..=0xDBFF) => {
-                let low = (bytes.get(at + 6..at + 8) == Some(b"\\u"))
-                    .then(|| hex4(bytes, at + 8))
-                    .flatten();
-                match low {
-                    Some(0xDC00..=0xDFFF) => Ok(at + 12),
-                    _ => Err(EventError::json("half of a surrogate pair stands alone", at)),
-                }
-            }
-            Some(0xDC00..=0xDFFF) => {
-                Err(EventError::json("half of a surrogate pair stands alone", at))
-            }
-            Some(_) => Ok(at + 6),
-            None => Err(EventError::json("four hexadecimal digits must follow \\u", at)),
-        },
-        Some(_) => Err(EventError::json("no such escape", at)),
-        None => Err(EventError::json("the text ends inside a string", at)),
+    match read_escape(bytes.get(at..).unwrap_or_default()) {
+        Ok((_, length)) => Ok(at + length),
+        Err(error) => Err(EventError::json(
+            match error {
+                EscapeError::Unfinished => "the text ends inside a string",
+                EscapeError::Unknown => "no such escape",
+                EscapeError::MissingDigits => "four hexadecimal digits must follow \\u",
+                EscapeError::HalfPair => "half of a surrogate pair stands alone",
+            },
+            at,
+        )),
     }
-}
-
-fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
-    let mut value = 0;
-    for &byte in bytes.get(at..at + 4)? {
-        value = value << 4 | char::from(byte).to_digit(16)?;
-    }
-    Some(value)
 }
 
 /// The text that a string's content (checked before) stands for.
@@ -332,7 +333,9 @@ pub(crate) fn decode(content: &str) -> Cow<'_, str> {
     let mut plain = 0;
     loop {
         text.push_str(content.get(plain..at).unwrap_or_default());
-        let (character, length) = unescape(bytes, at);
+        // What was checked before is an escape.
+        let escape = read_escape(bytes.get(at..).unwrap_or_default());
+        let (character, length) = escape.unwrap_or((char::REPLACEMENT_CHARACTER, 1));
         text.push(character);
         plain = at + length;
         match bytes.get(plain..).and_then(|rest| memchr::memchr(b'\\', rest)) {
@@ -342,27 +345,5 @@ pub(crate) fn decode(content: &str) -> Cow<'_, str> {
                 return Cow::Owned(text);
             }
         }
-    }
-}
-
-/// The character of the escape at `at`, and the escape's length.
-fn unescape(bytes: &[u8], at: usize) -> (char, usize) {
-    match bytes.get(at + 1) {
-        Some(b'b') => ('\u{8}', 2),
-        Some(b'f') => ('\u{c}', 2),
-        Some(b'n') => ('\n', 2),
-        Some(b'r') => ('\r', 2),
-        Some(b't') => ('\t', 2),
-        Some(b'u') => {
-            let high = hex4(bytes, at + 2).unwrap_or(0);
-            if let Some(character) = char::from_u32(high) {
-                return (character, 6);
-            }
-            let low = hex4(bytes, at + 8).unwrap_or(0);
-            let both = 0x10000 + ((high & 0x3FF) << 10) + (low & 0x3FF);
-            (char::from_u32(both).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
-        }
-        Some(&other) => (char::from(other), 2),
-        None => (char::REPLACEMENT_CHARACTER, 1),
     }
 }

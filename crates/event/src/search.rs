@@ -36,18 +36,18 @@ pub struct LiteralSearch {
     always: BitSet,
     /// Artifacts with a literal that holds a slash, which JSON may write as `\/`.
     slashed: BitSet,
-    groups: Vec<Group>,
+    groups: Vec<KeyGroup>,
     /// The rules that each key leads to.
     keys: Vec<Vec<Suspect>>,
     /// What is looked for where a key is found, each once.
     literals: Vec<Finder<'static>>,
-    disguise: Finder<'static>,
+    escaped_spelling: Finder<'static>,
     slash: Finder<'static>,
 }
 
 /// Some keys, the first of which has this number.
 #[derive(Debug)]
-struct Group {
+struct KeyGroup {
     first: usize,
     searcher: Searcher,
 }
@@ -123,7 +123,7 @@ impl LiteralSearch {
             groups: groups(&keys.texts),
             keys: suspects,
             literals: literals.texts.iter().map(finder).collect(),
-            disguise: Finder::new(br"\u00").into_owned(),
+            escaped_spelling: Finder::new(br"\u00").into_owned(),
             slash: Finder::new(br"\/").into_owned(),
         }
     }
@@ -138,7 +138,7 @@ impl LiteralSearch {
     /// whether one is in the event: it can hide a literal.
     pub fn find(&self, event: &[u8], backslash: bool, found: &mut SearchHits) -> bool {
         found.artifacts.copy(&self.always);
-        if backslash && self.disguise.find(event).is_some() {
+        if backslash && self.escaped_spelling.find(event).is_some() {
             (0..self.artifacts).for_each(|artifact| _ = found.artifacts.insert(artifact));
             return self.artifacts > 0;
         }
@@ -192,7 +192,7 @@ impl LiteralSearch {
     }
 }
 
-impl Group {
+impl KeyGroup {
     /// The first key that begins at or behind a place, and where.
     #[inline]
     fn next(&self, event: &[u8], from: usize) -> Option<(usize, usize)> {
@@ -266,7 +266,7 @@ fn keys<'l>(literals: impl Iterator<Item = &'l String>) -> Numbered<'l> {
     keys
 }
 
-fn groups(keys: &[&str]) -> Vec<Group> {
+fn groups(keys: &[&str]) -> Vec<KeyGroup> {
     if keys.is_empty() {
         return Vec::new();
     }
@@ -277,7 +277,7 @@ fn groups(keys: &[&str]) -> Vec<Group> {
                 .builder()
                 .extend(part.iter().map(|key| key.as_bytes()))
                 .build()?;
-            Some(Group { first: number * GROUP, searcher: Searcher::Vector(Box::new(searcher)) })
+            Some(KeyGroup { first: number * GROUP, searcher: Searcher::Vector(Box::new(searcher)) })
         };
         // None on a machine without the instructions.
         if let Some(groups) = keys.chunks(GROUP).enumerate().map(vector).collect() {
@@ -285,7 +285,7 @@ fn groups(keys: &[&str]) -> Vec<Group> {
         }
     }
     AhoCorasick::new(keys)
-        .map(|automaton| Group { first: 0, searcher: Searcher::Automaton(automaton) })
+        .map(|automaton| KeyGroup { first: 0, searcher: Searcher::Automaton(automaton) })
         .into_iter()
         .collect()
 }

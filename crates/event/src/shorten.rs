@@ -5,10 +5,10 @@
 //! stays. It reads the text once and keeps nothing of it but what it gives back.
 
 use crate::error::EventError;
-use crate::json::{content, push_quoted};
 use crate::scan::{MAX_DEPTH, Scalar, Scan, Span};
 use alloc::format;
 use alloc::string::String;
+use firstseen_value::push_quoted;
 
 /// The longest string, while there is room and when there is none.
 pub const STRING: (usize, usize) = (2048, 64);
@@ -27,20 +27,20 @@ const LEFT_OUT: &str = "\"\u{2026}\"";
 /// # Errors
 /// `bad_json`, or `too_deep` for over 127 levels.
 pub fn shorten(text: &str, room: usize) -> Result<String, EventError> {
-    let mut copy = Copy { text, scan: Scan::new(text, 0), out: String::new(), room };
+    let mut copy = Shortener { text, scan: Scan::new(text, 0), out: String::new(), room };
     copy.value(0)?;
     copy.scan.token();
     if copy.scan.at_end() { Ok(copy.out) } else { Err(copy.scan.wrong("the end was expected")) }
 }
 
-struct Copy<'t> {
+struct Shortener<'t> {
     text: &'t str,
     scan: Scan<'t>,
     out: String,
     room: usize,
 }
 
-impl Copy<'_> {
+impl Shortener<'_> {
     fn is_full(&self) -> bool {
         self.out.len() > self.room
     }
@@ -90,7 +90,7 @@ impl Copy<'_> {
             // The members at the top are looked at to the end.
             Some(name) => {
                 let is_late = self.is_full() && depth > 1;
-                behind == MEMBERS || content(self.text, name).len() > NAME || is_late
+                behind == MEMBERS || name.decoded(self.text).len() > NAME || is_late
             }
             None => behind == ELEMENTS || self.is_full(),
         };
@@ -102,7 +102,7 @@ impl Copy<'_> {
             self.out.push(',');
         }
         if let Some(name) = name {
-            push_quoted(&mut self.out, &content(self.text, name));
+            push_quoted(&mut self.out, &name.decoded(self.text));
             self.out.push(':');
         }
         self.value(depth)?;
@@ -111,7 +111,7 @@ impl Copy<'_> {
 
     /// What is too long is cut, between letters, and is a string then.
     fn scalar(&mut self, span: Span) {
-        let content = content(self.text, span);
+        let content = span.decoded(self.text);
         let in_quotes = matches!(span.scalar, Scalar::Plain | Scalar::Escaped);
         // Of a number nobody means a thousand digits either.
         let most = if in_quotes && !self.is_full() { STRING.0 } else { STRING.1 };

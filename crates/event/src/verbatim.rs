@@ -1,18 +1,20 @@
 //! Which fields' values stand in an event's text as they are: what the prefilter may search for.
+//!
+//! In: a field's ECS name. Out: yes or no, for every source of events at once.
 
-use crate::cloudtrail::{DERIVED, OBJECT_FIELDS};
+use crate::sources::SOURCES;
 
 /// Whether a value that this field takes always stands byte for byte in the event's text, escapes
-/// aside, in raw CloudTrail as well as in ECS documents. Derived, constant, case-changed, split and
-/// stringified fields do not, nor do fields named by a pattern.
+/// aside, in events of raw sources as well as in ECS documents. Derived, constant, case-changed,
+/// split and stringified fields do not, nor do fields named by a pattern.
 #[must_use]
 pub fn verbatim(field: &str) -> bool {
-    // Chosen among values of the event, never changed.
-    let chosen = ["cloud.account.id", "user.id", "user.name", "source.ip"];
-    let derived = DERIVED.contains(&field) && !chosen.contains(&field);
-    let stringified = OBJECT_FIELDS.iter().any(|(text, _, _)| *text == field);
-    let made = derived || stringified || field.starts_with("data_stream.");
-    !(made || field.ends_with(".caseless") || field.contains('*'))
+    let is_made = SOURCES.iter().any(|source| {
+        let is_derived = source.derived.contains(&field) && !source.chosen.contains(&field);
+        is_derived || source.objects.iter().any(|object| object.text == field)
+    });
+    let is_made = is_made || field.starts_with("data_stream.");
+    !(is_made || field.ends_with(".caseless") || field.contains('*'))
 }
 
 #[cfg(test)]

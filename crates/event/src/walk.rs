@@ -3,7 +3,7 @@
 
 use crate::error::EventError;
 use crate::path::{ARRAYS, BELOW, Node, OBJECTS, ROOT, SCALARS, Trie};
-use crate::scan::{MAX_DEPTH, Scalar, Scan, decode};
+use crate::scan::{MAX_DEPTH, Scalar, Scan};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -16,7 +16,7 @@ pub(crate) const MAX_VALUES: usize = 1 << 20;
 
 /// What was found at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum SpanKind {
     Scalar(Scalar),
     Object,
     Array,
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 /// A value of a node: its span, and the node's next one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capture {
-    pub(crate) kind: Kind,
+    pub(crate) kind: SpanKind,
     pub(crate) start: u32,
     pub(crate) end: u32,
     node: Node,
@@ -41,13 +41,13 @@ pub struct Scratch {
     captures: Vec<Capture>,
     /// First and last capture of each node.
     lists: Vec<(u32, u32)>,
-    frames: Vec<Frame>,
-    seen: Vec<Seen>,
+    frames: Vec<OpenContainer>,
+    seen: Vec<SeenKey>,
 }
 
 /// A container that the walk is in.
 #[derive(Debug)]
-struct Frame {
+struct OpenContainer {
     node: Node,
     object: bool,
     /// Its own capture, to be closed with it.
@@ -59,7 +59,7 @@ struct Frame {
 
 /// A wanted key of an open object, and the first capture that may stand under it.
 #[derive(Debug)]
-struct Seen {
+struct SeenKey {
     node: Node,
     captures_from: usize,
 }
@@ -82,7 +82,7 @@ impl Scratch {
     }
 
     #[inline]
-    fn capture(&mut self, node: Node, kind: Kind, start: usize, end: usize) -> u32 {
+    fn capture(&mut self, node: Node, kind: SpanKind, start: usize, end: usize) -> u32 {
         let index = self.captures.len() as u32;
         self.captures.push(Capture {
             kind,
@@ -121,7 +121,7 @@ impl Scratch {
         } else {
             frame.mask |= bit;
         }
-        self.seen.push(Seen { node, captures_from: self.captures.len() });
+        self.seen.push(SeenKey { node, captures_from: self.captures.len() });
     }
 
     #[cold]
@@ -134,7 +134,7 @@ impl Scratch {
         // The entry keeps its place as the end of the one before it.
         seen.node = NONE;
         for capture in self.captures.get_mut(seen.captures_from..until).unwrap_or_default() {
-            capture.kind = Kind::Dead;
+            capture.kind = SpanKind::Dead;
         }
     }
 }
@@ -154,14 +154,14 @@ impl<'s> Iterator for Captures<'s> {
         loop {
             let capture = self.captures.get(self.next as usize)?;
             self.next = capture.next;
-            if capture.kind != Kind::Dead {
+            if capture.kind != SpanKind::Dead {
                 return Some(capture);
             }
         }
     }
 }
 
-enum Step {
+enum WalkStep {
     /// A value that belongs to a node.
     Value(Node),
     /// A key of the innermost object.
@@ -178,12 +178,12 @@ pub(crate) fn walk(
     scratch: &mut Scratch,
 ) -> Result<(), EventError> {
     scratch.clear(trie.len());
-    let mut step = Step::Value(ROOT);
+    let mut step = WalkStep::Value(ROOT);
     loop {
         step = match step {
-            Step::Value(node) => value(trie, scan, scratch, node)?,
-            Step::Key => key(trie, text, scan, scratch)?,
-            Step::After => {
+            WalkStep::Value(node) => value(trie, scan, scratch, node)?,
+            WalkStep::Key => key(trie, text, scan, scratch)?,
+            WalkStep::After => {
                 if scratch.captures.len() > MAX_VALUES {
                     return Err(too_many_values(scan.at));
                 }
@@ -192,16 +192,16 @@ pub(crate) fn walk(
                     (b',', true) => {
                         scan.at += 1;
                         scan.token();
-                        Step::Key
+                        WalkStep::Key
                     }
                     (b',', false) => {
                         scan.at += 1;
-                        Step::Value(frame.node)
+                        WalkStep::Value(frame.node)
                     }
                     (b'}', true) | (b']', false) => {
                         scan.at += 1;
                         close(scan.at, scratch);
-                        Step::After
+                        WalkStep::After
                     }
                     (_, in_object) => return Err(scan.wrong_after_value(in_object)),
                 }
@@ -222,7 +222,7 @@ fn value(
     scan: &mut Scan<'_>,
     scratch: &mut Scratch,
     node: Node,
-) -> Result<Step, EventError> {
+) -> Result<WalkStep, EventError> {
     let wants = trie.wants(node);
     let opening = scan.token();
     let start = scan.at;
@@ -232,32 +232,32 @@ fn value(
         _ => {
             let span = scan.scalar()?;
             if wants & SCALARS != 0 && span.scalar != Scalar::Null {
-                scratch.capture(node, Kind::Scalar(span.scalar), span.start, span.end);
+                scratch.capture(node, SpanKind::Scalar(span.scalar), span.start, span.end);
             }
-            return Ok(Step::After);
+            return Ok(WalkStep::After);
         }
     };
-    let kind = if object { Kind::Object } else { Kind::Array };
+    let kind = if object { SpanKind::Object } else { SpanKind::Array };
     // The event itself is always entered, whatever is wanted.
     if wants & inside == 0 && !scratch.frames.is_empty() {
         scan.skip(scratch.frames.len())?;
         if wants & whole != 0 {
             scratch.capture(node, kind, start, scan.at);
         }
-        return Ok(Step::After);
+        return Ok(WalkStep::After);
     }
     if scratch.frames.len() == MAX_DEPTH {
         return Err(scan.too_deep());
     }
     let capture = if wants & whole != 0 { scratch.capture(node, kind, start, start) } else { NONE };
     let seen_from = scratch.seen.len();
-    scratch.frames.push(Frame { node, object, capture, mask: 0, seen_from });
+    scratch.frames.push(OpenContainer { node, object, capture, mask: 0, seen_from });
     scan.at += 1;
     Ok(match scan.token() {
         // `{` and `}` differ by 2, so do `[` and `]`.
-        closing if closing == opening + 2 => Step::After,
-        _ if object => Step::Key,
-        _ => Step::Value(node),
+        closing if closing == opening + 2 => WalkStep::After,
+        _ if object => WalkStep::Key,
+        _ => WalkStep::Value(node),
     })
 }
 
@@ -267,12 +267,12 @@ fn key(
     text: &str,
     scan: &mut Scan<'_>,
     scratch: &mut Scratch,
-) -> Result<Step, EventError> {
+) -> Result<WalkStep, EventError> {
     let key = scan.key()?;
     let node = scratch.frames.last().map_or(ROOT, |frame| frame.node);
     let child = match key.scalar {
         Scalar::Escaped => {
-            let name = decode(text.get(key.start..key.end).unwrap_or_default());
+            let name = key.decoded(text);
             trie.child(node, name.as_bytes())
         }
         _ => trie.child(node, scan.bytes(key.start, key.end)),
@@ -280,11 +280,11 @@ fn key(
     match child {
         Some(child) => {
             scratch.note(child);
-            Ok(Step::Value(child))
+            Ok(WalkStep::Value(child))
         }
         None => {
             scan.skip(scratch.frames.len())?;
-            Ok(Step::After)
+            Ok(WalkStep::After)
         }
     }
 }

@@ -2,7 +2,8 @@
 
 mod common;
 
-use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch, Value, document, verbatim};
+use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch, document, verbatim};
+use firstseen_value::Value;
 use serde_json::{Value as Json, json};
 
 /// All values of a field, as JSON.
@@ -11,7 +12,7 @@ fn field(event: &Json, name: &str) -> Vec<Json> {
     let mut scratch = Scratch::default();
     let text = event.to_string();
     let Ok(ReadOutcome::Event(fields)) = reader.read(&text, &mut scratch) else { panic!("{text}") };
-    assert!(fields.is_raw_cloudtrail(), "{text}");
+    assert!(fields.is_raw(), "{text}");
     let json = |value| match value {
         Value::Bool(value) => json!(value),
         Value::Number(text) => serde_json::from_str(text).expect("a number"),

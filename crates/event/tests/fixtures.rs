@@ -1,7 +1,8 @@
 //! The repository's fixtures, whose expectations were worked out without this crate: the fields of
 //! every identity type, and the same events in every single-line form.
 
-use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch, Value};
+use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch};
+use firstseen_value::Value;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 

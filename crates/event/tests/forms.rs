@@ -1,6 +1,7 @@
 //! What a text is taken for: event, envelope of one, of several, of none. And what is refused.
 
-use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch, Value};
+use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch};
+use firstseen_value::Value;
 use serde_json::json;
 
 fn reader() -> EventReader {

@@ -276,7 +276,7 @@ proptest! {
         let naive = leaves(&value);
         let whole = document(&text).expect("readable");
         with_fields(ECS_ASKS, &text, |fields| {
-            prop_assert!(!fields.is_raw_cloudtrail());
+            prop_assert!(!fields.is_raw());
             for (ask, name) in ECS_ASKS.iter().enumerate() {
                 let found = naive.iter().filter(|(path, _)| path == name).map(|(_, value)| value);
                 let expected = tagged(found);
@@ -293,7 +293,7 @@ proptest! {
         let naive = Naive::new(&text);
         let whole = document(&text).expect("readable");
         with_fields(RAW_ASKS, &text, |fields| {
-            prop_assert!(fields.is_raw_cloudtrail());
+            prop_assert!(fields.is_raw());
             for (ask, name) in RAW_ASKS.iter().enumerate() {
                 let lazy = values(fields, ask);
                 if naive.is_plain(RAW_PATHS) {

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_network_is_named() {
+    fn a_bad_network_is_an_error() {
         let fault = one_of("", "source.ip", texts(&["10.0.0.0/99"])).unwrap_err();
         assert_eq!(fault.code, "bad_network");
         assert!(fault.to_string().contains("10.0.0.0/99"), "{fault}");

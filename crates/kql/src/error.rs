@@ -1,7 +1,7 @@
 //! An error in query text, shown at its position.
 //!
 //! In: the text, a byte offset, what was found and expected. Out: an error whose `Display` prints
-//! the line with a caret under the place. It never prints more of a line than fits a terminal.
+//! the line with a caret under the position. It never prints more of a line than fits a terminal.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn points_at_the_place() {
+    fn points_at_the_position() {
         assert_eq!(
             printed("a:b\n  and\tc d", 9),
             "wrong (line 2, column 6)\n    and c d\n       ^\nexpected right"
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_long_lines_around_the_place() {
+    fn cuts_long_lines_around_the_position() {
         let text = format!("{}!{}", "ä".repeat(300), "b".repeat(300));
         for at in [0, 40, 300, 600, 602, 700, text.len()] {
             let error = printed(&text, at);

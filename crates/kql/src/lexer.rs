@@ -9,6 +9,7 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use firstseen_value::four_hex_digits;
 
 /// Characters that end an unquoted literal unless a backslash precedes them.
 const SPECIAL: &[char] = &['\\', '(', ')', ':', '<', '>', '"', '*', '{', '}'];
@@ -260,9 +261,7 @@ impl<'a> Lexer<'a> {
 
 /// The four hexadecimal digits after `u`.
 fn hex4(text: &str) -> Option<u16> {
-    let digits = text.strip_prefix('u')?.get(..4)?;
-    let all_hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if all_hex { u16::from_str_radix(digits, 16).ok() } else { None }
+    four_hex_digits(text.strip_prefix('u')?.as_bytes())
 }
 
 #[cfg(test)]

@@ -14,6 +14,32 @@
 //!                                                   `-- Display   normalised text
 //! ```
 //!
+//! ```
+//! use firstseen_kql::{Doc, FieldRef, Query, parse};
+//! use firstseen_value::Value;
+//!
+//! /// An event with one text for each field.
+//! struct Event<'e>(&'e Query, &'e [(&'e str, &'e str)]);
+//!
+//! impl Doc for Event<'_> {
+//!     fn any(&self, field: usize, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {
+//!         let FieldRef::Name(name) = &self.0.fields()[field] else { return false };
+//!         self.1.iter().any(|(known, text)| known == name && test(&Value::Text((*text).into())))
+//!     }
+//!     fn any_object(&self, _: usize, _: &mut dyn FnMut(&dyn Doc) -> bool) -> bool {
+//!         false
+//!     }
+//! }
+//!
+//! let query = parse("event.action: (CreateStack or Create*Set) and not user.name: ci-*")?;
+//! assert!(query.matches(&Event(&query, &[("event.action", "CreateStack")])));
+//!
+//! let robot = Event(&query, &[("event.action", "CreateStack"), ("user.name", "ci-7")]);
+//! assert_eq!(query.explain(&robot).decided_by[0].text, "not user.name: ci-*");
+//! assert_eq!(parse("CreateStack").unwrap_err().code, "free_text");
+//! # Ok::<(), firstseen_kql::SyntaxError>(())
+//! ```
+//!
 //! Order of modules, each importing only from those before it: `limits`, `types`, `field`, `doc`,
 //! `words`, `ip`, `error`; `syntax`, `lexer`, `parser`; `condition`, `query`, `compile`, `builder`;
 //! `matches`, `display`, `explain`, `coverage`, `literals`, `required`.

@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_exact() {
+    fn all_exact_pairs_of_a_query() {
         let query = parse("a: (x or y*) and not b: z and c: { d: w } and a: v").unwrap();
         let pairs: Vec<_> = query.exact().map(|pair| (pair.field, pair.text)).collect();
         assert_eq!(pairs, [(0, "x"), (1, "z"), (0, "v")]);
     }
 
     #[test]
-    fn sets_of_which_each_match_has_one() {
+    fn required_pairs_of_a_query() {
         for (query, expected) in [
             ("a: x", Some(&["a=x"][..])),
             ("a: (x or y)", Some(&["a=x", "a=y"])),

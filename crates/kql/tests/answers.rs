@@ -77,7 +77,7 @@ fn explains_with_the_values_found() {
 }
 
 #[test]
-fn literals_that_every_match_holds() {
+fn literals_that_every_match_contains() {
     let verbatim = |field: &str| field != "event.outcome" && field != "event.dataset";
     let cases: &[(&str, &[&[&str]])] = &[
         (

@@ -336,7 +336,7 @@ proptest! {
     }
 
     #[test]
-    fn each_clause_has_its_place_and_its_own_truth(naive in query(), event in event()) {
+    fn each_clause_has_its_span_and_its_own_truth(naive in query(), event in event()) {
         let text = naive.text();
         let query = parse(&text).unwrap();
         let (clauses, places) = (query.clauses(), firstseen_kql::spans(&text).unwrap());
@@ -372,7 +372,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_query_or_an_error_with_a_place(tokens in vec(select(TOKENS), 0..14)) {
+    fn any_text_is_a_query_or_an_error_with_a_position(tokens in vec(select(TOKENS), 0..14)) {
         let text = tokens.concat();
         match parse(&text) {
             Ok(query) => {

@@ -1,7 +1,7 @@
 //! Step two: `decide`.
 //!
 //! In: requests with matched events and the prior values of their keys. Out: the writes and the
-//! outcomes, in the layout of crate abi. It never calls a store: whoever holds it applies the
+//! outcomes, in the layout of crate abi. It never calls a store: the caller applies the
 //! writes.
 
 use crate::alert::{self, AlertContext};

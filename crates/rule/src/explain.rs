@@ -1,7 +1,7 @@
 //! Why an event matched or not, and what it would be known by.
 //!
 //! In: one event's text. Out: one JSON object: for each rule whether it matched, the clauses that
-//! decided, the terms with their keys, the fields that are missing. It asks no state: whoever
+//! decided, the terms with their keys, the missing fields. It reads no state: a caller that
 //! holds it can say what it knows of the keys.
 
 use crate::alert::rfc3339;

@@ -4,22 +4,20 @@
 //! once, whatever the number of rules), and a view of the fields read. It never reads text itself,
 //! except the objects of a nested query.
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_event::{
-    EventError, EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, Value,
-};
+use firstseen_event::{EventError, EventFields, EventReader, FieldRequest, ReadOutcome, Scratch};
 use firstseen_kql::{Doc, FieldRef};
+use firstseen_value::Value;
 
 /// The field requests so far, each once.
 #[derive(Debug, Default)]
 pub struct FieldRequests(Vec<FieldRequest>);
 
 impl FieldRequests {
-    /// The place of an ask, which is added unless it is there.
+    /// The index of a request, which is added if it is new.
     pub fn place(&mut self, ask: FieldRequest) -> usize {
         if let Some(at) = self.0.iter().position(|known| *known == ask) {
             return at;
@@ -28,7 +26,7 @@ impl FieldRequests {
         self.0.len().saturating_sub(1)
     }
 
-    /// The places of a query's fields.
+    /// The indexes of a query's fields.
     pub fn slots(&mut self, fields: &[FieldRef]) -> Vec<FieldSlot> {
         fields.iter().map(|field| self.slot(field)).collect()
     }
@@ -105,9 +103,9 @@ pub struct EventDoc<'e, 'a> {
 }
 
 impl Doc for EventDoc<'_, '_> {
-    fn any(&self, field: usize, test: &mut dyn FnMut(&firstseen_value::Value<'_>) -> bool) -> bool {
+    fn any(&self, field: usize, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {
         let Some(slot) = self.slots.get(field) else { return false };
-        self.fields.values(slot.ask()).any(|value| test(&as_query_value(value)))
+        self.fields.values(slot.ask()).any(|value| test(&value))
     }
 
     fn any_object(&self, field: usize, test: &mut dyn FnMut(&dyn Doc) -> bool) -> bool {
@@ -121,15 +119,6 @@ impl Doc for EventDoc<'_, '_> {
                 _ => false,
             }
         })
-    }
-}
-
-fn as_query_value(value: Value<'_>) -> firstseen_value::Value<'_> {
-    match value {
-        Value::Bool(b) => firstseen_value::Value::Bool(b),
-        Value::Number(n) => firstseen_value::Value::Number(n),
-        Value::Text(Cow::Borrowed(t)) => firstseen_value::Value::Text(Cow::Borrowed(t)),
-        Value::Text(Cow::Owned(t)) => firstseen_value::Value::Text(Cow::Owned(t)),
     }
 }
 

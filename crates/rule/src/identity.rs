@@ -6,8 +6,8 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_event::{EventFields, Value};
-use firstseen_value::{hex, push_hex};
+use firstseen_event::EventFields;
+use firstseen_value::{Value, hex, push_hex};
 
 /// A hash over tagged, length-prefixed parts.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ pub fn of_event(
         parts.add(b'i', id.as_bytes());
         return parts.finish();
     }
-    // By its place in the rule, not by the ask, which other rules of the artifact would move.
+    // By its index in the rule: other rules of the artifact change the index of the request.
     for (place, ask) in asks.enumerate() {
         parts.add(b'a', &(place as u64).to_le_bytes());
         for value in fields.values(ask) {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn many_and_long_parts_hash_as_one_text() {
+    fn many_and_long_parts_hash_as_one_buffer() {
         for sizes in [[10, 20, 30], [200, 30, 40], [1, 300, 5], [240, 7, 1000]] {
             let mut parts = TaggedHasher::new("x");
             let mut whole = vec![b'p', 1, 0, 0, 0, 0, 0, 0, 0, b'x'];

@@ -1,6 +1,6 @@
 //! The state keys of one request, found by their bytes.
 //!
-//! In: the keys in the request's order. Out: the place of a key. Bytes are compared and mixed as
+//! In: the keys in the request's order. Out: the index of a key. Bytes are compared and mixed as
 //! words: in a module without the operating system's help the usual ways take a byte at a time. A
 //! key ends in a hash already; what a host makes up instead can only slow its own request down.
 
@@ -23,7 +23,7 @@ impl<'a> KeyTable<'a> {
         let mut places = Self { keys: Vec::with_capacity(keys.len()), slots: vec![NONE; room] };
         for key in keys {
             let slot = places.slot(key);
-            // Of a key that was given twice, the later place counts.
+            // If a key is given twice, the later index counts.
             if let Some(slot) = places.slots.get_mut(slot) {
                 *slot = u32::try_from(places.keys.len()).unwrap_or(NONE);
             }
@@ -32,7 +32,7 @@ impl<'a> KeyTable<'a> {
         places
     }
 
-    /// The place of a key.
+    /// The index of a key.
     pub(crate) fn of(&self, key: &[u8]) -> Option<usize> {
         let place = *self.slots.get(self.slot(key))?;
         (place != NONE).then_some(place as usize)
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_of_any_length_are_found_and_told_apart() {
+    fn keys_of_any_length_are_found() {
         let keys: Vec<Vec<u8>> = (1..200u8)
             .flat_map(|n| [vec![n; usize::from(n)], [vec![b'k'; 90], vec![n; 3]].concat()])
             .collect();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_all_point_at_one_slot_are_told_apart() {
+    fn keys_that_share_a_slot_are_found() {
         // Only the last four words are mixed: these differ before them.
         let keys: Vec<Vec<u8>> = (0..100u8).map(|n| [vec![n; 8], vec![7; 32]].concat()).collect();
         let places = KeyTable::new(keys.iter().map(Vec::as_slice));

@@ -5,6 +5,66 @@
 //! Out: plans, items and decisions in the layouts of crate abi, alerts as JSON. It never reads a
 //! clock, a file or a store: the caller brings the time and the values, and applies the writes.
 //!
+//! ```
+//! # #[cfg(feature = "source")] {
+//! use firstseen_abi::kv::{Cas, Kv, KvError};
+//! use firstseen_rule::{Engine, Plan, Settings, source};
+//! use std::collections::HashMap;
+//!
+//! #[derive(Default)]
+//! struct Memory(HashMap<Vec<u8>, Vec<u8>>);
+//!
+//! impl Kv for Memory {
+//!     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+//!         Ok(self.0.get(key).cloned())
+//!     }
+//!     fn cas(
+//!         &mut self,
+//!         key: &[u8],
+//!         expected: Option<&[u8]>,
+//!         value: &[u8],
+//!         _ttl_ms: i64,
+//!     ) -> Result<Cas, KvError> {
+//!         let current = self.0.get(key);
+//!         if current.map(Vec::as_slice) != expected {
+//!             return Ok(Cas::Conflict(current.cloned()));
+//!         }
+//!         self.0.insert(key.to_vec(), value.to_vec());
+//!         Ok(Cas::Done)
+//!     }
+//! }
+//!
+//! let rule = source::read(
+//!     r#"
+//!     [rule]
+//!     rule_id = "r1"
+//!     name = "First stack of a user"
+//!     type = "new_terms"
+//!     query = "event.action: CreateStack"
+//!     severity = "medium"
+//!     risk_score = 47
+//!     [rule.new_terms]
+//!     field = "new_terms_fields"
+//!     value = ["user.name"]
+//!     [[rule.new_terms.history_window_start]]
+//!     field = "history_window_start"
+//!     value = "now-10d"
+//!     "#,
+//!     &source::ReadOptions::default(),
+//! )
+//! .unwrap();
+//! let mut engine = Engine::new(Plan { rules: vec![rule.plan] }, Settings::default());
+//! let mut store = Memory::default();
+//!
+//! let event = r#"{"@timestamp": "2025-01-06T09:00:00Z",
+//!     "event": {"action": "CreateStack"}, "user": {"name": "bob"}}"#;
+//! let first = engine.judge(event.as_bytes(), 0, &mut store);
+//! assert_eq!(first.alerts.len(), 1);
+//! // The same event again repeats its alert, byte for byte.
+//! assert_eq!(engine.judge(event.as_bytes(), 0, &mut store).repeats, first.alerts);
+//! # }
+//! ```
+//!
 //! | step | module |
 //! | --- | --- |
 //! | lengths of time: `now-10d`, `5m` | [`window`] |
@@ -18,7 +78,7 @@
 //! | prior state and a sighting -> verdict and new state | [`state`] |
 //! | the alert's document | [`alert`] |
 //! | a large event, shortened for its alerts | `shorten` |
-//! | one rule with the places of its fields | `prepared` |
+//! | one rule with the indexes of its fields | `prepared` |
 //! | which rules an event may match | `index` |
 //! | step one, `keys`: events -> items | [`engine`] |
 //! | step two, `decide`: items and prior values -> writes and outcomes | `decide` |

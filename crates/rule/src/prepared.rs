@@ -1,4 +1,4 @@
-//! One rule of an artifact with the places of its fields among the field requests of all rules.
+//! One rule of an artifact with the indexes of its fields among the field requests of all rules.
 //!
 //! In: a planned rule, settings, the requests so far. Out: the rule as the engine evaluates it, and
 //! an event's time and identity as this rule reads them. It never calls a store.
@@ -11,10 +11,10 @@ use crate::term::{TermField, TermKind};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_event::{EventError, EventFields, FieldRequest, Value};
-use firstseen_value::parse_time_ms;
+use firstseen_event::{EventError, EventFields, FieldRequest};
+use firstseen_value::{Value, parse_time_ms};
 
-/// One rule with the places of its fields.
+/// One rule with the indexes of its fields.
 #[derive(Debug)]
 pub(crate) struct PreparedRule {
     /// Of the query's fields.

@@ -1,7 +1,7 @@
 //! A large event made small enough to be copied into its alerts.
 //!
 //! In: an event's JSON text, and how many alerts it is for. Out: the document that they copy, of an
-//! event that was shortened where there is no room for all of it. It decides nothing: query, terms
+//! event that was shortened if it is too large. It decides nothing: query, terms
 //! and identity were read from the whole event.
 //!
 //! Why: an alert holds an event several times (fields, flattened fields, the original), once for
@@ -16,7 +16,7 @@ use firstseen_event::json::Object;
 /// Bytes that the alerts of one event may copy of it, all terms together. CloudTrail's own limit
 /// for an event is 256 KiB.
 const ROOM: usize = 1 << 20;
-/// However many terms there are, an alert has room for this much.
+/// However many terms there are, an alert may copy this many bytes.
 const LEAST: usize = 4 << 10;
 
 /// An event on its way into its alerts. It is read and shortened once, and only if one of its terms
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_room_is_the_whole_event() {
+    fn a_small_event_is_copied_whole() {
         let event = json!({ "a": "x".repeat(ROOM - 20) }).to_string();
         assert_eq!(shorten(&event, 1), Ok(None));
         assert_eq!(
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_is_cut_and_what_is_small_stays() {
+    fn large_values_are_cut_and_small_ones_stay() {
         let event = json!({
             "a": { "deep": [1, -2, 0.5, true, null, "text", { "b": "c" }] },
             "long": "\u{e4}".repeat(ROOM),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn without_room_the_top_keeps_its_short_strings() {
+    fn without_space_the_top_level_keeps_its_short_strings() {
         let wide: Vec<_> = (0..64).map(|_| vec!["x".repeat(2000); 64]).collect();
         let event = json!({ "a": wide, "b": { "c": 1 }, "d": "short", "e": "x".repeat(100) });
         let short = short(&event, 1);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_an_error_and_depth_costs_no_stack() {
+    fn invalid_json_is_an_error_and_depth_costs_no_stack() {
         assert!(shorten(&"x".repeat(ROOM + 1), 1).is_err());
         assert!(shorten(&"[".repeat(ROOM + 1), 1).is_err());
     }

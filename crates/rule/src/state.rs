@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_before_is_known_without_alerts() {
+    fn a_seen_term_is_known_without_alerts() {
         let mut s = TermState::seen(80, 100).unwrap();
         assert_eq!(TermState::read(&s.write("t")).unwrap(), s);
         assert_eq!(s.sight(70, &id(1), W), Verdict::Seen);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_event_repeats_its_alert_with_what_it_said() {
+    fn the_same_event_repeats_the_same_alert() {
         let mut s = TermState::default();
         s.sight(100, &id(1), W);
         s.sight(150, &id(2), W);

@@ -12,9 +12,9 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use firstseen_event::{EventFields, Value};
+use firstseen_event::EventFields;
 use firstseen_kql::{FieldType, field_type};
-use firstseen_value::{canonical_number, parse_time_ms, push_hex, push_quoted};
+use firstseen_value::{Value, canonical_number, parse_time_ms, push_hex, push_quoted};
 
 /// The most terms that one event may have.
 pub const MAX_TERMS: usize = 256;
@@ -82,7 +82,7 @@ pub struct Term {
 
 impl Term {
     /// The term of these values, each with the kind of its field: what an event that holds them
-    /// would give. For whoever knows a term without an event, such as a test of a rule.
+    /// would give. For callers that know a term without an event, such as a test of a rule.
     #[must_use]
     pub fn of_values<'v>(values: impl IntoIterator<Item = (TermKind, &'v str)>) -> Self {
         let mut tuple = Tuple::new();
@@ -185,7 +185,7 @@ pub fn of_event(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> T
 }
 
 /// The term of an event that has one value in each field, as nearly all do: the same as
-/// [`combination`] gives, with less room taken.
+/// [`combination`] gives, with less memory.
 fn single(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> Option<Term> {
     let mut tuple = Tuple::new();
     for slot in slots {

@@ -2,9 +2,9 @@
 //
 //	go run . RULE.wasm SETTINGS.json STATE.json < events.ndjson > alerts.ndjson
 //
-// Without settings or state these files hold `{}`. What is not judged is named on standard error, by
-// line. Alerts are out before the state is saved (at the end of the input): after a crash the same
-// alerts come again, with the same ids.
+// Without settings or state, these files contain `{}`. Events that could not be evaluated are reported
+// on standard error with their line. Alerts are written before the state is saved at the end of the
+// input: after a crash the same alerts come again, with the same ids.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 )
 
 var ctx, state = context.Background(), map[string][]byte{}
-var rule struct { // what the artifact says of itself (section 9), and the tenant
+var rule struct { // the artifact's metadata (section 9), and the tenant
 	Format, Abi int
 	Tenant      string
 	Rules       []struct{ Key_prefix string }
@@ -35,7 +35,7 @@ func main() {
 	guest, lines := start(wasm, settings), bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 16<<20) // a longer event ends the run
 	for number := 1; lines.Scan(); number++ {
-		var outcome, alerts = map[string]json.RawMessage{}, []json.RawMessage{}      // bytes as they are
+		var outcome, alerts = map[string]json.RawMessage{}, []json.RawMessage{}      // unchanged bytes
 		must(0, json.Unmarshal(call(guest, "evaluate", lines.Bytes(), 0), &outcome)) // 0: no clock
 		must(0, json.Unmarshal(outcome["alerts"], &alerts))
 		for _, alert := range alerts {
@@ -72,7 +72,7 @@ func start(wasm, settings []byte) api.Module {
 	return guest
 }
 
-// call hands input in, calls, and copies the packed result out (section 2).
+// call passes input to an export and copies the packed result (section 2).
 func call(guest api.Module, name string, input []byte, more ...uint64) []byte {
 	at := must(guest.ExportedFunction("alloc").Call(ctx, uint64(len(input))))[0]
 	ensure(at != 0 && guest.Memory().Write(uint32(at), input), "the rule has no room")
@@ -83,7 +83,7 @@ func call(guest api.Module, name string, input []byte, more ...uint64) []byte {
 	return answer
 }
 
-// part copies bytes of the rule's memory. Nothing that a rule says is trusted.
+// part copies bytes of the rule's memory, which is not trusted.
 func part(guest api.Module, at, size uint32) []byte {
 	view, inside := guest.Memory().Read(at, size)
 	ensure(inside, "the rule names bytes outside of its memory")
@@ -108,7 +108,7 @@ func kvGet(_ context.Context, guest api.Module, key, keySize, buf, room uint32) 
 	return int32(len(value))
 }
 
-// kvCas: nobody else writes this state, so a conflict would be the rule's own fault.
+// kvCas: nothing else writes to this state, so a conflict would be an error of the rule.
 func kvCas(_ context.Context, guest api.Module, key, keySize, old, oldSize, new, newSize uint32, ttl int64, buf, room uint32) int32 {
 	name := ownKey(guest, key, keySize)
 	now, found := state[name]

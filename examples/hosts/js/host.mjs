@@ -2,9 +2,9 @@
 //
 //   node host.mjs RULE.wasm SETTINGS.json STATE.json < events.ndjson > alerts.ndjson
 //
-// Without settings or state these files hold `{}`. What is not judged is named on standard error, by
-// line. Between the two steps the host reads the store itself, so it may be one that answers later;
-// the rule's imports do nothing.
+// Without settings or state, these files contain `{}`. Events that could not be evaluated are reported
+// on standard error with their line. The host reads the store between the two steps, so the store may
+// be asynchronous; the rule's imports do nothing.
 import { readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
 
 const [wasm, settingsFile, stateFile] = process.argv.slice(2);
@@ -14,23 +14,23 @@ const state = JSON.parse(readFileSync(stateFile)); // values in base64
 const fail = (text) => { throw new Error(text); };
 const ends = (lines) => lines.filter((byte) => byte === 10).length;
 
-// ---- the artifact, what it says of itself (section 9), and an instance
+// ---- the artifact, its metadata (section 9), and an instance
 const module = new WebAssembly.Module(readFileSync(wasm));
 const [section] = WebAssembly.Module.customSections(module, "firstseen.rules");
-const rule = section ? JSON.parse(Buffer.from(section)) : fail(`${wasm} is no rule`);
+const rule = section ? JSON.parse(Buffer.from(section)) : fail(`${wasm} is not a rule`);
 if (rule.format !== 1 || rule.abi !== 1) fail(`${wasm} needs a newer host`);
 const tenant = JSON.parse(settings).tenant ?? "default";
 const prefixes = rule.rules.map((one) => `${tenant}:${one.key_prefix}`);
 const firstseen_v1 = { kv_get: () => AWAY, kv_cas: () => AWAY, log: () => {} };
 const guest = new WebAssembly.Instance(module, { firstseen_v1 }).exports;
-if (guest.abi_version() !== 1) fail(`${wasm} speaks another contract`);
+if (guest.abi_version() !== 1) fail(`${wasm} has another contract version`);
 
-// ---- a call: input in, packed result out (section 2). Nothing that a guest says is trusted
+// ---- a call with a packed result (section 2). Results of a guest are not trusted
 function part(bytes, at, length) {
-  return at + length <= bytes.length ? bytes.subarray(at, at + length) : fail("outside of the bytes");
+  return at + length <= bytes.length ? bytes.subarray(at, at + length) : fail("a range outside the bytes");
 }
 function call(name, input, ...more) {
-  const at = guest.alloc(input.length) >>> 0 || fail("the rule has no room");
+  const at = guest.alloc(input.length) >>> 0 || fail("the rule is out of memory");
   part(Buffer.from(guest.memory.buffer), at, input.length).set(input);
   const packed = BigInt.asUintN(64, guest[name](at, input.length, ...more));
   const memory = Buffer.from(guest.memory.buffer);
@@ -41,7 +41,7 @@ function call(name, input, ...more) {
 const refusal = call("configure", settings).toString();
 if (refusal !== "{}") fail(`${settingsFile}: ${refusal}`);
 
-// ---- step one (section 4): which lines match, under which keys. 0n: this host has no clock
+// ---- step one (section 4): the lines that match, with their keys. 0n: this host has no clock
 function matches(lines, firstLine) {
   const result = call("keys", lines, 0, -1, 0n);
   if (result.readUInt32LE(0)) fail(`keys: status ${result.readUInt32LE(0)}`);
@@ -65,7 +65,7 @@ function matches(lines, firstLine) {
   return found;
 }
 
-// ---- step two (section 5): what is new, and what to write. Nobody else writes this store
+// ---- step two (section 5): new terms and writes. Nothing else writes to this store
 const int = (size, n) => { const b = Buffer.alloc(size); b.writeIntLE(n, 0, size); return b; };
 function decide(items) {
   const keys = [...new Set(items.flatMap((item) => item.keys))];
@@ -91,9 +91,9 @@ function decide(items) {
   }
 }
 
-// ---- whole lines as they come; alerts are out before the state is saved, so none is lost
+// ---- whole lines on arrival; alerts are written before the state is saved, so none is lost
 let [rest, line] = [Buffer.of(), 1];
-function judge(lines) {
+function handle(lines) {
   const items = matches(lines, line);
   for (let at = 0; at < items.length; at += 256) decide(items.slice(at, at + 256));
   line += ends(lines);
@@ -101,9 +101,9 @@ function judge(lines) {
 for await (const chunk of process.stdin) {
   const bytes = Buffer.concat([rest, chunk]);
   const end = bytes.lastIndexOf(10) + 1;
-  judge(bytes.subarray(0, end));
+  handle(bytes.subarray(0, end));
   rest = bytes.subarray(end);
 }
-judge(rest);
+handle(rest);
 writeFileSync(`${stateFile}.new`, JSON.stringify(state));
 renameSync(`${stateFile}.new`, stateFile);

@@ -2,9 +2,9 @@
 
     python host.py RULE.wasm SETTINGS.json STATE.json < events.ndjson > alerts.ndjson
 
-Without settings or state these files hold `{}`. What is not judged is named on standard error, by
-line. Alerts are out before the state is saved (at the end of the input): after a crash the same
-alerts come again, with the same ids.
+Without settings or state, these files contain `{}`. Events that could not be evaluated are reported on
+standard error with their line. Alerts are written before the state is saved at the end of the input:
+after a crash the same alerts come again, with the same ids.
 """
 
 import base64
@@ -24,7 +24,7 @@ def check(right, text):
 
 
 def number(data, at):
-    """An unsigned LEB128 number, and where it ends."""
+    """An unsigned LEB128 number and the position after it."""
     value = shift = 0
     while True:
         value |= (data[at] & 127) << shift
@@ -34,7 +34,7 @@ def number(data, at):
 
 
 def metadata(wasm):
-    """What the artifact says of itself: the custom section `firstseen.rules` (section 9)."""
+    """The metadata: the custom section `firstseen.rules` (section 9)."""
     at = 8
     while at < len(wasm):
         kind, (size, start) = wasm[at], number(wasm, at + 1)
@@ -42,17 +42,17 @@ def metadata(wasm):
         length, name = number(wasm, start)
         if kind == 0 and wasm[name : name + length] == b"firstseen.rules":
             return json.loads(wasm[name + length : at])
-    sys.exit("this is no rule")
+    sys.exit("this is not a rule")
 
 
 def part(data, at, size):
-    """Bytes of a result. Nothing that a rule says is trusted: a slice would be cut in silence."""
+    """Bytes of a result. Results are not trusted, and a slice would be cut silently."""
     check(at + size <= len(data), "the rule names bytes that are not there")
     return data[at : at + size]
 
 
 class Rule:
-    """An instance. Its imports do nothing: between the two steps the host reads the store itself."""
+    """An instance. Its imports do nothing, because the host reads the store between the two steps."""
 
     def __init__(self, wasm, settings):
         meta, tenant = metadata(wasm), json.loads(settings).get("tenant", "default")
@@ -71,7 +71,7 @@ class Rule:
         check(self.call("configure", settings) == b"{}", "the settings cannot be used")
 
     def call(self, name, data, *more):
-        """Hands a buffer in, calls, and copies the packed result out (section 2)."""
+        """Passes a buffer to an export and copies the packed result (section 2)."""
         memory, at = self.exports["memory"], self.exports["alloc"](self.store, len(data)) & U32
         memory.write(self.store, data, check(at, "the rule has no room"))
         packed = self.exports[name](self.store, at, len(data), *more)
@@ -83,7 +83,7 @@ class Rule:
         return result
 
     def matches(self, event, line):
-        """Step one (section 4): the items that match, each with its keys. 0: this host has no clock."""
+        """Step one (section 4): the items that match, with their keys. 0: this host has no clock."""
         result = self.call("keys", event, 0, 0, 0)
         (status, *_, count, _), at = unpack_from("<8I", result), 32
         check(status == 0, f"keys: status {status}")
@@ -102,8 +102,8 @@ class Rule:
             elif kind not in (EXCEPTED, NO_EVENTS):
                 print(f"line {line}: {text}", file=sys.stderr)
 
-    def judge(self, event, line, state):
-        """Step two (section 5): what is new. Nobody else writes this state, so no write fails."""
+    def handle(self, event, line, state):
+        """Step two (section 5): the new terms. Nothing else writes to this state, so no write fails."""
         items = list(self.matches(event, line))
         known = list(dict.fromkeys(key for _, keys in items for key in keys))
         request = pack("<II", len(known), len(items))
@@ -133,7 +133,7 @@ def main(rule, settings, saved):
     with open(rule, "rb") as wasm, open(settings, "rb") as given, open(saved) as file:
         guest, state = Rule(wasm.read(), given.read()), json.load(file)
     for line, event in enumerate(sys.stdin.buffer, 1):
-        guest.judge(event.rstrip(b"\r\n"), line, state)
+        guest.handle(event.rstrip(b"\r\n"), line, state)
     sys.stdout.flush()
     with open(saved + ".new", "w") as file:
         json.dump(state, file)

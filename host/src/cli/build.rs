@@ -10,15 +10,15 @@ mod js;
 
 use super::Ending;
 use crate::files::{read_text, shown, write_whole};
-use crate::target::{Choices, Target};
 use crate::terminal::diagnostic;
 use crate::terminal::message::say;
 use crate::terminal::progress::Progress;
 use crate::work;
 use clap::ValueEnum;
-use firstseen_compiler::{self as compile, Engine, Origin, Source};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use firstseen_compiler::{self as compile, EngineModule, Origin, RuleText, Target, TargetChoices};
 use firstseen_rule::source::{self, Diagnostic, EventTime, ReadOptions, Rule, Severity};
-use firstseen_skin::Records;
+use firstseen_target_support::Records;
 use jobs::Job;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ pub struct BuildArgs {
     #[arg(long, value_name = "TEXT")]
     pub revision: Option<String>,
     /// What it is built for: one rule, one file for each kind of host
-    #[arg(long, value_enum, default_value_t = Target::Core)]
+    #[arg(long, value_parser = target_name(), default_value = Target::Core.name())]
     pub target: Target,
     /// What is chosen for the pipeline.
     #[command(flatten)]
@@ -96,15 +96,22 @@ pub enum RecordsArg {
 
 impl ChosenArgs {
     /// The choices, with the settings' text.
-    fn choices(&self) -> anyhow::Result<Choices> {
+    fn choices(&self) -> anyhow::Result<TargetChoices> {
         let records = self.records.map(|records| match records {
             RecordsArg::Annotate => Records::Annotate,
             RecordsArg::Alerts => Records::Alerts,
         });
         let settings = self.settings.as_deref().map(read_text).transpose()?;
         let (state, state_limit) = (self.state.clone(), self.state_limit);
-        Ok(Choices { records, state, state_limit, settings })
+        Ok(TargetChoices { records, state, state_limit, settings })
     }
+}
+
+/// A target by its name; the help lists them all.
+fn target_name() -> impl TypedValueParser<Value = Target> {
+    let known = Target::ALL.map(|target| PossibleValue::new(target.name()).help(target.about()));
+    PossibleValuesParser::new(known)
+        .try_map(|name| Target::from_name(&name).ok_or_else(|| format!("no target: {name}")))
 }
 
 /// `64M`: a number of bytes.
@@ -172,8 +179,8 @@ struct Read {
 }
 
 impl Read {
-    fn source(&self) -> Source<'_> {
-        Source { name: &self.name, text: &self.text }
+    fn source(&self) -> RuleText<'_> {
+        RuleText { name: &self.name, text: &self.text }
     }
 }
 
@@ -211,10 +218,10 @@ pub fn build(args: &BuildArgs) -> anyhow::Result<Ending> {
     let choices = args.chosen.choices()?;
     let options = args.target.options(&choices).map_err(anyhow::Error::msg)?;
     let options = options.to_bytes();
-    let engine = args.target.engine().map_err(anyhow::Error::msg)?;
+    let engine = firstseen_engines::engine(args.target)?;
     // A package for JavaScript carries its settings beside the plan.
     let options = if args.target == Target::Js { &[][..] } else { &options };
-    let engine = Engine { options, ..engine };
+    let engine = EngineModule { options, ..engine };
     let plant = Plant { engine, settings: choices.settings.as_deref().unwrap_or_default() };
     let mut jobs = jobs::find(&args.rules, output, args.target.ending())?;
     if let (Target::Js, [job], Some(output)) = (args.target, jobs.as_mut_slice(), output)
@@ -284,7 +291,7 @@ fn make(args: &BuildArgs, plant: &Plant<'_>, job: &Job, read: &Read) -> Result<u
 
 /// What artifacts are made with.
 struct Plant<'a> {
-    engine: Engine<'a>,
+    engine: EngineModule<'a>,
     /// Of `--settings`; an engine has them among its options.
     settings: &'a str,
 }
@@ -368,7 +375,7 @@ fn read(args: &BuildArgs, job: &Job) -> Came<Read> {
         }
         Err(faults) => (None, faults),
     };
-    let source = Source { name: &name, text: &text };
+    let source = RuleText { name: &name, text: &text };
     let mut said: Vec<_> =
         diagnostics.iter().map(|one| diagnostic::shown(&source, one) + "\n").collect();
     let what = match rule {

@@ -18,7 +18,6 @@ use firstseen_artifact::{Meta, ModuleInfo};
 use firstseen_rule::source::{self, Facts, ReadOptions};
 use firstseen_runtime::artifact::read_any_meta;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -99,10 +98,7 @@ fn see(path: &Path) -> anyhow::Result<Seen> {
     // One source for each rule, or somebody changed the file.
     meta.sources(&wasm).with_context(|| format!("rule {name}"))?;
     let mut digest = "sha256:".to_owned();
-    for byte in Sha256::digest(&wasm) {
-        // Writing to a String cannot fail.
-        let _ = write!(digest, "{byte:02x}");
-    }
+    firstseen_value::push_hex(&mut digest, &Sha256::digest(&wasm));
     Ok(Seen { name, wasm, digest, meta, look })
 }
 

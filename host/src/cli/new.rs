@@ -8,7 +8,7 @@ use crate::files::shown;
 use crate::terminal::diagnostic;
 use crate::terminal::message::say;
 use anyhow::{anyhow, bail};
-use firstseen_compiler::Source;
+use firstseen_compiler::RuleText;
 use firstseen_rule::source::{self, ReadOptions};
 use serde_json::json;
 use std::fs::OpenOptions;
@@ -47,7 +47,7 @@ pub fn new(args: &NewArgs) -> anyhow::Result<Ending> {
     let test = path.with_extension("test.toml");
     let text = rule(stem, &args.fields);
     let name = shown(&path);
-    let source = Source { name: &name, text: &text };
+    let source = RuleText { name: &name, text: &text };
     if let Err(faults) = source::read(&text, &ReadOptions::default()) {
         faults.iter().for_each(|one| say(&(diagnostic::shown(&source, one) + "\n")));
         bail!("{name}: not written: these fields make no rule");
@@ -105,7 +105,7 @@ risk_score = 47            # 0 to 100
 version = 1
 type = "new_terms"
 language = "kuery"
-tags = ["Domain: Cloud", "Data Source: AWS"]
+tags = ["Domain: Cloud", "Data RuleText: AWS"]
 references = []
 false_positives = [
     """

@@ -7,12 +7,11 @@
 use super::Ending;
 use crate::files::{shown, write_whole};
 use crate::rules::load::read_file;
-use crate::target::Target;
 use crate::terminal::diagnostic;
 use crate::terminal::message::say;
 use anyhow::{Context, bail};
 use firstseen_artifact::{Meta, RuleMeta};
-use firstseen_compiler::{self as compile, Engine, Origin, Source};
+use firstseen_compiler::{self as compile, EngineModule, Origin, RuleText, Target};
 use firstseen_rule::RulePlan;
 use firstseen_rule::source::{self, EventTime, ReadOptions};
 use std::path::PathBuf;
@@ -46,7 +45,7 @@ pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<Ending> {
     let origin = Origin { source: origin("source"), revision: origin("revision") };
     let (mut rules, mut lost, mut failed) = (Vec::new(), Vec::new(), false);
     for (known, text) in meta.rules.iter().zip(&texts) {
-        let source = Source { name: &name, text };
+        let source = RuleText { name: &name, text };
         // As it was built: by the rule's own choice of time, or not.
         let event_time = match &known.event_time {
             None => EventTime::Timestamp,
@@ -85,8 +84,8 @@ pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<Ending> {
         let target = shown(std::path::Path::new(&meta.target));
         format!("rule {name}: it was built for {target}, which this version does not know")
     })?;
-    let engine = target.engine().map_err(|e| anyhow::anyhow!("rule {name}: {e}"))?;
-    let engine = Engine { options: meta.options.as_bytes(), ..engine };
+    let engine = firstseen_engines::engine(target).with_context(|| format!("rule {name}"))?;
+    let engine = EngineModule { options: meta.options.as_bytes(), ..engine };
     let new = compile::artifact(&engine, rules, &origin).map_err(anyhow::Error::msg)?;
     let to = args.output.as_ref().unwrap_or(&args.artifact);
     write_whole(to, &new)?;

@@ -83,7 +83,7 @@ impl ItemVisitor for SameItem<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firstseen_engines::FLAGSHIP;
+    use firstseen_engines::flagship;
     use firstseen_runtime::{Artifact, Guest, Runtime};
 
     /// Keeps what a guest says of the one event.
@@ -105,7 +105,7 @@ mod tests {
             )
         };
         let runtime = Runtime::new().unwrap();
-        let artifact = Artifact::new(&runtime, "flagship".to_owned(), FLAGSHIP).unwrap();
+        let artifact = Artifact::new(&runtime, "flagship".to_owned(), flagship()).unwrap();
         let mut guest = Guest::new(&runtime, &artifact, "default", None).unwrap();
         let (one, other) = (event("alice"), event("mallo"));
         let mut batch = EventBatch::default();

@@ -6,7 +6,7 @@
 use crate::files::shown;
 use crate::work;
 use anyhow::{Context, bail};
-use firstseen_engines::FLAGSHIP;
+use firstseen_engines::flagship;
 use firstseen_runtime::{Artifact, Runtime};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ const MAX_FILE: u64 = 256 << 20;
 /// The first artifact that cannot be used, by name, and why.
 pub fn load_all(runtime: &Runtime, paths: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
     if paths.is_empty() {
-        return Ok(vec![Artifact::new(runtime, "the built-in rule".to_owned(), FLAGSHIP)?]);
+        return Ok(vec![Artifact::new(runtime, "the built-in rule".to_owned(), flagship())?]);
     }
     let mut artifacts = Ok(Vec::new());
     work::in_order(

@@ -7,8 +7,8 @@
 //! that begins on it was judged. It never drops a line.
 
 use super::{AlertSink, Output, OutputError};
+use firstseen_record::{JsonRecord, RecordChecker};
 use firstseen_session::EventAt;
-use firstseen_skin::record::{Checker, Record};
 use std::collections::BTreeMap;
 
 /// Writes the input's lines with alerts and errors added.
@@ -113,7 +113,7 @@ impl AnnotateSink {
         if note.alerts.is_empty() {
             return Ok(());
         }
-        let record = Record::of("{}").with(note.alerts.iter().map(String::as_str), None);
+        let record = JsonRecord::of("{}").with(note.alerts.iter().map(String::as_str), None);
         self.output.line(&record)
     }
 }
@@ -176,9 +176,9 @@ fn newlines(bytes: &[u8]) -> u64 {
 fn annotated(line: &[u8], note: &LineNote) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(line).ok()?;
     let body = text.trim_start_matches('\u{feff}').trim_ascii();
-    Checker::default().check(body).ok()?;
+    RecordChecker::default().check(body).ok()?;
     let record =
-        Record::of(body).with(note.alerts.iter().map(String::as_str), note.error.as_deref());
+        JsonRecord::of(body).with(note.alerts.iter().map(String::as_str), note.error.as_deref());
     let (before, end) = text.split_once(body)?;
     Some([before, &record, end].concat().into_bytes())
 }

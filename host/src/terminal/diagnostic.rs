@@ -5,7 +5,7 @@
 
 use crate::terminal::escape::{acts, escaped};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
-use firstseen_compiler::Source;
+use firstseen_compiler::RuleText;
 use firstseen_rule::source::{Diagnostic, Severity};
 use std::io::IsTerminal;
 use std::ops::Range;
@@ -16,14 +16,14 @@ pub(crate) const WIDTH: usize = 80;
 
 /// One of them as it is shown on standard error.
 #[must_use]
-pub fn shown(source: &Source<'_>, diagnostic: &Diagnostic) -> String {
+pub fn shown(source: &RuleText<'_>, diagnostic: &Diagnostic) -> String {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     render(source, diagnostic, colour)
 }
 
 /// One of them as text.
 #[must_use]
-pub fn render(source: &Source<'_>, diagnostic: &Diagnostic, colour: bool) -> String {
+pub fn render(source: &RuleText<'_>, diagnostic: &Diagnostic, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
@@ -115,7 +115,7 @@ mod tests {
             label: label.to_owned(),
             help: (!help.is_empty()).then(|| help.to_owned()),
         };
-        let page = render(&Source { name: "r.toml", text }, &diagnostic, false);
+        let page = render(&RuleText { name: "r.toml", text }, &diagnostic, false);
         for line in page.lines() {
             assert!(line.width() <= WIDTH, "{page}");
         }
@@ -178,7 +178,7 @@ error[unexpected]: a hash
             label: String::new(),
             help: None,
         };
-        let page = render(&Source { name: "r.toml", text }, &diagnostic, false);
+        let page = render(&RuleText { name: "r.toml", text }, &diagnostic, false);
         let expected = "\
 warning[wrong_type]: a list
  --> r.toml:1:5
@@ -189,7 +189,7 @@ warning[wrong_type]: a list
         // No place, and one that is none: the page still stands.
         for span in [None, Some(99..100)] {
             let odd = Diagnostic { span, ..diagnostic.clone() };
-            assert!(render(&Source { name: "r.toml", text }, &odd, true).contains("a list"));
+            assert!(render(&RuleText { name: "r.toml", text }, &odd, true).contains("a list"));
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The artifacts that the vectors are about.
+//! The artifacts of the vectors.
 //!
-//! In: the `firstseen` binary, and an engine that was built without SIMD. Out: for each artifact
-//! the one that a user gets, and the same rules in the other engine. They differ in nothing else.
+//! In: the `firstseen` binary, and an engine built without SIMD. Out: each artifact as a user gets
+//! it, and the same rules in the other engine.
 
 use crate::engine::Engine;
 use crate::vector::Recipe;
@@ -12,13 +12,13 @@ use firstseen_rule::source::{self, EventTime, ReadOptions};
 use std::path::Path;
 use std::process::Command;
 
-/// The same rules twice.
+/// The same rules in two engines.
 pub(crate) struct Artifacts {
-    /// As `firstseen build` makes it.
+    /// As built by `firstseen build`.
     pub(crate) simd: Vec<u8>,
     /// Without SIMD.
     pub(crate) plain: Vec<u8>,
-    /// How its state keys begin, behind the tenant.
+    /// The prefix of its state keys, after the tenant.
     pub(crate) prefixes: Vec<String>,
 }
 
@@ -41,16 +41,16 @@ pub(crate) fn build(
         build.args(["--event-time", event_time]);
     }
     let done = build.output().with_context(|| firstseen.display().to_string())?;
-    let said = String::from_utf8_lossy(&done.stderr);
-    ensure!(done.status.success(), "firstseen build {:?}: {said}", recipe.rules);
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.success(), "firstseen build {:?}: {stderr}", recipe.rules);
     let simd = std::fs::read(file)?;
     let meta = Meta::read(&simd)?;
     let prefixes = meta.rules.iter().map(|rule| rule.key_prefix.clone()).collect();
-    Ok(Artifacts { plain: laid(&meta, &simd, plain)?, simd, prefixes })
+    Ok(Artifacts { plain: recompiled(&meta, &simd, plain)?, simd, prefixes })
 }
 
-/// The rules of an artifact laid into another engine, from their sources.
-fn laid(meta: &Meta, artifact: &[u8], engine: &[u8]) -> Result<Vec<u8>> {
+/// The rules of an artifact, compiled into another engine from their sources.
+fn recompiled(meta: &Meta, artifact: &[u8], engine: &[u8]) -> Result<Vec<u8>> {
     let sources = meta.sources(artifact)?;
     let mut plan = Plan { rules: Vec::new() };
     for (rule, text) in meta.rules.iter().zip(&sources) {
@@ -76,7 +76,7 @@ fn laid(meta: &Meta, artifact: &[u8], engine: &[u8]) -> Result<Vec<u8>> {
 }
 
 impl Artifacts {
-    /// The one that an engine can load.
+    /// The artifact that an engine can load.
     pub(crate) fn for_engine(&self, engine: &dyn Engine) -> &[u8] {
         if engine.has_simd() { &self.simd } else { &self.plain }
     }

@@ -1,7 +1,7 @@
-//! What the host needs of a WebAssembly engine. One engine is one file below.
+//! The interface of a WebAssembly engine. Each engine has one file in this folder.
 //!
-//! In: an artifact, a store. Out: calls, and the guest's memory, each range checked. An engine's
-//! file knows no rule and no layout.
+//! In: an artifact, a store. Out: calls, and the guest's memory with checked ranges. An engine's
+//! file does not depend on rules or layouts.
 
 pub(crate) mod wamr;
 pub(crate) mod wasmer;
@@ -13,31 +13,31 @@ use anyhow::Result;
 
 /// A WebAssembly engine.
 pub(crate) trait Engine {
-    /// Its name and version, as the table shows it.
+    /// The name and version for the table.
     fn name(&self) -> &'static str;
 
-    /// Whether it takes a module with fixed-width SIMD.
+    /// Whether it supports fixed-width SIMD.
     fn has_simd(&self) -> bool;
 
-    /// Loads an artifact, once for all that is done with it.
+    /// Loads an artifact, once for all vectors.
     fn load(&self, wasm: &[u8]) -> Result<Box<dyn Module>>;
 }
 
-/// An artifact, loaded.
+/// A loaded artifact.
 pub(crate) trait Module {
-    /// A new instance, whose imports ask this store.
+    /// A new instance, whose imports use this store.
     fn guest(&self, store: Shared) -> Result<Box<dyn Guest>>;
 }
 
 /// An instance.
 pub(crate) trait Guest {
-    /// Calls an export. An `i32` is widened without its sign; nothing is 0.
+    /// Calls an export. An `i32` is zero-extended; no result is 0.
     fn call(&mut self, export: &str, parameters: &[Number]) -> Result<u64>;
 
-    /// Bytes of its memory.
+    /// Reads its memory.
     fn read(&mut self, at: u32, len: u32) -> Result<Vec<u8>>;
 
-    /// Writes into its memory.
+    /// Writes to its memory.
     fn write(&mut self, at: u32, bytes: &[u8]) -> Result<()>;
 }
 
@@ -52,10 +52,10 @@ pub(crate) enum Number {
 
 /// The guest's memory as an import sees it.
 pub(crate) trait Memory {
-    /// The bytes of a range; nothing where it does not lie in memory.
+    /// The bytes of a range, or `None` if it is outside memory.
     fn get(&self, at: u32, len: u32) -> Option<Vec<u8>>;
 
-    /// Writes; whether the range lies in memory.
+    /// Writes, and returns whether the range is inside memory.
     fn put(&mut self, at: u32, bytes: &[u8]) -> bool;
 }
 

@@ -1,7 +1,7 @@
-//! A host as docs/abi.md describes it, over any engine, both ways of the contract.
+//! A host as in docs/abi.md, for any engine and both ways of the contract.
 //!
-//! In: a guest, a vector. Out: what came of each event, and the guest's answers as they were, for
-//! comparison between engines. It knows no rule.
+//! In: a guest, a vector. Out: the result of each event, and the guest's unchanged results for
+//! comparison between engines. It does not depend on rules.
 
 use crate::engine::{Guest, Module, Number};
 use crate::store::{Shared, Store};
@@ -18,14 +18,14 @@ use std::sync::{Arc, Mutex};
 /// A way of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// One call for each event; the guest asks the store.
+    /// One call for each event; the guest accesses the store.
     Evaluate,
-    /// Many events at once; the host asks the store in between.
+    /// Many events at once; the host accesses the store between the calls.
     KeysDecide,
 }
 
 impl Way {
-    /// By the names of its calls.
+    /// The names of its calls.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Evaluate => "evaluate",
@@ -37,9 +37,9 @@ impl Way {
 /// Both.
 pub(crate) const WAYS: [Way; 2] = [Way::Evaluate, Way::KeysDecide];
 
-/// What a guest said, and what came of it.
+/// The output of a guest and the results.
 pub(crate) struct Run {
-    /// For each step.
+    /// The result of each step.
     pub(crate) outcomes: Vec<Outcome>,
     /// The results of all calls, byte for byte.
     pub(crate) answers: Vec<Vec<u8>>,
@@ -87,7 +87,7 @@ pub(crate) fn run(
     Ok(Run { outcomes, answers: host.answers, after })
 }
 
-/// What `evaluate` returns; other members are not looked at.
+/// The result of `evaluate`; other members are ignored.
 #[derive(Deserialize)]
 struct Evaluated<'a> {
     #[serde(borrow)]
@@ -103,14 +103,14 @@ struct Fault {
 }
 
 impl Host {
-    /// Hands a buffer in, calls with it, and copies the result out.
+    /// Passes a buffer to a call and copies the result.
     fn call(&mut self, export: &str, input: &[u8], more: &[Number]) -> Result<Vec<u8>> {
         let (at, len) = (self.place(input)?, u32::try_from(input.len())?);
         let parameters = [&[Number::I32(at), Number::I32(len)], more].concat();
         self.result(export, &parameters)
     }
 
-    /// Hands a buffer in; where it lies until the next result.
+    /// Copies a buffer into the guest. The address is valid until the next result.
     fn place(&mut self, input: &[u8]) -> Result<u32> {
         let len = u32::try_from(input.len())?;
         let at = u32::try_from(self.guest.call("alloc", &[Number::I32(len)])?)?;
@@ -119,7 +119,7 @@ impl Host {
         Ok(at)
     }
 
-    /// Calls, and copies the packed result out.
+    /// Calls and copies the packed result.
     fn result(&mut self, export: &str, parameters: &[Number]) -> Result<Vec<u8>> {
         let packed = self.guest.call(export, parameters)?;
         ensure!(packed != 0, "{export}: no room for the result");
@@ -133,7 +133,7 @@ impl Host {
     fn evaluate(&mut self, step: &Step) -> Result<Outcome> {
         let answer = self.call("evaluate", &step.event()?, &[Number::I64(step.now_ms)])?;
         let text = std::str::from_utf8(&answer)?;
-        // Apart: serde's flatten does not go together with borrowed texts.
+        // Parsed separately, because serde's flatten does not support borrowed texts.
         let counts: Counts = serde_json::from_str(text).with_context(|| text.to_owned())?;
         let read: Evaluated<'_> = serde_json::from_str(text).with_context(|| text.to_owned())?;
         let texts = |list: Vec<&RawValue>| list.iter().map(|raw| raw.get().to_owned()).collect();
@@ -145,7 +145,7 @@ impl Host {
         })
     }
 
-    /// `keys` over all events with a table, then `decide`: without their texts first.
+    /// `keys` for all events with a table, then `decide`, first without event texts.
     fn batch(&mut self, steps: &[Step]) -> Result<Vec<Outcome>> {
         let events: Vec<Vec<u8>> = steps.iter().map(Step::event).collect::<Result<_>>()?;
         let buffer = events.concat();
@@ -190,7 +190,7 @@ impl Host {
         outcomes: &mut [Outcome],
     ) -> Result<()> {
         let mut asked = BTreeSet::new();
-        // The answer without texts names the items whose texts it needs; then none is missing.
+        // The result without texts names the items whose texts are needed.
         for _ in 0..2 {
             let request = self.request(items, events, &asked)?;
             let answer = self.call("decide", &request, &[])?;
@@ -229,7 +229,7 @@ impl Host {
         Ok([&head[..], keys, items].concat())
     }
 
-    /// Applies the writes and takes the outcomes: nobody else writes this store.
+    /// Applies the writes and uses the outcomes; nothing else writes to this store.
     fn settle(
         &mut self,
         items: &[(usize, Item<'_>)],
@@ -253,7 +253,7 @@ impl Host {
         for decided in &decision.outcomes {
             let (step, _) = items.get(decided.item as usize).context("an outcome of no item")?;
             let outcome = &mut outcomes[*step];
-            // A term without an outcome was seen.
+            // A term without an outcome was seen before.
             outcome.counts.seen -= 1;
             match decided.kind {
                 OutcomeKind::Alert => outcome.alerts.push(decided.text.to_owned()),
@@ -273,7 +273,7 @@ fn fault(outcome: &mut Outcome, text: &str) {
     outcome.error.get_or_insert_with(|| code.to_owned());
 }
 
-/// What an item says by itself.
+/// The result of an item without terms.
 fn note(item: &Item<'_>, outcome: &mut Outcome) {
     let counts = &mut outcome.counts;
     match item.kind {

@@ -1,8 +1,8 @@
-//! `firstseen-conformance`: the vectors of `tests/vectors` through the engines that can run a rule.
+//! `firstseen-conformance` runs the vectors of `tests/vectors` in several WebAssembly engines.
 //!
 //! In: the `firstseen` binary and an engine module without SIMD. Out: a table of engines, a line
-//! for each vector that fails, exit status 0 where none does. docs/conformance.md says what is
-//! compared; `.ci/conformance` calls it.
+//! for each failing vector, and exit status 0 if none fails. docs/conformance.md describes what is
+//! compared; `.ci/conformance` calls this program.
 
 mod artifact;
 mod engine;
@@ -22,10 +22,10 @@ use vector::{Recipe, Vector};
 
 const USAGE: &str = "usage: firstseen-conformance FIRSTSEEN PLAIN_ENGINE.wasm [--speed]";
 
-/// The answers of the first engine, by vector and way; the others have to give the same.
+/// The results of the first engine, by vector and way; the others must return the same.
 type Answers = BTreeMap<(String, &'static str), Vec<Vec<u8>>>;
 
-/// What one engine did.
+/// The results of one engine.
 #[derive(Default)]
 struct Tally {
     runs: u32,
@@ -73,7 +73,7 @@ fn conform() -> Result<bool> {
     let (mut first, mut right) = (Answers::new(), true);
     for engine in engines()? {
         for way in WAYS {
-            let tally = judge(engine.as_ref(), way, &vectors, &artifacts, &mut first)?;
+            let tally = run_all(engine.as_ref(), way, &vectors, &artifacts, &mut first)?;
             let (simd, failed) = (if engine.has_simd() { "yes" } else { "no" }, tally.failed.len());
             let passed = tally.runs as usize - failed;
             println!("{:<20} {simd:<6} {:<14} {passed:>6} {failed:>6}", engine.name(), way.name());
@@ -87,8 +87,8 @@ fn conform() -> Result<bool> {
     Ok(right)
 }
 
-/// Runs all vectors one way through one engine.
-fn judge(
+/// Runs all vectors in one engine, in one way.
+fn run_all(
     engine: &dyn Engine,
     way: Way,
     vectors: &BTreeMap<Recipe, Vec<Vector>>,
@@ -109,7 +109,7 @@ fn judge(
     Ok(tally)
 }
 
-/// One vector: the outcomes, the state, and the bytes of every answer.
+/// Compares one vector: outcomes, state, and the bytes of every result.
 fn check(
     module: &dyn Module,
     prefixes: &[String],
@@ -125,9 +125,9 @@ fn check(
     }
     let after = vector.after.iter();
     let after = after.map(|(key, value)| Ok((key.clone().into_bytes(), vector::unhex(value)?)));
-    ensure!(run.after == after.collect::<Result<_>>()?, "the state at the end is another");
+    ensure!(run.after == after.collect::<Result<_>>()?, "the state at the end differs");
     let known =
         first.entry((vector.name.clone(), way.name())).or_insert_with(|| run.answers.clone());
-    ensure!(*known == run.answers, "an answer is not that of the first engine, byte for byte");
+    ensure!(*known == run.answers, "a result differs from the first engine's");
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! How long an engine takes for one event, beside the others.
+//! The time of each engine for one event.
 //!
-//! In: the flagship's short form, an event that it has seen before. Out: a table of ratios, all
-//! measured in turns in one run. On a busy machine the ratios mean something, the times do not.
+//! In: the flagship's short form, an event with a known term. Out: a table of ratios, measured in
+//! turns in one run. On a busy machine only the ratios are meaningful.
 
 use crate::artifact::Artifacts;
 use crate::engine::{Engine, Guest, Number};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 const RULE: &str = "tests/vectors/stacks.toml";
 const EVENT: &str = r#"{"@timestamp":"2025-04-01T08:00:00Z","event":{"id":"e1","dataset":"aws.cloudtrail","provider":"cloudformation.amazonaws.com","action":"CreateStack","outcome":"success"},"cloud":{"account":{"id":"111122223333"}},"user":{"name":"ann"}}"#;
-/// The same user an hour later: seen before, so that no alert is written.
+/// The same user an hour later, so that no alert is written.
 const LATER: &str = r#"{"@timestamp":"2025-04-01T09:00:00Z","event":{"id":"e2","dataset":"aws.cloudtrail","provider":"cloudformation.amazonaws.com","action":"CreateStack","outcome":"success"},"cloud":{"account":{"id":"111122223333"}},"user":{"name":"ann"}}"#;
 const ROUNDS: usize = 9;
 const CALLS: u32 = 500;

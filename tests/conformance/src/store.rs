@@ -1,7 +1,7 @@
-//! The host's store, and the two imports that ask it, as docs/abi.md tells them.
+//! The host's store and its two imports, as in docs/abi.md.
 //!
-//! In: ranges of the guest's memory, untrusted. Out: the codes of the contract. Nothing expires:
-//! time to live is garbage collection only.
+//! In: untrusted ranges of the guest's memory. Out: the codes of the contract. Values do not
+//! expire, because the time to live is only for garbage collection.
 
 use crate::engine::Memory;
 use firstseen_abi::{MAX_KEY, MAX_VALUE, kv};
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex};
 /// Keys and values.
 pub(crate) type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// What a guest may touch, and what is there.
+/// The keys that a guest may access, and the state.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    /// How its keys begin: `TENANT:` and a prefix of the artifact.
+    /// The allowed key prefixes: `TENANT:` and a prefix of the artifact.
     pub(crate) prefixes: Vec<String>,
     /// The state.
     pub(crate) rows: Rows,
@@ -24,13 +24,13 @@ pub(crate) struct Store {
 pub(crate) type Shared = Arc<Mutex<Store>>;
 
 impl Store {
-    /// Whether a key is the artifact's own.
+    /// Whether a key belongs to the artifact.
     pub(crate) fn owns(&self, key: &[u8]) -> bool {
         key.len() <= MAX_KEY && self.prefixes.iter().any(|own| key.starts_with(own.as_bytes()))
     }
 }
 
-/// The import `kv_get`: key, its length, buffer, its room.
+/// The import `kv_get`: key and length, buffer and capacity.
 pub(crate) fn kv_get(memory: &mut impl Memory, store: &Shared, call: [u32; 4]) -> i32 {
     let [key, key_len, buf, cap] = call;
     let store = store.lock().expect("one thread");
@@ -43,7 +43,8 @@ pub(crate) fn kv_get(memory: &mut impl Memory, store: &Shared, call: [u32; 4]) -
     }
 }
 
-/// The import `kv_cas`: key, expected and new, each with its length; time to live; buffer and room.
+/// The import `kv_cas`: key, expected and new value, each with its length; time to live; buffer and
+/// capacity.
 pub(crate) fn kv_cas(
     memory: &mut impl Memory,
     store: &Shared,
@@ -72,7 +73,7 @@ pub(crate) fn kv_cas(
     }
 }
 
-/// Puts a value into the guest's buffer if there is room, and says how long it is.
+/// Copies a value to the guest's buffer if it fits, and returns its length.
 fn hand_over(memory: &mut impl Memory, value: &[u8], buf: u32, cap: u32) -> i32 {
     if value.len() <= cap as usize && !memory.put(buf, value) {
         return kv::REFUSED;

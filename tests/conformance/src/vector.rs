@@ -1,6 +1,6 @@
-//! The vectors of `tests/vectors`, read.
+//! Reads the vectors of `tests/vectors`.
 //!
-//! In: their folder. Out: what they ask, by the artifact that they ask it of.
+//! In: their folder. Out: the vectors, grouped by artifact.
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
@@ -15,14 +15,14 @@ pub(crate) struct Vector {
     pub(crate) name: String,
     rule: Rules,
     event_time: Option<String>,
-    /// For `configure`.
+    /// The settings for `configure`.
     pub(crate) settings: Option<Value>,
-    /// What the store holds at the beginning.
+    /// The store at the beginning.
     #[serde(default)]
     pub(crate) before: BTreeMap<String, String>,
     /// The events.
     pub(crate) steps: Vec<Step>,
-    /// What the store holds at the end.
+    /// The store at the end.
     pub(crate) after: BTreeMap<String, String>,
 }
 
@@ -33,7 +33,7 @@ enum Rules {
     Pack(Vec<String>),
 }
 
-/// One event and what must come of it.
+/// One event and its expected result.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Step {
     event: Option<String>,
@@ -41,21 +41,21 @@ pub(crate) struct Step {
     /// The host's clock, or 0.
     #[serde(default)]
     pub(crate) now_ms: i64,
-    /// What must come of it.
+    /// The expected result.
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
 }
 
-/// What comes of an event.
+/// The result of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Outcome {
     /// The alerts' texts.
     pub(crate) alerts: Vec<String>,
     /// The repeats' texts.
     pub(crate) repeats: Vec<String>,
-    /// The code of the fault.
+    /// The error code.
     pub(crate) error: Option<String>,
-    /// All else that is counted.
+    /// The other counts.
     pub(crate) counts: Counts,
 }
 
@@ -72,17 +72,17 @@ pub(crate) struct Counts {
     pub(crate) no_events: Option<String>,
 }
 
-/// What `firstseen build` is asked for.
+/// The arguments of `firstseen build`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Recipe {
-    /// Files of rules, from the project's root; several are a pack.
+    /// The rule files, relative to the project; several files are a pack.
     pub(crate) rules: Vec<String>,
     /// `--event-time`.
     pub(crate) event_time: Option<String>,
 }
 
 impl Vector {
-    /// The artifact that it is about.
+    /// The artifact that the vector tests.
     pub(crate) fn recipe(&self) -> Recipe {
         let rules = match &self.rule {
             Rules::One(rule) => vec![rule.clone()],

@@ -32,7 +32,22 @@ fn build_what_is_right() {
     scene.end("build");
 }
 
+/// A binary that holds the core engine alone says how to get the others.
+#[cfg(not(feature = "targets"))]
 #[test]
+fn build_for_targets_that_are_not_there() {
+    let mut scene = Scene::new();
+    scene.write("rule.toml", logins());
+    for target in ["core", "wasi", "js"] {
+        scene.run(&format!("build rule.toml --target {target}"));
+        scene.run(&format!("build rule.toml --target {target} --check"));
+    }
+    scene.end("build_core_alone");
+}
+
+#[cfg(feature = "targets")]
+#[test]
+#[cfg(feature = "targets")]
 fn build_for_targets() {
     let mut scene = Scene::new();
     scene.write("rule.toml", logins());

@@ -7,11 +7,12 @@
 //! A change that is intended is accepted with
 //!
 //! ```sh
-//! INSTA_UPDATE=always cargo test -p firstseen --test e2e snapshots
+//! INSTA_UPDATE=always cargo test -p firstseen --features targets --test e2e snapshots
 //! ```
 //!
 //! and reviewed as a diff of `tests/snapshots`. In tables of outputs (`outputs_*.snap`) no digest may
-//! change unless alerts are meant to.
+//! change unless alerts are meant to. Without the feature `targets` the snapshots `build_targets` and
+//! `inspect_targets` are left out; `build_core_alone` is made without it alone.
 
 mod build;
 mod events;

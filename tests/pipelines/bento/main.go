@@ -1,6 +1,5 @@
 // Command bento is Bento with the parts that the configurations in
-// docs/pipelines/redpanda-connect use. It is built for the tests beside it; whoever runs Bento has
-// a larger one.
+// docs/pipelines/redpanda-connect use. It is built only for these tests; users have the complete Bento.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// The vectors in a browser, on a page that is served from this machine.
+// The vectors in a browser, on a page that this program serves.
 //
 //   node browser.mjs CASES.json CHROMIUM
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
-import { said } from "./cases.mjs";
+import { report } from "./cases.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [file, program] = process.argv.slice(2);
@@ -46,7 +46,7 @@ try {
   await tab.waitForFunction(() => window.result !== undefined, undefined, { timeout: 120_000 });
   const result = await tab.evaluate(() => window.result);
   const version = browser.browser()?.version() ?? "";
-  process.exitCode = said(`Chromium ${version}`, result) ? 0 : 1;
+  process.exitCode = report(`Chromium ${version}`, result) ? 0 : 1;
   if (result.rule !== "0415258b-a7b2-48a6-891a-3367cd9d4d31") process.exitCode = 1;
 } finally {
   await browser.close();

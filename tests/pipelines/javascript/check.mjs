@@ -1,8 +1,8 @@
-// The project's vectors, run through the package: the same file in Node, Bun, Deno, a Worker and a
-// browser. It touches nothing but what it is given.
+// Runs the project's vectors through the package: the same file in Node, Bun, Deno, a Worker and a
+// browser. It uses only its arguments.
 //
-// In: the package's exports; vectors, artifacts (bytes) and rules (text). Out: how many vectors ran
-// in how many ways, and a sentence for each difference.
+// In: the package's exports; vectors, artifacts (bytes) and rules (text). Out: the number of vectors
+// and of runs, and a message for each difference.
 const TRIES = 16;
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const unhex = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
@@ -98,7 +98,7 @@ const first = (artifacts, vectors) => {
   return { source: artifacts[vector.artifact], event: JSON.parse(vector.steps[0].event), vector };
 };
 
-/** A store that never lets a write through is asked 16 times, and told of; nothing is written. */
+/** A store that refuses every write is tried 16 times and reported; nothing is written. */
 async function conflicts(api, artifacts, vectors, same) {
   const { source, event } = first(artifacts, vectors);
   const rule = new api.Rule(source);

@@ -1,4 +1,4 @@
-// Files through `evaluateAll`, against what `firstseen run` says of the same bytes.
+// Files through `evaluateAll`, compared with `firstseen run` over the same bytes.
 //
 //   node files.mjs FIRSTSEEN PROJECT
 import { MemoryStore, FirstseenError, Rule, rule } from "firstseen-first-time-cloudformation-stack-creation";
@@ -41,7 +41,7 @@ const kinds = {
 };
 
 try {
-  // The same alerts, byte for byte, at once and later, from the package's rule and from others.
+  // The same alerts, byte for byte, with sync and async stores, from the package's rule and from others.
   for (const [kind, bytes] of Object.entries(kinds)) {
     const wanted = expected(bytes);
     assert.ok(wanted.length > 1000, kind);
@@ -54,23 +54,23 @@ try {
       const later = await other.evaluateAll(bytes, new TestStore({ sync: false, refuse: 2 }));
       assert.equal(lines(later.alerts), wanted, kind);
     }
-    // Handed in again: the same alerts come as repeats, and nothing else.
+    // Submitted again: only repeats of the same alerts.
     const again = rule.evaluateAll(bytes, store);
     assert.deepEqual([again.alerts.length, lines(again.repeats)], [0, wanted], kind);
   }
 
-  // One by one in order of time it is the same again.
+  // The same one by one in order of time.
   const store = new MemoryStore();
   const inOrder = records.toSorted((a, b) => (a.eventTime < b.eventTime ? -1 : 1));
   const each = inOrder.flatMap((event) => rule.evaluate(event, store).alerts);
   assert.deepEqual(each.map(({ id }) => id).sort(), rule.evaluateAll(story, new MemoryStore()).alerts.map(({ id }) => id).sort());
 
-  // A line that is no event is told with its place.
+  // A line that is not an event is reported with its place.
   const bad = rule.evaluateAll(kinds["CRLF, blank lines, a bad one"], new MemoryStore());
   assert.deepEqual([bad.bad, bad.errors.length], [1, 1]);
   assert.equal(bad.errors[0].line, 2 * records.length + 2);
 
-  // Damaged or cut gzip: what stands before is judged, and the fault is told.
+  // Damaged or truncated gzip: the events before are evaluated, and the error is reported.
   const cut = gzipSync(ndjson(records)).subarray(0, -9);
   const broken = rule.evaluateAll(cut, new MemoryStore());
   assert.equal(lines(broken.alerts), expected(ndjson(records)));
@@ -87,11 +87,11 @@ try {
   }
   assert.equal(rule.evaluateAll(new Uint8Array(), new MemoryStore()).read, 0);
 
-  // A small file that unpacks to a large one takes no memory to speak of.
+  // A small file that unpacks to a large one needs little memory.
   const zeros = gzipSync(Buffer.alloc(256 << 20, 0x20), { level: 9 });
   assert.equal(rule.evaluateAll(zeros, new MemoryStore()).read, 0);
 
-  // A store that goes away in the middle: what was done stands, the rest is to be handed in again.
+  // A store that fails in the middle: finished events stay, the rest must be submitted again.
   const wanted = expected(story).split("\n").filter(Boolean);
   for (let calls = 0; calls < 60; calls += 7) {
     const store = new TestStore({ sync: false });
@@ -114,7 +114,7 @@ try {
     assert.deepEqual(after.repeats.map(({ id }) => id).toSorted(), before.alerts.map(({ id }) => id).toSorted());
   }
 
-  // Misuse is said at once.
+  // Misuse throws at once.
   assert.throws(() => rule.evaluate({}, {}), TypeError);
   assert.throws(() => rule.evaluate(null, new MemoryStore()), TypeError);
   assert.throws(() => rule.evaluate({}, new MemoryStore(), { now: "soon" }), TypeError);

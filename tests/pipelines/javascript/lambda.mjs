@@ -1,5 +1,5 @@
-// The Lambda example with the SDK's own commands, and clients that stand in for AWS: they hold the
-// commands against what DynamoDB and S3 would do.
+// The Lambda example with the SDK's own commands and with fake clients that check the commands and
+// behave like DynamoDB and S3.
 //
 //   node lambda.mjs PROJECT
 import { GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
@@ -86,7 +86,7 @@ const memory = new MemoryStore();
 for (const bytes of objects.values()) wanted.push(...rule.evaluateAll(bytes, memory).alerts.map(({ text }) => text));
 assert.ok(wanted.length > 3);
 
-// Notifications of S3, direct and through EventBridge.
+// S3 notifications, direct and through EventBridge.
 const one = lambda(new Table());
 await one.handler(direct([...objects.keys()]));
 assert.deepEqual(one.sent, wanted);
@@ -97,7 +97,7 @@ for (const key of objects.keys()) {
 assert.deepEqual(two.sent, wanted);
 await two.handler({ Service: "Amazon S3", Event: "s3:TestEvent" });
 
-// Called again, as Lambda does: the same alerts once more. Throttled: an error, then all of it.
+// A retry by Lambda gives the same alerts again. Throttling gives an error, then all alerts.
 await one.handler(direct([...objects.keys()]));
 assert.deepEqual(one.sent, [...wanted, ...wanted]);
 const table = new Table();
@@ -107,7 +107,7 @@ await assert.rejects(three.handler(direct([...objects.keys()])), (error) => erro
 await three.handler(direct([...objects.keys()]));
 assert.deepEqual([...new Set(three.sent)], wanted);
 
-// Single events of EventBridge, two functions at once over one table: one alert.
+// Single EventBridge events in two functions at once with one table: one alert.
 const detail = [...objects.values()].flatMap((bytes) => JSON.parse(gunzipSync(bytes)).Records ?? [])
   .find((event) => rule.evaluate(event, new MemoryStore()).alerts.length === 1);
 const event = (id) => ({ version: "0", id, "detail-type": "AWS API Call via CloudTrail", source: "aws.cloudformation", detail: { ...detail, eventID: id } });
@@ -117,7 +117,7 @@ await Promise.all(functions.map(({ handler }, at) => handler(event(`event ${at}`
 assert.equal(functions.flatMap(({ sent }) => sent).length, 1);
 assert.ok(shared.sent.filter((command) => command instanceof PutItemCommand).length >= 3);
 
-// What cannot be judged is told, and not tried again: it would never end.
+// An event that cannot be evaluated is reported and not retried, because a retry cannot succeed.
 await one.handler(event("bad").detail === undefined ? {} : { ...event("bad"), detail: { ...detail, eventTime: "2031-01-01T00:00:00Z" } });
 assert.ok(one.complaints.some((text) => text.includes("future_event")), one.complaints.join("\n"));
 console.log(`lambda: ${wanted.length} alerts, ${shared.sent.length} commands in a race`);

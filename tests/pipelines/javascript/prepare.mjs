@@ -1,4 +1,4 @@
-// The vectors with all that they need, as one file that any engine can be given.
+// Writes the vectors and everything they need to one file, which any engine can read.
 //
 //   node prepare.mjs FIRSTSEEN PROJECT OUT.json
 import { execFileSync } from "node:child_process";

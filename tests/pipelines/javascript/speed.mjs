@@ -1,4 +1,4 @@
-// Events per second: reading a file and JSON.parse of its lines alone, and with the rule.
+// Events per second for reading a file and JSON.parse of its lines, without and with the rule.
 //
 //   node speed.mjs FILE.ndjson [ROUNDS]
 import { MemoryStore, rule } from "firstseen-first-time-cloudformation-stack-creation";
@@ -23,7 +23,7 @@ function each(call) {
 
 const times = Object.fromEntries(Object.keys(ways).map((way) => [way, []]));
 for (let round = 0; round < Number(rounds); round += 1) {
-  // In turn, so that whatever else the machine does meets them all.
+  // In turn, so that other load on the machine affects all of them.
   for (const [way, run] of Object.entries(ways)) {
     const start = performance.now();
     const events = run();

@@ -1,4 +1,4 @@
-// Compiled, never run: what the types promise. A line that has to be refused is marked.
+// Compiled but never run: tests of the types. Lines that must be errors are marked.
 import {
   Alert, FirstseenError, MemoryStore, Rule, rule,
   type FileOutcome, type Outcome, type Store, type SyncStore, type Written,
@@ -20,7 +20,7 @@ const text: string = file.alerts.map((one) => one.text + one.id).join();
 const error: FirstseenError | undefined = direct.error;
 const code: string | undefined = error?.code;
 
-// @ts-expect-error: a promise is no outcome
+// @ts-expect-error: a promise is not an outcome
 const wrong: Outcome = rule.evaluate({}, later);
 // @ts-expect-error: a store needs both
 rule.evaluate({}, { get: () => null });

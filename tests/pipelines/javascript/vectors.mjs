@@ -4,10 +4,10 @@
 import * as api from "firstseen-first-time-cloudformation-stack-creation";
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { opened, said } from "./cases.mjs";
+import { opened, report } from "./cases.mjs";
 import { check } from "./check.mjs";
 
 const { bun, deno, node } = process.versions;
 const engine = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
 const cases = opened(JSON.parse(readFileSync(process.argv[2], "utf8")));
-process.exit(said(engine, await check(api, cases)) ? 0 : 1);
+process.exit(report(engine, await check(api, cases)) ? 0 : 1);

@@ -1,15 +1,15 @@
-// The vectors in workerd, where bytes may not be compiled: the engine is a module of the Worker.
+// The vectors in workerd, which does not compile bytes: the engine is a module of the Worker.
 //
 //   node workerd.mjs CASES.json
 import { Miniflare } from "miniflare";
 import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { said } from "./cases.mjs";
+import { report } from "./cases.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const installed = join(here, "node_modules/firstseen-first-time-cloudformation-stack-creation");
-// Through the package's own exports: the file that a bundler would take for a Worker.
+// The file in the package's exports that a bundler would use for a Worker.
 const about = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
 const entry = about.exports["."].workerd;
 const worker = `
@@ -42,7 +42,7 @@ try {
   const result = await answer.json();
   if (result.compiles) throw new Error("this isolate compiles bytes: it proves nothing");
   if (result.rule !== "0415258b-a7b2-48a6-891a-3367cd9d4d31") throw new Error(`rule ${result.rule}`);
-  process.exitCode = said("workerd", result) ? 0 : 1;
+  process.exitCode = report("workerd", result) ? 0 : 1;
 } finally {
   await flare.dispose();
 }

@@ -1,7 +1,7 @@
-// A runtime for the WASI program: wazero.
+// Runs the WASI program in wazero.
 //
-// In: a module, a folder that is opened as "state" (or "-"), arguments. The standard streams are
-// this process's. Out: the program's exit status.
+// In: a module, a folder that is opened as "state" (or "-"), arguments. The program uses the standard
+// streams of this process. Out: the program's exit status.
 package main
 
 import (

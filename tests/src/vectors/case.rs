@@ -1,86 +1,86 @@
-//! A case: a rule, events, and what a person says must come of each.
+//! A case: a rule, events, and an expectation for each event.
 //!
-//! In: what the other modules write down. Out: the same, as values. What is said of an alert is
-//! its term and the sighting before it; the rest of its bytes follows from the event and the rule.
+//! The other modules write cases with the functions here. The expectation for an alert is its term
+//! and the previous sighting; the other bytes follow from the event and the rule.
 
 use super::Counts;
 use serde_json::{Value, json};
 
-/// The flagship's file, from the project's root.
+/// The flagship's file, relative to the project.
 pub const FLAGSHIP: &str = "plugin/rules/first_time_cloudformation_stack_creation.toml";
-/// The same rule without its texts for people: short alerts, and another id.
+/// The same rule with another id and without texts for people, so that alerts are short.
 pub const STACKS: &str = "tests/vectors/stacks.toml";
-/// The id of that.
+/// The id of that rule.
 pub const STACKS_ID: &str = "00000000-0000-4000-8000-000000000012";
-/// The account of most events.
+/// The default account.
 pub const ACCOUNT: &str = "111122223333";
 
-/// One vector in the making.
+/// The source of one vector.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// Its name, and its file's.
+    /// The name of the vector and of its file.
     pub name: &'static str,
-    /// What it shows.
+    /// What it tests.
     pub about: &'static str,
-    /// Files of rules, from the project's root; several of them are a pack.
+    /// The rule files, relative to the project; several files are a pack.
     pub rules: Vec<&'static str>,
-    /// Whether the time is the rule's `timestamp_override`.
+    /// Whether an event's time is the rule's `timestamp_override`.
     pub timestamp_override: bool,
-    /// For `configure`.
+    /// The settings for `configure`.
     pub settings: Option<Value>,
-    /// What the store holds at the beginning.
+    /// The store at the beginning.
     pub before: Vec<(String, Vec<u8>)>,
     /// The events.
     pub steps: Vec<Given>,
 }
 
-/// An event, the host's clock, and what is said of it.
+/// An event, the host's clock, and the expectation.
 #[derive(Debug, Clone)]
 pub struct Given {
     /// The event's bytes.
     pub event: Vec<u8>,
     /// The host's clock, or 0.
     pub now_ms: i64,
-    /// What must come of it.
+    /// The expected result.
     pub claim: Claim,
 }
 
-/// What must come of an event.
+/// The expected result of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claim {
     /// New terms.
     pub alerts: Vec<Sighting>,
-    /// Terms whose alert comes again.
+    /// Terms with a repeated alert.
     pub repeats: Vec<Sighting>,
-    /// All else that is counted.
+    /// The other counts.
     pub counts: Counts,
-    /// The code of the fault.
+    /// The error code.
     pub error: Option<String>,
 }
 
-/// What an alert is about.
+/// The subject of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
-    /// The term: a list of values.
+    /// The term, a list of values.
     pub terms: Value,
-    /// The sighting that the alert names as the one before.
+    /// The previous sighting that the alert names.
     pub previous: Option<String>,
 }
 
 impl Case {
-    /// A case of the flagship.
+    /// A case for the flagship.
     #[must_use]
     pub fn flagship(name: &'static str, about: &'static str) -> Self {
         Self::of(name, about, &[FLAGSHIP])
     }
 
-    /// A case of the flagship's short form.
+    /// A case for the flagship's short form.
     #[must_use]
     pub fn stacks(name: &'static str, about: &'static str) -> Self {
         Self::of(name, about, &[STACKS])
     }
 
-    /// A case of these rules.
+    /// A case for these rules.
     #[must_use]
     pub fn of(name: &'static str, about: &'static str, rules: &[&'static str]) -> Self {
         Self {
@@ -94,27 +94,27 @@ impl Case {
         }
     }
 
-    /// With settings.
+    /// Adds settings.
     #[must_use]
     pub fn settings(mut self, settings: Value) -> Self {
         self.settings = Some(settings);
         self
     }
 
-    /// With a value in the store.
+    /// Adds a value to the store.
     #[must_use]
     pub fn before(mut self, key: &str, value: Vec<u8>) -> Self {
         self.before.push((key.to_owned(), value));
         self
     }
 
-    /// With one more event, judged without a clock.
+    /// Adds an event, evaluated without a clock.
     #[must_use]
     pub fn step(self, event: impl Into<Vec<u8>>, claim: Claim) -> Self {
         self.step_at(event, 0, claim)
     }
 
-    /// With one more event, judged at this time.
+    /// Adds an event, evaluated at this time.
     #[must_use]
     pub fn step_at(mut self, event: impl Into<Vec<u8>>, now_ms: i64, claim: Claim) -> Self {
         self.steps.push(Given { event: event.into(), now_ms, claim });
@@ -127,7 +127,7 @@ impl Claim {
         Self { counts: Counts { matched, ..Counts::default() }, ..Self::default() }
     }
 
-    /// Two rules' claims together.
+    /// Combines the expectations of two rules.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.alerts.extend(other.alerts);
@@ -150,7 +150,7 @@ pub fn no_match() -> Claim {
     Claim::default()
 }
 
-/// One rule matches, and these terms of its event are new: each with the sighting before.
+/// One rule matches, and these terms are new: each with its previous sighting.
 #[must_use]
 pub fn alerts(terms: &[(Value, Option<&str>)]) -> Claim {
     let sighting = |(terms, previous): &(Value, Option<&str>)| Sighting {
@@ -160,19 +160,19 @@ pub fn alerts(terms: &[(Value, Option<&str>)]) -> Claim {
     Claim { alerts: terms.iter().map(sighting).collect(), ..Claim::matched(1) }
 }
 
-/// One rule matches, and the event's one term is new and was never seen.
+/// One rule matches, and the event's only term was never seen.
 #[must_use]
 pub fn alert(terms: Value) -> Claim {
     alerts(&[(terms, None)])
 }
 
-/// The flagship alerts for a user in the usual account.
+/// The flagship alerts for a user in the default account.
 #[must_use]
 pub fn new_user(user: &str) -> Claim {
     alert(json!([ACCOUNT, user]))
 }
 
-/// One rule matches, and the alert of this event comes again.
+/// One rule matches, and the event repeats its alert.
 #[must_use]
 pub fn repeat(terms: Value, previous: Option<&str>) -> Claim {
     let mut claim = alerts(&[(terms, previous)]);
@@ -180,7 +180,7 @@ pub fn repeat(terms: Value, previous: Option<&str>) -> Claim {
     claim
 }
 
-/// One rule matches, and the event's one term was seen before.
+/// One rule matches, and the event's only term was seen before.
 #[must_use]
 pub fn seen() -> Claim {
     let mut claim = Claim::matched(1);
@@ -196,7 +196,7 @@ pub fn learned() -> Claim {
     claim
 }
 
-/// One rule matches, and the event is older than all that is remembered.
+/// One rule matches, and the event is older than the state.
 #[must_use]
 pub fn late() -> Claim {
     let mut claim = Claim::matched(1);
@@ -204,7 +204,7 @@ pub fn late() -> Claim {
     claim
 }
 
-/// One rule matches, and an exception takes the event out.
+/// One rule matches, and an exception excludes the event.
 #[must_use]
 pub fn excepted() -> Claim {
     let mut claim = Claim::matched(1);
@@ -212,7 +212,7 @@ pub fn excepted() -> Claim {
     claim
 }
 
-/// One rule matches, and the event lacks this field.
+/// One rule matches, and this field is missing from the event.
 #[must_use]
 pub fn missing(field: &str) -> Claim {
     let mut claim = Claim::matched(1);
@@ -220,7 +220,7 @@ pub fn missing(field: &str) -> Claim {
     claim
 }
 
-/// The document holds no event.
+/// The document contains no event.
 #[must_use]
 pub fn no_events(what: &str) -> Claim {
     let mut claim = Claim::default();
@@ -234,13 +234,14 @@ pub fn bad(code: &str) -> Claim {
     Claim { error: Some(code.to_owned()), ..Claim::default() }
 }
 
-/// One rule matches, and the event is not judged.
+/// One rule matches, and the event is not evaluated.
 #[must_use]
 pub fn refused(code: &str) -> Claim {
     Claim { error: Some(code.to_owned()), ..Claim::matched(1) }
 }
 
-/// A stack that a user creates in the usual account, as an ECS document. User and time name it.
+/// A user creates a stack in the default account, as an ECS document. Its id is made from user and
+/// time.
 #[must_use]
 pub fn stack(user: &str, time: &str) -> Value {
     json!({
@@ -266,7 +267,7 @@ pub fn stack_text(user: &str, time: &str) -> String {
 /// A document with another value at a path of members.
 ///
 /// # Panics
-/// When the path leads through something that is no object.
+/// If the path leads through a value that is not an object.
 #[must_use]
 pub fn with(mut document: Value, path: &str, value: Value) -> Value {
     let mut at = &mut document;

@@ -1,9 +1,9 @@
-//! What cannot be judged, and what holds no events. Nothing of it changes the state.
+//! Events that cannot be evaluated, and documents without events. None of them changes the state.
 
 use super::case::{Case, bad, new_user, no_events, no_match, seen, stack, stack_text, with};
 use serde_json::{Value, json};
 
-/// The cases of this group.
+/// The cases of this module.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let time = "2025-04-01T08:00:00Z";
@@ -21,23 +21,23 @@ pub fn cases() -> Vec<Case> {
     cut.truncate(at);
     cut.push(0xe2);
     vec![
-        Case::stacks("bad-json", "broken JSON is a fault; the next event is judged as ever")
+        Case::stacks("bad-json", "invalid JSON is an error; the next event is evaluated as usual")
             .step(&text().as_bytes()[..text().len() - 1], bad("bad_json"))
             .step(text().replace("\"cloud\":", "\"cloud\""), bad("bad_json"))
             .step(format!("{}x", text()), bad("bad_json"))
             .step(text().replace("\"ann\"", "\"a\\x\""), bad("bad_json"))
             .step(text(), new_user("ann")),
-        Case::stacks("bad-utf8", "bytes that are no UTF-8 are a fault, in the middle and at the end")
+        Case::stacks("bad-utf8", "bytes that are not UTF-8 are an error, in the middle and at the end")
             .step(invalid, bad("bad_utf8"))
             .step(cut, bad("bad_utf8"))
             .step(text(), new_user("ann")),
-        Case::stacks("not-an-object", "JSON that is no object is a fault, whatever stands in it")
+        Case::stacks("not-an-object", "JSON that is not an object is an error, whatever it contains")
             .step(format!("[{}]", text()), bad("not_an_object"))
             .step("\"CreateStack cloudformation.amazonaws.com\"", bad("not_an_object"))
             .step("17", bad("not_an_object"))
             .step("null", bad("not_an_object"))
             .step(text(), new_user("ann")),
-        Case::stacks("nothing-at-all", "no byte, and blanks only, are an empty line: neither an event nor a fault")
+        Case::stacks("nothing-at-all", "no bytes, or only blanks, are an empty line: neither an event nor an error")
             .step("", no_match())
             .step(" \n", no_match())
             .step(text(), new_user("ann")),
@@ -46,16 +46,16 @@ pub fn cases() -> Vec<Case> {
             .step(with(good(), "@timestamp", json!("yesterday")).to_string(), bad("bad_time"))
             .step(with(good(), "@timestamp", json!("2025-02-30T08:00:00Z")).to_string(), bad("bad_time"))
             .step(text(), new_user("ann")),
-        Case::stacks("too-deep", "125 levels alert, and so an outcome of 127; an event of 128 is a fault")
+        Case::stacks("too-deep", "an event of 125 levels alerts, with an outcome of 127 levels; an event of 128 levels is an error")
             .step(deep(124), new_user("ann"))
             .step(deep(127), bad("too_deep"))
             .step(stack_text("ann", "2025-04-02T08:00:00Z"), seen()),
-        Case::stacks("several-events", "an envelope of several events has to be split by the host")
+        Case::stacks("several-events", "the host must split an envelope of several events")
             .step(json!({ "Records": [good(), good()] }).to_string(), bad("several_events"))
             .step(text(), new_user("ann")),
         Case::stacks(
             "faults-that-nobody-looks-for",
-            "an event without the words that every match has is not parsed: its faults are not reported",
+            "an event without the words of every match is not parsed: its errors are not reported",
         )
         .step("{\"a\":,\"b\":1}", no_match())
         .step("{\"a\" \"b\"}", no_match())
@@ -66,7 +66,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// A stack's event with a member so many levels deep; the document itself is one level more.
+/// An event with a member of this many levels; the document is one level deeper.
 fn deep(levels: usize) -> String {
     let inner = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     with(stack("ann", "2025-04-01T08:00:00Z"), "x", json!("DEEP"))
@@ -74,7 +74,7 @@ fn deep(levels: usize) -> String {
         .replace("\"DEEP\"", &inner)
 }
 
-/// What holds no events, in words that let it pass the search for words.
+/// Documents without events that contain the words that the rule searches for.
 fn documents() -> Case {
     let words = "cloudformation.amazonaws.com CreateStack";
     let control: Value = json!({
@@ -84,7 +84,7 @@ fn documents() -> Case {
     });
     Case::stacks(
         "documents-without-events",
-        "digests, control messages and test events are no fault",
+        "digests, control messages and test events are not errors",
     )
     .step(
         json!({ "digestS3Bucket": "b", "about": words, "logFiles": [] }).to_string(),

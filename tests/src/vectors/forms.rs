@@ -1,4 +1,4 @@
-//! The ways that an event can be written: envelopes, names with dots, escapes, numbers, text.
+//! The forms of an event: envelopes, names with dots, escapes, numbers, text.
 
 use super::case::{
     ACCOUNT, Case, alerts, new_user, no_match, repeat, seen, stack, stack_text, with,
@@ -7,7 +7,7 @@ use crate::call::{Call, Who, document};
 use crate::event::Shape;
 use serde_json::{Value, json};
 
-/// The cases of this group.
+/// The cases of this module.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let mut cases = envelopes();
@@ -116,14 +116,14 @@ fn spellings() -> Vec<Case> {
         .step(stack_text("\u{1f98a}", time), new_user("\u{1f98a}"))
         .step(stack_text("FOX", "2025-04-02T08:00:00Z").replace("FOX", "\\ud83e\\udd8a"), seen())
         .step(stack_text("\u{645}\u{631}\u{62d}\u{628}\u{627}", time), new_user("\u{645}\u{631}\u{62d}\u{628}\u{627}"))
-        // Not normalised: the same letter in two parts is another text.
+        // No normalisation: a letter with a combining accent is another text.
         .step(stack_text("zoe\u{308}", time), new_user("zoe\u{308}")),
-        Case::stacks("escapes", "escaped letters in names and values mean what they say")
+        Case::stacks("escapes", "escaped letters in names and values equal plain letters")
             .step(escaped, new_user("ann"))
             .step(stack_text("ann", "2025-04-02T08:00:00Z"), seen()),
         Case::stacks(
             "quotes-and-controls",
-            "quotes, backslashes, slashes, line breaks and a null character in a name stay what they are",
+            "quotes, backslashes, slashes, line breaks and a null character in a name are kept",
         )
         .step(stack_text("a\"b\\c/d", time), new_user("a\"b\\c/d"))
         .step(stack_text("e/f", time).replace("e/f", "e\\/f"), new_user("e/f"))
@@ -132,7 +132,7 @@ fn spellings() -> Vec<Case> {
         .step(stack_text("a ", time), new_user("a ")),
         Case::stacks(
             "numbers-keep-their-spelling",
-            "numbers that no float holds come out of the alert as they went in",
+            "numbers that do not fit a float keep their spelling in the alert",
         )
         .step(
             with(stack("ann", time), "n", json!("NUMBERS")).to_string().replace(
@@ -147,13 +147,13 @@ fn spellings() -> Vec<Case> {
                 new_user("ann"),
             )
             .step(stack_text("ann", "2025-04-02T08:00:00Z"), seen()),
-        Case::stacks("times", "times with offsets, fractions and as milliseconds are the same time")
+        Case::stacks("times", "times with offsets, with fractions and in milliseconds")
             .step(stack_text("ann", "2025-04-01T10:00:00+02:00"), new_user("ann"))
             .step(with(stack("bob", time), "@timestamp", json!(1_743_494_400_000_i64)).to_string(), new_user("bob"))
             .step(stack_text("cyd", "2025-04-01T08:00:00.123456789Z"), new_user("cyd")),
         Case::stacks(
             "a-long-name",
-            "a name of 600 characters: the key has its hash, the stored value what fits of it",
+            "a name of 600 characters: the key contains its hash, the stored value as much of it as fits",
         )
         .step(stack_text(&"long".repeat(150), time), new_user(&"long".repeat(150)))
         .step(stack_text(&"long".repeat(150), "2025-04-02T08:00:00Z"), seen())
@@ -171,8 +171,8 @@ fn spellings() -> Vec<Case> {
     cases
 }
 
-/// An event of 40 KiB for 32 alerts: each has room for a thirty-second part of 1 MiB. All but two of
-/// its terms are known, which changes nothing of that.
+/// An event of 40 KiB with 32 terms: each alert may have 1/32 of 1 MiB, although all terms but two
+/// are known.
 fn large() -> Case {
     let names: Vec<String> = (0..32).map(|n| format!("user-{n:02}")).collect();
     let of = |names: &[String]| {
@@ -186,7 +186,7 @@ fn large() -> Case {
     claim.counts.seen = 30;
     Case::stacks(
         "large-event-is-shortened",
-        "an event that is too large for its alerts is shortened in them, and they say so",
+        "an event that is too large for its alerts is shortened in them, and they give the original size",
     )
     .step(small.to_string(), of(&names[..30]))
     .step(large.to_string(), claim)

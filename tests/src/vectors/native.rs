@@ -1,7 +1,8 @@
-//! The native engine's answers to a case, compared with what is said of it.
+//! The native engine's results for a case, compared with the expectations.
 //!
-//! In: a case. Out: a vector with the exact bytes. Both ways of the contract are gone, over a store
-//! each: `evaluate`, and `keys` with `decide`; where they differ, it panics.
+//! In: a case. Out: a vector with the exact bytes. The engine runs in both ways of the contract,
+//! each with its own store: `evaluate`, and `keys` with `decide`. If the results differ, this
+//! panics.
 
 use super::case::{Case, Claim, Sighting};
 use super::{Counts, Rules, Step, Vector, hex};
@@ -14,7 +15,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What the pure way gives for one event.
+/// The results of the pure way for one event.
 #[derive(Debug, Default)]
 struct Decided {
     alerts: Vec<String>,
@@ -25,7 +26,7 @@ struct Decided {
 /// The engine of a case's rules and settings.
 ///
 /// # Panics
-/// When a rule cannot be read, or the settings.
+/// If a rule or the settings cannot be read.
 #[must_use]
 pub fn engine(case: &Case) -> Engine {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project's root");
@@ -45,7 +46,7 @@ pub fn engine(case: &Case) -> Engine {
 /// The vector of a case.
 ///
 /// # Panics
-/// When the engine does not do what is said of the case.
+/// If the engine's results differ from the expectations.
 #[must_use]
 pub fn run(case: &Case) -> Vector {
     let (mut once, mut twice) = (engine(case), engine(case));
@@ -57,23 +58,23 @@ pub fn run(case: &Case) -> Vector {
         let place = format!("{}, step {index}", case.name);
         let json = once.evaluate(&given.event, given.now_ms, &mut store);
         let decided = decide(&mut twice, &given.event, given.now_ms, &mut rows);
-        // The pure way has the alerts' own bytes; evaluate's outcome has to hold the same.
+        // The outcome of `evaluate` must contain the alerts of the pure way byte for byte.
         let lists = format!(
             "\"alerts\":[{}],\"repeats\":[{}],",
             decided.alerts.join(","),
             decided.repeats.join(",")
         );
-        assert!(json.contains(&lists), "{place}: {json}\nhas not {lists}");
+        assert!(json.contains(&lists), "{place}: {json}\nlacks {lists}");
         let outcome: Value = serde_json::from_str(&json).expect("an outcome is JSON");
         let code = outcome["error"]["code"].as_str().map(str::to_owned);
         assert_eq!(code, decided.error, "{place}");
-        let said = Claim {
+        let result = Claim {
             alerts: decided.alerts.iter().map(|text| sighting(text)).collect(),
             repeats: decided.repeats.iter().map(|text| sighting(text)).collect(),
             counts: counts(&outcome),
             error: code.clone(),
         };
-        assert_eq!(said, given.claim, "{place}: left what the engine says, right what it should");
+        assert_eq!(result, given.claim, "{place}: left the result, right the expectation");
         let text = std::str::from_utf8(&given.event).ok().map(str::to_owned);
         steps.push(Step {
             event_hex: text.is_none().then(|| hex(&given.event)),
@@ -82,10 +83,10 @@ pub fn run(case: &Case) -> Vector {
             alerts: decided.alerts,
             repeats: decided.repeats,
             error: code,
-            counts: said.counts,
+            counts: result.counts,
         });
     }
-    assert_eq!(*store.rows(), rows, "{}: the two ways leave other states", case.name);
+    assert_eq!(*store.rows(), rows, "{}: the two ways leave different states", case.name);
     Vector {
         name: case.name,
         about: case.about,
@@ -107,7 +108,7 @@ fn after(rows: &Rows) -> BTreeMap<String, String> {
     rows.iter().map(|(key, value)| (text(key), hex(value))).collect()
 }
 
-/// What an alert is about, read from it.
+/// The subject of an alert.
 fn sighting(alert: &str) -> Sighting {
     let alert: Value = serde_json::from_str(alert).expect("an alert is JSON");
     let previous = alert["firstseen"]["previous_sighting"].as_str().map(str::to_owned);
@@ -128,7 +129,7 @@ fn counts(outcome: &Value) -> Counts {
     }
 }
 
-/// `keys`, then `decide` over the rows' values, then the writes.
+/// Runs `keys`, then `decide` with the current values, then applies the writes.
 fn decide(engine: &mut Engine, event: &[u8], now_ms: i64, rows: &mut Rows) -> Decided {
     let mut bytes = Vec::new();
     engine.keys(event, Framing::One, now_ms, &mut bytes).expect("one event needs no table");

@@ -1,5 +1,5 @@
-//! Other rules than the flagship: several fields, lists, numbers, dates, nested objects, filters,
-//! exceptions of their own, another field for the time, and packs.
+//! Rules other than the flagship: several fields, lists, numbers, dates, nested objects, filters,
+//! the rule's own exceptions, another field for the time, and packs.
 
 use super::case::{
     ACCOUNT, Case, Claim, STACKS, alert, alerts, bad, excepted, missing, new_user, no_match,
@@ -7,7 +7,7 @@ use super::case::{
 };
 use serde_json::{Value, json};
 
-/// The cases of this group.
+/// The cases of this module.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![three_fields(), lists(), numbers(), nested(), filters(), own_exceptions()];
@@ -92,7 +92,7 @@ fn nested() -> Case {
     let team = |value: &str| json!({ "key": "team", "value": value });
     Case::of(
         "nested-query",
-        "a nested query holds within one object of a list",
+        "a nested query must match within one object of a list",
         &["tests/rules/nested.toml"],
     )
     .step(
@@ -116,7 +116,7 @@ fn filters() -> Case {
     };
     Case::of(
         "filters",
-        "a rule's filter that is negated, by wildcard, whatever the case",
+        "a negated wildcard filter that ignores case",
         &["tests/rules/filters.toml"],
     )
     .step(agent("2025-04-01T08:00:00Z", "AWS-CLI/2.15"), no_match())
@@ -131,7 +131,7 @@ fn own_exceptions() -> Case {
     };
     Case::of(
         "exceptions-of-the-rule",
-        "exceptions that stand in the rule's file",
+        "exceptions in the rule's file",
         &["tests/rules/exceptions.toml"],
     )
     .step(stack_text("bob", "2025-03-10T23:59:59Z"), excepted())
@@ -161,7 +161,7 @@ fn caseless() -> Case {
         |time: &str, action: &str| with(at(time), "event/action", json!(action)).to_string();
     Case::of(
         "caseless-field",
-        "a query without regard to case; the terms keep theirs",
+        "a query that ignores case; the terms keep their case",
         &["tests/rules/caseless.toml"],
     )
     .step(action("2025-04-01T08:00:00Z", "CREATEstack"), alert(json!(["CREATEstack", ACCOUNT])))
@@ -174,7 +174,7 @@ fn not() -> Case {
         let identity = json!({ "cloudtrail": { "user_identity": { "type": kind } } });
         with(stack(user, time), "aws", identity).to_string()
     };
-    Case::of("not", "negations, of lists and of brackets", &["tests/rules/not.toml"])
+    Case::of("not", "negations of lists and of brackets", &["tests/rules/not.toml"])
         .step(kind("alice", "2025-04-01T08:00:00Z", "IAMUser"), no_match())
         .step(kind("ci-2", "2025-04-01T08:00:00Z", "IAMUser"), no_match())
         .step(kind("bob", "2025-04-01T08:00:00Z", "Root"), no_match())
@@ -186,7 +186,7 @@ fn dates() -> Case {
     let event = |time: &str| with(at(time), "event/kind", json!("event")).to_string();
     Case::of(
         "dates",
-        "a date in the query, and a time as the term: in milliseconds",
+        "a date in the query, and a time in milliseconds as the term",
         &["tests/rules/date.toml"],
     )
     .step(event("2025-02-24T23:59:59.999Z"), no_match())
@@ -201,7 +201,7 @@ fn event_time() -> Case {
     };
     let mut case = Case::stacks(
         "event-time-override",
-        "built with --event-time timestamp_override: the time is event.ingested, where an event has it",
+        "built with --event-time timestamp_override: the time is event.ingested if an event has it",
     )
     .step(ingested("ann", "2025-04-01T08:00:00Z", json!("2025-04-20T08:00:00Z")), new_user("ann"))
     .step(ingested("ann", "2025-04-05T08:00:00Z", json!("2025-04-30T08:00:00Z")), seen())
@@ -249,7 +249,7 @@ fn pack_with_faults() -> Case {
     let event = at("2025-04-01T08:00:00Z");
     Case::of(
         "pack-partly-missing",
-        "one rule lacks a field of the event, another does not: both are said",
+        "a field of one rule is missing from the event, and another rule alerts: both are reported",
         &PACK,
     )
     .step(

@@ -1,4 +1,4 @@
-//! When a term is new, and when it is not: the flagship over weeks.
+//! New and known terms: the flagship over weeks.
 
 use super::case::{
     ACCOUNT, Case, Claim, alert, alerts, late, missing, new_user, no_match, refused, repeat, seen,
@@ -10,7 +10,7 @@ use crate::json::Dice;
 use crate::model;
 use serde_json::json;
 
-/// The cases of this group.
+/// The cases of this module.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let mut cases = order();
@@ -20,7 +20,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// An alert of ann's that names a sighting before.
+/// An alert for ann that names a previous sighting.
 fn again(previous: &str) -> Claim {
     alerts(&[(ann(), Some(previous))])
 }
@@ -36,14 +36,14 @@ fn order() -> Vec<Case> {
             .step(april(1), new_user("ann")),
         Case::stacks(
             "seen-within-the-window",
-            "what was seen is not new; exactly one window of 10 days later is still seen",
+            "a known term is not new; it is still known exactly one window of 10 days later",
         )
         .step(april(1), new_user("ann"))
         .step(stack_text("ann", "2025-04-01T08:00:01Z"), seen())
         .step(april(11), seen()),
         Case::stacks(
             "seen-keeps-a-term-known",
-            "each sighting moves the window on: no gap is over 10 days, so nothing is new again",
+            "each sighting moves the window: no gap is more than 10 days, so the term is not new again",
         )
         .step(april(1), new_user("ann"))
         .step(april(10), seen())
@@ -51,20 +51,20 @@ fn order() -> Vec<Case> {
         .step(april(28), seen()),
         Case::stacks(
             "returns-after-the-window",
-            "a silence of 10 days and a millisecond: new again, and the alert names the sighting before",
+            "a gap of 10 days and a millisecond: new again, and the alert names the previous sighting",
         )
         .step(april(1), new_user("ann"))
         .step(stack_text("ann", "2025-04-11T08:00:00.001Z"), again("2025-04-01T08:00:00.000Z")),
         Case::stacks(
             "sighting-before-named-for-27-days",
-            "the sighting before is named while a store must keep it: two windows and a week",
+            "an alert names the previous sighting while a store must keep it: two windows and a week",
         )
         .step(april(1), new_user("ann"))
         .step(stack_text("ann", "2025-04-28T07:59:59.999Z"), again("2025-04-01T08:00:00.000Z"))
         .step(stack_text("ann", "2025-05-25T07:59:59.999Z"), alert(ann())),
         Case::flagship(
             "same-event-again",
-            "the same event again gives the same alert as a repeat, however often it comes",
+            "the same event gives the same alert as a repeat each time",
         )
         .step(april(1), new_user("ann"))
         .step(april(1), repeat(ann(), None))
@@ -72,7 +72,7 @@ fn order() -> Vec<Case> {
         .step(april(1), repeat(ann(), None)),
         Case::stacks(
             "replay-of-two-alerts",
-            "after a term was new twice, a replay of all its events repeats both alerts as they were",
+            "after a term was new twice, a replay of all its events repeats both alerts unchanged",
         )
         .step(april(1), new_user("ann"))
         .step(april(3), seen())
@@ -82,7 +82,7 @@ fn order() -> Vec<Case> {
         .step(april(20), repeat(ann(), Some("2025-04-03T08:00:00.000Z"))),
         Case::stacks(
             "two-users-two-accounts",
-            "account and user are one term together: each pair is new by itself",
+            "account and user together are one term: each pair is new separately",
         )
         .step(april(1), new_user("ann"))
         .step(stack_text("bob", "2025-04-01T08:00:00Z"), new_user("bob"))
@@ -94,7 +94,7 @@ fn order() -> Vec<Case> {
         .step(stack_text("bob", "2025-04-03T08:00:00Z"), seen()),
         Case::stacks(
             "terms-do-not-run-together",
-            "the values of a term are told apart: account 1 and user 2ann is not account 12 and user ann",
+            "the values of a term stay separate: account 1 and user 2ann is not account 12 and user ann",
         )
         .step(
             with(stack("2ann", "2025-04-01T08:00:00Z"), "cloud/account/id", json!("1")).to_string(),
@@ -119,7 +119,7 @@ fn late_events() -> Vec<Case> {
         .step(april(19), seen()),
         Case::stacks(
             "late-event-joins-two-sightings",
-            "a late event fills the gap between two sightings that alerted; both alerts can come again",
+            "a late event fills the gap between two sightings that alerted; both alerts can be repeated",
         )
         .step(april(1), new_user("ann"))
         .step(april(15), again("2025-04-01T08:00:00.000Z"))
@@ -128,20 +128,20 @@ fn late_events() -> Vec<Case> {
         .step(april(1), repeat(ann(), None)),
         Case::stacks(
             "late-event-between-two-gaps",
-            "a late event that lies over a window from both neighbours was new then",
+            "a late event more than a window away from both neighbours was new at its time",
         )
         .step(stack_text("ann", "2025-03-01T08:00:00Z"), new_user("ann"))
         .step(stack_text("ann", "2025-03-27T08:00:00Z"), again("2025-03-01T08:00:00.000Z"))
         .step(stack_text("ann", "2025-03-14T08:00:00Z"), again("2025-03-01T08:00:00.000Z")),
         Case::stacks(
             "late-event-before-all",
-            "an event over a window older than the one sighting that is known was new then",
+            "an event more than a window before the only known sighting was new at its time",
         )
         .step(april(28), new_user("ann"))
         .step(april(1), alert(ann())),
         Case::stacks(
             "late-beyond-memory",
-            "with two runs of sightings remembered, an event older than both is late: no alert",
+            "the state holds two runs of sightings; an event older than both is late: no alert",
         )
         .step(april(10), new_user("ann"))
         .step(april(28), again("2025-04-10T08:00:00.000Z"))
@@ -159,7 +159,7 @@ fn query() -> Vec<Case> {
             .step(stack_text("ann", "2025-04-02T08:00:00Z"), seen()),
         Case::stacks(
             "other-events-do-not-count",
-            "other actions, services, datasets and failures match nothing and are no sightings",
+            "other actions, services, datasets and failures do not match and are not sightings",
         )
         .step(at("event/action", "DeleteStack"), no_match())
         .step(at("event/action", "createstack"), no_match())
@@ -169,7 +169,7 @@ fn query() -> Vec<Case> {
         .step(event().to_string(), new_user("ann")),
         Case::stacks(
             "several-values-in-a-field",
-            "a field with a list of values matches if one of them does; a list of terms is all combinations",
+            "a field with a list matches if one value does; lists in new-terms fields give all combinations",
         )
         .step(with(event(), "event/action", json!(["Retry", "CreateStack"])).to_string(), new_user("ann"))
         .step(
@@ -183,7 +183,7 @@ fn query() -> Vec<Case> {
         ),
         Case::stacks(
             "missing-user-name",
-            "without a user, or with null or an empty list, there is no term: named as missing, no alert",
+            "without a user, or with null or an empty list, there is no term: the field is missing, no alert",
         )
         .step(with(event(), "user", json!({})).to_string(), missing("user.name"))
         .step(with(event(), "user/name", json!(null)).to_string(), missing("user.name"))
@@ -192,7 +192,7 @@ fn query() -> Vec<Case> {
         .step(event().to_string(), new_user("ann")),
         Case::stacks(
             "too-many-terms",
-            "257 users in one event are over the limit of 256: refused as a whole, nothing written",
+            "257 users in one event exceed the limit of 256: the event is refused and nothing is written",
         )
         .step(
             with(event(), "user/name", (0..257).map(|n| format!("u{n}")).collect()).to_string(),
@@ -202,14 +202,14 @@ fn query() -> Vec<Case> {
     ]
 }
 
-/// Calls of five weeks, in order, raw and as ECS; what is new comes from the model alone.
+/// Calls of five weeks, in order, raw and as ECS. The model alone decides which are new.
 fn month() -> Case {
     const DAY_MS: i64 = 86_400_000;
     let mut dice = Dice::new(0x0f15_75ee);
     let mut time_ms = 1_740_000_000_000;
     let mut calls = Vec::new();
     for id in 0..30 {
-        // Some on the same second, some days apart, some exactly one window.
+        // Some at the same second, some days apart, some exactly one window apart.
         time_ms +=
             [0, 1000, DAY_MS / 3, DAY_MS, 2 * DAY_MS, model::WINDOW_MS][dice.roll(6) as usize];
         let name = NAMES[dice.roll(4) as usize];
@@ -236,13 +236,13 @@ fn month() -> Case {
     let mut new = model::batch(&sightings);
     let mut case = Case::stacks(
         "five-weeks",
-        "30 calls in order, raw and as ECS: new is what a search of all that came before finds new",
+        "30 calls in order, raw and as ECS: a search over all earlier calls decides which are new",
     );
     for (n, call) in calls.iter().enumerate() {
         let claim = match term(call) {
             None if call.creates_a_stack() => missing("user.name"),
             None => no_match(),
-            // The first of several at one time is the new one.
+            // The first of several at the same time is the new one.
             Some(term) => match new.iter().position(|(t, at, _)| (*t, *at) == (term, call.time_ms))
             {
                 None => seen(),
@@ -256,6 +256,6 @@ fn month() -> Case {
         let shape = if n % 2 == 0 { Shape::Raw } else { Shape::Ecs(n as u64 / 2) };
         case = case.step(shape.of(call).to_string(), claim);
     }
-    assert!(new.is_empty(), "the model found terms new that no step has: {new:?}");
+    assert!(new.is_empty(), "the model has new terms that are in no step: {new:?}");
     case
 }

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use super::nested;
 use super::{Mode, Splitter};
 use crate::bytes::{from, is_space, part};
-use crate::frame::{Frame, Step};
-use crate::nested;
+use crate::frame::{Frame, FrameStep};
 use crate::recognise::CONTROL_MESSAGE;
 use crate::sink::{Place, Sink, SplitFault, code};
 
@@ -61,16 +61,16 @@ impl Splitter {
                 self.line += newlines(part(bytes, counted, at));
                 counted = at;
                 match step {
-                    Step::More => {}
-                    Step::Array => self.capture.drop_text(),
-                    Step::RecordStarts => self.capture.begin(at, self.place(at)),
-                    Step::RecordEnds => self.record_ends(bytes, at, sink)?,
-                    Step::DocumentEnds => {
+                    FrameStep::More => {}
+                    FrameStep::Array => self.capture.drop_text(),
+                    FrameStep::RecordStarts => self.capture.begin(at, self.place(at)),
+                    FrameStep::RecordEnds => self.record_ends(bytes, at, sink)?,
+                    FrameStep::DocumentEnds => {
                         self.mode = Mode::Between;
                         self.document_ends(bytes, at, sink)?;
                         return ControlFlow::Continue(at);
                     }
-                    Step::Fault => {
+                    FrameStep::Fault => {
                         self.skip_bad_json(at);
                         return ControlFlow::Continue(at);
                     }

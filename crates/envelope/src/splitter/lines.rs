@@ -10,7 +10,7 @@ use crate::sink::Sink;
 use crate::sniff::{REACH, Sniff};
 
 /// Why a run of plain lines ends.
-enum Stop {
+enum LineStop {
     /// White space, or nothing more in this piece.
     Space,
     /// A line that is not over in this piece.
@@ -43,23 +43,23 @@ impl Splitter {
             let sniff = self.opener.keys.sniff(rest);
             match sniff {
                 Sniff::Plain | Sniff::Learned => match memchr::memchr(b'\n', rest) {
-                    None => break Stop::Carry,
+                    None => break LineStop::Carry,
                     Some(newline) if self.is_one_event(&sniff, part(rest, 0, newline)) => {
                         end += newline + 1;
                         self.line += 1;
                         // In a piece of over 4 GiB they would be wrong; see below.
                         self.ends.push((end - start) as u32);
                     }
-                    Some(_) => break Stop::Document(None),
+                    Some(_) => break LineStop::Document(None),
                 },
-                Sniff::Unknown(key) => break Stop::Document(Some(key.to_vec())),
-                Sniff::Document => break Stop::Document(None),
-                Sniff::NotJson => break Stop::NotJson,
-                Sniff::Bom => break Stop::Bom,
-                Sniff::More => break Stop::Carry,
+                Sniff::Unknown(key) => break LineStop::Document(Some(key.to_vec())),
+                Sniff::Document => break LineStop::Document(None),
+                Sniff::NotJson => break LineStop::NotJson,
+                Sniff::Bom => break LineStop::Bom,
+                Sniff::More => break LineStop::Carry,
             }
             if bytes.get(end).is_none_or(|byte| is_space(*byte)) {
-                break Stop::Space;
+                break LineStop::Space;
             }
         };
         if end > start {
@@ -71,11 +71,11 @@ impl Splitter {
             }
         }
         match stop {
-            Stop::Space => {}
-            Stop::Bom => end += 3,
-            Stop::Document(first_key) => self.expect_document(first_key),
-            Stop::NotJson => self.skip_not_json(end),
-            Stop::Carry => {
+            LineStop::Space => {}
+            LineStop::Bom => end += 3,
+            LineStop::Document(first_key) => self.expect_document(first_key),
+            LineStop::NotJson => self.skip_not_json(end),
+            LineStop::Carry => {
                 self.carry_start = self.place(end).offset;
                 self.carry.extend_from_slice(from(bytes, end));
                 end = bytes.len();
@@ -170,7 +170,7 @@ impl Splitter {
 
 /// What to search for.
 #[derive(Debug)]
-pub(super) struct Marks {
+pub(super) struct LineMarks {
     /// What a line that is one event seldom holds. Where it stands in a string or deep inside, it
     /// costs the line no more than a closer look.
     second_document: [Finder<'static>; 2],
@@ -180,7 +180,7 @@ pub(super) struct Marks {
     pub(super) first_column: Finder<'static>,
 }
 
-impl Marks {
+impl LineMarks {
     pub(super) fn new() -> Self {
         Self {
             second_document: ["}{", "} {"].map(Finder::new),

@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
+use super::nested;
 use super::{Mode, Splitter};
 use crate::bytes::trim;
-use crate::nested;
 use crate::sink::{Place, Sink, SplitFault, code};
 
-/// Why something is skipped.
+/// SkipReason something is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum SkipReason {
     /// The rest of a line is no JSON. The next line is another matter.
     NotJson,
     /// A document went wrong at this place. It is over where a line begins like a document.
@@ -21,7 +21,7 @@ impl Splitter {
     pub(super) fn skip_not_json(&mut self, at: usize) {
         self.capture.begin(at, self.place(at));
         self.fresh_line = false;
-        self.mode = Mode::Skip(Why::NotJson);
+        self.mode = Mode::Skip(SkipReason::NotJson);
     }
 
     /// The open document goes wrong at `at`.
@@ -31,12 +31,12 @@ impl Splitter {
             self.capture.begin(at, place);
         }
         self.fresh_line = false;
-        self.mode = Mode::Skip(Why::BadJson(place));
+        self.mode = Mode::Skip(SkipReason::BadJson(place));
     }
 
     pub(super) fn skip(
         &mut self,
-        why: Why,
+        why: SkipReason,
         bytes: &[u8],
         mut at: usize,
         sink: &mut dyn Sink,
@@ -51,7 +51,7 @@ impl Splitter {
             at = self.line_end(bytes, start);
             if at.checked_sub(1).and_then(|last| bytes.get(last)) == Some(&b'\n') {
                 self.line += 1;
-                if why == Why::NotJson {
+                if why == SkipReason::NotJson {
                     self.skip_ends(why, bytes, at, sink)?;
                     return ControlFlow::Continue(at);
                 }
@@ -64,7 +64,7 @@ impl Splitter {
     /// Reports what was skipped up to `end`.
     pub(super) fn skip_ends(
         &mut self,
-        why: Why,
+        why: SkipReason,
         bytes: &[u8],
         end: usize,
         sink: &mut dyn Sink,
@@ -72,11 +72,11 @@ impl Splitter {
         self.mode = Mode::Lines;
         let place = self.capture.place();
         let (place, fault) = match why {
-            Why::NotJson => {
+            SkipReason::NotJson => {
                 let reason = "neither a JSON object nor an array of them";
                 (place, SplitFault::new(code::NOT_JSON, reason))
             }
-            Why::BadJson(Place { offset, line, .. }) => {
+            SkipReason::BadJson(Place { offset, line, .. }) => {
                 let reason = format!("not JSON from line {line}, byte {offset} of the input on");
                 (self.in_document(place), SplitFault::new(code::BAD_JSON, reason))
             }

@@ -161,8 +161,8 @@ pub(crate) fn tagged<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<String>
 }
 
 /// A value of the reader in the same form.
-pub(crate) fn tag(value: firstseen_event::Value<'_>) -> String {
-    use firstseen_event::Value::{Bool, Number, Text};
+pub(crate) fn tag(value: firstseen_value::Value<'_>) -> String {
+    use firstseen_value::Value::{Bool, Number, Text};
     match value {
         Bool(value) => value.to_string(),
         Number(text) => serde_json::from_str::<Value>(text).expect("a number").to_string(),

@@ -10,7 +10,7 @@ fn compiled(text: &str) -> Exception {
 }
 
 #[test]
-fn the_three_forms_say_the_same() {
+fn the_three_forms_mean_the_same() {
     let head = "name = 'ci'\nreason = 'builds'\n";
     let as_query =
         compiled(&format!("{head}query = 'cloud.account.id: 1 and user.name: (a or b)'"));
@@ -27,7 +27,7 @@ fn the_three_forms_say_the_same() {
 }
 
 #[test]
-fn every_type_of_entry_is_the_kql_that_says_it() {
+fn every_type_of_entry_equals_the_same_kql() {
     for (entry, kql) in [
         ("{ field = 'a', type = 'match', value = 'x y' }", r#"a: "x y""#),
         ("{ field = 'a', type = 'match', value = '*' }", r#"a: "*""#),
@@ -76,7 +76,7 @@ fn the_end_is_the_events_time() {
 }
 
 #[test]
-fn it_is_for_the_rules_that_it_names() {
+fn an_exception_applies_to_the_rules_that_it_lists() {
     let head = "name = 'x'\nreason = 'y'\nquery = 'a: b'\n";
     assert!(compiled(head).is_for("any"));
     let one = compiled(&format!("{head}rule_id = 'r1'"));
@@ -157,7 +157,7 @@ fn a_fault_names_its_part() {
 }
 
 #[test]
-fn a_rules_own_exception_is_for_that_rule() {
+fn a_rules_own_exception_applies_to_that_rule() {
     let text = "name = 'x'\nreason = 'y'\nquery = 'a: b'\nrule_id = 'r'";
     assert!(from_toml(text).compile(ExceptionOrigin::File).is_ok());
     assert!(
@@ -179,7 +179,7 @@ fn a_rules_own_exception_is_for_that_rule() {
 }
 
 #[test]
-fn what_no_exception_has_is_an_error() {
+fn an_unknown_member_is_an_error() {
     for text in [
         "name = 'x'\nwhy = 'y'",
         "name = 'x'\nfields = { a = { b = 1 } }",

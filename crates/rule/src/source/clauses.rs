@@ -1,7 +1,7 @@
-//! The clauses of a rule's query with their places in the file, for coverage.
+//! The clauses of a rule's query with their spans in the file, for coverage.
 //!
 //! In: the text of a rule.toml. Out: one entry for each truth that `explain` gives, in its order.
-//! A plan holds none of this: the places are only of use to whoever has the file.
+//! A plan holds no spans: they are only useful together with the file.
 
 use super::diagnostic::Diagnostic;
 use super::position;

@@ -269,7 +269,7 @@ value = '10.0.0.0/8'
     }
 
     #[test]
-    fn every_fault_of_a_toml_has_its_place() {
+    fn every_fault_of_a_toml_has_its_position() {
         let text = "
 [[exceptions]]
 name = 'a'
@@ -307,7 +307,7 @@ query = 'a: b'
     }
 
     #[test]
-    fn what_is_no_list_of_exceptions_is_an_error() {
+    fn an_invalid_list_of_exceptions_is_an_error() {
         for (text, code, line) in [
             ("x", "toml_syntax", 1),
             ("\nexceptions = 1", "wrong_type", 2),
@@ -324,7 +324,7 @@ query = 'a: b'
     }
 
     #[test]
-    fn a_rule_carries_its_own() {
+    fn a_rule_has_its_own_exceptions() {
         let rule = |exception: &str| {
             let text = format!(
                 "[rule]

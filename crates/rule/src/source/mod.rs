@@ -1,11 +1,10 @@
 //! A rule's TOML, in the shape of Elastic's public rules, read and checked.
 //!
 //! In: the text of a rule.toml. Out: a plan for the engine and the rule's facts, or all that is
-//! wrong with the file, each with its place. It keeps what an alert shows of the rule and never
-//! what only a scheduler needs, except to show it.
+//! wrong with the file, each with its position. It keeps what an alert shows of the rule.
 //!
 //! ```text
-//! text --toml--> tables with places --shape--> checked keys --+--> query and filters --> plan
+//! text --toml--> tables with spans --shape---> checked keys --+--> query and filters --> plan
 //!                                                             +--> facts --> the alert's part
 //! ```
 //!

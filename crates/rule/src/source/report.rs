@@ -1,6 +1,6 @@
 //! Faults that two kinds of file share: of the TOML itself, and of query text inside it.
 //!
-//! In: an error of the TOML parser or of crate kql. Out: a diagnostic at its place in the file.
+//! In: an error of the TOML parser or of crate kql. Out: a diagnostic at its position in the file.
 
 use super::diagnostic::{Diagnostics, short};
 use super::position;

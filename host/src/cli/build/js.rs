@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firstseen_artifact::{Meta, StandardMetadata};
+use firstseen_compiler::Target;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -16,7 +17,7 @@ use std::path::Path;
 /// The files of a package that are the same for every rule.
 macro_rules! source {
     ($name:literal) => {
-        ($name, include_str!(concat!("../../../../plugin/skins/js/package/", $name)))
+        ($name, include_str!(concat!("../../../../plugin/targets/js/package/", $name)))
     };
 }
 const FILES: [(&str, &str); 5] = [
@@ -26,8 +27,8 @@ const FILES: [(&str, &str); 5] = [
     source!("web.js"),
     source!("workerd.js"),
 ];
-const PACKAGE: &str = include_str!("../../../../plugin/skins/js/package/package.json");
-const README: &str = include_str!("../../../../plugin/skins/js/package/README.md");
+const PACKAGE: &str = include_str!("../../../../plugin/targets/js/package/package.json");
+const README: &str = include_str!("../../../../plugin/targets/js/package/README.md");
 /// The file that says that a folder is a package of ours.
 const PLAN: &str = "plan.js";
 /// npm takes no longer names.
@@ -99,9 +100,8 @@ fn package(stem: &str, wasm: &[u8], license: &str, settings: &str) -> anyhow::Re
         readme.push_str(&format!("- {} ({}; {})\n", markdown(&rule.name), rule.id, license));
     }
     let mut files: Files = FILES.iter().map(|(name, text)| (*name, (*text).into())).collect();
-    let (engine, glue) = firstseen_engines::engine("js")
-        .zip(firstseen_engines::js_glue())
-        .context("this build has no engine for JavaScript")?;
+    let (engine, glue) =
+        firstseen_engines::javascript().ok_or(firstseen_engines::EngineMissing(Target::Js))?;
     files.push(("engine.js", glue.into()));
     files.push(("engine.wasm", engine.to_vec()));
     files.push((PLAN, plan.into_bytes()));
@@ -153,11 +153,11 @@ fn package_name(stem: &str) -> String {
 #[cfg(all(test, feature = "targets"))]
 mod tests {
     use super::*;
-    use firstseen_engines::FLAGSHIP;
+    use firstseen_engines::flagship;
 
     #[test]
     fn a_package_has_what_its_package_json_names_and_always_the_same_bytes() {
-        let made = || package("My Rule_1", FLAGSHIP, "Elastic License v2", r#"{"tenant":"a"}"#);
+        let made = || package("My Rule_1", flagship(), "Elastic License v2", r#"{"tenant":"a"}"#);
         let files = made().unwrap();
         assert_eq!(files, made().unwrap());
         let text = |name: &str| {
@@ -181,12 +181,12 @@ mod tests {
     fn a_folder_of_other_things_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("package");
-        write(&to, "x", FLAGSHIP, "", "").unwrap();
-        write(&to, "x", FLAGSHIP, "", "").unwrap();
+        write(&to, "x", flagship(), "", "").unwrap();
+        write(&to, "x", flagship(), "", "").unwrap();
         fs::write(folder.path().join("notes"), "mine").unwrap();
-        let error = write(folder.path(), "x", FLAGSHIP, "", "").unwrap_err();
+        let error = write(folder.path(), "x", flagship(), "", "").unwrap_err();
         assert!(error.to_string().contains("something else"), "{error}");
-        assert!(write(&folder.path().join("notes"), "x", FLAGSHIP, "", "").is_err());
+        assert!(write(&folder.path().join("notes"), "x", flagship(), "", "").is_err());
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl Kv for Shared {
 mod tests {
     use super::*;
     use firstseen_artifact::Meta;
-    use firstseen_engines::FLAGSHIP;
+    use firstseen_engines::flagship;
     use firstseen_runtime::{Artifact, Runtime};
     use firstseen_session::Rules;
     use wasmtime::Module;
@@ -179,8 +179,8 @@ mod tests {
     fn what_does_not_agree_is_told() {
         let runtime = Runtime::new().unwrap();
         // Not through the cache, which is the user's.
-        let module = Module::new(&runtime.engine, FLAGSHIP).unwrap();
-        let meta = Meta::read(FLAGSHIP).unwrap();
+        let module = Module::new(&runtime.engine, flagship()).unwrap();
+        let meta = Meta::read(flagship()).unwrap();
         let artifact = Artifact { name: "flagship".to_owned(), meta, module };
         let start = || Second::new(Guest::new(&runtime, &artifact, "default", None).unwrap());
         let first = Memory::default();

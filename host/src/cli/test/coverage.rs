@@ -10,7 +10,7 @@ use super::subject::{Subject, is_artifact};
 use crate::terminal::diagnostic::{WIDTH, visible};
 use crate::terminal::escape::escaped;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
-use firstseen_compiler::Source;
+use firstseen_compiler::RuleText;
 use firstseen_rule::source::{Diagnostic, PlacedClause, clauses};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -159,7 +159,7 @@ impl RuleCoverage {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let text = visible(&self.source);
         let name = escaped(&self.name).into_owned();
-        let source = Source { name: &name, text: &text };
+        let source = RuleText { name: &name, text: &text };
         let marks = clauses.iter().filter_map(|c| {
             let span = c.clause.span.clone()?;
             Some(AnnotationKind::Primary.span(span).label(c.lacks().unwrap_or_default()))

@@ -200,7 +200,7 @@ impl<'s> Player<'s> {
         }
         let disagreement = self.second.compare(&text, self.now_ms, &tally, &self.store)?;
         let time_ms = time_ms.or_else(|| {
-            why.get("time").and_then(Value::as_str).and_then(firstseen_event::parse_time_ms)
+            why.get("time").and_then(Value::as_str).and_then(firstseen_value::parse_time_ms)
         });
         Ok(Played { got, why, time_ms, disagreement })
     }

@@ -10,7 +10,7 @@ use super::judge::{self, Failure};
 use super::play::Player;
 use super::report::{CaseReport, FileReport, Problem};
 use super::subject::{Subject, read_text};
-use firstseen_compiler::Source;
+use firstseen_compiler::RuleText;
 use firstseen_rule::source::{Diagnostic, Severity};
 use firstseen_runtime::Runtime;
 use regex::Regex;
@@ -77,7 +77,7 @@ fn one(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Done {
             return done;
         }
     };
-    let source = Source { name: &name, text: &text };
+    let source = RuleText { name: &name, text: &text };
     let test = match file::read(&text) {
         Ok(test) => test,
         Err(faults) => {
@@ -101,7 +101,7 @@ fn one(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Done {
 }
 
 /// A fault of a test file, as diagnostics are shown.
-fn placed(source: &Source<'_>, fault: &Fault) -> Problem {
+fn placed(source: &RuleText<'_>, fault: &Fault) -> Problem {
     let diagnostic = Diagnostic {
         code: "bad_test",
         severity: Severity::Error,
@@ -118,7 +118,7 @@ fn play(
     subject: &Subject,
     path: &Path,
     test: TestFile,
-    source: &Source<'_>,
+    source: &RuleText<'_>,
     wanted: &Wanted<'_>,
     done: &mut Done,
 ) {
@@ -131,7 +131,7 @@ fn play(
             Ok(begun) => coverage = Some(begun),
             Err(faults) => {
                 let name = subject.path.display().to_string();
-                let source = Source { name: &name, text: &subject.source };
+                let source = RuleText { name: &name, text: &subject.source };
                 done.report.problems = faults.iter().map(|f| Problem::placed(&source, f)).collect();
             }
         }

@@ -7,8 +7,7 @@ use super::file::EventTime;
 use super::report::Problem;
 use anyhow::{Context, anyhow, bail};
 use firstseen_artifact::RuleMeta;
-use firstseen_compiler::{CompileError, Engine, Source, compile};
-use firstseen_engines::CORE;
+use firstseen_compiler::{CompileError, RuleText, compile};
 use firstseen_rule::source::{self, ReadOptions, Severity};
 use firstseen_runtime::{Artifact, Runtime};
 use std::fs::File;
@@ -54,8 +53,8 @@ impl Subject {
             read(path, MAX_ARTIFACT).map_err(|e| sentence(&e))?
         } else {
             let text = read_text(path).map_err(|e| sentence(&e))?;
-            let source = Source { name: &name, text: &text };
-            let compiled = compile(&Engine::core(CORE), &[source], &options(event_time));
+            let source = RuleText { name: &name, text: &text };
+            let compiled = compile(&firstseen_engines::core(), &[source], &options(event_time));
             compiled.map(|compiled| compiled.wasm).map_err(|error| match error {
                 CompileError::Other(reason) => sentence(&anyhow!(reason)),
                 CompileError::Faults(faults) => {

@@ -3,9 +3,9 @@
 //! In: text and the time that stands for `+0s`. Out: milliseconds since 1970, UTC; or what is wrong
 //! with the text. There is no clock here: a test means the same on every day.
 
-use firstseen_event::parse_time_ms;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::window;
+use firstseen_value::parse_time_ms;
 
 /// The time of `+0s` where a file gives none: some Monday.
 pub(super) const START: &str = "2025-01-06T09:00:00Z";

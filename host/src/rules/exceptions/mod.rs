@@ -12,7 +12,7 @@ use crate::terminal::escape::escaped;
 use crate::terminal::message::say;
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, SecondsFormat};
-use firstseen_compiler::Source;
+use firstseen_compiler::RuleText;
 use firstseen_rule::Settings;
 use firstseen_rule::exception::Exception;
 use firstseen_rule::source::{self, WrittenException};
@@ -189,7 +189,7 @@ fn read(name: &str, text: &str) -> Option<Vec<WrittenException>> {
     match source::exceptions(text) {
         Ok(written) => Some(written),
         Err(faults) => {
-            let source = Source { name, text };
+            let source = RuleText { name, text };
             faults
                 .iter()
                 .for_each(|fault| say(&format!("{}\n", diagnostic::shown(&source, fault))));

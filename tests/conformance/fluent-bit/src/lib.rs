@@ -1,18 +1,18 @@
-//! WAMR as Fluent Bit's filter `wasm` uses it, for modules that are made for that filter.
+//! WAMR as Fluent Bit's `wasm` filter uses it.
 //!
-//! In: a module, folders, records. Out: what the module answers. It calls what
-//! `src/wasm/flb_wasm.c` of Fluent Bit 5.1.1 calls, in that order, with its sizes; it is no Fluent
-//! Bit and reads no configuration.
+//! In: a module, folders, records. Out: the module's results. It makes the calls of
+//! `src/wasm/flb_wasm.c` of Fluent Bit 5.1.1, in the same order and with the same sizes. It is not
+//! Fluent Bit and reads no configuration.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use wamrx_sys as wamr;
 
-/// Fluent Bit's `wasm_stack_size` and `wasm_heap_size` where none are given.
+/// The defaults of Fluent Bit's `wasm_stack_size` and `wasm_heap_size`.
 pub const DEFAULT_SIZE: u32 = 8 * 1024;
 
-/// WAMR's runtime is one for the process, and its loader is not made for several threads.
+/// WAMR has one runtime for the process, and its loader is not thread-safe.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A loaded filter section.
@@ -21,19 +21,19 @@ pub struct Filter {
     instance: wamr::wasm_module_inst_t,
     env: wamr::wasm_exec_env_t,
     function: wamr::wasm_function_inst_t,
-    /// The loader keeps pointing into the bytes.
+    /// The loader keeps pointers into the bytes.
     _bytes: Vec<u8>,
-    /// And at the folders, until the instance is made.
+    /// The loader keeps pointers to the folders until the instance exists.
     _folders: Vec<CString>,
     _guard: MutexGuard<'static, ()>,
 }
 
-/// What the filter does with a record.
+/// The filter's result for a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It goes on with this text.
+    /// The record continues with this text.
     Goes(Vec<u8>),
-    /// The text is empty: it is dropped.
+    /// The text is empty: the record is dropped.
     Dropped,
 }
 
@@ -42,7 +42,7 @@ impl Filter {
     /// `wasm_stack_size`.
     ///
     /// # Errors
-    /// What Fluent Bit would log instead of starting.
+    /// The message that Fluent Bit would log instead of starting.
     pub fn load(wasm: &[u8], folders: &[&str], stack: u32) -> Result<Self, String> {
         let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = wasm.to_vec();
@@ -52,8 +52,8 @@ impl Filter {
             .collect::<Result<_, _>>()?;
         let mut dirs: Vec<*const c_char> = folders.iter().map(|f| f.as_ptr()).collect();
         let mut error = [0 as c_char; 128];
-        let said = |error: &[c_char; 128]| {
-            // SAFETY: WAMR ends its message with a NUL within the buffer, which began as zeros.
+        let message = |error: &[c_char; 128]| {
+            // SAFETY: WAMR terminates its message with a NUL inside the buffer, which was zeroed.
             unsafe { CStr::from_ptr(error.as_ptr()) }.to_string_lossy().into_owned()
         };
         // SAFETY: the calls of flb_wasm_instantiate in their order; every pointer lives as long as
@@ -71,7 +71,7 @@ impl Filter {
                 wamr::wasm_runtime_load(bytes.as_mut_ptr(), length, error.as_mut_ptr(), 128);
             if module.is_null() {
                 wamr::wasm_runtime_destroy();
-                return Err(said(&error));
+                return Err(message(&error));
             }
             wamr::wasm_runtime_set_wasi_args_ex(
                 module,
@@ -97,7 +97,7 @@ impl Filter {
             if instance.is_null() {
                 wamr::wasm_runtime_unload(module);
                 wamr::wasm_runtime_destroy();
-                return Err(said(&error));
+                return Err(message(&error));
             }
             let env = wamr::wasm_runtime_create_exec_env(instance, stack);
             let function = wamr::wasm_runtime_lookup_function(instance, c"firstseen".as_ptr());
@@ -116,10 +116,10 @@ impl Filter {
         }
     }
 
-    /// Hands one record in. `record` has no NUL, as Fluent Bit measures it.
+    /// Passes one record to the filter. `record` has no NUL, because Fluent Bit measures it so.
     ///
     /// # Errors
-    /// What makes Fluent Bit lose the record: a trap, or an address that is none.
+    /// A trap or an invalid address, which makes Fluent Bit lose the record.
     pub fn call(&mut self, record: &[u8]) -> Result<Answer, String> {
         let tag = b"ct\0";
         let mut ended = record.to_vec();
@@ -159,10 +159,10 @@ impl Filter {
     /// # Safety
     /// Nothing else runs in the instance.
     unsafe fn text(&self, address: u64) -> Result<Answer, String> {
-        // SAFETY: WAMR has checked that a NUL-terminated string stands there.
+        // SAFETY: WAMR has checked that the address holds a NUL-terminated string.
         unsafe {
             if !wamr::wasm_runtime_validate_app_str_addr(self.instance, address) {
-                return Err("the answer is no text in the module's memory".to_owned());
+                return Err("the result is not a text in the module's memory".to_owned());
             }
             let native: *mut c_void = wamr::wasm_runtime_addr_app_to_native(self.instance, address);
             let text = CStr::from_ptr(native.cast()).to_bytes().to_vec();
@@ -170,7 +170,7 @@ impl Filter {
         }
     }
 
-    /// Bytes of the module's memory.
+    /// The module's memory in bytes.
     #[must_use]
     pub fn memory(&self) -> u64 {
         // SAFETY: the instance has one memory, which WAMR describes.
@@ -184,7 +184,7 @@ impl Filter {
 
 impl Drop for Filter {
     fn drop(&mut self) {
-        // SAFETY: in the order of flb_wasm_destroy; nothing of it is used again.
+        // SAFETY: the order of flb_wasm_destroy; nothing is used afterwards.
         unsafe {
             wamr::wasm_runtime_destroy_exec_env(self.env);
             wamr::wasm_runtime_deinstantiate(self.instance);

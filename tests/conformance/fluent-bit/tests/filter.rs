@@ -1,6 +1,7 @@
-//! The filter in WAMR, called as Fluent Bit calls it, with Fluent Bit's default sizes.
+//! The filter in WAMR, called as by Fluent Bit, with Fluent Bit's default sizes.
 //!
-//! `FIRSTSEEN` names the binary that builds the modules; `target/debug/firstseen` where it is unset.
+//! `FIRSTSEEN` is the path of the binary that builds the modules; the default is
+//! `target/debug/firstseen`.
 
 use firstseen_conformance_fluent_bit::{Answer, DEFAULT_SIZE, Filter};
 use serde_json::{Value, json};
@@ -38,7 +39,7 @@ fn load(wasm: &[u8], folders: &[&str]) -> Filter {
     Filter::load(wasm, folders, DEFAULT_SIZE).unwrap()
 }
 
-/// Calls the filter; the record that goes on, checked to be a JSON object.
+/// Calls the filter and returns the record, which must be a JSON object.
 fn goes(filter: &mut Filter, record: &[u8]) -> Value {
     let shown = String::from_utf8_lossy(&record[..record.len().min(300)]).into_owned();
     match filter.call(record) {
@@ -52,7 +53,7 @@ fn goes(filter: &mut Filter, record: &[u8]) -> Value {
     }
 }
 
-/// The alerts' texts, cut out of the record as they stand in it.
+/// The texts of the alerts, cut out of the record.
 fn alerts_of(text: &[u8]) -> String {
     let text = std::str::from_utf8(text).unwrap();
     let Some(at) = text.find(r#","firstseen_alerts":["#) else { return String::new() };
@@ -79,7 +80,7 @@ fn vectors() {
         let vector: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         let name = vector["name"].as_str().unwrap();
         let steps = vector["steps"].as_array().unwrap();
-        // The filter has a state of its own, and no clock.
+        // The filter has its own state and no clock.
         if vector.get("before").is_some()
             || steps.iter().any(|s| s.get("now_ms").is_some_and(|n| *n != 0))
         {
@@ -113,9 +114,9 @@ fn vectors() {
             }
             let answer = filter.call(&event);
             let Ok(Answer::Goes(text)) = answer else { panic!("{name}, step {at}: {answer:?}") };
-            let told: Value = serde_json::from_slice(&text).unwrap();
-            if told["firstseen_error"]["code"] == "too_deep" && step["error"].is_null() {
-                // With 8 KB of stack it alerts on events of nine levels at most, and says so.
+            let record: Value = serde_json::from_slice(&text).unwrap();
+            if record["firstseen_error"]["code"] == "too_deep" && step["error"].is_null() {
+                // With 8 KB of stack it alerts only on events of up to nine levels.
                 assert!(name.contains("deep"), "{name}, step {at}");
                 left.push(format!("{name}, from step {at} on"));
                 break;
@@ -127,12 +128,13 @@ fn vectors() {
                 .map(|t| t.as_str().unwrap().to_owned())
                 .collect();
             assert_eq!(alerts_of(&text), expected.join(","), "{name}, step {at}");
-            let code = told["firstseen_error"]["code"].as_str();
+            let code = record["firstseen_error"]["code"].as_str();
             match step["error"].as_str() {
-                // A fault that a prefilter hides from hosts is seen here: the record must be JSON.
+                // The filter reports an error that a prefilter hides in other hosts: the record
+                // must be JSON.
                 None => assert!(
                     code.is_none() || serde_json::from_slice::<Value>(&event).is_err(),
-                    "{name}, step {at}: {told}"
+                    "{name}, step {at}: {record}"
                 ),
                 error => assert_eq!(code, error, "{name}, step {at}"),
             }
@@ -151,7 +153,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_record_without_alerts_is_the_same_and_others_are_dropped_where_alerts_are_wanted() {
+fn records_without_alerts_are_unchanged_or_dropped() {
     let quiet = br#"{"a":1,"log":"x \u00e4"}"#;
     let mut annotate = load(&build(&[FLAGSHIP], &[]), &[]);
     assert_eq!(annotate.call(quiet), Ok(Answer::Goes(quiet.to_vec())));
@@ -162,15 +164,15 @@ fn a_record_without_alerts_is_the_same_and_others_are_dropped_where_alerts_are_w
     let mut alerts = load(&build(&[FLAGSHIP], &["--records", "alerts"]), &[]);
     assert_eq!(alerts.call(quiet), Ok(Answer::Dropped));
     assert!(goes(&mut alerts, create_stack("ann", "").as_bytes())["firstseen_alerts"].is_array());
-    // What another rule's filter found goes on, and so does what could not be judged.
+    // Alerts and errors of another rule's filter are kept.
     goes(&mut alerts, br#"{"a":1,"firstseen_alerts":[{}]}"#);
-    let told = goes(&mut alerts, br#"{"eventName":"CreateStack""#);
-    assert_eq!(told["firstseen_error"]["code"], "bad_json");
-    assert_eq!(told["log"], r#"{"eventName":"CreateStack""#);
+    let record = goes(&mut alerts, br#"{"eventName":"CreateStack""#);
+    assert_eq!(record["firstseen_error"]["code"], "bad_json");
+    assert_eq!(record["log"], r#"{"eventName":"CreateStack""#);
 }
 
 #[test]
-fn a_line_that_was_not_parsed_gives_the_same_alert() {
+fn unparsed_line_gives_the_same_alert() {
     let event = create_stack("ann", "");
     let wasm = build(&[FLAGSHIP], &[]);
     let mut filter = load(&wasm, &[]);
@@ -182,10 +184,10 @@ fn a_line_that_was_not_parsed_gives_the_same_alert() {
     assert_eq!(alerts_of(&raw), alerts_of(&parsed));
 }
 
-/// Fluent Bit gives 8 KB of stack, and what nests costs stack. What is too deep for it must be
-/// refused by the filter, for a trap loses the record.
+/// Fluent Bit gives 8 KB of stack, and nesting needs stack. The filter must refuse an event that is
+/// too deep, because a trap loses the record.
 #[test]
-fn no_depth_of_an_event_traps() {
+fn no_event_depth_traps() {
     let mut filter = load(&build(&[FLAGSHIP], &[]), &[]);
     let mut alerted = 0;
     for depth in 1..=140 {
@@ -204,9 +206,9 @@ fn no_depth_of_an_event_traps() {
                     u8::from(close == "]"),
                 );
                 for record in [event.clone(), json!({ "log": event }).to_string(), ecs] {
-                    let told = goes(&mut filter, record.as_bytes());
-                    let good = told["firstseen_alerts"].is_array();
-                    assert!(good || told["firstseen_error"].is_object(), "{depth}: {told}");
+                    let record = goes(&mut filter, record.as_bytes());
+                    let good = record["firstseen_alerts"].is_array();
+                    assert!(good || record["firstseen_error"].is_object(), "{depth}: {record}");
                     if good {
                         alerted = alerted.max(depth);
                     }
@@ -218,17 +220,17 @@ fn no_depth_of_an_event_traps() {
     assert!(alerted >= 8, "{alerted}");
 }
 
-/// 10 KB to 5 MB: the host asks the module for room.
+/// Records of 10 KB to 5 MB, for which the host allocates memory in the module.
 #[test]
-fn large_records_arrive_and_memory_is_bounded() {
+fn large_records_are_evaluated_in_bounded_memory() {
     let mut filter = load(&build(&[FLAGSHIP], &[]), &[]);
     let mut after = 0;
     for round in 0..3 {
         for size in [10_000, 100_000, 1_000_000, 5_000_000] {
             let more = format!(",\"requestParameters\":{{\"x\":\"{}\"}}", "y".repeat(size));
             let event = create_stack(&format!("u{size}"), &more);
-            let told = goes(&mut filter, event.as_bytes());
-            assert!(told["firstseen_alerts"].is_array(), "{size}");
+            let record = goes(&mut filter, event.as_bytes());
+            assert!(record["firstseen_alerts"].is_array(), "{size}");
         }
         if round == 0 {
             after = filter.memory();
@@ -239,34 +241,34 @@ fn large_records_arrive_and_memory_is_bounded() {
 }
 
 #[test]
-fn the_state_outlives_the_instance_and_two_instances_are_noticed() {
+fn state_outlives_the_instance_and_a_second_instance_is_detected() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().to_str().unwrap();
     let wasm = build(&[FLAGSHIP], &["--state", &format!("{path}/stacks")]);
     let events: Vec<String> = (0..20).map(|n| create_stack(&format!("u{n}"), "")).collect();
     for event in &events {
-        // A new instance for each event: the module is never told of its end.
+        // A new instance for each event: the module is not notified of its end.
         let mut filter = load(&wasm, &[path]);
-        let told = goes(&mut filter, event.as_bytes());
-        assert!(told["firstseen_alerts"].is_array(), "{told}");
-        assert!(told.get("firstseen_error").is_none(), "{told}");
+        let record = goes(&mut filter, event.as_bytes());
+        assert!(record["firstseen_alerts"].is_array(), "{record}");
+        assert!(record.get("firstseen_error").is_none(), "{record}");
     }
     let mut filter = load(&wasm, &[path]);
     for event in &events {
         let later =
             event.replace("08:00:00", "09:00:00").replace("\"eventID\":\"", "\"eventID\":\"x");
-        let told = goes(&mut filter, later.as_bytes());
-        assert!(told.get("firstseen_alerts").is_none(), "{told}");
+        let record = goes(&mut filter, later.as_bytes());
+        assert!(record.get("firstseen_alerts").is_none(), "{record}");
     }
     drop(filter);
-    // A folder that the module does not see.
+    // A folder that the module cannot access.
     let mut filter = load(&wasm, &[]);
-    let told = goes(&mut filter, events[0].as_bytes());
-    assert_eq!(told["firstseen_error"]["code"], "state_file", "{told}");
-    assert!(told["firstseen_alerts"].is_array(), "it goes on in memory");
+    let record = goes(&mut filter, events[0].as_bytes());
+    assert_eq!(record["firstseen_error"]["code"], "state_file", "{record}");
+    assert!(record["firstseen_alerts"].is_array(), "the filter continues in memory");
 }
 
-/// A small generator of its own, so that a seed says everything.
+/// A small generator, so that a seed reproduces a run.
 struct Random(u64);
 
 impl Random {
@@ -277,9 +279,9 @@ impl Random {
     }
 }
 
-/// Records as nobody should send them: none traps, each answer is a JSON object, memory is bounded.
+/// Malformed records: none traps, each result is a JSON object, and memory is bounded.
 #[test]
-fn hostile_records() {
+fn hostile_records_never_trap() {
     let seed = env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(20_251_123);
     println!("SEED={seed}");
     let mut random = Random(seed);

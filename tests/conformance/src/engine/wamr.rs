@@ -1,8 +1,8 @@
-//! WAMR's interpreter, which Fluent Bit has in it.
+//! WAMR's interpreter, which Fluent Bit contains.
 //!
-//! Its host functions get numbers only, so they reach the memory through the instance that calls
-//! them. They are looked up by name in a table of the whole process when a module is loaded: one
-//! guest lives at a time.
+//! Its host functions get only numbers, so they access the memory through the calling instance.
+//! WAMR looks them up by name in a table of the process when it loads a module, so only one guest
+//! exists at a time.
 
 use super::{Guest, Module, Number};
 use crate::store::{self, Shared};
@@ -21,7 +21,7 @@ struct Loaded {
 
 struct Running(Rc<Instance>);
 
-/// The instance that calls, once it stands. Weak: the instance owns what its imports hold.
+/// The calling instance, once it exists. Weak, because the instance owns what its imports hold.
 type Caller = Rc<RefCell<Weak<Instance>>>;
 
 impl Engine {
@@ -52,7 +52,7 @@ fn u32_at(parameters: &[Val], place: usize) -> u32 {
     }
 }
 
-/// Does an import's work on the caller's memory.
+/// Runs an import on the caller's memory.
 fn import(caller: &Caller, work: impl FnOnce(&mut &mut [u8]) -> i32) -> Val {
     let instance = caller.borrow().upgrade();
     let memory = instance.as_ref().and_then(|instance| instance.get_memory("memory").ok());

@@ -1,4 +1,4 @@
-//! wasmer: compiles with a Cranelift of its own.
+//! wasmer: compiles with its own version of Cranelift.
 
 use super::{Guest, Module, Number};
 use crate::store::{self, Shared};
@@ -14,7 +14,7 @@ struct Loaded {
     module: wasmer::Module,
 }
 
-/// What the imports work on; the memory is known once the instance stands.
+/// The context of the imports. The memory is known once the instance exists.
 struct Environment {
     shared: Shared,
     memory: Option<Memory>,
@@ -30,7 +30,7 @@ struct View<'a>(MemoryView<'a>);
 
 impl super::Memory for View<'_> {
     fn get(&self, at: u32, len: u32) -> Option<Vec<u8>> {
-        // Looked at first: no buffer is made for a length that no memory has.
+        // Checked first, so that no buffer is allocated for an impossible length.
         let end = u64::from(at) + u64::from(len);
         let mut bytes = vec![0; (end <= self.0.data_size()).then_some(len as usize)?];
         self.0.read(at.into(), &mut bytes).ok().map(|()| bytes)
@@ -56,7 +56,7 @@ impl super::Engine for Engine {
     }
 }
 
-/// Does an import's work on the caller's memory.
+/// Runs an import on the caller's memory.
 fn import(
     mut environment: FunctionEnvMut<'_, Environment>,
     work: impl FnOnce(&mut View<'_>, &Shared) -> i32,

@@ -32,7 +32,7 @@ impl super::Engine for Engine {
     }
 }
 
-/// What an import works on: the caller's memory and the store.
+/// The context of an import: the caller's memory and the store.
 fn parts<'a>(caller: &'a mut Caller<'_, Shared>) -> Option<(&'a mut [u8], &'a Shared)> {
     let memory = caller.get_export("memory").and_then(Extern::into_memory)?;
     let (memory, shared) = memory.data_and_store_mut(caller);

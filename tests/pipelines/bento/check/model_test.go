@@ -20,29 +20,29 @@ const (
 	seed   = 5
 )
 
-// episode is a run of sightings of one user with no gap over the window: one alert.
+// episode is a run of sightings of one user without a gap longer than the window. It gives one alert.
 type episode struct{ from, to time.Time }
 
-// model is a set of events and the alerts that they are to give.
+// model is a set of events with the expected alerts.
 type model struct {
 	events   []string
 	episodes map[string][]episode
 }
 
-// shape says how far a user's sightings are apart.
+// shape is the pattern of the times of a user's sightings.
 type shape int
 
 const (
 	// Within one window: one episode.
 	once shape = iota
-	// Two episodes, each within one window, a silence between them. In whatever order such events
-	// are decided, which with several threads is any, each episode alerts once.
+	// Two episodes, each within one window, with a gap between them. Each episode alerts once in any
+	// order of the events, so this shape is for several threads.
 	twice
-	// Many episodes; most are longer than the window, so that it slides. For events in order.
+	// Many episodes, most of them longer than the window, so that it slides. For events in order.
 	sliding
 )
 
-// silence is how long a user is not seen after a burst; last: it was the last of half the events.
+// silence is the time without sightings after a burst; last means that it ends the first half.
 func (s shape) silence(random *rand.Rand, half bool) time.Duration {
 	upTo := func(d time.Duration) time.Duration {
 		return time.Duration(random.Int64N(int64(d/time.Millisecond))) * time.Millisecond
@@ -57,8 +57,8 @@ func (s shape) silence(random *rand.Rand, half bool) time.Duration {
 	}
 }
 
-// generate makes events of 2,000 users in order of time. They come in bursts of one user, so that
-// threads and batches meet over one term.
+// generate returns events of 2,000 users in order of time. They are in bursts of one user, so that
+// threads and batches contend for a term.
 func generate(count int, s shape) model {
 	random := rand.New(rand.NewPCG(seed, seed))
 	start := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -105,20 +105,20 @@ func generate(count int, s shape) model {
 	return m
 }
 
-// write lays events down for a pipeline to read.
+// write writes events to a file for a pipeline.
 func (p *pipeline) write(t *testing.T, events []string) {
 	t.Helper()
 	text := strings.Join(events, "\n") + "\n"
 	check(t, os.WriteFile(p.path("events.ndjson"), []byte(text), 0o600))
 }
 
-// alerts are documents by id, and how many lines there were.
+// alerts are documents by id, and the number of lines.
 type alerts struct {
 	byID  map[string]string
 	lines int
 }
 
-// read takes alerts in; the same id has to come with the same bytes.
+// read adds alerts; the same id must have the same bytes.
 func (a *alerts) read(t *testing.T, lines []string) {
 	t.Helper()
 	if a.byID == nil {
@@ -139,7 +139,7 @@ func (a *alerts) read(t *testing.T, lines []string) {
 	}
 }
 
-// expect: one alert for each episode of each user, and no other.
+// expect checks that there is one alert for each episode of each user, and no other.
 func (m model) expect(t *testing.T, a alerts) {
 	t.Helper()
 	got := map[string]int{}
@@ -180,8 +180,8 @@ func (m model) expect(t *testing.T, a alerts) {
 		seed, len(m.events), len(m.episodes), want, a.lines)
 }
 
-// expectState: each user's state remembers the newest two episodes from end to end. What a race had
-// overwritten would be missing there.
+// expectState checks that each user's state contains the two newest episodes. A sighting that a race
+// had overwritten would be missing.
 func (m model) expectState(t *testing.T, values [][]byte) {
 	t.Helper()
 	type span [2]int64

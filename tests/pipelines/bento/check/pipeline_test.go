@@ -1,8 +1,8 @@
 // Package check runs the configurations of docs/pipelines/redpanda-connect in a real pipeline.
 //
-// In: the pipeline's program (PIPELINE), the firstseen program (FIRSTSEEN), for which of the two
-// pipelines to build (TARGET). Out: alerts, compared with what a model says. Of a configuration it
-// changes the input's batches, and in the vectors the clock; never the processors.
+// In: the pipeline's program (PIPELINE), the firstseen program (FIRSTSEEN), the target to build for
+// (TARGET). Out: whether the alerts equal a model's. The tests change only the batches of a
+// configuration's input and, for the vectors, the clock; never the processors.
 package check
 
 import (
@@ -21,12 +21,12 @@ import (
 
 var flagship = rules{"plugin/rules/first_time_cloudformation_stack_creation.toml"}
 
-// setting reads a variable that the tests need.
+// setting reads an environment variable that the tests need.
 func setting(t *testing.T, name string) string {
 	t.Helper()
 	value := os.Getenv(name)
 	if value == "" {
-		t.Fatalf("%s is not set: .ci/bento says how the tests are run", name)
+		t.Fatalf("%s is not set: .ci/bento shows how to run the tests", name)
 	}
 	return value
 }
@@ -51,13 +51,13 @@ var (
 	builtLock sync.Mutex
 )
 
-// rule builds the flagship rule for the pipeline, and says where the module lies.
+// rule builds the flagship rule for the pipeline and returns the module's path.
 func rule(t *testing.T) string {
 	t.Helper()
 	return module(t, flagship, "", "")
 }
 
-// module builds rules, each set only once.
+// module builds rules, each set of rules only once.
 func module(t *testing.T, sources rules, eventTime, settings string) string {
 	t.Helper()
 	builtLock.Lock()
@@ -94,24 +94,24 @@ func module(t *testing.T, sources rules, eventTime, settings string) string {
 
 // pipeline is one run of a configuration.
 type pipeline struct {
-	name    string            // of the configuration: memory, file, redis
-	folder  string            // for what it reads and writes
+	name    string            // the configuration: memory, file, redis
+	folder  string            // for input and output
 	rule    string            // path of the module
 	threads int               //
-	batch   int               // events in a batch; 1: none
-	env     map[string]string // what else the configuration asks for
+	batch   int               // events in a batch; 1: no batches
+	env     map[string]string // other variables of the configuration
 	change  func(config map[string]any)
 
 	process *exec.Cmd
 	log     *logged
 }
 
-// logged keeps what a process says, and tells when it has said a word.
+// logged keeps the output of a process and signals when it contains a word.
 type logged struct {
-	lock sync.Mutex
-	text bytes.Buffer
-	word string
-	said chan struct{}
+	lock  sync.Mutex
+	text  bytes.Buffer
+	word  string
+	found chan struct{}
 }
 
 func (l *logged) Write(text []byte) (int, error) {
@@ -119,7 +119,7 @@ func (l *logged) Write(text []byte) (int, error) {
 	defer l.lock.Unlock()
 	l.text.Write(text)
 	if l.word != "" && bytes.Contains(l.text.Bytes(), []byte(l.word)) {
-		close(l.said)
+		close(l.found)
 		l.word = ""
 	}
 	return len(text), nil
@@ -136,7 +136,7 @@ func (p *pipeline) path(name string) string {
 	return filepath.Join(p.folder, name)
 }
 
-// start starts it. Word is a text of its log to be told of, or none.
+// start starts the process. It signals when the log contains word, unless word is empty.
 func (p *pipeline) start(t *testing.T, word string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root(t), "docs/pipelines/redpanda-connect", p.name+".yaml"))
@@ -152,7 +152,7 @@ func (p *pipeline) start(t *testing.T, word string) {
 	if p.change != nil {
 		p.change(config)
 	}
-	// Several run side by side, and nobody asks them over HTTP.
+	// Several run in parallel, and nothing uses their HTTP server.
 	config["http"] = map[string]any{"enabled": false}
 	text, err = yaml.Marshal(config)
 	check(t, err)
@@ -169,13 +169,13 @@ func (p *pipeline) start(t *testing.T, word string) {
 	for name, value := range p.env {
 		p.process.Env = append(p.process.Env, name+"="+value)
 	}
-	p.log = &logged{word: word, said: make(chan struct{})}
+	p.log = &logged{word: word, found: make(chan struct{})}
 	p.process.Stdout, p.process.Stderr = p.log, p.log
 	check(t, p.process.Start())
 	t.Cleanup(func() { _ = p.process.Process.Kill() })
 }
 
-// finish waits until it has read all and stopped by itself.
+// finish waits until the process has read all input and ended.
 func (p *pipeline) finish(t *testing.T) {
 	t.Helper()
 	if err := p.process.Wait(); err != nil {
@@ -183,14 +183,14 @@ func (p *pipeline) finish(t *testing.T) {
 	}
 }
 
-// run is start and finish.
+// run starts the process and waits for its end.
 func (p *pipeline) run(t *testing.T) {
 	t.Helper()
 	p.start(t, "")
 	p.finish(t)
 }
 
-// lines are those of a file that it wrote; none where it wrote none.
+// lines are the lines of a file that the process wrote; none if there is no file.
 func (p *pipeline) lines(t *testing.T, name string) []string {
 	t.Helper()
 	text, err := os.ReadFile(p.path(name))

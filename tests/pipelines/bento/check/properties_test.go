@@ -33,7 +33,7 @@ func TestMemoryAlertsOnceForEachEpisode(t *testing.T) {
 	}
 }
 
-// The same events again give alerts that were there, with the same bytes, and no other.
+// The same events again give only alerts that were written before, with the same bytes.
 func TestMemoryOnReplay(t *testing.T) {
 	m := generate(10_000, twice)
 	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t), threads: 4}
@@ -42,14 +42,14 @@ func TestMemoryOnReplay(t *testing.T) {
 	var got alerts
 	got.read(t, p.lines(t, "alerts.ndjson"))
 	m.expect(t, got)
-	// The state remembers the alerts of a term's two newest episodes.
+	// The state holds the alerts of a term's two newest episodes.
 	if got.lines < len(got.byID)+users {
 		t.Fatalf("%d lines for %d alerts: no repeats", got.lines, len(got.byID))
 	}
 }
 
-// Killed in the middle, started again from the beginning; then once more with state files that a
-// write left empty.
+// The process is killed in the middle and restarted from the beginning, and then restarted with state
+// files that an interrupted write left empty.
 func TestFileIsKilledAndStartedAgain(t *testing.T) {
 	m := generate(20_000, twice)
 	state := t.TempDir()
@@ -68,7 +68,7 @@ func TestFileIsKilledAndStartedAgain(t *testing.T) {
 	_ = first.process.Wait()
 	text, err := os.ReadFile(first.path("alerts.ndjson"))
 	check(t, err)
-	// The last line may be cut off: it was not acknowledged.
+	// The last line may be incomplete, because it was not acknowledged.
 	whole := string(text[:strings.LastIndexByte(string(text), '\n')])
 	got.read(t, strings.Split(whole, "\n"))
 	t.Logf("killed after %d alerts", got.lines)
@@ -115,7 +115,7 @@ func TestFileAlertsOnceForEachEpisode(t *testing.T) {
 	m.expectState(t, states(t, p.env["STATE"]))
 }
 
-// states are the values in a folder, without their copies.
+// states are the values in a folder, without copies.
 func states(t *testing.T, folder string) [][]byte {
 	t.Helper()
 	files, err := os.ReadDir(folder)
@@ -131,7 +131,7 @@ func states(t *testing.T, folder string) [][]byte {
 	return values
 }
 
-// A folder that is not there is a store that is away: events are tried again until it is.
+// A missing folder is an unavailable store: events are retried until the folder exists.
 func TestFileWaitsForItsFolder(t *testing.T) {
 	m := generate(4_000, once)
 	state := filepath.Join(t.TempDir(), "state")
@@ -139,7 +139,7 @@ func TestFileWaitsForItsFolder(t *testing.T) {
 	p.env = map[string]string{"STATE": state}
 	p.write(t, m.events)
 	p.start(t, "no such file or directory")
-	<-p.log.said
+	<-p.log.found
 	check(t, os.Mkdir(state, 0o700))
 	p.finish(t)
 	var got alerts
@@ -147,7 +147,7 @@ func TestFileWaitsForItsFolder(t *testing.T) {
 	m.expect(t, got)
 }
 
-// What cannot be judged goes on, with the reason; the rest is judged.
+// An event that cannot be evaluated is forwarded with the reason; the others are evaluated.
 func TestWhatCannotBeJudgedGoesOn(t *testing.T) {
 	m := generate(2_000, once)
 	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t), threads: 2, batch: 10}
@@ -182,7 +182,7 @@ func TestWhatCannotBeJudgedGoesOn(t *testing.T) {
 	}
 }
 
-// An event over the guest's bound is told of, and neither stops the pipeline nor its neighbours.
+// An event over the guest's limit is reported and stops neither the pipeline nor other events.
 func TestTooLargeForTheGuest(t *testing.T) {
 	m := generate(2_000, once)
 	p := pipeline{name: "memory", folder: t.TempDir(), rule: rule(t), threads: 1, batch: 3}

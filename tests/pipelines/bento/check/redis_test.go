@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// server is a Redis of the test's own, on loopback.
+// server is the test's own Redis, on loopback.
 type server struct {
 	folder  string
 	port    int
@@ -62,7 +62,7 @@ func (s *server) env() map[string]string {
 	return map[string]string{"REDIS": "redis://" + s.address()}
 }
 
-// ask sends one command and returns the bulk strings of its answer; a status is none.
+// ask sends one command and returns the bulk strings of the reply; a status has none.
 func (s *server) ask(t *testing.T, arguments ...string) []string {
 	t.Helper()
 	connection, err := net.Dial("tcp", s.address())
@@ -98,7 +98,7 @@ func (s *server) ask(t *testing.T, arguments ...string) []string {
 	return answers
 }
 
-// values are those of all keys.
+// values are the values of all keys.
 func (s *server) values(t *testing.T) [][]byte {
 	t.Helper()
 	var values [][]byte
@@ -124,7 +124,7 @@ func TestRedisAlertsOnceForEachEpisode(t *testing.T) {
 	}
 }
 
-// Redis is killed in the middle, and started again when the pipeline has noticed.
+// Redis is killed in the middle and restarted when the pipeline has reported it.
 func TestRedisIsCutOff(t *testing.T) {
 	m := generate(20_000, twice)
 	for _, batch := range []int{1, 50} {
@@ -136,7 +136,7 @@ func TestRedisIsCutOff(t *testing.T) {
 			p.start(t, "connection refused")
 			waitForLines(t, &p, "alerts.ndjson", 500)
 			redis.kill(t)
-			<-p.log.said
+			<-p.log.found
 			before := len(p.lines(t, "alerts.ndjson"))
 			redis.start(t)
 			p.finish(t)
@@ -154,7 +154,7 @@ func TestRedisIsCutOff(t *testing.T) {
 	}
 }
 
-// Two pipelines share the state; each event goes to one of them, as it comes.
+// Two pipelines share the state; each event goes to one of them in turn.
 func TestRedisIsShared(t *testing.T) {
 	m := generate(20_000, once)
 	redis := newServer(t)
@@ -184,7 +184,7 @@ func TestRedisIsShared(t *testing.T) {
 	}
 }
 
-// waitForLines returns when a file has so many lines.
+// waitForLines returns when a file has this many lines.
 func waitForLines(t *testing.T, p *pipeline, name string, count int) {
 	t.Helper()
 	for range 60_000 {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// vector is what every host of a rule has to answer (tests/vectors).
+// vector is a test vector of tests/vectors.
 type vector struct {
 	Name     string            `json:"name"`
 	Rule     rules             `json:"rule"`
@@ -21,7 +21,7 @@ type vector struct {
 	After    map[string]string `json:"after"`
 }
 
-// rules are paths: a text, or a list of them.
+// rules are paths: a string or a list of strings.
 type rules []string
 
 func (r *rules) UnmarshalJSON(text []byte) error {
@@ -68,7 +68,7 @@ func vectors(t *testing.T) []vector {
 	return all
 }
 
-// With a state of the pipeline's own: those vectors that begin with none.
+// With the pipeline's own state: only vectors with an empty state at first.
 func TestVectorsInMemory(t *testing.T) {
 	for _, v := range vectors(t) {
 		if len(v.Before) == 0 {
@@ -79,7 +79,7 @@ func TestVectorsInMemory(t *testing.T) {
 	}
 }
 
-// With Redis the state can be laid in and read.
+// With Redis the test can write and read the state.
 func TestVectorsInRedis(t *testing.T) {
 	redis := newServer(t)
 	for _, v := range vectors(t) {
@@ -108,7 +108,7 @@ func TestVectorsInRedis(t *testing.T) {
 	}
 }
 
-// run hands the steps in one by one and compares what comes out of each.
+// run submits the steps one by one and compares the results.
 func (v vector) run(t *testing.T, p *pipeline) {
 	t.Helper()
 	p.folder, p.threads = t.TempDir(), 1
@@ -122,7 +122,7 @@ func (v vector) run(t *testing.T, p *pipeline) {
 	p.change = replayed
 	p.run(t)
 
-	type said struct {
+	type message struct {
 		Step    int    `json:"step"`
 		Outcome string `json:"outcome"`
 		Text    string `json:"text"`
@@ -130,7 +130,7 @@ func (v vector) run(t *testing.T, p *pipeline) {
 	}
 	got := make([]step, len(v.Steps))
 	for _, line := range p.lines(t, "alerts.ndjson") {
-		var s said
+		var s message
 		check(t, json.Unmarshal([]byte(line), &s))
 		switch at := &got[s.Step]; s.Outcome {
 		case "alert":
@@ -168,8 +168,8 @@ func text(s *string) string {
 	return *s
 }
 
-// replayed changes a configuration so that it reads steps, takes their clock for its own, and says
-// of each message what it is. The processors between stay as they are.
+// replayed changes a configuration so that it reads steps, uses their clock, and labels each message.
+// The processors in between do not change.
 func replayed(config map[string]any) {
 	steps := config["pipeline"].(map[string]any)
 	processors := steps["processors"].([]any)

@@ -12,7 +12,7 @@ use super::coverage::RuleCoverage;
 use super::judge::Failure;
 use crate::terminal::diagnostic;
 use crate::terminal::escape::escaped;
-use firstseen_compiler::Source;
+use firstseen_compiler::RuleText;
 use firstseen_rule::source::Diagnostic;
 
 /// How results are written.
@@ -42,7 +42,7 @@ pub(super) struct Problem {
 
 impl Problem {
     /// A fault that has its place in a text.
-    pub(super) fn placed(source: &Source<'_>, fault: &Diagnostic) -> Self {
+    pub(super) fn placed(source: &RuleText<'_>, fault: &Diagnostic) -> Self {
         let line = fault.position(source.text).map_or(0, |(line, _)| line);
         let mut message = fault.message.clone();
         for more in [Some(&fault.label), fault.help.as_ref()].into_iter().flatten() {

@@ -1,0 +1,193 @@
+//! Rules and an engine to an artifact.
+//!
+//! In: rules as text, an engine's module. Out: the artifact's bytes, the same for the same input, or
+//! all faults of all rules.
+
+use crate::standard::standard;
+use firstseen_artifact::{ArtifactParts, RuleMeta, ThreatMeta};
+use firstseen_rule::Plan;
+use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Threat};
+use std::collections::BTreeMap;
+
+/// A rule's source and where it came from.
+#[derive(Debug, Clone, Copy)]
+pub struct RuleText<'a> {
+    /// For error texts.
+    pub name: &'a str,
+    /// The TOML.
+    pub text: &'a str,
+}
+
+/// An engine, and what is to be done with it for the host that it is for.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineModule<'a> {
+    /// The module.
+    pub wasm: &'a [u8],
+    /// The pipeline that it is for; empty for the contract of docs/abi.md.
+    pub target: &'a str,
+    /// Imports that come from another module than the engine says.
+    pub renamed: Option<(&'a str, &'a str)>,
+    /// What was chosen for the pipeline, as the engine reads it.
+    pub options: &'a [u8],
+}
+
+impl<'a> EngineModule<'a> {
+    /// The engine of the contract.
+    #[must_use]
+    pub const fn core(wasm: &'a [u8]) -> Self {
+        Self { wasm, target: "", renamed: None, options: &[] }
+    }
+}
+
+/// Where the rules come from, as registries show it; nothing of it is guessed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// A URL, or nothing.
+    pub source: String,
+    /// Of which revision of that, or nothing.
+    pub revision: String,
+}
+
+/// An artifact, and what its rules say and the engine does not do.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The module.
+    pub wasm: Vec<u8>,
+    /// For each source that has some: its index and its warnings.
+    pub warnings: Vec<(usize, Vec<Diagnostic>)>,
+}
+
+/// Why there is no artifact.
+#[derive(Debug)]
+pub enum CompileError {
+    /// Faults in rules: for each source that has some, its index and all that is to be said of it.
+    Faults(Vec<(usize, Vec<Diagnostic>)>),
+    /// A sentence about something that stands in no one place.
+    Other(String),
+}
+
+impl CompileError {
+    /// As plain lines, `file:line:column: error[code]: message`.
+    #[must_use]
+    pub fn plain(&self, sources: &[RuleText<'_>]) -> String {
+        let faults = match self {
+            Self::Other(sentence) => return sentence.clone(),
+            Self::Faults(faults) => faults,
+        };
+        let mut lines = Vec::new();
+        for (index, diagnostics) in faults {
+            let Some(source) = sources.get(*index) else { continue };
+            for diagnostic in diagnostics {
+                let (line, column) = diagnostic.position(source.text).unwrap_or((1, 1));
+                lines.push(format!("{}:{line}:{column}: {diagnostic}", source.name));
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+/// Compiles rules into one artifact.
+///
+/// # Errors
+/// All faults of all sources, or a sentence that names the rule and what is wrong with it.
+pub fn compile(
+    engine: &EngineModule<'_>,
+    sources: &[RuleText<'_>],
+    options: &ReadOptions,
+) -> Result<Compiled, CompileError> {
+    let (mut rules, mut warnings, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, source) in sources.iter().enumerate() {
+        match source::read(source.text, options) {
+            Ok(mut rule) => {
+                if !rule.warnings.is_empty() {
+                    warnings.push((index, std::mem::take(&mut rule.warnings)));
+                }
+                rules.push((*source, rule));
+            }
+            Err(diagnostics) => faults.push((index, diagnostics)),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(CompileError::Faults(faults));
+    }
+    let wasm = artifact(engine, rules, &Origin::default()).map_err(CompileError::Other)?;
+    Ok(Compiled { wasm, warnings })
+}
+
+/// Lays rules that were read into one artifact. The same rules in the same order give the same
+/// bytes, wherever their files stand.
+///
+/// # Errors
+/// A sentence that names the rule and what is wrong with it.
+pub fn artifact(
+    engine: &EngineModule<'_>,
+    rules: Vec<(RuleText<'_>, Rule)>,
+    origin: &Origin,
+) -> Result<Vec<u8>, String> {
+    let mut known = BTreeMap::new();
+    for (source, rule) in &rules {
+        if let Some(other) = known.insert(rule.plan.key_prefix(), source.name) {
+            return Err(format!(
+                "{}: it would share its state with {other}: same rule_id, fields and window",
+                source.name
+            ));
+        }
+    }
+    let standard = standard(&rules, origin)?;
+    let metas: Vec<RuleMeta> = rules.iter().map(|(_, rule)| meta(rule)).collect();
+    let (texts, plans) = rules.into_iter().map(|(source, rule)| (source.text, rule.plan)).unzip();
+    let texts: Vec<&str> = texts;
+    let plan = Plan { rules: plans }.encode().map_err(|e| e.to_string())?;
+    firstseen_artifact::compose(&ArtifactParts {
+        engine: engine.wasm,
+        engine_version: env!("CARGO_PKG_VERSION"),
+        abi: firstseen_abi::ABI_VERSION.unsigned_abs(),
+        plan: &plan,
+        options: engine.options,
+        target: engine.target,
+        renamed: engine.renamed,
+        rules: &metas,
+        sources: &texts,
+        standard: &standard,
+    })
+    .map_err(|e| e.to_string())
+}
+
+fn meta(rule: &Rule) -> RuleMeta {
+    let Rule { plan, facts, .. } = rule;
+    RuleMeta {
+        id: plan.id.clone(),
+        name: plan.name.clone(),
+        severity: plan.severity.clone(),
+        new_terms: plan.new_terms.clone(),
+        window: plan.window.clone(),
+        window_ms: plan.window_ms,
+        key_prefix: plan.key_prefix(),
+        literals: plan.literals.clone(),
+        version: facts.version,
+        risk_score: Some(facts.risk_score),
+        query: facts.query.trim().to_owned(),
+        event_time: plan.event_time.as_ref().map(|time| time.field.clone()),
+        timestamp_override: facts.timestamp_override.clone(),
+        fingerprint: plan.fingerprint(),
+        exceptions: plan.exceptions.len(),
+        tags: facts.tags.clone(),
+        threat: facts.threat.iter().map(threat).collect(),
+        index: facts.index.clone(),
+        from: facts.from.clone(),
+        interval: facts.interval.clone(),
+        max_signals: Some(facts.max_signals),
+    }
+}
+
+fn threat(threat: &Threat) -> ThreatMeta {
+    let techniques = threat.technique.iter().flat_map(|technique| {
+        std::iter::once(&technique.named).chain(&technique.subtechnique).map(|one| one.id.clone())
+    });
+    ThreatMeta {
+        framework: threat.framework.clone(),
+        tactic: threat.tactic.id.clone(),
+        tactic_name: threat.tactic.name.clone(),
+        techniques: techniques.collect(),
+    }
+}

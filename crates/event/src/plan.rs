@@ -1,0 +1,80 @@
+//! How each requested field is answered, in an ECS document and in the events of each raw source.
+//!
+//! In: the requested fields. Out: a plan for each, and one trie of all paths that any of them needs.
+//! Made once, used for every event.
+
+use crate::form::FormMarks;
+use crate::path::{Node, OBJECTS, SCALARS, Trie};
+use crate::pattern::Pattern;
+use crate::raw::RawField;
+use crate::sources::SOURCES;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What to look for in events. A field is named by its ECS name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldRequest {
+    /// The values of a field. `f.caseless` is the lower-case twin of f.
+    Values(String),
+    /// The values of all fields whose names fit a pattern with `*`.
+    Matching(String),
+    /// The objects at a path, for nested queries.
+    Objects(String),
+}
+
+/// How one request is answered. What depends on the raw source stands at its place in the table.
+#[derive(Debug)]
+pub(crate) enum FieldPlan {
+    Values { ecs: Node, is_lowered: bool, raw: Box<[RawField]> },
+    Objects { ecs: Node, raw: Box<[Node]> },
+    Matching(Pattern),
+}
+
+/// The plans of all requests, and what every event is asked besides.
+#[derive(Debug)]
+pub(crate) struct ReadPlan {
+    pub(crate) trie: Trie,
+    pub(crate) marks: FormMarks,
+    fields: Vec<FieldPlan>,
+}
+
+impl ReadPlan {
+    pub(crate) fn new(requests: Vec<FieldRequest>) -> Self {
+        let mut trie = Trie::new();
+        let marks = FormMarks::new(&mut trie);
+        let plan = |request| FieldPlan::new(request, &mut trie);
+        let fields = requests.into_iter().map(plan).collect();
+        trie.finish();
+        Self { trie, marks, fields }
+    }
+
+    #[inline]
+    pub(crate) fn field(&self, request: usize) -> Option<&FieldPlan> {
+        self.fields.get(request)
+    }
+}
+
+impl FieldPlan {
+    fn new(request: FieldRequest, trie: &mut Trie) -> Self {
+        match request {
+            FieldRequest::Values(field) => {
+                let twin = field.strip_suffix(".caseless").filter(|field| !field.is_empty());
+                let name = twin.unwrap_or(&field);
+                Self::Values {
+                    ecs: trie.add(name, SCALARS),
+                    is_lowered: twin.is_some(),
+                    raw: SOURCES.iter().map(|source| source.field(name, trie)).collect(),
+                }
+            }
+            FieldRequest::Objects(path) => Self::Objects {
+                ecs: trie.add(&path, OBJECTS),
+                raw: SOURCES
+                    .iter()
+                    .map(|source| trie.add(&source.object_path(&path), OBJECTS))
+                    .collect(),
+            },
+            FieldRequest::Matching(pattern) => Self::Matching(Pattern::new(&pattern, trie)),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The rule as a filter of Fluent Bit (`event_format json`, 4.2 or later).
+//!
+//! In: a record's JSON text at an address, NUL-terminated (untrusted). Out: the address of a
+//! NUL-terminated text: the record itself where there is nothing to say, the record with alerts or
+//! an error, or an empty text where the record is dropped. Every text is valid JSON: Fluent Bit
+//! 5.1.1 ends itself on an invalid one. It never traps, reads no clock, and loses no record in
+//! silence.
+//!
+//! Fluent Bit calls it once for each record of a filter section, in one thread, and keeps the
+//! instance until it is reloaded.
+#![cfg(target_family = "wasm")]
+#![allow(unsafe_code)]
+
+use firstseen_abi::Keys;
+use firstseen_abi::kv::Kv;
+use firstseen_record::{JsonRecord, RecordChecker, depth, wrapped};
+use firstseen_rule::Engine;
+use firstseen_rule::engine::Framing;
+use firstseen_rule::evaluate::Evaluation;
+use firstseen_target_support::file::FolderStore;
+use firstseen_target_support::memory::BoundedMemory;
+use firstseen_target_support::{Records, engine, options};
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+/// How deep an event may nest that an alert is made of. Fluent Bit gives a module 8 KB of stack
+/// unless told otherwise, an alert's tree takes some of it for each level, and a trap would lose
+/// the record. Measured in WAMR: events of eleven levels trap, those of ten do not.
+const DEPTH: usize = 9;
+
+/// A result buffer that one large record left is given back.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// What lasts from record to record.
+struct Filter {
+    engine: Result<Engine, String>,
+    records: Records,
+    store: Store,
+    checker: RecordChecker,
+    /// What step one says of the record at hand.
+    items: Vec<u8>,
+    /// The text that was answered last: it lives until the next call.
+    answer: Vec<u8>,
+}
+
+enum Store {
+    BoundedMemory(BoundedMemory, bool),
+    Folder(Box<FolderStore>),
+}
+
+thread_local! {
+    static FILTER: RefCell<Option<Filter>> = const { RefCell::new(None) };
+}
+
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// What a runtime calls first.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: called once, before anything else, as the linker wants it.
+    unsafe { __wasm_call_ctors() }
+}
+
+/// The filter. The time is that of the record's arrival and no clock to trust: it is not used.
+#[unsafe(no_mangle)]
+extern "C" fn firstseen(_tag: u32, _tag_len: u32, _sec: u32, _nsec: u32, at: u32, len: u32) -> u32 {
+    FILTER.with(|filter| {
+        // Nobody calls in while a call runs.
+        let Ok(mut filter) = filter.try_borrow_mut() else { return at };
+        filter.get_or_insert_with(Filter::new).filter(at, len)
+    })
+}
+
+/// The text at an address, when the whole range lies in memory.
+fn text_at(at: u32, len: u32) -> Option<&'static [u8]> {
+    let end = u64::from(at).checked_add(u64::from(len))?;
+    let size = (core::arch::wasm32::memory_size(0) as u64).checked_mul(65_536)?;
+    if at == 0 || end > size {
+        return None;
+    }
+    // SAFETY: the range lies in memory and is not address 0; Fluent Bit frees it after the call.
+    Some(unsafe { core::slice::from_raw_parts(at as usize as *const u8, len as usize) })
+}
+
+impl Filter {
+    fn new() -> Self {
+        let (options, fault) = match options() {
+            Ok(options) => (options.clone(), None),
+            Err(fault) => (firstseen_target_support::Options::default(), Some(fault)),
+        };
+        let engine = fault.map_or_else(engine, Err);
+        if let Err(fault) = &engine {
+            tell(&format!("bad_plan: {fault}"));
+        }
+        let store = match &options.state {
+            Some(folder) => Store::Folder(Box::new(FolderStore::open(folder, options.state_limit))),
+            None => Store::BoundedMemory(BoundedMemory::new(options.state_limit), false),
+        };
+        Self {
+            engine,
+            records: options.records,
+            store,
+            checker: RecordChecker::default(),
+            items: Vec::new(),
+            answer: Vec::new(),
+        }
+    }
+
+    /// Judges a record; the address of what becomes of it.
+    fn filter(&mut self, at: u32, len: u32) -> u32 {
+        let Some(bytes) = text_at(at, len) else {
+            tell("no_record: a record found no room in the filter's memory and is lost");
+            let error = "no_record: the record found no room in the filter's memory";
+            return self.answer(Some(JsonRecord::of("{}").with([].into_iter(), Some(error))));
+        };
+        let text = String::from_utf8_lossy(bytes);
+        // Only a record that may hold alerts already has to be taken apart before it is judged.
+        if JsonRecord::may_hold_ours(&text)
+            && let Err(error) = self.check(&text)
+        {
+            return self.answer(Some(wrapped(&text, &error)));
+        }
+        let record = JsonRecord::of(&text);
+        let event = match &text {
+            Cow::Borrowed(_) => record.event().as_bytes(),
+            Cow::Owned(_) => bytes,
+        };
+        let outcome = self.judge(event);
+        let alerts = outcome.alerts.iter().chain(&outcome.repeats).map(String::as_str);
+        let says = outcome.error.is_some() || alerts.clone().next().is_some();
+        if !says && self.records == Records::Alerts && !record.is_marked() {
+            return self.answer(None);
+        }
+        // Fluent Bit writes numbers that are none as `nan` and `inf`, and cannot read them again.
+        if let Err(error) = self.check(&text) {
+            let error = outcome.error.as_deref().unwrap_or(&error);
+            return self.answer(Some(wrapped(&text, error)));
+        }
+        if says {
+            return self.answer(Some(record.with(alerts, outcome.error.as_deref())));
+        }
+        at
+    }
+
+    /// Whether a text is a record; why not.
+    fn check(&mut self, text: &str) -> Result<(), String> {
+        let fault =
+            |e: firstseen_event::EventError| format!("{}: {} (at byte {})", e.code, e.reason, e.at);
+        self.checker.check(text).map_err(fault)
+    }
+
+    /// What the rule says, and whether the state could be written.
+    fn judge(&mut self, event: &[u8]) -> Evaluation {
+        let engine = match &mut self.engine {
+            Ok(engine) => engine,
+            Err(fault) => {
+                return Evaluation {
+                    error: Some(format!("bad_plan: {fault}")),
+                    ..Evaluation::default()
+                };
+            }
+        };
+        // Most events match nothing, and only what matches is made into a tree.
+        self.items.clear();
+        if engine.keys(event, Framing::One, 0, &mut self.items).is_ok()
+            && let Ok(keys) = Keys::read(&self.items)
+            && keys.counts.matched > 0
+            && depth(std::str::from_utf8(event).unwrap_or_default()) > DEPTH
+        {
+            let error = format!("too_deep: an event that matches nests deeper than {DEPTH} levels");
+            return Evaluation { error: Some(error), ..Evaluation::default() };
+        } else if let Ok(keys) = Keys::read(&self.items)
+            && keys.items().next().is_none()
+        {
+            return Evaluation::default();
+        }
+        let kv: &mut dyn Kv = match &mut self.store {
+            Store::BoundedMemory(memory, _) => memory,
+            Store::Folder(kept) => &mut **kept,
+        };
+        let mut outcome = engine.judge(event, 0, kv);
+        match &mut self.store {
+            Store::BoundedMemory(memory, told) => {
+                if memory.forgotten() > 0 && !std::mem::replace(told, true) {
+                    tell(firstseen_target_support::memory::FULL);
+                }
+            }
+            Store::Folder(kept) => {
+                if let Err(fault) = kept.commit() {
+                    outcome.error.get_or_insert(fault);
+                }
+                kept.take_notes().iter().for_each(|note| tell(note));
+            }
+        }
+        outcome
+    }
+
+    /// Keeps a text until the next call; its address. None: the record is dropped.
+    fn answer(&mut self, text: Option<String>) -> u32 {
+        if self.answer.capacity() > KEPT_BYTES {
+            self.answer = Vec::new();
+        }
+        self.answer.clear();
+        self.answer.extend_from_slice(text.unwrap_or_default().as_bytes());
+        self.answer.push(0);
+        self.answer.as_ptr() as usize as u32
+    }
+}
+
+/// A line for the operator, in Fluent Bit's own log. Where nobody reads it, nothing is to be done.
+fn tell(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "firstseen: {line}");
+}
