@@ -5,7 +5,7 @@ use firstseen_abi::Item;
 use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_artifact::{ArtifactParts, RuleMeta, StandardMetadata, compose};
 use firstseen_runtime::{Artifact, Guest, Runtime};
-use firstseen_session::{CallError, EventBatch, ItemVisitor, Rules};
+use firstseen_session::{CallError, Decide, EventBatch, ItemVisitor};
 
 /// The first byte of an event decides: T traps, L loops, O returns a range outside memory, G grows
 /// the memory and traps if it cannot. Other events are only counted. `evaluate` reads a key of

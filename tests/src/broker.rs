@@ -5,7 +5,6 @@
 //! In: a module, batches of records. Out: the records that it wrote, its log, and how it ended. It
 //! runs no broker, so it does not test Redpanda's topics.
 
-use anyhow::bail;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use wasmtime::{
