@@ -1,8 +1,8 @@
 //! A run over files gives the alerts of the batch model, for events in any order and form and with
 //! repeats.
 
-use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
-use firstseen::cli::run::run_and_tell;
+use firstseen::cli::common::{Common, FormatArg};
+use firstseen::cli::run::{Repeats, RunArgs, run_and_tell};
 use firstseen::pipeline::intake::OnError;
 use firstseen_rule::alert::rfc3339;
 use firstseen_tests::call::{Call, call};
@@ -345,7 +345,7 @@ fn excluded_events_have_no_effect() {
 
         let alerts = |lines: &[String]| parsed(lines).iter().map(facts).collect::<Vec<_>>();
         prop_assert_eq!(alerts(&with), alerts(&without));
-        prop_assert_eq!(&summary["excepted"], out);
+        prop_assert_eq!(&summary["suppressed_by_exception"], out);
         alerts_seen.set(alerts_seen.get() + with.len());
         excepted_seen.set(excepted_seen.get() + out);
         let too_late = |call: &Call| {

@@ -1,8 +1,8 @@
 //! Rules give the same alerts and counts, byte for byte, for any division among artifacts: all in
 //! one, each in its own, or several groups.
 
-use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
-use firstseen::cli::run::run_and_tell;
+use firstseen::cli::common::{Common, FormatArg};
+use firstseen::cli::run::{Repeats, RunArgs, run_and_tell};
 use firstseen::pipeline::intake::OnError;
 use firstseen_compiler::{RuleText, compile};
 use firstseen_rule::source::ReadOptions;
@@ -25,8 +25,8 @@ const COUNTS: &[&str] = &[
     "bytes",
     "dead_letters",
     "events",
-    "excepted",
-    "late_beyond_memory",
+    "suppressed_by_exception",
+    "older_than_state",
     "learned",
     "matched",
     "missing_by_field",

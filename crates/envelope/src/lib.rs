@@ -73,6 +73,7 @@ mod brackets;
 mod bytes;
 mod fields;
 mod frame;
+pub mod gunzip;
 mod recognise;
 mod record_buffer;
 mod sink;

@@ -3,14 +3,15 @@
 //! In: the same inputs, rules and state as `run`. Out: one line of JSON, or one paragraph, for each
 //! event and rule. It changes no state, and a state file is opened for reading only.
 
-use super::Ending;
+use super::ExitStatus;
+use super::common::Common;
 use super::run::{self, Setup};
-use crate::cli::args::ExplainArgs;
 use crate::observe::place::{Where, input_name};
 use crate::sink::ndjson::{Format, Output, OutputError};
 use crate::state::Store;
-use crate::terminal::message::say;
+use crate::terminal::message;
 use anyhow::anyhow;
+use clap::Args;
 use firstseen_abi::{Decision, Item, ItemKind, OutcomeKind, RequestWriter};
 use firstseen_envelope::{Place, Sink, SplitFault};
 use firstseen_runtime::batch::Sort;
@@ -19,11 +20,22 @@ use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// The arguments of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Rules, state and inputs
+    #[command(flatten)]
+    pub common: Common,
+    /// Leave out the events that do not match
+    #[arg(long)]
+    pub matched_only: bool,
+}
+
 /// Explains.
 ///
 /// # Errors
 /// When inputs, rules or the state cannot be opened, or the output failed.
-pub fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
+pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     let Setup { guests, found, store, output, format, .. } = run::set_up(&args.common, true, &[])?;
     let mut explainer = Explainer {
         guests,
@@ -38,23 +50,23 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
     };
     for problem in &found.faults {
         let name = input_name(&problem.path.to_string_lossy());
-        say(&format!("skipped: {name}: {}", problem.reason));
+        message::warning(&format!("skipped: {name}: {}", problem.reason));
     }
     for source in &found.inputs {
         explainer.file = Arc::clone(&source.name);
         let options = run::read_options(&args.common);
         if let Err(error) = source.read(options, &mut explainer, &mut |_| {}) {
-            say(&format!("skipped: {error}"));
+            message::warning(&format!("skipped: {error}"));
         }
         if let Some(fault) = explainer.fault {
             return Err(fault);
         }
         if explainer.closed {
-            return Ok(Ending::Done);
+            return Ok(ExitStatus::Done);
         }
     }
     match explainer.output.flush() {
-        Ok(()) | Err(OutputError::Closed) => Ok(Ending::Done),
+        Ok(()) | Err(OutputError::Closed) => Ok(ExitStatus::Done),
         Err(e) => Err(anyhow!(e)),
     }
 }
@@ -196,7 +208,7 @@ fn said(kind: OutcomeKind, text: &str) -> Value {
     let word = match kind {
         OutcomeKind::Alert => "new",
         OutcomeKind::Repeat => "repeat",
-        OutcomeKind::LateBeyondMemory => "late_beyond_memory",
+        OutcomeKind::LateBeyondMemory => "older_than_state",
         OutcomeKind::Learned => "learned",
         OutcomeKind::Error | OutcomeKind::NeedsEvent => {
             return json!({ "says": "error", "reason": text });
@@ -325,7 +337,7 @@ impl Sink for Explainer {
 
     fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
         let at = Where { file: Arc::clone(&self.file), place };
-        say(&format!("{at}: no event: {what}"));
+        message::info(&format!("{at}: no event: {what}"));
         ControlFlow::Continue(())
     }
 

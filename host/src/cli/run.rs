@@ -3,23 +3,27 @@
 //! In: inputs, rules, a state. Out: alerts, the summary, the ending. Files are read first, all of
 //! them, and their matches decided in order of time; then standard input, as it comes.
 
-use super::Ending;
-use super::paths;
-use crate::cli::args::{Common, FormatArg, Repeats, RunArgs};
+use super::common::{Common, FormatArg};
+use super::{ExitStatus, paths};
+use crate::files::read_text;
 use crate::observe::place::input_name;
 use crate::pipeline::annotate;
 use crate::pipeline::decide::{Decider, Flow};
-use crate::pipeline::intake::{Collector, Order};
+use crate::pipeline::intake::{Collector, OnError, Order};
 use crate::pipeline::order::{DEFAULT_BUDGET, Hold, Sorter};
 use crate::rules::exceptions::Exceptions;
 use crate::rules::load::load_all;
 use crate::sink::dead_letter::DeadLetter;
 use crate::sink::ndjson::{Format, Output};
-use crate::source::{self, Found, Input, ReadOptions, Source};
+use crate::source::{self, FoundInputs, Input, ReadOptions, Source};
 use crate::state::{Memory, Redb, Store};
-use crate::terminal::message::say;
+use crate::terminal::message;
+use crate::terminal::message::Level;
 use crate::terminal::progress::Progress;
+use crate::terminal::wrap::WIDTH;
+use crate::terminal::{self, style, wording};
 use anyhow::{Context, anyhow, bail};
+use clap::{Args, ValueEnum};
 use firstseen_envelope::{Place, Sink, SplitFault};
 use firstseen_rule::Settings;
 use firstseen_runtime::{Artifact, Guest, Runtime};
@@ -30,6 +34,51 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// What happens to an alert that an earlier run has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Repeats {
+    /// Count it, and do not write it
+    Drop,
+    /// Write it again, byte for byte the same
+    Emit,
+}
+
+/// The arguments of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Rules, state and inputs
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do with an event or a file that cannot be read
+    #[arg(long, value_enum, default_value_t = OnError::Skip)]
+    pub on_error: OnError,
+    /// Write events that were skipped to this file, as NDJSON
+    #[arg(long, value_name = "FILE")]
+    pub dead_letter: Option<PathBuf>,
+    /// Exit with status 1 if there were alerts
+    #[arg(long)]
+    pub fail_on_alert: bool,
+    /// Write the counts to this file, as one JSON object
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
+    /// Hold events of standard input back for this long in event time, to sort them (30s, 15m)
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration)]
+    pub hold: i64,
+    /// What to do with an alert that an earlier run with this state has written
+    #[arg(long, value_enum, default_value_t = Repeats::Drop)]
+    pub repeats: Repeats,
+    /// Copy standard input to the output, and add `firstseen_alerts` to events with alerts
+    ///
+    /// Each line that is read gives one line, in order and at once. An event that could not be
+    /// judged gets `firstseen_error`. This is for pipelines that expect an answer to each line.
+    #[arg(long, conflicts_with_all = ["format", "hold"])]
+    pub annotate: bool,
+}
+
+fn duration(text: &str) -> Result<i64, String> {
+    if text == "0" { Ok(0) } else { firstseen_rule::window::duration(text) }
+}
+
 /// What `run` and `explain` begin with.
 pub struct Setup {
     /// The artifacts.
@@ -37,7 +86,7 @@ pub struct Setup {
     /// One guest for each.
     pub guests: Vec<Guest>,
     /// The inputs.
-    pub found: Found,
+    pub found: FoundInputs,
     /// The state.
     pub store: Box<dyn Store>,
     /// Where alerts go.
@@ -92,15 +141,12 @@ pub fn set_up(
     let output = match &common.output {
         Some(path) if common.append => Output::append(path, format)?,
         Some(path) => Output::file(path, format)?,
-        None => {
-            let colour = terminal && std::env::var_os("NO_COLOR").is_none();
-            Output::stdout(format, colour, 80)
-        }
+        None => Output::stdout(format, style::on_stdout(), WIDTH),
     };
     Ok(Setup { artifacts, guests, found, store, output, format, exceptions })
 }
 
-fn find_inputs(args: &[PathBuf]) -> anyhow::Result<Found> {
+fn find_inputs(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
     if args.is_empty() {
         if std::io::stdin().is_terminal() {
             bail!("no input: give files, folders, or - for standard input");
@@ -114,7 +160,7 @@ fn find_inputs(args: &[PathBuf]) -> anyhow::Result<Found> {
 fn read_settings(path: Option<&Path>) -> anyhow::Result<(String, Option<String>)> {
     let Some(path) = path else { return Ok((Settings::default().tenant, None)) };
     let name = format!("--settings {}", path.display());
-    let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+    let text = read_text(path).context("--settings")?;
     // The guests read it too; here a fault has the file's name, not a rule's.
     let settings = Settings::read(&text).map_err(|e| anyhow!("{name}: {e}"))?;
     Ok((settings.tenant, Some(text)))
@@ -145,7 +191,7 @@ pub fn read_options(common: &Common) -> ReadOptions {
 ///
 /// # Errors
 /// When something cannot be opened or written, or an input is bad under `--on-error fail`.
-pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
     run_and_tell(args, &mut std::io::stderr())
 }
 
@@ -153,7 +199,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Ending> {
+pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<ExitStatus> {
     let began = Instant::now();
     let written =
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
@@ -193,9 +239,12 @@ pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Endin
     collector.finish()?;
     let tally = &mut collector.tally;
     tally.state = decider.describe();
+    let rules = setup.artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
+    let patterns = rules.flat_map(|rule| rule.index.iter().map(String::as_str));
+    tally.dataset = wording::shared_dataset(patterns).map(str::to_owned);
     tally.finish(began.elapsed());
-    if flow == Flow::Open {
-        tally.print(to).ok();
+    if flow == Flow::Open && message::prints(Level::Info) {
+        to.write_all(terminal::summary::page(tally).as_bytes()).ok();
     }
     if let Some(path) = &args.summary {
         tally.write_json(path)?;
@@ -204,12 +253,12 @@ pub fn run_and_tell(args: &RunArgs, to: &mut impl Write) -> anyhow::Result<Endin
         return Err(fault);
     }
     let alerts = collector.tally.alerts > 0 && args.fail_on_alert;
-    Ok(if alerts { Ending::Alerts } else { Ending::Done })
+    Ok(if alerts { ExitStatus::Alerts } else { ExitStatus::Done })
 }
 
 fn read_all(
     args: &RunArgs,
-    found: &Found,
+    found: &FoundInputs,
     exceptions: Exceptions,
     collector: &mut Collector,
     decider: &mut Decider,
@@ -221,7 +270,7 @@ fn read_all(
     let files: Vec<_> = found.inputs.iter().filter(|s| !is_stdin(s)).cloned().collect();
     let mut progress = Progress::new(&files);
     let bar = progress.clone();
-    collector.say = Box::new(move |text| bar.suspend(|| say(text)));
+    collector.say = Box::new(move |text| bar.suspend(|| message::warning(text)));
     let options = read_options(&args.common);
     for source in &files {
         if collector.fault.is_some() {
@@ -297,7 +346,7 @@ fn read_stream(
     }
     if let Order::Held(hold) = &mut collector.order {
         let rest: Vec<_> = hold.drain().collect();
-        collector.tally.hold_forced += hold.forced();
+        collector.tally.released_early += hold.forced();
         for record in rest {
             if decider.push(record, &mut collector.guests, &mut collector.tally)? == Flow::Closed {
                 return Ok(Flow::Closed);

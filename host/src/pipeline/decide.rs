@@ -9,7 +9,7 @@ use crate::observe::summary::Summary;
 use crate::pipeline::order::Record;
 use crate::sink::ndjson::{Alerts, OutputError};
 use crate::state::Store;
-use crate::terminal::message::say;
+use crate::terminal::message;
 use anyhow::{Context, anyhow};
 use firstseen_abi::{Cursor, Decision, Item, MAX_VALUE, OutcomeKind, RequestWriter};
 use firstseen_runtime::{CallError, Guest};
@@ -283,7 +283,7 @@ impl Decider {
                     self.emit_repeats
                 }
                 OutcomeKind::LateBeyondMemory => {
-                    tally.late_beyond_memory += 1;
+                    tally.older_than_state += 1;
                     false
                 }
                 OutcomeKind::Learned => {
@@ -293,7 +293,10 @@ impl Decider {
                 OutcomeKind::Error | OutcomeKind::NeedsEvent => {
                     tally.bad += 1;
                     self.output.failed(line, text);
-                    say(&format!("not decided: {}", crate::terminal::escape::escaped(text)));
+                    message::warning(&format!(
+                        "not decided: {}",
+                        crate::terminal::escape::escaped(text)
+                    ));
                     false
                 }
             };

@@ -14,7 +14,7 @@ use crate::rules::exceptions::Exceptions;
 use crate::rules::prefilter::Sieve;
 use crate::sink::dead_letter::DeadLetter;
 use crate::source::Source;
-use crate::terminal::message::say;
+use crate::terminal::message;
 use anyhow::{Context, anyhow};
 use firstseen_abi::{Item, ItemKind};
 use firstseen_envelope::{Place, Sink, SplitFault};
@@ -92,7 +92,7 @@ impl Collector {
             guests,
             tally: Summary::default(),
             order,
-            say: Box::new(say),
+            say: Box::new(message::warning),
             fault: None,
             on_fault: None,
             exceptions: None,
@@ -424,7 +424,7 @@ impl Take for Collector {
                 self.tally.missing_terms += 1;
                 *self.tally.missing_by_field.entry(item.text.to_owned()).or_default() += 1;
             }
-            ItemKind::Excepted => self.tally.except(item.text),
+            ItemKind::Excepted => self.tally.suppress(item.text),
             ItemKind::Bad | ItemKind::NoEvents | ItemKind::Future | ItemKind::TooManyTerms => {}
         }
     }

@@ -8,5 +8,5 @@ mod gunzip;
 mod source;
 mod unpack;
 
-pub use find::{Found, Problem, find};
+pub use find::{FoundInputs, InputProblem, find};
 pub use source::{Input, ReadError, ReadErrorKind, ReadOptions, Source};

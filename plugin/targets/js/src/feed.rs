@@ -7,10 +7,10 @@
 use crate::fault;
 use crate::report::Report;
 use firstseen_abi::Keys;
+use firstseen_envelope::gunzip::Gunzip;
 use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
-use flate2::{Decompress, FlushDecompress, Status};
 use std::ops::ControlFlow::{self, Break, Continue};
 use wasm_bindgen::JsValue;
 
@@ -18,8 +18,6 @@ use wasm_bindgen::JsValue;
 const MAX_HELD: usize = 256 << 20;
 /// How much is unpacked at once.
 const UNPACKED: usize = 64 << 10;
-/// The window of gzip, 32 KiB, as a power of two.
-const WINDOW_BITS: u8 = 15;
 /// What the first bytes of other packings say; read as text they would be so many bad lines.
 const PACKINGS: [(&[u8], &str); 5] = [
     (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
@@ -39,9 +37,7 @@ enum Packing {
     /// Nothing was read yet.
     Unknown,
     Plain,
-    /// Between two members; zeros may follow the last.
-    Between,
-    Inside(Box<Decompress>),
+    Gzip(Gunzip),
     /// Damaged: nothing more can be read.
     Broken,
 }
@@ -66,7 +62,7 @@ impl Feed {
                 return Err(fault("unsupported_file", &reason));
             }
             let gzip = piece.starts_with(&[0x1f, 0x8b]);
-            self.packing = if gzip { Packing::Between } else { Packing::Plain };
+            self.packing = if gzip { Packing::Gzip(Gunzip::default()) } else { Packing::Plain };
         }
         let mut collect = Collect { rules, report, now_ms, buffer: Vec::new() };
         let flow = match self.packing {
@@ -82,7 +78,7 @@ impl Feed {
         report: &mut Report,
         now_ms: i64,
     ) -> Result<(), JsValue> {
-        let cut = matches!(self.packing, Packing::Inside(_));
+        let cut = matches!(&self.packing, Packing::Gzip(gunzip) if gunzip.is_inside());
         let mut collect = Collect { rules, report, now_ms, buffer: Vec::new() };
         held(self.splitter.finish(&mut collect))?;
         if cut {
@@ -94,33 +90,16 @@ impl Feed {
     fn unpack(&mut self, mut input: &[u8], collect: &mut Collect<'_>) -> ControlFlow<()> {
         let mut unpacked = vec![0; UNPACKED];
         loop {
-            if matches!(self.packing, Packing::Between) {
-                let zeros = input.iter().take_while(|byte| **byte == 0).count();
-                input = input.get(zeros..).unwrap_or_default();
-                if input.is_empty() {
-                    return Continue(());
-                }
-                self.packing = Packing::Inside(Box::new(Decompress::new_gzip(WINDOW_BITS)));
+            let Packing::Gzip(gunzip) = &mut self.packing else { return Continue(()) };
+            let step = gunzip.unpack(input, &mut unpacked);
+            input = input.get(step.taken..).unwrap_or_default();
+            if let Some(fault) = step.fault {
+                self.packing = Packing::Broken;
+                collect.report.fault(format!("bad_gzip: {fault}"), 0);
             }
-            let Packing::Inside(member) = &mut self.packing else { return Continue(()) };
-            let (taken, given) = (member.total_in(), member.total_out());
-            let result = member.decompress(input, &mut unpacked, FlushDecompress::None);
-            let taken = (member.total_in() - taken) as usize;
-            let given = (member.total_out() - given) as usize;
-            input = input.get(taken..).unwrap_or_default();
-            match result {
-                Ok(Status::StreamEnd) => self.packing = Packing::Between,
-                Ok(_) => {}
-                Err(_) => {
-                    self.packing = Packing::Broken;
-                    let text = "bad_gzip: the gzip data is damaged, or its checksum does not fit";
-                    collect.report.fault(text.to_owned(), 0);
-                }
-            }
-            self.splitter.push(unpacked.get(..given).unwrap_or_default(), collect)?;
+            self.splitter.push(unpacked.get(..step.given).unwrap_or_default(), collect)?;
             // A full buffer may hide more that needs no further input.
-            let waits = input.is_empty() && given < UNPACKED;
-            if waits && !matches!(self.packing, Packing::Between) {
+            if input.is_empty() && step.given < UNPACKED {
                 return Continue(());
             }
         }
