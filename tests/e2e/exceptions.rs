@@ -141,7 +141,10 @@ fn explain_names_the_exception() {
     assert_eq!(line["excepted_until"], "2030-02-01T00:00:00.000Z");
     assert_eq!(line["state"], serde_json::json!([]));
     let pretty = explain().args(&["--format", "pretty"]).ok().stdout;
-    assert!(pretty.contains("excepted by: robots, until 2030-02-01T00:00:00.000Z"), "{pretty}");
+    assert!(
+        pretty.contains("suppressed by exception: robots, until 2030-02-01T00:00:00.000Z"),
+        "{pretty}"
+    );
     assert!(pretty.contains("because: deployments are reviewed"), "{pretty}");
 }
 

@@ -276,7 +276,7 @@ fn pretty(at: &Where, document: &Map<String, Value>, state: &[Value]) -> String 
     if let Some(name) = document.get("excepted") {
         let until = document.get("excepted_until");
         let until = until.map(|end| format!(", until {}", text(Some(end)))).unwrap_or_default();
-        out.push_str(&format!("    excepted by: {}{until}\n", text(Some(name))));
+        out.push_str(&format!("    suppressed by exception: {}{until}\n", text(Some(name))));
         if let Some(reason) = document.get("excepted_because") {
             out.push_str(&format!("          because: {}\n", text(Some(reason))));
         }

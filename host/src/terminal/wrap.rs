@@ -12,6 +12,9 @@ pub const WIDTH: usize = 80;
 /// before the first line, `rest` before the others.
 #[must_use]
 pub fn wrapped(text: &str, first: &str, rest: &str) -> String {
+    if text.is_empty() {
+        return format!("{}\n", first.trim_end());
+    }
     let options = options(WIDTH).initial_indent(first).subsequent_indent(rest);
     textwrap::wrap(text, options).iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
