@@ -32,7 +32,7 @@ use coverage::RuleCoverage;
 use find::{FoundTests, same};
 use firstseen_runtime::Runtime;
 use regex::Regex;
-use report::Report;
+use report::TestReport;
 use run::TestSelection;
 use std::path::PathBuf;
 
