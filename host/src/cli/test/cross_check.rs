@@ -196,7 +196,7 @@ mod tests {
         // The same outcome, and a state that only `evaluate` wrote.
         let said = start().guest.evaluate(EVENT.as_bytes(), 0).unwrap();
         let said: Value = serde_json::from_slice(&said).unwrap();
-        let mut second = start();
+        let mut cross_check = start();
         let mut expected = ExpectedAnswer::of(1);
         expected.alerts.push(said["alerts"][0].clone());
         assert_eq!(cross_check.compare(EVENT.as_bytes(), 0, &expected, &mut first).unwrap(), None);
