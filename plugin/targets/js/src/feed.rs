@@ -5,7 +5,7 @@
 //! a huge one costs time and no memory.
 
 use crate::fault;
-use crate::report::Report;
+use crate::report::RunReport;
 use firstseen_abi::Keys;
 use firstseen_envelope::gunzip::Gunzip;
 use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
@@ -28,7 +28,7 @@ const PACKINGS: [(&[u8], &str); 5] = [
 ];
 
 /// A file that is being read.
-pub(crate) struct Feed {
+pub(crate) struct EventFeed {
     splitter: Splitter,
     packing: Packing,
 }
@@ -42,17 +42,17 @@ enum Packing {
     Broken,
 }
 
-impl Default for Feed {
+impl Default for EventFeed {
     fn default() -> Self {
         Self { splitter: Splitter::new(SplitOptions::default()), packing: Packing::Unknown }
     }
 }
 
-impl Feed {
+impl EventFeed {
     pub(crate) fn push(
         &mut self,
         rules: &mut Engine,
-        report: &mut Report,
+        report: &mut RunReport,
         piece: &[u8],
         now_ms: i64,
     ) -> Result<(), JsValue> {
@@ -75,7 +75,7 @@ impl Feed {
     pub(crate) fn finish(
         mut self,
         rules: &mut Engine,
-        report: &mut Report,
+        report: &mut RunReport,
         now_ms: i64,
     ) -> Result<(), JsValue> {
         let cut = matches!(&self.packing, Packing::Gzip(gunzip) if gunzip.is_inside());
@@ -114,7 +114,7 @@ fn held(flow: ControlFlow<()>) -> Result<(), JsValue> {
 /// Takes what the splitter finds through step one.
 struct Collect<'a> {
     rules: &'a mut Engine,
-    report: &'a mut Report,
+    report: &'a mut RunReport,
     now_ms: i64,
     buffer: Vec<u8>,
 }
