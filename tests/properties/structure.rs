@@ -16,13 +16,6 @@ const ALLOWED: &[(&str, &str)] = &[
         "the JavaScript target: wasm-bindgen gives its types the names of JavaScript's classes",
     ),
     ("Run", "the JavaScript target, as above"),
-    ("EventTime", "to be renamed"),
-    ("FormatArg", "to be renamed"),
-    ("Found", "to be renamed"),
-    ("Outcome", "to be renamed"),
-    ("Problem", "to be renamed"),
-    ("ReadOptions", "to be renamed"),
-    ("Source", "to be renamed"),
 ];
 
 fn workspace() -> PathBuf {

@@ -15,7 +15,7 @@ use crate::rules::exceptions::Exceptions;
 use crate::rules::load::load_all;
 use crate::sink::dead_letter::DeadLetter;
 use crate::sink::ndjson::{Format, Output};
-use crate::source::{self, FoundInputs, Input, ReadOptions, Source};
+use crate::source::{self, FoundInputs, Input, ReadLimits, Source};
 use crate::state::{Memory, Redb, Store};
 use crate::terminal::message;
 use crate::terminal::message::Level;
@@ -183,8 +183,8 @@ pub fn now_ms() -> i64 {
 
 /// How inputs are read.
 #[must_use]
-pub fn read_options(common: &Common) -> ReadOptions {
-    ReadOptions { max_event: common.max_event }
+pub fn read_options(common: &Common) -> ReadLimits {
+    ReadLimits { max_event: common.max_event }
 }
 
 /// Runs; the summary goes to standard error.
@@ -328,7 +328,7 @@ pub(crate) fn hand_on(collector: &mut Collector, decider: &mut Decider) -> Flow 
 /// Standard input: each piece that arrives is decided before the next is waited for.
 fn read_stream(
     source: &Source,
-    options: ReadOptions,
+    options: ReadLimits,
     collector: &mut Collector,
     decider: &mut Decider,
 ) -> anyhow::Result<Flow> {

@@ -9,4 +9,4 @@ mod source;
 mod unpack;
 
 pub use find::{FoundInputs, InputProblem, find};
-pub use source::{Input, ReadError, ReadErrorKind, ReadOptions, Source};
+pub use source::{Input, ReadError, ReadErrorKind, ReadLimits, Source};

@@ -35,12 +35,12 @@ pub struct Source {
 
 /// How to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadOptions {
+pub struct ReadLimits {
     /// The longest event in bytes; longer ones are skipped while streaming.
     pub max_event: usize,
 }
 
-impl Default for ReadOptions {
+impl Default for ReadLimits {
     fn default() -> Self {
         Self { max_event: 16 << 20 }
     }
@@ -144,7 +144,7 @@ impl Source {
     /// [`ReadError`], after everything before the fault was handed on.
     pub fn read(
         &self,
-        options: ReadOptions,
+        options: ReadLimits,
         sink: &mut dyn Sink,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), ReadError> {

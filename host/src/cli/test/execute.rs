@@ -7,7 +7,7 @@
 use super::cross_check::{CrossCheck, ExpectedAnswer};
 use super::file::{CaseSpec, EventInput, EventSpec, KnownTerm, TestOutcome};
 use super::subject::Subject;
-use crate::source::{ReadOptions, Source as Input};
+use crate::source::{ReadLimits, Source as Input};
 use crate::state::{Memory, Store};
 use anyhow::{Context, anyhow, bail};
 use firstseen_abi::{Decision, Item, ItemKind, OutcomeKind, RequestWriter};
@@ -148,7 +148,7 @@ impl<'s> CaseExecutor<'s> {
             EventInput::File(path) => {
                 let path = folder.join(path);
                 let found = crate::source::find(&[path])?;
-                let options = ReadOptions { max_event: MAX_EVENT };
+                let options = ReadLimits { max_event: MAX_EVENT };
                 for input in &found.inputs {
                     Input::read(input, options, &mut texts, &mut |_| {})?;
                 }

@@ -51,7 +51,7 @@ fn read(path: &Path) -> (Vec<u8>, u64, Result<(), ReadError>) {
         last = bytes;
     };
     let source = Source::file(path.to_path_buf());
-    let result = source.read(ReadOptions::default(), &mut heard, &mut progress);
+    let result = source.read(ReadLimits::default(), &mut heard, &mut progress);
     (heard.text, last, result)
 }
 
@@ -144,7 +144,7 @@ fn a_licence_beside_the_logs_is_no_log_unless_it_is_named() {
         let source = Source::file(path.clone());
         for (source, is_log) in [(source.clone(), true), (source.in_folder(), is_log)] {
             let mut heard = Heard::default();
-            source.read(ReadOptions::default(), &mut heard, &mut |_| {}).unwrap();
+            source.read(ReadLimits::default(), &mut heard, &mut |_| {}).unwrap();
             assert_eq!(heard.no_events.is_empty(), is_log, "{text}");
             assert_eq!(heard.text.is_empty(), !is_log || text.is_empty(), "{text}");
         }
@@ -160,7 +160,7 @@ fn a_sink_that_stops_is_obeyed() {
     assert!(text.len() > 2 * FILE_BLOCK);
     std::fs::write(&path, &text).unwrap();
     let mut heard = Heard { stop: true, ..Heard::default() };
-    Source::file(path).read(ReadOptions::default(), &mut heard, &mut |_| {}).unwrap();
+    Source::file(path).read(ReadLimits::default(), &mut heard, &mut |_| {}).unwrap();
     assert!(heard.text.len() < text.len());
 }
 
