@@ -28,17 +28,18 @@ pub fn read_text(path: &Path) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     file.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(|e| anyhow!("{name}: {e}"))?;
     if bytes.len() as u64 > MAX_TEXT {
-        bail!("{name}: over {} MiB, which no text for firstseen is", MAX_TEXT >> 20);
+        bail!("{name}: larger than {} MiB: firstseen reads no text of that size", MAX_TEXT >> 20);
     }
     if bytes.starts_with(b"\0asm") {
-        bail!("{name}: a WebAssembly file, where text was expected");
+        bail!("{name}: a WebAssembly file, but text was expected");
     }
     String::from_utf8(bytes).map_err(|e| {
         anyhow!("{name}: not UTF-8 (byte {}): save it as UTF-8", e.utf8_error().valid_up_to())
     })
 }
 
-/// Writes a file under another name first: a reader sees the old file or the new one.
+/// Writes a file under another name first: a reader sees the old file or the new one, also after the
+/// machine stopped, as file and folder are on the disk when this returns.
 ///
 /// # Errors
 /// When it cannot be written; then what was there before is there still.
@@ -54,7 +55,9 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         }
         let mut file = builder.prefix(".firstseen-").tempfile_in(folder)?;
         file.write_all(bytes)?;
+        file.as_file().sync_all()?;
         file.persist(path)?;
+        File::open(folder)?.sync_all()?;
         Ok(())
     };
     write().with_context(|| shown(path))
@@ -77,7 +80,7 @@ mod tests {
         assert!(said[1].as_ref().unwrap_err().contains("a\\u{1b}: not UTF-8 (byte 0)"));
         assert!(said[2].as_ref().unwrap_err().contains("WebAssembly"));
         File::create(&path).unwrap().set_len(MAX_TEXT + 1).unwrap();
-        assert!(read_text(&path).unwrap_err().to_string().contains("over 16 MiB"));
+        assert!(read_text(&path).unwrap_err().to_string().contains("larger than 16 MiB"));
         assert!(read_text(folder.path()).is_err());
     }
 

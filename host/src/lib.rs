@@ -15,4 +15,5 @@ pub mod sink;
 pub mod source;
 pub mod state;
 pub mod terminal;
+mod walk;
 mod work;

@@ -1,20 +1,21 @@
 //! The `firstseen` binary: arguments in, an exit status out.
 //!
-//! 0: done. 1: alerts, and `--fail-on-alert`; tests that failed. 2: an error, named on standard
-//! error. 130, 143: ended cleanly by Ctrl-C, SIGTERM. A closed pipe is no error.
+//! 0: done. 1: alerts, and `--fail-on-alert`; tests that failed. 2: an error, said on standard
+//! error. A closed pipe is no error.
 
-// The macros panic where nobody reads; `say` and `Output` do not.
+// The macros panic where nobody reads; `message` and `Output` do not.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 use clap::Parser;
 use firstseen::cli::args::{Cli, Command};
-use firstseen::cli::{Ending, build, explain, inspect, new, pages, rebuild, run, test};
-use firstseen::terminal::message::say;
+use firstseen::cli::{ExitStatus, build, explain, inspect, new, pages, rebuild, run, test};
+use firstseen::terminal::message;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let ending = match &cli.command {
+    cli.global.apply();
+    let status = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Explain(args) => explain::explain(args),
         Command::Build(args) => build::build(args),
@@ -25,14 +26,14 @@ fn main() -> ExitCode {
         Command::Completions(args) => pages::completions(args),
         Command::Man(args) => pages::man(args),
     };
-    match ending {
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Alerts | Ending::Unmet) => ExitCode::from(1),
-        Ok(Ending::Failed) => ExitCode::from(2),
+    match status {
+        Ok(ExitStatus::Done) => ExitCode::SUCCESS,
+        Ok(ExitStatus::Alerts | ExitStatus::Unmet) => ExitCode::from(1),
+        Ok(ExitStatus::Failed) => ExitCode::from(2),
         // As a shell reports a program that a signal ended.
-        Ok(Ending::Signal(signal)) => ExitCode::from(128 + signal),
+        Ok(ExitStatus::Signal(signal)) => ExitCode::from(128 + signal),
         Err(error) => {
-            say(&format!("error: {error:#}"));
+            message::error(&format!("error: {error:#}"));
             ExitCode::from(2)
         }
     }

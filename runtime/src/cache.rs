@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::runtime::plain;
+use etcetera::{BaseStrategy, choose_base_strategy};
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
@@ -65,11 +66,13 @@ fn kept(engine: &Engine, path: &Path) -> Option<Module> {
     unsafe { Module::deserialize_file(engine, path) }.ok()
 }
 
-/// Writes under another name first, so that nobody loads half a file.
+/// Writes under another name first, so that nobody loads half a file; and waits until the code is on
+/// the disk before the file has its name, so that no crash leaves other bytes under it.
 fn keep(folder: &Path, path: &Path, module: &Module) -> anyhow::Result<()> {
     let code = module.serialize().map_err(plain)?;
     let mut file = tempfile::Builder::new().prefix("new-").tempfile_in(folder)?;
     file.write_all(&code)?;
+    file.as_file().sync_data()?;
     file.persist(path)?;
     sweep(folder, KEPT)
 }
@@ -97,11 +100,7 @@ fn sweep(folder: &Path, kept: u64) -> anyhow::Result<()> {
 
 /// `firstseen` in the user's cache folder, made when it is not there.
 fn folder() -> Option<PathBuf> {
-    let base = match std::env::var_os("XDG_CACHE_HOME") {
-        Some(path) if Path::new(&path).is_absolute() => PathBuf::from(path),
-        _ => PathBuf::from(std::env::var_os("HOME")?).join(".cache"),
-    };
-    let folder = base.join("firstseen");
+    let folder = choose_base_strategy().ok()?.cache_dir().join("firstseen");
     make(&folder)?;
     ours(&folder, true).then_some(folder)
 }
@@ -115,12 +114,11 @@ fn make(folder: &Path) -> Option<()> {
 /// Whether it belongs to this user and nobody else may write to it; links are not followed.
 #[cfg(unix)]
 fn ours(path: &Path, folder: bool) -> bool {
+    use rustix::process::geteuid;
     use std::os::unix::fs::MetadataExt;
     let Ok(meta) = fs::symlink_metadata(path) else { return false };
     let kind = if folder { meta.is_dir() } else { meta.is_file() };
-    // A file of our own tells who we are without asking the system.
-    let me = tempfile::tempfile().and_then(|f| f.metadata()).map(|m| m.uid());
-    kind && me.is_ok_and(|uid| uid == meta.uid()) && meta.mode() & 0o022 == 0
+    kind && meta.uid() == geteuid().as_raw() && meta.mode() & 0o022 == 0
 }
 
 #[cfg(not(unix))]

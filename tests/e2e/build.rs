@@ -279,9 +279,9 @@ fn check_writes_nothing() {
     let folder = Folder::new();
     let good = folder.write("good.toml", rule("a", "a: b", &["user.name"]));
     let wrong = folder.write("wrong.toml", rule("a", "a: (b", &["user.name"]));
-    assert!(call("build").arg("--check").arg(&good).ok().stderr.contains("good.toml: right"));
+    assert!(call("build").arg("--check").arg(&good).ok().stderr.contains("good.toml: ok"));
     let done = call("build").arg("--check").arg(&good).arg(&wrong);
-    done.fails(&["wrong.toml", "this bracket is never closed", "2 rules: 1 right, 1 failed"]);
+    done.fails(&["wrong.toml", "this bracket is never closed", "2 rules: 1 ok, 1 failed"]);
     assert!(!folder.path("good.wasm").exists());
 }
 

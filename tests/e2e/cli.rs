@@ -109,9 +109,9 @@ fn unreadable_folder_does_not_stop_the_run() {
 fn summary_has_every_count() {
     let done = run().arg(repository("samples/cloudtrail")).ok();
     let Value::Object(summary) = &done.summary else { panic!("{}", done.summary) };
-    let counts = "files bytes events matched alerts repeats seen missing_terms bad excepted future \
-                  late_beyond_memory too_many_terms learned failed_inputs dead_letters \
-                  hold_forced elapsed_ms events_per_second";
+    let counts = "files bytes events matched alerts repeats seen missing_terms bad suppressed_by_exception \
+                  future older_than_state too_many_terms learned failed_inputs dead_letters \
+                  released_early elapsed_ms events_per_second";
     for name in counts.split_whitespace() {
         assert!(summary[name].is_u64(), "{name}: {summary:?}");
     }
@@ -321,4 +321,58 @@ fn summary_is_written_to_its_own_file() {
     let path = folder.path("summary.json");
     call("run").arg("--summary").arg(&path).arg(repository("samples/cloudtrail")).ok();
     assert_eq!(json_file(&path)["alerts"], 8);
+}
+
+#[test]
+fn the_log_level_decides_what_standard_error_has() {
+    let folder = Folder::new();
+    let path = folder.write("broken", stack_lines(&[ALICE]) + "{\"broken\n");
+    let stderr = |args: &[&str]| {
+        let done = run().args(args).arg(&path).ok();
+        assert_eq!(done.alert_ids(), ["a"]);
+        done.stderr
+    };
+    assert_eq!(stderr(&["--log-level", "error"]), "");
+    let warnings = stderr(&["--log-level", "warn"]);
+    assert!(warnings.starts_with("skipped: ") && warnings.lines().count() == 1, "{warnings}");
+    assert_eq!(stderr(&["--quiet"]), warnings);
+    assert!(stderr(&["--log-level", "info"]).contains("\n  events    1 in 1 input"));
+    assert!(!stderr(&[]).contains("loaded "));
+    assert!(stderr(&["--log-level", "debug"]).contains("loaded the built-in rule: 1 rule, engine"));
+    run().arg("-q").arg(folder.path("missing")).fails(&["error: ", "missing"]);
+    run().args(&["--quiet", "--log-level", "info"]).arg(&path).fails(&["--log-level"]);
+    // They hold for every command, and may stand before it.
+    let done = call("--quiet").args(&["new"]).arg(folder.path("x")).ok();
+    assert_eq!((&*done.stdout, &*done.stderr), ("", ""));
+}
+
+#[test]
+fn colours_are_where_they_are_asked_for() {
+    let folder = Folder::new();
+    let path = folder.write("one", stack_lines(&[ALICE]));
+    let rule = folder.write("wrong.toml", "[rule]\n");
+    let coloured = |args: &[&str], variable: &str| {
+        let with = |mut call: crate::support::Call| {
+            if !variable.is_empty() {
+                call.command.env(variable, "1");
+            }
+            call
+        };
+        let alerts = with(call("run")).args(&["--format", "pretty"]).args(args).arg(&path).end();
+        let faults = with(call("build")).args(args).arg(&rule).end();
+        let both = [alerts.stdout.contains('\x1b'), faults.stderr.contains('\x1b')];
+        assert_eq!(both[0], both[1], "{args:?} {variable}");
+        both[0]
+    };
+    assert!(!coloured(&[], ""));
+    assert!(coloured(&["--color", "always"], ""));
+    assert!(coloured(&["--color", "always"], "NO_COLOR"));
+    assert!(coloured(&[], "CLICOLOR_FORCE"));
+    assert!(!coloured(&["--color", "never"], "CLICOLOR_FORCE"));
+    assert!(!coloured(&["--color", "auto"], "NO_COLOR"));
+    // A file is not a terminal, whatever the terminal is asked for.
+    let output = folder.path("alerts");
+    let run = call("run").args(&["--color", "always", "--format", "pretty", "--output"]);
+    run.arg(&output).arg(&path).ok();
+    assert!(!std::fs::read_to_string(&output).unwrap().contains('\x1b'));
 }

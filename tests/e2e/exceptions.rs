@@ -47,10 +47,10 @@ fn exception_files_exclude_events() {
     assert_eq!(with(&[]).alert_ids(), ["office-1", "robot", "bob"]);
     let done = with(&[&toml]);
     assert_eq!(done.alert_ids(), ["home", "bob"]);
-    assert_eq!((done.count("excepted"), done.count("matched")), (2, 4));
-    assert_eq!(done.summary["excepted_by"]["the office"], 1);
-    assert_eq!(done.summary["excepted_by"]["robots"], 1);
-    let words = "2 matched events were taken out by exceptions: robots 1, the office 1";
+    assert_eq!((done.count("suppressed_by_exception"), done.count("matched")), (2, 4));
+    assert_eq!(done.summary["suppressed_by"]["the office"], 1);
+    assert_eq!(done.summary["suppressed_by"]["robots"], 1);
+    let words = "2 matched events were suppressed by exceptions: robots 1, the office 1";
     assert!(done.stderr.contains(words), "{}", done.stderr);
     let done = with(&[&toml, &json]);
     assert_eq!(done.alert_ids(), ["home"]);
@@ -67,7 +67,7 @@ fn exceptions_from_settings_and_files_are_combined() {
     let call = run().arg("--exceptions").arg(toml).arg("--settings").arg(settings);
     let done = call.arg("-").pipe(stack_lines(EVENTS)).ok();
     assert_eq!(done.alert_ids(), Vec::<String>::new());
-    assert_eq!((done.count("excepted"), done.count("learned")), (3, 1));
+    assert_eq!((done.count("suppressed_by_exception"), done.count("learned")), (3, 1));
 }
 
 /// An exception expires by the time of the event, not by the clock.
@@ -98,7 +98,7 @@ fn exception_for_an_unknown_rule_is_reported() {
             .replace('\'', "\""),
     );
     let done = with(&[&file]);
-    assert_eq!(done.count("excepted"), 0);
+    assert_eq!(done.count("suppressed_by_exception"), 0);
     let words = "`x` is for the rule no\\u{1b}-such, which is not here";
     assert!(done.stderr.contains(words), "{}", done.stderr);
 }
@@ -141,7 +141,10 @@ fn explain_names_the_exception() {
     assert_eq!(line["excepted_until"], "2030-02-01T00:00:00.000Z");
     assert_eq!(line["state"], serde_json::json!([]));
     let pretty = explain().args(&["--format", "pretty"]).ok().stdout;
-    assert!(pretty.contains("excepted by: robots, until 2030-02-01T00:00:00.000Z"), "{pretty}");
+    assert!(
+        pretty.contains("suppressed by exception: robots, until 2030-02-01T00:00:00.000Z"),
+        "{pretty}"
+    );
     assert!(pretty.contains("because: deployments are reviewed"), "{pretty}");
 }
 
@@ -158,7 +161,7 @@ fn rule_contains_its_own_exceptions() {
     let call = run().arg("--rule").arg(&wasm);
     let done = call.arg("-").pipe(stack_lines(EVENTS)).ok();
     assert_eq!(done.alert_ids(), ["home", "bob"]);
-    assert_eq!(done.summary["excepted_by"]["robots"], 1);
+    assert_eq!(done.summary["suppressed_by"]["robots"], 1);
     let call = run().arg("--rule").arg(&wasm).arg("--exceptions").arg(file);
     assert_eq!(call.arg("-").pipe(stack_lines(EVENTS)).ok().alert_ids(), ["home"]);
     // The state of the rule without exceptions stays valid.
@@ -231,5 +234,5 @@ fn running_stream_reloads_exceptions() {
     has(4, "exceptions: 0 in ");
     assert_eq!(messages.len(), 5, "{stderr}");
     assert!(stderr.contains("is missing: say why"), "{stderr}");
-    assert!(stderr.contains("4 matched events were taken out by exceptions: x 4"), "{stderr}");
+    assert!(stderr.contains("4 matched events were suppressed by exceptions: x 4"), "{stderr}");
 }

@@ -79,7 +79,7 @@ fn new_rule_builds_and_passes_its_test() {
         let text = fs::read_to_string(&rule).unwrap();
         assert!(text.contains(&format!("name = \"First look {index}\"")), "{text}");
         ids.push(text.lines().find(|line| line.starts_with("rule_id")).unwrap().to_owned());
-        call("new").arg(&rule).fails(&["there already"]);
+        call("new").arg(&rule).fails(&["exists already"]);
         assert_eq!(fs::read_to_string(&rule).unwrap(), text);
     }
     assert_ne!(ids[0], ids[1]);

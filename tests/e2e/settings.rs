@@ -31,7 +31,7 @@ fn excluded_event_is_not_a_sighting() {
         ],
     );
     assert_eq!(done.alert_ids(), ["home", "office-2"]);
-    assert_eq!((done.count("excepted"), done.count("matched")), (1, 3));
+    assert_eq!((done.count("suppressed_by_exception"), done.count("matched")), (1, 3));
     assert!(done.stderr.contains("exception"), "{}", done.stderr);
 }
 

@@ -65,7 +65,11 @@ pub(crate) fn run() -> Call {
 /// Another command of firstseen.
 pub(crate) fn call(name: &str) -> Call {
     let mut command = Command::new(env!("CARGO_BIN_EXE_firstseen"));
-    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).env_remove("NO_COLOR").arg(name);
+    command
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .arg(name);
     Call { command, input: Stdio::null(), bytes: Vec::new(), folder: Folder::new() }
 }
 

@@ -125,8 +125,8 @@ const FAILED: &str = r#"FAIL r.test.toml:7
   line 11: event 1, +0s, 2025-03-03T09:00:00Z
     - expected alert
     + got      seen ["bob"]
-    why: seen within the window of 7d; the last sighting known is of
-         2025-02-28T09:00:00Z, 3d before
+    why: seen within the window of 7d; the last known sighting was at
+         2025-02-28T09:00:00Z, 3d earlier
 
   line 13: event 2, +1h, 2025-03-03T10:00:00Z
     - expected alert
@@ -136,37 +136,37 @@ const FAILED: &str = r#"FAIL r.test.toml:7
   line 17: event 3, +8d, 2025-03-11T09:00:00Z
     - expected no alert
     + got      alert ["bob"]
-    why: new in the window of 7d; the last sighting known is of
-         2025-03-03T09:00:00Z, 8d before
+    why: new in the window of 7d; the last known sighting was at
+         2025-03-03T09:00:00Z, 8d earlier
 
   line 20: event 4, +8d, 2025-03-11T09:00:00Z
                alert ["a"]
     - expected alert ["d"]
     + got      alert ["c"]
-    why: new: no sighting of the term is known
+    why: new: the term was never seen before
 
   line 24: event 5, +8d, 2025-03-11T09:00:00Z
     - expected kibana.alert.severity: "high"
     - expected user.email: "x"
     + got      kibana.alert.severity: "low"
-    + got      user.email is not there
+    + got      user.email is missing
 
   line 28: event 6, +8d, 2025-03-11T09:00:00Z
     - expected seen ["f"]
     + got      alert ["f"]
-    why: new: no sighting of the term is known
+    why: new: the term was never seen before
 
   line 31: state after the events
     - expected ["bob"]: last +3d (2025-03-06T09:00:00Z)
     + got      ["bob"]: last +8d (2025-03-11T09:00:00Z)
 
   line 34: state after the events
-    - expected ["bob"] is not known
+    - expected ["bob"] is not in the state
     + got      ["bob"]: last +8d (2025-03-11T09:00:00Z)
 
   line 37: state after the events
-    - expected ["nobody"] is known
-    + got      ["nobody"] is not known
+    - expected ["nobody"] is in the state
+    + got      ["nobody"] is not in the state
 
 FAIL r.test.toml: 1 of 2 cases, 7 events
 FAILED: 1 passed, 1 failed
@@ -317,8 +317,10 @@ fn test_needs_alerts_and_no_alerts_unless_allowed() {
 fn rule_without_a_test_is_named_and_can_fail() {
     let folder = folder(GOOD);
     folder.write("s.toml", rule("s", QUERY, &["user.name"]));
-    assert!(report(&folder, &[], 0).contains("\nnote s.toml: no test is of this rule\n"));
-    assert!(report(&folder, &["--require-tests"], 1).contains("\nFAIL s.toml: no test is of"));
+    assert!(report(&folder, &[], 0).contains("\nnote s.toml: this rule has no test\n"));
+    assert!(
+        report(&folder, &["--require-tests"], 1).contains("\nFAIL s.toml: this rule has no test")
+    );
     assert!(
         report(&folder, &["--require-tests", "r.toml"], 0).ends_with("ok: 2 passed, 0 failed\n")
     );
@@ -334,7 +336,7 @@ coverage of r.toml: 66 % (4 of 6)
       3      0  event.action: create
       0      3  event.action: delete
       1      2  user.name: root*
-clauses: shown from one side only: 2 of 3
+clauses: not both true and false: 2 of 3
   --> r.toml:10:16
    |
 10 | event.action: (create or delete) and not user.name: root*
@@ -348,7 +350,7 @@ ok: 2 passed, 0 failed
     assert_eq!(report(&folder, &["--coverage"], 0), expected);
     report(&folder, &["--coverage-min", "66"], 0);
     let stdout = report(&folder, &["--coverage-min", "67"], 1);
-    let end = "FAIL r.toml: coverage 66 %, at least 67 % asked\nFAILED: 2 passed, 0 failed\n";
+    let end = "FAIL r.toml: coverage 66 %, below the required 67 %\nFAILED: 2 passed, 0 failed\n";
     assert!(stdout.ends_with(end), "{stdout}");
     // The coverage of a rule's tests is added up.
     folder.write(

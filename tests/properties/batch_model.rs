@@ -1,10 +1,10 @@
 //! A run over files gives the alerts of the batch model, for events in any order and form and with
 //! repeats.
 
-use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
-use firstseen::cli::run::run_with;
-use firstseen::cli::signal::Signals;
+use firstseen::cli::common::{Common, FormatArg};
 use firstseen::cli::observer::OnError;
+use firstseen::cli::run::{Repeats, RunArgs, run_with};
+use firstseen::cli::signal::Signals;
 use firstseen_rule::alert::rfc3339;
 use firstseen_tests::call::{Call, call};
 use firstseen_tests::cases::check;

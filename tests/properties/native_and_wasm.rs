@@ -158,7 +158,7 @@ fn evaluate_gives_the_same_outcomes_and_the_same_state() {
             alerts.set(alerts.get() + outcome["alerts"].as_array().expect("a list").len());
             prop_assert_eq!(native, String::from_utf8(wasm).expect("text"));
         }
-        prop_assert_eq!(&*native_store.rows(), &*wasm_store.rows());
+        prop_assert_eq!(native_store.rows(), wasm_store.rows());
         Ok(())
     });
     assert!(alerts.get() > 0, "no case had an alert");

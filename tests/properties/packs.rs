@@ -1,10 +1,10 @@
 //! Rules give the same alerts and counts, byte for byte, for any division among artifacts: all in
 //! one, each in its own, or several groups.
 
-use firstseen::cli::args::{Common, FormatArg, Repeats, RunArgs};
-use firstseen::cli::run::run_with;
-use firstseen::cli::signal::Signals;
+use firstseen::cli::common::{Common, FormatArg};
 use firstseen::cli::observer::OnError;
+use firstseen::cli::run::{Repeats, RunArgs, run_with};
+use firstseen::cli::signal::Signals;
 use firstseen_compiler::{RuleText, compile};
 use firstseen_rule::source::ReadOptions;
 use firstseen_tests::cases::check;
@@ -85,7 +85,8 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
         annotate: false,
     };
     let mut messages = Vec::new();
-    run_with(&args, &mut messages, &Signals::none().expect("sockets")).unwrap_or_else(|fault| panic!("{fault:#}"));
+    run_with(&args, &mut messages, &Signals::none().expect("sockets"))
+        .unwrap_or_else(|fault| panic!("{fault:#}"));
     let summary = std::fs::read_to_string(path("summary")).expect("the run wrote it");
     let summary: Value = serde_json::from_str(&summary).expect("JSON");
     let alerts = std::fs::read_to_string(path("alerts")).expect("the run wrote it");

@@ -140,12 +140,12 @@ fn late_episode_alerts_or_counts_as_late_beyond_memory() {
             late_ones.set(late_ones.get() + usize::from(late));
             if new {
                 // Again at once: the same alert as a repeat, and the state does not change.
-                let before = store.rows().clone();
+                let before = store.rows();
                 let again = engine.evaluate(text.as_bytes(), 0, &mut store);
                 let again: Value = serde_json::from_str(&again).expect("JSON");
                 prop_assert_eq!(&again["repeats"], &outcome["alerts"]);
                 prop_assert_eq!(&again["alerts"], &serde_json::json!([]));
-                prop_assert_eq!(&*store.rows(), &before);
+                prop_assert_eq!(store.rows(), before);
             }
         }
         let starts = batch(&all);

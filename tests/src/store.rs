@@ -1,6 +1,8 @@
-//! A state without expiry that all clones of a store share.
+//! A store for tests that all clones share: the memory that pipelines' modules keep their state in,
+//! without a limit.
 
 use firstseen_abi::kv::{Cas, Kv, KvError};
+use firstseen_target_support::memory::BoundedMemory;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -8,22 +10,40 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// A store. Clones share its content.
-#[derive(Clone, Debug, Default)]
-pub struct Store(Arc<Mutex<Rows>>);
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Mutex<BoundedMemory>>);
+
+impl Default for Store {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(BoundedMemory::new(usize::MAX))))
+    }
+}
 
 impl Store {
     /// The content.
     ///
     /// # Panics
     /// If another thread panicked while it held the lock.
-    pub fn rows(&self) -> MutexGuard<'_, Rows> {
+    pub fn rows(&self) -> Rows {
+        self.lock().iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+    }
+
+    /// Writes a value, whatever the key has.
+    ///
+    /// # Panics
+    /// If another thread panicked while it held the lock.
+    pub fn put(&self, key: &[u8], value: &[u8]) {
+        self.lock().put(key, value);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BoundedMemory> {
         self.0.lock().expect("no holder panics")
     }
 }
 
 impl Kv for Store {
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
-        Ok(self.rows().get(key).cloned())
+        self.lock().get(key)
     }
 
     fn cas(
@@ -31,14 +51,8 @@ impl Kv for Store {
         key: &[u8],
         expected: Option<&[u8]>,
         value: &[u8],
-        _ttl_ms: i64,
+        ttl_ms: i64,
     ) -> Result<Cas, KvError> {
-        let mut rows = self.rows();
-        let current = rows.get(key);
-        if current.map(Vec::as_slice) != expected {
-            return Ok(Cas::Conflict(current.cloned()));
-        }
-        rows.insert(key.to_vec(), value.to_vec());
-        Ok(Cas::Done)
+        self.lock().cas(key, expected, value, ttl_ms)
     }
 }

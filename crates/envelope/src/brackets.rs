@@ -13,7 +13,7 @@ const BLOCK: usize = 64;
 /// Sets the bit that makes `{` of `[` and `}` of `]`.
 const FOLD: u8 = 0x20;
 
-/// Where the scan stands between two pieces.
+/// The state of the scan between two pieces.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Brackets {
     depth: u64,
@@ -55,7 +55,7 @@ impl Brackets {
             quotes &= !self.escaped_bytes(masks.backslashes, length);
         }
 
-        // Bit n of the running xor says whether an odd number of quotes stands up to byte n.
+        // Bit n of the running xor says whether the number of quotes up to byte n is odd.
         let mut inside = quotes;
         for shift in [1, 2, 4, 8, 16, 32] {
             inside ^= inside << shift;

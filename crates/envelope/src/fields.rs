@@ -1,6 +1,6 @@
 //! The values of a few top-level keys of one object.
 //!
-//! In: a whole object's text. Out: where the asked values stand in it. It checks no more of the
+//! In: a whole object's text. Out: the text of the requested values. It checks no more of the
 //! JSON than it needs to get from key to key; what it cannot follow counts as absent.
 
 use crate::brackets::Brackets;
@@ -25,12 +25,12 @@ pub(crate) fn fields<'a, const N: usize>(
     found
 }
 
-/// What stands between the quotes, if `value` is a string.
+/// The text between the quotes, if `value` is a string.
 pub(crate) fn string(value: Option<&[u8]>) -> Option<&[u8]> {
     value?.strip_prefix(b"\"")?.strip_suffix(b"\"")
 }
 
-/// Whether `key`, as it stands between its quotes, is `name`.
+/// Whether `key`, the text between its quotes, is `name`.
 pub(crate) fn same_key(key: &[u8], name: &[u8]) -> bool {
     key == name || (key.contains(&b'\\') && unescape(key).is_ok_and(|key| key == name))
 }

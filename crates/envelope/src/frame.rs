@@ -3,18 +3,18 @@
 //! In: the document's bytes, in any number of pieces. Out: where its records begin and end. It
 //! follows the document's own keys and, where one of them announces an array of records, the
 //! elements of that array; all deeper brackets are only counted ([`Brackets`]). It keeps no text
-//! but the key it reads, and it never gives up inside an array: what is no element is reported as
-//! one, and the next comma begins the next.
+//! but the key it reads, and it never gives up inside an array: what is not an element is reported as one,
+//! and the next element begins after the next comma.
 
 use crate::brackets::Brackets;
 use crate::bytes::{from, is_space};
 use crate::fields::same_key;
 use crate::recognise::Container;
 
-/// Longer keys and texts are none that the frame knows.
+/// The frame knows no longer key or text.
 const MAX_WORD: usize = 64;
 
-/// What the frame came upon.
+/// What the frame found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FrameStep {
     /// The piece is used up.
@@ -57,7 +57,7 @@ enum FrameState {
     AfterRecord,
 }
 
-/// Where the reading of a document stands.
+/// How far a document has been read.
 #[derive(Debug)]
 pub(crate) struct Frame {
     state: FrameState,
@@ -92,7 +92,7 @@ impl Frame {
         self.container
     }
 
-    /// Whether the document said, so far, that it is a CloudWatch control message.
+    /// Whether the part of the document read so far marks a CloudWatch control message.
     pub(crate) fn is_control(&self) -> bool {
         self.control
     }
@@ -119,7 +119,7 @@ impl Frame {
         (at, FrameStep::More)
     }
 
-    /// One step, with at least one byte used or something other than `More` to say.
+    /// One step: at least one byte is used, or the result is not `More`.
     fn step(&mut self, byte: u8, bytes: &[u8]) -> (usize, FrameStep) {
         match self.state {
             FrameState::Nested | FrameState::Record => return self.skip_nested(bytes),
@@ -180,7 +180,7 @@ impl Frame {
         (end, FrameStep::More)
     }
 
-    /// To the end of a string or of the piece. The opening quote is behind.
+    /// To the end of a string or of the piece. The opening quote has been read.
     fn skip_string(&mut self, bytes: &[u8]) -> (usize, FrameStep) {
         if std::mem::take(&mut self.escaped) {
             self.keep(bytes.get(..1).unwrap_or_default());

@@ -1,7 +1,7 @@
-//! A stream of bytes becomes events, whatever they were packed in.
+//! A stream of bytes becomes events, however they were packed.
 //!
 //! In: bytes, in pieces of any size (already decompressed). Out: whole lines of single events, or
-//! single events, through a [`Sink`]; and a word on everything that held none or was broken. It
+//! single events, through a [`Sink`]; and a report of everything that held none or was broken. It
 //! recognises by content: newline-delimited JSON, arrays, CloudTrail's `Records`, CloudWatch Logs
 //! subscriptions, Kinesis and Firehose records, LookupEvents, search responses, pretty-printed
 //! and concatenated documents, notifications and digests. It never reads an event's fields beyond
@@ -73,6 +73,7 @@ mod brackets;
 mod bytes;
 mod fields;
 mod frame;
+pub mod gunzip;
 mod recognise;
 mod record_buffer;
 mod sink;
@@ -83,5 +84,5 @@ mod unescape;
 pub use sink::{Place, Sink, SplitFault, code};
 pub use splitter::{SplitOptions, Splitter};
 
-/// The most text that [`Sink::bad`] is given, in bytes.
+/// The longest text that [`Sink::bad`] receives, in bytes.
 pub const MAX_BAD_TEXT: usize = 64 << 10;

@@ -1,12 +1,12 @@
 //! What a record is, by its keys.
 //!
-//! In: a whole record's text and the array it stood in. Out: an event, something that holds
+//! In: a whole record's text and the array that held it. Out: an event, something that holds
 //! events, or something that holds none. It opens nothing.
 
 use crate::bytes::{from, is_space};
 use crate::fields::{fields, string};
 
-/// The array that a record stood in.
+/// The array that held a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Container {
     /// `[...]`: any documents.
@@ -47,7 +47,7 @@ pub(crate) enum RecordKind<'a> {
     NoEvents(&'static str),
     /// A JSON string (without its quotes) that holds documents.
     Text(&'a [u8]),
-    /// The same, but text in it that is no JSON is a message to people, with this name.
+    /// The same, but a text in it that is not JSON is a message to people, with this name.
     Message(&'a [u8], &'static str),
     /// A JSON string (without its quotes) in base64 that holds documents.
     Base64(&'a [u8]),
@@ -183,7 +183,7 @@ fn is_array(value: &[u8]) -> bool {
 }
 
 /// Whether a record begins as CloudTrail writes its events, so that its other keys need no look:
-/// `"eventVersion":"1.08"`. (S3's records say 2.x there, those of Kinesis and DynamoDB 1.0.)
+/// `"eventVersion":"1.08"`. (S3's records have 2.x there, those of Kinesis and DynamoDB 1.0.)
 fn is_cloudtrail(text: &[u8]) -> bool {
     let skip = |text: &[u8]| text.iter().position(|byte| !is_space(*byte)).unwrap_or(text.len());
     let text = from(text, 1);

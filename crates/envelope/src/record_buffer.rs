@@ -78,12 +78,12 @@ impl RecordBuffer {
         self.start = Some(0);
     }
 
-    /// What follows stands at `start` in the next piece, not at its beginning.
+    /// The record goes on at `start` in the next piece, not at its beginning.
     pub(crate) fn go_on_at(&mut self, start: usize) {
         self.start = self.start.map(|_| start);
     }
 
-    /// The byte at `index` of the record, if it has come already.
+    /// The byte at `index` of the record, if it has been read already.
     pub(crate) fn byte(&self, index: usize, piece: &[u8]) -> Option<u8> {
         match self.carried.get(index) {
             Some(byte) => Some(*byte),

@@ -1,12 +1,12 @@
-//! What comes out: events, and what stood where an event was expected.
+//! What comes out: events, and what was found where an event was expected.
 //!
 //! The types that a caller sees. Nothing here decides anything.
 
 use std::ops::ControlFlow;
 
-/// Where something stood in the input.
+/// A place in the input.
 ///
-/// For what came out of base64, gzip or a JSON string, offset and line are those of the outermost
+/// For what was in base64, gzip or a JSON string, offset and line are those of the outermost
 /// record that held it, since only that can be found in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -63,17 +63,17 @@ pub trait Sink {
     /// `chunk` begins with the first byte of such a line and ends with a newline, which may lack
     /// at the end of the input; `place` is that of its first line. This is the fast path: of a line
     /// no more was looked at than its ends and what marks an envelope. Its UTF-8 and its JSON are
-    /// the receiver's to check; a line that was cut off behind a bracket arrives here as well.
+    /// the receiver's to check; a line that was cut off after a bracket arrives here as well.
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()>;
 
-    /// The same, with the end of each line: its offset in `chunk`, behind the newline. For sinks that
+    /// The same, with the end of each line: its offset in `chunk`, after the newline. For sinks that
     /// look at every line and need not search for its end again.
     fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
         let _ = ends;
         self.lines(place, chunk)
     }
 
-    /// One event that stood in an array, in an envelope or over several lines; events in JSON
+    /// One event from an array, from an envelope or over several lines; events in JSON
     /// strings are unescaped. The text is UTF-8 and begins with `{` and ends with `}`.
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()>;
 

@@ -46,12 +46,12 @@ const NEVER_LEARNED: &[&[u8]] = &[
     b"digestS3Object",
 ];
 
-/// What the beginning of a line says.
+/// What the beginning of a line shows.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Sniff<'a> {
     /// More bytes are needed.
     More,
-    /// A byte order mark stands here.
+    /// A byte order mark.
     Bom,
     /// An object that begins as CloudTrail's events and ECS documents do.
     Plain,
@@ -59,7 +59,7 @@ pub(crate) enum Sniff<'a> {
     Learned,
     /// An object with another first key; its other keys have to be looked at.
     Unknown(&'a [u8]),
-    /// An array, an object whose first key does not stand on this line, or the comma before one
+    /// An array, an object whose first key is not on this line, or the comma before one
     /// (as in an array that lost its brackets).
     Document,
     /// Neither an object nor an array.

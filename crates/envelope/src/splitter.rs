@@ -53,7 +53,7 @@ pub struct Splitter {
     /// The text of the record, document or faulty line that is being read.
     capture: RecordBuffer,
     frame: Frame,
-    /// What came out of the present document.
+    /// How many records of the present document have been handed on.
     records: u64,
     /// The first key of the present document if its line has to be learned.
     first_key: Option<Vec<u8>>,
@@ -166,8 +166,8 @@ impl Splitter {
         Place { offset: self.base + at as u64, line: self.line, record: None }
     }
 
-    /// The position behind the present line, or the piece's end if that comes first. Searched once
-    /// per line, however often it is asked for.
+    /// The position after the present line, or the piece's end if that comes first. Searched once
+    /// per line, however often it is needed.
     fn line_end(&mut self, bytes: &[u8], at: usize) -> usize {
         if self.line_end <= at {
             let newline = memchr::memchr(b'\n', from(bytes, at));

@@ -1,6 +1,6 @@
 //! A JSON string's text without its escapes.
 //!
-//! In: what stands between the quotes. Out: the bytes it means. It never guesses: an unknown
+//! In: the text between the quotes. Out: the bytes it means. It never guesses: an unknown
 //! escape or half a surrogate pair is an error, since what follows may be an event.
 
 use crate::bytes::from;

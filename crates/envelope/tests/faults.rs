@@ -1,7 +1,7 @@
 //! Broken input: what is reported, and that the rest is kept.
 mod common;
 
-use common::{Said, base64, brief, events, gzip, place, quoted, split, split_at};
+use common::{SplitOutput, base64, brief, events, gzip, place, quoted, split, split_at};
 use firstseen_envelope::{MAX_BAD_TEXT, SplitOptions};
 
 const A: &str = r#"{"eventVersion":"1.08","a":1}"#;
@@ -10,12 +10,12 @@ const B: &str = r#"{"eventVersion":"1.08","b":2}"#;
 fn check(input: &str, expected: &[&str]) {
     assert_eq!(brief(&split(input)), expected, "{input}");
     let every_byte: Vec<usize> = (0..=input.len()).collect();
-    let said = split_at(input.as_bytes(), &every_byte, SplitOptions::default());
-    assert_eq!(said, split(input), "{input}");
+    let output = split_at(input.as_bytes(), &every_byte, SplitOptions::default());
+    assert_eq!(output, split(input), "{input}");
 }
 
 #[test]
-fn no_json() {
+fn text_that_is_not_json() {
     check("hello\n", &["bad: not_json"]);
     check(&format!("{A}\nhello\n{B}\nbye"), &[A, "bad: not_json", B, "bad: not_json"]);
     check(&format!("{A} hello\n{B}"), &[A, "bad: not_json", B]);
@@ -23,8 +23,8 @@ fn no_json() {
     check("\u{feff}\u{feff} ", &[]);
     // Begins with the first byte of a byte order mark.
     check(&format!("{A}\n \u{f000}x\n"), &[A, "bad: not_json"]);
-    let said = split("x\n  hello world \r\n");
-    assert_eq!(said[1], Said::Bad(place(4, 2, None), "not_json", b"hello world".to_vec()));
+    let output = split("x\n  hello world \r\n");
+    assert_eq!(output[1], SplitOutput::Bad(place(4, 2, None), "not_json", b"hello world".to_vec()));
 }
 
 #[test]
@@ -34,11 +34,11 @@ fn broken_elements_of_an_array() {
         {
             let input = format!("{before}{A},{broken},{B}{after}\n{A}");
             check(&input, &[A, "bad: bad_json", B, A]);
-            let said = split(&input);
+            let output = split(&input);
             let offset = (before.len() + A.len() + 1) as u64;
             let expected =
-                Said::Bad(place(offset, 1, Some(1)), "bad_json", broken.as_bytes().to_vec());
-            assert_eq!(said[1], expected);
+                SplitOutput::Bad(place(offset, 1, Some(1)), "bad_json", broken.as_bytes().to_vec());
+            assert_eq!(output[1], expected);
         }
     }
     // Commas too few and too many.
@@ -52,16 +52,16 @@ fn broken_frames() {
     check(&format!("{{\"a\" 1}}\n{B}"), &["bad: bad_json", B]);
     check(&format!("{{a:1}}\n{B}\n"), &["bad: bad_json", B]);
     check(&format!("{{\n  \"a\": ,\n  \"b\": 1\n}}\n{B}\n"), &["bad: bad_json", B]);
-    let said = split("{\n  \"a\": ,\n  \"b\": 1\n}\n");
+    let output = split("{\n  \"a\": ,\n  \"b\": 1\n}\n");
     let text = "{\n  \"a\": ,\n  \"b\": 1\n}";
-    assert_eq!(said, [Said::Bad(place(0, 1, None), "bad_json", text.as_bytes().to_vec())]);
+    assert_eq!(output, [SplitOutput::Bad(place(0, 1, None), "bad_json", text.as_bytes().to_vec())]);
 }
 
 #[test]
 fn cut_off_by_the_end() {
     let whole = format!("{{\"Records\":[{A},{B}],\"x\":1}}");
     for end in 1..whole.len() {
-        let said = split(&whole[..end]);
+        let output = split(&whole[..end]);
         let mut expected: Vec<&str> = Vec::new();
         if end >= 12 + A.len() {
             expected.push(A);
@@ -70,12 +70,12 @@ fn cut_off_by_the_end() {
             expected.push(B);
         }
         expected.push("bad: truncated");
-        assert_eq!(brief(&said), expected, "{}", &whole[..end]);
+        assert_eq!(brief(&output), expected, "{}", &whole[..end]);
     }
-    let said = split(&whole[..20 + A.len()]);
+    let output = split(&whole[..20 + A.len()]);
     let start = 13 + A.len();
     let text = whole.as_bytes()[start..20 + A.len()].to_vec();
-    assert_eq!(said[1], Said::Bad(place(start as u64, 1, Some(1)), "truncated", text));
+    assert_eq!(output[1], SplitOutput::Bad(place(start as u64, 1, Some(1)), "truncated", text));
     for end in 1..A.len() {
         check(&A[..end], &["bad: truncated"]);
     }
@@ -91,18 +91,18 @@ fn cut_off_by_a_new_document() {
             format!("{{\"Records\":[{A},{A}]}}"),
         ] {
             for end in 1..whole.len() {
-                let said = split(format!("{}\n{next}\n{B}\n", &whole[..end]));
+                let output = split(format!("{}\n{next}\n{B}\n", &whole[..end]));
                 let cut = &whole[..end];
-                assert!(brief(&said).contains(&"bad: truncated".to_owned()), "{cut}: {said:?}");
-                let found = events(&said).into_iter().filter(|event| *event == B).count();
-                assert_eq!(found, 2, "{cut}: {said:?}");
+                assert!(brief(&output).contains(&"bad: truncated".to_owned()), "{cut}: {output:?}");
+                let found = events(&output).into_iter().filter(|event| *event == B).count();
+                assert_eq!(found, 2, "{cut}: {output:?}");
             }
         }
     }
 }
 
 #[test]
-fn too_large() {
+fn events_over_the_limit() {
     let options = SplitOptions { max_event: 100 };
     let large = format!(r#"{{"eventVersion":"1.08","a":"{}"}}"#, "x".repeat(200_000));
     let other = format!(r#"{{"z":"{}"}}"#, "x".repeat(95));
@@ -114,15 +114,15 @@ fn too_large() {
     ] {
         for piece in [7, 1_000, 1 << 20] {
             let cuts: Vec<usize> = (0..input.len()).step_by(piece).collect();
-            let said = split_at(input.as_bytes(), &cuts, options);
-            assert_eq!(brief(&said), [A, "bad: too_large", B]);
-            let Said::Bad(_, _, text) = &said[1] else { panic!("{said:?}") };
+            let output = split_at(input.as_bytes(), &cuts, options);
+            assert_eq!(brief(&output), [A, "bad: too_large", B]);
+            let SplitOutput::Bad(_, _, text) = &output[1] else { panic!("{output:?}") };
             assert_eq!(text.len(), if input.contains(&large) { MAX_BAD_TEXT } else { other.len() });
         }
     }
     // The limit itself is allowed.
-    let said = split_at(A.as_bytes(), &[], SplitOptions { max_event: A.len() });
-    assert_eq!(brief(&said), [A]);
+    let output = split_at(A.as_bytes(), &[], SplitOptions { max_event: A.len() });
+    assert_eq!(brief(&output), [A]);
     // An envelope may be of any size.
     let input = format!("{{\"x\":\"{}\",\"Records\":[{A}]}}", "x".repeat(500));
     assert_eq!(brief(&split_at(input.as_bytes(), &[50], options)), [A]);
@@ -133,9 +133,9 @@ fn invalid_utf8() {
     let mut input = format!("[{A},").into_bytes();
     input.extend(b"{\"a\":\"\xff\"}");
     input.extend(format!(",{B}]").bytes());
-    let said = split(&input);
-    assert_eq!(brief(&said), [A, "bad: bad_utf8", B]);
-    let Said::Bad(at, _, text) = &said[1] else { panic!("{said:?}") };
+    let output = split(&input);
+    assert_eq!(brief(&output), [A, "bad: bad_utf8", B]);
+    let SplitOutput::Bad(at, _, text) = &output[1] else { panic!("{output:?}") };
     assert_eq!((at.record, text.as_slice()), (Some(1), &b"{\"a\":\"\xff\"}"[..]));
 }
 
@@ -166,7 +166,7 @@ fn envelopes_inside_envelopes() {
 }
 
 #[test]
-fn a_bomb() {
+fn a_gzip_bomb_is_bounded() {
     // 300 MB of spaces in 300 KB of gzip.
     use std::io::Write;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -176,8 +176,8 @@ fn a_bomb() {
         encoder.write_all(&spaces).unwrap();
     }
     let data = base64(&encoder.finish().unwrap());
-    let said = split(format!(r#"[{{"awslogs":{{"data":"{data}"}}}},{B}]"#));
-    assert_eq!(brief(&said), [A, "bad: too_large", B]);
+    let output = split(format!(r#"[{{"awslogs":{{"data":"{data}"}}}},{B}]"#));
+    assert_eq!(brief(&output), [A, "bad: too_large", B]);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn deep_nesting() {
 
 #[test]
 fn a_line_break_in_a_string() {
-    // Not JSON, but the frame can be followed: the event is handed on for its reader to judge.
+    // Not JSON, but the frame can be followed: the event is handed on, and its reader decides.
     let broken = "{\"a\":\"x\ny\"}";
     check(&format!("[{A},{broken},{B}]"), &[A, broken, B]);
 }

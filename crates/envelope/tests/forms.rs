@@ -1,22 +1,22 @@
 //! Every form in which events arrive.
 mod common;
 
-use common::{Said, base64, brief, events, gzip, place, quoted, split};
+use common::{SplitOutput, base64, brief, events, gzip, place, quoted, split};
 
 const A: &str = r#"{"eventVersion":"1.08","eventName":"CreateStack","a":"}{][\"\\"}"#;
 const B: &str = r#"{"eventVersion":"1.09","eventName":"CreateStackSet","b":{"c":[1,{"d":null}]}}"#;
 
 #[test]
-fn lines() {
+fn plain_lines() {
     let input = format!("{A}\r\n\n  \t{B}\n \r\n{{\"@timestamp\":1}}");
-    let said = split(&input);
+    let output = split(&input);
     let offset_b = A.len() as u64 + 6;
     assert_eq!(
-        said,
+        output,
         [
-            Said::Event(place(0, 1, None), A.into()),
-            Said::Event(place(offset_b, 3, None), B.into()),
-            Said::Event(
+            SplitOutput::Event(place(0, 1, None), A.into()),
+            SplitOutput::Event(place(offset_b, 3, None), B.into()),
+            SplitOutput::Event(
                 place(offset_b + B.len() as u64 + 4, 5, None),
                 r#"{"@timestamp":1}"#.into()
             ),
@@ -81,14 +81,14 @@ fn arrays_and_records() {
         ("{\n  \"Records\": [\n    ", "\n  ]\n}\n"),
     ] {
         let input = format!("{before}{A},{B}{after}");
-        let said = split(&input);
+        let output = split(&input);
         let start = before.len() as u64;
         let line = before.matches('\n').count() as u64 + 1;
         assert_eq!(
-            said,
+            output,
             [
-                Said::Event(place(start, line, Some(0)), A.into()),
-                Said::Event(place(start + A.len() as u64 + 1, line, Some(1)), B.into()),
+                SplitOutput::Event(place(start, line, Some(0)), A.into()),
+                SplitOutput::Event(place(start + A.len() as u64 + 1, line, Some(1)), B.into()),
             ],
             "{input}"
         );
@@ -100,8 +100,8 @@ fn arrays_and_records() {
 
 #[test]
 fn a_byte_order_mark() {
-    let said = split(format!("\u{feff}{A}\n"));
-    assert_eq!(said, [Said::Event(place(3, 1, None), A.into())]);
+    let output = split(format!("\u{feff}{A}\n"));
+    assert_eq!(output, [SplitOutput::Event(place(3, 1, None), A.into())]);
     assert_eq!(events(&split(format!("\u{feff}{{\"Records\":[{A}]}}"))), [A]);
 }
 
@@ -117,13 +117,13 @@ fn pretty_printed_and_concatenated() {
     {
         assert_eq!(events(&split(input)), [&a, &b]);
     }
-    let said = split(format!("\n{a}\n{b}"));
+    let output = split(format!("\n{a}\n{b}"));
     let lines = a.lines().count() as u64;
     assert_eq!(
-        said,
+        output,
         [
-            Said::Event(place(1, 2, None), a.clone()),
-            Said::Event(place(a.len() as u64 + 2, 2 + lines, None), b),
+            SplitOutput::Event(place(1, 2, None), a.clone()),
+            SplitOutput::Event(place(a.len() as u64 + 2, 2 + lines, None), b),
         ]
     );
     assert_eq!(events(&split(format!("{A}{B}\n{A} {{\"x\":1}}\n"))).len(), 3 + 1);
@@ -152,10 +152,10 @@ fn cloudwatch() {
             format!(r#"{{"invocationId":"i","records":[{{"recordId":"1","data":"{gz}"}}]}}"#),
             format!("[{envelope}]"),
         ] {
-            let said = split(&input);
-            assert_eq!(events(&said), [A, B], "{input}");
-            for (number, said) in said.iter().enumerate() {
-                let Said::Event(place, _) = said else { panic!("{said:?}") };
+            let output = split(&input);
+            assert_eq!(events(&output), [A, B], "{input}");
+            for (number, output) in output.iter().enumerate() {
+                let SplitOutput::Event(place, _) = output else { panic!("{output:?}") };
                 assert_eq!((place.line, place.record), (1, Some(number as u64)));
             }
         }
@@ -207,9 +207,9 @@ fn lookup_events() {
     let input = format!(r#"{{"Events":[{},{}],"NextToken":"t"}}"#, element(A), element(B));
     assert_eq!(events(&split(&input)), [A, B]);
     let value: serde_json::Value = serde_json::from_str(&input).unwrap();
-    let said = split(serde_json::to_string_pretty(&value).unwrap());
-    assert_eq!(events(&said), [A, B]);
-    let Said::Event(first, _) = &said[0] else { panic!("{said:?}") };
+    let output = split(serde_json::to_string_pretty(&value).unwrap());
+    assert_eq!(events(&output), [A, B]);
+    let SplitOutput::Event(first, _) = &output[0] else { panic!("{output:?}") };
     assert_eq!((first.line, first.record), (3, Some(0)));
     assert_eq!(events(&split(element(A))), [A]);
 }
@@ -228,7 +228,7 @@ fn single_event_envelopes_pass_whole() {
 }
 
 #[test]
-fn no_events_here() {
+fn documents_without_events() {
     let pointer = r#"{"s3Bucket":"b","s3ObjectKey":["AWSLogs/1"]}"#;
     let s3 = r#"{"eventVersion":"2.1","eventSource":"aws:s3","s3":{}}"#;
     let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#;
@@ -270,7 +270,7 @@ fn no_events_here() {
 }
 
 #[test]
-fn an_envelope_behind_a_key_of_events() {
+fn an_envelope_after_a_learned_key() {
     let (x, y) = (r#"{"eventVersion":"1.08","x":1}"#, r#"{"eventVersion":"1.08","y":1}"#);
     for key in ["x", "version", "id", "owner", "timestamp"] {
         let event = format!(r#"{{"{key}":1}}"#);

@@ -1,7 +1,7 @@
 //! Random events in every form, cut into random pieces; and the same, damaged.
 mod common;
 
-use common::{Said, base64, events, gzip, quoted, split, split_at};
+use common::{SplitOutput, base64, events, gzip, quoted, split, split_at};
 use firstseen_envelope::SplitOptions;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -156,18 +156,18 @@ proptest! {
         times in 1_usize..3,
     ) {
         let input = vec![pack(form, &list); times].join("\n");
-        let said = split_at(input.as_bytes(), &cuts(input.len(), &seeds), SplitOptions::default());
-        let found = events(&said);
-        prop_assert_eq!(said.len(), found.len(), "only events: {:?}", said);
+        let output = split_at(input.as_bytes(), &cuts(input.len(), &seeds), SplitOptions::default());
+        let found = events(&output);
+        prop_assert_eq!(output.len(), found.len(), "only events: {:?}", output);
         let expected: Vec<&str> = (0..times).flat_map(|_| list.iter().map(String::as_str)).collect();
         prop_assert_eq!(values(&found), values(&expected));
 
-        // Places: the text stands there; lines are counted; records run from 0 in each document.
+        // Places: the text is there; lines are counted; records run from 0 in each document.
         let inside = matches!(form, Form::CloudWatch | Form::AwsLogs | Form::Kinesis
             | Form::Firehose | Form::LookupEvents | Form::PrettyLookupEvents | Form::Sqs);
         let single = matches!(form, Form::Lines | Form::LinesCrLf | Form::Concatenated | Form::Pretty);
-        for (number, said) in said.iter().enumerate() {
-            let Said::Event(place, text) = said else { continue };
+        for (number, output) in output.iter().enumerate() {
+            let SplitOutput::Event(place, text) = output else { continue };
             let before = &input.as_bytes()[..place.offset as usize];
             let line = 1 + before.iter().filter(|byte| **byte == b'\n').count() as u64;
             prop_assert_eq!(place.line, line);
@@ -206,7 +206,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_before_a_cut_is_lost(
+    fn nothing_before_a_truncation_is_lost(
         list in proptest::collection::vec(event(), 1..6),
         form in proptest::sample::select(&[Form::Lines, Form::Array, Form::Records,
             Form::RecordsLater, Form::Concatenated, Form::SearchResponse, Form::ArrayOfLines][..]),
@@ -216,20 +216,20 @@ proptest! {
         let end = seed % (input.len() + 1);
         let whole = split(&input);
         let cut = split(&input.as_bytes()[..end]);
-        let over: Vec<&Said> = whole
+        let over: Vec<&SplitOutput> = whole
             .iter()
-            .filter(|said| matches!(said, Said::Event(place, text)
+            .filter(|output| matches!(output, SplitOutput::Event(place, text)
                 if place.offset as usize + text.len() <= end))
             .collect();
         prop_assert!(cut.iter().zip(&over).all(|(cut, whole)| cut == *whole));
         prop_assert!(cut.len() >= over.len());
-        // What is cut off is said, and nothing is made up. (A line that was cut behind a bracket
+        // What is cut off is reported, and nothing is made up. (A line that was cut behind a bracket
         // looks whole; that it is not is for its reader to see.)
         for more in &cut[over.len()..] {
             let reported = match more {
-                Said::Bad(_, code, _) => *code == "truncated",
-                Said::Event(_, text) => serde_json::from_str::<Value>(text).is_err(),
-                Said::NoEvents(..) => false,
+                SplitOutput::Bad(_, code, _) => *code == "truncated",
+                SplitOutput::Event(_, text) => serde_json::from_str::<Value>(text).is_err(),
+                SplitOutput::NoEvents(..) => false,
             };
             prop_assert!(reported, "{:?}", more);
         }
@@ -244,10 +244,10 @@ proptest! {
         let input = list.join("\n");
         let out: String = split(&input)
             .into_iter()
-            .map(|said| match said {
-                Said::Event(_, text) => text,
-                Said::Bad(_, _, text) => String::from_utf8_lossy(&text).into_owned(),
-                Said::NoEvents(..) => String::new(),
+            .map(|output| match output {
+                SplitOutput::Event(_, text) => text,
+                SplitOutput::Bad(_, _, text) => String::from_utf8_lossy(&text).into_owned(),
+                SplitOutput::NoEvents(..) => String::new(),
             })
             .collect();
         let bare = |text: &str| text.replace(['\n', '\r', ' ', ','], "");
@@ -255,7 +255,7 @@ proptest! {
     }
 
     #[test]
-    fn noise_never_panics(input in proptest::collection::vec(
+    fn random_bytes_never_panic(input in proptest::collection::vec(
         prop_oneof![
             proptest::sample::select(&b"{}[]\",:\\ \n\r0aRu"[..]).prop_map(|byte| vec![byte]),
             any::<u8>().prop_map(|byte| vec![byte]),

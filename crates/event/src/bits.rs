@@ -1,9 +1,10 @@
-//! Sets of small numbers: rules of an artifact, artifacts of a run.
+//! Sets of small numbers: the rules of an artifact, the artifacts of a run.
 //!
-//! In: numbers. Out: whether they are in it, all of them in order. It is as long as its largest
-//! number asks for, and no longer.
+//! In: numbers. Out: whether a set holds them, and all of them in order. A set is as long as its
+//! largest number needs.
 
 use alloc::vec::Vec;
+
 /// A set of numbers, a bit for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BitSet(Vec<u64>);
@@ -32,12 +33,12 @@ impl BitSet {
         self.0.iter().all(|word| *word == 0)
     }
 
-    /// Forgets all numbers and keeps the room.
+    /// Removes all numbers and keeps the memory.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// Becomes the other one, in the room that it has.
+    /// Becomes a copy of the other one, in the memory that it has.
     pub fn copy(&mut self, other: &Self) {
         self.0.clear();
         self.0.extend_from_slice(&other.0);

@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use firstseen_value::Value;
 use once_cell::race::OnceBox;
 
-/// How many strings may stand around each other before the event comes.
+/// How many strings may be nested around an event.
 const MAX_INNER: usize = 4;
 
 /// Reads all fields of all raw sources.
@@ -37,7 +37,7 @@ struct DocumentReader {
 ///
 /// An event of a raw source: every field that this crate knows how to fill, blank values left out,
 /// and `event.original` with the event's text. An ECS document: itself, dotted keys opened up; where
-/// two spellings of a field meet, both values stand in an array; a dotted key that cannot be
+/// a field is spelled in two ways, both values are put into an array; a dotted key that cannot be
 /// opened (a part of its path is no object) stays as it is.
 ///
 /// # Errors
@@ -64,7 +64,7 @@ pub fn document(text: &str) -> Result<Object, EventError> {
         };
         text = Cow::Owned(inner);
     }
-    let reason = format!("more than {MAX_INNER} strings stand around the event");
+    let reason = format!("the event is inside more than {MAX_INNER} strings");
     Err(EventError::new("too_deep", reason, 0))
 }
 
@@ -179,7 +179,7 @@ fn keep(value: &mut Json) -> bool {
     }
 }
 
-/// Opens the dotted keys of an object that stands at `depth`.
+/// Opens the dotted keys of an object at `depth`.
 fn nested(object: Object, depth: usize) -> Object {
     let mut opened = Object::new();
     for (key, value) in object {
@@ -199,7 +199,7 @@ fn nested_value(value: Json, depth: usize) -> Json {
     }
 }
 
-/// Puts a value at a dotted path of an object that stands at `depth`.
+/// Puts a value at a dotted path of an object at `depth`.
 fn put(object: &mut Object, path: &str, value: Json, depth: usize) {
     let odd = path.split('.').any(str::is_empty);
     let too_deep = depth + path.split('.').count() > MAX_DEPTH;
@@ -211,7 +211,7 @@ fn put(object: &mut Object, path: &str, value: Json, depth: usize) {
     let mut rest = path;
     while let Some((segment, below)) = rest.split_once('.') {
         let entry = object.entry(segment.to_owned()).or_insert_with(|| Json::Object(Object::new()));
-        // `is_open` has seen that there is nothing but objects on the way.
+        // `is_open` has checked that all of these are objects.
         let Json::Object(next) = entry else { return };
         object = next;
         rest = below;
@@ -219,7 +219,7 @@ fn put(object: &mut Object, path: &str, value: Json, depth: usize) {
     join(object, rest, value);
 }
 
-/// Whether all that stands on the way to a path is objects.
+/// Whether every part of a path but the last is an object.
 fn is_open(object: &Object, path: &str) -> bool {
     let mut object = object;
     let mut rest = path;
@@ -234,7 +234,8 @@ fn is_open(object: &Object, path: &str) -> bool {
     true
 }
 
-/// Puts a value at a key; what stands there already is kept: objects are merged, others listed.
+/// Puts a value at a key. A value that is there already is kept: objects are merged, other values
+/// become a list.
 fn join(object: &mut Object, key: &str, value: Json) {
     let Some(known) = object.get_mut(key) else {
         object.insert(key.to_owned(), value);

@@ -1,6 +1,7 @@
 //! What can be wrong with an event: a stable code, a sentence, and the place.
 
 use alloc::string::String;
+
 /// Why an event could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at byte {at} ({code})")]
@@ -8,7 +9,7 @@ pub struct EventError {
     /// Stable, for machines: `bad_json`, `not_an_object`, `too_deep`, `too_large`, `no_time`,
     /// `bad_time`, `not_one_event`.
     pub code: &'static str,
-    /// For people: what was found, and what should stand there.
+    /// For people: what is wrong and, where it helps, what was expected.
     pub reason: String,
     /// Where, as a byte offset in the text that was handed in.
     pub at: usize,

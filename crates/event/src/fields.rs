@@ -1,8 +1,8 @@
 //! The fields of one event: what a rule requests, answered by ECS name.
 //!
 //! In: the spans that a walk found, and the plans of the requests. Out: values, borrowed from the
-//! event's text wherever they stand in it as they are. What is computed is computed when it is
-//! asked for.
+//! event's text wherever the text holds them unchanged. A computed value is computed when it is
+//! requested.
 
 use crate::error::EventError;
 use crate::plan::{FieldPlan, ReadPlan};
@@ -84,7 +84,7 @@ impl<'a> EventFields<'a> {
     pub fn time_ms(&self) -> Result<i64, EventError> {
         let marks = &self.plan.marks;
         let own = self.source.and_then(|source| marks.sources.get(source));
-        // A raw event's own time comes first, an ECS document's last.
+        // In a raw event the source's own field counts first, in an ECS document last.
         let of_sources = marks.sources.iter().map(|source| source.time);
         let nodes = own.map(|source| source.time).into_iter().chain([marks.timestamp]);
         let nodes = nodes.chain(of_sources.filter(|_| own.is_none()));

@@ -12,7 +12,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 
-/// The keys that tell the forms apart.
+/// The keys that distinguish the forms.
 #[derive(Debug)]
 pub(crate) struct FormMarks {
     pub(crate) sources: Box<[SourceMarks]>,
@@ -44,7 +44,7 @@ pub(crate) struct FormMarks {
     several: [(Node, &'static str); 6],
 }
 
-/// The keys that tell a raw source's events.
+/// The keys that mark the events of a raw source.
 #[derive(Debug)]
 pub(crate) struct SourceMarks {
     pub(crate) time: Node,
@@ -175,9 +175,9 @@ impl FormMarks {
         ObjectForm::Ecs
     }
 
-    /// What bears no mark of an ECS document.
+    /// The form of an object without any mark of an ECS document.
     fn judge_foreign(&self, event: &Spans<'_>) -> ObjectForm {
-        // A line that Fluent Bit or a container's runtime did not parse stands in `log`.
+        // Fluent Bit and container runtimes put a line that they did not parse into `log`.
         for node in [self.lookup, self.log] {
             if let Some(inner) = json(event, node, |_| true) {
                 return ObjectForm::Inner(inner);
@@ -225,7 +225,7 @@ fn text<'a>(event: &Spans<'a>, node: Node) -> Option<Cow<'a, str>> {
 }
 
 /// The content of a string that holds a JSON object, if the test holds for its text. The text
-/// is looked at as it stands, still escaped; where ASCII characters are, only decoding tells.
+/// is tested still escaped; only where ASCII characters are escaped is it decoded first.
 fn json(event: &Spans<'_>, node: Node, test: impl Fn(&str) -> bool) -> Option<String> {
     let content = event.string_content(node)?;
     if memchr::memmem::find(content.as_bytes(), br"\u00").is_none() {

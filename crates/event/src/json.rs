@@ -1,9 +1,9 @@
-//! JSON as a tree, for what is made of an event: its document, alerts, settings.
+//! JSON as a tree, for documents, alerts and settings.
 //!
-//! In: a text. Out: a tree, and text again. The reading is the scanner's, so that there is one
-//! opinion on what JSON is. Numbers keep their spelling: nothing is rounded, and a tree that was
-//! read and written holds what the text held. It never guesses: whatever is wrong is an error with
-//! its place.
+//! In: a text. Out: a tree, and text again. The scanner reads it, so that the whole crate
+//! agrees on what JSON is. Numbers keep their spelling: nothing is rounded, and a tree that was
+//! read and written again means the same. It never guesses: anything wrong is an error with its
+//! place.
 //!
 //! Why not serde_json's `Value`: in the module its reader, its writer and the arithmetic of its
 //! numbers are a quarter of all code.

@@ -30,16 +30,15 @@
 //!   EventFields::values: the spans of an ECS document  <------------------+
 //!                        or computed by the raw source
 //! ```
-//! Before all of it stands [`Prefilter`] (for many rules at once `LiteralSearch`), which tells which
-//! events need no reading. Behind it stands [`document()`], which makes the one event that matched
-//! into an alert's document.
+//! [`Prefilter`] (for many rules at once `LiteralSearch`) comes first: it finds the events that need
+//! no reading. [`document()`] comes last: it makes an alert's document of an event that matched.
 //!
 //! # Modules, each of which uses only those above it
 //! | module | what |
 //! | --- | --- |
 //! | `error`, `block`, `scan`, `tokens`, [`json`] | JSON: the grammar, the ends of values, trees |
 //! | `path`, `walk` | the trie of wanted paths; one pass over an object |
-//! | `spans` | the low view: what stands at a node of the trie |
+//! | `spans` | the low view: the values at a node of the trie |
 //! | `raw` | what a raw source is, and where its fields come from |
 //! | `cloudtrail` | one raw source: tables, and what is computed |
 //! | `sources` | the table of raw sources |
@@ -48,17 +47,17 @@
 //! | `reader` | text to fields |
 //! | `document`, `verbatim` | what alerts and the prefilter want to know |
 //!
-//! `prefilter`, `search`, `bits` and [`shorten`](mod@shorten) stand beside them.
+//! `bits`, `prefilter`, `search` and [`shorten`](mod@shorten) use at most `scan`.
 //!
 //! # A second raw source
 //! A source is one folder beside `cloudtrail` and one row in `sources`. The folder exports a constant
 //! `SOURCE` of type `RawSource`. It is data:
-//! - `marks`: pairs of keys that only its events have together. They tell its events from others;
+//! - `marks`: pairs of keys that only its events have together. They distinguish its events from others;
 //!   `lookalikes` names what has the same keys and is no event.
 //! - `dataset`, `time` and `id`: its `event.dataset`, and the paths of an event's time and identity.
 //! - `copied`: ECS names whose values are taken as they are, with their paths.
-//! - `derived` and `chosen`: the ECS names that are computed, and those of them whose values stand
-//!   in the event as they are, so that the prefilter may search for them.
+//! - `derived` and `chosen`: the ECS names that are computed, and those of them whose values the
+//!   event holds unchanged, so that the prefilter may search for them.
 //! - `objects` and `lists`: objects without ECS names for their members.
 //! - `derive`: the one function. For a derived name it adds the paths that it needs to the trie and
 //!   gives a `RawField`: the first of two paths, a constant, or code of its own (`ComputedField`)
@@ -121,7 +120,7 @@ pub use walk::Scratch;
 /// The bytes as text, checked by vector instructions.
 ///
 /// # Errors
-/// `bad_utf8`, with the byte where it is none.
+/// `bad_utf8`, with the first byte that is not UTF-8.
 pub fn utf8(bytes: &[u8]) -> Result<&str, EventError> {
     simdutf8::compat::from_utf8(bytes)
         .map_err(|fault| EventError::new("bad_utf8", "not UTF-8", fault.valid_up_to()))

@@ -1,4 +1,4 @@
-//! The asked paths as a trie: which keys of an event lead to something wanted.
+//! The requested paths as a trie: which keys of an event lead to something wanted.
 //!
 //! In: dotted paths. Out: for a node and a key, the child. A key may be dotted itself
 //! (`"event.action"`, `"aws.cloudtrail"`), so each node knows all its descendants by the rest of
@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+
 /// A node's number; also the place of its values in `Scratch`.
 pub(crate) type Node = u32;
 
@@ -167,7 +168,7 @@ fn length_bit(key: &[u8]) -> u64 {
 }
 
 /// A key's length and its first and last eight bytes: up to 16 bytes, the whole key, so that most
-/// are told apart without a loop.
+/// are distinguished without a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct KeyDigest {
     length: usize,

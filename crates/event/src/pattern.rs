@@ -1,4 +1,4 @@
-//! Fields asked by a pattern over their names (`aws.*.arn`).
+//! Fields requested by a pattern over their names (`aws.*.arn`).
 //!
 //! In: an event and a pattern. Out: the values of all fields whose names fit. The slow way, for the
 //! rare query that needs it: the whole event is walked once more. A key that comes twice in one
@@ -30,7 +30,7 @@ pub(crate) struct Pattern {
 #[derive(Debug)]
 struct RawFit {
     known: Vec<RawField>,
-    /// Flattened objects: their ECS name and where they stand.
+    /// Flattened objects: their ECS name and their node.
     flattened: Vec<(&'static str, Node)>,
 }
 

@@ -23,7 +23,7 @@ pub enum FieldRequest {
     Objects(String),
 }
 
-/// How one request is answered. What depends on the raw source stands at its place in the table.
+/// How one request is answered. `raw` has an entry for each raw source, in the order of the table.
 #[derive(Debug)]
 pub(crate) enum FieldPlan {
     Values { ecs: Node, is_lowered: bool, raw: Box<[RawField]> },
@@ -31,7 +31,7 @@ pub(crate) enum FieldPlan {
     Matching(Pattern),
 }
 
-/// The plans of all requests, and what every event is asked besides.
+/// The plans of all requests, and the keys that every event is checked for.
 #[derive(Debug)]
 pub(crate) struct ReadPlan {
     pub(crate) trie: Trie,

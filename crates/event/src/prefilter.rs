@@ -1,5 +1,6 @@
-//! The prefilter: lines in, out those that may match, found by searching for text that every
-//! match must contain. Nothing is parsed.
+//! The prefilter: the lines that may match, found by searching for text that every match contains.
+//!
+//! In: the required literals of rules, lines. Out: the lines that hold them. Nothing is parsed.
 //!
 //! Sound, not exact: a line that does not pass cannot match. JSON can spell a character in other
 //! ways than itself, so a line with an escaped ASCII character (`\u00..`, under any number of
@@ -19,7 +20,7 @@ use memchr::memmem::Finder;
 pub struct Prefilter {
     /// The clauses of each rule, the one that fewest lines should hold first.
     rules: Vec<Vec<LiteralClause>>,
-    /// Spellings that hide a literal: what holds one of them passes.
+    /// Spellings that hide a literal: a line that holds one of them passes.
     escaped_spellings: Vec<Finder<'static>>,
     passes_all: bool,
 }
@@ -81,8 +82,8 @@ impl Prefilter {
         self.search(lines, from, false)
     }
 
-    /// The same without the search for escaped spellings, for callers who hand each line that holds a
-    /// backslash to [`passes`](Self::passes) besides: few do.
+    /// The same without the search for escaped spellings, for callers who also hand each line that holds a
+    /// backslash to [`passes`](Self::passes): few lines do.
     #[must_use]
     pub fn next_plain(&self, lines: &[u8], from: usize) -> Option<Range<usize>> {
         self.search(lines, from, true)
@@ -145,7 +146,7 @@ impl LiteralClause {
     }
 }
 
-/// Every literal must stand in the line as it is (or with one of the known escaped spellings).
+/// Whether a line holds every literal unchanged, or in one of the known escaped spellings.
 pub(crate) fn is_usable(clause: &[String]) -> bool {
     let plain = |byte: u8| (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
     let useful = |literal: &String| !literal.is_empty() && literal.bytes().all(plain);
@@ -153,7 +154,7 @@ pub(crate) fn is_usable(clause: &[String]) -> bool {
 }
 
 /// How rare a clause is among lines, guessed: by the length of its shortest literal. A dot halves
-/// it, since hosts and dotted names (`cloudformation.amazonaws.com`) stand in every event of a
+/// it, since hosts and dotted names (`cloudformation.amazonaws.com`) occur in every event of a
 /// service and in many others' addresses, an action's name only in that action's.
 pub(crate) fn rarity(clause: &[String]) -> usize {
     let worth = |literal: &String| {
@@ -177,12 +178,12 @@ fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
-/// What a buffer's bytes are like, found in one pass.
+/// Traits of a buffer's bytes, found in one pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteTraits {
     /// All of it is ASCII, and so it is UTF-8.
     pub ascii: bool,
-    /// A backslash is in it.
+    /// It holds a backslash.
     pub backslash: bool,
 }
 
@@ -206,8 +207,8 @@ impl ByteTraits {
     }
 }
 
-/// A cheap look at the frame of a line that nobody will parse: does it begin and end like a JSON
-/// object? Blank lines do.
+/// A cheap check of a line that nobody will parse: whether it begins and ends like a JSON object.
+/// Blank lines pass.
 #[must_use]
 pub fn looks_whole(line: &[u8]) -> bool {
     let space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');

@@ -18,7 +18,7 @@ pub(crate) struct RawSource {
     pub(crate) dataset: &'static str,
     /// An object that has both keys of one of these pairs is an event of this source.
     pub(crate) marks: &'static [[&'static str; 2]],
-    /// What has the same keys and is no event.
+    /// Objects that have the same keys and are no events.
     pub(crate) lookalikes: &'static [Lookalike],
     /// The path of the event's time.
     pub(crate) time: &'static str,
@@ -34,12 +34,12 @@ pub(crate) struct RawSource {
     pub(crate) objects: &'static [ObjectField],
     /// Arrays of objects that stay together in an alert's document.
     pub(crate) lists: &'static [ObjectList],
-    /// Where the values of a derived field, or of an object as text, come from; none for any other
+    /// Where the values of a derived field, or of an object as text, come from; `None` for any other
     /// name. The paths that it needs are added to the trie.
     pub(crate) derive: fn(&str, &mut Trie) -> Option<RawField>,
 }
 
-/// An object that is told apart by the beginning of one of its texts.
+/// An object that is recognised by the beginning of one of its texts.
 #[derive(Debug)]
 pub(crate) struct Lookalike {
     /// The text's path.
@@ -71,8 +71,8 @@ pub(crate) struct ObjectList {
 }
 
 impl RawSource {
-    /// Where a field's values come from. An unknown name is looked up as it stands, so that raw
-    /// names (`eventName`) work where no ECS name is in the way.
+    /// Where a field's values come from. An unknown name is a path itself, so that raw names
+    /// (`eventName`) work unless they are ECS names too.
     pub(crate) fn field(&self, name: &str, trie: &mut Trie) -> RawField {
         if let Some((_, path)) = self.copied.iter().find(|(known, _)| *known == name) {
             return RawField::Copied(trie.add(path, SCALARS));

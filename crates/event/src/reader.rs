@@ -1,8 +1,8 @@
 //! The reader: requested fields and one event's text in, its fields out.
 //!
-//! The text is walked once; for an envelope of one event, the event in it once more. It tells raw
-//! events from ECS documents by the keys it met, in whatever order, so what either would need is
-//! looked for in the same pass. It never copies a value.
+//! The text is walked once; for an envelope of one event, the event in it once more. It distinguishes
+//! raw events from ECS documents by their keys, in any order, so one pass looks for what either
+//! needs. It never copies a value.
 
 use crate::error::EventError;
 use crate::fields::EventFields;
@@ -15,7 +15,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// How many envelopes may stand around an event in one text.
+/// How many envelopes may be nested around an event in one text.
 const MAX_ENVELOPES: usize = 4;
 
 /// What a text turned out to be.
@@ -23,10 +23,10 @@ const MAX_ENVELOPES: usize = 4;
 pub enum ReadOutcome<'a> {
     /// An event; single-event envelopes (EventBridge, an export's `_source`) are opened.
     Event(EventFields<'a>),
-    /// The event stands in a string of this one (LookupEvents, CloudWatch, a raw event in
+    /// The event is in a string of this one (LookupEvents, CloudWatch, a raw event in
     /// `message` or `event.original`): its text, to be read again.
     Inner(String),
-    /// It is known and holds no event: what it is.
+    /// A known object that holds no event: what it is.
     NoEvent(&'static str),
     /// An envelope of several events, to be split first: what it is.
     SeveralEvents(&'static str),
@@ -56,7 +56,7 @@ impl EventReader {
     /// Reads one event's text, all of it: a fault anywhere in the JSON is found, whether that part
     /// is requested or not.
     ///
-    /// Where a key comes twice in an object, the last one counts.
+    /// Where an object has a key twice, the last one counts.
     ///
     /// # Errors
     /// `bad_json`, `not_an_object`, `too_deep` (127 levels), `too_large` (4 GiB of text, or a
@@ -101,7 +101,7 @@ impl EventReader {
             let fields = EventFields::new(&self.plan, spans, source, export_id);
             return Ok(ReadOutcome::Event(fields));
         }
-        let reason = format!("more than {MAX_ENVELOPES} envelopes stand around the event");
+        let reason = format!("the event is inside more than {MAX_ENVELOPES} envelopes");
         Err(EventError::new("too_deep", reason, start))
     }
 
@@ -119,7 +119,7 @@ impl EventReader {
     }
 }
 
-/// Says what stands there instead: a value of another kind, or no JSON at all.
+/// The error for a text that does not begin with an object.
 #[cold]
 fn not_an_object(mut scan: Scan<'_>) -> EventError {
     if scan.at_end() {

@@ -1,9 +1,9 @@
 //! The JSON scanner: bytes in, the ends of values out, every rule of the grammar checked.
 //!
-//! It skips what nobody asked for without decoding it, which is most of an event, but finds the
+//! It skips what was not requested, which is most of an event, without decoding it, but finds the
 //! same faults as a full parser would (property: it accepts exactly what serde_json accepts).
 //! It never recurses and never allocates. A reader of structural marks found with SIMD can take
-//! this file's place: `walk` asks for nothing else than what is public here.
+//! this file's place: `walk` uses nothing but what is public here.
 
 use crate::block::{BLOCK, first_stop};
 use crate::error::EventError;
@@ -23,13 +23,13 @@ pub(crate) enum Scalar {
     True,
     False,
     Number,
-    /// A string without a backslash: what stands between the quotes is the value.
+    /// A string without a backslash: the text between the quotes is the value.
     Plain,
     /// A string with escapes.
     Escaped,
 }
 
-/// A scalar and where it stands; strings without their quotes.
+/// A scalar and its place in the text; strings without their quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) scalar: Scalar,
@@ -44,7 +44,7 @@ impl Span {
         text.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// What a string or a number stands for.
+    /// The value of a string or a number.
     #[inline]
     pub(crate) fn decoded(self, text: &str) -> Cow<'_, str> {
         match self.scalar {
@@ -93,7 +93,7 @@ impl<'t> Scan<'t> {
         self.bytes.get(start..end).unwrap_or_default()
     }
 
-    /// A key with its colon; stands on the opening quote before, on the value's side after.
+    /// A key with its colon. The position is at the opening quote before, behind the colon after.
     #[inline(always)]
     pub(crate) fn key(&mut self) -> Result<Span, EventError> {
         if self.byte() != b'"' {
@@ -107,7 +107,7 @@ impl<'t> Scan<'t> {
         Ok(key)
     }
 
-    /// A string; stands on the opening quote before, behind the closing one after.
+    /// A string. The position is at the opening quote before, behind the closing one after.
     #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<Span, EventError> {
         let start = self.at + 1;
@@ -325,7 +325,7 @@ fn escape_end(bytes: &[u8], at: usize) -> Result<usize, EventError> {
     }
 }
 
-/// The text that a string's content (checked before) stands for.
+/// The value of a string, from its content (checked before).
 pub(crate) fn decode(content: &str) -> Cow<'_, str> {
     let bytes = content.as_bytes();
     let Some(mut at) = memchr::memchr(b'\\', bytes) else { return Cow::Borrowed(content) };
@@ -333,7 +333,7 @@ pub(crate) fn decode(content: &str) -> Cow<'_, str> {
     let mut plain = 0;
     loop {
         text.push_str(content.get(plain..at).unwrap_or_default());
-        // What was checked before is an escape.
+        // The content was checked before, so this is an escape.
         let escape = read_escape(bytes.get(at..).unwrap_or_default());
         let (character, length) = escape.unwrap_or((char::REPLACEMENT_CHARACTER, 1));
         text.push(character);

@@ -66,7 +66,7 @@ struct Suspect {
     clauses: Vec<Vec<usize>>,
 }
 
-/// What was found in one event, and room to work in; kept from event to event.
+/// What was found in one event, and working memory; reused from event to event.
 #[derive(Debug, Default)]
 pub struct SearchHits {
     /// The artifacts that the event may matter to.
@@ -106,7 +106,7 @@ impl LiteralSearch {
             let Some((key, others)) = clauses.split_first() else { continue };
             for literal in *key {
                 let Some(number) = keys.number_of(literal) else { continue };
-                // A key that is only a part of the literal does not stand for it.
+                // A key that is only a part of the literal does not prove it.
                 let whole = keys.texts.get(number) == Some(&literal.as_str());
                 let rest = (!whole).then_some(key).into_iter().chain(others);
                 let clauses = rest.map(|clause| literals.of(clause)).collect();
@@ -150,7 +150,7 @@ impl LiteralSearch {
         found.held.clear();
         for group in &self.groups {
             let mut from = 0;
-            // On from the next byte, not from behind the key: keys may overlap.
+            // From the next byte on, not from the end of the key: keys may overlap.
             while let Some((key, start)) = group.next(event, from) {
                 from = start + 1;
                 if found.keys.insert(key) && self.confirm(event, key, found) {
@@ -193,7 +193,7 @@ impl LiteralSearch {
 }
 
 impl KeyGroup {
-    /// The first key that begins at or behind a place, and where.
+    /// The first key that begins at or after a place, and where.
     #[inline]
     fn next(&self, event: &[u8], from: usize) -> Option<(usize, usize)> {
         let (pattern, start) = match &self.searcher {

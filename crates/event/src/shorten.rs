@@ -1,7 +1,7 @@
-//! A large event as a smaller one, for what has no room for the whole of it.
+//! A large event as a smaller one, for alerts that cannot hold the whole of it.
 //!
 //! In: an event's JSON text, and about how many bytes it may have. Out: JSON in which long strings
-//! are cut, long lists and objects end early and deep parts are left out; what stands near the top
+//! are cut, long lists and objects end early and deep parts are left out; what is near the top
 //! stays. It reads the text once and keeps nothing of it but what it gives back.
 
 use crate::error::EventError;
@@ -10,7 +10,7 @@ use alloc::format;
 use alloc::string::String;
 use firstseen_value::push_quoted;
 
-/// The longest string, while there is room and when there is none.
+/// The longest string, within the budget and beyond it.
 pub const STRING: (usize, usize) = (2048, 64);
 /// The most members of an object.
 pub const MEMBERS: usize = 256;
@@ -18,7 +18,7 @@ pub const MEMBERS: usize = 256;
 pub const ELEMENTS: usize = 64;
 /// The longest name of a member; one with a longer name is left out.
 const NAME: usize = 256;
-/// Where an object or a list would begin and there is no room.
+/// What replaces an object or a list beyond the budget.
 const LEFT_OUT: &str = "\"\u{2026}\"";
 
 /// The event in about that many bytes: over them, only short strings are copied, and nothing that
@@ -26,8 +26,8 @@ const LEFT_OUT: &str = "\"\u{2026}\"";
 ///
 /// # Errors
 /// `bad_json`, or `too_deep` for over 127 levels.
-pub fn shorten(text: &str, room: usize) -> Result<String, EventError> {
-    let mut copy = Shortener { text, scan: Scan::new(text, 0), out: String::new(), room };
+pub fn shorten(text: &str, budget: usize) -> Result<String, EventError> {
+    let mut copy = Shortener { text, scan: Scan::new(text, 0), out: String::new(), budget };
     copy.value(0)?;
     copy.scan.token();
     if copy.scan.at_end() { Ok(copy.out) } else { Err(copy.scan.wrong("the end was expected")) }
@@ -37,12 +37,12 @@ struct Shortener<'t> {
     text: &'t str,
     scan: Scan<'t>,
     out: String,
-    room: usize,
+    budget: usize,
 }
 
 impl Shortener<'_> {
     fn is_full(&self) -> bool {
-        self.out.len() > self.room
+        self.out.len() > self.budget
     }
 
     /// One value, so many containers deep. Recursion ends at [`MAX_DEPTH`].
@@ -79,7 +79,7 @@ impl Shortener<'_> {
         Ok(())
     }
 
-    /// A member or an element, behind so many others; whether it was copied.
+    /// A member or an element, after so many others; whether it was copied.
     fn part(&mut self, of_object: bool, depth: usize, behind: usize) -> Result<bool, EventError> {
         let mut name = None;
         if of_object {

@@ -1,8 +1,8 @@
-//! The low view of an event: the values that stand in its text, by node.
+//! The low view of an event: the values in its text, by node.
 //!
 //! In: a text, and what a walk over it left in [`Scratch`]. Out: spans and values, borrowed from
-//! the text wherever they stand in it as they are. It knows no field's name and no source: what a
-//! node means is said by whoever added its path to the trie.
+//! the text wherever it holds them unchanged. It knows no field and no source: only the module that
+//! added a path to the trie knows what its node means.
 
 use crate::path::Node;
 use crate::scan::{Scalar, Span};
@@ -16,7 +16,7 @@ use firstseen_value::Value;
 /// What was read of one event.
 #[derive(Clone, Debug)]
 pub(crate) struct Spans<'a> {
-    /// The text that was handed in, with whatever stands around the event; offsets count in it.
+    /// The text that was handed in, with the envelope around the event; offsets count in it.
     text: &'a str,
     scratch: &'a Scratch,
     /// The event itself in the text.
@@ -43,19 +43,19 @@ impl<'a> Spans<'a> {
         self.text.get(self.event.clone()).unwrap_or_default()
     }
 
-    /// What stands at a node, in the order of the text.
+    /// The captures at a node, in the order of the text.
     #[inline]
     pub(crate) fn captures(&self, node: Node) -> Copied<Captures<'a>> {
         self.scratch.of(node).copied()
     }
 
-    /// The first of it.
+    /// The first capture at a node.
     #[inline]
     pub(crate) fn capture(&self, node: Node) -> Option<Capture> {
         self.captures(node).next()
     }
 
-    /// Whether anything stands at a node.
+    /// Whether there is a capture at a node.
     #[inline]
     pub(crate) fn has(&self, node: Node) -> bool {
         self.capture(node).is_some()
@@ -93,8 +93,7 @@ impl<'a> Spans<'a> {
         objects.filter_map(move |object| text.get(object.start as usize..object.end as usize))
     }
 
-    /// The first string at a node, as it stands between its quotes; none where another value comes
-    /// first.
+    /// The first value at a node, if it is a string: the text between its quotes, still escaped.
     pub(crate) fn string_content(&self, node: Node) -> Option<&'a str> {
         let capture = self.capture(node)?;
         let is_string = matches!(capture.kind, SpanKind::Scalar(Scalar::Plain | Scalar::Escaped));
@@ -121,13 +120,13 @@ pub(crate) fn value_of_span(text: &str, span: Span) -> Option<Value<'_>> {
     })
 }
 
-/// Whether a text stands for no value. Raw sources write so what they have not.
+/// Whether a text means that there is no value, as raw sources write it.
 #[inline]
 pub(crate) fn is_blank(text: &str) -> bool {
     matches!(text, "" | "-" | "none")
 }
 
-/// Whether a value is a text that stands for none.
+/// Whether a value is such a text.
 #[inline]
 pub(crate) fn is_blank_value(value: &Value<'_>) -> bool {
     matches!(value, Value::Text(text) if is_blank(text))
@@ -155,7 +154,7 @@ impl<'a> FieldValues<'a> {
         Self { many: values.into_iter(), ..Self::default() }
     }
 
-    /// The same values, texts in lower case if so asked.
+    /// The same values, texts in lower case if `is_lowered`.
     #[inline]
     pub(crate) fn lowered(self, is_lowered: bool) -> Self {
         Self { is_lowered, ..self }

@@ -1,6 +1,6 @@
 //! A text that was checked before, taken apart once more, token by token.
 //!
-//! For the few values that need a whole object (stringified parameters, fields asked by a
+//! For the few values that need a whole object (stringified parameters, fields requested by a
 //! pattern); faults in the text end it early, silently, since `walk` has refused them already.
 
 use crate::scan::{Scan, Span};

@@ -1,11 +1,10 @@
-//! Which fields' values stand in an event's text as they are: what the prefilter may search for.
+//! Which fields' values an event's text holds unchanged: what the prefilter may search for.
 //!
 //! In: a field's ECS name. Out: yes or no, for every source of events at once.
 
 use crate::sources::SOURCES;
 
-/// Whether a value that this field takes always stands byte for byte in the event's text, escapes
-/// aside, in events of raw sources as well as in ECS documents. Derived, constant, case-changed,
+/// Whether the event's text always holds the values of this field byte for byte, escapes aside, in events of raw sources as well as in ECS documents. Derived, constant, case-changed,
 /// split and stringified fields do not, nor do fields named by a pattern.
 #[must_use]
 pub fn verbatim(field: &str) -> bool {

@@ -1,5 +1,7 @@
-//! One pass over an object: in its text and the trie, out the spans of what is wanted, in
-//! `Scratch`. It decides nothing about what the values mean and copies none of them.
+//! One pass over an object.
+//!
+//! In: its text and the trie. Out: the spans of what is wanted, in [`Scratch`]. It does not know what
+//! the values mean, and copies none of them.
 
 use crate::error::EventError;
 use crate::path::{ARRAYS, BELOW, Node, OBJECTS, ROOT, SCALARS, Trie};
@@ -10,8 +12,8 @@ use alloc::vec::Vec;
 /// No capture, no entry.
 const NONE: u32 = u32::MAX;
 
-/// More values than this under asked paths are an error: with it a reader's memory is bounded,
-/// whatever the size of the event.
+/// More values than this at requested paths are an error, so that a reader's memory is bounded for
+/// an event of any size.
 pub(crate) const MAX_VALUES: usize = 1 << 20;
 
 /// What was found at a node.
@@ -20,7 +22,7 @@ pub(crate) enum SpanKind {
     Scalar(Scalar),
     Object,
     Array,
-    /// Withdrawn: the key came again in the same object, and the last one counts.
+    /// Withdrawn: the object has the key again, and the last one counts.
     Dead,
 }
 
@@ -52,12 +54,12 @@ struct OpenContainer {
     object: bool,
     /// Its own capture, to be closed with it.
     capture: u32,
-    /// Which wanted keys came already (bit: node modulo 64), details in `seen` from `seen_from`.
+    /// Which wanted keys were met already (bit: node modulo 64), details in `seen` from `seen_from`.
     mask: u64,
     seen_from: usize,
 }
 
-/// A wanted key of an open object, and the first capture that may stand under it.
+/// A wanted key of an open object, and the first capture that may belong to it.
 #[derive(Debug)]
 struct SeenKey {
     node: Node,
@@ -127,7 +129,7 @@ impl Scratch {
     #[cold]
     fn withdraw(&mut self, node: Node, seen_from: usize) {
         let in_frame = self.seen.get_mut(seen_from..).unwrap_or_default();
-        // From the back: a key that is repeated a million times stands right there.
+        // From the back: a key that is repeated a million times is found at once.
         let Some(place) = in_frame.iter().rposition(|seen| seen.node == node) else { return };
         let until = in_frame.get(place + 1).map_or(self.captures.len(), |next| next.captures_from);
         let Some(seen) = in_frame.get_mut(place) else { return };
@@ -170,7 +172,7 @@ enum WalkStep {
     After,
 }
 
-/// Reads the object at `scan`, to behind its closing brace.
+/// Reads the object at `scan`, up to and with its closing brace.
 pub(crate) fn walk(
     trie: &Trie,
     text: &str,
@@ -212,7 +214,7 @@ pub(crate) fn walk(
 
 #[cold]
 fn too_many_values(at: usize) -> EventError {
-    let reason = format!("more than {MAX_VALUES} values stand in the fields that are asked for");
+    let reason = format!("more than {MAX_VALUES} values in the requested fields");
     EventError::new("too_large", reason, at)
 }
 
@@ -238,7 +240,7 @@ fn value(
         }
     };
     let kind = if object { SpanKind::Object } else { SpanKind::Array };
-    // The event itself is always entered, whatever is wanted.
+    // The event itself is always entered, even if nothing in it is wanted.
     if wants & inside == 0 && !scratch.frames.is_empty() {
         scan.skip(scratch.frames.len())?;
         if wants & whole != 0 {

@@ -199,7 +199,7 @@ fn without_the_raw_key_every_row_is_absent() {
 }
 
 #[test]
-fn verbatim_values_stand_in_the_text() {
+fn verbatim_values_are_in_the_text() {
     let text = full().to_string();
     for (name, values) in rows() {
         for value in values.iter().filter(|_| verbatim(name)) {

@@ -63,10 +63,10 @@ fn events_in_strings_are_handed_out() {
     assert_eq!(read(&agent.to_string()), inner);
     assert_eq!(read(&json!({"_id": "x", "_source": {"message": RAW}}).to_string()), inner);
     // JSON may write any character as an escape, those that tell an event included.
-    let disguised =
+    let escaped =
         beat.to_string().replace("eventName", r"\u0065ventName").replace("{\\\"", r"\u007b\u0022");
-    assert!(disguised.contains(r#""\u007b\u0022"#));
-    assert_eq!(read(&disguised), inner);
+    assert!(escaped.contains(r#""\u007b\u0022"#));
+    assert_eq!(read(&escaped), inner);
     // A document that was parsed already keeps its own fields.
     let parsed = json!({"event": {"original": RAW, "action": "a", "id": "i"}});
     assert_eq!(read(&parsed.to_string()), "a i \"\"");
@@ -76,7 +76,7 @@ fn events_in_strings_are_handed_out() {
 }
 
 #[test]
-fn what_holds_no_event_is_named() {
+fn objects_without_events_are_named() {
     for (text, what) in [
         (json!({"digestS3Bucket": "b", "digestS3Object": "o"}), "CloudTrail digest"),
         (json!({"messageType": "CONTROL_MESSAGE", "logEvents": []}), "CloudWatch control message"),
@@ -165,7 +165,7 @@ fn nesting_is_bounded_and_never_recursed_into() {
 }
 
 #[test]
-fn memory_is_bounded_by_an_error() {
+fn too_many_values_are_an_error() {
     let many = |path: &str| format!(r#"{{"{path}":[0{}]}}"#, ",0".repeat(1 << 20));
     assert!(read(&many("event.action")).starts_with("too_large@"));
     // Where nobody asks they are skipped; a document would hold them all.

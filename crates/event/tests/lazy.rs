@@ -341,7 +341,7 @@ proptest! {
     }
 
     #[test]
-    fn valid_is_what_serde_json_takes_for_valid(
+    fn validity_agrees_with_serde_json(
         text in prop_oneof![ecs_document(), raw_event()],
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 0..3),
         cut in prop::option::of(any::<prop::sample::Index>()),
@@ -376,7 +376,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_makes_it_panic(text in "[{}\\[\\]\",:\\\\u0-9a-f.eE+ -]{0,60}") {
+    fn it_never_panics(text in "[{}\\[\\]\",:\\\\u0-9a-f.eE+ -]{0,60}") {
         let reader = EventReader::new(vec![FieldRequest::Values("a".into()), FieldRequest::Matching("*".into())]);
         let mut scratch = Scratch::default();
         for text in [text.clone(), format!("{{\"a\":{text}}}"), format!("{{\"eventName\":1,\"eventSource\":{text}}}")] {

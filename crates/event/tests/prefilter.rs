@@ -71,7 +71,7 @@ fn clauses_and_rules() {
 }
 
 #[test]
-fn what_json_would_spell_otherwise_is_not_searched() {
+fn literals_that_json_may_escape_are_not_searched() {
     for literal in ["a\"b", "a\\b", "é", "a\nb", "\u{7f}", ""] {
         assert!(filter(&[&[&[literal]]]).passes_all(), "{literal:?}");
         // A dropped clause leaves the others; a dropped literal takes its clause along.
@@ -84,7 +84,7 @@ fn what_json_would_spell_otherwise_is_not_searched() {
 }
 
 #[test]
-fn lines_are_whole() {
+fn whole_lines_are_returned() {
     let some = filter(&[&[&["hit"]]]);
     assert_eq!(found(&some, "a hit\nb\nhit c\n\nhit"), ["a hit", "hit c", "hit"]);
     assert_eq!(found(&some, ""), Vec::<&str>::new());
@@ -103,7 +103,7 @@ fn lines_are_whole() {
 }
 
 #[test]
-fn frames() {
+fn lines_that_look_whole() {
     for line in [
         "",
         "  \r\n",
@@ -186,7 +186,7 @@ proptest! {
     })]
 
     #[test]
-    fn what_does_not_pass_holds_no_literal(line in line()) {
+    fn a_line_that_does_not_pass_holds_no_literal(line in line()) {
         let strings = strings(&line);
         for literal in LITERALS {
             if !filter(&[&[&[literal]]]).passes(line.as_bytes()) {
@@ -215,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn next_is_passes_line_by_line(
+    fn next_agrees_with_passes_line_by_line(
         // Short ones too, so that literals of different lines stand close together.
         lines in prop::collection::vec(prop_oneof![line(), "(x|St|Set|/| ){0,4}"], 0..20),
         rules in prop::collection::vec(clauses(), 0..3),

@@ -91,7 +91,7 @@ impl<'a> Decimal<'a> {
         }
     }
 
-    /// Whether a double can hold it: whether it is no larger than the largest one.
+    /// Whether a double can hold it: it is not larger than the largest double.
     #[must_use]
     pub fn is_finite(&self) -> bool {
         self.is_below(INFINITY)

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// KQL's wildcard: only `*`, and case counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Glob {
-    /// What stands between the stars; a single piece has none around it. The first and the last
+    /// The pieces between the stars; a single piece has none around it. The first and the last
     /// may be empty.
     pieces: Vec<String>,
 }
@@ -32,7 +32,7 @@ impl Glob {
         Self::new(pattern.split('*').map(ToOwned::to_owned).collect())
     }
 
-    /// What stands between the stars, in order.
+    /// The pieces between the stars, in order.
     #[must_use]
     pub fn pieces(&self) -> &[String] {
         &self.pieces

@@ -21,7 +21,7 @@ pub enum WildcardUnit {
 /// The wildcard of Elasticsearch's own queries: `*`, `?`, and case may be ignored (ASCII letters).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wildcard {
-    /// What stands between the stars; a single piece has none around it.
+    /// The pieces between the stars; a single piece has none around it.
     pieces: Vec<Vec<WildcardUnit>>,
     /// Whether ASCII letters match their other case.
     ignore_case: bool,
@@ -51,7 +51,7 @@ impl Wildcard {
         Self { pieces: without_empty_middles(pieces, Vec::is_empty), ignore_case }
     }
 
-    /// What stands between the stars, in order.
+    /// The pieces between the stars, in order.
     #[must_use]
     pub fn pieces(&self) -> &[Vec<WildcardUnit>] {
         &self.pieces
@@ -69,7 +69,7 @@ impl Wildcard {
         self.pieces.len() > 1 && self.pieces.iter().all(Vec::is_empty)
     }
 
-    /// The text between the stars, if no `?` and no ignored case stand in the way of the simpler
+    /// The text between the stars, if no `?` and no ignored case are in the way of the simpler
     /// kinds of match.
     #[must_use]
     pub fn plain_pieces(&self) -> Option<Vec<String>> {
@@ -124,7 +124,7 @@ impl Wildcard {
     }
 }
 
-/// Drops what stands between two stars in a row.
+/// Drops the empty pieces between two stars in a row.
 pub(crate) fn without_empty_middles<T>(pieces: Vec<T>, is_empty: impl Fn(&T) -> bool) -> Vec<T> {
     let last = pieces.len().saturating_sub(1);
     let kept = |(index, piece): (usize, T)| {

@@ -3,17 +3,18 @@
 //! In: the same inputs, rules and state as `run`. Out: one line of JSON, or one paragraph, for each
 //! event and rule. It changes no state, and a state file is opened for reading only.
 
-use super::Ending;
+use super::ExitStatus;
+use super::common::Common;
 use super::run::{self, Setup};
-use crate::cli::args::ExplainArgs;
 use crate::observe::place::{EventLocation, input_name};
 use crate::pipeline::Clock;
 use crate::pipeline::decide::{Writing, run_round};
 use crate::pipeline::text::RereadTexts;
 use crate::sink::ndjson::{Format, Output, OutputError};
 use crate::state::StateStore;
-use crate::terminal::message::say;
+use crate::terminal::message;
 use anyhow::anyhow;
+use clap::Args;
 use firstseen_abi::{Item, ItemKind, OutcomeKind};
 use firstseen_envelope::{Place, Sink, SplitFault};
 use firstseen_session::{
@@ -23,11 +24,22 @@ use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// The arguments of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Rules, state and inputs
+    #[command(flatten)]
+    pub common: Common,
+    /// Leave out the events that do not match
+    #[arg(long)]
+    pub matched_only: bool,
+}
+
 /// Explains.
 ///
 /// # Errors
 /// When inputs, rules or the state cannot be opened, or the output failed.
-pub fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
+pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     let Setup { guests, found, store, output, format, .. } = run::set_up(&args.common, true, &[])?;
     let guests = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>);
     let mut explainer = Explainer {
@@ -43,23 +55,23 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
     };
     for problem in &found.faults {
         let name = input_name(&problem.path.to_string_lossy());
-        say(&format!("skipped: {name}: {}", problem.reason));
+        message::warning(&format!("skipped: {name}: {}", problem.reason));
     }
     for source in &found.inputs {
         explainer.file = Arc::clone(&source.name);
         let options = run::read_options(&args.common);
         if let Err(error) = source.read(options, &mut explainer) {
-            say(&format!("skipped: {error}"));
+            message::warning(&format!("skipped: {error}"));
         }
         if let Some(fault) = explainer.fault {
             return Err(fault);
         }
         if explainer.closed {
-            return Ok(Ending::Done);
+            return Ok(ExitStatus::Done);
         }
     }
     match explainer.output.flush() {
-        Ok(()) | Err(OutputError::Closed) => Ok(Ending::Done),
+        Ok(()) | Err(OutputError::Closed) => Ok(ExitStatus::Done),
         Err(e) => Err(anyhow!(e)),
     }
 }
@@ -195,7 +207,7 @@ fn said(kind: OutcomeKind, text: &str) -> Value {
     let word = match kind {
         OutcomeKind::Alert => "new",
         OutcomeKind::Repeat => "repeat",
-        OutcomeKind::LateBeyondMemory => "late_beyond_memory",
+        OutcomeKind::LateBeyondMemory => "older_than_state",
         OutcomeKind::Learned => "learned",
         OutcomeKind::Error | OutcomeKind::NeedsEvent => {
             return json!({ "says": "error", "reason": text });
@@ -270,7 +282,7 @@ fn pretty(at: &EventLocation, document: &Map<String, Value>, state: &[Value]) ->
     if let Some(name) = document.get("excepted") {
         let until = document.get("excepted_until");
         let until = until.map(|end| format!(", until {}", text(Some(end)))).unwrap_or_default();
-        out.push_str(&format!("    excepted by: {}{until}\n", text(Some(name))));
+        out.push_str(&format!("    suppressed by exception: {}{until}\n", text(Some(name))));
         if let Some(reason) = document.get("excepted_because") {
             out.push_str(&format!("          because: {}\n", text(Some(reason))));
         }
@@ -331,7 +343,7 @@ impl Sink for Explainer {
 
     fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
         let at = EventLocation { file: Arc::clone(&self.file), place };
-        say(&format!("{at}: no event: {what}"));
+        message::info(&format!("{at}: no event: {what}"));
         ControlFlow::Continue(())
     }
 

@@ -7,33 +7,33 @@
 mod json;
 mod text;
 
-use super::Ending;
+use super::ExitStatus;
 use crate::files::shown;
 use crate::rules::load::read_file;
 use crate::terminal::guide;
 use crate::terminal::message::print;
+use crate::terminal::style;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use firstseen_artifact::{Meta, ModuleInfo};
 use firstseen_rule::source::{self, Facts, ReadOptions};
 use firstseen_runtime::artifact::read_any_meta;
 use sha2::{Digest, Sha256};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-/// What `inspect` is asked.
+/// The arguments of `inspect`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct InspectArgs {
     /// Artifacts
     #[arg(required = true, value_name = "RULE.wasm")]
     pub artifacts: Vec<PathBuf>,
-    /// How to write
-    #[arg(long, value_enum, default_value_t = FormatArg::Pretty)]
-    pub format: FormatArg,
-    /// Write the rule's source instead, byte for byte
+    /// Output format
+    #[arg(long, value_enum, default_value_t = InspectFormat::Pretty)]
+    pub format: InspectFormat,
+    /// Print the rule's source instead, byte for byte
     #[arg(long, conflicts_with_all = ["guide", "format"])]
     pub source: bool,
-    /// Write the investigation guide instead, as text for a terminal
+    /// Print the investigation guide instead, as text for a terminal
     #[arg(long, conflicts_with = "format")]
     pub guide: bool,
     /// Which rule of a pack, for --source and --guide
@@ -41,17 +41,17 @@ pub struct InspectArgs {
     pub rule: Option<String>,
 }
 
-/// How `inspect` writes.
+/// The output formats of `inspect`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FormatArg {
-    /// For reading, 80 columns wide
+pub enum InspectFormat {
+    /// For people, 80 columns wide
     Pretty,
-    /// One JSON object for each artifact, on a line
+    /// One JSON object per artifact, each on a line
     Json,
 }
 
 /// An artifact, looked at.
-struct Seen {
+struct InspectedArtifact {
     name: String,
     wasm: Vec<u8>,
     digest: String,
@@ -63,7 +63,7 @@ struct Seen {
 ///
 /// # Errors
 /// The first artifact that is none, and why; a rule that is not in it.
-pub fn inspect(args: &InspectArgs) -> anyhow::Result<Ending> {
+pub fn inspect(args: &InspectArgs) -> anyhow::Result<ExitStatus> {
     if args.rule.is_some() && !args.source && !args.guide {
         bail!("--rule ID goes with --source or --guide");
     }
@@ -73,22 +73,18 @@ pub fn inspect(args: &InspectArgs) -> anyhow::Result<Ending> {
             source_of(&seen, args.rule.as_deref())?.1
         } else if args.guide {
             guide_of(&seen, args.rule.as_deref())?
-        } else if args.format == FormatArg::Json {
+        } else if args.format == InspectFormat::Json {
             format!("{}\n", json::document(&seen))
         } else {
             let between = if index == 0 { "" } else { "\n" };
-            format!("{between}{}", text::page(&seen, colour()))
+            format!("{between}{}", text::page(&seen, style::on_stdout()))
         };
         print(out.as_bytes())?;
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-}
-
-fn see(path: &Path) -> anyhow::Result<Seen> {
+fn see(path: &Path) -> anyhow::Result<InspectedArtifact> {
     let name = shown(path);
     let wasm = read_file(path)?;
     let meta = read_any_meta(&wasm).with_context(|| format!("rule {name}"))?;
@@ -99,12 +95,12 @@ fn see(path: &Path) -> anyhow::Result<Seen> {
     meta.sources(&wasm).with_context(|| format!("rule {name}"))?;
     let mut digest = "sha256:".to_owned();
     firstseen_value::push_hex(&mut digest, &Sha256::digest(&wasm));
-    Ok(Seen { name, wasm, digest, meta, look })
+    Ok(InspectedArtifact { name, wasm, digest, meta, look })
 }
 
 /// The place and the source of the rule that is asked for.
-fn source_of(seen: &Seen, id: Option<&str>) -> anyhow::Result<(usize, String)> {
-    let Seen { name, wasm, meta, .. } = seen;
+fn source_of(seen: &InspectedArtifact, id: Option<&str>) -> anyhow::Result<(usize, String)> {
+    let InspectedArtifact { name, wasm, meta, .. } = seen;
     let known = || {
         let ids: Vec<&str> = meta.rules.iter().take(10).map(|rule| &*rule.id).collect();
         let more = if meta.rules.len() > ids.len() { ", ..." } else { "" };
@@ -121,7 +117,7 @@ fn source_of(seen: &Seen, id: Option<&str>) -> anyhow::Result<(usize, String)> {
 }
 
 /// Description, guide, false positives, setup and references of a rule.
-fn guide_of(seen: &Seen, id: Option<&str>) -> anyhow::Result<String> {
+fn guide_of(seen: &InspectedArtifact, id: Option<&str>) -> anyhow::Result<String> {
     let (index, source) = source_of(seen, id)?;
     let rule = source::read(&source, &ReadOptions::default()).map_err(|faults| {
         let first = faults.first().map(ToString::to_string).unwrap_or_default();
@@ -132,7 +128,7 @@ fn guide_of(seen: &Seen, id: Option<&str>) -> anyhow::Result<String> {
         )
     })?;
     let Facts { description, note, false_positives, setup, references, .. } = &rule.facts;
-    let colour = colour();
+    let colour = style::on_stdout();
     let name = seen.meta.rules.get(index).map_or("", |rule| &*rule.name);
     let mut out = guide::title(name, colour);
     let mut part = |title: &str, markdown: &str| {

@@ -16,6 +16,7 @@
 
 pub mod args;
 pub mod build;
+pub mod common;
 pub mod explain;
 pub mod inspect;
 pub mod new;
@@ -25,19 +26,20 @@ mod paths;
 pub mod rebuild;
 pub mod run;
 pub mod signal;
+mod size;
 pub mod test;
 
-/// How a command ended, when it was no error.
+/// How a command ended, where it returned no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Done; also when whoever read the output went away.
+pub enum ExitStatus {
+    /// Done; also where the reader of the output went away.
     Done,
-    /// Done: what was tested is not as it should be.
+    /// Done, and tests failed.
     Unmet,
-    /// Done, with alerts, and the caller wants to know by the status.
+    /// Done, with alerts, and the caller asked for a status of its own for that.
     Alerts,
     /// Ended by this signal, after what was read had been decided.
     Signal(u8),
-    /// Not done, or not all of it; what was wrong has been said.
+    /// Not done, or not completely; the errors have been printed.
     Failed,
 }

@@ -3,10 +3,10 @@
 //! In: a name, the new-terms fields. Out: two files that build without a warning and pass, or
 //! nothing: a file that is there is never written over.
 
-use super::Ending;
+use super::ExitStatus;
 use crate::files::shown;
 use crate::terminal::diagnostic;
-use crate::terminal::message::say;
+use crate::terminal::message;
 use anyhow::{anyhow, bail};
 use firstseen_compiler::RuleText;
 use firstseen_rule::source::{self, ReadOptions};
@@ -15,10 +15,10 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What `new` is asked.
+/// The arguments of `new`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct NewArgs {
-    /// Name or path of the rule: x and x.toml both give x.toml and x.test.toml
+    /// Name or path of the rule: x and x.toml both create x.toml and x.test.toml
     #[arg(value_name = "NAME")]
     pub path: PathBuf,
     /// A new-terms field; up to three
@@ -37,8 +37,8 @@ const BASE: [(&str, &str); 4] = [
 /// Writes the two files.
 ///
 /// # Errors
-/// When one of them is there already or cannot be written, or the fields make no rule.
-pub fn new(args: &NewArgs) -> anyhow::Result<Ending> {
+/// When one of them exists already or cannot be written, or the fields make no rule.
+pub fn new(args: &NewArgs) -> anyhow::Result<ExitStatus> {
     let path = args.path.with_extension("toml");
     let stem = args.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     if stem.is_empty() || stem.ends_with(".test") {
@@ -49,17 +49,17 @@ pub fn new(args: &NewArgs) -> anyhow::Result<Ending> {
     let name = shown(&path);
     let source = RuleText { name: &name, text: &text };
     if let Err(faults) = source::read(&text, &ReadOptions::default()) {
-        faults.iter().for_each(|one| say(&(diagnostic::shown(&source, one) + "\n")));
-        bail!("{name}: not written: these fields make no rule");
+        faults.iter().for_each(|one| message::error(&(diagnostic::shown(&source, one) + "\n")));
+        bail!("{name}: not written: these fields cannot be a rule's new terms");
     }
     if test.exists() {
-        bail!("{}: it is there already; give another name", shown(&test));
+        bail!("{}: this file exists already; give another name", shown(&test));
     }
     write_new(&path, &text)?;
     write_new(&test, &self::test(&args.fields))?;
-    say(&format!("{name}: the rule, and {}: its test", shown(&test)));
-    say("  edit both, then: firstseen test, firstseen build");
-    Ok(Ending::Done)
+    message::info(&format!("created {name} (the rule) and {} (its test)", shown(&test)));
+    message::info("  edit both, then run: firstseen test, firstseen build");
+    Ok(ExitStatus::Done)
 }
 
 fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
@@ -67,7 +67,7 @@ fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = file.map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            anyhow!("{name}: it is there already; give another name")
+            anyhow!("{name}: this file exists already; give another name")
         }
         _ => anyhow!("{name}: {e}"),
     })?;

@@ -9,7 +9,7 @@ use crate::observe::{Counter, Notice, Observer, Severity, SkipKind};
 use crate::sink::dead_letter::DeadLetter;
 use crate::source::Input;
 use crate::terminal::escape::escaped;
-use crate::terminal::message::say;
+use crate::terminal::message;
 use crate::terminal::progress::Progress;
 use anyhow::{Context, anyhow};
 
@@ -57,7 +57,7 @@ impl RunObserver {
     }
 
     fn say(&self, text: &str) {
-        self.progress.suspend(|| say(text));
+        self.progress.suspend(|| message::warning(text));
     }
 
     fn skipped(
@@ -100,8 +100,8 @@ impl Observer for RunObserver {
             Counter::Repeats => &mut summary.repeats,
             Counter::Seen => &mut summary.seen,
             Counter::Learned => &mut summary.learned,
-            Counter::OlderThanState => &mut summary.late_beyond_memory,
-            Counter::ReleasedEarly => &mut summary.hold_forced,
+            Counter::OlderThanState => &mut summary.older_than_state,
+            Counter::ReleasedEarly => &mut summary.released_early,
         };
         *sum += n;
     }
@@ -125,7 +125,7 @@ impl Observer for RunObserver {
                 self.summary.missing_terms += 1;
                 *self.summary.missing_by_field.entry(field.to_owned()).or_default() += 1;
             }
-            Notice::Excepted { name } => self.summary.except(name),
+            Notice::Excepted { name } => self.summary.suppress(name),
             Notice::NoEvents { what } => {
                 *self.summary.no_events.entry(what.to_owned()).or_default() += 1;
             }

@@ -3,16 +3,16 @@
 //! In: a shell's name, or a folder. Out: a completion script on standard output; man pages, one for
 //! each command, in the folder, or that of firstseen on standard output.
 
-use super::Ending;
+use super::ExitStatus;
 use crate::cli::args::Cli;
 use crate::files::{shown, write_whole};
-use crate::terminal::message::{print, say};
+use crate::terminal::message::{self, print};
 use anyhow::anyhow;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use std::path::PathBuf;
 
-/// What `completions` is asked.
+/// The arguments of `completions`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CompletionsArgs {
     /// The shell
@@ -20,12 +20,12 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// What `man` is asked.
+/// The arguments of `man`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ManArgs {
-    /// Write a page for each command into this folder
+    /// Write one page per command into this folder
     ///
-    /// Without it the page of firstseen goes to standard output.
+    /// By default the page of firstseen is written to standard output.
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
 }
@@ -34,18 +34,18 @@ pub struct ManArgs {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn completions(args: &CompletionsArgs) -> anyhow::Result<Ending> {
+pub fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitStatus> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "firstseen", &mut script);
     print(&script)?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Writes man pages.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn man(args: &ManArgs) -> anyhow::Result<Ending> {
+pub fn man(args: &ManArgs) -> anyhow::Result<ExitStatus> {
     let mut root = Cli::command();
     root.build();
     let page = |command: &clap::Command| -> anyhow::Result<Vec<u8>> {
@@ -55,7 +55,7 @@ pub fn man(args: &ManArgs) -> anyhow::Result<Ending> {
     };
     let Some(folder) = &args.folder else {
         print(&page(&root)?)?;
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     };
     std::fs::create_dir_all(folder).map_err(|e| anyhow!("{}: {e}", shown(folder)))?;
     write_whole(&folder.join("firstseen.1"), &page(&root)?)?;
@@ -65,6 +65,6 @@ pub fn man(args: &ManArgs) -> anyhow::Result<Ending> {
         write_whole(&folder.join(format!("{name}.1")), &page(command)?)?;
         count += 1;
     }
-    say(&format!("{}: {count} pages", shown(folder)));
-    Ok(Ending::Done)
+    message::info(&format!("{}: {count} pages", shown(folder)));
+    Ok(ExitStatus::Done)
 }

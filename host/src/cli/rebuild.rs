@@ -1,14 +1,14 @@
-//! `rebuild`: an artifact with the engine of today, from the source inside it.
+//! `rebuild`: an artifact with the engine of this version, from the source inside it.
 //!
 //! In: an artifact, untrusted. Out: a new one of the same rules, in its place or elsewhere, written
 //! whole; and whether the state that the old one wrote stays valid. Where it does not, nothing is
 //! written unless that was accepted.
 
-use super::Ending;
+use super::ExitStatus;
 use crate::files::{shown, write_whole};
 use crate::rules::load::read_file;
 use crate::terminal::diagnostic;
-use crate::terminal::message::say;
+use crate::terminal::message;
 use anyhow::{Context, bail};
 use firstseen_artifact::{Meta, RuleMeta};
 use firstseen_compiler::{self as compile, EngineModule, Origin, RuleText, Target};
@@ -16,16 +16,16 @@ use firstseen_rule::RulePlan;
 use firstseen_rule::source::{self, EventTime, ReadOptions};
 use std::path::PathBuf;
 
-/// What `rebuild` is asked.
+/// The arguments of `rebuild`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RebuildArgs {
     /// The artifact
     #[arg(value_name = "RULE.wasm")]
     pub artifact: PathBuf,
-    /// Where to write the new one, instead of in its place
+    /// Write the new artifact to this file instead of replacing the old one
     #[arg(short, long, value_name = "FILE.wasm")]
     pub output: Option<PathBuf>,
-    /// Go on where the new artifact cannot use the state of the old one
+    /// Rebuild even if the new artifact cannot use the state of the old one
     #[arg(long)]
     pub accept_new_state: bool,
 }
@@ -34,7 +34,7 @@ pub struct RebuildArgs {
 ///
 /// # Errors
 /// When the file is no artifact, its source cannot be built any more, or the state would be lost.
-pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<Ending> {
+pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<ExitStatus> {
     let name = shown(&args.artifact);
     let wasm = read_file(&args.artifact)?;
     // The engine inside is not asked anything: it may speak an older contract.
@@ -58,7 +58,7 @@ pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<Ending> {
             }
             Err(faults) => (None, faults),
         };
-        said.iter().for_each(|one| say(&(diagnostic::shown(&source, one) + "\n")));
+        said.iter().for_each(|one| message::error(&(diagnostic::shown(&source, one) + "\n")));
         match rule {
             Some(rule) => {
                 lost.extend(difference(known, &rule.plan));
@@ -68,8 +68,10 @@ pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<Ending> {
         }
     }
     if failed {
-        say(&format!("{name}: not rebuilt: the source inside is at fault (`inspect --source`)"));
-        return Ok(Ending::Failed);
+        message::error(&format!(
+            "{name}: not rebuilt: the source inside is at fault (`inspect --source`)"
+        ));
+        return Ok(ExitStatus::Failed);
     }
     if !lost.is_empty() && !args.accept_new_state {
         bail!(
@@ -95,8 +97,8 @@ pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<Ending> {
     };
     let engine = env!("CARGO_PKG_VERSION");
     let old = shown(std::path::Path::new(&meta.engine));
-    say(&format!("{}: engine {old} is now {engine}; {state}", shown(to)));
-    Ok(Ending::Done)
+    message::info(&format!("{}: engine {old} is now {engine}; {state}", shown(to)));
+    Ok(ExitStatus::Done)
 }
 
 /// Why the rule's state would be another one.

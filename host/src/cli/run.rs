@@ -3,11 +3,10 @@
 //! In: inputs, rules, a state. Out: alerts, the summary, the exit status. It opens what the command
 //! line names and hands it to the pipeline, which does the work.
 
-use super::Ending;
-use super::observer::RunObserver;
-use super::paths;
+use super::common::{Common, FormatArg};
+use super::observer::{OnError, RunObserver};
 use super::signal::Signals;
-use crate::cli::args::{Common, FormatArg, Repeats, RunArgs};
+use super::{ExitStatus, paths};
 use crate::files::read_text;
 use crate::pipeline::order::DEFAULT_BUDGET;
 use crate::pipeline::{Clock, OutputStatus, Parts, Pipeline, PipelineOptions};
@@ -17,9 +16,13 @@ use crate::rules::prefilter::Prefiltering;
 use crate::sink::annotate::AnnotateSink;
 use crate::sink::dead_letter::DeadLetter;
 use crate::sink::{AlertSink, Format, Output};
-use crate::source::{self, Found, ReadOptions};
+use crate::source::{self, FoundInputs, ReadLimits};
 use crate::state::{Memory, Redb, StateStore};
+use crate::terminal::message::{self, Level};
+use crate::terminal::wrap::WIDTH;
+use crate::terminal::{self, style, wording};
 use anyhow::{Context, anyhow, bail};
+use clap::{Args, ValueEnum};
 use firstseen_rule::Settings;
 use firstseen_runtime::{Artifact, Guest, Runtime};
 use firstseen_session::Rules;
@@ -28,6 +31,51 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// What happens to an alert that an earlier run has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Repeats {
+    /// Count it, and do not write it
+    Drop,
+    /// Write it again, byte for byte the same
+    Emit,
+}
+
+/// The arguments of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Rules, state and inputs
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do with an event or a file that cannot be read
+    #[arg(long, value_enum, default_value_t = OnError::Skip)]
+    pub on_error: OnError,
+    /// Write events that were skipped to this file, as NDJSON
+    #[arg(long, value_name = "FILE")]
+    pub dead_letter: Option<PathBuf>,
+    /// Exit with status 1 if there were alerts
+    #[arg(long)]
+    pub fail_on_alert: bool,
+    /// Write the counts to this file, as one JSON object
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
+    /// Hold events of standard input back for this long in event time, to sort them (30s, 15m)
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration)]
+    pub hold: i64,
+    /// What to do with an alert that an earlier run with this state has written
+    #[arg(long, value_enum, default_value_t = Repeats::Drop)]
+    pub repeats: Repeats,
+    /// Copy standard input to the output, and add `firstseen_alerts` to events with alerts
+    ///
+    /// Each line that is read gives one line, in order and at once. An event that could not be
+    /// judged gets `firstseen_error`. This is for pipelines that expect an answer to each line.
+    #[arg(long, conflicts_with_all = ["format", "hold"])]
+    pub annotate: bool,
+}
+
+fn duration(text: &str) -> Result<i64, String> {
+    if text == "0" { Ok(0) } else { firstseen_rule::window::duration(text) }
+}
+
 /// What `run` and `explain` begin with.
 pub struct Setup {
     /// The artifacts.
@@ -35,7 +83,7 @@ pub struct Setup {
     /// One guest for each.
     pub guests: Vec<Guest>,
     /// The inputs.
-    pub found: Found,
+    pub found: FoundInputs,
     /// The state.
     pub store: Box<dyn StateStore>,
     /// Where alerts go.
@@ -91,15 +139,12 @@ pub fn set_up(
     let output = match &common.output {
         Some(path) if common.append => Output::append(path, format)?,
         Some(path) => Output::file(path, format)?,
-        None => {
-            let colour = terminal && std::env::var_os("NO_COLOR").is_none();
-            Output::stdout(format, colour, 80)
-        }
+        None => Output::stdout(format, style::on_stdout(), WIDTH),
     };
     Ok(Setup { artifacts, guests, found, store, output, format, exceptions })
 }
 
-fn find_inputs(args: &[PathBuf]) -> anyhow::Result<Found> {
+fn find_inputs(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
     if args.is_empty() {
         if std::io::stdin().is_terminal() {
             bail!("no input: give files, folders, or - for standard input");
@@ -140,15 +185,15 @@ impl Clock for SystemClock {
 
 /// How inputs are read.
 #[must_use]
-pub fn read_options(common: &Common) -> ReadOptions {
-    ReadOptions { max_event: common.max_event }
+pub fn read_options(common: &Common) -> ReadLimits {
+    ReadLimits { max_event: common.max_event }
 }
 
 /// Runs; the summary goes to standard error.
 ///
 /// # Errors
 /// When something cannot be opened or written, or an input is bad under `--on-error fail`.
-pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
     let signals = Signals::listen().context("signals cannot be heard")?;
     run_with(args, &mut std::io::stderr(), &signals)
 }
@@ -157,7 +202,11 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Ending> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(args: &RunArgs, to: &mut impl Write, signals: &Signals) -> anyhow::Result<Ending> {
+pub fn run_with(
+    args: &RunArgs,
+    to: &mut impl Write,
+    signals: &Signals,
+) -> anyhow::Result<ExitStatus> {
     let began = Instant::now();
     let written =
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
@@ -206,8 +255,11 @@ pub fn run_with(args: &RunArgs, to: &mut impl Write, signals: &Signals) -> anyho
     let summary = &mut observer.summary;
     summary.state = state;
     summary.finish(began.elapsed());
-    if status == OutputStatus::Open {
-        summary.print(to).ok();
+    let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
+    let patterns = rules.flat_map(|rule| rule.index.iter().map(String::as_str));
+    summary.dataset = wording::shared_dataset(patterns).map(str::to_owned);
+    if status == OutputStatus::Open && message::prints(Level::Info) {
+        to.write_all(terminal::summary::page(summary).as_bytes()).ok();
     }
     if let Some(path) = &args.summary {
         summary.write_json(path)?;
@@ -216,8 +268,8 @@ pub fn run_with(args: &RunArgs, to: &mut impl Write, signals: &Signals) -> anyho
         return Err(fault);
     }
     if let Some(signal) = signals.received() {
-        return Ok(Ending::Signal(signal));
+        return Ok(ExitStatus::Signal(signal));
     }
     let alerts = summary.alerts > 0 && args.fail_on_alert;
-    Ok(if alerts { Ending::Alerts } else { Ending::Done })
+    Ok(if alerts { ExitStatus::Alerts } else { ExitStatus::Done })
 }

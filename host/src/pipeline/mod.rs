@@ -23,7 +23,7 @@ pub mod text;
 use crate::observe::{Counter, EventLocation, Notice, Observer};
 use crate::rules::prefilter::Prefiltering;
 use crate::sink::AlertSink;
-use crate::source::{Input, Polled, ReadOptions, Source, Wake};
+use crate::source::{Input, Polled, ReadLimits, Source, Wake};
 use crate::state::StateStore;
 use anyhow::Context;
 use decide::Decider;
@@ -67,7 +67,7 @@ pub enum OutputStatus {
 #[derive(Debug, Clone, Copy)]
 pub struct PipelineOptions {
     /// How inputs are read.
-    pub read: ReadOptions,
+    pub read: ReadLimits,
     /// How long a stream's matches wait for older ones, in event time.
     pub hold_ms: i64,
     /// Bytes of matches that wait in memory.

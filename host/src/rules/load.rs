@@ -4,6 +4,8 @@
 //! artifact, what its metadata does not fit, and two rules that would share a state.
 
 use crate::files::shown;
+use crate::terminal::escape::escaped;
+use crate::terminal::{formats, message};
 use crate::work;
 use anyhow::{Context, bail};
 use firstseen_engines::flagship;
@@ -20,6 +22,16 @@ const MAX_FILE: u64 = 256 << 20;
 /// # Errors
 /// The first artifact that cannot be used, by name, and why.
 pub fn load_all(runtime: &Runtime, paths: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
+    let artifacts = load_files(runtime, paths)?;
+    for artifact in &artifacts {
+        let rules = formats::count(artifact.meta.rules.len(), "rule");
+        let engine = escaped(&artifact.meta.engine);
+        message::debug(&format!("loaded {}: {rules}, engine {engine}", artifact.name));
+    }
+    Ok(artifacts)
+}
+
+fn load_files(runtime: &Runtime, paths: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
     if paths.is_empty() {
         return Ok(vec![Artifact::new(runtime, "the built-in rule".to_owned(), flagship())?]);
     }

@@ -5,21 +5,22 @@
 use super::input::{Input, InputKind};
 use crate::observe::place::input_name;
 use crate::observe::{Notice, Observer};
-use std::collections::HashSet;
+use crate::walk::{Walk, WalkEntry, WalkFault};
 use std::fs::{self, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundInputs {
     /// In the order of the arguments, and inside a folder by path.
     pub inputs: Vec<Input>,
     /// Folders and links that could not be followed.
-    pub faults: Vec<Problem>,
+    pub faults: Vec<InputProblem>,
 }
 
-impl Found {
+impl FoundInputs {
     /// Refuses to write to a file that is to be read: opening it would empty it first.
     ///
     /// # Errors
@@ -40,7 +41,7 @@ impl Found {
     }
 }
 
-impl Found {
+impl FoundInputs {
     /// Gives what could not be walked to an observer.
     ///
     /// # Errors
@@ -56,7 +57,7 @@ impl Found {
 
 /// Something inside a folder that could not be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct InputProblem {
     /// Where.
     pub path: PathBuf,
     /// What was wrong and what to do.
@@ -69,8 +70,8 @@ pub struct Problem {
 ///
 /// # Errors
 /// An argument that does not exist or cannot be an input.
-pub fn find(args: &[PathBuf]) -> anyhow::Result<Found> {
-    let mut found = Found::default();
+pub fn find(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
+    let mut found = FoundInputs::default();
     for path in args {
         if path.as_os_str() == "-" {
             found.inputs.push(Input::stdin());
@@ -81,7 +82,7 @@ pub fn find(args: &[PathBuf]) -> anyhow::Result<Found> {
             .map_err(|e| anyhow::anyhow!("{name}: {e}; give a file, a folder, or - for stdin"))?;
         let kind = meta.file_type();
         if kind.is_dir() {
-            walk(path, &meta, &mut found);
+            walk(path, &mut found);
         } else if kind.is_file() {
             found.inputs.push(Input::new(InputKind::File(path.clone()), Some(meta.len())));
         } else if kind.is_fifo() || kind.is_char_device() {
@@ -93,58 +94,26 @@ pub fn find(args: &[PathBuf]) -> anyhow::Result<Found> {
     Ok(found)
 }
 
-/// Walks one folder, without recursion: depth costs no stack.
-fn walk(root: &Path, meta: &Metadata, found: &mut Found) {
-    let mut met = HashSet::from([identity(meta)]);
-    // The next one to look at is the last; its metadata is known only for the root.
-    let mut stack = vec![root.to_path_buf()];
-    while let Some(path) = stack.pop() {
-        if let Err(error) = visit(&path, path == root, &mut met, &mut stack, found) {
-            let reason = match error.kind() {
-                std::io::ErrorKind::PermissionDenied => {
-                    format!("{error}; run as a user who may read it")
-                }
-                std::io::ErrorKind::NotFound => format!("{error}; a link that leads nowhere"),
-                _ => error.to_string(),
-            };
-            found.faults.push(Problem { path, reason });
-        }
-    }
-}
-
-fn visit(
-    path: &Path,
-    is_root: bool,
-    met: &mut HashSet<(u64, u64)>,
-    stack: &mut Vec<PathBuf>,
-    found: &mut Found,
-) -> std::io::Result<()> {
-    let meta = fs::metadata(path)?;
-    // Loops of links end here.
-    if !is_root && !met.insert(identity(&meta)) {
-        return Ok(());
-    }
-    if meta.is_file() {
-        let source = Input::new(InputKind::File(path.to_path_buf()), Some(meta.len()));
-        found.inputs.push(source.in_folder());
-    } else if meta.is_dir() {
-        let mut entries = Vec::new();
-        let mut fault = Ok(());
-        for entry in fs::read_dir(path)? {
-            match entry {
-                Ok(entry) => entries.push(entry.path()),
-                // What was listed before it is still taken.
-                Err(error) => {
-                    fault = Err(error);
-                    break;
-                }
+fn walk(root: &Path, found: &mut FoundInputs) {
+    for entry in Walk::All.folder(root) {
+        match entry {
+            Ok(WalkEntry { path, meta }) if meta.is_file() => {
+                let source = Input::new(InputKind::File(path), Some(meta.len()));
+                found.inputs.push(source.in_folder());
+            }
+            Ok(_) => {}
+            Err(WalkFault { path, error }) => {
+                let reason = match error.kind() {
+                    ErrorKind::PermissionDenied => {
+                        format!("{error}; run as a user who may read it")
+                    }
+                    ErrorKind::NotFound => format!("{error}; a link that leads nowhere"),
+                    _ => error.to_string(),
+                };
+                found.faults.push(InputProblem { path, reason });
             }
         }
-        entries.sort_unstable_by(|a, b| b.cmp(a));
-        stack.append(&mut entries);
-        fault?;
     }
-    Ok(())
 }
 
 fn identity(meta: &Metadata) -> (u64, u64) {
@@ -156,7 +125,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    fn names(found: &Found, root: &Path) -> Vec<String> {
+    fn names(found: &FoundInputs, root: &Path) -> Vec<String> {
         let root = format!("{}/", root.display());
         found.inputs.iter().map(|s| s.name.replace(&root, "")).collect()
     }

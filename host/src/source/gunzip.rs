@@ -1,97 +1,51 @@
-//! Gzip, read so that nothing before a fault is lost.
+//! Gzip as a reader.
 //!
-//! In: gzip members, one after another. Out: their content. flate2's readers drop what one call
-//! unpacked when the same call meets the fault; this one hands it on and fails at the next call.
-use flate2::{Decompress, FlushDecompress, Status};
+//! In: gzip members, one after another. Out: their content. What was unpacked before a fault is
+//! given first; the next call fails.
+
+use firstseen_envelope::gunzip::Gunzip;
 use std::io::{self, BufRead, Read};
 
-/// The window of gzip, 32 KiB, as a power of two.
-const WINDOW_BITS: u8 = 15;
-
 /// Reads concatenated gzip members. After the last one only zeros may follow (tapes pad with them).
-pub(super) struct Gunzip<R> {
+pub(super) struct GunzipReader<R> {
     input: R,
-    member: Decompress,
-    state: State,
+    gunzip: Gunzip,
+    /// What the next call fails with.
+    fault: Option<(io::ErrorKind, &'static str)>,
 }
 
-enum State {
-    /// At the beginning of a member, or at the end of the input.
-    Between,
-    Inside,
-    Failed(io::ErrorKind, &'static str),
-}
-
-impl<R: BufRead> Gunzip<R> {
+impl<R: BufRead> GunzipReader<R> {
     pub(super) fn new(input: R) -> Self {
-        // The first bytes were seen to be a member's: an empty input is for the caller to notice.
-        Self { input, member: Decompress::new_gzip(WINDOW_BITS), state: State::Inside }
-    }
-
-    /// Makes the next call fail; this one still gives what it has.
-    fn fail(&mut self, kind: io::ErrorKind, reason: &'static str) {
-        self.state = State::Failed(kind, reason);
-    }
-
-    /// Finds the next member. Returns whether there is one.
-    fn next_member(&mut self) -> io::Result<bool> {
-        loop {
-            let bytes = self.input.fill_buf()?;
-            let Some(&first) = bytes.first() else { return Ok(false) };
-            if first != 0 {
-                self.member = Decompress::new_gzip(WINDOW_BITS);
-                self.state = State::Inside;
-                return Ok(true);
-            }
-            let zeros = bytes.iter().take_while(|b| **b == 0).count();
-            self.input.consume(zeros);
-        }
+        Self { input, gunzip: Gunzip::default(), fault: None }
     }
 }
 
-impl<R: BufRead> Read for Gunzip<R> {
+impl<R: BufRead> Read for GunzipReader<R> {
     /// Fills `out` as far as the input at hand goes: it does not wait for more once it has
     /// something. Errors: `UnexpectedEof` for an input that ends early, `InvalidData` for one that
     /// is damaged.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
         loop {
-            match self.state {
-                State::Failed(kind, reason) => return Err(io::Error::new(kind, reason)),
-                State::Between => {
-                    if !self.next_member()? {
-                        return Ok(0);
-                    }
-                }
-                State::Inside => {}
+            if let Some((kind, reason)) = self.fault {
+                return Err(io::Error::new(kind, reason));
             }
             let input = self.input.fill_buf()?;
             let at_end = input.is_empty();
-            let (in_before, out_before) = (self.member.total_in(), self.member.total_out());
-            let result = self.member.decompress(input, out, FlushDecompress::None);
-            let taken = (self.member.total_in() - in_before) as usize;
-            let given = (self.member.total_out() - out_before) as usize;
-            self.input.consume(taken);
-            match result {
-                Ok(Status::StreamEnd) => self.state = State::Between,
-                Ok(_) if at_end && given == 0 => {
-                    self.fail(io::ErrorKind::UnexpectedEof, "the gzip data ends early");
+            let step = self.gunzip.unpack(input, out);
+            self.input.consume(step.taken);
+            if let Some(reason) = step.fault {
+                self.fault = Some((io::ErrorKind::InvalidData, reason));
+            } else if at_end && step.given == 0 {
+                if !self.gunzip.is_inside() {
+                    return Ok(0);
                 }
-                // Neither input taken nor output given can only be a fault: the loop must end.
-                Ok(_) if taken == 0 && given == 0 && !out.is_empty() => {
-                    self.fail(io::ErrorKind::InvalidData, "the gzip data cannot be unpacked");
-                }
-                Ok(_) => {}
-                Err(_) if in_before == 0 && given == 0 => self.fail(
-                    io::ErrorKind::InvalidData,
-                    "there is no gzip header where one should be",
-                ),
-                Err(_) => self.fail(
-                    io::ErrorKind::InvalidData,
-                    "the gzip data is damaged, or its checksum does not fit",
-                ),
+                self.fault = Some((io::ErrorKind::UnexpectedEof, "the gzip data ends early"));
             }
-            if given > 0 || out.is_empty() {
-                return Ok(given);
+            if step.given > 0 {
+                return Ok(step.given);
             }
         }
     }
@@ -117,7 +71,7 @@ mod tests {
 
     /// What came out before the end or the fault.
     fn unpack(bytes: &[u8], block: usize) -> (Vec<u8>, Option<io::Error>) {
-        let mut reader = Gunzip::new(io::BufReader::with_capacity(1000, bytes));
+        let mut reader = GunzipReader::new(io::BufReader::with_capacity(1000, bytes));
         let (mut all, mut buffer) = (Vec::new(), vec![0; block]);
         loop {
             match reader.read(&mut buffer) {

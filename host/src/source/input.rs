@@ -39,12 +39,12 @@ pub struct Input {
 
 /// How to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadOptions {
+pub struct ReadLimits {
     /// The longest event in bytes; longer ones are skipped while streaming.
     pub max_event: usize,
 }
 
-impl Default for ReadOptions {
+impl Default for ReadLimits {
     fn default() -> Self {
         Self { max_event: 16 << 20 }
     }
@@ -148,7 +148,7 @@ impl Input {
 
     /// The source of this input's events; standard input ends when `wake` becomes readable.
     #[must_use]
-    pub fn source(&self, options: ReadOptions, wake: Option<Wake>) -> Box<dyn Source> {
+    pub fn source(&self, options: ReadLimits, wake: Option<Wake>) -> Box<dyn Source> {
         Box::new(InputSource {
             input: self.clone(),
             options,
@@ -163,7 +163,7 @@ impl Input {
     ///
     /// # Errors
     /// [`ReadError`], after everything before the fault was handed on.
-    pub fn read(&self, options: ReadOptions, sink: &mut dyn Sink) -> Result<(), ReadError> {
+    pub fn read(&self, options: ReadLimits, sink: &mut dyn Sink) -> Result<(), ReadError> {
         let mut source = self.source(options, None);
         while source.poll(sink)? == Polled::More {}
         Ok(())
@@ -173,7 +173,7 @@ impl Input {
 /// An input being read.
 struct InputSource {
     input: Input,
-    options: ReadOptions,
+    options: ReadLimits,
     wake: Option<Wake>,
     /// Opened with the first block.
     feed: Option<Feed>,

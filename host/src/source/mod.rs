@@ -13,8 +13,8 @@ mod input;
 mod stdin;
 mod unpack;
 
-pub use find::{Found, Problem, find};
-pub use input::{Input, InputKind, ReadError, ReadErrorKind, ReadOptions};
+pub use find::{FoundInputs, InputProblem, find};
+pub use input::{Input, InputKind, ReadError, ReadErrorKind, ReadLimits};
 pub use stdin::Wake;
 
 use firstseen_envelope::Sink;

@@ -3,7 +3,7 @@
 //! In: the first bytes of an input, and its reader. Out: a reader of the unpacked bytes whose
 //! errors are `UnexpectedEof` where the input ends early, `InvalidData` where it is damaged, and
 //! the operating system's otherwise. Packed data inside unpacked data is left as it is.
-use super::gunzip::Gunzip;
+use super::gunzip::GunzipReader;
 use std::io::{self, BufRead, BufReader, Read};
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
@@ -65,7 +65,7 @@ pub(super) fn unpacked<'r>(
     let buffered = |input| BufReader::with_capacity(PACKED_BLOCK, input);
     Ok(match packing {
         Packing::Plain => Box::new(input),
-        Packing::Gzip => Box::new(Gunzip::new(buffered(input))),
+        Packing::Gzip => Box::new(GunzipReader::new(buffered(input))),
         Packing::Zstd => Box::new(Unzstd::new(buffered(input))?),
         Packing::Unsupported(name) => {
             let text = format!("{name} data, which is not read here; unpack or convert it first");

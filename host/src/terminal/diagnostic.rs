@@ -4,21 +4,18 @@
 //! colour only on a terminal. It decides nothing, and what it shows of a file is escaped.
 
 use crate::terminal::escape::{acts, escaped};
+use crate::terminal::style;
+use crate::terminal::wrap::{WIDTH, beside};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use firstseen_compiler::RuleText;
 use firstseen_rule::source::{Diagnostic, Severity};
-use std::io::IsTerminal;
 use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
-
-/// How wide a line may be.
-pub(crate) const WIDTH: usize = 80;
 
 /// One of them as it is shown on standard error.
 #[must_use]
 pub fn shown(source: &RuleText<'_>, diagnostic: &Diagnostic) -> String {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    render(source, diagnostic, colour)
+    render(source, diagnostic, style::on_stderr())
 }
 
 /// One of them as text.
@@ -31,48 +28,29 @@ pub fn render(source: &RuleText<'_>, diagnostic: &Diagnostic, colour: bool) -> S
     };
     let name = escaped(source.name);
     // `error[code]: ` or `warning[code]: ` stands before the message.
-    let message = wrapped(&escaped(&diagnostic.message), diagnostic.code.len() + 11);
+    let message = beside(&escaped(&diagnostic.message), diagnostic.code.len() + 11);
     let label = escaped(&diagnostic.label);
     let (line, column) = diagnostic.position(source.text).unwrap_or((1, 1));
     let (text, mark) = marked_line(source.text, diagnostic.span.clone().unwrap_or(0..0));
     // Beside the caret where it fits the line, else below.
     let gutter = line.to_string().len() + 3;
     let marked = text.get(mark.clone()).map_or(0, UnicodeWidthStr::width).max(1);
-    let beside = gutter + column + marked + label.width() <= WIDTH;
+    let fits = gutter + column + marked + label.width() <= WIDTH;
     let mark = AnnotationKind::Primary.span(mark);
-    let mark = if beside && !label.is_empty() { mark.label(label.as_ref()) } else { mark };
+    let mark = if fits && !label.is_empty() { mark.label(label.as_ref()) } else { mark };
     let snippet = Snippet::source(text.as_str()).line_start(line);
     let snippet = snippet.path(name.as_ref()).annotation(mark);
     let mut below: Vec<Element<'_>> = Vec::new();
     // ` = note: ` or ` = help: ` stands before them, behind the gutter.
-    if !beside && !label.is_empty() {
-        below.push(Level::NOTE.message(wrapped(&label, gutter + 7)).into());
+    if !fits && !label.is_empty() {
+        below.push(Level::NOTE.message(beside(&label, gutter + 7)).into());
     }
     if let Some(help) = &diagnostic.help {
-        below.push(Level::HELP.message(wrapped(&escaped(help), gutter + 7)).into());
+        below.push(Level::HELP.message(beside(&escaped(help), gutter + 7)).into());
     }
     let title = level.primary_title(message).id(diagnostic.code);
     let group: Group<'_> = title.element(snippet).elements(below);
     renderer.term_width(WIDTH).render(&[group])
-}
-
-/// The text in lines that fit the page beside `taken` columns before them.
-fn wrapped(text: &str, taken: usize) -> String {
-    let room = WIDTH.saturating_sub(taken);
-    let mut out = String::with_capacity(text.len());
-    let mut used = 0;
-    for word in text.split(' ') {
-        if used > 0 && used + 1 + word.width() > room {
-            out.push('\n');
-            used = 0;
-        } else if used > 0 {
-            out.push(' ');
-            used += 1;
-        }
-        out.push_str(word);
-        used += word.width();
-    }
-    out
 }
 
 /// The line on which a place begins, made visible, and the part of it that is the place.

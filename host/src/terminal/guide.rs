@@ -5,17 +5,17 @@
 //! and keeps no HTML.
 
 use crate::terminal::escape::escaped;
+use crate::terminal::style::{BOLD, paint};
+use crate::terminal::wrap::{WIDTH, wrapped};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-/// Columns.
-const WIDTH: usize = 80;
 /// Lists inside lists are indented up to here.
 const MAX_DEPTH: usize = 8;
 
 /// The text of a guide; headings are bold where there is colour.
 #[must_use]
 pub fn render(markdown: &str, colour: bool) -> String {
-    let mut page = Page { colour, ..Page::default() };
+    let mut page = GuidePage { colour, ..GuidePage::default() };
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
         page.take(event);
     }
@@ -26,12 +26,11 @@ pub fn render(markdown: &str, colour: bool) -> String {
 /// A title as the headings of a guide are written.
 #[must_use]
 pub fn title(text: &str, colour: bool) -> String {
-    let text = escaped(text);
-    if colour { format!("\x1b[1m{text}\x1b[0m\n") } else { format!("{text}\n") }
+    format!("{}\n", paint(BOLD, &escaped(text), colour))
 }
 
 #[derive(Default)]
-struct Page {
+struct GuidePage {
     out: String,
     colour: bool,
     /// The paragraph that is being read.
@@ -45,7 +44,7 @@ struct Page {
     code: bool,
 }
 
-impl Page {
+impl GuidePage {
     fn take(&mut self, event: Event<'_>) {
         match event {
             Event::Start(tag) => self.start(tag),
@@ -162,18 +161,6 @@ impl Page {
             self.out += &wrapped(&line, &first, &rest);
         }
     }
-}
-
-/// Text of at most 80 columns, with these in front of its first line and the others.
-#[must_use]
-pub fn wrapped(text: &str, first: &str, rest: &str) -> String {
-    // A long address stays whole: it is there to be copied.
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(first)
-        .subsequent_indent(rest)
-        .break_words(false)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    textwrap::wrap(text, options).iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 #[cfg(test)]

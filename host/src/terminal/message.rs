@@ -1,15 +1,66 @@
-//! A word to whoever watches, and what a command was asked for.
+//! What is printed on standard error, and the one place that decides it: the log level.
 //!
-//! In: a sentence. Out: a line on standard error. It never fails: that nobody listens any more
-//! (`2>&1 | head -1`, a full disk behind a log) is no reason to end the work, and `eprintln!` would
-//! panic there. In: what was asked for, whole. Out: the same on standard output.
+//! In: a level and a text. Out: a line on standard error, if the level is one that is printed. It
+//! never fails: that nobody reads any more (`2>&1 | head -1`, a full disk behind a log) is no
+//! reason to end the work, and `eprintln!` would panic there. [`print`] writes what a command was
+//! asked for to standard output.
 
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Writes a line to standard error, if that can be done.
-pub fn say(text: &str) {
-    // One write for the whole line, so that lines of several processes do not mix.
-    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+/// How important a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The command cannot do what it was asked for.
+    Error,
+    /// Something was skipped or could not be judged.
+    Warning,
+    /// What was done, the summary, progress.
+    Info,
+    /// How it was done.
+    Debug,
+}
+
+/// The least important level that is printed.
+static PRINTED: AtomicU8 = AtomicU8::new(Level::Info as u8);
+
+/// Sets the least important level that is printed, for the whole process.
+pub fn set_level(level: Level) {
+    PRINTED.store(level as u8, Ordering::Relaxed);
+}
+
+/// Whether messages of this level are printed.
+#[must_use]
+pub fn prints(level: Level) -> bool {
+    level as u8 <= PRINTED.load(Ordering::Relaxed)
+}
+
+/// Writes a line to standard error, if its level is printed and the line can be written.
+pub fn at(level: Level, text: &str) {
+    if prints(level) {
+        // One write for the whole line, so that lines of several processes do not mix.
+        let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+    }
+}
+
+/// Writes why the command cannot do what it was asked for.
+pub fn error(text: &str) {
+    at(Level::Error, text);
+}
+
+/// Writes what was skipped or could not be judged.
+pub fn warning(text: &str) {
+    at(Level::Warning, text);
+}
+
+/// Writes what was done.
+pub fn info(text: &str) {
+    at(Level::Info, text);
+}
+
+/// Writes how it was done.
+pub fn debug(text: &str) {
+    at(Level::Debug, text);
 }
 
 /// Writes to standard output what the command was asked for. A closed pipe is no error.
@@ -23,5 +74,22 @@ pub fn print(bytes: &[u8]) -> anyhow::Result<()> {
             Err(anyhow::anyhow!("standard output: {error}"))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_prints_what_is_at_least_as_important() {
+        let levels = [Level::Error, Level::Warning, Level::Info, Level::Debug];
+        for printed in levels {
+            set_level(printed);
+            for level in levels {
+                assert_eq!(prints(level), level <= printed, "{level:?} at {printed:?}");
+            }
+        }
+        set_level(Level::Info);
     }
 }

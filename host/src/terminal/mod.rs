@@ -2,8 +2,13 @@
 
 pub mod diagnostic;
 pub mod escape;
+pub mod formats;
 pub mod guide;
 pub mod message;
 pub mod pretty;
 pub mod progress;
+pub mod style;
+pub mod summary;
 pub mod value;
+pub mod wording;
+pub mod wrap;

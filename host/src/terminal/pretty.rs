@@ -3,7 +3,10 @@
 //! In: an alert in the ECS form. Out: a headline, then who, from where, what, what is new about it
 //! and when it was seen before. Nothing in it is taken on trust: text from events is escaped and
 //! cut at the width. What an alert does not have is left out.
+use super::style::{BOLD, CYAN, DIM, RED, YELLOW, paint};
 use super::value::{field, lookup, show_time, span, text, time};
+use super::wording::{self, Wording};
+use anstyle::Style;
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -15,7 +18,7 @@ const NARROWEST: usize = 40;
 /// Writes an alert as text that ends with a newline. `width` is in columns.
 #[must_use]
 pub fn pretty(alert: &Value, colour: bool, width: usize) -> String {
-    let mut page = Page { out: String::new(), colour, width: width.max(NARROWEST) };
+    let mut page = AlertPage { out: String::new(), colour, width: width.max(NARROWEST) };
     let name = field(alert, "kibana.alert.rule.name").unwrap_or_else(|| "alert".to_owned());
     page.headline(field(alert, "kibana.alert.severity"), &name);
     page.rows("when", [join([when(alert), risk(alert)])]);
@@ -44,17 +47,22 @@ fn risk(alert: &Value) -> Option<String> {
     field(alert, "kibana.alert.risk_score").map(|score| format!("risk score {score}"))
 }
 
+/// The words for the alert's dataset.
+fn words(alert: &Value) -> &'static Wording {
+    wording::of(lookup(alert, "event.dataset").and_then(Value::as_str))
+}
+
 fn who(alert: &Value) -> Vec<Option<String>> {
-    let identity = |name: &str| field(alert, &format!("aws.cloudtrail.user_identity.{name}"));
+    let words = words(alert);
+    let of = |path: Option<&str>| path.and_then(|path| field(alert, path));
     let name = field(alert, "user.name").or_else(|| field(alert, "user.id"));
     let account = field(alert, "cloud.account.id").map(|id| format!("account {id}"));
     let host = field(alert, "host.name").map(|host| format!("on {host}"));
-    let arn = identity("arn");
-    // A role's name is not the person's; its session often is.
-    let session =
-        arn.as_deref().and_then(|arn| arn.split_once(":assumed-role/")?.1.split_once('/'));
+    let full = of(words.user_full);
+    let session = full.as_deref().zip(words.session_after);
+    let session = session.and_then(|(full, after)| full.split_once(after)?.1.split_once('/'));
     let session = session.map(|(_, session)| format!("session {session}"));
-    vec![join([name, identity("type"), account, host]), session, arn]
+    vec![join([name, of(words.user_kind), account, host]), session, full]
 }
 
 fn origin(alert: &Value) -> Vec<Option<String>> {
@@ -65,21 +73,14 @@ fn origin(alert: &Value) -> Vec<Option<String>> {
 
 fn what(alert: &Value) -> Vec<Option<String>> {
     let action = ["event.action", "event.provider", "event.outcome"].map(|path| field(alert, path));
-    let parameter =
-        |name: &str| field(alert, &format!("aws.cloudtrail.flattened.request_parameters.{name}"));
-    let stack = parameter("stackName").map(|name| ("stack", name));
-    let stack = stack.or_else(|| parameter("stackSetName").map(|name| ("stack set", name)));
     let mut rows = vec![join(action)];
-    if let Some((kind, name)) = stack {
-        // CloudTrail keeps the address of a template, but not the text of one sent along.
-        let template = parameter("templateURL")
-            .unwrap_or_else(|| "inline, its text is not in the event".to_owned());
-        rows.extend(aligned([
-            (kind, Some(name)),
-            ("template", Some(template)),
-            ("role", parameter("roleARN")),
-            ("allows", parameter("capabilities")),
-        ]));
+    let mut objects = words(alert).objects.iter();
+    if let Some((object, name)) = objects.find_map(|o| Some((o, field(alert, o.name.1)?))) {
+        let first = (object.name.0, Some(name));
+        let more = object.rows.iter().map(|(label, path, otherwise)| {
+            (*label, field(alert, path).or_else(|| otherwise.map(str::to_owned)))
+        });
+        rows.extend(aligned(std::iter::once(first).chain(more)));
     }
     rows
 }
@@ -148,23 +149,19 @@ fn aligned<'n>(rows: impl IntoIterator<Item = (&'n str, Option<String>)>) -> Vec
 }
 
 /// The text as it grows.
-struct Page {
+struct AlertPage {
     out: String,
     colour: bool,
     width: usize,
 }
 
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const RESET: &str = "\x1b[0m";
-
-impl Page {
+impl AlertPage {
     /// `medium: First Time AWS Cloudformation Stack Creation by User`
     fn headline(&mut self, severity: Option<String>, name: &str) {
         let style = match severity.as_deref() {
-            Some("critical" | "high") => "\x1b[1;31m",
-            Some("medium") => "\x1b[1;33m",
-            Some("low") => "\x1b[1;36m",
+            Some("critical" | "high") => RED,
+            Some("medium") => YELLOW,
+            Some("low") => CYAN,
             _ => BOLD,
         };
         let severity = cut(severity.as_deref().unwrap_or("alert"), self.width / 2);
@@ -187,12 +184,8 @@ impl Page {
         }
     }
 
-    fn paint(&mut self, style: &str, text: &str) {
-        if self.colour && !text.is_empty() {
-            self.out.extend([style, text, RESET]);
-        } else {
-            self.out.push_str(text);
-        }
+    fn paint(&mut self, style: Style, text: &str) {
+        self.out.push_str(&paint(style, text, self.colour));
     }
 }
 

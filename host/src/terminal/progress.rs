@@ -1,8 +1,9 @@
 //! How far a run over files has come, or a build over rules.
 //!
 //! In: bytes of the files as they are stored, or rules that are done. Out: a bar on standard error,
-//! if that is a terminal and the size of all inputs is known. It is never what an alert waits for.
+//! if that is a terminal, the log level is `info` or below, and the size of all inputs is known. It is never what an alert waits for.
 use crate::source::Input;
+use crate::terminal::message::{Level, prints};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
 
@@ -14,14 +15,15 @@ pub struct Progress {
     done: u64,
 }
 
-const TEMPLATE: &str = "  {bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+const TEMPLATE: &str =
+    "  {bar:30} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
 const COUNT_TEMPLATE: &str = "  {bar:30} {pos} of {len} rules, {eta} left";
 
 impl Progress {
     /// A bar over all of the inputs.
     #[must_use]
     pub fn new(sources: &[Input]) -> Self {
-        Self::drawn(sources, io::stderr().is_terminal())
+        Self::drawn(sources, is_drawn())
     }
 
     fn drawn(sources: &[Input], on_terminal: bool) -> Self {
@@ -36,7 +38,7 @@ impl Progress {
     /// A bar over so many rules. For a single one there is nothing to see.
     #[must_use]
     pub fn rules(count: usize) -> Self {
-        if count > 1 && io::stderr().is_terminal() {
+        if count > 1 && is_drawn() {
             Self::shown(count as u64, COUNT_TEMPLATE)
         } else {
             Self { bar: ProgressBar::hidden(), done: 0 }
@@ -77,6 +79,11 @@ impl Progress {
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Whether somebody watches, and wants to.
+fn is_drawn() -> bool {
+    prints(Level::Info) && io::stderr().is_terminal()
 }
 
 #[cfg(test)]

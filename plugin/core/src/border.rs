@@ -4,11 +4,11 @@
 //! that does not lie in memory is refused before anybody looks at it.
 //!
 //! Why the unsafe code is sound: the module has one thread and the host never calls in while an
-//! import runs, so the one `Guest` is never borrowed twice; every range is checked against the
+//! import runs, so the one `GuestState` is never borrowed twice; every range is checked against the
 //! memory's size, which only grows; the host writes into buffers of the arena only between calls.
 #![allow(unsafe_code)]
 
-use crate::guest::{Guest, refusal_json};
+use crate::guest::{GuestState, refusal_json};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 use firstseen_abi::{ABI_VERSION, FRAMING_LINES, FRAMING_ONE, pack, status};
@@ -17,14 +17,14 @@ use firstseen_abi::{ABI_VERSION, FRAMING_LINES, FRAMING_ONE, pack, status};
 #[unsafe(no_mangle)]
 pub(crate) static FIRSTSEEN_PLAN: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
 
-struct OneThread(UnsafeCell<Guest>);
+struct OneThread(UnsafeCell<GuestState>);
 // SAFETY: a core module without shared memory has one thread.
 unsafe impl Sync for OneThread {}
-static GUEST: OneThread = OneThread(UnsafeCell::new(Guest::new()));
+static GUEST: OneThread = OneThread(UnsafeCell::new(GuestState::new()));
 
 /// The guest. Called once per export, and never below one.
 #[allow(clippy::mut_from_ref)]
-fn guest() -> &'static mut Guest {
+fn guest() -> &'static mut GuestState {
     // SAFETY: each export takes it once, and the host does not re-enter (see above).
     unsafe { &mut *GUEST.0.get() }
 }

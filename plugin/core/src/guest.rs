@@ -14,12 +14,12 @@ use firstseen_rule::engine::Framing;
 use firstseen_rule::{Engine, Plan, Settings};
 
 /// The state of the module between calls.
-pub(crate) struct Guest {
+pub(crate) struct GuestState {
     engine: Option<Result<Engine, String>>,
     pub(crate) arena: Arena,
 }
 
-impl Guest {
+impl GuestState {
     pub(crate) const fn new() -> Self {
         Self { engine: None, arena: Arena::new() }
     }

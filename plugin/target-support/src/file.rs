@@ -134,7 +134,7 @@ impl FolderStore {
         }
     }
 
-    fn failed(&mut self, fault: folder::Fault) -> Result<(), String> {
+    fn failed(&mut self, fault: folder::FolderError) -> Result<(), String> {
         let text = fault.to_string();
         let wait = match &self.log {
             Log::Failed { wait, .. } => wait.saturating_mul(2).min(LONGEST_WAIT),
@@ -144,8 +144,10 @@ impl FolderStore {
             }
         };
         self.log = match fault {
-            folder::Fault::Final(_) => Log::Closed(text.clone()),
-            folder::Fault::Passing(_) => Log::Failed { fault: text.clone(), left: wait, wait },
+            folder::FolderError::Final(_) => Log::Closed(text.clone()),
+            folder::FolderError::Passing(_) => {
+                Log::Failed { fault: text.clone(), left: wait, wait }
+            }
         };
         Err(text)
     }

@@ -23,8 +23,8 @@ static VARIES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r#""elapsed_ms":\d+"#, r#""elapsed_ms":[time]"#),
         (r#""events_per_second":\d+"#, r#""events_per_second":[rate]"#),
         // Of `build`.
-        (r"\b\d+ KB\b", "[size] KB"),
-        (r"(?m)(KB|right|read|built|failed|skipped), [\d.]+ m?s$", "${1}, [time]"),
+        (r"(?m)\b[\d.]+ [kM]?B, ([\d.]+ m?s)$", "[size], ${1}"),
+        (r"(?m)(size\]|ok|read|built|failed|skipped), [\d.]+ m?s$", "${1}, [time]"),
         // Of `inspect`: what the engine makes of an artifact's size.
         (r"\d+ bytes, \d+ beside its text", "[size] bytes, [size] beside its text"),
         (r"\d+ pages of 64 KiB", "[size] pages of 64 KiB"),

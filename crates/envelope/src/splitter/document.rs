@@ -1,4 +1,4 @@
-//! Documents that are no plain line, followed through their frame.
+//! Documents that are not a plain line, followed through their frame.
 
 use std::ops::ControlFlow;
 
@@ -85,8 +85,8 @@ impl Splitter {
         ControlFlow::Continue(at)
     }
 
-    /// Up to where the frame can read without a look at the first column: the next line that
-    /// begins with `{`, or the piece's end. Searched once, however often it is asked for.
+    /// Up to where the frame can read without checking the first column: the next line that
+    /// begins with `{`, or the piece's end. Searched once, however often it is needed.
     fn piece_end(&mut self, bytes: &[u8], at: usize) -> usize {
         if self.piece_end <= at {
             let found = self.marks.first_column.find(from(bytes, at));
@@ -95,7 +95,7 @@ impl Splitter {
         self.piece_end
     }
 
-    /// Whether a `{` in the first column can only be a new document: where no value may stand, in
+    /// Whether a `{` in the first column can only be a new document: where no value may be, in
     /// the middle of a string (JSON's strings have no line breaks), or inside a record that was
     /// not pretty-printed.
     fn new_document_begins(&self, bytes: &[u8]) -> bool {
@@ -119,7 +119,7 @@ impl Splitter {
         nested::bad(place, SplitFault::new(code::TRUNCATED, reason), captured.text, sink)
     }
 
-    /// `place` with the number of the record that stands there, if the document has any.
+    /// `place` with the number of the record there, if the document has any.
     pub(super) fn in_document(&self, place: Place) -> Place {
         Place { record: self.frame.container().map(|_| self.records), ..place }
     }

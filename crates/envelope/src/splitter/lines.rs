@@ -17,9 +17,9 @@ enum LineStop {
     Carry,
     /// A byte order mark.
     Bom,
-    /// A line that is no plain event, with its first key.
+    /// A line that is not a plain event, with its first key.
     Document(Option<Vec<u8>>),
-    /// A line that is no JSON.
+    /// A line that is not JSON.
     NotJson,
 }
 
@@ -93,7 +93,7 @@ impl Splitter {
     ) -> ControlFlow<(), usize> {
         let mut end = self.line_end(bytes, at);
         if self.opener.keys.sniff(&self.carry) == Sniff::More {
-            // What is no plain line is better read from the piece: take no more than tells.
+            // A line that is not plain is better read from the piece: take only what decides that.
             end = end.min(at + REACH);
         }
         self.carry.extend_from_slice(part(bytes, at, end));
@@ -144,7 +144,7 @@ impl Splitter {
     }
 
     /// Whether a line that begins as an event is one, and one only. It may also go on in the next
-    /// line, hold another document, be too long, or be an envelope behind a learned key.
+    /// line, hold another document, be too long, or be an envelope after a learned key.
     fn is_one_event(&self, sniff: &Sniff<'_>, line: &[u8]) -> bool {
         let last = line.iter().rposition(|byte| !is_space(*byte));
         last.and_then(|last| line.get(last)) == Some(&b'}')
@@ -171,8 +171,8 @@ impl Splitter {
 /// What to search for.
 #[derive(Debug)]
 pub(super) struct LineMarks {
-    /// What a line that is one event seldom holds. Where it stands in a string or deep inside, it
-    /// costs the line no more than a closer look.
+    /// What a line that is one event seldom holds. Where it is in a string or deep inside, the
+    /// line is only read more closely.
     second_document: [Finder<'static>; 2],
     /// The same, for the keys of arrays of events.
     containers: [Finder<'static>; 5],

@@ -20,7 +20,7 @@ use crate::sink::{Place, Sink, SplitFault, code};
 use crate::sniff::FirstKeys;
 use crate::unescape::unescape;
 
-/// How many envelopes may stand inside each other (CloudWatch Logs through Firehose takes two).
+/// How many envelopes may be nested (CloudWatch Logs through Firehose takes two).
 const MAX_DEPTH: u8 = 4;
 /// What the gzip data of one record may expand to, in bytes.
 const MAX_EXPANDED: u64 = 256 << 20;
@@ -39,7 +39,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(Debug)]
 pub(super) struct Opener {
     pub(super) options: SplitOptions,
-    /// Around how many envelopes this one stands.
+    /// How many envelopes are around this one.
     depth: u8,
     pub(super) keys: FirstKeys,
 }
@@ -67,7 +67,7 @@ impl Opener {
         self.kind(kind, place, text, records, sink)
     }
 
-    /// Hands on what a document that is no array holds; says whether it is an event itself.
+    /// Hands on what a document that is not an array holds; whether it is an event itself.
     pub(super) fn document(
         &mut self,
         place: Place,
@@ -124,7 +124,7 @@ impl Opener {
         }
     }
 
-    /// Splits what stood inside a record, with a splitter of its own.
+    /// Splits the content of a record, with a splitter of its own.
     fn open(
         &mut self,
         content: Packed<'_>,

@@ -10,14 +10,14 @@ use crate::sink::{Place, Sink, SplitFault, code};
 /// SkipReason something is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SkipReason {
-    /// The rest of a line is no JSON. The next line is another matter.
+    /// The rest of a line is not JSON. The next line may be.
     NotJson,
     /// A document went wrong at this place. It is over where a line begins like a document.
     BadJson(Place),
 }
 
 impl Splitter {
-    /// The line is no JSON from `at` on.
+    /// The line is not JSON from `at` on.
     pub(super) fn skip_not_json(&mut self, at: usize) {
         self.capture.begin(at, self.place(at));
         self.fresh_line = false;

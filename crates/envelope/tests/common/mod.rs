@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 
-/// What a splitter said.
+/// What a splitter gives.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Said {
+pub enum SplitOutput {
     Event(Place, String),
     NoEvents(Place, &'static str),
     Bad(Place, &'static str, Vec<u8>),
@@ -15,7 +15,7 @@ pub enum Said {
 
 /// Remembers everything, lines one by one.
 #[derive(Default)]
-pub struct Memory(pub Vec<Said>);
+pub struct Memory(pub Vec<SplitOutput>);
 
 impl Sink for Memory {
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
@@ -25,7 +25,7 @@ impl Sink for Memory {
             let place = Place { offset, line, record: None };
             let trimmed = String::from_utf8_lossy(text).trim_end().to_owned();
             assert!(trimmed.starts_with('{'), "a chunk has only lines that begin an object");
-            self.0.push(Said::Event(place, trimmed));
+            self.0.push(SplitOutput::Event(place, trimmed));
             offset += text.len() as u64;
             line += 1;
         }
@@ -35,25 +35,25 @@ impl Sink for Memory {
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
         let text = std::str::from_utf8(text).expect("events are UTF-8");
         assert!(text.starts_with('{') && text.ends_with('}'), "{text}");
-        self.0.push(Said::Event(place, text.to_owned()));
+        self.0.push(SplitOutput::Event(place, text.to_owned()));
         ControlFlow::Continue(())
     }
 
     fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
-        self.0.push(Said::NoEvents(place, what));
+        self.0.push(SplitOutput::NoEvents(place, what));
         ControlFlow::Continue(())
     }
 
     fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
         assert!(!fault.reason.is_empty());
         assert!(text.len() <= firstseen_envelope::MAX_BAD_TEXT);
-        self.0.push(Said::Bad(place, fault.code, text.to_owned()));
+        self.0.push(SplitOutput::Bad(place, fault.code, text.to_owned()));
         ControlFlow::Continue(())
     }
 }
 
 /// Splits `input`, pushed in pieces that end at `cuts` (in order).
-pub fn split_at(input: &[u8], cuts: &[usize], options: SplitOptions) -> Vec<Said> {
+pub fn split_at(input: &[u8], cuts: &[usize], options: SplitOptions) -> Vec<SplitOutput> {
     let mut memory = Memory::default();
     let mut splitter = Splitter::new(options);
     let mut start = 0;
@@ -66,7 +66,7 @@ pub fn split_at(input: &[u8], cuts: &[usize], options: SplitOptions) -> Vec<Said
 }
 
 /// Splits `input`, pushed as a whole.
-pub fn split(input: impl AsRef<[u8]>) -> Vec<Said> {
+pub fn split(input: impl AsRef<[u8]>) -> Vec<SplitOutput> {
     split_at(input.as_ref(), &[], SplitOptions::default())
 }
 
@@ -75,22 +75,24 @@ pub fn place(offset: u64, line: u64, record: Option<u64>) -> Place {
 }
 
 /// The texts of the events, in order.
-pub fn events(said: &[Said]) -> Vec<&str> {
-    said.iter()
-        .filter_map(|said| match said {
-            Said::Event(_, text) => Some(text.as_str()),
+pub fn events(output: &[SplitOutput]) -> Vec<&str> {
+    output
+        .iter()
+        .filter_map(|output| match output {
+            SplitOutput::Event(_, text) => Some(text.as_str()),
             _ => None,
         })
         .collect()
 }
 
-/// All that was said, in short: events as they are, the rest as `none: what` and `bad: code`.
-pub fn brief(said: &[Said]) -> Vec<String> {
-    said.iter()
-        .map(|said| match said {
-            Said::Event(_, text) => text.clone(),
-            Said::NoEvents(_, what) => format!("none: {what}"),
-            Said::Bad(_, code, _) => format!("bad: {code}"),
+/// All output, in short: events as they are, the rest as `none: what` and `bad: code`.
+pub fn brief(output: &[SplitOutput]) -> Vec<String> {
+    output
+        .iter()
+        .map(|output| match output {
+            SplitOutput::Event(_, text) => text.clone(),
+            SplitOutput::NoEvents(_, what) => format!("none: {what}"),
+            SplitOutput::Bad(_, code, _) => format!("bad: {code}"),
         })
         .collect()
 }

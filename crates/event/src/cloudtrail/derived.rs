@@ -1,7 +1,7 @@
 //! The fields that are computed of an event, or the same in every event.
 //!
 //! In: an ECS name of `names::DERIVED` or of an object as text. Out: where its values come from, and
-//! for one event its values. Nothing is computed that was not asked for.
+//! for one event its values. Only what is requested is computed.
 
 use super::identity::{RelatedUser, UserId, UserName};
 use super::names::{DATASET, OBJECTS};
@@ -35,7 +35,7 @@ enum Derived {
     TlsVersion(Node),
 }
 
-/// Where the values of a field come from; none for a name that is not derived.
+/// Where the values of a field come from; `None` for a name that is not derived.
 pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
     if let Some(object) = OBJECTS.iter().find(|object| object.text == name) {
         let node = trie.add(object.path, SCALARS | WHOLE_OBJECTS | ARRAYS);

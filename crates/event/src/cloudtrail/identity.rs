@@ -1,7 +1,6 @@
 //! Who did it: the user fields of an event, by the type of its identity.
 //!
-//! In: the spans of an event. Out: `user.id`, `user.name`, `related.user`. It never looks beyond the
-//! event: a role that nobody named has no name.
+//! In: the spans of an event. Out: `user.id`, `user.name`, `related.user`. It never looks beyond the event.
 
 use crate::path::{Node, SCALARS, Trie};
 use crate::spans::Spans;

@@ -1,6 +1,6 @@
-//! The ECS names that CloudTrail's events fill, and where their values stand.
+//! The ECS names that CloudTrail's events fill, and the paths of their values.
 //!
-//! Tables only. What is computed of a name in [`DERIVED`] is `derived`'s to say.
+//! Tables only. How a name in [`DERIVED`] is computed is in `derived`.
 
 use crate::raw::{ObjectField, ObjectList};
 
@@ -77,7 +77,7 @@ pub(super) const DERIVED: &[&str] = &[
     "tls.version_protocol",
 ];
 
-/// Those of them whose values stand in the event as they are.
+/// Those of them whose values the event holds unchanged.
 pub(super) const CHOSEN: &[&str] = &["cloud.account.id", "user.id", "user.name", "source.ip"];
 
 /// Objects that have two names: as a text, and taken apart.

@@ -4,6 +4,7 @@
 //! arguments and by name inside a folder; or why that cannot be. It reads folders, never a rule.
 
 use crate::files::shown;
+use crate::walk::Walk;
 use anyhow::{anyhow, bail};
 use std::collections::BTreeMap;
 use std::fs;
@@ -117,24 +118,14 @@ fn names_folder(path: &Path) -> bool {
         || matches!(path.components().next_back(), Some(Component::CurDir | Component::ParentDir))
 }
 
-/// All `*.toml` below a folder, by name; not what begins with a dot, no tests, no linked folders.
+/// All `*.toml` below a folder, by name; no tests.
 fn walk(root: &Path, files: &mut Vec<RuleFile>) -> anyhow::Result<()> {
-    let mut stack = vec![root.to_path_buf()];
-    while let Some(path) = stack.pop() {
-        let fault = |e: std::io::Error| anyhow!("{}: {e}", shown(&path));
-        let is_root = path == root;
-        let kind = if is_root { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
-        if kind.map_err(fault)?.is_dir() {
-            let mut entries = Vec::new();
-            for entry in fs::read_dir(&path).map_err(fault)? {
-                let entry = entry.map_err(fault)?;
-                if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-                    entries.push(entry.path());
-                }
-            }
-            entries.sort_unstable_by(|a, b| b.cmp(a));
-            stack.append(&mut entries);
-        } else if is_rule(&path) && path.is_file() {
+    for entry in Walk::Kept.folder(root) {
+        let path = match entry {
+            Ok(entry) => entry.path,
+            Err(fault) => bail!("{}: {}", shown(&fault.path), fault.error),
+        };
+        if is_rule(&path) && path.is_file() {
             let below = path.strip_prefix(root).ok().map(Path::to_path_buf);
             files.push(RuleFile { path, below });
         }

@@ -2,12 +2,12 @@
 //!
 //! In: an artifact, looked at. Out: one document.
 
-use super::Seen;
+use super::InspectedArtifact;
 use serde_json::{Value, json};
 
 /// The document.
-pub(super) fn document(seen: &Seen) -> Value {
-    let Seen { name, wasm, digest, meta, look } = seen;
+pub(super) fn document(seen: &InspectedArtifact) -> Value {
+    let InspectedArtifact { name, wasm, digest, meta, look } = seen;
     let imports: Vec<Value> = look
         .imports
         .iter()

@@ -3,17 +3,18 @@
 //! In: an artifact, looked at. Out: text of 80 columns; everything in it that came from the file is
 //! escaped.
 
-use super::Seen;
+use super::InspectedArtifact;
 use crate::terminal::escape::escaped;
-use crate::terminal::guide::{title, wrapped};
+use crate::terminal::guide::title;
+use crate::terminal::wrap::wrapped;
 use firstseen_artifact::RuleMeta;
 
 /// Columns of the names on the left.
 const LEFT: usize = 13;
 
 /// The page.
-pub(super) fn page(seen: &Seen, colour: bool) -> String {
-    let Seen { name, wasm, digest, meta, look } = seen;
+pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
+    let InspectedArtifact { name, wasm, digest, meta, look } = seen;
     let standard = |name: &str| look.standard.get(name).map_or("", String::as_str);
     let mut out = title(standard("name"), colour);
     out += &wrapped(&escaped(&standard("description").replace('\n', " ")), "  ", "  ");

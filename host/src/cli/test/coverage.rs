@@ -4,11 +4,12 @@
 //! with the clauses marked that no event showed from both sides. It judges no test: an event counts
 //! whatever was expected of it.
 
+use super::execute::EventResult;
 use super::find::same;
-use super::play::Played;
 use super::subject::{Subject, is_artifact};
-use crate::terminal::diagnostic::{WIDTH, visible};
+use crate::terminal::diagnostic::visible;
 use crate::terminal::escape::escaped;
+use crate::terminal::wrap::WIDTH;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use firstseen_compiler::RuleText;
 use firstseen_rule::source::{Diagnostic, PlacedClause, clauses};
@@ -23,22 +24,22 @@ pub(super) struct RuleCoverage {
     /// The file and the rule in it, to bring the tests of one rule together.
     key: (PathBuf, usize),
     source: String,
-    clauses: Vec<Counted>,
+    clauses: Vec<ClauseCounts>,
 }
 
 /// A clause, and for how many events it held and did not.
 #[derive(Debug, Clone)]
-struct Counted {
+struct ClauseCounts {
     clause: PlacedClause,
     truths: u64,
     falses: u64,
 }
 
-impl Counted {
+impl ClauseCounts {
     /// What no event showed, in a few words.
     fn lacks(&self) -> Option<&'static str> {
         match (self.truths, self.falses) {
-            (0, 0) => Some("never asked"),
+            (0, 0) => Some("never evaluated"),
             (0, _) => Some("never true"),
             (_, 0) => Some("never false"),
             _ => None,
@@ -65,13 +66,13 @@ impl RuleCoverage {
             name,
             key: (same(&subject.path), subject.index),
             source: subject.source.clone(),
-            clauses: list.map(|clause| Counted { clause, truths: 0, falses: 0 }).collect(),
+            clauses: list.map(|clause| ClauseCounts { clause, truths: 0, falses: 0 }).collect(),
         })
     }
 
     /// Counts an event.
-    pub(super) fn add(&mut self, played: &Played) {
-        let truths = played.why.get("clauses").and_then(Value::as_array);
+    pub(super) fn add(&mut self, executed: &EventResult) {
+        let truths = executed.why.get("clauses").and_then(Value::as_array);
         for (counted, truth) in self.clauses.iter_mut().zip(truths.into_iter().flatten()) {
             match truth {
                 Value::Bool(true) => counted.truths += 1,
@@ -96,7 +97,7 @@ impl RuleCoverage {
 
     /// Sides shown and sides there are: each clause has two.
     fn sides(&self) -> (usize, usize) {
-        (self.clauses.iter().map(Counted::sides).sum(), 2 * self.clauses.len())
+        (self.clauses.iter().map(ClauseCounts::sides).sum(), 2 * self.clauses.len())
     }
 
     /// Whether at least so many per cent were shown. A rule without clauses is covered.
@@ -142,9 +143,9 @@ impl RuleCoverage {
             out.push_str(&format!("{:>7}{:>7}  {}\n", c.truths, c.falses, escaped(&c.clause.text)));
         }
         let lacking = || self.clauses.iter().filter(|c| c.lacks().is_some());
-        let placed = |c: &&Counted| c.clause.span.is_some();
+        let placed = |c: &&ClauseCounts| c.clause.span.is_some();
         if lacking().any(|c| placed(&c)) {
-            let marked: Vec<&Counted> = lacking().filter(placed).collect();
+            let marked: Vec<&ClauseCounts> = lacking().filter(placed).collect();
             out.push_str(&self.marked(&marked, colour));
             out.push('\n');
         }
@@ -155,7 +156,7 @@ impl RuleCoverage {
         out
     }
 
-    fn marked(&self, clauses: &[&Counted], colour: bool) -> String {
+    fn marked(&self, clauses: &[&ClauseCounts], colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let text = visible(&self.source);
         let name = escaped(&self.name).into_owned();
@@ -166,8 +167,7 @@ impl RuleCoverage {
         });
         let snippet = Snippet::source(source.text).path(source.name).annotations(marks);
         let element: Element<'_> = snippet.into();
-        let title =
-            format!("shown from one side only: {} of {}", clauses.len(), self.clauses.len());
+        let title = format!("not both true and false: {} of {}", clauses.len(), self.clauses.len());
         let title = Level::WARNING.with_name("clauses").primary_title(title.as_str());
         let group: Group<'_> = title.element(element);
         renderer.term_width(WIDTH).render(&[group])

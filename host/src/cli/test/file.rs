@@ -8,7 +8,7 @@ mod raw;
 mod reader;
 
 use raw::RawFile;
-use reader::Reader;
+use reader::TestFileReader;
 use serde::Deserialize;
 use serde_json::Value;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// What is wrong with a test file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct TestFileFault {
     /// In bytes of the text.
     pub(super) span: Range<usize>,
     /// What is wrong.
@@ -33,16 +33,16 @@ pub(super) struct TestFile {
     /// Which rule of the artifact; needed where it holds several.
     pub(super) rule_id: Option<String>,
     /// What the time of an event is, for a rule that is built here.
-    pub(super) event_time: Option<EventTime>,
+    pub(super) event_time: Option<TestEventTime>,
     /// Whether must-alert or must-not-alert cases may be missing.
     pub(super) allow_one_sided: bool,
     /// In the order of the file.
-    pub(super) cases: Vec<Case>,
+    pub(super) cases: Vec<CaseSpec>,
 }
 
 /// One case: a state, events, what has to become of them.
 #[derive(Debug)]
-pub(super) struct Case {
+pub(super) struct CaseSpec {
     pub(super) name: String,
     /// The line of its name.
     pub(super) line: usize,
@@ -52,16 +52,16 @@ pub(super) struct Case {
     pub(super) now_ms: i64,
     /// The document for `configure`.
     pub(super) settings: Option<String>,
-    pub(super) before: Vec<Before>,
-    pub(super) events: Vec<Event>,
-    pub(super) after: Vec<After>,
+    pub(super) before: Vec<KnownTerm>,
+    pub(super) events: Vec<EventSpec>,
+    pub(super) after: Vec<ExpectedTerm>,
 }
 
-impl Case {
+impl CaseSpec {
     /// The files that events come from.
     pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.events.iter().filter_map(|event| match &event.source {
-            Source::File(path) => Some(path),
+            EventInput::File(path) => Some(path),
             _ => None,
         })
     }
@@ -69,7 +69,7 @@ impl Case {
 
 /// A term that is known when the case begins.
 #[derive(Debug)]
-pub(super) struct Before {
+pub(super) struct KnownTerm {
     pub(super) line: usize,
     pub(super) terms: Vec<Value>,
     pub(super) first_ms: i64,
@@ -78,15 +78,15 @@ pub(super) struct Before {
 
 /// One event, or the events of a file.
 #[derive(Debug)]
-pub(super) struct Event {
+pub(super) struct EventSpec {
     pub(super) line: usize,
-    pub(super) source: Source,
-    pub(super) expected: Expected,
+    pub(super) source: EventInput,
+    pub(super) expected: Expectation,
 }
 
 /// Where the text of an event comes from.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum EventInput {
     /// Made from fields: one event.
     Made(String),
     /// As it is, in any envelope.
@@ -97,9 +97,9 @@ pub(super) enum Source {
 
 /// What has to become of an event. At least one of them is there.
 #[derive(Debug, Default)]
-pub(super) struct Expected {
+pub(super) struct Expectation {
     pub(super) alert: Option<bool>,
-    pub(super) outcome: Option<Outcome>,
+    pub(super) outcome: Option<TestOutcome>,
     pub(super) terms: Option<Vec<Vec<Value>>>,
     /// Fields of each alert, by flat names.
     pub(super) fields: Vec<(String, Value)>,
@@ -107,7 +107,7 @@ pub(super) struct Expected {
 
 /// A term as it has to be known when the case has ended.
 #[derive(Debug)]
-pub(super) struct After {
+pub(super) struct ExpectedTerm {
     pub(super) line: usize,
     pub(super) terms: Vec<Value>,
     pub(super) absent: bool,
@@ -118,7 +118,7 @@ pub(super) struct After {
 /// The rule's build option of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum EventTime {
+pub(super) enum TestEventTime {
     Timestamp,
     TimestampOverride,
 }
@@ -126,7 +126,7 @@ pub(super) enum EventTime {
 /// What can become of an event and its terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
+pub(super) enum TestOutcome {
     Alert,
     NoMatch,
     Missing,
@@ -142,7 +142,7 @@ pub(super) enum Outcome {
     Error,
 }
 
-impl Outcome {
+impl TestOutcome {
     /// Whether it is said of a term; the others are said of a whole event.
     pub(super) const fn is_of_a_term(self) -> bool {
         matches!(
@@ -175,7 +175,7 @@ impl Outcome {
 ///
 /// # Errors
 /// All faults, in the order of the text.
-pub(super) fn read(text: &str) -> Result<TestFile, Vec<Fault>> {
+pub(super) fn read(text: &str) -> Result<TestFile, Vec<TestFileFault>> {
     let raw: RawFile = toml::from_str(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         // The list of what would be right is long: it stands below the place.
@@ -183,9 +183,9 @@ pub(super) fn read(text: &str) -> Result<TestFile, Vec<Fault>> {
             Some((message, expected)) => (message, Some(expected.replace('`', ""))),
             None => (error.message(), None),
         };
-        vec![Fault { span, message: message.to_owned(), help }]
+        vec![TestFileFault { span, message: message.to_owned(), help }]
     })?;
-    let mut reader = Reader { text, faults: Vec::new() };
+    let mut reader = TestFileReader { text, faults: Vec::new() };
     let file = reader.file(raw);
     if reader.faults.is_empty() {
         Ok(file)
@@ -200,13 +200,13 @@ pub(super) fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|b| *b == b'\n').count() + 1
 }
 
-impl Expected {
+impl Expectation {
     /// Whether an alert is asked for, by any of the ways to say so; `None` where nothing is said.
     ///
     /// # Errors
     /// Where two of them contradict each other.
     pub(super) fn must_alert(&self) -> Result<Option<bool>, &'static str> {
-        let by_outcome = self.outcome.map(|outcome| outcome == Outcome::Alert);
+        let by_outcome = self.outcome.map(|outcome| outcome == TestOutcome::Alert);
         let by_terms = self.terms.as_ref().map(|terms| !terms.is_empty());
         let by_fields = (!self.fields.is_empty()).then_some(true);
         let mut said = [self.alert, by_outcome, by_terms, by_fields].into_iter().flatten();

@@ -3,20 +3,20 @@
 //! In: files and folders, as typed. Out: the test files in order, and the rules that were met on the
 //! way. A test file is called `x.test.toml`. Hidden folders and those marked as a cache are left out.
 
-use super::subject::{is_artifact, read_text};
-use crate::observe::place::input_name;
+use super::subject::is_artifact;
+use crate::files::read_text;
+use crate::files::shown;
+use crate::walk::{Walk, WalkEntry};
 use anyhow::{Context, bail};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// How the name of a test file ends.
 const ENDING: &str = ".test.toml";
-/// Folders inside folders.
-const MAX_DEPTH: usize = 64;
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundTests {
     /// Test files, in the order of the arguments and within a folder by path, each once.
     pub(super) tests: Vec<PathBuf>,
     /// Rules as TOML or as artifacts, which should have a test.
@@ -29,13 +29,13 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// A path that is not there, or cannot be a rule or a test.
-pub(super) fn find(paths: &[PathBuf]) -> anyhow::Result<Found> {
-    let mut found = Found::default();
+pub(super) fn find(paths: &[PathBuf]) -> anyhow::Result<FoundTests> {
+    let mut found = FoundTests::default();
     for path in paths {
-        let name = || input_name(&path.to_string_lossy());
+        let name = || shown(path);
         let meta = std::fs::metadata(path).with_context(name)?;
         if meta.is_dir() {
-            walk(path, 0, &mut found)?;
+            walk(path, &mut found)?;
         } else if stem(path).is_some() {
             found.tests.push(path.clone());
         } else if is_artifact(path) || path.extension().is_some_and(|e| e == "toml") {
@@ -64,30 +64,19 @@ pub(super) fn same(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-fn walk(folder: &Path, depth: usize, found: &mut Found) -> anyhow::Result<()> {
-    let name = || input_name(&folder.to_string_lossy());
-    if depth > MAX_DEPTH {
-        bail!("{}: over {MAX_DEPTH} folders deep", name());
-    }
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(name)? {
-        entries.push(entry.with_context(name)?);
-    }
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    // What a build leaves behind holds copies; tools mark such folders.
-    if depth > 0 && entries.iter().any(|entry| entry.file_name() == "CACHEDIR.TAG") {
-        return Ok(());
-    }
-    found.folders.push(folder.to_owned());
-    for entry in entries {
+fn walk(root: &Path, found: &mut FoundTests) -> anyhow::Result<()> {
+    for entry in Walk::Kept.folder(root) {
+        let WalkEntry { path, meta } = match entry {
+            Ok(entry) => entry,
+            Err(fault) => bail!("{}: {}", shown(&fault.path), fault.error),
+        };
         // `.` alone is no prefix worth showing.
-        let path =
-            if folder == Path::new(".") { PathBuf::from(entry.file_name()) } else { entry.path() };
-        let kind = entry.file_type().with_context(|| path.display().to_string())?;
-        if kind.is_dir() {
-            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-                walk(&path, depth + 1, found)?;
-            }
+        let path = match path.strip_prefix(".") {
+            Ok(below) if root == Path::new(".") && below != Path::new("") => below.to_path_buf(),
+            _ => path,
+        };
+        if meta.is_dir() {
+            found.folders.push(path);
         } else if stem(&path).is_some() {
             found.tests.push(path);
         } else if path.extension().is_some_and(|e| e == "toml") && is_rule(&path) {

@@ -1,10 +1,10 @@
-//! What was expected against what came.
+//! What was expected, compared with the results.
 //!
 //! In: a case and what became of its events. Out: failures, each with the two sides as lines and
 //! the reason that the rule itself gives. It runs nothing.
 
-use super::file::{After, Case, Event, Expected, Outcome};
-use super::play::{Got, Played};
+use super::execute::{EventResult, TermResult};
+use super::file::{CaseSpec, EventSpec, Expectation, ExpectedTerm, TestOutcome};
 use super::time;
 use crate::terminal::value::lookup;
 use firstseen_rule::state::TermState;
@@ -25,15 +25,15 @@ pub(super) struct Failure {
 
 /// Judges an event, or the events of a file.
 pub(super) fn event(
-    case: &Case,
+    case: &CaseSpec,
     number: usize,
-    event: &Event,
-    played: &[Played],
+    event: &EventSpec,
+    executed: &[EventResult],
     window: &str,
 ) -> Vec<Failure> {
     let mut failures = Vec::new();
-    let got: Vec<&Got> = played.iter().flat_map(|p| &p.got).collect();
-    let about = about(case, number, played);
+    let got: Vec<&TermResult> = executed.iter().flat_map(|p| &p.got).collect();
+    let about = about(case, number, executed);
     let failure = |expected: Vec<String>, got: Vec<String>, why: Vec<String>| Failure {
         line: event.line,
         about: about.clone(),
@@ -43,21 +43,21 @@ pub(super) fn event(
     };
     if let Some((expected, got)) = differs(&event.expected, &got) {
         let mut why: Vec<String> = Vec::new();
-        for reason in played.iter().flat_map(|p| reasons(p, window)) {
+        for reason in executed.iter().flat_map(|p| reasons(p, window)) {
             if why.len() < MAX_REASONS && !why.contains(&reason) {
                 why.push(reason);
             }
         }
         failures.push(failure(expected, got, why));
     } else {
-        let alerts = got.iter().filter(|g| g.outcome == Outcome::Alert);
+        let alerts = got.iter().filter(|g| g.outcome == TestOutcome::Alert);
         for alert in alerts {
             if let Some((expected, got)) = fields_differ(&event.expected.fields, &alert.alert) {
                 failures.push(failure(expected, got, Vec::new()));
             }
         }
     }
-    for text in played.iter().filter_map(|p| p.disagreement.as_ref()) {
+    for text in executed.iter().filter_map(|p| p.disagreement.as_ref()) {
         let expected = vec!["evaluate agrees with keys and decide".to_owned()];
         let why = vec!["this is a fault of the engine, not of the rule".to_owned()];
         failures.push(failure(expected, vec![text.clone()], why));
@@ -68,8 +68,8 @@ pub(super) fn event(
 /// Reasons shown for one failure.
 const MAX_REASONS: usize = 12;
 
-fn about(case: &Case, number: usize, played: &[Played]) -> String {
-    match played {
+fn about(case: &CaseSpec, number: usize, executed: &[EventResult]) -> String {
+    match executed {
         [one] => match one.time_ms {
             Some(ms) => {
                 format!("event {number}, {}, {}", time::shown(ms - case.start_ms), time::date(ms))
@@ -81,14 +81,15 @@ fn about(case: &Case, number: usize, played: &[Played]) -> String {
 }
 
 /// The two sides, where they are not the same.
-fn differs(expected: &Expected, got: &[&Got]) -> Option<(Vec<String>, Vec<String>)> {
+fn differs(expected: &Expectation, got: &[&TermResult]) -> Option<(Vec<String>, Vec<String>)> {
     let sides = sides(expected, got)?;
     (sides.0 != sides.1).then_some(sides)
 }
 
-fn sides(expected: &Expected, got: &[&Got]) -> Option<(Vec<String>, Vec<String>)> {
+fn sides(expected: &Expectation, got: &[&TermResult]) -> Option<(Vec<String>, Vec<String>)> {
     let all = || got.iter().map(|g| told(g)).collect::<Vec<_>>();
-    let alerts: Vec<&&Got> = got.iter().filter(|g| g.outcome == Outcome::Alert).collect();
+    let alerts: Vec<&&TermResult> =
+        got.iter().filter(|g| g.outcome == TestOutcome::Alert).collect();
     if let Some(terms) = &expected.terms {
         let mut wanted: Vec<String> =
             terms.iter().map(|values| format!("alert {}", Value::Array(values.clone()))).collect();
@@ -115,7 +116,7 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 }
 
 /// The outcome and the term.
-fn one_line(outcome: Outcome, terms: &Value) -> String {
+fn one_line(outcome: TestOutcome, terms: &Value) -> String {
     if terms.is_null() || !outcome.is_of_a_term() {
         return outcome.word().to_owned();
     }
@@ -123,34 +124,42 @@ fn one_line(outcome: Outcome, terms: &Value) -> String {
 }
 
 /// The same, with what else is known of it.
-fn told(got: &Got) -> String {
+fn told(got: &TermResult) -> String {
     let line = one_line(got.outcome, &got.terms);
     if got.text.is_empty() { line } else { format!("{line}: {}", got.text) }
 }
 
 /// Why it came so, as far as the rule can say.
-fn reasons(played: &Played, window: &str) -> Vec<String> {
+fn reasons(executed: &EventResult, window: &str) -> Vec<String> {
     let mut out = Vec::new();
-    let known = |got: &Got| {
-        let (Some(last), Some(now)) = (got.last_ms, played.time_ms) else { return String::new() };
+    let known = |got: &TermResult| {
+        let (Some(last), Some(now)) = (got.last_ms, executed.time_ms) else { return String::new() };
         let ago = time::shown(now - last);
         let ago = ago.trim_start_matches(['+', '-']);
-        let side = if now >= last { "before" } else { "after it" };
-        format!("; the last sighting known is of {}, {ago} {side}", time::date(last))
+        let side = if now >= last { "earlier" } else { "later" };
+        format!("; the last known sighting was at {}, {ago} {side}", time::date(last))
     };
-    for got in &played.got {
+    for got in &executed.got {
         match got.outcome {
-            Outcome::NoMatch => out.extend(clauses(&played.why)),
-            Outcome::Seen => out.push(format!("seen within the window of {window}{}", known(got))),
-            Outcome::Alert if got.last_ms.is_none() => {
-                out.push("new: no sighting of the term is known".to_owned());
+            TestOutcome::NoMatch => out.extend(clauses(&executed.why)),
+            TestOutcome::Seen => {
+                out.push(format!("seen within the window of {window}{}", known(got)))
             }
-            Outcome::Alert => out.push(format!("new in the window of {window}{}", known(got))),
-            Outcome::Missing => out.push(format!("the event has no {}", got.text)),
-            Outcome::Excepted => out.push(format!("the exception `{}` takes it out", got.text)),
-            Outcome::Repeat => out.push("the same event (id and time) alerted before".to_owned()),
-            Outcome::Learned => out.push("new, but dated before `learn_until`".to_owned()),
-            Outcome::Late => out.push("older than all that is remembered of the term".to_owned()),
+            TestOutcome::Alert if got.last_ms.is_none() => {
+                out.push("new: the term was never seen before".to_owned());
+            }
+            TestOutcome::Alert => out.push(format!("new in the window of {window}{}", known(got))),
+            TestOutcome::Missing => out.push(format!("the event has no {}", got.text)),
+            TestOutcome::Excepted => {
+                out.push(format!("the exception `{}` suppresses it", got.text))
+            }
+            TestOutcome::Repeat => {
+                out.push("the same event (id and time) alerted before".to_owned())
+            }
+            TestOutcome::Learned => out.push("new, but dated before `learn_until`".to_owned()),
+            TestOutcome::Late => {
+                out.push("older than every remembered sighting of the term".to_owned())
+            }
             _ => {}
         }
     }
@@ -172,7 +181,7 @@ fn clauses(why: &Value) -> Vec<String> {
                 .map(|value| text(Some(value)))
                 .collect();
             let found = match found.as_slice() {
-                [] => "there is no such field".to_owned(),
+                [] => "the event has no such field".to_owned(),
                 found => format!("found {}", found.join(", ")),
             };
             format!("false: {}; {found}", text(clause.get("clause")))
@@ -189,7 +198,7 @@ fn fields_differ(fields: &[(String, Value)], alert: &Value) -> Option<(Vec<Strin
             expected.push(format!("{name}: {value}"));
             got.push(match found {
                 Some(found) => format!("{name}: {found}"),
-                None => format!("{name} is not there"),
+                None => format!("{name} is missing"),
             });
         }
     }
@@ -197,7 +206,11 @@ fn fields_differ(fields: &[(String, Value)], alert: &Value) -> Option<(Vec<Strin
 }
 
 /// Judges what is known of a term when the case has ended.
-pub(super) fn after(case: &Case, after: &After, known: Option<&TermState>) -> Option<Failure> {
+pub(super) fn after(
+    case: &CaseSpec,
+    after: &ExpectedTerm,
+    known: Option<&TermState>,
+) -> Option<Failure> {
     let term = Value::Array(after.terms.clone());
     let episodes = known.map(TermState::episodes).unwrap_or_default();
     let first = episodes.iter().map(|e| e.first_ms).min();
@@ -208,11 +221,11 @@ pub(super) fn after(case: &Case, after: &After, known: Option<&TermState>) -> Op
             Some(format!("{word} {offset} ({})", time::date(ms?)))
         });
         match said.collect::<Vec<_>>().join(", ") {
-            said if said.is_empty() => format!("{term} is known"),
+            said if said.is_empty() => format!("{term} is in the state"),
             said => format!("{term}: {said}"),
         }
     };
-    let unknown = format!("{term} is not known");
+    let unknown = format!("{term} is not in the state");
     let (expected, got) = match (after.absent, known) {
         (true, None) => return None,
         (true, Some(_)) => (unknown, line(None, last)),

@@ -9,13 +9,13 @@
 //!                 rules --subject--> artifact --'  '--explain--> coverage -----------'
 //! ```
 
-mod both;
 mod coverage;
+mod cross_check;
 mod event;
+mod execute;
 mod file;
 mod find;
 mod judge;
-mod play;
 mod report;
 mod run;
 mod subject;
@@ -24,46 +24,46 @@ mod watch;
 
 pub use report::TestFormat;
 
-use super::Ending;
+use super::ExitStatus;
 use crate::sink::ndjson::{Format, Output, OutputError};
+use crate::terminal::style;
 use anyhow::{anyhow, bail};
 use coverage::RuleCoverage;
-use find::{Found, same};
+use find::{FoundTests, same};
 use firstseen_runtime::Runtime;
 use regex::Regex;
-use report::Report;
-use run::Wanted;
-use std::io::IsTerminal;
+use report::TestReport;
+use run::TestSelection;
 use std::path::PathBuf;
 
-/// What `test` is asked.
+/// The arguments of `test`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TestArgs {
     /// Test files (x.test.toml), rules that have one beside them, or folders
     #[arg(value_name = "PATH", default_value = ".")]
     pub paths: Vec<PathBuf>,
-    /// Only cases whose `file::case` the expression finds
+    /// Run only cases whose `file::case` matches this expression
     #[arg(long, value_name = "REGEX")]
     pub run: Option<Regex>,
-    /// Test again whenever a test, a rule or an event file changes
+    /// Run again whenever a test, a rule or an event file changes
     #[arg(long)]
     pub watch: bool,
-    /// How to write
+    /// Output format
     #[arg(long, value_enum, default_value_t = TestFormat::Pretty)]
     pub format: TestFormat,
-    /// Write there instead of standard output
+    /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Count for each clause of a query how often it was true and false
+    /// Count how often each clause of a query was true and false
     #[arg(long)]
     pub coverage: bool,
-    /// Fail where a rule's coverage is lower; asks for coverage
+    /// Fail if a rule's coverage is lower than this; implies --coverage
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub coverage_min: Option<u8>,
-    /// Let test files be that never ask for an alert, or never for none
+    /// Accept test files that expect no alert at all, or an alert for every event
     #[arg(long)]
     pub allow_one_sided: bool,
-    /// Fail where a rule has no test
+    /// Fail if a rule has no test
     #[arg(long)]
     pub require_tests: bool,
 }
@@ -72,30 +72,30 @@ pub struct TestArgs {
 ///
 /// # Errors
 /// When a path, a test file or a rule cannot be used; what could be tested was told before.
-pub fn test(args: &TestArgs) -> anyhow::Result<Ending> {
+pub fn test(args: &TestArgs) -> anyhow::Result<ExitStatus> {
     let runtime = Runtime::new()?;
     if args.watch {
         return watch::watch(&runtime, args);
     }
     let (report, _) = once(&runtime, args)?;
     Ok(match tell(args, &report)? {
-        Told::Ended(ending) => ending,
-        Told::Closed => Ending::Done,
+        ReportStatus::Ended(ending) => ending,
+        ReportStatus::Closed => ExitStatus::Done,
     })
 }
 
 /// What became of a report.
-enum Told {
+enum ReportStatus {
     /// It was written; how the run ended.
-    Ended(Ending),
+    Ended(ExitStatus),
     /// Whoever read it went away.
     Closed,
 }
 
 /// One run over everything.
-fn once(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<(Report, Vec<PathBuf>)> {
-    let Found { tests, rules, folders } = find::find(&args.paths)?;
-    let wanted = Wanted {
+fn once(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<(TestReport, Vec<PathBuf>)> {
+    let FoundTests { tests, rules, folders } = find::find(&args.paths)?;
+    let wanted = TestSelection {
         run: args.run.as_ref(),
         coverage: args.coverage || args.coverage_min.is_some(),
         allow_one_sided: args.allow_one_sided,
@@ -103,7 +103,7 @@ fn once(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<(Report, Vec<PathB
     let done = run::all(runtime, &tests, &wanted);
     let tested: Vec<PathBuf> = done.iter().filter_map(|d| d.rule.as_deref().map(same)).collect();
     let untested = rules.iter().filter(|rule| !tested.contains(&same(rule)));
-    let mut report = Report {
+    let mut report = TestReport {
         files: Vec::new(),
         untested: untested.map(|rule| rule.display().to_string()).collect(),
         require_tests: args.require_tests,
@@ -128,16 +128,15 @@ fn once(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<(Report, Vec<PathB
 }
 
 /// Writes the report.
-fn tell(args: &TestArgs, report: &Report) -> anyhow::Result<Told> {
+fn tell(args: &TestArgs, report: &TestReport) -> anyhow::Result<ReportStatus> {
     let totals = report.totals();
     if let Some(run) = &args.run
         && totals.left_out > 0
         && totals.passed + totals.failed + totals.problems == 0
     {
-        bail!("--run {run}: no case has such a name (they read file::case)");
+        bail!("--run {run}: no case matches; names have the form file::case");
     }
-    let terminal = args.output.is_none() && std::io::stdout().is_terminal();
-    let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+    let colour = args.output.is_none() && style::on_stdout();
     let mut output = match &args.output {
         Some(path) => Output::file(path, Format::Pretty)?,
         None => Output::stdout(Format::Pretty, colour, 80),
@@ -145,11 +144,11 @@ fn tell(args: &TestArgs, report: &Report) -> anyhow::Result<Told> {
     let text = report.write(args.format, colour)?;
     match output.line(&text).and_then(|()| output.flush()) {
         Ok(()) => {}
-        Err(OutputError::Closed) => return Ok(Told::Closed),
+        Err(OutputError::Closed) => return Ok(ReportStatus::Closed),
         Err(error) => return Err(anyhow!(error)),
     }
     if totals.problems > 0 {
-        bail!("not everything could be tested; the report says what is wrong");
+        bail!("some tests could not run; the report says why");
     }
-    Ok(Told::Ended(if report.is_good() { Ending::Done } else { Ending::Unmet }))
+    Ok(ReportStatus::Ended(if report.is_good() { ExitStatus::Done } else { ExitStatus::Unmet }))
 }

@@ -1,25 +1,25 @@
-//! Test files, each played on its rule; several at once.
+//! Test files, each executed on its rule; several at once.
 //!
 //! In: paths of test files. Out: reports in the order of the paths, whatever ended first. Every file
 //! has guests and states of its own: files share nothing but the compiled code.
 
 use super::coverage::RuleCoverage;
-use super::file::{self, Case, Fault, TestFile};
+use super::execute::CaseExecutor;
+use super::file::{self, CaseSpec, TestFile, TestFileFault};
 use super::find::rule_of;
 use super::judge::{self, Failure};
-use super::play::Player;
-use super::report::{CaseReport, FileReport, Problem};
-use super::subject::{Subject, read_text};
+use super::report::{CaseReport, FileReport, TestProblem};
+use super::subject::Subject;
+use crate::files::read_text;
+use crate::work;
 use firstseen_compiler::RuleText;
 use firstseen_rule::source::{Diagnostic, Severity};
 use firstseen_runtime::Runtime;
 use regex::Regex;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What is asked of all files.
-pub(super) struct Wanted<'a> {
+pub(super) struct TestSelection<'a> {
     /// The cases, by `file::case`; all without.
     pub(super) run: Option<&'a Regex>,
     pub(super) coverage: bool,
@@ -27,7 +27,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// What came of one file.
-pub(super) struct Done {
+pub(super) struct TestedFile {
     pub(super) report: FileReport,
     /// The rule's path, where one was found.
     pub(super) rule: Option<PathBuf>,
@@ -36,29 +36,19 @@ pub(super) struct Done {
     pub(super) coverage: Option<RuleCoverage>,
 }
 
-/// Plays all of them.
-pub(super) fn all(runtime: &Runtime, tests: &[PathBuf], wanted: &Wanted<'_>) -> Vec<Done> {
-    let next = AtomicUsize::new(0);
-    let done: Vec<Mutex<Option<Done>>> = tests.iter().map(|_| Mutex::new(None)).collect();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tests.len());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let (Some(path), Some(slot)) = (tests.get(at), done.get(at)) else { break };
-                    let one = one(runtime, path, wanted);
-                    if let Ok(mut slot) = slot.lock() {
-                        *slot = Some(one);
-                    }
-                }
-            });
-        }
-    });
-    done.into_iter().filter_map(|slot| slot.into_inner().ok().flatten()).collect()
+/// Executes all of them.
+pub(super) fn all(
+    runtime: &Runtime,
+    tests: &[PathBuf],
+    wanted: &TestSelection<'_>,
+) -> Vec<TestedFile> {
+    let mut done = Vec::with_capacity(tests.len());
+    let work = |path: &PathBuf| one(runtime, path, wanted);
+    work::in_order(tests, work, |_, one| done.push(one));
+    done
 }
 
-fn one(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Done {
+fn one(runtime: &Runtime, path: &Path, wanted: &TestSelection<'_>) -> TestedFile {
     let name = path.display().to_string();
     let report = FileReport {
         name: name.clone(),
@@ -69,11 +59,11 @@ fn one(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Done {
         problems: Vec::new(),
     };
     let inputs = vec![path.to_owned()];
-    let mut done = Done { report, rule: None, inputs, coverage: None };
+    let mut done = TestedFile { report, rule: None, inputs, coverage: None };
     let text = match read_text(path) {
         Ok(text) => text,
         Err(error) => {
-            done.report.problems.push(Problem::sentence(&name, &format!("{error:#}")));
+            done.report.problems.push(TestProblem::sentence(&name, &format!("{error:#}")));
             return done;
         }
     };
@@ -86,7 +76,7 @@ fn one(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Done {
         }
     };
     let subject = rule_of(path, test.rule.as_deref())
-        .map_err(|error| vec![Problem::sentence(&name, &format!("{error:#}"))])
+        .map_err(|error| vec![TestProblem::sentence(&name, &format!("{error:#}"))])
         .and_then(|rule| {
             done.report.rule = rule.display().to_string();
             done.inputs.push(rule.clone());
@@ -94,14 +84,14 @@ fn one(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Done {
             Subject::load(runtime, &rule, test.rule_id.as_deref(), test.event_time)
         });
     match subject {
-        Ok(subject) => play(runtime, &subject, path, test, &source, wanted, &mut done),
+        Ok(subject) => execute(runtime, &subject, path, test, &source, wanted, &mut done),
         Err(problems) => done.report.problems = problems,
     }
     done
 }
 
 /// A fault of a test file, as diagnostics are shown.
-fn placed(source: &RuleText<'_>, fault: &Fault) -> Problem {
+fn placed(source: &RuleText<'_>, fault: &TestFileFault) -> TestProblem {
     let diagnostic = Diagnostic {
         code: "bad_test",
         severity: Severity::Error,
@@ -110,17 +100,17 @@ fn placed(source: &RuleText<'_>, fault: &Fault) -> Problem {
         label: String::new(),
         help: fault.help.clone(),
     };
-    Problem::placed(source, &diagnostic)
+    TestProblem::placed(source, &diagnostic)
 }
 
-fn play(
+fn execute(
     runtime: &Runtime,
     subject: &Subject,
     path: &Path,
     test: TestFile,
     source: &RuleText<'_>,
-    wanted: &Wanted<'_>,
-    done: &mut Done,
+    wanted: &TestSelection<'_>,
+    done: &mut TestedFile,
 ) {
     if !test.allow_one_sided && !wanted.allow_one_sided {
         done.report.lacks = one_sided(&test);
@@ -132,7 +122,8 @@ fn play(
             Err(faults) => {
                 let name = subject.path.display().to_string();
                 let source = RuleText { name: &name, text: &subject.source };
-                done.report.problems = faults.iter().map(|f| Problem::placed(&source, f)).collect();
+                done.report.problems =
+                    faults.iter().map(|f| TestProblem::placed(&source, f)).collect();
             }
         }
     }
@@ -152,38 +143,38 @@ fn play(
             problem: None,
         };
         if let Err((line, error)) =
-            play_case(runtime, subject, &case, folder, &mut report, &mut coverage)
+            execute_case(runtime, subject, &case, folder, &mut report, &mut coverage)
         {
             let message = format!("{}: {error:#}", case.name);
             let name = source.name.to_owned();
-            report.problem = Some(Problem { name, line, message, shown: String::new() });
+            report.problem = Some(TestProblem { name, line, message, shown: String::new() });
         }
         done.report.cases.push(report);
     }
     done.coverage = coverage;
 }
 
-/// Plays a case; an error comes with the line of what could not be played.
-fn play_case(
+/// Executes a case; an error comes with the line of what could not be executed.
+fn execute_case(
     runtime: &Runtime,
     subject: &Subject,
-    case: &Case,
+    case: &CaseSpec,
     folder: &Path,
     report: &mut CaseReport,
     coverage: &mut Option<RuleCoverage>,
 ) -> Result<(), (usize, anyhow::Error)> {
-    let mut player = Player::new(runtime, subject, case)?;
+    let mut executor = CaseExecutor::new(runtime, subject, case)?;
     for (index, event) in case.events.iter().enumerate() {
-        let played = player.play(event, folder).map_err(|error| (event.line, error))?;
-        report.events += played.len();
+        let executed = executor.execute(event, folder).map_err(|error| (event.line, error))?;
+        report.events += executed.len();
         if let Some(coverage) = coverage {
-            played.iter().for_each(|one| coverage.add(one));
+            executed.iter().for_each(|one| coverage.add(one));
         }
         let window = &subject.meta.window;
-        report.failures.extend(judge::event(case, index + 1, event, &played, window));
+        report.failures.extend(judge::event(case, index + 1, event, &executed, window));
     }
     for after in &case.after {
-        let known = player.known(&after.terms).map_err(|error| (after.line, error))?;
+        let known = executor.known(&after.terms).map_err(|error| (after.line, error))?;
         report.failures.extend(judge::after(case, after, known.as_ref()));
     }
     Ok(())
@@ -201,12 +192,12 @@ fn one_sided(test: &TestFile) -> Option<Failure> {
     };
     Some(Failure {
         line: 1,
-        about: "both sides of a rule are asked for".to_owned(),
+        about: "a test file covers both sides of its rule".to_owned(),
         expected: vec![lack.to_owned()],
         got: vec!["none in this file".to_owned()],
         why: vec![
-            "a rule that alerts on everything, or on nothing, would pass; `allow_one_sided = true` \
-             at the top of the file, or --allow-one-sided, lets it be"
+            "a rule that always alerts, or never, would pass; to accept that, put \
+             `allow_one_sided = true` at the top of the file or use --allow-one-sided"
                 .to_owned(),
         ],
     })

@@ -3,21 +3,16 @@
 //! In: the path of a rule.toml or of an artifact. Out: the compiled module and what it says of the
 //! rule. A rule.toml is built in memory, with the code that `build` uses.
 
-use super::file::EventTime;
-use super::report::Problem;
-use anyhow::{Context, anyhow, bail};
+use super::file::TestEventTime;
+use super::report::TestProblem;
+use crate::files::read_text;
+use crate::rules::load::read_file;
+use anyhow::{anyhow, bail};
 use firstseen_artifact::RuleMeta;
 use firstseen_compiler::{CompileError, RuleText, compile};
 use firstseen_rule::source::{self, ReadOptions, Severity};
 use firstseen_runtime::{Artifact, Runtime};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// The most that is read of an artifact.
-const MAX_ARTIFACT: u64 = 256 << 20;
-/// The most that is read of a rule's or a test's text.
-const MAX_TEXT: u64 = 16 << 20;
 
 /// A rule, ready to be tested.
 pub(super) struct Subject {
@@ -40,17 +35,17 @@ impl Subject {
         runtime: &Runtime,
         path: &Path,
         rule_id: Option<&str>,
-        event_time: Option<EventTime>,
-    ) -> Result<Self, Vec<Problem>> {
+        event_time: Option<TestEventTime>,
+    ) -> Result<Self, Vec<TestProblem>> {
         let name = path.display().to_string();
         let sentence =
-            |error: &anyhow::Error| vec![Problem::sentence(&name, &format!("{error:#}"))];
+            |error: &anyhow::Error| vec![TestProblem::sentence(&name, &format!("{error:#}"))];
         let wasm = if is_artifact(path) {
             if event_time.is_some() {
                 let reason = "it is built already, so `event_time` can change nothing";
-                return Err(vec![Problem::sentence(&name, reason)]);
+                return Err(vec![TestProblem::sentence(&name, reason)]);
             }
-            read(path, MAX_ARTIFACT).map_err(|e| sentence(&e))?
+            read_file(path).map_err(|e| sentence(&e))?
         } else {
             let text = read_text(path).map_err(|e| sentence(&e))?;
             let source = RuleText { name: &name, text: &text };
@@ -60,7 +55,7 @@ impl Subject {
                 CompileError::Faults(faults) => {
                     let all = faults.iter().flat_map(|(_, diagnostics)| diagnostics);
                     let errors = all.filter(|d| d.severity == Severity::Error);
-                    errors.map(|d| Problem::placed(&source, d)).collect()
+                    errors.map(|d| TestProblem::placed(&source, d)).collect()
                 }
             })?
         };
@@ -90,10 +85,10 @@ impl Subject {
     }
 }
 
-fn options(event_time: Option<EventTime>) -> ReadOptions {
+fn options(event_time: Option<TestEventTime>) -> ReadOptions {
     let event_time = match event_time {
-        None | Some(EventTime::Timestamp) => source::EventTime::Timestamp,
-        Some(EventTime::TimestampOverride) => source::EventTime::TimestampOverride,
+        None | Some(TestEventTime::Timestamp) => source::EventTime::Timestamp,
+        Some(TestEventTime::TimestampOverride) => source::EventTime::TimestampOverride,
     };
     ReadOptions { event_time }
 }
@@ -101,23 +96,4 @@ fn options(event_time: Option<EventTime>) -> ReadOptions {
 /// Whether a path is an artifact's by its name.
 pub(super) fn is_artifact(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "wasm")
-}
-
-/// A file's text.
-pub(super) fn read_text(path: &Path) -> anyhow::Result<String> {
-    String::from_utf8(read(path, MAX_TEXT)?)
-        .with_context(|| format!("{}: not UTF-8", path.display()))
-}
-
-/// A file's bytes, not without bound.
-fn read(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
-    let name = || path.display().to_string();
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
-        .with_context(name)?;
-    if bytes.len() as u64 > most {
-        bail!("{}: over {} MiB", name(), most >> 20);
-    }
-    Ok(bytes)
 }

@@ -19,7 +19,7 @@ pub(super) fn read(text: &str, start_ms: i64) -> Result<i64, String> {
         _ => {
             return parse_time_ms(text).ok_or_else(|| {
                 format!(
-                    "`{text}` is no time: give an offset such as +3d, -1d12h or +0s, or a date \
+                    "`{text}` is not a time: give an offset such as +3d, -1d12h or +0s, or a date \
                      such as {START}"
                 )
             });
@@ -97,16 +97,16 @@ mod tests {
             assert_eq!(read(text, 1_000), Ok(ms), "{text}");
         }
         for (text, part) in [
-            ("3d", "no time"),
-            ("", "no time"),
+            ("3d", "not a time"),
+            ("", "not a time"),
             ("+", "give a length"),
-            ("+3", "no unit"),
-            ("+0", "no unit"),
-            ("+0x", "no unit"),
-            ("+1d-2h", "no number"),
-            ("+é", "no number"),
+            ("+3", "end with the unit"),
+            ("+0", "end with the unit"),
+            ("+0x", "end with the unit"),
+            ("+1d-2h", "begin with a number"),
+            ("+é", "begin with a number"),
             ("+9999999999999999d", "longer than"),
-            ("tomorrow", "no time"),
+            ("tomorrow", "not a time"),
         ] {
             let error = read(text, 0).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

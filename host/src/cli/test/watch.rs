@@ -5,10 +5,10 @@
 //! the files, or writing the report beside them, starts nothing.
 
 use super::find::{find, same};
-use super::{TestArgs, Told, once, tell};
-use crate::cli::Ending;
+use super::{ReportStatus, TestArgs, once, tell};
+use crate::cli::ExitStatus;
 use crate::terminal::escape::escaped;
-use crate::terminal::message::say;
+use crate::terminal::message;
 use anyhow::Context;
 use firstseen_runtime::Runtime;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
@@ -24,13 +24,13 @@ const QUIET: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When the paths cannot be used at the start, or files cannot be watched here.
-pub(super) fn watch(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<Ending> {
+pub(super) fn watch(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<ExitStatus> {
     let (send, changes) = channel();
     let watcher = notify::recommended_watcher(move |event| {
         // The receiver is gone only when the process ends.
         let _ = send.send(event);
     });
-    let mut watched = Watched {
+    let mut watched = WatchedInputs {
         watcher: watcher.context("files cannot be watched here")?,
         folders: BTreeSet::new(),
         inputs: BTreeSet::new(),
@@ -49,19 +49,19 @@ pub(super) fn watch(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<Ending
             Err(error) => Err(error),
         };
         match told {
-            Ok(Told::Closed) => return Ok(Ending::Done),
-            Ok(Told::Ended(_)) => {}
+            Ok(ReportStatus::Closed) => return Ok(ExitStatus::Done),
+            Ok(ReportStatus::Ended(_)) => {}
             Err(error) if first && watched.inputs.is_empty() => return Err(error),
-            Err(error) => say(&format!("error: {error:#}")),
+            Err(error) => message::error(&format!("error: {error:#}")),
         }
         first = false;
-        say(&format!("watching {} files and folders; Ctrl-C ends", watched.inputs.len()));
-        let Some(changed) = watched.next(&changes) else { return Ok(Ending::Done) };
-        say(&format!("changed: {}", escaped(&changed.display().to_string())));
+        message::info(&format!("watching {} files and folders; Ctrl-C ends", watched.inputs.len()));
+        let Some(changed) = watched.next(&changes) else { return Ok(ExitStatus::Done) };
+        message::info(&format!("changed: {}", escaped(&changed.display().to_string())));
     }
 }
 
-struct Watched {
+struct WatchedInputs {
     watcher: RecommendedWatcher,
     folders: BTreeSet<PathBuf>,
     /// Files and folders that a result depends on.
@@ -69,7 +69,7 @@ struct Watched {
     output: Option<PathBuf>,
 }
 
-impl Watched {
+impl WatchedInputs {
     /// Watches these files and folders too.
     fn add<'p>(&mut self, paths: impl IntoIterator<Item = &'p PathBuf>) {
         for path in paths {
@@ -84,7 +84,7 @@ impl Watched {
                     }
                     Err(error) => {
                         let name = folder.display().to_string();
-                        say(&format!("{}: not watched: {error}", escaped(&name)));
+                        message::warning(&format!("{}: not watched: {error}", escaped(&name)));
                     }
                 }
             }

@@ -9,7 +9,7 @@ mod watch;
 use crate::pipeline::LiveSettings;
 use crate::terminal::diagnostic;
 use crate::terminal::escape::escaped;
-use crate::terminal::message::say;
+use crate::terminal::message;
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, SecondsFormat};
 use firstseen_compiler::RuleText;
@@ -118,21 +118,23 @@ impl Exceptions {
         let text = match file.watched.look() {
             Look::Same => return None,
             Look::Lost(reason) => {
-                say(&format!("exceptions: {name}: {}; {STAY}", escaped(&reason)));
+                message::warning(&format!("exceptions: {name}: {}; {STAY}", escaped(&reason)));
                 return None;
             }
             Look::Changed(text) => text,
         };
         let Some(written) = read(&file.watched.path.to_string_lossy(), &text) else {
-            say(&format!("exceptions: {name} changed and cannot be used; {STAY}"));
+            message::warning(&format!("exceptions: {name} changed and cannot be used; {STAY}"));
             return None;
         };
         if others + written.len() > MAX_EXCEPTIONS {
             let many = others + written.len();
-            say(&format!("exceptions: {name} changed; {many} in all are too many; {STAY}"));
+            message::warning(&format!(
+                "exceptions: {name} changed; {many} in all are too many; {STAY}"
+            ));
             return None;
         }
-        say(&format!("exceptions: {} in {name} (changed)", written.len()));
+        message::info(&format!("exceptions: {} in {name} (changed)", written.len()));
         let before = std::mem::replace(&mut file.written, written.clone());
         written.iter().for_each(|(_, e)| self.warn(&name, e, now_ms));
         Some(before)
@@ -144,7 +146,7 @@ impl Exceptions {
         for id in &exception.rules {
             if !self.rules.contains(id) {
                 let id = escaped(id);
-                say(&format!(
+                message::warning(&format!(
                     "exceptions: {from}: `{name}` is for the rule {id}, which is not here"
                 ));
             }
@@ -153,7 +155,7 @@ impl Exceptions {
             let end = DateTime::from_timestamp_millis(end);
             let end =
                 end.map_or_else(String::new, |t| t.to_rfc3339_opts(SecondsFormat::Secs, true));
-            say(&format!(
+            message::warning(&format!(
                 "exceptions: {from}: `{name}` ended at {end}: newer events are not excepted"
             ));
         }
@@ -173,7 +175,7 @@ impl LiveSettings for Exceptions {
         }
         let Err(error) = self.configure(rules) else { return };
         let error = escaped(&format!("{error:#}")).into_owned();
-        say(&format!("exceptions: {error}; {STAY}"));
+        message::warning(&format!("exceptions: {error}; {STAY}"));
         for (at, written) in before {
             if let Some(file) = self.files.get_mut(at) {
                 file.written = written;
@@ -190,9 +192,9 @@ fn read(name: &str, text: &str) -> Option<Vec<WrittenException>> {
         Ok(written) => Some(written),
         Err(faults) => {
             let source = RuleText { name, text };
-            faults
-                .iter()
-                .for_each(|fault| say(&format!("{}\n", diagnostic::shown(&source, fault))));
+            faults.iter().for_each(|fault| {
+                message::error(&format!("{}\n", diagnostic::shown(&source, fault)))
+            });
             None
         }
     }

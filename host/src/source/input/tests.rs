@@ -47,7 +47,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 
 fn read(path: &Path) -> (Vec<u8>, u64, Result<(), ReadError>) {
     let (mut heard, mut last) = (Heard::default(), 0);
-    let mut source = Input::file(path.to_path_buf()).source(ReadOptions::default(), None);
+    let mut source = Input::file(path.to_path_buf()).source(ReadLimits::default(), None);
     loop {
         let polled = source.poll(&mut heard);
         assert!(source.stored() >= last, "progress goes back");
@@ -149,7 +149,7 @@ fn a_licence_beside_the_logs_is_no_log_unless_it_is_named() {
         let source = Input::file(path.clone());
         for (source, is_log) in [(source.clone(), true), (source.in_folder(), is_log)] {
             let mut heard = Heard::default();
-            source.read(ReadOptions::default(), &mut heard).unwrap();
+            source.read(ReadLimits::default(), &mut heard).unwrap();
             assert_eq!(heard.no_events.is_empty(), is_log, "{text}");
             assert_eq!(heard.text.is_empty(), !is_log || text.is_empty(), "{text}");
         }
@@ -165,7 +165,7 @@ fn a_sink_that_stops_is_obeyed() {
     assert!(text.len() > 2 * FILE_BLOCK);
     std::fs::write(&path, &text).unwrap();
     let mut heard = Heard { stop: true, ..Heard::default() };
-    Input::file(path).read(ReadOptions::default(), &mut heard).unwrap();
+    Input::file(path).read(ReadLimits::default(), &mut heard).unwrap();
     assert!(heard.text.len() < text.len());
 }
 

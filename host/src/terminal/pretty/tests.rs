@@ -12,7 +12,7 @@ fn flagship() -> Value {
         "user_agent": {"original": "aws-cli/2.15.30 Python/3.11.8 Linux/6.1.0 exe/x86_64.debian.12 \
             prompt/off command/cloudformation.create-stack"},
         "event": {"action": "CreateStack", "provider": "cloudformation.amazonaws.com",
-            "outcome": "success", "kind": "signal"},
+            "outcome": "success", "kind": "signal", "dataset": "aws.cloudtrail"},
         "aws": {"cloudtrail": {
             "user_identity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/alice"},
             "flattened": {"request_parameters": {
@@ -62,12 +62,8 @@ medium: First Time AWS Cloudformation Stack Creation by User
 fn colour_only_adds_sequences() {
     let plain = pretty(&flagship(), false, 80);
     let coloured = pretty(&flagship(), true, 80);
-    assert!(coloured.starts_with("\x1b[1;33mmedium\x1b[0m: \x1b[1mFirst Time"));
-    let mut stripped = coloured;
-    for sequence in ["\x1b[1;33m", BOLD, DIM, RESET] {
-        stripped = stripped.replace(sequence, "");
-    }
-    assert_eq!(stripped, plain);
+    assert!(coloured.starts_with("\x1b[1m\x1b[33mmedium\x1b[0m: \x1b[1mFirst Time"));
+    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
 }
 
 #[test]
@@ -90,6 +86,15 @@ fn the_sighting_before_and_a_stack_set_with_an_inline_template() {
         ),
         "{shown}"
     );
+}
+
+#[test]
+fn the_fields_of_a_dataset_are_shown_for_it_alone() {
+    let mut alert = flagship();
+    alert["event"]["dataset"] = json!("another");
+    let shown = pretty(&alert, false, 80);
+    assert!(shown.contains("  who     alice, account 111122223333\n  from"), "{shown}");
+    assert!(shown.contains("success\n  new"), "{shown}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! In: a folder's name, a memory. Out: files, or faults that say what to do. A file is only ever
 //! created anew and appended to by who created it; it is deleted when a later one holds all of it.
 
-use super::frame::{self, Found, HEADER, MAX_FRAME, Place};
+use super::frame::{self, FramePosition, FrameRead, HEADER, MAX_FRAME};
 use crate::memory::BoundedMemory;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -17,14 +17,14 @@ const MAX_TRIES: u8 = 4;
 
 /// Why something was not written: `code: reason`.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum FolderError {
     /// It may be put right while this instance runs.
     Passing(String),
     /// It stays so until the next start.
     Final(String),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FolderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Passing(text) | Self::Final(text) => f.write_str(text),
@@ -106,11 +106,11 @@ impl Folder {
         &self,
         owned: Option<u64>,
         memory: &BoundedMemory,
-    ) -> Result<Generation, Fault> {
+    ) -> Result<Generation, FolderError> {
         let listed = self.numbers().map_err(|e| self.passing("list", &self.path, &e))?;
         let last = listed.last().copied().unwrap_or(0);
         if owned.is_some_and(|owned| owned != last) {
-            return Err(Fault::Final(taken(&self.path)));
+            return Err(FolderError::Final(taken(&self.path)));
         }
         let next = last.saturating_add(1);
         match self.begin(next, memory) {
@@ -118,7 +118,9 @@ impl Folder {
                 self.delete(&listed);
                 Ok(generation)
             }
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Fault::Final(taken(&self.path))),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                Err(FolderError::Final(taken(&self.path)))
+            }
             Err(e) => Err(self.passing("write", &self.file(next), &e)),
         }
     }
@@ -129,18 +131,18 @@ impl Folder {
         to: &mut Generation,
         memory: &BoundedMemory,
         keys: &[Box<[u8]>],
-    ) -> Result<(), Fault> {
+    ) -> Result<(), FolderError> {
         let path = self.file(to.number);
         let later = self.file(to.number.saturating_add(1));
         let exists = |path: &Path| path.try_exists().map_err(|e| self.passing("look at", path, &e));
         if exists(&later)? || !exists(&path)? {
-            return Err(Fault::Final(taken(&self.path)));
+            return Err(FolderError::Final(taken(&self.path)));
         }
         let mut bytes = Vec::new();
         for key in keys {
             let offset = to.length.saturating_add(bytes.len() as u64);
             if let Some(value) = memory.value(key) {
-                frame::write(Place { number: to.number, offset }, key, value, &mut bytes);
+                frame::write(FramePosition { number: to.number, offset }, key, value, &mut bytes);
             }
         }
         to.file.write_all(&bytes).map_err(|e| self.passing("write", &path, &e))?;
@@ -177,13 +179,13 @@ impl Folder {
         let length = file.metadata().map_err(|e| say("read", &path, &e))?.len();
         let found = frame::read(number, BufReader::new(file), |key, value| memory.put(key, value));
         match found.map_err(|e| say("read", &path, &e))? {
-            Found::Newer => Err(format!(
+            FrameRead::Newer => Err(format!(
                 "state_file: {} was written by a newer firstseen: build the rule with that \
                  version, or take another folder; the state is in memory alone",
                 path.display()
             )),
             // A kill cuts one frame at the most; more is damage.
-            Found::Good(end) => {
+            FrameRead::Good(end) => {
                 let left = length.saturating_sub(end);
                 Ok((left > MAX_FRAME).then_some((left, length)))
             }
@@ -227,8 +229,8 @@ impl Folder {
         }
     }
 
-    fn passing(&self, action: &str, path: &Path, error: &io::Error) -> Fault {
-        Fault::Passing(say(action, path, error))
+    fn passing(&self, action: &str, path: &Path, error: &io::Error) -> FolderError {
+        FolderError::Passing(say(action, path, error))
     }
 }
 
@@ -239,7 +241,7 @@ fn fill(file: File, number: u64, memory: &BoundedMemory) -> io::Result<Generatio
     let mut bytes = Vec::new();
     for (key, value) in memory.iter() {
         bytes.clear();
-        frame::write(Place { number, offset: length }, key, value, &mut bytes);
+        frame::write(FramePosition { number, offset: length }, key, value, &mut bytes);
         out.write_all(&bytes)?;
         length = length.saturating_add(bytes.len() as u64);
     }

@@ -25,7 +25,7 @@ pub(super) const MAX_FRAME: u64 = (HEAD + MAX_KEY + MAX_VALUE) as u64;
 
 /// Where a frame stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct FramePosition {
     /// The number of its file.
     pub(super) number: u64,
     /// Its offset.
@@ -34,7 +34,7 @@ pub(super) struct Place {
 
 /// Adds the frame of a key and its value. Longer ones than the contract allows are left out: the
 /// engine makes none.
-pub(super) fn write(place: Place, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write(place: FramePosition, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
     let (Ok(key_len), Ok(value_len)) = (u16::try_from(key.len()), u16::try_from(value.len()))
     else {
         return;
@@ -51,7 +51,7 @@ pub(super) fn write(place: Place, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-fn checksum(place: Place, lengths: [u8; 4], parts: &[&[u8]]) -> [u8; 8] {
+fn checksum(place: FramePosition, lengths: [u8; 4], parts: &[&[u8]]) -> [u8; 8] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&place.number.to_le_bytes());
     hasher.update(&place.offset.to_le_bytes());
@@ -66,7 +66,7 @@ fn checksum(place: Place, lengths: [u8; 4], parts: &[&[u8]]) -> [u8; 8] {
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FrameRead {
     /// Whole frames up to this offset; what stands behind it is not what was written there.
     Good(u64),
     /// A newer firstseen wrote it.
@@ -78,35 +78,35 @@ pub(super) fn read(
     number: u64,
     mut from: impl Read,
     mut each: impl FnMut(&[u8], &[u8]),
-) -> io::Result<Found> {
+) -> io::Result<FrameRead> {
     let mut header = [0; HEADER.len()];
     if fill(&mut from, &mut header)? != header.len() || !header.starts_with(NAME) {
-        return Ok(Found::Good(0));
+        return Ok(FrameRead::Good(0));
     }
     if header != *HEADER {
         // The version is a digit and the line ends: else it is damage.
         let newer = header[16] > b'1' && header[16] <= b'9' && header[17] == b'\n';
-        return Ok(if newer { Found::Newer } else { Found::Good(0) });
+        return Ok(if newer { FrameRead::Newer } else { FrameRead::Good(0) });
     }
     let mut offset = HEADER.len() as u64;
     let mut body = vec![0; MAX_KEY + MAX_VALUE];
     loop {
         let mut head = [0; HEAD];
         if fill(&mut from, &mut head)? != HEAD {
-            return Ok(Found::Good(offset));
+            return Ok(FrameRead::Good(offset));
         }
         let [k0, k1, v0, v1, sum @ ..] = head;
         let key_len = usize::from(u16::from_le_bytes([k0, k1]));
         let value_len = usize::from(u16::from_le_bytes([v0, v1]));
         if key_len > MAX_KEY || value_len > MAX_VALUE {
-            return Ok(Found::Good(offset));
+            return Ok(FrameRead::Good(offset));
         }
         let body = &mut body[..key_len + value_len];
         if fill(&mut from, body)? != body.len() {
-            return Ok(Found::Good(offset));
+            return Ok(FrameRead::Good(offset));
         }
-        if checksum(Place { number, offset }, [k0, k1, v0, v1], &[body]) != sum {
-            return Ok(Found::Good(offset));
+        if checksum(FramePosition { number, offset }, [k0, k1, v0, v1], &[body]) != sum {
+            return Ok(FrameRead::Good(offset));
         }
         let (key, value) = body.split_at(key_len);
         each(key, value);

@@ -47,7 +47,7 @@ fn story(folder: &Path) -> (Vec<u8>, Vec<(usize, Values)>) {
     for (step, key) in ["ann", "bob", "ann", "carol", "bob"].into_iter().enumerate() {
         // Values that hold what looks like a frame.
         let mut value = vec![u8::try_from(step).unwrap(); step * 9];
-        frame::write(frame::Place { number: 1, offset: 40 }, b"evil", b"evil", &mut value);
+        frame::write(frame::FramePosition { number: 1, offset: 40 }, b"evil", b"evil", &mut value);
         write(&mut kept, key.as_bytes(), &value);
         kept.commit().unwrap();
         known.insert(key.as_bytes().to_vec(), value);
@@ -271,7 +271,7 @@ fn while_it_fails_it_is_tried_less_and_less_often() {
             continue;
         }
         tries += 1;
-        assert!(kept.failed(folder::Fault::Passing("state_file: full".to_owned())).is_err());
+        assert!(kept.failed(folder::FolderError::Passing("state_file: full".to_owned())).is_err());
     }
     assert!(tries < 12, "{tries}");
     assert_eq!(kept.take_notes().len(), 1);

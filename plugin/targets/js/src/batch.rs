@@ -5,7 +5,7 @@
 //! only such keys are decided again. A settled key is never decided twice.
 
 use crate::fault;
-use crate::report::{Held, Report};
+use crate::report::{Held, RunReport};
 use firstseen_abi::{Cursor, Decision, Item, MAX_VALUE, OutcomeKind, RequestWriter};
 use firstseen_rule::Engine;
 use js_sys::{Array, Uint8Array};
@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 4 << 20;
 
 /// Events that are decided together.
 #[derive(Default)]
-pub(crate) struct Batch {
+pub(crate) struct KeyBatch {
     items: Vec<Held>,
     /// For each item, the places of its terms' keys.
     terms: Vec<Vec<usize>>,
@@ -44,7 +44,7 @@ struct Key {
     failed: Option<String>,
 }
 
-impl Batch {
+impl KeyBatch {
     pub(crate) fn is_settled(&self) -> bool {
         self.items.is_empty()
     }
@@ -143,7 +143,7 @@ impl Batch {
     }
 
     /// Takes what the writes came to, and reports when all keys are settled.
-    pub(crate) fn settle(&mut self, results: Array, report: &mut Report) {
+    pub(crate) fn settle(&mut self, results: Array, report: &mut RunReport) {
         self.tries += 1;
         for (at, result) in std::mem::take(&mut self.written).into_iter().zip(results.iter()) {
             let Some(key) = self.keys.get_mut(at) else { continue };

@@ -5,12 +5,12 @@
 //! a huge one costs time and no memory.
 
 use crate::fault;
-use crate::report::Report;
+use crate::report::RunReport;
 use firstseen_abi::Keys;
+use firstseen_envelope::gunzip::Gunzip;
 use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
-use flate2::{Decompress, FlushDecompress, Status};
 use std::ops::ControlFlow::{self, Break, Continue};
 use wasm_bindgen::JsValue;
 
@@ -18,8 +18,6 @@ use wasm_bindgen::JsValue;
 const MAX_HELD: usize = 256 << 20;
 /// How much is unpacked at once.
 const UNPACKED: usize = 64 << 10;
-/// The window of gzip, 32 KiB, as a power of two.
-const WINDOW_BITS: u8 = 15;
 /// What the first bytes of other packings say; read as text they would be so many bad lines.
 const PACKINGS: [(&[u8], &str); 5] = [
     (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
@@ -30,7 +28,7 @@ const PACKINGS: [(&[u8], &str); 5] = [
 ];
 
 /// A file that is being read.
-pub(crate) struct Feed {
+pub(crate) struct EventFeed {
     splitter: Splitter,
     packing: Packing,
 }
@@ -39,24 +37,22 @@ enum Packing {
     /// Nothing was read yet.
     Unknown,
     Plain,
-    /// Between two members; zeros may follow the last.
-    Between,
-    Inside(Box<Decompress>),
+    Gzip(Gunzip),
     /// Damaged: nothing more can be read.
     Broken,
 }
 
-impl Default for Feed {
+impl Default for EventFeed {
     fn default() -> Self {
         Self { splitter: Splitter::new(SplitOptions::default()), packing: Packing::Unknown }
     }
 }
 
-impl Feed {
+impl EventFeed {
     pub(crate) fn push(
         &mut self,
         rules: &mut Engine,
-        report: &mut Report,
+        report: &mut RunReport,
         piece: &[u8],
         now_ms: i64,
     ) -> Result<(), JsValue> {
@@ -66,7 +62,7 @@ impl Feed {
                 return Err(fault("unsupported_file", &reason));
             }
             let gzip = piece.starts_with(&[0x1f, 0x8b]);
-            self.packing = if gzip { Packing::Between } else { Packing::Plain };
+            self.packing = if gzip { Packing::Gzip(Gunzip::default()) } else { Packing::Plain };
         }
         let mut collect = Collect { rules, report, now_ms, buffer: Vec::new() };
         let flow = match self.packing {
@@ -79,10 +75,10 @@ impl Feed {
     pub(crate) fn finish(
         mut self,
         rules: &mut Engine,
-        report: &mut Report,
+        report: &mut RunReport,
         now_ms: i64,
     ) -> Result<(), JsValue> {
-        let cut = matches!(self.packing, Packing::Inside(_));
+        let cut = matches!(&self.packing, Packing::Gzip(gunzip) if gunzip.is_inside());
         let mut collect = Collect { rules, report, now_ms, buffer: Vec::new() };
         held(self.splitter.finish(&mut collect))?;
         if cut {
@@ -94,33 +90,16 @@ impl Feed {
     fn unpack(&mut self, mut input: &[u8], collect: &mut Collect<'_>) -> ControlFlow<()> {
         let mut unpacked = vec![0; UNPACKED];
         loop {
-            if matches!(self.packing, Packing::Between) {
-                let zeros = input.iter().take_while(|byte| **byte == 0).count();
-                input = input.get(zeros..).unwrap_or_default();
-                if input.is_empty() {
-                    return Continue(());
-                }
-                self.packing = Packing::Inside(Box::new(Decompress::new_gzip(WINDOW_BITS)));
+            let Packing::Gzip(gunzip) = &mut self.packing else { return Continue(()) };
+            let step = gunzip.unpack(input, &mut unpacked);
+            input = input.get(step.taken..).unwrap_or_default();
+            if let Some(fault) = step.fault {
+                self.packing = Packing::Broken;
+                collect.report.fault(format!("bad_gzip: {fault}"), 0);
             }
-            let Packing::Inside(member) = &mut self.packing else { return Continue(()) };
-            let (taken, given) = (member.total_in(), member.total_out());
-            let result = member.decompress(input, &mut unpacked, FlushDecompress::None);
-            let taken = (member.total_in() - taken) as usize;
-            let given = (member.total_out() - given) as usize;
-            input = input.get(taken..).unwrap_or_default();
-            match result {
-                Ok(Status::StreamEnd) => self.packing = Packing::Between,
-                Ok(_) => {}
-                Err(_) => {
-                    self.packing = Packing::Broken;
-                    let text = "bad_gzip: the gzip data is damaged, or its checksum does not fit";
-                    collect.report.fault(text.to_owned(), 0);
-                }
-            }
-            self.splitter.push(unpacked.get(..given).unwrap_or_default(), collect)?;
+            self.splitter.push(unpacked.get(..step.given).unwrap_or_default(), collect)?;
             // A full buffer may hide more that needs no further input.
-            let waits = input.is_empty() && given < UNPACKED;
-            if waits && !matches!(self.packing, Packing::Between) {
+            if input.is_empty() && step.given < UNPACKED {
                 return Continue(());
             }
         }
@@ -135,7 +114,7 @@ fn held(flow: ControlFlow<()>) -> Result<(), JsValue> {
 /// Takes what the splitter finds through step one.
 struct Collect<'a> {
     rules: &'a mut Engine,
-    report: &'a mut Report,
+    report: &'a mut RunReport,
     now_ms: i64,
     buffer: Vec<u8>,
 }

@@ -20,14 +20,14 @@ mod batch;
 mod feed;
 mod report;
 
-use batch::Batch;
-use feed::Feed;
+use batch::KeyBatch;
+use feed::EventFeed;
 use firstseen_abi::Keys;
 use firstseen_rule::engine::Framing;
 use firstseen_rule::source::{self, ReadOptions};
 use firstseen_rule::{Plan, Settings};
 use js_sys::Array;
-use report::{Held, Report};
+use report::{Held, RunReport};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 /// `code: reason`, as JavaScript takes it for an error.
@@ -115,11 +115,11 @@ fn placed(fault: &source::Diagnostic, text: &str) -> String {
 /// One event, or a file of them, on the way through the store.
 #[wasm_bindgen]
 pub struct Run {
-    report: Report,
-    feed: Option<Feed>,
+    report: RunReport,
+    feed: Option<EventFeed>,
     /// Matched events in the order in which they are judged, the next one last.
     waiting: Vec<Held>,
-    batch: Batch,
+    batch: KeyBatch,
 }
 
 #[wasm_bindgen]
@@ -128,8 +128,8 @@ impl Run {
     #[wasm_bindgen(constructor)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Run {
-        let feed = Some(Feed::default());
-        Run { report: Report::default(), feed, waiting: Vec::new(), batch: Batch::default() }
+        let feed = Some(EventFeed::default());
+        Run { report: RunReport::default(), feed, waiting: Vec::new(), batch: KeyBatch::default() }
     }
 
     /// The next piece of the file, gzip or plain; the first has its first 6 bytes, if it has them.

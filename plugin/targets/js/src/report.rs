@@ -42,7 +42,7 @@ struct Fault {
 
 /// What came of a run.
 #[derive(Default)]
-pub(crate) struct Report {
+pub(crate) struct RunReport {
     pub(crate) held: Vec<Held>,
     /// The bytes of what was held.
     pub(crate) held_bytes: usize,
@@ -62,7 +62,7 @@ pub(crate) struct Report {
     faults: Vec<Fault>,
 }
 
-impl Report {
+impl RunReport {
     /// Takes what step one says of a buffer. `line` is that of its first byte, in a file.
     pub(crate) fn take(&mut self, keys: &Keys<'_>, buffer: &[u8], line: Option<u64>) {
         self.read += u64::from(keys.counts.read);

@@ -13,7 +13,7 @@ pub(crate) const BAD_BUFFER: Refused = Refused(-2);
 
 /// What is needed of a batch's header.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Batch {
+pub(crate) struct RecordBatch {
     pub(crate) base_offset: i64,
     pub(crate) records: i32,
     /// Bytes of the longest record.
@@ -55,7 +55,7 @@ pub(crate) fn check_abi() {
 }
 
 /// Waits for the next batch. Asking for it tells the broker that the one before is done.
-pub(crate) fn next_batch() -> Result<Batch, Refused> {
+pub(crate) fn next_batch() -> Result<RecordBatch, Refused> {
     let (mut base_offset, mut records) = (0, 0);
     // The broker writes all of the header; the rest of it has no use here.
     let (mut epoch, mut attributes, mut last_delta) = (0, 0, 0);
@@ -77,7 +77,7 @@ pub(crate) fn next_batch() -> Result<Batch, Refused> {
         )
     };
     let longest = usize::try_from(longest).map_err(|_| Refused(longest))?;
-    Ok(Batch { base_offset, records, longest })
+    Ok(RecordBatch { base_offset, records, longest })
 }
 
 /// Reads the next record of the batch into the buffer: its offset and its length. One that does

@@ -21,7 +21,7 @@ mod record;
 
 #[cfg(target_family = "wasm")]
 mod transform {
-    use crate::border::{self, BAD_BUFFER, Batch, Refused};
+    use crate::border::{self, BAD_BUFFER, RecordBatch, Refused};
     use crate::memory_budget::MemoryBudget;
     use crate::record::{self, ERROR_BYTES, Parts};
     use firstseen_rule::Engine;
@@ -71,7 +71,7 @@ mod transform {
             }
         }
 
-        fn batch(&mut self, batch: Batch) {
+        fn batch(&mut self, batch: RecordBatch) {
             for number in 0..batch.records {
                 // Room for an error's header behind the record.
                 let room = self.input.len().saturating_sub(ERROR_BYTES);
@@ -88,7 +88,7 @@ mod transform {
 
         /// The broker keeps a record that does not fit as the next one: nothing behind it in the
         /// same batch can be reached.
-        fn cut_off(&mut self, batch: Batch, number: i32, refused: Refused) {
+        fn cut_off(&mut self, batch: RecordBatch, number: i32, refused: Refused) {
             let left = batch.records.saturating_sub(number);
             let from = batch.base_offset;
             let why = match refused {

@@ -3,7 +3,7 @@
 //! In: TOML. Out: its values with their places. What a key means, docs/testing.md says; whether the
 //! values can be what they stand for, the reader checks.
 
-use super::{EventTime, Outcome};
+use super::{TestEventTime, TestOutcome};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -15,7 +15,7 @@ pub(super) struct RawFile {
     pub(super) start: Option<Time>,
     #[serde(default)]
     pub(super) allow_one_sided: bool,
-    pub(super) event_time: Option<EventTime>,
+    pub(super) event_time: Option<TestEventTime>,
     pub(super) base: Option<Spanned<toml::Table>>,
     #[serde(default)]
     pub(super) case: Vec<RawCase>,
@@ -56,7 +56,7 @@ pub(super) struct RawEvent {
     pub(super) json: Option<Spanned<String>>,
     pub(super) file: Option<Spanned<String>>,
     pub(super) alert: Option<Spanned<bool>>,
-    pub(super) outcome: Option<Spanned<Outcome>>,
+    pub(super) outcome: Option<Spanned<TestOutcome>>,
     pub(super) terms: Option<Spanned<Vec<Vec<toml::Value>>>>,
     pub(super) expect: Option<Spanned<toml::Table>>,
 }

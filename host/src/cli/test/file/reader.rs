@@ -4,7 +4,10 @@
 //! fault on the way is kept, and reading goes on.
 
 use super::raw::{RawAfter, RawBefore, RawCase, RawEvent, RawFile, Time};
-use super::{After, Before, Case, Event, Expected, Fault, Source, TestFile, line_of};
+use super::{
+    CaseSpec, EventInput, EventSpec, Expectation, ExpectedTerm, KnownTerm, TestFile, TestFileFault,
+    line_of,
+};
 use crate::cli::test::{event, time};
 use firstseen_rule::Settings;
 use serde_json::{Map, Value};
@@ -13,14 +16,14 @@ use std::path::PathBuf;
 use toml::Spanned;
 
 /// Reads the parts, and keeps what is wrong with them.
-pub(super) struct Reader<'t> {
+pub(super) struct TestFileReader<'t> {
     pub(super) text: &'t str,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<TestFileFault>,
 }
 
-impl Reader<'_> {
+impl TestFileReader<'_> {
     fn fault(&mut self, span: Range<usize>, message: impl Into<String>) {
-        self.faults.push(Fault { span, message: message.into(), help: None });
+        self.faults.push(TestFileFault { span, message: message.into(), help: None });
     }
 
     fn line(&self, span: &Range<usize>) -> usize {
@@ -36,13 +39,13 @@ impl Reader<'_> {
             self.merge(&mut base, table);
         }
         if raw.case.is_empty() {
-            self.fault(0..0, "there is no [[case]] in this file");
+            self.fault(0..0, "this file has no [[case]]");
         }
-        let mut cases: Vec<Case> = Vec::with_capacity(raw.case.len());
+        let mut cases: Vec<CaseSpec> = Vec::with_capacity(raw.case.len());
         for case in raw.case {
             let name = &case.name;
             if name.get_ref().trim().is_empty() {
-                self.fault(name.span(), "the case has an empty name: say what it shows");
+                self.fault(name.span(), "the case has an empty name: describe what it shows");
             } else if cases.iter().any(|known| known.name == *name.get_ref()) {
                 self.fault(name.span(), "another case of this file has the same name");
             }
@@ -58,7 +61,7 @@ impl Reader<'_> {
         }
     }
 
-    fn case(&mut self, raw: RawCase, start_ms: i64, base: &Map<String, Value>) -> Case {
+    fn case(&mut self, raw: RawCase, start_ms: i64, base: &Map<String, Value>) -> CaseSpec {
         let start_ms = self.time(raw.start.as_ref(), start_ms).unwrap_or(start_ms);
         let line = self.line(&raw.name.span());
         let now_ms = self.time(raw.now.as_ref(), start_ms).unwrap_or(0);
@@ -73,7 +76,7 @@ impl Reader<'_> {
             events.push(self.event(event, index, start_ms, &mut at_ms, base));
         }
         let after = raw.after.iter().map(|a| self.after(a, start_ms)).collect();
-        Case {
+        CaseSpec {
             name: raw.name.into_inner(),
             line,
             start_ms,
@@ -117,7 +120,7 @@ impl Reader<'_> {
         Some(document)
     }
 
-    fn before(&mut self, raw: &Spanned<RawBefore>, start_ms: i64) -> Before {
+    fn before(&mut self, raw: &Spanned<RawBefore>, start_ms: i64) -> KnownTerm {
         let RawBefore { terms, first, last } = raw.get_ref();
         let last_ms = self.time(Some(last), start_ms).unwrap_or(start_ms);
         let first_ms = self.time(first.as_ref(), start_ms).unwrap_or(last_ms);
@@ -125,15 +128,15 @@ impl Reader<'_> {
             self.fault(last.span(), "`last` is before `first`");
         }
         let line = self.line(&raw.span());
-        Before { line, terms: self.values(terms.span(), terms.get_ref()), first_ms, last_ms }
+        KnownTerm { line, terms: self.values(terms.span(), terms.get_ref()), first_ms, last_ms }
     }
 
-    fn after(&mut self, raw: &Spanned<RawAfter>, start_ms: i64) -> After {
+    fn after(&mut self, raw: &Spanned<RawAfter>, start_ms: i64) -> ExpectedTerm {
         let RawAfter { terms, absent, first, last } = raw.get_ref();
         if *absent && (first.is_some() || last.is_some()) {
             self.fault(raw.span(), "a term that is `absent` has no `first` and no `last`");
         }
-        After {
+        ExpectedTerm {
             line: self.line(&raw.span()),
             terms: self.values(terms.span(), terms.get_ref()),
             absent: *absent,
@@ -149,7 +152,7 @@ impl Reader<'_> {
         start_ms: i64,
         at_ms: &mut i64,
         base: &Map<String, Value>,
-    ) -> Event {
+    ) -> EventSpec {
         let line = self.line(&raw.span());
         let place = raw.span();
         let raw = raw.get_ref();
@@ -158,20 +161,20 @@ impl Reader<'_> {
             self.fault(place.clone(), "an event is either `json` or from a `file`");
         }
         if own_text && (raw.at.is_some() || raw.set.is_some() || !raw.unset.is_empty()) {
-            let message = "`at`, `set` and `unset` change the base event; `json` and `file` bring \
-                           their own events, with their own times";
+            let message = "`at`, `set` and `unset` change the base event; `json` and `file` \
+                           contain events of their own, with their own times";
             self.fault(place.clone(), message);
         }
         let given = self.time(raw.at.as_ref(), start_ms);
         *at_ms = given.unwrap_or(*at_ms);
         let source = if let Some(file) = &raw.file {
-            Source::File(PathBuf::from(file.get_ref()))
+            EventInput::File(PathBuf::from(file.get_ref()))
         } else if let Some(json) = &raw.json {
-            Source::Text(json.get_ref().clone())
+            EventInput::Text(json.get_ref().clone())
         } else {
-            Source::Made(self.made(raw, &place, base, index, given, *at_ms))
+            EventInput::Made(self.made(raw, &place, base, index, given, *at_ms))
         };
-        Event { line, source, expected: self.expected(raw, place) }
+        EventSpec { line, source, expected: self.expected(raw, place) }
     }
 
     fn made(
@@ -200,7 +203,7 @@ impl Reader<'_> {
         })
     }
 
-    fn expected(&mut self, raw: &RawEvent, place: Range<usize>) -> Expected {
+    fn expected(&mut self, raw: &RawEvent, place: Range<usize>) -> Expectation {
         let mut fields = Vec::new();
         if let Some(expect) = &raw.expect {
             for (name, value) in expect.get_ref() {
@@ -215,7 +218,7 @@ impl Reader<'_> {
             let lists = terms.get_ref().iter();
             lists.map(|values| self.values(terms.span(), values)).collect::<Vec<_>>()
         });
-        let expected = Expected {
+        let expected = Expectation {
             alert: raw.alert.as_ref().map(|a| *a.get_ref()),
             outcome: raw.outcome.as_ref().map(|o| *o.get_ref()),
             terms,
@@ -225,8 +228,8 @@ impl Reader<'_> {
             Err(reason) => self.fault(place, reason),
             Ok(Some(_)) => {}
             Ok(None) => {
-                let message = "the event says nothing of what has to become of it: give \
-                               `alert = true` or `alert = false`";
+                let message = "the event has no expectation: add `alert = true` or \
+                               `alert = false`";
                 self.fault(place, message);
             }
         }
@@ -238,7 +241,7 @@ impl Reader<'_> {
         let read = match time.get_ref() {
             toml::Value::String(text) => time::read(text, start_ms),
             toml::Value::Datetime(date) => time::read(&date.to_string(), start_ms),
-            other => Err(format!("{} is no time: give text such as \"+3d\"", other.type_str())),
+            other => Err(format!("{} is not a time: give text such as \"+3d\"", other.type_str())),
         };
         read.map_err(|reason| self.fault(time.span(), reason)).ok()
     }

@@ -1,3 +1,5 @@
+//! Test files, right and wrong: what is read, and where each fault is.
+
 use super::*;
 
 const CASE: &str = "[[case]]\nname = 'a'\n";
@@ -17,7 +19,7 @@ fn times_go_on_from_event_to_event() {
     )
     .unwrap();
     let texts = file.cases[0].events.iter().map(|event| match &event.source {
-        Source::Made(text) => text[15..25].to_owned(),
+        EventInput::Made(text) => text[15..25].to_owned(),
         other => panic!("{other:?}"),
     });
     assert_eq!(texts.collect::<Vec<_>>(), ["2025-03-03", "2025-03-04", "2025-03-04"]);
@@ -33,14 +35,14 @@ fn every_fault_has_its_place() {
         ("[[case]]\nname = 'a'\n[[case.event]]\noutcome = 'gone'", "'gone'", "unknown variant"),
         ("[[case]]\nname = ' '\n[[case.event]]\nalert = true", "' '", "empty name"),
         ("[[case]]\nname = 'a'", "'a'", "no [[case.event]]"),
-        ("[[case]]\nname = 'a'\n[[case.event]]\nat = '3d'\nalert = true", "'3d'", "no time"),
-        ("[[case]]\nname = 'a'\n[[case.event]]\nat = 3\nalert = true", "3", "no time"),
+        ("[[case]]\nname = 'a'\n[[case.event]]\nat = '3d'\nalert = true", "'3d'", "not a time"),
+        ("[[case]]\nname = 'a'\n[[case.event]]\nat = 3\nalert = true", "3", "not a time"),
     ] {
         let faults = faults(text);
         assert_eq!(faults[0].0, place, "{faults:?}");
         assert!(faults[0].1.contains(part), "{faults:?}");
     }
-    assert_eq!(faults("")[0].1, "there is no [[case]] in this file");
+    assert_eq!(faults("")[0].1, "this file has no [[case]]");
 }
 
 #[test]
@@ -49,8 +51,8 @@ fn what_contradicts_itself_is_a_fault() {
         let faults = faults_of_event(event);
         assert!(faults.iter().any(|(_, message)| message.contains(part)), "{faults:?}");
     };
-    one("", "says nothing");
-    one("at = '+0s'", "says nothing");
+    one("", "no expectation");
+    one("at = '+0s'", "no expectation");
     one("alert = true\noutcome = 'seen'", "contradict");
     one("alert = false\nterms = [['a']]", "contradict");
     one("alert = false\nexpect = { a = 1 }", "contradict");
@@ -75,7 +77,7 @@ fn several_faults_are_told_together_in_the_order_of_the_text() {
          last = '+0s'\n"
     );
     let faults = faults(&text);
-    let parts = ["no time", "before `first`", "same name", "exception `e`", "absent"];
+    let parts = ["not a time", "before `first`", "same name", "exception `e`", "absent"];
     assert_eq!(faults.len(), parts.len(), "{faults:?}");
     for ((_, message), part) in faults.iter().zip(parts) {
         assert!(message.contains(part), "{message}: {part}");

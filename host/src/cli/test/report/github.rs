@@ -3,10 +3,10 @@
 //! Text of a file must not begin a command of its own: what would end the line or a part of the
 //! command is escaped as GitHub asks for.
 
-use super::{Report, sentence};
+use super::{TestReport, sentence};
 
 /// Writes one command a line.
-pub(super) fn write(report: &Report) -> String {
+pub(super) fn write(report: &TestReport) -> String {
     let mut out = String::new();
     for file in &report.files {
         for case in &file.cases {
@@ -23,12 +23,12 @@ pub(super) fn write(report: &Report) -> String {
     }
     if report.require_tests {
         for rule in &report.untested {
-            command(&mut out, rule, 1, "untested", "no test is of this rule");
+            command(&mut out, rule, 1, "untested", "this rule has no test");
         }
     }
     for rule in report.too_low() {
         let wanted = report.coverage_min.unwrap_or(0);
-        let text = format!("coverage {}, at least {wanted} % asked", rule.percent());
+        let text = format!("coverage {}, below the required {wanted} %", rule.percent());
         command(&mut out, &rule.name, rule.line(), "coverage", &text);
     }
     out

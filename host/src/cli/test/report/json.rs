@@ -1,11 +1,11 @@
 //! The report as one JSON document, for tools. docs/testing.md lists its members.
 
-use super::{CaseReport, Problem, Report};
+use super::{CaseReport, TestProblem, TestReport};
 use crate::cli::test::judge::Failure;
 use serde_json::{Value, json};
 
 /// Writes the report.
-pub(super) fn write(report: &Report) -> String {
+pub(super) fn write(report: &TestReport) -> String {
     let files: Vec<Value> = report
         .files
         .iter()
@@ -45,7 +45,7 @@ fn failure(failure: &Failure) -> Value {
     json!({ "line": line, "about": about, "expected": expected, "got": got, "why": why })
 }
 
-fn problem(problem: &Problem) -> Value {
-    let Problem { name, line, message, .. } = problem;
+fn problem(problem: &TestProblem) -> Value {
+    let TestProblem { name, line, message, .. } = problem;
     json!({ "file": name, "line": line, "message": message })
 }

@@ -1,23 +1,23 @@
 //! The report as JUnit's XML: a suite for each file, a case for each case. Coverage, and rules that
 //! nothing tests, are suites of their own where they fail the run.
 
-use super::{FileReport, Report, sentence};
+use super::{FileReport, TestReport, sentence};
 use anyhow::Context;
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 /// Writes the report. There are no times in it: the same run gives the same text.
-pub(super) fn write(report: &Report) -> anyhow::Result<String> {
+pub(super) fn write(report: &TestReport) -> anyhow::Result<String> {
     let mut junit = Junit::new("firstseen test");
     for file in &report.files {
         junit.add_test_suite(suite(file));
     }
     let mut more = TestSuite::new("firstseen");
     for rule in report.untested.iter().filter(|_| report.require_tests) {
-        more.add_test_case(failed(&format!("{rule} has a test"), "no test is of this rule"));
+        more.add_test_case(failed(&format!("{rule} has a test"), "this rule has no test"));
     }
     for rule in report.too_low() {
         let wanted = report.coverage_min.unwrap_or(0);
-        let text = format!("coverage {}, at least {wanted} % asked", rule.percent());
+        let text = format!("coverage {}, below the required {wanted} %", rule.percent());
         more.add_test_case(failed(&format!("{} is covered", rule.name), &text));
     }
     if !more.test_cases.is_empty() {

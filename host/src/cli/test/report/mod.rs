@@ -12,13 +12,14 @@ use super::coverage::RuleCoverage;
 use super::judge::Failure;
 use crate::terminal::diagnostic;
 use crate::terminal::escape::escaped;
+use crate::terminal::formats::count;
 use firstseen_compiler::RuleText;
 use firstseen_rule::source::Diagnostic;
 
-/// How results are written.
+/// The output formats of `test`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum TestFormat {
-    /// For reading: failures first
+    /// For people, failures first
     Pretty,
     /// One JSON document
     Json,
@@ -30,7 +31,7 @@ pub enum TestFormat {
 
 /// Why something could not be tested.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(super) struct TestProblem {
     /// The file at fault.
     pub(super) name: String,
     /// 0 where it is the whole file.
@@ -40,7 +41,7 @@ pub(super) struct Problem {
     pub(super) shown: String,
 }
 
-impl Problem {
+impl TestProblem {
     /// A fault that has its place in a text.
     pub(super) fn placed(source: &RuleText<'_>, fault: &Diagnostic) -> Self {
         let line = fault.position(source.text).map_or(0, |(line, _)| line);
@@ -60,15 +61,15 @@ impl Problem {
     }
 }
 
-/// One case, played.
+/// One case, executed.
 #[derive(Debug)]
 pub(super) struct CaseReport {
     pub(super) name: String,
     pub(super) line: usize,
-    /// Events played.
+    /// Events executed.
     pub(super) events: usize,
     pub(super) failures: Vec<Failure>,
-    pub(super) problem: Option<Problem>,
+    pub(super) problem: Option<TestProblem>,
 }
 
 /// One test file.
@@ -82,7 +83,7 @@ pub(super) struct FileReport {
     pub(super) left_out: usize,
     /// What the file as a whole lacks.
     pub(super) lacks: Option<Failure>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<TestProblem>,
 }
 
 impl FileReport {
@@ -91,14 +92,14 @@ impl FileReport {
         cases + usize::from(self.lacks.is_some())
     }
 
-    pub(super) fn problems(&self) -> impl Iterator<Item = &Problem> {
+    pub(super) fn problems(&self) -> impl Iterator<Item = &TestProblem> {
         self.problems.iter().chain(self.cases.iter().filter_map(|c| c.problem.as_ref()))
     }
 }
 
 /// A whole run.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct TestReport {
     pub(super) files: Vec<FileReport>,
     /// Rules that no test is of.
     pub(super) untested: Vec<String>,
@@ -119,7 +120,7 @@ pub(super) struct Totals {
     pub(super) problems: usize,
 }
 
-impl Report {
+impl TestReport {
     pub(super) fn totals(&self) -> Totals {
         let cases = || self.files.iter().flat_map(|f| &f.cases);
         Totals {
@@ -155,11 +156,6 @@ impl Report {
             }
         })
     }
-}
-
-/// A count with its noun.
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A failure in one sentence, for forms that have no room for more.

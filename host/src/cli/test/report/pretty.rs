@@ -1,19 +1,15 @@
 //! The report for a person: what failed first, each with a diff; then file by file; then the sums.
 
-use super::{FileReport, Problem, Report, count, safe};
+use super::{FileReport, TestProblem, TestReport, count, safe};
 use crate::cli::test::judge::Failure;
+use crate::terminal::style::{BOLD, GREEN, RED, paint};
+use crate::terminal::wrap::wrapped;
+use anstyle::Style;
 use similar::{ChangeTag, TextDiff};
 
-const RED: &str = "\x1b[1;31m";
-const GREEN: &str = "\x1b[1;32m";
-const BOLD: &str = "\x1b[1m";
-const RESET: &str = "\x1b[0m";
-/// How wide a sentence may be.
-const WIDTH: usize = 80;
-
 /// Writes the report.
-pub(super) fn write(report: &Report, colour: bool) -> String {
-    let mut page = Page { out: String::new(), colour };
+pub(super) fn write(report: &TestReport, colour: bool) -> String {
+    let mut page = ReportPage { out: String::new(), colour };
     for file in &report.files {
         page.failures(file);
     }
@@ -30,13 +26,13 @@ pub(super) fn write(report: &Report, colour: bool) -> String {
     for rule in &report.untested {
         let word = if report.require_tests { ("FAIL", RED) } else { ("note", BOLD) };
         page.paint(word.1, word.0);
-        page.out.push_str(&format!(" {}: no test is of this rule\n", safe(rule)));
+        page.out.push_str(&format!(" {}: this rule has no test\n", safe(rule)));
     }
     for rule in report.too_low() {
         page.paint(RED, "FAIL");
         let wanted = report.coverage_min.unwrap_or(0);
         page.out.push_str(&format!(
-            " {}: coverage {}, at least {wanted} % asked\n",
+            " {}: coverage {}, below the required {wanted} %\n",
             safe(&rule.name),
             rule.percent()
         ));
@@ -45,18 +41,14 @@ pub(super) fn write(report: &Report, colour: bool) -> String {
     page.out
 }
 
-struct Page {
+struct ReportPage {
     out: String,
     colour: bool,
 }
 
-impl Page {
-    fn paint(&mut self, style: &str, text: &str) {
-        if self.colour {
-            self.out.extend([style, text, RESET]);
-        } else {
-            self.out.push_str(text);
-        }
+impl ReportPage {
+    fn paint(&mut self, style: Style, text: &str) {
+        self.out.push_str(&paint(style, text, self.colour));
     }
 
     fn failures(&mut self, file: &FileReport) {
@@ -93,23 +85,23 @@ impl Page {
             let (sign, style) = match change.tag() {
                 ChangeTag::Delete => ("- expected ", RED),
                 ChangeTag::Insert => ("+ got      ", GREEN),
-                ChangeTag::Equal => ("           ", ""),
+                ChangeTag::Equal => ("           ", Style::new()),
             };
             self.out.push_str("    ");
             let text = format!("{sign}{}", change.value());
-            if style.is_empty() {
-                self.out.push_str(&text)
+            if style.is_plain() {
+                self.out.push_str(&text);
             } else {
-                self.paint(style, &text)
+                self.paint(style, &text);
             }
             self.out.push('\n');
         }
         for why in &failure.why {
-            wrap(&mut self.out, "    why: ", &safe(why));
+            self.out.push_str(&wrapped(&safe(why), "    why: ", "         "));
         }
     }
 
-    fn problem(&mut self, problem: &Problem) {
+    fn problem(&mut self, problem: &TestProblem) {
         if problem.shown.is_empty() {
             self.paint(RED, "error");
             let place = match problem.line {
@@ -139,7 +131,7 @@ impl Page {
         }
     }
 
-    fn sums(&mut self, report: &Report) {
+    fn sums(&mut self, report: &TestReport) {
         let sums = report.totals();
         let mut parts = vec![format!("{} passed", sums.passed)];
         parts.push(format!("{} failed", sums.failed));
@@ -158,26 +150,4 @@ impl Page {
 fn cases(file: &FileReport) -> String {
     let events = file.cases.iter().map(|case| case.events).sum();
     format!("{}, {}", count(file.cases.len(), "case"), count(events, "event"))
-}
-
-/// A sentence behind a label, in lines that fit; a long word stays whole.
-fn wrap(out: &mut String, label: &str, text: &str) {
-    let mut column = 0;
-    for (index, word) in text.split(' ').enumerate() {
-        let length = word.chars().count();
-        if index == 0 {
-            out.push_str(label);
-            column = label.len();
-        } else if column + 1 + length > WIDTH {
-            out.push('\n');
-            out.extend(std::iter::repeat_n(' ', label.len()));
-            column = label.len();
-        } else {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += length;
-    }
-    out.push('\n');
 }

@@ -3,19 +3,18 @@
 //! In: the same events, in the same order, and what `keys` and `decide` made of each. Out: where
 //! `evaluate`, over a state of its own, says or leaves something else. It decides nothing.
 
-use super::file::Outcome;
-use super::play::Got;
+use super::execute::TermResult;
+use super::file::TestOutcome;
 use crate::state::{Applied, Memory, StateStore, StateWrite};
 use anyhow::Context;
 use firstseen_abi::kv::{Cas, Kv, KvError};
-
 use firstseen_runtime::Guest;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What `evaluate` should say of one event, for all rules of the artifact.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct ExpectedAnswer {
     matched: u32,
     /// The state keys that were looked at.
     pub(super) keys: Vec<Vec<u8>>,
@@ -30,26 +29,29 @@ pub(super) struct Tally {
     error: Option<String>,
 }
 
-impl Tally {
+impl ExpectedAnswer {
     /// An event that matched so many rules.
     pub(super) fn of(matched: u32) -> Self {
         Self { matched, ..Self::default() }
     }
 
     /// Adds what became of an item.
-    pub(super) fn add(&mut self, got: &[Got]) {
+    pub(super) fn add(&mut self, got: &[TermResult]) {
         for got in got {
             match got.outcome {
-                Outcome::Alert => self.alerts.push(got.alert.clone()),
-                Outcome::Repeat => self.repeats.push(got.alert.clone()),
-                Outcome::Seen => self.seen += 1,
-                Outcome::Learned => self.learned += 1,
-                Outcome::Late => self.late += 1,
-                Outcome::Excepted => self.excepted += 1,
-                Outcome::Missing => self.missing.push(got.text.clone()),
-                Outcome::NoEvents => self.no_events = Some(got.text.clone()),
-                Outcome::NoMatch => {}
-                Outcome::Bad | Outcome::Future | Outcome::TooManyTerms | Outcome::Error => {
+                TestOutcome::Alert => self.alerts.push(got.alert.clone()),
+                TestOutcome::Repeat => self.repeats.push(got.alert.clone()),
+                TestOutcome::Seen => self.seen += 1,
+                TestOutcome::Learned => self.learned += 1,
+                TestOutcome::Late => self.late += 1,
+                TestOutcome::Excepted => self.excepted += 1,
+                TestOutcome::Missing => self.missing.push(got.text.clone()),
+                TestOutcome::NoEvents => self.no_events = Some(got.text.clone()),
+                TestOutcome::NoMatch => {}
+                TestOutcome::Bad
+                | TestOutcome::Future
+                | TestOutcome::TooManyTerms
+                | TestOutcome::Error => {
                     self.error.get_or_insert_with(|| got.text.clone());
                 }
             }
@@ -75,14 +77,14 @@ impl Tally {
 }
 
 /// A second guest, with a state that it asks itself.
-pub(super) struct Second {
+pub(super) struct CrossCheck {
     guest: Guest,
-    store: Shared,
+    store: SharedMemory,
 }
 
-impl Second {
+impl CrossCheck {
     pub(super) fn new(mut guest: Guest) -> Self {
-        let store = Shared::default();
+        let store = SharedMemory::default();
         guest.set_kv(Box::new(store.clone()));
         Self { guest, store }
     }
@@ -103,19 +105,19 @@ impl Second {
         &mut self,
         event: &[u8],
         now_ms: i64,
-        tally: &Tally,
+        expected: &ExpectedAnswer,
         first: &Memory,
     ) -> anyhow::Result<Option<String>> {
         let said: Value = serde_json::from_slice(&self.guest.evaluate(event, now_ms)?)
             .context("what the rule evaluates is no JSON")?;
-        let pure = tally.json();
+        let pure = expected.json();
         if said != pure {
-            return Ok(Some(format!("keys and decide say {pure}, evaluate says {said}")));
+            return Ok(Some(format!("keys and decide return {pure}, but evaluate returns {said}")));
         }
-        for key in &tally.keys {
+        for key in &expected.keys {
             if first.get(key) != self.store.lock().memory.get(key) {
                 let key = String::from_utf8_lossy(key);
-                return Ok(Some(format!("evaluate leaves another state under {key}")));
+                return Ok(Some(format!("evaluate leaves a different state under {key}")));
             }
         }
         Ok(None)
@@ -124,21 +126,21 @@ impl Second {
 
 /// The second state; the guest holds one handle, the test the other.
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Rows>>);
+struct SharedMemory(Arc<Mutex<SharedRows>>);
 
 #[derive(Default)]
-struct Rows {
+struct SharedRows {
     memory: Memory,
     newest_ms: i64,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Rows> {
+impl SharedMemory {
+    fn lock(&self) -> MutexGuard<'_, SharedRows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kv for Shared {
+impl Kv for SharedMemory {
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
         Ok(self.lock().memory.get(key).map(<[u8]>::to_vec))
     }
@@ -182,26 +184,26 @@ mod tests {
         let module = Module::new(&runtime.engine, flagship()).unwrap();
         let meta = Meta::read(flagship()).unwrap();
         let artifact = Artifact { name: "flagship".to_owned(), meta, module };
-        let start = || Second::new(Guest::new(&runtime, &artifact, "default", None).unwrap());
+        let start = || CrossCheck::new(Guest::new(&runtime, &artifact, "default", None).unwrap());
         let first = Memory::default();
 
-        let told = start().compare(EVENT.as_bytes(), 0, &Tally::of(0), &first).unwrap();
-        assert!(told.unwrap().starts_with("keys and decide say "));
+        let told = start().compare(EVENT.as_bytes(), 0, &ExpectedAnswer::of(0), &first).unwrap();
+        assert!(told.unwrap().starts_with("keys and decide return "));
 
         // The same outcome, and a state that only `evaluate` wrote.
         let said = start().guest.evaluate(EVENT.as_bytes(), 0).unwrap();
         let said: Value = serde_json::from_slice(&said).unwrap();
-        let mut second = start();
-        let mut tally = Tally::of(1);
-        tally.alerts.push(said["alerts"][0].clone());
-        assert_eq!(second.compare(EVENT.as_bytes(), 0, &tally, &first).unwrap(), None);
+        let mut cross_check = start();
+        let mut expected = ExpectedAnswer::of(1);
+        expected.alerts.push(said["alerts"][0].clone());
+        assert_eq!(cross_check.compare(EVENT.as_bytes(), 0, &expected, &first).unwrap(), None);
         let why: Value =
-            serde_json::from_slice(&second.guest.explain(EVENT.as_bytes()).unwrap()).unwrap();
+            serde_json::from_slice(&cross_check.guest.explain(EVENT.as_bytes()).unwrap()).unwrap();
         let key = why["rules"][0]["keys"][0].as_str().unwrap();
-        tally.keys.push(key.as_bytes().to_vec());
-        tally.alerts.clear();
-        tally.repeats.push(said["alerts"][0].clone());
-        let told = second.compare(EVENT.as_bytes(), 0, &tally, &first).unwrap();
-        assert!(told.unwrap().starts_with("evaluate leaves another state under default:"));
+        expected.keys.push(key.as_bytes().to_vec());
+        expected.alerts.clear();
+        expected.repeats.push(said["alerts"][0].clone());
+        let told = cross_check.compare(EVENT.as_bytes(), 0, &expected, &first).unwrap();
+        assert!(told.unwrap().starts_with("evaluate leaves a different state under default:"));
     }
 }

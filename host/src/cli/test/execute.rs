@@ -4,12 +4,12 @@
 //! Every event goes through `keys` and `decide`, which is how `run` works, and through `evaluate`
 //! over a state of its own; where the two do not agree, the case says so.
 
-use super::both::{Second, Tally};
-use super::file::{Before, Case, Event, Outcome, Source};
+use super::cross_check::{CrossCheck, ExpectedAnswer};
+use super::file::{CaseSpec, EventInput, EventSpec, KnownTerm, TestOutcome};
 use super::subject::Subject;
 use crate::pipeline::decide::{Writing, run_round};
 use crate::pipeline::text::RereadTexts;
-use crate::source::ReadOptions;
+use crate::source::ReadLimits;
 use crate::state::{Memory, StateStore};
 use anyhow::{Context, anyhow, bail};
 use firstseen_abi::{Item, ItemKind, OutcomeKind};
@@ -29,9 +29,9 @@ const TENANT: &str = "default";
 
 /// What became of one event.
 #[derive(Debug, Default)]
-pub(super) struct Played {
+pub(super) struct EventResult {
     /// One for each term, or one where the event has none to judge; for the rule under test.
-    pub(super) got: Vec<Got>,
+    pub(super) got: Vec<TermResult>,
     /// Why, as `explain` says it.
     pub(super) why: Value,
     /// The event's time, where it has one.
@@ -42,8 +42,8 @@ pub(super) struct Played {
 
 /// What became of one term.
 #[derive(Debug, Clone)]
-pub(super) struct Got {
-    pub(super) outcome: Outcome,
+pub(super) struct TermResult {
+    pub(super) outcome: TestOutcome,
     /// The values, as a JSON list; null where there is no term.
     pub(super) terms: Value,
     /// The alert, or null.
@@ -54,25 +54,25 @@ pub(super) struct Got {
     pub(super) last_ms: Option<i64>,
 }
 
-impl Got {
-    fn word(outcome: Outcome, text: &str) -> Self {
+impl TermResult {
+    fn word(outcome: TestOutcome, text: &str) -> Self {
         let (terms, alert) = (Value::Null, Value::Null);
         Self { outcome, terms, alert, text: text.to_owned(), last_ms: None }
     }
 }
 
-/// A case being played.
-pub(super) struct Player<'s> {
+/// A case being executed.
+pub(super) struct CaseExecutor<'s> {
     subject: &'s Subject,
     guest: Guest,
     store: Memory,
     /// The same rule, asked the other way.
-    second: Second,
+    cross_check: CrossCheck,
     now_ms: i64,
     newest_ms: i64,
 }
 
-impl<'s> Player<'s> {
+impl<'s> CaseExecutor<'s> {
     /// Sets the state of a case up.
     ///
     /// # Errors
@@ -81,35 +81,35 @@ impl<'s> Player<'s> {
     pub(super) fn new(
         runtime: &Runtime,
         subject: &'s Subject,
-        case: &Case,
+        case: &CaseSpec,
     ) -> Result<Self, (usize, anyhow::Error)> {
         let here = |error| (case.line, error);
         let start = || {
             Guest::new(runtime, &subject.artifact, TENANT, case.settings.as_deref().map(Into::into))
         };
-        let mut player = Self {
+        let mut executor = Self {
             subject,
             guest: start().map_err(here)?,
             store: Memory::default(),
-            second: Second::new(start().map_err(here)?),
+            cross_check: CrossCheck::new(start().map_err(here)?),
             now_ms: case.now_ms,
             newest_ms: i64::MIN,
         };
         for before in &case.before {
-            player.before(before).map_err(|error| (before.line, error))?;
+            executor.before(before).map_err(|error| (before.line, error))?;
         }
-        Ok(player)
+        Ok(executor)
     }
 
     /// Puts a term into both states.
-    fn before(&mut self, before: &Before) -> anyhow::Result<()> {
+    fn before(&mut self, before: &KnownTerm) -> anyhow::Result<()> {
         let (key, term) = self.key(&before.terms)?;
         let state = TermState::seen(before.first_ms, before.last_ms);
         let value = state.context("`last` is before `first`")?.write(&term.json);
         let ttl_ms = time_to_live_ms(self.subject.meta.window_ms);
         let expires = before.last_ms.saturating_add(ttl_ms);
         self.store.put(&key, &value, expires);
-        self.second.put(&key, &value, expires);
+        self.cross_check.put(&key, &value, expires);
         Ok(())
     }
 
@@ -134,48 +134,52 @@ impl<'s> Player<'s> {
         Ok((key.into_bytes(), term))
     }
 
-    /// Plays an event, or the events of a file, in order.
-    pub(super) fn play(&mut self, event: &Event, folder: &Path) -> anyhow::Result<Vec<Played>> {
-        let mut texts = Texts(Vec::new());
+    /// Executes an event, or the events of a file, in order.
+    pub(super) fn execute(
+        &mut self,
+        event: &EventSpec,
+        folder: &Path,
+    ) -> anyhow::Result<Vec<EventResult>> {
+        let mut texts = InputPieces(Vec::new());
         match &event.source {
-            Source::Made(text) => texts.0.push(Piece::Event(text.clone().into_bytes())),
-            Source::Text(text) => {
+            EventInput::Made(text) => texts.0.push(InputPiece::Event(text.clone().into_bytes())),
+            EventInput::Text(text) => {
                 let mut splitter = Splitter::new(SplitOptions { max_event: MAX_EVENT });
-                // `Texts` never breaks off.
+                // `InputPieces` never breaks off.
                 let _ = splitter.push(text.as_bytes(), &mut texts);
                 let _ = splitter.finish(&mut texts);
             }
-            Source::File(path) => {
+            EventInput::File(path) => {
                 let path = folder.join(path);
                 let found = crate::source::find(&[path])?;
-                let options = ReadOptions { max_event: MAX_EVENT };
+                let options = ReadLimits { max_event: MAX_EVENT };
                 for input in &found.inputs {
                     input.read(options, &mut texts)?;
                 }
             }
         }
         if texts.0.is_empty() {
-            texts.0.push(Piece::NoEvents("nothing"));
+            texts.0.push(InputPiece::NoEvents("nothing"));
         }
         texts.0.into_iter().map(|piece| self.piece(piece)).collect()
     }
 
-    fn piece(&mut self, piece: Piece) -> anyhow::Result<Played> {
+    fn piece(&mut self, piece: InputPiece) -> anyhow::Result<EventResult> {
         let text = match piece {
-            Piece::Event(text) => text,
-            Piece::Bad(reason) => {
-                let got = vec![Got::word(Outcome::Bad, &reason)];
-                return Ok(Played { got, ..Played::default() });
+            InputPiece::Event(text) => text,
+            InputPiece::Bad(reason) => {
+                let got = vec![TermResult::word(TestOutcome::Bad, &reason)];
+                return Ok(EventResult { got, ..EventResult::default() });
             }
-            Piece::NoEvents(what) => {
-                let got = vec![Got::word(Outcome::NoEvents, what)];
-                return Ok(Played { got, ..Played::default() });
+            InputPiece::NoEvents(what) => {
+                let got = vec![TermResult::word(TestOutcome::NoEvents, what)];
+                return Ok(EventResult { got, ..EventResult::default() });
             }
         };
         let why = self.why(&text)?;
         let mut batch = EventBatch::default();
         batch.push(&text);
-        let mut found = Found::default();
+        let mut found = FoundItems::default();
         let counts = batch.keys(&mut self.guest, self.now_ms, &mut found);
         if let Some(error) = found.failed {
             bail!("{error}");
@@ -183,39 +187,39 @@ impl<'s> Player<'s> {
         let time_ms = found.items.iter().map(|item| item.time_ms).find(|ms| *ms != 0);
         self.newest_ms = self.newest_ms.max(time_ms.unwrap_or(i64::MIN));
         self.store.advance(self.newest_ms);
-        self.second.advance(self.newest_ms);
-        let mut tally = Tally::of(counts.matched);
+        self.cross_check.advance(self.newest_ms);
+        let mut expected = ExpectedAnswer::of(counts.matched);
         let mut got = Vec::new();
         for item in found.items {
             let of_item = self.item(&item, &text)?;
-            tally.add(&of_item);
-            tally.keys.extend(item.terms.iter().map(|(key, _)| key.clone()));
+            expected.add(&of_item);
+            expected.keys.extend(item.terms.iter().map(|(key, _)| key.clone()));
             // A bad event is bad for every rule.
             if usize::from(item.rule) == self.subject.index || item.kind == ItemKind::Bad {
                 got.extend(of_item);
             }
         }
         if got.is_empty() {
-            got.push(Got::word(Outcome::NoMatch, ""));
+            got.push(TermResult::word(TestOutcome::NoMatch, ""));
         }
-        let disagreement = self.second.compare(&text, self.now_ms, &tally, &self.store)?;
+        let disagreement = self.cross_check.compare(&text, self.now_ms, &expected, &self.store)?;
         let time_ms = time_ms.or_else(|| {
             why.get("time").and_then(Value::as_str).and_then(firstseen_value::parse_time_ms)
         });
-        Ok(Played { got, why, time_ms, disagreement })
+        Ok(EventResult { got, why, time_ms, disagreement })
     }
 
     /// One item of `keys`, decided and its writes applied.
-    fn item(&mut self, item: &FoundItem, text: &[u8]) -> anyhow::Result<Vec<Got>> {
-        let alone = |outcome| Ok(vec![Got::word(outcome, &item.text)]);
+    fn item(&mut self, item: &TestItem, text: &[u8]) -> anyhow::Result<Vec<TermResult>> {
+        let alone = |outcome| Ok(vec![TermResult::word(outcome, &item.text)]);
         match item.kind {
             ItemKind::Matched => {}
-            ItemKind::Missing => return alone(Outcome::Missing),
-            ItemKind::Bad => return alone(Outcome::Bad),
-            ItemKind::Excepted => return alone(Outcome::Excepted),
-            ItemKind::NoEvents => return alone(Outcome::NoEvents),
-            ItemKind::Future => return alone(Outcome::Future),
-            ItemKind::TooManyTerms => return alone(Outcome::TooManyTerms),
+            ItemKind::Missing => return alone(TestOutcome::Missing),
+            ItemKind::Bad => return alone(TestOutcome::Bad),
+            ItemKind::Excepted => return alone(TestOutcome::Excepted),
+            ItemKind::NoEvents => return alone(TestOutcome::NoEvents),
+            ItemKind::Future => return alone(TestOutcome::Future),
+            ItemKind::TooManyTerms => return alone(TestOutcome::TooManyTerms),
         }
         let mut last = Vec::new();
         for (key, _) in &item.terms {
@@ -237,25 +241,25 @@ impl<'s> Player<'s> {
         let mut got = Vec::new();
         for ((at, (_, values)), last_ms) in (0u16..).zip(&item.terms).zip(last) {
             let outcome = outcomes.iter().find(|o| o.term.is_none_or(|term| term == at));
-            let (outcome, told) = match outcome.map(|o| (o.kind, o.text.as_str())) {
-                None => (Outcome::Seen, ""),
-                Some((OutcomeKind::Alert, text)) => (Outcome::Alert, text),
-                Some((OutcomeKind::Repeat, text)) => (Outcome::Repeat, text),
-                Some((OutcomeKind::Learned, text)) => (Outcome::Learned, text),
-                Some((OutcomeKind::LateBeyondMemory, text)) => (Outcome::Late, text),
+            let (outcome, message) = match outcome.map(|o| (o.kind, o.text.as_str())) {
+                None => (TestOutcome::Seen, ""),
+                Some((OutcomeKind::Alert, text)) => (TestOutcome::Alert, text),
+                Some((OutcomeKind::Repeat, text)) => (TestOutcome::Repeat, text),
+                Some((OutcomeKind::Learned, text)) => (TestOutcome::Learned, text),
+                Some((OutcomeKind::LateBeyondMemory, text)) => (TestOutcome::Late, text),
                 Some((OutcomeKind::Error | OutcomeKind::NeedsEvent, text)) => {
-                    (Outcome::Error, text)
+                    (TestOutcome::Error, text)
                 }
             };
             let terms = serde_json::from_str(values).context("the rule's term is no JSON")?;
             let alert = match outcome {
-                Outcome::Alert | Outcome::Repeat => {
-                    serde_json::from_str(told).context("the rule's alert is no JSON")?
+                TestOutcome::Alert | TestOutcome::Repeat => {
+                    serde_json::from_str(message).context("the rule's alert is no JSON")?
                 }
                 _ => Value::Null,
             };
-            let text = if alert.is_null() { told.to_owned() } else { String::new() };
-            got.push(Got { outcome, terms, alert, text, last_ms });
+            let text = if alert.is_null() { message.to_owned() } else { String::new() };
+            got.push(TermResult { outcome, terms, alert, text, last_ms });
         }
         Ok(got)
     }
@@ -276,48 +280,48 @@ fn plain(value: &Value) -> String {
 }
 
 /// What came out of an input, in its order.
-struct Texts(Vec<Piece>);
+struct InputPieces(Vec<InputPiece>);
 
-enum Piece {
+enum InputPiece {
     Event(Vec<u8>),
     NoEvents(&'static str),
     Bad(String),
 }
 
-impl Sink for Texts {
+impl Sink for InputPieces {
     fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
         let lines = chunk.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
         let events = lines.filter(|line| !line.is_empty());
-        self.0.extend(events.map(|line| Piece::Event(line.to_vec())));
+        self.0.extend(events.map(|line| InputPiece::Event(line.to_vec())));
         ControlFlow::Continue(())
     }
 
     fn event(&mut self, _: Place, text: &[u8]) -> ControlFlow<()> {
-        self.0.push(Piece::Event(text.to_vec()));
+        self.0.push(InputPiece::Event(text.to_vec()));
         ControlFlow::Continue(())
     }
 
     fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
-        self.0.push(Piece::NoEvents(what));
+        self.0.push(InputPiece::NoEvents(what));
         ControlFlow::Continue(())
     }
 
     fn bad(&mut self, place: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {
         let SplitFault { code, reason } = fault;
-        self.0.push(Piece::Bad(format!("{code}: {reason} (line {})", place.line)));
+        self.0.push(InputPiece::Bad(format!("{code}: {reason} (line {})", place.line)));
         ControlFlow::Continue(())
     }
 }
 
 /// What `keys` found in one event.
 #[derive(Default)]
-struct Found {
-    items: Vec<FoundItem>,
+struct FoundItems {
+    items: Vec<TestItem>,
     failed: Option<String>,
 }
 
 /// An item, kept after the call that gave it.
-struct FoundItem {
+struct TestItem {
     kind: ItemKind,
     rule: u16,
     time_ms: i64,
@@ -328,9 +332,9 @@ struct FoundItem {
     terms: Vec<(Vec<u8>, String)>,
 }
 
-impl ItemVisitor for Found {
+impl ItemVisitor for FoundItems {
     fn item(&mut self, _: usize, item: &Item<'_>) {
-        self.items.push(FoundItem {
+        self.items.push(TestItem {
             kind: item.kind,
             rule: item.rule,
             time_ms: item.time_ms,

@@ -1,0 +1,146 @@
+//! The arguments of `build`.
+//!
+//! In: arguments. Out: what is built, for which target, with which options. It opens nothing but
+//! the file of settings.
+
+use crate::cli::size;
+use crate::files::read_text;
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use firstseen_compiler::{Origin, Target, TargetChoices};
+use firstseen_rule::source::EventTime;
+use firstseen_target_support::Records;
+use std::path::PathBuf;
+
+/// The arguments of `build`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BuildArgs {
+    /// Rules in Elastic's TOML form, of type new_terms, or folders with them
+    ///
+    /// Of a folder, every *.toml that has a `[rule]` table is built, also in folders inside it. Tests
+    /// (*.test.toml) and names that begin with a dot are skipped.
+    #[arg(required = true, value_name = "RULE.toml")]
+    pub rules: Vec<PathBuf>,
+    /// Where to write: a folder; for a single rule or a pack a file
+    ///
+    /// By default the artifact of x.toml is x.wasm beside it, or x.TARGET.wasm.
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Build one artifact of all rules: it reads each event once for all of them
+    #[arg(long, requires = "output")]
+    pub pack: bool,
+    /// Write nothing, only report what is wrong
+    #[arg(long, conflicts_with = "output")]
+    pub check: bool,
+    /// What to do with a rule that has warnings
+    #[arg(long, value_enum, default_value_t = Warnings::Allow)]
+    pub warnings: Warnings,
+    /// The time of an event: its @timestamp, or the field that the rule names
+    #[arg(long, value_enum, value_name = "FIELD", default_value_t = EventTimeArg::Timestamp)]
+    pub event_time: EventTimeArg,
+    /// Where the rules come from, for registries: the URL of their repository
+    #[arg(long, value_name = "URL", value_parser = url)]
+    pub source: Option<String>,
+    /// The revision of that repository, for registries
+    #[arg(long, value_name = "TEXT")]
+    pub revision: Option<String>,
+    /// What to build for: each kind of host has files of its own
+    #[arg(long, value_parser = target_name(), default_value = Target::Core.name())]
+    pub target: Target,
+    /// The options of a host that passes no configuration.
+    #[command(flatten)]
+    pub chosen: ChosenArgs,
+    /// Print each artifact with its size and build time
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// The options of hosts that pass no configuration to a module.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "For hosts that pass no configuration")]
+pub struct ChosenArgs {
+    /// What to do with a pipeline's records
+    #[arg(long, value_enum)]
+    pub records: Option<RecordsArg>,
+    /// Keep the state in this folder, as the module sees it; by default only in memory
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<String>,
+    // A guest's memory ends at 4 GiB, and the trees around the values take as much again.
+    /// How many bytes of keys and values to keep in memory: 64M, 512k
+    #[arg(long, value_name = "SIZE", value_parser = size::between(1 << 10, 1 << 30, "between 1K and 1024M"))]
+    pub state_limit: Option<usize>,
+    /// Settings for all rules: docs/abi.md, section 7
+    #[arg(long, value_name = "FILE.json")]
+    pub settings: Option<PathBuf>,
+}
+
+/// What to do with a pipeline's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecordsArg {
+    /// Pass on all; add the alerts to those that have any
+    Annotate,
+    /// Pass on those with alerts, and those that could not be judged
+    Alerts,
+}
+
+impl ChosenArgs {
+    /// The choices, with the settings' text.
+    pub(super) fn choices(&self) -> anyhow::Result<TargetChoices> {
+        let records = self.records.map(|records| match records {
+            RecordsArg::Annotate => Records::Annotate,
+            RecordsArg::Alerts => Records::Alerts,
+        });
+        let settings = self.settings.as_deref().map(read_text).transpose()?;
+        let (state, state_limit) = (self.state.clone(), self.state_limit);
+        Ok(TargetChoices { records, state, state_limit, settings })
+    }
+}
+
+/// A target by its name; the help lists them all.
+fn target_name() -> impl TypedValueParser<Value = Target> {
+    let known = Target::ALL.map(|target| PossibleValue::new(target.name()).help(target.about()));
+    PossibleValuesParser::new(known)
+        .try_map(|name| Target::from_name(&name).ok_or_else(|| format!("no target: {name}")))
+}
+
+/// What to do with a rule that has warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Warnings {
+    /// Build it, and show the warnings
+    Allow,
+    /// Do not build it
+    Deny,
+}
+
+/// The time of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EventTimeArg {
+    /// The event's @timestamp
+    #[value(name = "timestamp")]
+    Timestamp,
+    /// The field that the rule's timestamp_override names, or @timestamp where it is missing
+    #[value(name = "timestamp_override")]
+    TimestampOverride,
+}
+
+impl From<EventTimeArg> for EventTime {
+    fn from(arg: EventTimeArg) -> Self {
+        match arg {
+            EventTimeArg::Timestamp => Self::Timestamp,
+            EventTimeArg::TimestampOverride => Self::TimestampOverride,
+        }
+    }
+}
+
+impl BuildArgs {
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            source: self.source.clone().unwrap_or_default(),
+            revision: self.revision.clone().unwrap_or_default(),
+        }
+    }
+}
+
+fn url(text: &str) -> Result<String, String> {
+    firstseen_artifact::StandardMetadata::check_source(text).map(|()| text.to_owned())
+}

@@ -1,0 +1,53 @@
+//! The options that `run` and `explain` share.
+//!
+//! In: arguments. Out: their values, or clap's own error (exit status 2). It opens nothing.
+
+use super::size;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// The output formats of `run` and `explain`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// Pretty on a terminal, NDJSON in a pipe or a file
+    Auto,
+    /// For people, 80 columns wide
+    Pretty,
+    /// One JSON object per line
+    Ndjson,
+}
+
+/// Rules, state and inputs, as `run` and `explain` share them.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Files, folders (with everything in them), or - for standard input
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// Use this rule instead of the built-in one; may be repeated
+    #[arg(long = "rule", value_name = "FILE.wasm")]
+    pub rules: Vec<PathBuf>,
+    /// Keep the state in this file; `memory:` keeps it for this run only
+    #[arg(long, value_name = "PATH", default_value = "memory:")]
+    pub state: PathBuf,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
+    pub format: FormatArg,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Append to the output file instead of replacing it
+    #[arg(long, requires = "output")]
+    pub append: bool,
+    /// Settings for the rules, as JSON: tenant, exceptions, learn_until, future_slack
+    #[arg(long, value_name = "FILE.json")]
+    pub settings: Option<PathBuf>,
+    /// Exceptions, as TOML or JSON: events that match one are ignored; may be repeated
+    ///
+    /// `run -` reads the file again when it changes.
+    #[arg(long, value_name = "FILE")]
+    pub exceptions: Vec<PathBuf>,
+    // 2 GiB and more cannot be handed to a module; far less fits its memory.
+    /// Skip events that are larger than this: bytes, or with K or M
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(1 << 10, 24 << 20, "between 1K and 24M"))]
+    pub max_event: usize,
+}

@@ -1,0 +1,227 @@
+//! The summary of a run, for a person.
+//!
+//! In: the counts. Out: a few lines within 80 columns: events, matches, alerts, the state, and a
+//! sentence for everything that was not judged as usual. Names from events are escaped.
+
+use super::escape::escaped;
+use super::formats::{bytes, counted, number};
+use super::wording;
+use super::wrap::wrapped;
+use crate::observe::summary::Summary;
+use std::cmp::Reverse;
+
+/// Where the text of a row begins.
+const INDENT: usize = 12;
+/// Exceptions that are named.
+const SHOWN_NAMES: usize = 5;
+
+/// The lines, each with its line break.
+#[must_use]
+pub fn page(summary: &Summary) -> String {
+    let mut read = format!(
+        "{} in {} ({})",
+        number(summary.events),
+        counted(summary.files, "input", "inputs"),
+        bytes(summary.bytes)
+    );
+    let seconds = summary.elapsed_ms as f64 / 1000.0;
+    read += &format!(", {seconds:.2} s, {} events/s", number(summary.events_per_second));
+    let mut alerts = number(summary.alerts);
+    for (count, one, many) in [
+        (summary.seen, "term seen before", "terms seen before"),
+        (summary.repeats, "repeated", "repeated"),
+        (summary.learned, "learned", "learned"),
+    ] {
+        if count > 0 {
+            alerts += &format!(", {}", counted(count, one, many));
+        }
+    }
+    let mut out = row("events", &read);
+    out += &row("matched", &number(summary.matched));
+    out += &row("alerts", &alerts);
+    out += &row("state", &escaped(&summary.state));
+    for note in notes(summary) {
+        out += &wrapped(&note, "  ", "    ");
+    }
+    out
+}
+
+fn row(label: &str, text: &str) -> String {
+    let first = format!("  {label:<0$}", INDENT - 2);
+    wrapped(text, &first, &" ".repeat(INDENT))
+}
+
+/// A sentence for everything that was not judged as usual.
+fn notes(summary: &Summary) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (field, count) in &summary.missing_by_field {
+        let events = counted(*count, "matched event has", "matched events have");
+        let without = wording::of(summary.dataset.as_deref()).without(field);
+        let who = without.map_or(String::new(), |who| format!(" ({who})"));
+        let they = if *count == 1 { "it" } else { "they" };
+        notes.push(format!("{events} no {}{who}: {they} cannot alert", escaped(field)));
+    }
+    let mut note = |count, one: &str, many: &str| {
+        if count > 0 {
+            notes.push(counted(count, one, many));
+        }
+    };
+    let named = summary.missing_by_field.values().sum();
+    note(
+        summary.missing_terms.saturating_sub(named),
+        "matched event lacks a new-terms field: it cannot alert",
+        "matched events lack a new-terms field: they cannot alert",
+    );
+    note(
+        summary.future,
+        "matched event is dated in the future: it was not judged",
+        "matched events are dated in the future: they were not judged",
+    );
+    note(
+        summary.released_early,
+        "event was released early, because memory for --hold was full: it may be out of order",
+        "events were released early, because memory for --hold was full: they may be out of order",
+    );
+    note(
+        summary.older_than_state,
+        "term is older than everything in the state: it was not judged",
+        "terms are older than everything in the state: they were not judged",
+    );
+    note(
+        summary.too_many_terms,
+        "matched event has too many terms: the limit is 256 terms and 8 MiB",
+        "matched events have too many terms: the limit is 256 terms and 8 MiB",
+    );
+    let by = suppressed_by(summary);
+    note(
+        summary.suppressed_by_exception,
+        &format!("matched event was suppressed by an exception: {by}"),
+        &format!("matched events were suppressed by exceptions: {by}"),
+    );
+    note(summary.bad, "event could not be read", "events could not be read");
+    note(
+        summary.dead_letters,
+        "skipped event was written to the dead letter file",
+        "skipped events were written to the dead letter file",
+    );
+    note(
+        summary.failed_inputs,
+        "input could not be read to its end",
+        "inputs could not be read to their end",
+    );
+    if !summary.no_events.is_empty() {
+        let kinds = summary.no_events.iter();
+        let kinds = kinds.map(|(kind, count)| format!("{} {}", number(*count), escaped(kind)));
+        notes.push(format!("skipped, no events: {}", kinds.collect::<Vec<_>>().join(", ")));
+    }
+    notes
+}
+
+/// The exceptions by name, the one that suppressed most first.
+fn suppressed_by(summary: &Summary) -> String {
+    let mut by: Vec<_> = summary.suppressed_by.iter().collect();
+    by.sort_by_key(|(name, count)| (Reverse(**count), *name));
+    let shown = by.iter().take(SHOWN_NAMES);
+    let shown = shown.map(|(name, count)| format!("{} {}", escaped(name), number(**count)));
+    let mut shown: Vec<String> = shown.collect();
+    if let more @ 1.. = by.len().saturating_sub(SHOWN_NAMES) {
+        shown.push(format!("{} more", number(more as u64)));
+    }
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::summary::tests::busy;
+    use crate::terminal::wrap::WIDTH;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn a_quiet_run_is_four_lines() {
+        let summary = Summary { files: 1, state: "s.redb, 1 term".to_owned(), ..busy() };
+        let quiet = Summary {
+            files: 1,
+            bytes: 999,
+            events: 10,
+            state: summary.state,
+            elapsed_ms: 4,
+            events_per_second: 2500,
+            ..Summary::default()
+        };
+        assert_eq!(
+            page(&quiet),
+            "  events    10 in 1 input (999 B), 0.00 s, 2,500 events/s
+  matched   0
+  alerts    0
+  state     s.redb, 1 term
+"
+        );
+    }
+
+    #[test]
+    fn everything_is_named_within_80_columns() {
+        let shown = page(&busy());
+        assert_eq!(
+            shown,
+            "  events    1,234,567 in 12 inputs (1.23 MB), 3.21 s, 384,600 events/s
+  matched   58
+  alerts    3, 40 terms seen before, 1 repeated, 7 learned
+  state     memory, nothing is kept; --state PATH keeps it
+  1 matched event has no host.id: it cannot alert
+  12 matched events have no user.name (Root, AWS services): they cannot alert
+  2 matched events are dated in the future: they were not judged
+  1 event was released early, because memory for --hold was full: it may be out
+    of order
+  1 term is older than everything in the state: it was not judged
+  1 matched event has too many terms: the limit is 256 terms and 8 MiB
+  1,234 matched events were suppressed by exceptions: ci pipeline 1,231, the
+    vendor 3
+  2 events could not be read
+  2 skipped events were written to the dead letter file
+  1 input could not be read to its end
+  skipped, no events: 4 CloudTrail digest, 1 S3 test event
+"
+        );
+        assert!(shown.lines().all(|line| line.width() <= WIDTH));
+    }
+
+    #[test]
+    fn long_text_is_wrapped_and_untrusted_text_escaped() {
+        let kinds = (0..9).map(|i| (format!("kind of message number {i}"), i)).collect();
+        let mut summary = Summary { no_events: kinds, ..busy() };
+        summary.missing_by_field = [("a\x1b[31m".to_owned(), 13)].into();
+        let shown = page(&summary);
+        assert!(shown.lines().all(|line| line.width() <= WIDTH), "{shown}");
+        assert!(shown.contains("\n    "), "{shown}");
+        assert!(shown.contains("no a\\u{1b}[31m:") && !shown.contains('\x1b'), "{shown}");
+    }
+
+    #[test]
+    fn exceptions_are_named_by_how_much_they_took_out() {
+        let mut summary = Summary::default();
+        summary.suppress("only\x1b");
+        assert!(page(&summary).contains("1 matched event was suppressed by an exception: only\\u"));
+        for n in 0..2000 {
+            (0..=n % 7).for_each(|_| summary.suppress(&format!("name {n}")));
+        }
+        let shown = page(&summary);
+        assert!(shown.contains("exceptions: name 104 7, name 111 7,"), "{shown}");
+        assert!(shown.contains(", 995 more"), "{shown}");
+        assert!(shown.lines().all(|line| line.width() <= WIDTH), "{shown}");
+    }
+
+    #[test]
+    fn who_lacks_a_field_is_said_only_for_a_dataset_that_is_known() {
+        let shown = page(&Summary { dataset: None, ..busy() });
+        assert!(shown.contains("  12 matched events have no user.name: they"), "{shown}");
+        let one = page(&Summary { seen: 1, ..Summary::default() });
+        assert!(one.contains("  alerts    0, 1 term seen before\n"), "{one}");
+    }
+
+    #[test]
+    fn missing_fields_that_nobody_named_are_still_counted() {
+        let summary = Summary { missing_terms: 2, ..Summary::default() };
+        assert!(page(&summary).contains("  2 matched events lack a new-terms field"));
+    }
+}

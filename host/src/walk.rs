@@ -1,0 +1,123 @@
+//! Folders, walked: the one place that lists what is in them.
+//!
+//! In: a folder, and what is wanted of it. Out: its files and folders by name, each folder before
+//! what is in it; what could not be read, named, in its place. It opens no file. The depth of folders
+//! costs no stack.
+
+use std::collections::HashSet;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use walkdir::{DirEntry, WalkDir};
+
+/// What is wanted of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Walk {
+    /// Everything. Links are followed, and what is reached twice is taken once: loops end.
+    All,
+    /// What a person keeps there: nothing whose name begins with a dot, no folder that a tool marked
+    /// as a cache (CACHEDIR.TAG), no linked folder.
+    Kept,
+}
+
+/// A file, a folder, or something else that has a name.
+#[derive(Debug)]
+pub(crate) struct WalkEntry {
+    pub(crate) path: PathBuf,
+    /// Of what a link leads to, where links are followed.
+    pub(crate) meta: Metadata,
+}
+
+/// What could not be read.
+#[derive(Debug)]
+pub(crate) struct WalkFault {
+    pub(crate) path: PathBuf,
+    pub(crate) error: io::Error,
+}
+
+impl Walk {
+    /// Walks a folder; the folder itself comes first.
+    pub(crate) fn folder(
+        self,
+        root: &Path,
+    ) -> impl Iterator<Item = Result<WalkEntry, WalkFault>> + use<> {
+        let mut met = HashSet::new();
+        let root = root.to_path_buf();
+        let all = self == Self::All;
+        let take = move |entry: &DirEntry| match self {
+            Self::All => entry.metadata().map_or(true, |meta| met.insert((meta.dev(), meta.ino()))),
+            Self::Kept => entry.depth() == 0 || !(is_hidden(entry) || is_cache(entry)),
+        };
+        let entries = WalkDir::new(&root).sort_by_file_name().follow_links(all);
+        entries.into_iter().filter_entry(take).filter_map(move |entry| match entry {
+            Ok(entry) => match entry.metadata() {
+                Ok(meta) => Some(Ok(WalkEntry { path: entry.into_path(), meta })),
+                Err(error) => Some(Err(fault(&root, error))),
+            },
+            // A link back to a folder around it.
+            Err(error) if error.loop_ancestor().is_some() => None,
+            Err(error) => Some(Err(fault(&root, error))),
+        })
+    }
+}
+
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+/// What a build leaves behind holds copies; tools mark such folders.
+fn is_cache(entry: &DirEntry) -> bool {
+    entry.file_type().is_dir() && entry.path().join("CACHEDIR.TAG").exists()
+}
+
+fn fault(root: &Path, error: walkdir::Error) -> WalkFault {
+    let path = error.path().unwrap_or(root).to_path_buf();
+    let error = error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links"));
+    WalkFault { path, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    fn walked(walk: Walk, root: &Path) -> (Vec<String>, Vec<String>) {
+        let below = |path: &Path| path.strip_prefix(root).unwrap().display().to_string();
+        let (mut files, mut faults) = (Vec::new(), Vec::new());
+        for entry in walk.folder(root) {
+            match entry {
+                Ok(entry) if entry.meta.is_dir() => files.push(format!("{}/", below(&entry.path))),
+                Ok(entry) => files.push(below(&entry.path)),
+                Err(fault) => faults.push(below(&fault.path)),
+            }
+        }
+        (files, faults)
+    }
+
+    #[test]
+    fn a_folder_is_walked_by_name_and_loops_end() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for folder in ["b/deep", ".git", "target"] {
+            fs::create_dir_all(at(folder)).unwrap();
+        }
+        for name in ["z", "b/deep/1", "b/.hidden", ".git/x", "target/CACHEDIR.TAG", "target/y"] {
+            fs::write(at(name), name).unwrap();
+        }
+        symlink(root.path(), at("b/loop")).unwrap();
+        symlink(at("z"), at("again")).unwrap();
+        symlink(at("b/deep"), at("linked")).unwrap();
+        symlink(at("nowhere"), at("c")).unwrap();
+        let all = "/ .git/ .git/x again b/ b/.hidden b/deep/ b/deep/1 target/ \
+                   target/CACHEDIR.TAG target/y";
+        let (files, faults) = walked(Walk::All, root.path());
+        assert_eq!(files.join(" "), all);
+        assert_eq!(faults, ["c"]);
+        let (files, faults) = walked(Walk::Kept, root.path());
+        assert_eq!(files.join(" "), "/ again b/ b/deep/ b/deep/1 b/loop c linked z");
+        assert_eq!(faults, [""; 0]);
+        assert_eq!(walked(Walk::All, &at("none")).1, [""]);
+    }
+}
