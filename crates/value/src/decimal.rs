@@ -104,7 +104,7 @@ impl<'a> Decimal<'a> {
     }
 
     /// The digits without the point.
-    fn figures(&self) -> impl Iterator<Item = u8> + Clone + 'a {
+    fn figures(&self) -> impl Iterator<Item = u8> + 'a {
         self.digits.bytes().filter(|b| *b != b'.')
     }
 
@@ -163,38 +163,45 @@ pub fn canonical_number(text: &str) -> Option<String> {
     if number.negative {
         out.push('-');
     }
-    let figures = number.figures().map(char::from);
-    let length = signed(figures.clone().count());
-    let zeros = |count: i64| core::iter::repeat_n('0', usize::try_from(count).unwrap_or(0));
+    let digits: String = number.figures().map(char::from).collect();
+    let length = signed(digits.len());
     // An integer as it is written, of 64 bits, keeps all of them.
     let is_integer = !text.contains(['.', 'e', 'E']) && number.fits_64_bits();
     let is_exact = || number.whole().is_some_and(|whole| whole <= EXACT);
     if is_integer || (length <= point && point <= EXACT_DIGITS && is_exact()) {
-        out.extend(figures);
-        out.extend(zeros(point.saturating_sub(length)));
+        out.push_str(&digits);
+        push_zeros(&mut out, point.saturating_sub(length));
     } else if !(-3..=EXACT_DIGITS).contains(&point) {
-        out.extend(figures.clone().take(1));
-        if length > 1 {
+        let (first, rest) = digits.split_at_checked(1).unwrap_or((&digits, ""));
+        out.push_str(first);
+        if !rest.is_empty() {
             out.push('.');
-            out.extend(figures.skip(1));
+            out.push_str(rest);
         }
         out.push('e');
         out.push_str(&point.saturating_sub(1).to_string());
     } else if point <= 0 {
         out.push_str("0.");
-        out.extend(zeros(-point));
-        out.extend(figures);
+        push_zeros(&mut out, -point);
+        out.push_str(&digits);
     } else if point < length {
-        let whole = usize::try_from(point).unwrap_or(0);
-        out.extend(figures.clone().take(whole));
+        let at = usize::try_from(point).unwrap_or(0);
+        let (whole, fraction) = digits.split_at_checked(at).unwrap_or((&digits, ""));
+        out.push_str(whole);
         out.push('.');
-        out.extend(figures.skip(whole));
+        out.push_str(fraction);
     } else {
-        out.extend(figures);
-        out.extend(zeros(point.saturating_sub(length)));
+        out.push_str(&digits);
+        push_zeros(&mut out, point.saturating_sub(length));
         out.push_str(".0");
     }
     Some(out)
+}
+
+fn push_zeros(out: &mut String, count: i64) {
+    for _ in 0..count {
+        out.push('0');
+    }
 }
 
 fn unsigned(text: &str) -> &str {
