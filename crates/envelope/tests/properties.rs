@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 /// A form to pack events in.
 #[derive(Clone, Copy, Debug)]
-enum Form {
+enum PackedForm {
     Lines,
     LinesCrLf,
     Array,
@@ -28,24 +28,24 @@ enum Form {
     Sqs,
 }
 
-const FORMS: [Form; 17] = [
-    Form::Lines,
-    Form::LinesCrLf,
-    Form::Array,
-    Form::ArrayOfLines,
-    Form::Records,
-    Form::RecordsLater,
-    Form::Concatenated,
-    Form::Pretty,
-    Form::PrettyRecords,
-    Form::CloudWatch,
-    Form::AwsLogs,
-    Form::Kinesis,
-    Form::Firehose,
-    Form::LookupEvents,
-    Form::PrettyLookupEvents,
-    Form::SearchResponse,
-    Form::Sqs,
+const FORMS: [PackedForm; 17] = [
+    PackedForm::Lines,
+    PackedForm::LinesCrLf,
+    PackedForm::Array,
+    PackedForm::ArrayOfLines,
+    PackedForm::Records,
+    PackedForm::RecordsLater,
+    PackedForm::Concatenated,
+    PackedForm::Pretty,
+    PackedForm::PrettyRecords,
+    PackedForm::CloudWatch,
+    PackedForm::AwsLogs,
+    PackedForm::Kinesis,
+    PackedForm::Firehose,
+    PackedForm::LookupEvents,
+    PackedForm::PrettyLookupEvents,
+    PackedForm::SearchResponse,
+    PackedForm::Sqs,
 ];
 
 fn pretty(text: &str) -> String {
@@ -54,50 +54,52 @@ fn pretty(text: &str) -> String {
 }
 
 /// Packs events.
-fn pack(form: Form, events: &[String]) -> String {
+fn pack(form: PackedForm, events: &[String]) -> String {
     let each =
         |pack: &dyn Fn(&String) -> String| events.iter().map(pack).collect::<Vec<_>>().join(",");
     let all = events.join(",");
     match form {
-        Form::Lines => events.join("\n"),
-        Form::LinesCrLf => events.iter().map(|event| format!("{event}\r\n\r\n")).collect(),
-        Form::Array => format!("[{all}]"),
-        Form::ArrayOfLines => format!("[\n{}\n]\n", events.join(",\n")),
-        Form::Records => format!("{{\"Records\":[{all}]}}"),
-        Form::RecordsLater => {
+        PackedForm::Lines => events.join("\n"),
+        PackedForm::LinesCrLf => events.iter().map(|event| format!("{event}\r\n\r\n")).collect(),
+        PackedForm::Array => format!("[{all}]"),
+        PackedForm::ArrayOfLines => format!("[\n{}\n]\n", events.join(",\n")),
+        PackedForm::Records => format!("{{\"Records\":[{all}]}}"),
+        PackedForm::RecordsLater => {
             format!(
                 "{{\"a\":\"]\\\"\",\"b\":{{\"Records\":[{{}}]}},\"Records\":[{all}],\"c\":[2]}}\n"
             )
         }
-        Form::Concatenated => events.concat(),
-        Form::Pretty => events.iter().map(|event| pretty(event) + "\n").collect(),
-        Form::PrettyRecords => pretty(&pack(Form::Records, events)),
-        Form::CloudWatch => {
+        PackedForm::Concatenated => events.concat(),
+        PackedForm::Pretty => events.iter().map(|event| pretty(event) + "\n").collect(),
+        PackedForm::PrettyRecords => pretty(&pack(PackedForm::Records, events)),
+        PackedForm::CloudWatch => {
             let elements = each(&|event| format!(r#"{{"message":{},"id":"1"}}"#, quoted(event)));
             format!(r#"{{"owner":"1","logEvents":[{elements}],"messageType":"DATA_MESSAGE"}}"#)
         }
-        Form::AwsLogs => {
-            let data = base64(&gzip(pack(Form::CloudWatch, events).as_bytes()));
+        PackedForm::AwsLogs => {
+            let data = base64(&gzip(pack(PackedForm::CloudWatch, events).as_bytes()));
             format!(r#"{{"awslogs":{{"data":"{data}"}}}}"#)
         }
-        Form::Kinesis => {
+        PackedForm::Kinesis => {
             let elements = each(&|event| {
                 format!(r#"{{"kinesis":{{"data":"{}"}}}}"#, base64(event.as_bytes()))
             });
             format!(r#"{{"Records":[{elements}]}}"#)
         }
-        Form::Firehose => {
-            let data = base64(&gzip(pack(Form::CloudWatch, events).as_bytes()));
+        PackedForm::Firehose => {
+            let data = base64(&gzip(pack(PackedForm::CloudWatch, events).as_bytes()));
             format!(r#"{{"requestId":"r","records":[{{"data":"{data}"}}]}}"#)
         }
-        Form::LookupEvents => {
+        PackedForm::LookupEvents => {
             let elements =
                 each(&|event| format!(r#"{{"EventId":"1","CloudTrailEvent":{}}}"#, quoted(event)));
             format!(r#"{{"Events":[{elements}],"NextToken":"t"}}"#)
         }
-        Form::PrettyLookupEvents => pretty(&pack(Form::LookupEvents, events)),
-        Form::SearchResponse => format!(r#"{{"took":1,"hits":{{"total":2,"hits":[{all}]}}}}"#),
-        Form::Sqs => {
+        PackedForm::PrettyLookupEvents => pretty(&pack(PackedForm::LookupEvents, events)),
+        PackedForm::SearchResponse => {
+            format!(r#"{{"took":1,"hits":{{"total":2,"hits":[{all}]}}}}"#)
+        }
+        PackedForm::Sqs => {
             let elements =
                 each(&|event| format!(r#"{{"eventSource":"aws:sqs","body":{}}}"#, quoted(event)));
             format!(r#"{{"Records":[{elements}]}}"#)
@@ -163,9 +165,9 @@ proptest! {
         prop_assert_eq!(values(&found), values(&expected));
 
         // Places: the text is there; lines are counted; records run from 0 in each document.
-        let inside = matches!(form, Form::CloudWatch | Form::AwsLogs | Form::Kinesis
-            | Form::Firehose | Form::LookupEvents | Form::PrettyLookupEvents | Form::Sqs);
-        let single = matches!(form, Form::Lines | Form::LinesCrLf | Form::Concatenated | Form::Pretty);
+        let inside = matches!(form, PackedForm::CloudWatch | PackedForm::AwsLogs | PackedForm::Kinesis
+            | PackedForm::Firehose | PackedForm::LookupEvents | PackedForm::PrettyLookupEvents | PackedForm::Sqs);
+        let single = matches!(form, PackedForm::Lines | PackedForm::LinesCrLf | PackedForm::Concatenated | PackedForm::Pretty);
         for (number, output) in output.iter().enumerate() {
             let SplitOutput::Event(place, text) = output else { continue };
             let before = &input.as_bytes()[..place.offset as usize];
@@ -208,8 +210,8 @@ proptest! {
     #[test]
     fn nothing_before_a_truncation_is_lost(
         list in proptest::collection::vec(event(), 1..6),
-        form in proptest::sample::select(&[Form::Lines, Form::Array, Form::Records,
-            Form::RecordsLater, Form::Concatenated, Form::SearchResponse, Form::ArrayOfLines][..]),
+        form in proptest::sample::select(&[PackedForm::Lines, PackedForm::Array, PackedForm::Records,
+            PackedForm::RecordsLater, PackedForm::Concatenated, PackedForm::SearchResponse, PackedForm::ArrayOfLines][..]),
         seed in any::<usize>(),
     ) {
         let input = pack(form, &list);

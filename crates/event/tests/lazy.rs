@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Tree, as_value, leaves, object, tag, tagged, tree, write};
+use common::{JsonTree, as_value, leaves, object, tag, tagged, tree, write};
 use firstseen_event::json::Object;
 use firstseen_event::{EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, document};
 use proptest::prelude::*;
@@ -60,8 +60,8 @@ const TEXTS: &[&str] =
 fn ecs_document() -> impl Strategy<Value = String> {
     let members = object(ECS_KEYS, tree(ECS_KEYS, TEXTS));
     (members, any::<u64>()).prop_map(|(mut document, style)| {
-        if let Tree::Object(members) = &mut document {
-            let time = ("@timestamp".to_owned(), Tree::Plain("1700000000000"));
+        if let JsonTree::Object(members) = &mut document {
+            let time = ("@timestamp".to_owned(), JsonTree::Plain("1700000000000"));
             members.insert(style as usize % (members.len() + 1), time);
         }
         write(&document, style)
@@ -136,16 +136,16 @@ fn raw_event() -> impl Strategy<Value = String> {
                 ("eventTime", "2024-05-01T10:00:00Z"),
             ] {
                 let place = style as usize % (members.len() + 1);
-                members.insert(place, (key.to_owned(), Tree::Text(text.to_owned())));
+                members.insert(place, (key.to_owned(), JsonTree::Text(text.to_owned())));
             }
-            write(&Tree::Object(members), style)
+            write(&JsonTree::Object(members), style)
         })
 }
 
 /// The naive reading of a raw event: everything blank taken out, then one row after the other.
-struct Naive(Vec<(String, Value)>);
+struct NaiveReading(Vec<(String, Value)>);
 
-impl Naive {
+impl NaiveReading {
     fn new(text: &str) -> Self {
         let value: Value = serde_json::from_str(text).expect("valid");
         let blank = |value: &Value| matches!(value.as_str(), Some("" | "-" | "none"));
@@ -225,7 +225,7 @@ const RAW_PATHS: &[&str] = &[
     "sourceIPAddress",
 ];
 
-fn naive_raw(naive: &Naive, ask: &str) -> Vec<String> {
+fn naive_raw(naive: &NaiveReading, ask: &str) -> Vec<String> {
     let text = |text: Option<String>| {
         text.map(|text| Value::String(text).to_string()).into_iter().collect::<Vec<_>>()
     };
@@ -290,7 +290,7 @@ proptest! {
 
     #[test]
     fn raw_events(text in raw_event()) {
-        let naive = Naive::new(&text);
+        let naive = NaiveReading::new(&text);
         let whole = document(&text).expect("readable");
         with_fields(RAW_ASKS, &text, |fields| {
             prop_assert!(fields.is_raw());

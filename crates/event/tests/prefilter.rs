@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Tree, leaves, object, tree, write};
+use common::{JsonTree, leaves, object, tree, write};
 use firstseen_event::{ByteTraits, LiteralSearch, Prefilter, SearchHits, looks_whole};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -131,8 +131,8 @@ fn line() -> impl Strategy<Value = String> {
     let plain = plain.prop_map(|(document, style)| write(&document, style));
     // The same inside a JSON string, as some envelopes carry it.
     let inner = (plain.clone(), any::<u64>()).prop_map(|(text, style)| {
-        let message = ("message".to_owned(), Tree::Text(text));
-        write(&Tree::Object(vec![message]), style)
+        let message = ("message".to_owned(), JsonTree::Text(text));
+        write(&JsonTree::Object(vec![message]), style)
     });
     prop_oneof![plain, inner].prop_map(|line| line.replace(['\n', '\r'], " "))
 }

@@ -94,14 +94,14 @@ impl Opener {
             RecordKind::Bad(reason) => {
                 return bad(place, SplitFault::new(code::BAD_JSON, reason), text, sink);
             }
-            RecordKind::Envelope => self.open(Packed::Text(text), place, records, sink),
+            RecordKind::Envelope => self.open(RecordContent::Text(text), place, records, sink),
             RecordKind::Text(escaped) => match unescape(escaped) {
-                Ok(inner) => self.open(Packed::Text(&inner), place, records, sink),
+                Ok(inner) => self.open(RecordContent::Text(&inner), place, records, sink),
                 Err(fault) => OpenOutcome::Fault(fault),
             },
             RecordKind::Message(escaped, what) => match unescape(escaped) {
                 Ok(inner) if matches!(trim(&inner), [b'{' | b'[', ..]) => {
-                    self.open(Packed::Text(&inner), place, records, sink)
+                    self.open(RecordContent::Text(&inner), place, records, sink)
                 }
                 Ok(_) => {
                     let place = numbered(place, records);
@@ -111,9 +111,9 @@ impl Opener {
             },
             RecordKind::Base64(escaped) => match decode(escaped) {
                 Ok(inner) if inner.starts_with(GZIP_MAGIC) => {
-                    self.open(Packed::Gzip(&inner), place, records, sink)
+                    self.open(RecordContent::Gzip(&inner), place, records, sink)
                 }
-                Ok(inner) => self.open(Packed::Text(&inner), place, records, sink),
+                Ok(inner) => self.open(RecordContent::Text(&inner), place, records, sink),
                 Err(fault) => OpenOutcome::Fault(fault),
             },
         };
@@ -127,7 +127,7 @@ impl Opener {
     /// Splits the content of a record, with a splitter of its own.
     fn open(
         &mut self,
-        content: Packed<'_>,
+        content: RecordContent<'_>,
         place: Place,
         records: &mut u64,
         sink: &mut dyn Sink,
@@ -143,8 +143,8 @@ impl Opener {
         });
         let mut inner = RecordSink { sink, place, records };
         let opened = match content {
-            Packed::Text(text) => text_into(&mut splitter, text, &mut inner),
-            Packed::Gzip(bytes) => gzip_into(&mut splitter, bytes, &mut inner),
+            RecordContent::Text(text) => text_into(&mut splitter, text, &mut inner),
+            RecordContent::Gzip(bytes) => gzip_into(&mut splitter, bytes, &mut inner),
         };
         self.keys = splitter.into_keys();
         opened
@@ -152,7 +152,7 @@ impl Opener {
 }
 
 /// What a record held.
-enum Packed<'a> {
+enum RecordContent<'a> {
     Text(&'a [u8]),
     Gzip(&'a [u8]),
 }

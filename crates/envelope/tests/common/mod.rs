@@ -15,9 +15,9 @@ pub enum SplitOutput {
 
 /// Remembers everything, lines one by one.
 #[derive(Default)]
-pub struct Memory(pub Vec<SplitOutput>);
+pub struct OutputMemory(pub Vec<SplitOutput>);
 
-impl Sink for Memory {
+impl Sink for OutputMemory {
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
         assert_eq!(place.record, None);
         let (mut offset, mut line) = (place.offset, place.line);
@@ -54,7 +54,7 @@ impl Sink for Memory {
 
 /// Splits `input`, pushed in pieces that end at `cuts` (in order).
 pub fn split_at(input: &[u8], cuts: &[usize], options: SplitOptions) -> Vec<SplitOutput> {
-    let mut memory = Memory::default();
+    let mut memory = OutputMemory::default();
     let mut splitter = Splitter::new(options);
     let mut start = 0;
     for end in cuts.iter().copied().chain([input.len()]) {

@@ -26,7 +26,7 @@ pub(super) fn stringify<'a>(event: &Spans<'a>, node: Node) -> Option<Cow<'a, str
 }
 
 /// A container that is being written.
-struct Level {
+struct OpenLevel {
     object: bool,
     /// Where its text begins, with the separator and the key before it: cut off here if blank.
     from: usize,
@@ -35,7 +35,7 @@ struct Level {
 
 fn write(text: &str, at: usize) -> String {
     let mut out = String::new();
-    let mut levels: Vec<Level> = Vec::new();
+    let mut levels: Vec<OpenLevel> = Vec::new();
     // Where the member that is being written began.
     let mut from = 0;
     let mut keyed = false;
@@ -54,7 +54,7 @@ fn write(text: &str, at: usize) -> String {
                 keyed = true;
             }
             Token::Open(object) => {
-                levels.push(Level { object, from, members: 0 });
+                levels.push(OpenLevel { object, from, members: 0 });
                 out.push(if object { '{' } else { '[' });
             }
             Token::Scalar(scalar) => {
@@ -81,7 +81,7 @@ fn write(text: &str, at: usize) -> String {
     out
 }
 
-fn count(levels: &mut [Level]) {
+fn count(levels: &mut [OpenLevel]) {
     if let Some(level) = levels.last_mut() {
         level.members += 1;
     }

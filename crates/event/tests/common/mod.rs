@@ -7,26 +7,26 @@ use serde_json::Value;
 
 /// A value as it is written; objects may repeat keys.
 #[derive(Clone, Debug)]
-pub(crate) enum Tree {
+pub(crate) enum JsonTree {
     Plain(&'static str),
     Text(String),
-    List(Vec<Tree>),
-    Object(Vec<(String, Tree)>),
+    List(Vec<JsonTree>),
+    Object(Vec<(String, JsonTree)>),
 }
 
 /// Writes a tree; `style` decides on escapes and white space, a few bits for each place.
-pub(crate) fn write(tree: &Tree, style: u64) -> String {
-    let mut writer = Writer { out: String::new(), style: style | 1 };
+pub(crate) fn write(tree: &JsonTree, style: u64) -> String {
+    let mut writer = JsonWriter { out: String::new(), style: style | 1 };
     writer.tree(tree);
     writer.out
 }
 
-struct Writer {
+struct JsonWriter {
     out: String,
     style: u64,
 }
 
-impl Writer {
+impl JsonWriter {
     /// A number below `n` (xorshift).
     fn pick(&mut self, n: u64) -> u64 {
         self.style ^= self.style << 13;
@@ -40,12 +40,12 @@ impl Writer {
         self.out.push_str(space);
     }
 
-    fn tree(&mut self, tree: &Tree) {
+    fn tree(&mut self, tree: &JsonTree) {
         self.space();
         match tree {
-            Tree::Plain(text) => self.out.push_str(text),
-            Tree::Text(text) => self.text(text),
-            Tree::List(items) => {
+            JsonTree::Plain(text) => self.out.push_str(text),
+            JsonTree::Text(text) => self.text(text),
+            JsonTree::List(items) => {
                 self.out.push('[');
                 for (index, item) in items.iter().enumerate() {
                     if index > 0 {
@@ -55,7 +55,7 @@ impl Writer {
                 }
                 self.out.push(']');
             }
-            Tree::Object(members) => {
+            JsonTree::Object(members) => {
                 self.out.push('{');
                 for (index, (key, value)) in members.iter().enumerate() {
                     if index > 0 {
@@ -101,13 +101,13 @@ impl Writer {
     }
 }
 
-pub(crate) fn scalar(texts: &'static [&'static str]) -> impl Strategy<Value = Tree> + Clone {
+pub(crate) fn scalar(texts: &'static [&'static str]) -> impl Strategy<Value = JsonTree> + Clone {
     const PLAIN: &[&str] = &["null", "true", "false", "0", "-17", "12.5", "3", "443"];
     prop_oneof![
-        2 => prop::sample::select(PLAIN).prop_map(Tree::Plain),
-        3 => prop::sample::select(texts).prop_map(|text| Tree::Text(text.to_owned())),
-        1 => "[ -~]{0,20}".prop_map(Tree::Text),
-        1 => any::<String>().prop_map(Tree::Text),
+        2 => prop::sample::select(PLAIN).prop_map(JsonTree::Plain),
+        3 => prop::sample::select(texts).prop_map(|text| JsonTree::Text(text.to_owned())),
+        1 => "[ -~]{0,20}".prop_map(JsonTree::Text),
+        1 => any::<String>().prop_map(JsonTree::Text),
     ]
 }
 
@@ -115,10 +115,10 @@ pub(crate) fn scalar(texts: &'static [&'static str]) -> impl Strategy<Value = Tr
 pub(crate) fn tree(
     keys: &'static [&'static str],
     texts: &'static [&'static str],
-) -> impl Strategy<Value = Tree> + Clone {
+) -> impl Strategy<Value = JsonTree> + Clone {
     scalar(texts).prop_recursive(5, 40, 6, move |inner| {
         prop_oneof![
-            1 => prop::collection::vec(inner.clone(), 0..4).prop_map(Tree::List),
+            1 => prop::collection::vec(inner.clone(), 0..4).prop_map(JsonTree::List),
             3 => object(keys, inner),
         ]
     })
@@ -127,10 +127,10 @@ pub(crate) fn tree(
 /// An object, its keys out of `keys`, its values given.
 pub(crate) fn object(
     keys: &'static [&'static str],
-    values: impl Strategy<Value = Tree> + Clone,
-) -> impl Strategy<Value = Tree> + Clone {
+    values: impl Strategy<Value = JsonTree> + Clone,
+) -> impl Strategy<Value = JsonTree> + Clone {
     let key = prop::sample::select(keys).prop_map(str::to_owned);
-    prop::collection::vec((key, values), 0..6).prop_map(Tree::Object)
+    prop::collection::vec((key, values), 0..6).prop_map(JsonTree::Object)
 }
 
 /// The naive reading: all scalars of a parsed value, with their dotted paths.
