@@ -105,7 +105,7 @@ risk_score = 47            # 0 to 100
 version = 1
 type = "new_terms"
 language = "kuery"
-tags = ["Domain: Cloud", "Data RuleText: AWS"]
+tags = ["Domain: Cloud", "Data Source: AWS"]
 references = []
 false_positives = [
     """
