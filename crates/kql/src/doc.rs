@@ -7,7 +7,7 @@ use firstseen_value::Value;
 
 /// The fields of an event, or of an object within one.
 ///
-/// A field is the index in [`Query::fields`], or in the `inner` list of the
+/// A field is the index in [`Query::fields`](crate::Query::fields), or in the `inner` list of the
 /// [`FieldRef::Nested`](crate::FieldRef::Nested) that the object belongs to. Null and empty arrays
 /// count as no value; arrays are their elements.
 pub trait Doc {

@@ -84,7 +84,7 @@
 //! | step two, `decide`: items and prior values -> writes and outcomes | `decide` |
 //! | both steps as one, over a store | [`evaluate`] |
 //! | why an event matches or not | [`explain`] |
-//! | rule.toml -> checked rule -> plan (feature `source`) | [`source`] |
+//! | rule.toml -> checked rule -> plan (feature `source`) | `source` |
 //!
 //! Order of modules, each importing only from those before it: `window`, `identity`, `exception`,
 //! `plan`, `settings`, `fields`, `term`, `key`, `state`, `alert`, `shorten`, `prepared`, `index`,
