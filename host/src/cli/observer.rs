@@ -5,7 +5,7 @@
 //! what is judged.
 
 use crate::observe::summary::Summary;
-use crate::observe::{Counter, Notice, Observer, Severity, SkipKind};
+use crate::observe::{Counter, Notice, NoticeSeverity, Observer, SkipKind};
 use crate::sink::dead_letter::DeadLetter;
 use crate::source::Input;
 use crate::terminal::escape::escaped;
@@ -138,7 +138,7 @@ impl Observer for RunObserver {
             }
             Notice::RuleLog { line } => self.say(&format!("a rule says: {}", escaped(line))),
             Notice::Message { severity, text } => {
-                let word = if severity == Severity::Warning { "warning: " } else { "" };
+                let word = if severity == NoticeSeverity::Warning { "warning: " } else { "" };
                 self.say(&format!("{word}{}", escaped(text)));
             }
         }

@@ -46,7 +46,7 @@ pub enum SkipKind {
 
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub enum NoticeSeverity {
     /// The work ends, or something of it was lost.
     Error,
     /// Something was left out, or is not as it was asked for.
@@ -106,7 +106,7 @@ pub enum Notice<'a> {
     /// Anything else.
     Message {
         /// How much it matters.
-        severity: Severity,
+        severity: NoticeSeverity,
         /// The message.
         text: &'a str,
     },

@@ -23,7 +23,7 @@ mod record;
 mod transform {
     use crate::border::{self, BAD_BUFFER, RecordBatch, Refused};
     use crate::memory_budget::MemoryBudget;
-    use crate::record::{self, ERROR_BYTES, Parts};
+    use crate::record::{self, ERROR_BYTES, RecordParts};
     use firstseen_rule::Engine;
     use firstseen_rule::evaluate::{Alert, error_json};
     use firstseen_target_support::memory::BoundedMemory;
@@ -139,7 +139,7 @@ mod transform {
         }
 
         /// The event goes on as it came, and says why it was not judged.
-        fn fault(&mut self, offset: i64, length: usize, parts: &Parts, fault: &str) {
+        fn fault(&mut self, offset: i64, length: usize, parts: &RecordParts, fault: &str) {
             let fault: String = fault.chars().take(REASON).collect();
             match record::add_error(&mut self.input, length, parts, &error_json(&fault)) {
                 Some(length) => {

@@ -18,7 +18,7 @@ pub(crate) const ERROR_BYTES: usize = 1024;
 
 /// Where the parts of a record lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Parts {
+pub(crate) struct RecordParts {
     pub(crate) key: Option<Range<usize>>,
     pub(crate) value: Option<Range<usize>>,
     /// Where the number of headers stands.
@@ -28,11 +28,11 @@ pub(crate) struct Parts {
 }
 
 /// The parts of a record; `None` where the bytes are none.
-pub(crate) fn parts(record: &[u8]) -> Option<Parts> {
+pub(crate) fn parts(record: &[u8]) -> Option<RecordParts> {
     let (key, at) = bytes(record, 0)?;
     let (value, at) = bytes(record, at)?;
     let (count, end) = varint(record, at)?;
-    (count >= 0).then_some(Parts { key, value, headers: at..end, count })
+    (count >= 0).then_some(RecordParts { key, value, headers: at..end, count })
 }
 
 /// Adds the error's header to a record in its buffer: the new length. Key, value and headers stay
@@ -40,7 +40,7 @@ pub(crate) fn parts(record: &[u8]) -> Option<Parts> {
 pub(crate) fn add_error(
     buffer: &mut [u8],
     length: usize,
-    parts: &Parts,
+    parts: &RecordParts,
     error: &str,
 ) -> Option<usize> {
     let mut count = Vec::with_capacity(2);
