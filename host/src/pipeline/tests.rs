@@ -1,1 +1,555 @@
+//! The loop against scripted sources, rules, stores and sinks: in which order it calls them, and what
+//! is left when one of them fails at its n-th call.
 
+use super::*;
+use crate::observe::SkipKind;
+use crate::sink::OutputError;
+use crate::source::ReadError;
+use crate::state::{Applied, StateError, StateWrite};
+use firstseen_abi::{
+    Counts, DecideRequest, Decision, ItemKind, ItemTerm, KeysWriter, Outcome, OutcomeKind,
+    RequestWriter, Write,
+};
+use firstseen_envelope::{Place, Sink, SplitFault};
+use firstseen_session::{CallError, Decide};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// What was called, in order.
+type Calls = Rc<RefCell<Vec<String>>>;
+
+fn called(calls: &Calls, what: impl Into<String>) {
+    calls.borrow_mut().push(what.into());
+}
+
+/// A rule over events of the form `TIME KEY`: a key alerts when it has no value yet.
+struct FirstSighting {
+    calls: Calls,
+}
+
+impl Decide for FirstSighting {
+    fn decide(&mut self, request: &RequestWriter) -> Result<Vec<u8>, CallError> {
+        called(&self.calls, "decide");
+        let (head, keys, items) = request.parts();
+        let bytes = [&head[..], keys, items].concat();
+        let request = DecideRequest::read(&bytes).unwrap();
+        let mut known: Vec<bool> = request.keys.iter().map(|key| key.value.is_some()).collect();
+        let (mut written, mut outcomes) = (BTreeSet::new(), Vec::new());
+        for (at, (item, text)) in (0u32..).zip(&request.items) {
+            let key = item.terms().next().unwrap().key;
+            let key = request.keys.iter().position(|k| k.key == key).unwrap();
+            if !std::mem::replace(&mut known[key], true) {
+                written.insert(key as u32);
+                outcomes.push(match text {
+                    Some(text) => (at, OutcomeKind::Alert, (*text).to_owned()),
+                    None => (at, OutcomeKind::NeedsEvent, String::new()),
+                });
+            }
+        }
+        let writes = written.iter().map(|key| Write { key: *key, value: b"1", ttl_ms: 1000 });
+        let outcomes = outcomes.iter().map(|(item, kind, text)| Outcome {
+            item: *item,
+            term: 0,
+            kind: *kind,
+            text,
+        });
+        let mut out = Vec::new();
+        Decision { writes: writes.collect(), outcomes: outcomes.collect() }.write(&mut out);
+        Ok(out)
+    }
+
+    fn owns(&self, key: &[u8]) -> bool {
+        key.starts_with(b"key-")
+    }
+}
+
+impl Rules for FirstSighting {
+    fn keys(
+        &mut self,
+        buffer: &[u8],
+        table: &[(u32, u32)],
+        now_ms: i64,
+    ) -> Result<Vec<u8>, CallError> {
+        called(&self.calls, format!("keys at {now_ms}"));
+        let mut out = Vec::new();
+        let mut writer = KeysWriter::new(&mut out);
+        writer.counts = Counts { read: 0, matched: table.len() as u32, ..Counts::default() };
+        for (at, len) in table {
+            let text = &buffer[*at as usize..(*at + *len) as usize];
+            let text = std::str::from_utf8(text).unwrap().trim_matches(['{', '}']);
+            let (time, name) = text.split_once(' ').unwrap();
+            let time_ms: i64 = time.parse().unwrap();
+            let key = format!("key-{name}");
+            let terms = [ItemTerm { key: key.as_bytes(), values: "[]" }];
+            let mut identity = [0; 16];
+            identity[..8].copy_from_slice(&time_ms.to_be_bytes());
+            let place = (*at, *len);
+            writer.item(ItemKind::Matched, 0, place, time_ms, &identity, "", terms.into_iter());
+        }
+        writer.finish();
+        Ok(out)
+    }
+
+    fn explain(&mut self, _: &[u8]) -> Result<Vec<u8>, CallError> {
+        Err(CallError::Deadline)
+    }
+
+    fn configure(&mut self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn take_log(&mut self) -> Vec<(i32, String)> {
+        Vec::new()
+    }
+}
+
+/// What outlives a run: the committed state and the output that was flushed.
+#[derive(Default)]
+struct Durable {
+    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    alerts: Vec<(EventAt, String)>,
+}
+
+/// A store that fails at its n-th call.
+struct ScriptedStore {
+    calls: Calls,
+    durable: Rc<RefCell<Durable>>,
+    pending: BTreeMap<Vec<u8>, Vec<u8>>,
+    fails_at: Rc<Cell<usize>>,
+    /// A key that another writer writes just before we do.
+    stolen: Option<Vec<u8>>,
+}
+
+impl ScriptedStore {
+    fn call(&mut self, what: &str) -> Result<(), StateError> {
+        called(&self.calls, what);
+        let left = self.fails_at.get();
+        self.fails_at.set(left.wrapping_sub(1));
+        if left == 1 {
+            let (path, reason) = ("s".to_owned(), "scripted".to_owned());
+            return Err(StateError::Failed { path, reason });
+        }
+        Ok(())
+    }
+
+    fn value(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.pending.get(key).or(self.durable.borrow().rows.get(key)).cloned()
+    }
+}
+
+impl StateStore for ScriptedStore {
+    fn get_many(
+        &mut self,
+        keys: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        self.call("get")?;
+        Ok(keys.map(|key| self.value(key)).collect())
+    }
+
+    fn apply(
+        &mut self,
+        writes: &mut dyn Iterator<Item = StateWrite<'_>>,
+    ) -> Result<Vec<Applied>, StateError> {
+        self.call("apply")?;
+        if let Some(key) = self.stolen.take() {
+            self.durable.borrow_mut().rows.insert(key, b"theirs".to_vec());
+        }
+        Ok(writes
+            .map(|write| {
+                let current = self.value(write.key);
+                if current.as_deref() != write.expected {
+                    return Applied::Conflict(current);
+                }
+                self.pending.insert(write.key.to_vec(), write.value.to_vec());
+                Applied::Done
+            })
+            .collect())
+    }
+
+    fn advance(&mut self, _: i64) {}
+
+    fn commit(&mut self) -> Result<(), StateError> {
+        self.call("commit")?;
+        let pending = std::mem::take(&mut self.pending);
+        self.durable.borrow_mut().rows.extend(pending);
+        Ok(())
+    }
+
+    fn count(&self) -> Result<u64, StateError> {
+        Ok(0)
+    }
+
+    fn describe(&self) -> String {
+        "scripted".to_owned()
+    }
+}
+
+/// A sink that fails, or closes, at its n-th call. What was not flushed is lost.
+struct ScriptedSink {
+    calls: Calls,
+    durable: Rc<RefCell<Durable>>,
+    waiting: Vec<(EventAt, String)>,
+    fails_at: Rc<Cell<usize>>,
+    closes: bool,
+}
+
+impl ScriptedSink {
+    fn call(&mut self, what: &str) -> Result<(), OutputError> {
+        called(&self.calls, what);
+        let left = self.fails_at.get();
+        self.fails_at.set(left.wrapping_sub(1));
+        match (left, self.closes) {
+            (1, true) => Err(OutputError::Closed),
+            (1, false) => Err(OutputError::Failed("scripted".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl AlertSink for ScriptedSink {
+    fn alert(&mut self, at: &EventAt, json: &str) -> Result<(), OutputError> {
+        self.call("alert")?;
+        self.waiting.push((*at, json.to_owned()));
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        self.call("flush")?;
+        self.durable.borrow_mut().alerts.append(&mut self.waiting);
+        Ok(())
+    }
+}
+
+/// Hands out one block a call, and checks that nothing is decided meanwhile.
+struct ScriptedSource {
+    calls: Calls,
+    blocks: Vec<String>,
+    offset: u64,
+    line: u64,
+}
+
+impl Source for ScriptedSource {
+    fn poll(&mut self, into: &mut dyn Sink) -> Result<Polled, ReadError> {
+        if self.blocks.is_empty() {
+            return Ok(Polled::End);
+        }
+        called(&self.calls, "poll");
+        let before = self.calls.borrow().len();
+        let block = self.blocks.remove(0);
+        let place = Place { offset: self.offset, line: self.line, record: None };
+        let flow = if block == BAD {
+            let reason = "scripted".to_owned();
+            into.bad(place, SplitFault { code: "bad_json", reason }, block.as_bytes())
+        } else {
+            into.lines(place, block.as_bytes())
+        };
+        let decided = |call: &String| !call.starts_with("keys");
+        assert!(!self.calls.borrow()[before..].iter().any(decided), "decided inside poll");
+        self.offset += block.len() as u64;
+        self.line += block.lines().count() as u64;
+        Ok(if flow.is_break() { Polled::End } else { Polled::More })
+    }
+
+    fn block(&self) -> &[u8] {
+        &[]
+    }
+
+    fn settled(&self) -> u64 {
+        self.offset
+    }
+
+    fn stored(&self) -> u64 {
+        self.offset
+    }
+}
+
+/// Counts, and keeps what it hears.
+#[derive(Default)]
+struct Heard {
+    counts: BTreeMap<String, u64>,
+    notices: Vec<String>,
+    fails: bool,
+}
+
+impl Observer for Heard {
+    fn count(&mut self, counter: Counter, n: u64) {
+        *self.counts.entry(format!("{counter:?}")).or_default() += n;
+    }
+
+    fn notice(&mut self, notice: &Notice<'_>) -> anyhow::Result<()> {
+        let text = match notice {
+            Notice::Skipped { kind: SkipKind::Bad, at, code, .. } => format!("{at}: {code}"),
+            Notice::NotDecided { at, text } => format!("{at}: {text}"),
+            other => format!("{other:?}"),
+        };
+        self.notices.push(text);
+        if self.fails { Err(anyhow::anyhow!("the observer ends the run")) } else { Ok(()) }
+    }
+}
+
+/// A clock that moves on by one with every look.
+struct Ticking(Cell<i64>);
+
+impl Clock for Ticking {
+    fn now_ms(&self) -> i64 {
+        self.0.set(self.0.get() + 1);
+        self.0.get()
+    }
+}
+
+/// Asks the run to end after so many looks.
+struct StopAfter(Cell<usize>);
+
+impl Stop for StopAfter {
+    fn is_requested(&self) -> bool {
+        self.0.set(self.0.get().saturating_sub(1));
+        self.0.get() == 0
+    }
+
+    fn wake(&self) -> Option<Wake> {
+        None
+    }
+}
+
+/// A run, and what is left of it.
+struct Scene {
+    calls: Calls,
+    durable: Rc<RefCell<Durable>>,
+    store_fails_at: usize,
+    sink_fails_at: usize,
+    closes: bool,
+    stolen: Option<Vec<u8>>,
+    budget: usize,
+    rereadable: bool,
+    stop_after: usize,
+    heard: Heard,
+}
+
+impl Default for Scene {
+    fn default() -> Self {
+        Self {
+            calls: Calls::default(),
+            durable: Rc::default(),
+            store_fails_at: 0,
+            sink_fails_at: 0,
+            closes: false,
+            stolen: None,
+            budget: 1 << 20,
+            rereadable: false,
+            stop_after: usize::MAX,
+            heard: Heard::default(),
+        }
+    }
+}
+
+impl Scene {
+    /// Runs over these blocks of lines, as files do or as a stream with this hold.
+    fn run(&mut self, blocks: &[&str], hold_ms: Option<i64>) -> anyhow::Result<OutputStatus> {
+        let calls = || Rc::clone(&self.calls);
+        let store = ScriptedStore {
+            calls: calls(),
+            durable: Rc::clone(&self.durable),
+            pending: BTreeMap::new(),
+            fails_at: Rc::new(Cell::new(self.store_fails_at)),
+            stolen: self.stolen.take(),
+        };
+        let sink = ScriptedSink {
+            calls: calls(),
+            durable: Rc::clone(&self.durable),
+            waiting: Vec::new(),
+            fails_at: Rc::new(Cell::new(self.sink_fails_at)),
+            closes: self.closes,
+        };
+        let blocks = blocks.iter().map(|block| (*block).to_owned()).collect();
+        let mut source = ScriptedSource { calls: calls(), blocks, offset: 0, line: 1 };
+        let rules: Vec<Box<dyn Rules>> = vec![Box::new(FirstSighting { calls: calls() })];
+        let stop = StopAfter(Cell::new(self.stop_after));
+        let mut pipeline = Pipeline::new(Parts {
+            rules,
+            prefilter: Prefiltering::of(&[vec![vec![]]]),
+            store: Box::new(store),
+            sink: Box::new(sink),
+            observer: &mut self.heard,
+            clock: &Ticking(Cell::new(100)),
+            stop: &stop,
+            live_settings: None,
+            options: PipelineOptions {
+                read: ReadLimits::default(),
+                hold_ms: 0,
+                order_budget: self.budget,
+                emit_repeats: false,
+            },
+        });
+        pipeline.names.push(Arc::from("scripted"));
+        let mut order = match hold_ms {
+            Some(hold_ms) => Order::Held(Hold::new(hold_ms, self.budget)),
+            None => Order::Sorted(Sorter::new(self.budget)),
+        };
+        let status = pipeline.read(&mut source, 0, self.rereadable, &mut order)?;
+        if status == OutputStatus::Closed {
+            return Ok(status);
+        }
+        pipeline.end(order)
+    }
+
+    fn alerts(&self) -> Vec<String> {
+        self.durable.borrow().alerts.iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    fn known(&self) -> BTreeSet<String> {
+        let rows = &self.durable.borrow().rows;
+        rows.keys().map(|key| String::from_utf8_lossy(key).into_owned()).collect()
+    }
+}
+
+/// A block that cannot be read.
+const BAD: &str = "bad";
+const BLOCKS: [&str; 3] = ["{5 a}\n{3 b}\n", "{4 a}\n", "{6 c}\n{1 b}\n"];
+
+#[test]
+fn files_are_put_in_order_of_time() {
+    let mut scene = Scene::default();
+    scene.run(&BLOCKS, None).unwrap();
+    assert_eq!(scene.alerts(), ["{1 b}", "{4 a}", "{6 c}"]);
+    let lines: Vec<u64> = scene.durable.borrow().alerts.iter().map(|(at, _)| at.line).collect();
+    assert_eq!(lines, [5, 3, 4], "a match keeps its place through sorting");
+    assert_eq!(scene.heard.counts["Seen"], 2);
+}
+
+#[test]
+fn a_match_keeps_its_place_through_spilling() {
+    let mut scene = Scene { budget: 0, ..Scene::default() };
+    scene.run(&BLOCKS, None).unwrap();
+    let alerts = &scene.durable.borrow().alerts;
+    let places: Vec<_> = alerts.iter().map(|(at, text)| (at.offset, text.as_str())).collect();
+    assert_eq!(places, [(24, "{1 b}"), (12, "{4 a}"), (18, "{6 c}")]);
+}
+
+#[test]
+fn a_stream_is_decided_block_by_block() {
+    let mut scene = Scene::default();
+    scene.run(&BLOCKS, Some(0)).unwrap();
+    assert_eq!(scene.alerts(), ["{5 a}", "{3 b}", "{6 c}"]);
+    // A stream is judged by the clock of each block; see also the test of files below.
+    let expected =
+        ["poll", "keys at 102", "get", "decide", "decide", "apply", "alert", "alert", "flush", "commit"];
+    assert_eq!(scene.calls.borrow()[..10], expected);
+}
+
+#[test]
+fn a_hold_puts_late_events_in_order() {
+    let mut scene = Scene::default();
+    scene.run(&BLOCKS, Some(10)).unwrap();
+    assert_eq!(scene.alerts(), ["{1 b}", "{4 a}", "{6 c}"]);
+}
+
+#[test]
+fn files_are_judged_by_one_time_and_a_stream_by_the_present() {
+    for (hold, expected) in [(None, vec!["keys at 101"]), (Some(0), vec!["keys at 102", "keys at 103"])]
+    {
+        let mut scene = Scene::default();
+        scene.run(&BLOCKS[..2], hold).unwrap();
+        let calls = scene.calls.borrow();
+        let keys: Vec<&str> =
+            calls.iter().map(String::as_str).filter(|call| call.starts_with("keys")).collect();
+        assert_eq!(keys, expected);
+    }
+}
+
+#[test]
+fn output_comes_before_state() {
+    for hold in [None, Some(0)] {
+        let mut scene = Scene::default();
+        scene.run(&BLOCKS, hold).unwrap();
+        let calls = scene.calls.borrow();
+        let commits = calls.iter().enumerate().filter(|(_, call)| *call == "commit");
+        let mut count = 0;
+        for (at, _) in commits {
+            count += 1;
+            assert_eq!(calls[at - 1], "flush", "{calls:?}");
+        }
+        assert!(count > 0);
+    }
+}
+
+#[test]
+fn a_store_or_sink_that_fails_at_any_call_loses_no_alert() {
+    let keys: BTreeSet<String> = ["key-a", "key-b", "key-c"].map(str::to_owned).into();
+    for hold in [None, Some(0), Some(2)] {
+        for (in_store, closes) in [(true, false), (false, false), (false, true)] {
+            let mut failures = 0;
+            for n in 1..40 {
+                let mut scene = Scene { closes, ..Scene::default() };
+                if in_store { scene.store_fails_at = n } else { scene.sink_fails_at = n }
+                let result = scene.run(&BLOCKS, hold);
+                let failed = !matches!(result, Ok(OutputStatus::Open));
+                failures += usize::from(failed);
+                // Output before state: what the state knows was written.
+                let given = |scene: &Scene| -> BTreeSet<String> {
+                    let name = |text: &String| {
+                        let name = text.trim_matches('}').rsplit(' ').next().unwrap_or_default();
+                        format!("key-{name}")
+                    };
+                    scene.alerts().iter().map(name).collect()
+                };
+                assert!(scene.known().is_subset(&given(&scene)), "call {n}: {:?}", scene.known());
+                // The same input again gives what is missing.
+                let again = scene.run_again(&BLOCKS, hold);
+                assert!(matches!(again, Ok(OutputStatus::Open)), "{again:?}");
+                assert_eq!(given(&scene), keys, "call {n}");
+                assert_eq!(scene.known(), keys, "call {n}");
+                if !failed {
+                    assert_eq!(scene.alerts().len(), 3, "nothing comes twice without a fault");
+                }
+            }
+            assert!(failures > 2, "the script never failed");
+        }
+    }
+}
+
+impl Scene {
+    /// Another process, over what the first one left.
+    fn run_again(&mut self, blocks: &[&str], hold: Option<i64>) -> anyhow::Result<OutputStatus> {
+        (self.store_fails_at, self.sink_fails_at) = (0, 0);
+        self.run(blocks, hold)
+    }
+}
+
+#[test]
+fn a_key_that_another_writer_took_does_not_alert() {
+    let mut scene = Scene { stolen: Some(b"key-a".to_vec()), ..Scene::default() };
+    scene.run(&BLOCKS, None).unwrap();
+    assert_eq!(scene.alerts(), ["{1 b}", "{6 c}"]);
+    assert_eq!(scene.durable.borrow().rows[&b"key-a"[..]], b"theirs");
+}
+
+#[test]
+fn a_lost_text_is_reported_by_its_place_and_the_rest_is_decided() {
+    // The input counts as a file, and no such file can be read again.
+    let mut scene = Scene { rereadable: true, ..Scene::default() };
+    let many: String = (0..600).map(|n| format!("{{{n} a}}\n")).collect();
+    scene.run(&[&many], None).unwrap();
+    assert_eq!(scene.heard.notices.len(), 600);
+    assert!(scene.heard.notices[1].starts_with("scripted: line 2, byte 6: text_lost: "));
+    let asked = scene.calls.borrow().iter().filter(|call| *call == "decide").count();
+    assert!(asked <= 2, "asked {asked} times");
+    assert!(scene.known().is_empty() && scene.alerts().is_empty());
+}
+
+#[test]
+fn a_stop_ends_the_reading_and_decides_what_was_read() {
+    let mut scene = Scene { stop_after: 2, ..Scene::default() };
+    scene.run(&BLOCKS, Some(1000)).unwrap();
+    assert_eq!(scene.alerts(), ["{3 b}", "{4 a}"]);
+    assert_eq!(scene.calls.borrow().last().map(String::as_str), Some("commit"));
+}
+
+#[test]
+fn an_observer_can_end_the_run_and_what_was_read_is_decided() {
+    let heard = Heard { fails: true, ..Heard::default() };
+    let mut scene = Scene { heard, ..Scene::default() };
+    let error = scene.run(&["{5 a}\n", BAD, "{6 c}\n"], Some(0)).unwrap_err();
+    assert_eq!(error.to_string(), "the observer ends the run");
+    assert_eq!(scene.alerts(), ["{5 a}"]);
+}

@@ -35,7 +35,8 @@ impl Prefiltering {
         Self::of(&artifacts.iter().map(of_artifact).collect::<Vec<_>>())
     }
 
-    fn of(artifacts: &[Vec<Vec<Vec<String>>>]) -> Self {
+    /// A prefilter for these literals: of each artifact, of each rule, its clauses.
+    pub(crate) fn of(artifacts: &[Vec<Vec<Vec<String>>>]) -> Self {
         let mut found = SearchHits::default();
         (0..artifacts.len()).for_each(|artifact| _ = found.artifacts.insert(artifact));
         let count = |rules: &[Vec<Vec<String>>]| rules.iter().flatten().flatten().count();
