@@ -18,14 +18,14 @@ pub struct RuleText<'a> {
     pub text: &'a str,
 }
 
-/// An engine, and what is to be done with it for the host that it is for.
+/// An engine, and how it is adapted to its target.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineModule<'a> {
     /// The module.
     pub wasm: &'a [u8],
     /// The pipeline that it is for; empty for the contract of docs/abi.md.
     pub target: &'a str,
-    /// Imports that come from another module than the engine says.
+    /// Imports from the first module become imports from the second.
     pub renamed: Option<(&'a str, &'a str)>,
     /// What was chosen for the pipeline, as the engine reads it.
     pub options: &'a [u8],
@@ -48,7 +48,7 @@ pub struct Origin {
     pub revision: String,
 }
 
-/// An artifact, and what its rules say and the engine does not do.
+/// An artifact, and warnings about keys of its rules that the engine ignores.
 #[derive(Debug)]
 pub struct Compiled {
     /// The module.
@@ -60,9 +60,9 @@ pub struct Compiled {
 /// Why there is no artifact.
 #[derive(Debug)]
 pub enum CompileError {
-    /// Faults in rules: for each source that has some, its index and all that is to be said of it.
+    /// Faults in rules: for each source that has some, its index and its diagnostics.
     Faults(Vec<(usize, Vec<Diagnostic>)>),
-    /// A sentence about something that stands in no one place.
+    /// A fault without a place in a file, as a sentence.
     Other(String),
 }
 
@@ -115,7 +115,7 @@ pub fn compile(
 }
 
 /// Lays rules that were read into one artifact. The same rules in the same order give the same
-/// bytes, wherever their files stand.
+/// bytes, in whatever folder their files are.
 ///
 /// # Errors
 /// A sentence that names the rule and what is wrong with it.

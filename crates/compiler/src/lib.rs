@@ -9,6 +9,17 @@
 //! | what registries read of a rule or a pack | `standard` |
 //! | what a rule can be built for, and the options of each | [`target`] |
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::string_slice
+    )
+)]
 
 pub mod compile;
 mod standard;

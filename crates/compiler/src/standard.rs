@@ -56,7 +56,7 @@ pub(crate) fn standard(
     Ok(standard)
 }
 
-/// Each text once, in the order in which they came.
+/// Each text once, in order of first appearance.
 fn each(texts: Vec<&String>) -> String {
     let mut out: Vec<&str> = Vec::new();
     for text in texts {

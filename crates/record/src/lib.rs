@@ -1,10 +1,9 @@
-//! A pipeline's record and what a rule has to say about it, for pipelines whose records are JSON
-//! objects.
+//! Alerts and errors added to a pipeline's record, for pipelines whose records are JSON objects.
 //!
 //! In: a record's text (untrusted), alerts, an error. Out: the record with `firstseen_alerts` (a
-//! list of alert documents) and `firstseen_error` (`{"code", "reason"}`) added, each only where
-//! there is something to say. The rest of the text stays as it is, byte for byte. It never gives
-//! text that is no JSON object, and never judges.
+//! list of alert documents) and `firstseen_error` (`{"code", "reason"}`) added where there is an alert
+//! or an error. The rest of the text is unchanged, byte for byte. The output is always a JSON object.
+//! It never evaluates a rule.
 //!
 //! Both names may be there already, from the filter of another rule. Then alerts are added to the
 //! list, the first error stays, and neither is part of the event that this rule judges.
@@ -58,7 +57,7 @@ impl RecordChecker {
 }
 
 /// How deep an event nests as an ECS document: its containers, and the dots in its names, which
-/// open up to objects. It looks into strings that the event stands in. 0 for what is no event.
+/// open up to objects. It looks into strings that contain the event. 0 for a text that is no event.
 #[must_use]
 pub fn depth(text: &str) -> usize {
     let reader = EventReader::new(Vec::new());
@@ -159,7 +158,7 @@ impl<'t> JsonRecord<'t> {
         &self.event
     }
 
-    /// Whether it came with alerts or an error.
+    /// Whether it already had alerts or an error.
     #[must_use]
     pub const fn is_marked(&self) -> bool {
         self.alerts.is_some() || self.error.is_some()
@@ -261,7 +260,7 @@ fn members(text: &str) -> Vec<(&str, &str)> {
     found
 }
 
-/// The bytes of a JSON text that stand outside its strings, with their places.
+/// The bytes of a JSON text outside its strings, with their offsets.
 struct Walk<'t> {
     bytes: &'t [u8],
     at: usize,
@@ -431,14 +430,14 @@ mod tests {
                 true => prop_assert_eq!(listed, None),
                 false => prop_assert_eq!(listed, Some(Value::Array(expected))),
             }
-            let told = out.remove(ERROR);
+            let found = out.remove(ERROR);
             match (error_before, &error) {
-                (Some(before), _) => prop_assert_eq!(told, Some(before)),
+                (Some(before), _) => prop_assert_eq!(found, Some(before)),
                 (None, Some(error)) => {
                     let (code, reason) = error.split_once(": ").unwrap();
-                    prop_assert_eq!(told, Some(json!({"code": code, "reason": reason})));
+                    prop_assert_eq!(found, Some(json!({"code": code, "reason": reason})));
                 }
-                (None, None) => prop_assert_eq!(told, None),
+                (None, None) => prop_assert_eq!(found, None),
             }
             prop_assert_eq!(&*out, &*record);
             let event: Value = serde_json::from_str(JsonRecord::of(&text).event()).unwrap();

@@ -24,7 +24,7 @@ impl Arena {
     }
 
     /// The address of a buffer of that length, or 0 where there is no room. A length of 0 gives an
-    /// address too. What stands in the buffer has no meaning.
+    /// address too. Its content is undefined.
     pub(crate) fn alloc(&mut self, len: usize) -> u32 {
         let len = len.max(1);
         if len > MAX {
@@ -48,7 +48,7 @@ impl Arena {
         u32::try_from(address).unwrap_or(0)
     }
 
-    /// Takes a buffer over, so that it lives as long as the others, and says where it is.
+    /// Takes a buffer over, so that it lives as long as the others, and returns its address and length.
     pub(crate) fn keep(&mut self, buffer: Vec<u8>) -> (u32, u32) {
         let place = (buffer.as_ptr() as usize, buffer.len());
         self.live.push(buffer);

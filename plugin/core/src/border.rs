@@ -1,7 +1,7 @@
 //! The border: exports, and addresses to slices.
 //!
 //! In: addresses and lengths from the host, untrusted. Out: packed addresses and lengths. A range
-//! that does not lie in memory is refused before anybody looks at it.
+//! outside of memory is refused before it is read.
 //!
 //! Why the unsafe code is sound: the module has one thread and the host never calls in while an
 //! import runs, so the one `GuestState` is never borrowed twice; every range is checked against the
@@ -13,7 +13,7 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 use firstseen_abi::{ABI_VERSION, FRAMING_LINES, FRAMING_ONE, pack, status};
 
-/// Where the plan lies: address and length. Crate artifact writes it into the module.
+/// Address and length of the plan. Crate artifact writes it into the module.
 #[unsafe(no_mangle)]
 pub(crate) static FIRSTSEEN_PLAN: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
 
@@ -29,9 +29,9 @@ fn guest() -> &'static mut GuestState {
     unsafe { &mut *GUEST.0.get() }
 }
 
-/// The bytes at an address, when the whole range lies in memory.
+/// The bytes at an address, if the whole range is in memory.
 fn slice(address: u32, len: u32) -> Option<&'static [u8]> {
-    // Nothing may stand anywhere: hosts pass what they like beside a length of 0.
+    // An empty range may be anywhere: hosts pass any address with a length of 0.
     if len == 0 {
         return Some(&[]);
     }
@@ -40,7 +40,7 @@ fn slice(address: u32, len: u32) -> Option<&'static [u8]> {
     if end > size || address == 0 {
         return None;
     }
-    // SAFETY: the range lies in memory and is not address 0; nobody writes to it during the call:
+    // SAFETY: the range is in memory and is not address 0; nobody writes to it during the call:
     // the arena's buffers are the host's to fill between calls, and results go to new buffers.
     Some(unsafe { core::slice::from_raw_parts(address as usize as *const u8, len as usize) })
 }

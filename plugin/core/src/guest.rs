@@ -1,6 +1,6 @@
 //! What the exports do, on slices instead of addresses.
 //!
-//! In: bytes that were checked to lie in memory. Out: result buffers. It makes the engine of the
+//! In: bytes of ranges that were checked. Out: result buffers. It makes the engine of the
 //! plan when it is first needed, and answers with a status where it has none.
 
 use crate::arena::Arena;

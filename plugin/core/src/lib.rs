@@ -1,13 +1,18 @@
 //! The guest: crate rule behind the core ABI, version 1 (docs/abi.md).
 //!
-//! In: numbers that say where bytes lie. Out: the same. It checks every range before it looks, keeps
-//! the engine and the arena, and decides nothing itself. This crate alone has unsafe code; it
-//! stands in `border.rs`, and never calls across the border but through the three imports.
+//! In: addresses and lengths of buffers. Out: the same. It checks every range before it reads it, owns
+//! the engine and the arena, and contains no rule logic. Unsafe code is in `border.rs` (exports) and
+//! `imports.rs` only.
 //!
-//! Built for wasm32-unknown-unknown it is the engine module: crate artifact lays a plan into it.
+//! Compiled for wasm32-unknown-unknown it is the engine module; crate artifact embeds a plan in it.
 //!
-//! Without the standard library: what it does on a panic is a tenth of a module's code, and nobody
-//! reads it. A panic is a trap.
+//! It uses no standard library: the code for panics would be a tenth of the module, and nobody reads
+//! their messages. A panic is a trap.
+//!
+//! ```text
+//! border --> guest --> store --> imports
+//!               |--> arena
+//! ```
 
 #![cfg_attr(target_family = "wasm", no_std)]
 

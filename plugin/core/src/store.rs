@@ -1,6 +1,6 @@
 //! The host's store, as crate rule sees it.
 //!
-//! In: keys and values. Out: what the imports said. It never trusts a length that the host
+//! In: keys and values. Out: what the imports returned. It never trusts a length that the host
 //! returns, and never hands over a key or value beyond the contract's limits.
 
 use crate::imports::{kv_cas, kv_get};

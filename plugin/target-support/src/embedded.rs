@@ -1,7 +1,7 @@
-//! Where crate artifact laid the plan and the options.
+//! The plan and the options that crate artifact embedded in the module.
 //!
-//! In: two exported slots, which hold address and length. Out: bytes. A place that does not lie in
-//! memory counts as nothing.
+//! In: two exported slots, which hold address and length. Out: bytes. A range outside of
+//! memory counts as empty.
 #![allow(unsafe_code)]
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,12 +37,12 @@ fn at([address, len]: &'static Slot) -> &'static [u8] {
     if len == 0 || address == 0 || end > size {
         return &[];
     }
-    // SAFETY: the range lies in memory, behind everything that the engine allocates from: crate
+    // SAFETY: the range is in memory, behind everything that the engine allocates from: crate
     // artifact puts it into pages of its own. Nobody writes there.
     unsafe { core::slice::from_raw_parts(address as usize as *const u8, len as usize) }
 }
 
-/// Natively nothing is ever laid in.
+/// Natively nothing is ever embedded.
 #[cfg(not(target_family = "wasm"))]
 fn at(slot: &'static Slot) -> &'static [u8] {
     let _ = slot[0].load(Ordering::Relaxed);

@@ -1,12 +1,12 @@
-//! What the targets share: the rule that was laid into the module, the options it was built with,
+//! What the targets share: the rule that is embedded in the module, the options it was built with,
 //! and a state for pipelines that keep none.
 //!
-//! In: bytes that crate artifact laid into the module. Out: an engine, options, a bounded store. It
+//! In: bytes that crate artifact embedded in the module. Out: an engine, options, a bounded store. It
 //! holds no rule logic, reads no clock, and knows no pipeline.
 //!
 //! | what | module |
 //! | --- | --- |
-//! | where plan and options lie | [`embedded`] |
+//! | the embedded plan and options | [`embedded`] |
 //! | what was chosen at build | [`mod@options`] |
 //! | a state in memory that stays within a limit | [`memory`] |
 //! | the same with a folder that outlives a kill | [`mod@file`] |
@@ -21,10 +21,10 @@ pub use options::{Options, Records};
 use firstseen_rule::{Engine, Plan};
 use std::sync::OnceLock;
 
-/// The engine of the plan and the settings that were laid in.
+/// The engine of the embedded plan and settings.
 ///
 /// # Errors
-/// A sentence that says which of the two cannot be used.
+/// A sentence that names the one that is invalid.
 pub fn engine() -> Result<Engine, String> {
     let plan =
         Plan::decode(embedded::plan()).map_err(|e| format!("the rule in this module: {e}"))?;

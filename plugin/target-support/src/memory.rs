@@ -47,7 +47,7 @@ impl BoundedMemory {
         self.values.get(key).map(|row| &*row.value)
     }
 
-    /// Writes a value, whatever stands there, and forgets others until the limit holds. A value
+    /// Writes a value, whatever the key holds, and forgets others until the limit holds. A value
     /// that alone is over the limit is kept: it is the one that is needed now.
     pub fn put(&mut self, key: &[u8], value: &[u8]) {
         self.writes = self.writes.saturating_add(1);
@@ -92,7 +92,7 @@ impl BoundedMemory {
 }
 
 const fn cost(key: &[u8], value: &[u8]) -> usize {
-    // The key stands in both trees.
+    // The key is in both trees.
     key.len().saturating_mul(2).saturating_add(value.len()).saturating_add(OVERHEAD)
 }
 

@@ -1,7 +1,7 @@
 //! What is chosen when a rule is built for a pipeline that hands in no configuration.
 //!
 //! In: JSON (`firstseen build` writes it, a module carries it). Out: options. It never knows which
-//! target takes which of them; that stands where they are asked for.
+//! target takes which of them; crate compiler does.
 
 use firstseen_event::json::{Json, Object};
 use firstseen_rule::Settings;

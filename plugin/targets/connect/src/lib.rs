@@ -101,7 +101,7 @@ extern "C" fn keys() {
     set_meta("firstseen", lines.trim_end().as_bytes());
 }
 
-/// Step two: what one term of an event means, given the value that stands under its key, and what to
+/// Step two: what one term of an event means, given the value under its key, and what to
 /// write there. An alert replaces the message.
 #[unsafe(no_mangle)]
 extern "C" fn decide() {
@@ -117,7 +117,7 @@ extern "C" fn decide() {
             engine.judge_key(&event, now_ms(), &key, &mut entry)
         }
     };
-    let (name, alert, error) = said(&outcome);
+    let (name, alert, error) = described(&outcome);
     if let Some(alert) = alert {
         // SAFETY: the host only reads the text.
         unsafe { host::v0_msg_set_bytes(alert.as_ptr(), alert.len()) };
@@ -134,7 +134,7 @@ extern "C" fn decide() {
 }
 
 /// The outcome of one term: its name, its alert, what was wrong.
-fn said(outcome: &Evaluation) -> (&'static str, Option<&str>, Option<&str>) {
+fn described(outcome: &Evaluation) -> (&'static str, Option<&str>, Option<&str>) {
     const OTHER: &str = "bad_argument: firstseen_event has no term under firstseen_key";
     if let Some(error) = &outcome.error {
         return ("error", None, Some(error));

@@ -44,7 +44,7 @@ struct Filter {
 }
 
 enum Store {
-    BoundedMemory(BoundedMemory, bool),
+    Memory(BoundedMemory, bool),
     Folder(Box<FolderStore>),
 }
 
@@ -96,7 +96,7 @@ impl Filter {
         }
         let store = match &options.state {
             Some(folder) => Store::Folder(Box::new(FolderStore::open(folder, options.state_limit))),
-            None => Store::BoundedMemory(BoundedMemory::new(options.state_limit), false),
+            None => Store::Memory(BoundedMemory::new(options.state_limit), false),
         };
         Self {
             engine,
@@ -177,12 +177,12 @@ impl Filter {
             return Evaluation::default();
         }
         let kv: &mut dyn Kv = match &mut self.store {
-            Store::BoundedMemory(memory, _) => memory,
+            Store::Memory(memory, _) => memory,
             Store::Folder(kept) => &mut **kept,
         };
         let mut outcome = engine.judge(event, 0, kv);
         match &mut self.store {
-            Store::BoundedMemory(memory, told) => {
+            Store::Memory(memory, told) => {
                 if memory.forgotten() > 0 && !std::mem::replace(told, true) {
                     tell(firstseen_target_support::memory::FULL);
                 }

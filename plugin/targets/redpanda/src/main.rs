@@ -4,7 +4,7 @@
 //! event's; what could not be judged as it came, with a header that says why. It never traps on a
 //! record: a trap loses the state. It asks no clock (the broker's is the record's time).
 //!
-//! BoundedMemory is dealt out once, at the start, because a module that runs out of it traps:
+//! Memory is dealt out once, at the start, because a module that runs out of it traps:
 //!
 //! ```text
 //! | data, stack, rule | input: one record, fixed | state, up to its limit | work: one event |

@@ -1,6 +1,6 @@
-//! How the memory is dealt out, and what an event needs of it.
+//! How the memory is divided, and how much of it an event needs.
 //!
-//! In: how much there is, found by trying. Out: the parts, and whether an event fits its own. It
+//! In: the free memory, found by trying to allocate it. Out: the parts, and whether an event fits its part. It
 //! never takes more than it can use: where a broker allows more than 2 MiB, longer records and
 //! events fit.
 
@@ -29,7 +29,7 @@ impl MemoryBudget {
     /// The most bytes of values that the terms of an event may hold.
     pub(crate) const TERM_BYTES: usize = 16 << 10;
 
-    /// Deals out what is there.
+    /// Divides the free memory.
     ///
     /// # Errors
     /// A sentence: the parts do not fit.
@@ -73,7 +73,7 @@ fn needs(event: &[u8]) -> usize {
 }
 
 /// How many bytes can be had in one piece, up to `most`; they are given back. From above: what was
-/// had once is not made longer later, because the rule lies behind the memory's first part.
+/// had once is not made longer later, because the rule follows the memory's first part.
 fn available(most: usize) -> usize {
     let fits = |bytes: &usize| Vec::<u8>::new().try_reserve_exact(*bytes).is_ok();
     (0..=most).rev().step_by(STEP).find(fits).unwrap_or(0)

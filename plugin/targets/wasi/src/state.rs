@@ -15,9 +15,9 @@ const FOLDER: &str = "state";
 /// The state.
 pub(crate) enum State {
     /// Gone when the program ends.
-    BoundedMemory(BoundedMemory),
-    /// FolderStore in the folder of this name.
-    FolderStore(Box<FolderStore>, String),
+    Memory(BoundedMemory),
+    /// In the folder of this name.
+    Folder(Box<FolderStore>, String),
 }
 
 impl State {
@@ -29,9 +29,9 @@ impl State {
             (true, _) => {
                 let kept = FolderStore::open(name, limit);
                 kept.check().map_err(io::Error::other)?;
-                Ok(Self::FolderStore(Box::new(kept), name.to_owned()))
+                Ok(Self::Folder(Box::new(kept), name.to_owned()))
             }
-            (false, None) => Ok(Self::BoundedMemory(BoundedMemory::new(limit))),
+            (false, None) => Ok(Self::Memory(BoundedMemory::new(limit))),
             (false, Some(_)) => Err(io::Error::other(format!(
                 "{name:?} is no folder here: the runtime has to open it, as `--dir {name}` does"
             ))),
@@ -41,10 +41,10 @@ impl State {
     /// For an operator, once.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::BoundedMemory(_) => {
+            Self::Memory(_) => {
                 format!("in memory, gone at the end; open a folder `{FOLDER}` to keep it")
             }
-            Self::FolderStore(kept, name) => {
+            Self::Folder(kept, name) => {
                 format!("in {name}, {} terms known", kept.memory().len())
             }
         }
@@ -53,31 +53,31 @@ impl State {
     /// Puts what changed into the folder.
     pub(crate) fn commit(&mut self) -> io::Result<()> {
         match self {
-            Self::BoundedMemory(_) => Ok(()),
-            Self::FolderStore(kept, _) => kept.commit().map_err(io::Error::other),
+            Self::Memory(_) => Ok(()),
+            Self::Folder(kept, _) => kept.commit().map_err(io::Error::other),
         }
     }
 
     /// What an operator has to know: sentences since they were last taken.
     pub(crate) fn take_notes(&mut self) -> Vec<String> {
         match self {
-            Self::BoundedMemory(_) => Vec::new(),
-            Self::FolderStore(kept, _) => kept.take_notes(),
+            Self::Memory(_) => Vec::new(),
+            Self::Folder(kept, _) => kept.take_notes(),
         }
     }
 
     /// How many terms it forgot because of the limit.
     pub(crate) fn forgotten(&self) -> u64 {
         match self {
-            Self::BoundedMemory(memory) => memory.forgotten(),
-            Self::FolderStore(kept, _) => kept.memory().forgotten(),
+            Self::Memory(memory) => memory.forgotten(),
+            Self::Folder(kept, _) => kept.memory().forgotten(),
         }
     }
 
     fn kv(&mut self) -> &mut dyn Kv {
         match self {
-            Self::BoundedMemory(memory) => memory,
-            Self::FolderStore(kept, _) => &mut **kept,
+            Self::Memory(memory) => memory,
+            Self::Folder(kept, _) => &mut **kept,
         }
     }
 }
