@@ -10,7 +10,7 @@ use crate::observe::place::{EventLocation, input_name};
 use crate::pipeline::Clock;
 use crate::pipeline::decide::{Writing, run_round};
 use crate::pipeline::text::RereadTexts;
-use crate::sink::ndjson::{Format, Output, OutputError};
+use crate::sink::{Output, OutputError};
 use crate::state::StateStore;
 use crate::terminal::message;
 use anyhow::anyhow;
@@ -46,7 +46,7 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
         rules: guests.collect(),
         store,
         output,
-        pretty: format == Format::Pretty,
+        pretty: format.is_pretty(),
         matched_only: args.matched_only,
         now_ms: run::SystemClock.now_ms(),
         file: Arc::from("-"),

@@ -15,7 +15,7 @@ use crate::rules::load::load_all;
 use crate::rules::prefilter::Prefiltering;
 use crate::sink::annotate::AnnotateSink;
 use crate::sink::dead_letter::DeadLetter;
-use crate::sink::{AlertSink, Format, Output};
+use crate::sink::{AlertRenderer, AlertSink, Format, Output};
 use crate::source::{self, FoundInputs, ReadLimits};
 use crate::state::{Memory, Redb, StateStore};
 use crate::terminal::message::{self, Level};
@@ -129,17 +129,19 @@ pub fn set_up(
         guests.push(Guest::new(&runtime, artifact, &tenant, settings.clone())?);
     }
     let store = open_state(&common.state, read_only)?;
-    let terminal = common.output.is_none() && std::io::stdout().is_terminal();
-    let format = match common.format {
-        FormatArg::Pretty => Format::Pretty,
-        FormatArg::Ndjson => Format::Ndjson,
-        FormatArg::Auto if terminal => Format::Pretty,
-        FormatArg::Auto => Format::Ndjson,
+    let on_terminal = common.output.is_none() && std::io::stdout().is_terminal();
+    let pretty = match common.format {
+        FormatArg::Pretty => true,
+        FormatArg::Ndjson => false,
+        FormatArg::Auto => on_terminal,
     };
+    let colour = common.output.is_none() && style::on_stdout();
+    let renderer = AlertRenderer { render: terminal::pretty::render, colour, width: WIDTH };
+    let format = if pretty { Format::Pretty(renderer) } else { Format::Ndjson };
     let output = match &common.output {
         Some(path) if common.append => Output::append(path, format)?,
         Some(path) => Output::file(path, format)?,
-        None => Output::stdout(format, style::on_stdout(), WIDTH),
+        None => Output::new(Box::new(std::io::stdout()), "standard output", format),
     };
     Ok(Setup { artifacts, guests, found, store, output, format, exceptions })
 }

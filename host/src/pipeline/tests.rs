@@ -364,6 +364,7 @@ impl Scene {
         let blocks = blocks.iter().map(|block| (*block).to_owned()).collect();
         let mut source = ScriptedSource { calls: calls(), blocks, offset: 0, line: 1 };
         let rules: Vec<Box<dyn Rules>> = vec![Box::new(FirstSighting { calls: calls() })];
+        let clock = Ticking(Cell::new(100));
         let stop = StopAfter(Cell::new(self.stop_after));
         let mut pipeline = Pipeline::new(Parts {
             rules,
@@ -371,7 +372,7 @@ impl Scene {
             store: Box::new(store),
             sink: Box::new(sink),
             observer: &mut self.heard,
-            clock: &Ticking(Cell::new(100)),
+            clock: &clock,
             stop: &stop,
             live_settings: None,
             options: PipelineOptions {
@@ -432,8 +433,18 @@ fn a_stream_is_decided_block_by_block() {
     scene.run(&BLOCKS, Some(0)).unwrap();
     assert_eq!(scene.alerts(), ["{5 a}", "{3 b}", "{6 c}"]);
     // A stream is judged by the clock of each block; see also the test of files below.
-    let expected =
-        ["poll", "keys at 102", "get", "decide", "decide", "apply", "alert", "alert", "flush", "commit"];
+    let expected = [
+        "poll",
+        "keys at 102",
+        "get",
+        "decide",
+        "decide",
+        "apply",
+        "alert",
+        "alert",
+        "flush",
+        "commit",
+    ];
     assert_eq!(scene.calls.borrow()[..10], expected);
 }
 
@@ -446,7 +457,8 @@ fn a_hold_puts_late_events_in_order() {
 
 #[test]
 fn files_are_judged_by_one_time_and_a_stream_by_the_present() {
-    for (hold, expected) in [(None, vec!["keys at 101"]), (Some(0), vec!["keys at 102", "keys at 103"])]
+    for (hold, expected) in
+        [(None, vec!["keys at 101"]), (Some(0), vec!["keys at 102", "keys at 103"])]
     {
         let mut scene = Scene::default();
         scene.run(&BLOCKS[..2], hold).unwrap();
@@ -481,7 +493,11 @@ fn a_store_or_sink_that_fails_at_any_call_loses_no_alert() {
             let mut failures = 0;
             for n in 1..40 {
                 let mut scene = Scene { closes, ..Scene::default() };
-                if in_store { scene.store_fails_at = n } else { scene.sink_fails_at = n }
+                if in_store {
+                    scene.store_fails_at = n
+                } else {
+                    scene.sink_fails_at = n
+                }
                 let result = scene.run(&BLOCKS, hold);
                 let failed = !matches!(result, Ok(OutputStatus::Open));
                 failures += usize::from(failed);

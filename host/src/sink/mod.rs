@@ -7,7 +7,7 @@ pub mod annotate;
 pub mod dead_letter;
 pub mod ndjson;
 
-pub use ndjson::{Format, Output, OutputError};
+pub use ndjson::{AlertRenderer, Format, Output, OutputError};
 
 use firstseen_session::EventAt;
 

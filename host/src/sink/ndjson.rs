@@ -1,22 +1,40 @@
-//! Alerts to a terminal, a pipe or a file.
+//! Alerts to a pipe or a file, as NDJSON or as whatever a renderer makes of them.
 //!
-//! In: alerts as JSON, one at a time. Out: NDJSON, or text for a person. It decides nothing: what
-//! is written is what the module said, escaped where a terminal would act on it.
+//! In: alerts as JSON, one at a time. Out: lines, or text. It decides nothing, and it does not know
+//! how text for a person looks: the command line hands it an [`AlertRenderer`].
+
 use crate::observe::place::input_name;
-use crate::terminal::escape;
-use crate::terminal::pretty::pretty;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+/// Makes an alert readable.
+#[derive(Debug, Clone, Copy)]
+pub struct AlertRenderer {
+    /// From an alert's JSON to text; `colour` and `width` are handed to it.
+    pub render: fn(json: &str, colour: bool, width: usize) -> String,
+    /// Whether to use colours.
+    pub colour: bool,
+    /// The width of the text in columns.
+    pub width: usize,
+}
+
 /// How alerts are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Format {
-    /// A few lines for a person.
-    Pretty,
+    /// For a person.
+    Pretty(AlertRenderer),
     /// One JSON document a line.
     Ndjson,
+}
+
+impl Format {
+    /// Whether it is for a person.
+    #[must_use]
+    pub fn is_pretty(&self) -> bool {
+        matches!(self, Self::Pretty(_))
+    }
 }
 
 /// Why nothing more can be written.
@@ -35,20 +53,9 @@ pub struct Output {
     writer: BufWriter<Box<dyn Write + Send>>,
     name: String,
     format: Format,
-    colour: bool,
-    width: usize,
 }
 
-/// The width of pretty text in a file.
-const FILE_WIDTH: usize = 80;
-
 impl Output {
-    /// Standard output; `width` is the terminal's.
-    #[must_use]
-    pub fn stdout(format: Format, colour: bool, width: usize) -> Self {
-        Self::to(Box::new(io::stdout()), "standard output", format, colour, width)
-    }
-
     /// A file, emptied first.
     ///
     /// # Errors
@@ -56,7 +63,7 @@ impl Output {
     pub fn file(path: &Path, format: Format) -> Result<Self, OutputError> {
         let name = input_name(&path.to_string_lossy());
         let file = File::create(path).map_err(|e| cannot_be_made(&name, &e))?;
-        Ok(Self::to(Box::new(file), &name, format, false, FILE_WIDTH))
+        Ok(Self::new(Box::new(file), &name, format))
     }
 
     /// A file, written behind what it holds. A last line that a crash cut short stays one of its own.
@@ -78,18 +85,14 @@ impl Output {
             Ok(file)
         };
         let file = open().map_err(|e: io::Error| cannot_be_made(&name, &e))?;
-        Ok(Self::to(Box::new(file), &name, format, false, FILE_WIDTH))
+        Ok(Self::new(Box::new(file), &name, format))
     }
 
-    fn to(
-        writer: Box<dyn Write + Send>,
-        name: &str,
-        format: Format,
-        colour: bool,
-        width: usize,
-    ) -> Self {
+    /// A writer; `name` stands for it in errors.
+    #[must_use]
+    pub fn new(writer: Box<dyn Write + Send>, name: &str, format: Format) -> Self {
         let writer = BufWriter::with_capacity(64 << 10, writer);
-        Self { writer, name: name.to_owned(), format, colour, width }
+        Self { writer, name: name.to_owned(), format }
     }
 
     /// Writes an alert. Pretty text is flushed, so that it stands on the terminal when this
@@ -100,12 +103,8 @@ impl Output {
     pub fn alert(&mut self, json: &str) -> Result<(), OutputError> {
         match self.format {
             Format::Ndjson => self.line(&one_line(json)),
-            Format::Pretty => {
-                let text = match serde_json::from_str(json) {
-                    Ok(alert) => pretty(&alert, self.colour, self.width),
-                    // Nested too deep to be read, for one; an alert is shown all the same.
-                    Err(_) => format!("{}\n", escape::escaped(json)),
-                };
+            Format::Pretty(AlertRenderer { render, colour, width }) => {
+                let text = render(json, colour, width);
                 self.line(&text)?;
                 self.flush()
             }
@@ -201,20 +200,21 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_as_json_is_shown_escaped() {
+    fn a_renderer_makes_the_text_and_it_is_out_at_once() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let mut out = Output::to(Box::new(writer), "pipe", Format::Pretty, true, 80);
-        out.alert("{\"broken\x1b[31m").unwrap();
-        drop(out);
-        let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "{\"broken\\u{1b}[31m\n\n");
+        let render = |json: &str, colour: bool, width: usize| format!("{json} {colour} {width}\n");
+        let renderer = AlertRenderer { render, colour: true, width: 72 };
+        let mut out = Output::new(Box::new(writer), "pipe", Format::Pretty(renderer));
+        out.alert("{}").unwrap();
+        let mut text = [0; 12];
+        reader.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"{} true 72\n\n");
     }
 
     #[test]
     fn a_closed_pipe_is_told_apart() {
         let (reader, writer) = io::pipe().unwrap();
-        let mut out = Output::to(Box::new(writer), "pipe", Format::Ndjson, false, 80);
+        let mut out = Output::new(Box::new(writer), "pipe", Format::Ndjson);
         drop(reader);
         out.alert("{}").unwrap();
         assert!(matches!(out.flush(), Err(OutputError::Closed)));

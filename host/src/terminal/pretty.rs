@@ -15,6 +15,16 @@ const INDENT: usize = 10;
 /// Narrower than this nothing can be read.
 const NARROWEST: usize = 40;
 
+/// An alert's JSON as text that ends with a newline. `width` is in columns.
+#[must_use]
+pub fn render(json: &str, colour: bool, width: usize) -> String {
+    match serde_json::from_str(json) {
+        Ok(alert) => pretty(&alert, colour, width),
+        // Nested too deep to be read, for one; an alert is shown all the same.
+        Err(_) => format!("{}\n", crate::terminal::escape::escaped(json)),
+    }
+}
+
 /// Writes an alert as text that ends with a newline. `width` is in columns.
 #[must_use]
 pub fn pretty(alert: &Value, colour: bool, width: usize) -> String {

@@ -138,8 +138,8 @@ fn tell(args: &TestArgs, report: &TestReport) -> anyhow::Result<ReportStatus> {
     }
     let colour = args.output.is_none() && style::on_stdout();
     let mut output = match &args.output {
-        Some(path) => Output::file(path, Format::Pretty)?,
-        None => Output::stdout(Format::Pretty, colour, 80),
+        Some(path) => Output::file(path, Format::Ndjson)?,
+        None => Output::new(Box::new(std::io::stdout()), "standard output", Format::Ndjson),
     };
     let text = report.write(args.format, colour)?;
     match output.line(&text).and_then(|()| output.flush()) {

@@ -189,3 +189,8 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_cannot_be_read_as_json_is_shown_escaped() {
+    assert_eq!(render("{\"broken\x1b[31m", true, 80), "{\"broken\\u{1b}[31m\n");
+}
