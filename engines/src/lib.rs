@@ -23,9 +23,9 @@ pub const HAS_TARGETS: bool = cfg!(feature = "targets");
 /// A target whose engine this build was made without. The text says how to get one that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "--target {}: this firstseen was built without the engines of other targets than core; \
-     in its repository, `cargo install --path host --locked --features targets` builds one that has \
-     them",
+    "--target {}: this build of firstseen has only the core engine; \
+     `cargo install --path host --locked --features targets`, in its repository, installs one with \
+     all of them",
     .0.name()
 )]
 pub struct EngineMissing(pub Target);

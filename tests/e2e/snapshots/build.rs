@@ -47,7 +47,6 @@ fn build_for_targets_that_are_not_there() {
 
 #[cfg(feature = "targets")]
 #[test]
-#[cfg(feature = "targets")]
 fn build_for_targets() {
     let mut scene = Scene::new();
     scene.write("rule.toml", logins());

@@ -6,7 +6,6 @@ use crate::artifacts::{custom, leb, meta, module, one};
 use crate::build::{FLAGSHIP, rule};
 
 #[test]
-#[cfg(feature = "targets")]
 fn inspect_an_artifact() {
     let mut scene = Scene::with(&[
         ("flagship.toml", FLAGSHIP),
@@ -50,7 +49,6 @@ fn artifacts_for_other_targets() {
 }
 
 #[test]
-#[cfg(feature = "targets")]
 fn rebuild_an_artifact() {
     let mut scene = Scene::with(&[("old.wasm", "tests/fixtures/artifacts/flagship-0.1.0.wasm")]);
     scene.title("of an earlier version");
