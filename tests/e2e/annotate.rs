@@ -61,11 +61,11 @@ fn every_line_is_written_and_alerts_are_added() {
         }
     }
     assert_eq!(found, plain.lines());
-    for count in ["alerts", "seen"] {
+    for count in ["alerts", "seen", "bad"] {
         assert_eq!(done.count(count), plain.count(count), "{count}");
     }
-    // The text, the invalid bytes, the event without a time, and the array.
-    assert_eq!(done.count("bad"), 4);
+    // The text, the invalid bytes, the event without a time, and the two elements of the array.
+    assert_eq!(done.count("bad"), 5);
 }
 
 #[test]
@@ -142,4 +142,30 @@ fn annotate_reads_only_standard_input() {
     let folder = Folder::new();
     let file = folder.write("file", "{}\n");
     run().arg("--annotate").arg(file).fails(&["--annotate", "standard input"]);
+}
+
+/// `--annotate` reads what everything else reads: gzip, and envelopes on a line.
+#[test]
+fn gzip_and_envelopes_are_read_as_everywhere() {
+    let event = |id, time, user| create_stack(id, time, user).to_string();
+    let records = format!(
+        r#"{{"Records":[{},{}]}}"#,
+        event("a", "2025-04-01T08:00:00Z", "alice"),
+        event("b", "2025-04-01T08:01:00Z", "bob"),
+    );
+    let array = format!("[{}]", event("c", "2025-04-01T08:02:00Z", "carol"));
+    let lines = [records.as_str(), array.as_str(), "{}"];
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, lines.join("\n").as_bytes()).unwrap();
+    for input in [lines.join("\n").into_bytes(), packed.finish().unwrap()] {
+        let done = run().args(&["--annotate", "-"]).pipe(input).ok();
+        let written: Vec<&str> = done.stdout.lines().collect();
+        // A line that is an object has the alerts of all its events; those of an array follow it.
+        assert_eq!(alerts(written[0]).len(), 2);
+        assert!(written[0].starts_with(&records[..records.len() - 1]));
+        assert_eq!(written[1], array);
+        assert_eq!(alerts(written[2]).len(), 1);
+        assert!(written[2].starts_with("{\"firstseen_alerts\":["));
+        assert_eq!(&written[3..], ["{}"]);
+    }
 }

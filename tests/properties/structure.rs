@@ -212,3 +212,59 @@ fn definitions_and_imports_are_recognised() {
     let text = "a\n#[cfg(feature = \"x\")]\nb\n#[cfg(test)]\nmod tests {";
     assert_eq!(without_tests(text), "a\n#[cfg(feature = \"x\")]\nb\n");
 }
+
+/// Rooms of the host that know nothing of the command line, the terminal, the standard streams and
+/// the system's clock: they are handed what they need, so that tests can hand them something else.
+const CLOSED_ROOMS: [&str; 4] =
+    ["host/src/pipeline/", "host/src/source/", "host/src/state/", "host/src/sink/"];
+/// What these rooms never name.
+const NEVER_NAMED: [&str; 10] = [
+    "clap",
+    "crate::cli",
+    "crate::terminal",
+    "SystemTime",
+    "Instant::now",
+    "io::stdout",
+    "io::stderr",
+    "println!",
+    "print!",
+    "IsTerminal",
+];
+
+/// The rooms around the loop name neither clap nor the terminal, standard output or the clock.
+#[test]
+fn the_loop_names_no_command_line_no_terminal_and_no_clock() {
+    let (mut wrong, mut looked_at) = (Vec::new(), 0);
+    for file in source_files() {
+        if !CLOSED_ROOMS.iter().any(|room| file.path.starts_with(room)) {
+            continue;
+        }
+        looked_at += 1;
+        for (number, line) in file.text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for name in NEVER_NAMED.iter().filter(|name| code.contains(**name)) {
+                wrong.push(format!("{}:{} names {name}", file.path, number + 1));
+            }
+        }
+    }
+    assert!(looked_at > 15, "only {looked_at} files were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The loop holds nothing by a cell, and moves nothing to and fro between owners.
+#[test]
+fn the_loop_borrows_nothing_at_run_time() {
+    let mut wrong = Vec::new();
+    for file in source_files() {
+        let is_loop = ["host/src/pipeline/", "host/src/source/", "crates/session/"];
+        if !is_loop.iter().any(|room| file.path.starts_with(room)) {
+            continue;
+        }
+        for (number, line) in file.text.lines().enumerate() {
+            if line.contains("RefCell") {
+                wrong.push(format!("{}:{}", file.path, number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "RefCell at {}", wrong.join(", "));
+}
