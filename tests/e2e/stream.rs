@@ -4,6 +4,7 @@
 //! event is sent, and in which order.
 
 use crate::support::{Call, Folder, create_stack, event_id, repository, run, stack_lines};
+use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -71,6 +72,17 @@ impl Live {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Sends a signal, and returns the remaining lines, the exit status and standard error. The input
+    /// stays open until the process has ended.
+    pub(crate) fn signal(mut self, signal: Signal) -> (Vec<String>, Option<i32>, String) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).unwrap();
+        let rest = self.lines.iter().collect();
+        let status = self.child.wait().unwrap().code();
+        drop(self.stdin.take());
+        (rest, status, self.errors.join().unwrap())
     }
 
     /// Closes the input and returns the remaining lines and the exit status.
@@ -191,5 +203,32 @@ fn compressed_stream_is_decompressed() {
     for name in ["lines.ndjson.gz", "records.json.zst"] {
         let path = repository("tests/fixtures/envelopes").join(name);
         assert_eq!(run().arg("-").stdin(&path).ok().count("alerts"), 3, "{name}");
+    }
+}
+
+/// Ctrl-C and SIGTERM end a stream that is open: events that wait are decided, the state is committed,
+/// the summary is written.
+#[test]
+fn signal_ends_a_run_cleanly() {
+    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let folder = Folder::new();
+        let state = folder.path("state");
+        let call = run().args(&["--hold", "1h", "--state"]).arg(&state);
+        let mut live = Live::start(call.arg("-"));
+        live.write(stack_lines(&[
+            ("x", "2025-04-01T06:00:00Z", "xenia"),
+            ("a", "2025-04-01T08:00:00Z", "alice"),
+        ]));
+        // The first is due when the second has been read, which waits itself.
+        assert_eq!(live.next_id(), "x");
+        let (rest, ended, errors) = live.signal(signal);
+        assert_eq!(ended, Some(status), "{errors}");
+        let ids: Vec<String> =
+            rest.iter().map(|line| event_id(&serde_json::from_str(line).unwrap())).collect();
+        assert_eq!(ids, ["a"]);
+        assert!(errors.contains("  alerts    2"), "{errors}");
+        let again = stack_lines(&[("b", "2025-04-01T09:00:00Z", "alice")]);
+        let again = run().arg("--state").arg(&state).arg("-").pipe(again).ok();
+        assert_eq!(again.count("seen"), 1, "the state was committed");
     }
 }

@@ -67,7 +67,8 @@ pub struct RunArgs {
     /// Copy standard input to the output, and add `firstseen_alerts` to events with alerts
     ///
     /// Each line that is read gives one line, in order and at once. An event that could not be
-    /// judged gets `firstseen_error`. This is for pipelines that expect an answer to each line.
+    /// judged gets `firstseen_error`. Alerts of a line that is not an object follow on a line of
+    /// their own. This is for pipelines that expect an answer to each line.
     #[arg(long, conflicts_with_all = ["format", "hold"])]
     pub annotate: bool,
 }
