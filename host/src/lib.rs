@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod cli;
+pub mod escape;
 pub mod files;
 pub mod observe;
 pub mod pipeline;

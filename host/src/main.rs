@@ -6,7 +6,7 @@
 // The macros panic where nobody reads; `message` and `Output` do not.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command};
 use firstseen::cli::{ExitStatus, build, explain, inspect, new, pages, rebuild, run, test};
 use firstseen::terminal::message;
@@ -23,8 +23,8 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::inspect(args),
         Command::Rebuild(args) => rebuild::rebuild(args),
         Command::New(args) => new::new(args),
-        Command::Completions(args) => pages::completions(args),
-        Command::Man(args) => pages::man(args),
+        Command::Completions(args) => pages::completions(args, Cli::command()),
+        Command::Man(args) => pages::man(args, Cli::command()),
     };
     match status {
         Ok(ExitStatus::Done) => ExitCode::SUCCESS,

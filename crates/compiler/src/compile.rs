@@ -4,19 +4,11 @@
 //! all faults of all rules.
 
 use crate::standard::standard;
+use crate::text::{Origin, RuleText};
 use firstseen_artifact::{ArtifactParts, RuleMeta, ThreatMeta};
 use firstseen_rule::Plan;
 use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Threat};
 use std::collections::BTreeMap;
-
-/// A rule's source and where it came from.
-#[derive(Debug, Clone, Copy)]
-pub struct RuleText<'a> {
-    /// For error texts.
-    pub name: &'a str,
-    /// The TOML.
-    pub text: &'a str,
-}
 
 /// An engine, and how it is adapted to its target.
 #[derive(Debug, Clone, Copy)]
@@ -37,15 +29,6 @@ impl<'a> EngineModule<'a> {
     pub const fn core(wasm: &'a [u8]) -> Self {
         Self { wasm, target: "", renamed: None, options: &[] }
     }
-}
-
-/// Where the rules come from, as registries show it; nothing of it is guessed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// A URL, or nothing.
-    pub source: String,
-    /// Of which revision of that, or nothing.
-    pub revision: String,
 }
 
 /// An artifact, and warnings about keys of its rules that the engine ignores.

@@ -5,6 +5,7 @@
 //!
 //! | what | module |
 //! | --- | --- |
+//! | what goes into a build | `text` |
 //! | rules and an engine to an artifact | [`mod@compile`] |
 //! | what registries read of a rule or a pack | `standard` |
 //! | what a rule can be built for, and the options of each | [`target`] |
@@ -24,6 +25,8 @@
 pub mod compile;
 mod standard;
 pub mod target;
+mod text;
 
-pub use compile::{CompileError, Compiled, EngineModule, Origin, RuleText, artifact, compile};
+pub use compile::{CompileError, Compiled, EngineModule, artifact, compile};
 pub use target::{Target, TargetChoices};
+pub use text::{Origin, RuleText};

@@ -3,7 +3,7 @@
 //! In: rules that were read, and where they come from. Out: the standard metadata. It never guesses
 //! what a rule does not say.
 
-use crate::compile::{Origin, RuleText};
+use crate::text::{Origin, RuleText};
 use firstseen_artifact::StandardMetadata;
 use firstseen_rule::source::Rule;
 

@@ -257,7 +257,7 @@ impl ItemVisitor for ExplainedItems<'_> {
 
 /// A paragraph for a person.
 fn pretty(at: &EventLocation, document: &Map<String, Value>, state: &[Value]) -> String {
-    use crate::terminal::escape::escaped;
+    use crate::escape::escaped;
     let text = |value: Option<&Value>| match value {
         Some(Value::String(s)) => escaped(s).into_owned(),
         Some(Value::Null) | None => String::new(),

@@ -4,11 +4,10 @@
 //! In: counts and notices. Out: the summary, lines on standard error, dead letters. It never changes
 //! what is judged.
 
+use crate::escape::escaped;
 use crate::observe::summary::Summary;
 use crate::observe::{Counter, Notice, NoticeSeverity, Observer, SkipKind};
 use crate::sink::dead_letter::DeadLetter;
-use crate::source::Input;
-use crate::terminal::escape::escaped;
 use crate::terminal::message;
 use crate::terminal::progress::Progress;
 use anyhow::{Context, anyhow};
@@ -32,19 +31,23 @@ pub struct RunObserver {
     on_error: OnError,
     dead_letter: Option<DeadLetter>,
     progress: Progress,
-    /// The inputs that the bar is over; what is read behind them has no bar.
-    files: Vec<Input>,
+    /// The sizes of the inputs that the bar is over; what is read behind them has no bar.
+    sizes: Vec<Option<u64>>,
     present: u32,
     named: u64,
 }
 
 impl RunObserver {
-    /// An observer of a run over these files, and of streams behind them.
+    /// An observer of a run over files of these sizes, and of streams behind them.
     #[must_use]
-    pub fn new(on_error: OnError, dead_letter: Option<DeadLetter>, files: Vec<Input>) -> Self {
-        let progress = Progress::new(&files);
+    pub fn new(
+        on_error: OnError,
+        dead_letter: Option<DeadLetter>,
+        sizes: Vec<Option<u64>>,
+    ) -> Self {
+        let progress = Progress::new(&sizes);
         let (summary, present, named) = (Summary::default(), 0, 0);
-        Self { summary, on_error, dead_letter, progress, files, present, named }
+        Self { summary, on_error, dead_letter, progress, sizes, present, named }
     }
 
     /// Ends the run: the bar goes, and dead letters are written.
@@ -147,15 +150,15 @@ impl Observer for RunObserver {
 
     fn reading(&mut self, input: u32, stored_bytes: u64) {
         while self.present < input {
-            if let Some(done) = self.files.get(self.present as usize) {
-                self.progress.next(done);
+            if let Some(done) = self.sizes.get(self.present as usize) {
+                self.progress.next(*done);
             }
             self.present += 1;
-            if self.present as usize == self.files.len() {
+            if self.present as usize == self.sizes.len() {
                 self.progress.clear();
             }
         }
-        if (input as usize) < self.files.len() {
+        if (input as usize) < self.sizes.len() {
             self.progress.read(stored_bytes);
         }
     }

@@ -4,11 +4,9 @@
 //! each command, in the folder, or that of firstseen on standard output.
 
 use super::ExitStatus;
-use crate::cli::args::Cli;
 use crate::files::{shown, write_whole};
 use crate::terminal::message::{self, print};
 use anyhow::anyhow;
-use clap::CommandFactory;
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -30,23 +28,25 @@ pub struct ManArgs {
     pub folder: Option<PathBuf>,
 }
 
-/// Writes a completion script.
+/// Writes a completion script for this command line.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitStatus> {
+pub fn completions(
+    args: &CompletionsArgs,
+    mut command: clap::Command,
+) -> anyhow::Result<ExitStatus> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "firstseen", &mut script);
+    clap_complete::generate(args.shell, &mut command, "firstseen", &mut script);
     print(&script)?;
     Ok(ExitStatus::Done)
 }
 
-/// Writes man pages.
+/// Writes man pages of this command line.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn man(args: &ManArgs) -> anyhow::Result<ExitStatus> {
-    let mut root = Cli::command();
+pub fn man(args: &ManArgs, mut root: clap::Command) -> anyhow::Result<ExitStatus> {
     root.build();
     let page = |command: &clap::Command| -> anyhow::Result<Vec<u8>> {
         let mut page = Vec::new();

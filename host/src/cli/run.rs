@@ -225,8 +225,9 @@ pub fn run_with(
     } else {
         Box::new(output)
     };
-    let files = found.inputs.iter().filter(|input| !input.is_stream()).cloned().collect();
-    let mut observer = RunObserver::new(args.on_error, dead_letter, files);
+    let files = found.inputs.iter().filter(|input| !input.is_stream());
+    let sizes = files.map(|input| input.bytes).collect();
+    let mut observer = RunObserver::new(args.on_error, dead_letter, sizes);
     let mut fault = found.report(&mut observer).err();
     let rules = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect();
     let mut pipeline = Pipeline::new(Parts {

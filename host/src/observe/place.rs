@@ -1,7 +1,7 @@
 //! EventLocation something stands in the input, as errors and dead letters name it.
 //!
 //! In: the name of an input and a place inside it. Out: text for a person. It never opens anything.
-use crate::terminal::escape::escaped;
+use crate::escape::escaped;
 use firstseen_envelope::Place;
 use firstseen_session::EventAt;
 use std::fmt;

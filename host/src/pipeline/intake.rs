@@ -6,8 +6,9 @@
 
 use super::gather::{EventGathering, EventSpot, GatheredResult, MatchVisitor};
 use super::order::MatchText;
-use super::{Clock, LiveSettings, Order};
+use super::{Clock, Order};
 use crate::observe::{Counter, EventLocation, Notice, Observer, SkipKind};
+use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
 use crate::sink::AlertSink;
 use anyhow::anyhow;

@@ -21,6 +21,7 @@ pub mod order;
 pub mod text;
 
 use crate::observe::{Counter, EventLocation, Notice, Observer};
+use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
 use crate::sink::AlertSink;
 use crate::source::{Input, Polled, ReadLimits, Source, Wake};
@@ -37,12 +38,6 @@ use std::sync::Arc;
 pub trait Clock {
     /// Milliseconds since 1970, UTC; 0 where there is no clock.
     fn now_ms(&self) -> i64;
-}
-
-/// Settings that may change while a stream is read.
-pub trait LiveSettings {
-    /// Looks whether they changed, and gives the rules what is in force now.
-    fn refresh(&mut self, rules: &mut [Box<dyn Rules>], now_ms: i64);
 }
 
 /// Whether somebody asked the run to end.

@@ -3,8 +3,8 @@
 //! In: paths, or none for the flagship. Out: artifacts, on all cores compiled. It refuses what is no
 //! artifact, what its metadata does not fit, and two rules that would share a state.
 
+use crate::escape::escaped;
 use crate::files::shown;
-use crate::terminal::escape::escaped;
 use crate::terminal::{formats, message};
 use crate::work;
 use anyhow::{Context, bail};

@@ -3,7 +3,7 @@
 //! In: sources, and what is to be said of them. Out: text of 80 columns on standard error, in
 //! colour only on a terminal. It decides nothing, and what it shows of a file is escaped.
 
-use crate::terminal::escape::{acts, escaped};
+use crate::escape::{acts, escaped};
 use crate::terminal::style;
 use crate::terminal::wrap::{WIDTH, beside};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};

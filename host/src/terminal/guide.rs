@@ -4,7 +4,7 @@
 //! it stands, links with their address. What a terminal would act on is escaped. It follows no link
 //! and keeps no HTML.
 
-use crate::terminal::escape::escaped;
+use crate::escape::escaped;
 use crate::terminal::style::{BOLD, paint};
 use crate::terminal::wrap::{WIDTH, wrapped};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};

@@ -1,7 +1,6 @@
 //! What a person reads: escaped, wrapped, drawn.
 
 pub mod diagnostic;
-pub mod escape;
 pub mod formats;
 pub mod guide;
 pub mod message;

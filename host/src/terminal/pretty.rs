@@ -21,7 +21,7 @@ pub fn render(json: &str, colour: bool, width: usize) -> String {
     match serde_json::from_str(json) {
         Ok(alert) => pretty(&alert, colour, width),
         // Nested too deep to be read, for one; an alert is shown all the same.
-        Err(_) => format!("{}\n", crate::terminal::escape::escaped(json)),
+        Err(_) => format!("{}\n", crate::escape::escaped(json)),
     }
 }
 

@@ -1,8 +1,8 @@
 //! How far a run over files has come, or a build over rules.
 //!
 //! In: bytes of the files as they are stored, or rules that are done. Out: a bar on standard error,
-//! if that is a terminal, the log level is `info` or below, and the size of all inputs is known. It is never what an alert waits for.
-use crate::source::Input;
+//! if that is a terminal, the log level is `info` or below, and the size of all inputs is known. It is
+//! never what an alert waits for.
 use crate::terminal::message::{Level, prints};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
@@ -20,15 +20,15 @@ const TEMPLATE: &str =
 const COUNT_TEMPLATE: &str = "  {bar:30} {pos} of {len} rules, {eta} left";
 
 impl Progress {
-    /// A bar over all of the inputs.
+    /// A bar over inputs of these sizes; `None` is the size of a pipe.
     #[must_use]
-    pub fn new(sources: &[Input]) -> Self {
-        Self::drawn(sources, is_drawn())
+    pub fn new(sizes: &[Option<u64>]) -> Self {
+        Self::drawn(sizes, is_drawn())
     }
 
-    fn drawn(sources: &[Input], on_terminal: bool) -> Self {
+    fn drawn(sizes: &[Option<u64>], on_terminal: bool) -> Self {
         // One pipe among them, and nobody knows how much there is.
-        let total: Option<u64> = sources.iter().map(|source| source.bytes).sum();
+        let total: Option<u64> = sizes.iter().copied().sum();
         match total.filter(|total| *total > 0 && on_terminal) {
             Some(total) => Self::shown(total, TEMPLATE),
             None => Self { bar: ProgressBar::hidden(), done: 0 },
@@ -65,8 +65,8 @@ impl Progress {
     }
 
     /// The present input is done, whether it was read to its end or not.
-    pub fn next(&mut self, source: &Input) {
-        self.done = self.done.saturating_add(source.bytes.unwrap_or_default());
+    pub fn next(&mut self, size: Option<u64>) {
+        self.done = self.done.saturating_add(size.unwrap_or_default());
         self.bar.set_position(self.done);
     }
 
@@ -90,26 +90,15 @@ fn is_drawn() -> bool {
 mod tests {
     use super::*;
 
-    fn sources(sizes: &[Option<u64>]) -> Vec<Input> {
-        let mut source = Input::stdin();
-        sizes
-            .iter()
-            .map(|size| {
-                source.bytes = *size;
-                source.clone()
-            })
-            .collect()
-    }
-
     #[test]
     fn the_bar_is_over_the_bytes_of_all_inputs() {
-        let sources = sources(&[Some(100), Some(50)]);
-        let mut progress = Progress::drawn(&sources, true);
+        let sizes = [Some(100), Some(50)];
+        let mut progress = Progress::drawn(&sizes, true);
         assert_eq!(progress.bar.length(), Some(150));
         progress.read(40);
         assert_eq!(progress.bar.position(), 40);
         // Cut short by an error: the next one begins where it would have.
-        progress.next(&sources[0]);
+        progress.next(sizes[0]);
         assert_eq!(progress.bar.position(), 100);
         progress.read(20);
         assert_eq!(progress.bar.position(), 120);
@@ -120,7 +109,7 @@ mod tests {
     #[test]
     fn without_a_terminal_or_a_size_there_is_nothing_to_see() {
         for (sizes, terminal) in [(&[Some(9)][..], false), (&[Some(9), None], true), (&[], true)] {
-            assert!(Progress::drawn(&sources(sizes), terminal).bar.is_hidden());
+            assert!(Progress::drawn(sizes, terminal).bar.is_hidden());
         }
     }
 }

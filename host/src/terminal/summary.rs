@@ -3,10 +3,10 @@
 //! In: the counts. Out: a few lines within 80 columns: events, matches, alerts, the state, and a
 //! sentence for everything that was not judged as usual. Names from events are escaped.
 
-use super::escape::escaped;
 use super::formats::{bytes, counted, number};
 use super::wording;
 use super::wrap::wrapped;
+use crate::escape::escaped;
 use crate::observe::summary::Summary;
 use std::cmp::Reverse;
 

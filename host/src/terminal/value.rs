@@ -2,7 +2,7 @@
 //!
 //! In: a JSON document whose fields are nested, flat or mixed. Out: a field's text, safe for a
 //! terminal. A missing field, `null` and what is empty are all nothing.
-use super::escape::escaped;
+use crate::escape::escaped;
 use chrono::{DateTime, SubsecRound, Timelike, Utc};
 use serde_json::Value;
 

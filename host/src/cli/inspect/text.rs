@@ -4,7 +4,7 @@
 //! escaped.
 
 use super::InspectedArtifact;
-use crate::terminal::escape::escaped;
+use crate::escape::escaped;
 use crate::terminal::guide::title;
 use crate::terminal::wrap::wrapped;
 use firstseen_artifact::RuleMeta;

@@ -7,8 +7,8 @@
 use super::execute::EventResult;
 use super::find::same;
 use super::subject::{Subject, is_artifact};
+use crate::escape::escaped;
 use crate::terminal::diagnostic::visible;
-use crate::terminal::escape::escaped;
 use crate::terminal::wrap::WIDTH;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use firstseen_compiler::RuleText;

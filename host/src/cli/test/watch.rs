@@ -7,7 +7,7 @@
 use super::find::{find, same};
 use super::{ReportStatus, TestArgs, once, tell};
 use crate::cli::ExitStatus;
-use crate::terminal::escape::escaped;
+use crate::escape::escaped;
 use crate::terminal::message;
 use anyhow::Context;
 use firstseen_runtime::Runtime;

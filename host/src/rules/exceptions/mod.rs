@@ -6,9 +6,9 @@
 
 mod watch;
 
-use crate::pipeline::LiveSettings;
+use super::LiveSettings;
+use crate::escape::escaped;
 use crate::terminal::diagnostic;
-use crate::terminal::escape::escaped;
 use crate::terminal::message;
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, SecondsFormat};

@@ -10,8 +10,8 @@ mod pretty;
 
 use super::coverage::RuleCoverage;
 use super::judge::Failure;
+use crate::escape::escaped;
 use crate::terminal::diagnostic;
-use crate::terminal::escape::escaped;
 use crate::terminal::formats::count;
 use firstseen_compiler::RuleText;
 use firstseen_rule::source::Diagnostic;
