@@ -206,7 +206,7 @@ fn a_lost_text_is_one_outcome_and_the_next_sighting_alerts() {
     assert_eq!(rules.calls, 2, "a store that loses every text asks a bounded number of times");
     assert_eq!(world.fetched, 500);
     assert!(
-        !world.rows.contains_key(&b"k1"[..].to_vec()),
+        !world.rows.contains_key(&b"k1"[..]),
         "nothing is written for a lost sighting"
     );
 }
