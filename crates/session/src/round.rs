@@ -82,6 +82,9 @@ pub struct RoundEnd {
     pub outcomes: Vec<TermOutcome>,
     /// Terms that were seen before.
     pub seen: u64,
+    /// Terms whose key was not settled: the store did not answer, others were faster, or the rule
+    /// failed after a write. Each has its outcome too; handed in again it may be decided.
+    pub unsettled: u64,
 }
 
 /// Matches being decided together.
@@ -175,6 +178,7 @@ impl Round {
         drop(known);
         round.outcomes = vec![None; round.term_keys.len()];
         round.matches = matches;
+        round.ask_keys();
         round
     }
 
@@ -197,8 +201,6 @@ impl Round {
         loop {
             match self.stage {
                 Stage::Read => {
-                    let unknown = |(_, key): &(u32, &RoundKey)| key.open && key.value.is_none();
-                    self.asked = (0u32..).zip(&self.keys).filter(unknown).map(|k| k.0).collect();
                     if !self.asked.is_empty() {
                         return Ok(Step::Read);
                     }
@@ -221,13 +223,19 @@ impl Round {
         }
     }
 
-    /// The keys whose values are needed.
+    /// The keys whose values are needed. At the start of a round and after [`Round::written`] they
+    /// are known without a step; [`Round::step`] still comes before [`Round::values`].
     pub fn keys_to_read(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.asked.iter().map(|at| self.key(*at as usize))
+        let asked = if self.stage == Stage::Read { self.asked.as_slice() } else { &[] };
+        asked.iter().map(|at| self.key(*at as usize))
     }
 
-    /// Takes the values of [`Round::keys_to_read`], in their order; `Err` is `code: reason`.
+    /// Takes the values of [`Round::keys_to_read`], in their order; `Err` is `code: reason`. Where
+    /// no values are needed, they are ignored.
     pub fn values(&mut self, values: impl IntoIterator<Item = Result<Option<Vec<u8>>, String>>) {
+        if self.stage != Stage::Read {
+            return;
+        }
         for (at, value) in core::mem::take(&mut self.asked).into_iter().zip(values) {
             let Some(key) = self.keys.get_mut(at as usize) else { continue };
             match value {
@@ -276,7 +284,8 @@ impl Round {
 
     /// The writes that the decisions rest on.
     pub fn writes(&self) -> impl ExactSizeIterator<Item = PlannedWrite<'_>> {
-        self.asked.iter().map(|at| {
+        let asked = if self.stage == Stage::Write { self.asked.as_slice() } else { &[] };
+        asked.iter().map(|at| {
             let key = self.keys.get(*at as usize);
             let next = key.and_then(|key| key.next.as_ref());
             PlannedWrite {
@@ -288,8 +297,12 @@ impl Round {
         })
     }
 
-    /// Takes the results of [`Round::writes`], in their order.
+    /// Takes the results of [`Round::writes`], in their order. Where nothing is to be written, they
+    /// are ignored.
     pub fn written(&mut self, results: impl IntoIterator<Item = WriteResult>) {
+        if self.stage != Stage::Write {
+            return;
+        }
         self.tries = self.tries.saturating_add(1);
         let mut conflicts = false;
         for (at, result) in core::mem::take(&mut self.asked).into_iter().zip(results) {
@@ -325,6 +338,13 @@ impl Round {
         }
         let open = self.keys.iter().any(|key| key.open);
         self.stage = if open { Stage::Read } else { Stage::Done };
+        self.ask_keys();
+    }
+
+    /// Whether nothing is left to do: [`Round::step`] would say [`Step::Done`].
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.stage == Stage::Done
     }
 
     /// The matches again, where the rule failed before anything was written.
@@ -345,6 +365,7 @@ impl Round {
                     continue;
                 }
                 let failed = self.keys.get(*key as usize).and_then(|key| key.failed.clone());
+                end.unsettled = end.unsettled.saturating_add(u64::from(failed.is_some()));
                 match failed.map(|text| (OutcomeKind::Error, text)).or(outcome) {
                     Some((kind, text)) => {
                         end.outcomes.push(TermOutcome { at, term: Some(term), kind, text });
@@ -359,6 +380,12 @@ impl Round {
         }
         end.matches = self.matches;
         end
+    }
+
+    /// Asks for the values of open keys that are not known.
+    fn ask_keys(&mut self) {
+        let unknown = |(_, key): &(u32, &RoundKey)| key.open && key.value.is_none();
+        self.asked = (0u32..).zip(&self.keys).filter(unknown).map(|(at, _)| at).collect();
     }
 
     /// Asks the rule, about every match with a key that is still open.

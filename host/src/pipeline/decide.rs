@@ -159,7 +159,7 @@ impl Decider {
             let (store, texts) = (&mut *self.store, &mut self.texts);
             match run_round(&mut round, rules, store, texts, self.newest_ms, Writing::Apply)? {
                 Ok(()) => {
-                    let RoundEnd { matches, outcomes, seen } = round.finish();
+                    let RoundEnd { matches, outcomes, seen, .. } = round.finish();
                     located.observer.count(Counter::Seen, seen);
                     decided.extend(outcomes.into_iter().filter_map(|outcome| {
                         let TermOutcome { at, kind, text, .. } = outcome;

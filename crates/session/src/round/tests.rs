@@ -187,6 +187,7 @@ fn faster_writers_win_after_sixteen_tries() {
     world.play(&mut round, &mut rules).unwrap();
     let end = round.finish();
     assert!(end.outcomes[0].text.starts_with("conflict: "), "{:?}", end.outcomes);
+    assert_eq!(end.unsettled, 1);
     assert_eq!(rules.calls, usize::from(MAX_TRIES) + 1, "one call more for the first text");
 }
 
@@ -205,7 +206,7 @@ fn a_lost_text_is_one_outcome_and_the_next_sighting_alerts() {
     assert_eq!(rules.calls, 2, "a store that loses every text asks a bounded number of times");
     assert_eq!(world.fetched, 500);
     assert!(
-        !world.rows.contains_key(&b"k1"[..].to_vec()),
+        !world.rows.contains_key(&b"k1"[..]),
         "nothing is written for a lost sighting"
     );
 }
@@ -223,6 +224,39 @@ fn a_store_that_is_away_is_an_outcome_of_its_terms() {
     let end = round.finish();
     let expected = ["store_away: gone", "store_away: no answer", "store_away: no answer"];
     assert_eq!(end.outcomes.iter().map(|o| o.text.as_str()).collect::<Vec<_>>(), expected);
+    assert_eq!((end.unsettled, end.seen), (3, 0));
+}
+
+#[test]
+fn the_keys_to_read_and_the_end_are_known_between_steps() {
+    fn keys(round: &Round) -> Vec<String> {
+        round.keys_to_read().map(|key| String::from_utf8_lossy(key).into_owned()).collect()
+    }
+    let mut rules = FirstTime::default();
+    let mut round = Round::new(vec![carried(&["k1", "k2"], "a"), carried(&["k3"], "b")]);
+    assert_eq!(
+        (keys(&round), round.is_done()),
+        (vec!["k1".into(), "k2".into(), "k3".into()], false)
+    );
+    round.written([WriteResult::Done]);
+    assert_eq!((keys(&round).len(), round.writes().len()), (3, 0), "results of no write count");
+    assert_eq!(round.step(&mut rules), Ok(Step::Read));
+    round.values([Ok(None), Ok(None), Ok(None)]);
+    assert_eq!(round.step(&mut rules), Ok(Step::Write));
+    assert_eq!(keys(&round), Vec::<String>::new());
+    let conflict = WriteResult::Conflict(Some(vec![1]));
+    round.written([WriteResult::ConflictUnread, conflict, WriteResult::Done]);
+    assert_eq!((keys(&round), round.is_done()), (vec!["k1".into()], false));
+    assert_eq!(round.step(&mut rules), Ok(Step::Read));
+    round.values([Ok(Some(vec![2]))]);
+    assert_eq!(round.step(&mut rules), Ok(Step::Write));
+    let expected: Vec<_> = round.writes().map(|w| w.expected.map(<[u8]>::to_vec)).collect();
+    assert_eq!(expected, [Some(vec![2]), Some(vec![1])]);
+    round.written([WriteResult::Done, WriteResult::Done]);
+    assert!(round.is_done() && keys(&round).is_empty());
+    let end = round.finish();
+    assert_eq!(texts(&end), [(1, Some(0), OutcomeKind::Alert, "alert of b")]);
+    assert_eq!((end.seen, end.unsettled), (2, 0));
 }
 
 #[test]

@@ -1,195 +1,115 @@
-//! Matched events against a store that is asked from outside, until every write stands.
+//! Matched events through decide rounds, against a store that is asked from outside.
 //!
-//! In: matched events, the store's answers. Out: keys to read, writes to try, outcomes. It follows
-//! docs/abi.md, section 5, "Conflicts": a write that meets a conflict voids its key's outcomes, and
-//! only such keys are decided again. A settled key is never decided twice.
+//! In: matched events, the store's answers as JavaScript gives them. Out: keys to read, writes to
+//! try, outcomes. What is decided, tried again and settled is the affair of
+//! [`Round`](firstseen_session::Round); this file only translates, and calls no store.
 
 use crate::fault;
 use crate::report::{Held, RunReport};
-use firstseen_abi::{Cursor, Decision, Item, MAX_VALUE, OutcomeKind, RequestWriter};
+use firstseen_abi::{MAX_VALUE, RequestWriter};
 use firstseen_rule::Engine;
+use firstseen_session::{CallError, Decide, Round, Step, WriteResult};
 use js_sys::{Array, Uint8Array};
-use std::collections::HashMap;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// How often a lost race is tried again.
-const MAX_TRIES: u8 = 16;
-/// Events that are decided together, and the most bytes of their texts.
+/// Events that are decided together, and the most bytes of their texts; a single one may be longer.
 const MAX_ITEMS: usize = 256;
 const MAX_BYTES: usize = 4 << 20;
 
-/// Events that are decided together.
+/// Events that are decided together; none where all are settled.
 #[derive(Default)]
-pub(crate) struct KeyBatch {
-    items: Vec<Held>,
-    /// For each item, the places of its terms' keys.
-    terms: Vec<Vec<usize>>,
-    keys: Vec<Key>,
-    /// The keys that were asked for last, and the keys of the writes that were given last.
-    asked: Vec<usize>,
-    written: Vec<usize>,
-    /// What became of terms; a term of a settled key without an outcome was seen before.
-    outcomes: HashMap<(usize, usize), (OutcomeKind, String)>,
-    tries: u8,
-}
+pub(crate) struct KeyBatch(Option<Round>);
 
-struct Key {
-    key: String,
-    /// The value, where it is known.
-    value: Option<Option<Vec<u8>>>,
-    /// What `decide` wants to stand there.
-    next: Vec<u8>,
-    open: bool,
-    /// `code: reason` where it could not be settled.
-    failed: Option<String>,
+/// The engine as a round asks it.
+struct NativeRules<'e>(&'e Engine);
+
+impl Decide for NativeRules<'_> {
+    fn decide(&mut self, request: &RequestWriter) -> Result<Vec<u8>, CallError> {
+        let (head, keys, items) = request.parts();
+        let mut out = Vec::new();
+        let decided = self.0.decide(&[&head[..], keys, items].concat(), &mut out);
+        decided.map_err(|e| CallError::Contract(e.to_string()))?;
+        Ok(out)
+    }
+
+    /// The same engine wrote the keys.
+    fn owns(&self, _: &[u8]) -> bool {
+        true
+    }
 }
 
 impl KeyBatch {
     pub(crate) fn is_settled(&self) -> bool {
-        self.items.is_empty()
+        self.0.is_none()
     }
 
     /// Takes the next events; `false` where there are none.
     pub(crate) fn fill(&mut self, waiting: &mut Vec<Held>) -> bool {
-        *self = Self::default();
-        let (mut known, mut bytes) = (HashMap::new(), 0usize);
-        while self.items.len() < MAX_ITEMS && (bytes < MAX_BYTES || self.items.is_empty()) {
-            let Some(held) = waiting.pop() else { break };
-            bytes = bytes.saturating_add(held.event.len());
-            let mut places = Vec::new();
-            if let Ok(item) = Item::read(&mut Cursor::new(&held.raw)) {
-                for term in item.terms() {
-                    let key = String::from_utf8_lossy(term.key).into_owned();
-                    places.push(*known.entry(key.clone()).or_insert_with(|| {
-                        let (value, next, failed) = (None, Vec::new(), None);
-                        self.keys.push(Key { key, value, next, open: true, failed });
-                        self.keys.len() - 1
-                    }));
-                }
-            }
-            self.terms.push(places);
-            self.items.push(held);
+        let (mut matches, mut bytes) = (Vec::new(), 0usize);
+        while matches.len() < MAX_ITEMS {
+            let Some(held) = waiting.pop_if(|next| {
+                bytes = bytes.saturating_add(next.event.len());
+                matches.is_empty() || bytes <= MAX_BYTES
+            }) else {
+                break;
+            };
+            matches.push(held.into_match());
         }
-        !self.items.is_empty()
+        self.0 = (!matches.is_empty()).then(|| Round::new(matches));
+        self.0.is_some()
     }
 
     /// The keys whose values are not known.
-    pub(crate) fn ask(&mut self) -> Vec<String> {
-        let unknown = |(_, key): &(usize, &Key)| key.open && key.value.is_none();
-        self.asked = self.keys.iter().enumerate().filter(unknown).map(|(at, _)| at).collect();
-        self.asked.iter().filter_map(|at| Some(self.keys.get(*at)?.key.clone())).collect()
+    pub(crate) fn ask(&self) -> Vec<String> {
+        let keys = self.0.iter().flat_map(Round::keys_to_read);
+        keys.map(|key| String::from_utf8_lossy(key).into_owned()).collect()
     }
 
     /// Takes the values of these keys, decides, and gives the writes.
-    pub(crate) fn decide(&mut self, rules: &Engine, values: Array) -> Result<Array, JsValue> {
-        for (at, value) in std::mem::take(&mut self.asked).into_iter().zip(values.iter()) {
-            let Some(key) = self.keys.get_mut(at) else { continue };
-            match answer(&value) {
-                Ok(value) => key.value = Some(value),
-                Err(reason) => key.fail(reason),
-            }
-        }
-        // Items without an open key are settled; the values of their keys are of no use.
-        let open = |places: &Vec<usize>| places.iter().any(|at| self.is_open(*at));
-        let asked: Vec<usize> =
-            (0..self.items.len()).filter(|at| self.terms.get(*at).is_some_and(open)).collect();
-        let mut keys: Vec<usize> =
-            asked.iter().filter_map(|at| self.terms.get(*at)).flatten().copied().collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let mut request = RequestWriter::default();
-        for key in keys.iter().filter_map(|at| self.keys.get(*at)) {
-            request.key(key.key.as_bytes(), key.value.as_ref().and_then(Option::as_deref));
-        }
-        for held in asked.iter().filter_map(|at| self.items.get(*at)) {
-            request.item(&held.raw, &held.event);
-        }
-        let (head, first, second) = request.parts();
-        let request = [&head[..], first, second].concat();
-        let mut out = Vec::new();
-        rules.decide(&request, &mut out).map_err(|e| fault("bad_request", &e.to_string()))?;
-        let decision = Decision::read(&out).map_err(|_| fault("bad_request", "no decision"))?;
-        for outcome in decision.outcomes {
-            let (Some(item), term) = (asked.get(outcome.item as usize), usize::from(outcome.term))
-            else {
-                continue;
-            };
-            let key = self.terms.get(*item).and_then(|places| places.get(term));
-            if key.is_some_and(|key| self.is_open(*key)) {
-                self.outcomes.insert((*item, term), (outcome.kind, outcome.text.to_owned()));
-            }
-        }
+    pub(crate) fn decide(&mut self, rules: &Engine, values: &Array) -> Result<Array, JsValue> {
         let writes = Array::new();
-        self.written.clear();
-        for write in decision.writes {
-            let Some(at) = keys.get(write.key as usize).copied() else { continue };
-            let Some(key) = self.keys.get_mut(at).filter(|key| key.open) else { continue };
-            write.value.clone_into(&mut key.next);
-            let expected = match &key.value {
-                Some(Some(value)) => Uint8Array::from(&value[..]).into(),
-                _ => JsValue::NULL,
-            };
-            writes.push(&JsValue::from_str(&key.key));
-            writes.push(&expected);
-            writes.push(&Uint8Array::from(write.value).into());
-            writes.push(&JsValue::from_f64(write.ttl_ms as f64));
-            self.written.push(at);
+        let Some(round) = &mut self.0 else { return Ok(writes) };
+        let failed = |e: CallError| fault("bad_request", &e.to_string());
+        let mut rules = NativeRules(rules);
+        let mut step = round.step(&mut rules).map_err(failed)?;
+        if step == Step::Read {
+            round.values(values.iter().map(|value| answer(&value)));
+            step = round.step(&mut rules).map_err(failed)?;
         }
-        // A key without a write is settled by what was read.
-        for (at, key) in self.keys.iter_mut().enumerate() {
-            key.open &= self.written.contains(&at);
+        if step == Step::Write {
+            for write in round.writes() {
+                let bytes = |value| JsValue::from(Uint8Array::from(value));
+                writes.push(&JsValue::from_str(&String::from_utf8_lossy(write.key)));
+                writes.push(&write.expected.map_or(JsValue::NULL, bytes));
+                writes.push(&bytes(write.value));
+                writes.push(&JsValue::from_f64(write.ttl_ms as f64));
+            }
         }
         Ok(writes)
     }
 
     /// Takes what the writes came to, and reports when all keys are settled.
-    pub(crate) fn settle(&mut self, results: Array, report: &mut RunReport) {
-        self.tries += 1;
-        for (at, result) in std::mem::take(&mut self.written).into_iter().zip(results.iter()) {
-            let Some(key) = self.keys.get_mut(at) else { continue };
-            if result.as_bool() == Some(true) {
-                key.open = false;
-                key.value = Some(Some(std::mem::take(&mut key.next)));
-                continue;
-            }
-            self.outcomes.retain(|(item, term), _| {
-                self.terms.get(*item).and_then(|places| places.get(*term)) != Some(&at)
-            });
-            // `undefined`: it is read again.
-            let current = if result.is_undefined() { Ok(None) } else { answer(&result).map(Some) };
-            match current {
-                Ok(_) if self.tries >= MAX_TRIES => key.fail(format!(
-                    "conflict: other writers were faster {MAX_TRIES} times; hand it in again"
-                )),
-                Ok(value) => key.value = value,
-                Err(reason) => key.fail(reason),
-            }
+    pub(crate) fn settle(&mut self, results: &Array, report: &mut RunReport) {
+        let Some(round) = &mut self.0 else { return };
+        round.written(results.iter().map(|result| write_result(&result)));
+        if let Some(round) = self.0.take_if(|round| round.is_done()) {
+            report.decided(round.finish());
         }
-        if self.keys.iter().any(|key| key.open) {
-            return;
-        }
-        let (items, terms) = (std::mem::take(&mut self.items), std::mem::take(&mut self.terms));
-        for (item, (held, places)) in items.iter().zip(terms).enumerate() {
-            for (term, at) in places.into_iter().enumerate() {
-                match self.keys.get(at).and_then(|key| key.failed.clone()) {
-                    Some(text) => {
-                        report.away = true;
-                        report.fault(text, held.line());
-                    }
-                    None => report.outcome(self.outcomes.remove(&(item, term)), held),
-                }
-            }
-        }
-    }
-
-    fn is_open(&self, key: usize) -> bool {
-        self.keys.get(key).is_some_and(|key| key.open)
     }
 }
 
-impl Key {
-    fn fail(&mut self, reason: String) {
-        (self.open, self.failed) = (false, Some(reason));
+/// What a write came to: `true`; the value that is there instead, `undefined` where the store does
+/// not say which; a string that says why there is no answer.
+fn write_result(result: &JsValue) -> WriteResult {
+    if result.as_bool() == Some(true) {
+        return WriteResult::Done;
+    }
+    if result.is_undefined() {
+        return WriteResult::ConflictUnread;
+    }
+    match answer(result) {
+        Ok(current) => WriteResult::Conflict(current),
+        Err(reason) => WriteResult::Failed(reason),
     }
 }
 

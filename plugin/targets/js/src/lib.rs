@@ -161,13 +161,13 @@ impl Run {
     /// Step two: takes the values of these keys (bytes, null, or a string that says why there is no
     /// answer) and gives the writes: `[key, expected or null, value, ttl in ms, key, ...]`.
     pub fn decide(&mut self, engine: &Engine, values: Array) -> Result<Array, JsValue> {
-        self.batch.decide(&engine.rules, values)
+        self.batch.decide(&engine.rules, &values)
     }
 
     /// What the writes came to: `true`; the value that stands there instead (bytes, null, or
     /// `undefined` where the store did not say); or a string that says why there is no answer.
     pub fn settle(&mut self, results: Array) {
-        self.batch.settle(results, &mut self.report);
+        self.batch.settle(&results, &mut self.report);
         if self.batch.is_settled() && self.report.away {
             // What comes later in time must not be judged before what could not be.
             self.report.not_judged(&std::mem::take(&mut self.waiting));

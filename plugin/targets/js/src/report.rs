@@ -5,6 +5,7 @@
 
 use firstseen_abi::{Item, ItemKind, Keys, OutcomeKind};
 use firstseen_rule::Plan;
+use firstseen_session::{EventAt, EventText, Match, RoundEnd, RuleRef, TermOutcome};
 use firstseen_value::quoted;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,12 +27,21 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) const fn line(&self) -> u64 {
-        self.line
-    }
-
     pub(crate) fn order(&self) -> (i64, u128, u16) {
         self.order
+    }
+
+    /// As a round takes it, with a text of its own.
+    pub(crate) fn into_match(self) -> Match {
+        let (time_ms, identity, rule) = self.order;
+        Match {
+            rule: RuleRef { artifact: 0, rule },
+            time_ms,
+            identity: identity.to_be_bytes(),
+            at: EventAt { line: self.line, ..EventAt::default() },
+            item: self.raw,
+            text: EventText::Carried(self.event.to_vec()),
+        }
     }
 }
 
@@ -117,16 +127,19 @@ impl RunReport {
         }
     }
 
-    /// What became of a term; `None`: it was seen before.
-    pub(crate) fn outcome(&mut self, outcome: Option<(OutcomeKind, String)>, held: &Held) {
-        match outcome {
-            None => self.seen += 1,
-            Some((OutcomeKind::Alert, text)) => self.alerts.push(text),
-            Some((OutcomeKind::Repeat, text)) => self.repeats.push(text),
-            Some((OutcomeKind::Learned, _)) => self.learned += 1,
-            Some((OutcomeKind::LateBeyondMemory, _)) => self.late += 1,
-            Some((OutcomeKind::Error | OutcomeKind::NeedsEvent, text)) => {
-                self.fault(text, held.line);
+    /// Takes what became of a round's terms, in their order.
+    pub(crate) fn decided(&mut self, end: RoundEnd) {
+        self.away |= end.unsettled > 0;
+        self.seen += end.seen;
+        for TermOutcome { at, kind, text, .. } in end.outcomes {
+            match kind {
+                OutcomeKind::Alert => self.alerts.push(text),
+                OutcomeKind::Repeat => self.repeats.push(text),
+                OutcomeKind::Learned => self.learned += 1,
+                OutcomeKind::LateBeyondMemory => self.late += 1,
+                OutcomeKind::Error | OutcomeKind::NeedsEvent => {
+                    self.fault(text, end.matches.get(at).map_or(0, |matched| matched.at.line));
+                }
             }
         }
     }
