@@ -1,10 +1,10 @@
 //! The round against scripted rules and stores: conflicts, lost texts, stores that are away.
 
 use super::*;
-use crate::matched::{EventAt, RuleRef};
+use crate::matched::{EventAt, EventText, RuleRef};
 use alloc::collections::BTreeMap;
 use firstseen_abi::{
-    Counts, DecideRequest, Decision, ItemKind, ItemTerm, KeysWriter, Outcome, Write,
+    Counts, DecideRequest, Decision, ItemKind, ItemTerm, KeysWriter, Outcome, RequestWriter, Write,
 };
 use proptest::prelude::*;
 
@@ -205,10 +205,7 @@ fn a_lost_text_is_one_outcome_and_the_next_sighting_alerts() {
     assert_eq!(end.outcomes[500].text, "alert of last");
     assert_eq!(rules.calls, 2, "a store that loses every text asks a bounded number of times");
     assert_eq!(world.fetched, 500);
-    assert!(
-        !world.rows.contains_key(&b"k1"[..]),
-        "nothing is written for a lost sighting"
-    );
+    assert!(!world.rows.contains_key(&b"k1"[..]), "nothing is written for a lost sighting");
 }
 
 #[test]
