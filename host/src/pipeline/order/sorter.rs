@@ -259,7 +259,7 @@ mod tests {
             identity: [identity; 16],
             at: EventAt { input: 1, offset: n, line: n, record: Some(n).filter(|n| n % 3 == 0) },
             item: arrival.to_le_bytes().to_vec(),
-            text: if arrival % 4 == 0 { at } else { carried },
+            text: if arrival.is_multiple_of(4) { at } else { carried },
         }
     }
 
