@@ -109,7 +109,7 @@ fn ensure_target(target: &str) -> Result<(), Box<dyn Error>> {
 fn build_group(root: &Path, out: &Path, group: &Group) -> Result<(), Box<dyn Error>> {
     ensure_target(group.target)?;
     let cargo = env::var_os("CARGO").ok_or("CARGO")?;
-    // Its own folder: sharing the outer one waits for a lock that the outer cargo holds. It stands
+    // Its own folder: sharing the outer one waits for a lock that the outer cargo holds. It is
     // beside the outer `build`, so that `cargo run`, `test` and `doc`, whose OUT_DIRs differ, compile
     // the engines once.
     let target_dir = out.ancestors().nth(3).unwrap_or(out).join("engines");

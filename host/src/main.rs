@@ -1,6 +1,6 @@
 //! The `firstseen` binary: arguments in, an exit status out.
 //!
-//! 0: done. 1: alerts, and `--fail-on-alert`; tests that failed. 2: an error, said on standard
+//! 0: done. 1: alerts, and `--fail-on-alert`; tests that failed. 2: an error, printed on standard
 //! error. A closed pipe is no error.
 
 // The macros panic where nobody reads; `message` and `Output` do not.

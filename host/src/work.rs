@@ -1,6 +1,6 @@
 //! Jobs, done on all cores.
 //!
-//! In: jobs. Out: what came of each, in the order of the jobs whatever order they ended in. One
+//! In: jobs. Out: the result of each, in the order of the jobs whatever order they ended in. One
 //! job's failure is no other's.
 
 use std::collections::BTreeMap;

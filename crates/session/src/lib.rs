@@ -1,4 +1,4 @@
-//! What stands between a rule and the outside: batches of events, matches, and the decide round.
+//! The part between a rule and the outside: batches of events, matches, and the decide round.
 //!
 //! In: events' texts, a rule behind [`Rules`], the answers of whoever holds the state. Out: matches,
 //! the keys to read, the writes to make, the outcomes. It reads no file, calls no store and has no
@@ -21,7 +21,7 @@
 //! # Conflicts
 //! A write expects the value that was read. Where another writer was faster, the outcomes of that
 //! key are void, and only that key is decided again, at most [`MAX_TRIES`] times. A key whose write
-//! stands is never decided again: its alert is given exactly once.
+//! was made is never decided again: its alert is given exactly once.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -1,7 +1,7 @@
 //! A matched event on its way to its decision.
 //!
 //! It survives sorting and spilling with everything that is asked of it later: whose it is, when it
-//! happened, where it stands in the input, and its text or where to read it.
+//! happened, where it is in the input, and its text or where to read it.
 
 use alloc::vec::Vec;
 
@@ -14,7 +14,7 @@ pub struct RuleRef {
     pub rule: u16,
 }
 
-/// Where an event stands.
+/// Where an event is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EventAt {
     /// The input, in the order in which the run reads them.
@@ -32,7 +32,7 @@ pub struct EventAt {
 pub enum EventText {
     /// The text itself.
     Carried(Vec<u8>),
-    /// It stands as it is in a file that can be read again.
+    /// It is in a file that can be read again.
     At {
         /// The input that is the file.
         input: u32,
@@ -75,7 +75,7 @@ pub struct Match {
     pub time_ms: i64,
     /// The event's identity, as the rule computed it.
     pub identity: [u8; 16],
-    /// Where the event stands.
+    /// Where the event is.
     pub at: EventAt,
     /// The item that `keys` gave, to be handed to `decide` as it is.
     pub item: Vec<u8>,

@@ -51,7 +51,7 @@ pub struct PlannedWrite<'r> {
 /// What became of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteResult {
-    /// It stands.
+    /// The write was made.
     Done,
     /// Another value is there: this one, or none.
     Conflict(Option<Vec<u8>>),
@@ -121,11 +121,11 @@ struct RoundItem {
 
 #[derive(Debug)]
 struct RoundKey {
-    /// A match in whose item the key stands, and where.
+    /// A match whose item holds the key, and where.
     at: (u32, u32, u16),
     /// The value, where it is known.
     value: Option<Option<Box<[u8]>>>,
-    /// What the last decision wants to stand there, and for how long.
+    /// What the last decision wants as the value, and for how long.
     next: Option<(Box<[u8]>, i64)>,
     open: bool,
     /// One of its matches has no text.
@@ -211,7 +211,7 @@ impl Round {
                     Ok(()) => {}
                     Err(error) if self.tries == 0 => return Err(error),
                     Err(error) => {
-                        // What was written stands; what is still open ends here.
+                        // What was written stays; what is still open ends here.
                         let text = format!("rule_failed: {error}");
                         self.keys.iter_mut().filter(|key| key.open).for_each(|k| k.fail(&text));
                         self.stage = Stage::Done;

@@ -100,7 +100,7 @@ impl Explainer {
             let documents = match documents {
                 Ok(Value::Object(mut said)) => match said.remove("rules") {
                     Some(Value::Array(documents)) => documents,
-                    // The same for every rule: said once.
+                    // The same for every rule: printed once.
                     _ if index > 0 => continue,
                     _ => vec![Value::Object(said)],
                 },

@@ -1,6 +1,6 @@
 //! `inspect`: what an artifact says of itself, without running it.
 //!
-//! In: artifacts, untrusted. Out: what stands in them, for a person or as JSON; or the source of a
+//! In: artifacts, untrusted. Out: their content, for a person or as JSON; or the source of a
 //! rule, byte for byte; or its investigation guide as text. The whole file is checked first, and
 //! what comes from it is escaped.
 

@@ -17,7 +17,7 @@ use anyhow::{Context, anyhow};
 pub enum OnError {
     /// Leave it out: it is counted, named, and kept with --dead-letter.
     Skip,
-    /// End with an error; what came before it is decided all the same.
+    /// End with an error; what was read before it is decided all the same.
     Fail,
 }
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What signals ask of a run.
 pub struct Signals {
-    /// The signal that came, or 0.
+    /// The signal that was received, or 0.
     which: Arc<AtomicUsize>,
     wake: UnixStream,
 }

@@ -62,7 +62,7 @@ pub enum Notice<'a> {
     Skipped {
         /// Why.
         kind: SkipKind,
-        /// Where it stands.
+        /// Where it is.
         at: &'a EventLocation,
         /// A stable code.
         code: &'a str,
@@ -73,7 +73,7 @@ pub enum Notice<'a> {
     },
     /// A match could not be decided: `code: reason`.
     NotDecided {
-        /// Where its event stands.
+        /// Where its event is.
         at: &'a EventLocation,
         /// `code: reason`.
         text: &'a str,

@@ -1,4 +1,4 @@
-//! EventLocation something stands in the input, as errors and dead letters name it.
+//! Where something is in the input, as errors and dead letters name it.
 //!
 //! In: the name of an input and a place inside it. Out: text for a person. It never opens anything.
 use crate::escape::escaped;

@@ -22,7 +22,7 @@ pub struct Summary {
     pub matched: u64,
     /// Alerts.
     pub alerts: u64,
-    /// Alerts given again, because the same event came again.
+    /// Alerts given again, because the same event was read again.
     pub repeats: u64,
     /// Terms that were seen before in the window.
     pub seen: u64,

@@ -9,7 +9,7 @@ use firstseen_envelope::Place;
 use firstseen_event::BitSet;
 use firstseen_session::{CallError, EventBatch, ItemVisitor, Rules};
 
-/// Where a gathered event stands.
+/// Where a gathered event is.
 #[derive(Debug, Clone, Copy)]
 pub struct EventSpot {
     /// The event, or the line that it is.
@@ -29,7 +29,7 @@ pub struct EventGathering {
     part: EventBatch,
 }
 
-/// What the rules said of the events, but for the items.
+/// The answer of the rules about the events, without the items.
 #[derive(Debug, Default)]
 pub struct GatheredResult {
     /// Events that were read: neither bad nor documents that hold no event.
@@ -55,7 +55,7 @@ pub struct EventNote {
 
 /// Takes the items about matches.
 pub trait MatchVisitor {
-    /// An item: the artifact, the event's place, its text, and what the rule said.
+    /// An item: the artifact, the event's place, its text, and the answer of the rule.
     fn item(&mut self, artifact: usize, spot: EventSpot, raw: &[u8], item: &Item<'_>);
 }
 
@@ -87,7 +87,7 @@ impl EventGathering {
         self.batch.is_empty()
     }
 
-    /// Where an event stands, and its text.
+    /// Where an event is, and its text.
     #[must_use]
     pub fn event(&self, event: usize) -> (EventSpot, &[u8]) {
         let nowhere = Place { offset: 0, line: 0, record: None };

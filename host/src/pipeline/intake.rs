@@ -92,7 +92,7 @@ impl Intake<'_> {
         self.flow()
     }
 
-    /// Counts what the rules said, and gives what is wrong with single events to the observer.
+    /// Counts the answers of the rules, and gives what is wrong with single events to the observer.
     fn report_all(&mut self, result: GatheredResult) {
         self.observer.count(Counter::Events, result.events);
         self.observer.count(Counter::Matched, result.matched);
@@ -263,7 +263,7 @@ impl Sink for Intake<'_> {
     }
 
     fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
-        // In the order of the input: what was gathered came first.
+        // In the order of the input: what was gathered is first.
         self.judge()?;
         let at = self.at(place);
         self.sink.not_judged(&at, &format!("{}: {}", fault.code, fault.reason));

@@ -202,7 +202,7 @@ impl<'r> Pipeline<'r> {
                 }
             }
         }
-        // What came before a fault counts.
+        // What was read before a fault counts.
         match (self.end(order), fault) {
             (Ok(OutputStatus::Open), Some(fault)) => Err(fault),
             (result, _) => result,

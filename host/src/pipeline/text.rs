@@ -1,6 +1,6 @@
 //! Texts that were not carried: read again from their files, and trusted only if nothing changed.
 //!
-//! In: where a matched event stands, and what the rule said of it. Out: its text, for the few that
+//! In: where a matched event is, and what the rule answered about it. Out: its text, for the few that
 //! alert. Carrying every text through the sorter costs as much as reading it; most are never looked
 //! at again. What cannot be read a second time - standard input, packed files, events in envelopes -
 //! is carried. A text that is read again counts only if the rule says the same of it as before: the
@@ -26,7 +26,7 @@ impl RereadTexts {
         self.files.insert(input, path);
     }
 
-    /// The text at a place; `item` is what the rule said of it.
+    /// The text at a place; `item` is the answer of the rule about it.
     ///
     /// # Errors
     /// A sentence, when the file cannot be read again or has changed.

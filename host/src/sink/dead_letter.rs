@@ -1,6 +1,6 @@
 //! What was skipped, kept so that it can be looked at and fed again.
 //!
-//! In: events that could not be read, with where they stood and why. Out: a file with one JSON
+//! In: events that could not be read, with their places and the reasons. Out: a file with one JSON
 //! document a line. It keeps at most 64 KiB of an event, and says so where there was more.
 use crate::observe::place::EventLocation;
 use crate::sink::ndjson::{Format, Output, OutputError};

@@ -95,7 +95,7 @@ impl Output {
         Self { writer, name: name.to_owned(), format }
     }
 
-    /// Writes an alert. Pretty text is flushed, so that it stands on the terminal when this
+    /// Writes an alert. Pretty text is flushed, so that it is on the terminal when this
     /// returns.
     ///
     /// # Errors

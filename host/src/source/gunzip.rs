@@ -69,7 +69,7 @@ mod tests {
             .collect()
     }
 
-    /// What came out before the end or the fault.
+    /// What was unpacked before the end or the fault.
     fn unpack(bytes: &[u8], block: usize) -> (Vec<u8>, Option<io::Error>) {
         let mut reader = GunzipReader::new(io::BufReader::with_capacity(1000, bytes));
         let (mut all, mut buffer) = (Vec::new(), vec![0; block]);

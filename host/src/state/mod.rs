@@ -27,7 +27,7 @@ pub struct StateWrite<'a> {
 /// What became of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
-    /// It stands; it is durable with the next commit.
+    /// The write was made; it is durable with the next commit.
     Done,
     /// Another value is there: this one, or none.
     Conflict(Option<Vec<u8>>),
@@ -61,7 +61,7 @@ pub trait StateStore {
     /// some of what has expired.
     ///
     /// # Errors
-    /// When it could not be written; what was committed before stands.
+    /// When it could not be written; what was committed before stays.
     fn commit(&mut self) -> Result<(), StateError>;
 
     /// How many keys there are, with expired ones that were not removed yet.

@@ -1,6 +1,6 @@
 //! Faults of a rule's file, for a person: the file, the line, a caret under the place.
 //!
-//! In: sources, and what is to be said of them. Out: text of 80 columns on standard error, in
+//! In: sources, and their faults. Out: text of 80 columns on standard error, in
 //! colour only on a terminal. It decides nothing, and what it shows of a file is escaped.
 
 use crate::escape::{acts, escaped};
@@ -27,7 +27,7 @@ pub fn render(source: &RuleText<'_>, diagnostic: &Diagnostic, colour: bool) -> S
         Severity::Warning => Level::WARNING,
     };
     let name = escaped(source.name);
-    // `error[code]: ` or `warning[code]: ` stands before the message.
+    // `error[code]: ` or `warning[code]: ` is before the message.
     let message = beside(&escaped(&diagnostic.message), diagnostic.code.len() + 11);
     let label = escaped(&diagnostic.label);
     let (line, column) = diagnostic.position(source.text).unwrap_or((1, 1));
@@ -97,7 +97,7 @@ mod tests {
         for line in page.lines() {
             assert!(line.width() <= WIDTH, "{page}");
         }
-        // The caret stands under the place.
+        // The caret is under the place.
         let lines: Vec<&str> = page.lines().collect();
         let caret = lines
             .iter()
@@ -164,7 +164,7 @@ warning[wrong_type]: a list
 1 | a = [
   |     ^";
         assert_eq!(page, expected);
-        // No place, and one that is none: the page still stands.
+        // No place, and one that is none: the page is still drawn.
         for span in [None, Some(99..100)] {
             let odd = Diagnostic { span, ..diagnostic.clone() };
             assert!(render(&RuleText { name: "r.toml", text }, &odd, true).contains("a list"));

@@ -124,7 +124,7 @@ impl GuidePage {
             }
             TagEnd::Link | TagEnd::Image => {
                 let url = self.links.pop().unwrap_or_default();
-                // An address that stands there as its own text is not said twice.
+                // An address that is its own text is not printed twice.
                 if !url.is_empty() && !self.text.ends_with(&url) {
                     self.text += &format!(" ({url})");
                 }
@@ -135,7 +135,7 @@ impl GuidePage {
         }
     }
 
-    /// An empty line, unless there is one or nothing stands before it.
+    /// An empty line, unless there is one or nothing is before it.
     fn gap(&mut self) {
         if !self.out.is_empty() && !self.out.ends_with("\n\n") {
             self.out.push('\n');

@@ -2,7 +2,7 @@
 //!
 //! In: a level and a text. Out: a line on standard error, if the level is one that is printed. It
 //! never fails: that nobody reads any more (`2>&1 | head -1`, a full disk behind a log) is no
-//! reason to end the work, and `eprintln!` would panic there. [`print`] writes what a command was
+//! reason to end the work, and `eprintln!` would panic there. [`print()`] writes what a command was
 //! asked for to standard output.
 
 use std::io::{ErrorKind, Write};

@@ -182,7 +182,7 @@ impl AlertPage {
         self.out.push('\n');
     }
 
-    /// Rows of one section; the label stands before the first.
+    /// Rows of one section; the label is before the first.
     fn rows(&mut self, label: &str, rows: impl IntoIterator<Item = Option<String>>) {
         for (index, row) in rows.into_iter().flatten().enumerate() {
             let label = if index == 0 { label } else { "" };

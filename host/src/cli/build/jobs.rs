@@ -21,7 +21,7 @@ pub(super) struct Job {
     pub(super) to: PathBuf,
 }
 
-/// A rule's file, and where it stands under the folder that was walked.
+/// A rule's file, and where it is under the folder that was walked.
 struct RuleFile {
     path: PathBuf,
     below: Option<PathBuf>,

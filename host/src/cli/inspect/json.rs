@@ -1,6 +1,6 @@
-//! What stands in an artifact, as JSON.
+//! The content of an artifact, as JSON.
 //!
-//! In: an artifact, looked at. Out: one document.
+//! In: an artifact that was read. Out: one document.
 
 use super::InspectedArtifact;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
-//! What stands in an artifact, for a person.
+//! The content of an artifact, for a person.
 //!
-//! In: an artifact, looked at. Out: text of 80 columns; everything in it that came from the file is
+//! In: an artifact that was read. Out: text of 80 columns; everything in it that came from the file is
 //! escaped.
 
 use super::InspectedArtifact;

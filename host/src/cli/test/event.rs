@@ -102,7 +102,7 @@ pub(super) fn finish(
     id: &str,
 ) -> Result<String, String> {
     let has = |name: &str| map.contains_key(name);
-    // As CloudTrail's own events are told apart when they are read.
+    // As CloudTrail's own events are recognised when they are read.
     let raw = (has("eventName") && has("eventSource")) || has("eventVersion") || has("eventTime");
     let (time, name) = if raw { ("eventTime", "eventID") } else { ("@timestamp", "event.id") };
     if at_ms.is_some() || !map.contains_key(time) {

@@ -279,7 +279,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What came out of an input, in its order.
+/// The pieces of an input, in order.
 struct InputPieces(Vec<InputPiece>);
 
 enum InputPiece {

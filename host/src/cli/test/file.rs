@@ -143,7 +143,7 @@ pub(super) enum TestOutcome {
 }
 
 impl TestOutcome {
-    /// Whether it is said of a term; the others are said of a whole event.
+    /// Whether it is about a term; the others are about a whole event.
     pub(super) const fn is_of_a_term(self) -> bool {
         matches!(
             self,
@@ -178,7 +178,7 @@ impl TestOutcome {
 pub(super) fn read(text: &str) -> Result<TestFile, Vec<TestFileFault>> {
     let raw: RawFile = toml::from_str(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        // The list of what would be right is long: it stands below the place.
+        // The list of what would be right is long: it is below the place.
         let (message, help) = match error.message().split_once(", expected ") {
             Some((message, expected)) => (message, Some(expected.replace('`', ""))),
             None => (error.message(), None),

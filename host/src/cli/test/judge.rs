@@ -96,7 +96,7 @@ fn sides(expected: &Expectation, got: &[&TermResult]) -> Option<(Vec<String>, Ve
         let mut came: Vec<String> = alerts.iter().map(|g| told(g)).collect();
         wanted.sort();
         came.sort();
-        // What did not alert is told only where something lacks.
+        // What did not alert is listed only where something is missing.
         return if wanted == came { Some((wanted, came)) } else { Some((wanted, sorted(all()))) };
     }
     if let Some(outcome) = expected.outcome {
@@ -129,7 +129,7 @@ fn told(got: &TermResult) -> String {
     if got.text.is_empty() { line } else { format!("{line}: {}", got.text) }
 }
 
-/// Why it came so, as far as the rule can say.
+/// The reason, as far as the rule knows it.
 fn reasons(executed: &EventResult, window: &str) -> Vec<String> {
     let mut out = Vec::new();
     let known = |got: &TermResult| {

@@ -71,7 +71,7 @@ pub struct TestArgs {
 /// Tests.
 ///
 /// # Errors
-/// When a path, a test file or a rule cannot be used; what could be tested was told before.
+/// When a path, a test file or a rule cannot be used; what could be tested was reported before.
 pub fn test(args: &TestArgs) -> anyhow::Result<ExitStatus> {
     let runtime = Runtime::new()?;
     if args.watch {

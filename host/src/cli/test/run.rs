@@ -26,7 +26,7 @@ pub(super) struct TestSelection<'a> {
     pub(super) allow_one_sided: bool,
 }
 
-/// What came of one file.
+/// The result of one file.
 pub(super) struct TestedFile {
     pub(super) report: FileReport,
     /// The rule's path, where one was found.

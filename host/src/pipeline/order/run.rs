@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
-/// Length of what stands before the body.
+/// Length of what is before the body.
 const HEAD: usize = 36;
 /// Length of an event's place at the beginning of a body.
 pub(super) const AT: usize = 28;

@@ -49,10 +49,10 @@ impl File {
 }
 
 impl Exceptions {
-    /// Reads the files; `settings` is the settings' document, checked. Warnings are said at once.
+    /// Reads the files; `settings` is the settings' document, checked. Warnings are printed at once.
     ///
     /// # Errors
-    /// The first file that cannot be used. What is wrong with it was said.
+    /// The first file that cannot be used. What is wrong with it was printed.
     pub fn open(
         settings: Option<&str>,
         paths: &[PathBuf],
@@ -186,7 +186,7 @@ impl LiveSettings for Exceptions {
     }
 }
 
-/// The exceptions of a file; what is wrong with it is said.
+/// The exceptions of a file; what is wrong with it is printed.
 fn read(name: &str, text: &str) -> Option<Vec<WrittenException>> {
     match source::exceptions(text) {
         Ok(written) => Some(written),

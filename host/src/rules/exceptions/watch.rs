@@ -65,7 +65,7 @@ pub(super) enum Look {
     Same,
     /// Another text.
     Changed(String),
-    /// It cannot be read any more, and why. Said once.
+    /// It cannot be read any more, and why. Printed once.
     Lost(String),
 }
 
@@ -142,7 +142,7 @@ impl Watched {
     }
 }
 
-/// A file's text, and what was said of it before it was read: a change after that shows.
+/// A file's text, and its metadata from before it was read: a change after that shows.
 fn read(path: &Path) -> anyhow::Result<(Metadata, String)> {
     let file = std::fs::File::open(path)?;
     let meta = file.metadata()?;

@@ -23,7 +23,7 @@ const HEAD: usize = 12;
 /// The longest frame.
 pub(super) const MAX_FRAME: u64 = (HEAD + MAX_KEY + MAX_VALUE) as u64;
 
-/// Where a frame stands.
+/// Where a frame is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FramePosition {
     /// The number of its file.
@@ -67,7 +67,7 @@ fn checksum(place: FramePosition, lengths: [u8; 4], parts: &[&[u8]]) -> [u8; 8] 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FrameRead {
-    /// Whole frames up to this offset; what stands behind it is not what was written there.
+    /// Whole frames up to this offset; what is behind it is not what was written there.
     Good(u64),
     /// A newer firstseen wrote it.
     Newer,

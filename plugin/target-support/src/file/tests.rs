@@ -192,7 +192,7 @@ fn of_two_writers_the_later_owns_the_state_and_the_other_says_so() {
     assert_eq!(first.get(b"b"), Ok(Some(b"first".to_vec())), "it goes on in memory");
     write(&mut second, b"c", b"second");
     second.commit().unwrap();
-    // For good, and told once.
+    // For good, and reported once.
     write(&mut first, b"d", b"first");
     assert!(first.commit().is_err());
     assert_eq!(first.take_notes().len(), 1);

@@ -266,7 +266,7 @@ impl TestFileReader<'_> {
     }
 }
 
-/// An exception's document: as it stands, its times made out.
+/// An exception's document: as it is, its times read.
 fn plain(value: &toml::Value, start_ms: i64) -> Result<Value, String> {
     let toml::Value::Table(table) = value else {
         return Err("an exception is a table: { name = \"..\", query = \"..\" }".to_owned());

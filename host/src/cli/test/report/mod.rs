@@ -1,4 +1,4 @@
-//! What a test run came to, and the forms in which it is told.
+//! The result of a test run, and the forms in which it is reported.
 //!
 //! In: what became of each file and case. Out: text for a person, JSON, JUnit's XML, or GitHub's
 //! annotations. It decides nothing but the totals.
