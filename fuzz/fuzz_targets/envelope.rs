@@ -2,7 +2,7 @@
 //! chunks, every event in the output looks like one, and nothing panics.
 #![no_main]
 
-use firstseen_envelope::{MAX_BAD_TEXT, Place, Sink, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{MAX_BAD_TEXT, Place, EventSink, SplitFault, SplitOptions, Splitter};
 use libfuzzer_sys::fuzz_target;
 use std::ops::ControlFlow;
 
@@ -21,7 +21,7 @@ struct Memory {
     total: u64,
 }
 
-impl Sink for Memory {
+impl EventSink for Memory {
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
         assert_eq!(place.record, None);
         assert!(chunk.starts_with(b"{"));

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
 
 const EVENTS: usize = 100_000;
 const ROUNDS: usize = 7;
@@ -20,7 +20,7 @@ struct Count {
     bad: usize,
 }
 
-impl Sink for Count {
+impl EventSink for Count {
     fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
         self.lines += black_box(chunk).len();
         ControlFlow::Continue(())

@@ -1,22 +1,22 @@
 //! A stream of bytes becomes events, however they were packed.
 //!
 //! In: bytes, in pieces of any size (already decompressed). Out: whole lines of single events, or
-//! single events, through a [`Sink`]; and a report of everything that held none or was broken. It
+//! single events, through a [`EventSink`]; and a report of everything that held none or was broken. It
 //! recognises by content: newline-delimited JSON, arrays, CloudTrail's `Records`, CloudWatch Logs
 //! subscriptions, Kinesis and Firehose records, LookupEvents, search responses, pretty-printed
 //! and concatenated documents, notifications and digests. It never reads an event's fields beyond
 //! what that takes, and never holds more than one event.
 //!
 //! ```text
-//! bytes --> splitter --+--> lines of plain events, untouched -----------------> Sink::lines
+//! bytes --> splitter --+--> lines of plain events, untouched -----------------> EventSink::lines
 //!                      |      sniff: the first key of each line
 //!                      |
 //!                      +--> frame: where the records of a document begin and end
 //!                             | recognise: what a record is
-//!                             +--> an event ----------------------------------> Sink::event
-//!                             +--> a notification, a digest ------------------> Sink::no_events
+//!                             +--> an event ----------------------------------> EventSink::event
+//!                             +--> a notification, a digest ------------------> EventSink::no_events
 //!                             +--> base64, gzip, JSON strings: a splitter inside, 4 deep at most
-//!                             +--> broken ------------------------------------> Sink::bad
+//!                             +--> broken ------------------------------------> EventSink::bad
 //! ```
 //!
 //! What holds:
@@ -29,10 +29,10 @@
 //!
 //! ```
 //! use std::ops::ControlFlow::{self, Continue};
-//! use firstseen_envelope::{SplitFault, SplitOptions, Place, Sink, Splitter};
+//! use firstseen_envelope::{SplitFault, SplitOptions, Place, EventSink, Splitter};
 //!
 //! struct Print;
-//! impl Sink for Print {
+//! impl EventSink for Print {
 //!     fn lines(&mut self, at: Place, chunk: &[u8]) -> ControlFlow<()> {
 //!         println!("lines from {}: {}", at.line, String::from_utf8_lossy(chunk));
 //!         Continue(())
@@ -81,8 +81,8 @@ mod sniff;
 mod splitter;
 mod unescape;
 
-pub use sink::{Place, Sink, SplitFault, code};
+pub use sink::{EventSink, Place, SplitFault, code};
 pub use splitter::{SplitOptions, Splitter};
 
-/// The longest text that [`Sink::bad`] receives, in bytes.
+/// The longest text that [`EventSink::bad`] receives, in bytes.
 pub const MAX_BAD_TEXT: usize = 64 << 10;

@@ -57,7 +57,7 @@ pub mod code {
 ///
 /// A call that returns `Break` ends the run: the splitter returns at once, and is not to be used
 /// again.
-pub trait Sink {
+pub trait EventSink {
     /// Whole lines, each holding one event or single-event envelope, none of them blank.
     ///
     /// `chunk` begins with the first byte of such a line and ends with a newline, which may lack

@@ -1,6 +1,6 @@
 //! The splitter: lines on the fast path, documents through their frame.
 //!
-//! In: pieces of the stream. Out: calls of the [`Sink`]. It holds at most one line or one record
+//! In: pieces of the stream. Out: calls of the [`EventSink`]. It holds at most one line or one record
 //! between two pieces. A line that is surely one event is only found (`lines.rs`); all else goes
 //! through [`Frame`] from its first byte (`document.rs`), until the document and its line are
 //! over; what cannot be followed is skipped to where it can (`skip.rs`).
@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use crate::bytes::from;
 use crate::frame::Frame;
 use crate::record_buffer::RecordBuffer;
-use crate::sink::{Place, Sink};
+use crate::sink::{EventSink, Place};
 use crate::sniff::FirstKeys;
 
 mod document;
@@ -114,7 +114,7 @@ impl Splitter {
     }
 
     /// Reads the next piece of the stream. `Break` is the sink's, passed on.
-    pub fn push(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> ControlFlow<()> {
+    pub fn push(&mut self, bytes: &[u8], sink: &mut dyn EventSink) -> ControlFlow<()> {
         self.feed(bytes, sink)?;
         self.capture.carry(bytes);
         self.base += bytes.len() as u64;
@@ -122,7 +122,7 @@ impl Splitter {
     }
 
     /// The stream is over: what is still open is a truncated document.
-    pub fn finish(&mut self, sink: &mut dyn Sink) -> ControlFlow<()> {
+    pub fn finish(&mut self, sink: &mut dyn EventSink) -> ControlFlow<()> {
         while self.mode == Mode::Lines && !self.carry.is_empty() {
             self.carry_ends(0, sink)?;
         }
@@ -148,7 +148,7 @@ impl Splitter {
         }
     }
 
-    fn feed(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> ControlFlow<()> {
+    fn feed(&mut self, bytes: &[u8], sink: &mut dyn EventSink) -> ControlFlow<()> {
         (self.line_end, self.piece_end) = (0, 0);
         let mut at = 0;
         while at < bytes.len() {

@@ -27,7 +27,7 @@ fn plain_lines() {
 #[test]
 fn plain_lines_come_in_one_chunk() {
     struct Chunks(Vec<String>);
-    impl firstseen_envelope::Sink for Chunks {
+    impl firstseen_envelope::EventSink for Chunks {
         fn lines(
             &mut self,
             _: firstseen_envelope::Place,

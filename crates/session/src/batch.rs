@@ -1,4 +1,4 @@
-//! A batch of events through one artifact's `keys`, and the one event that traps.
+//! Calls `keys` for a batch of events, and isolates the events on which the call fails.
 //!
 //! In: events in one buffer. Out: the items, each checked, with the event it is about. A call that
 //! fails is halved until the event at fault is alone: that one is reported, and nothing else is lost.

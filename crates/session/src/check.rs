@@ -1,4 +1,4 @@
-//! What a rule decides, read and checked: nothing of it is trusted.
+//! Reads and checks the result of `decide`; it is untrusted.
 
 use crate::rules::{CallError, Decide};
 use alloc::borrow::ToOwned;

@@ -1,9 +1,9 @@
-//! The part between a rule and the outside: batches of events, matches, and the decide round.
+//! What hosts share: batches of events, matches, and the decide round.
 //!
 //! In: events' texts, a rule behind [`Rules`], the answers of whoever holds the state. Out: matches,
 //! the keys to read, the writes to make, the outcomes. It reads no file, calls no store and has no
-//! clock: a caller asks a [`Round`] what it needs, fetches it, and hands it in. The binary, its
-//! tests and the JavaScript target all decide through it.
+//! clock: a caller asks a [`Round`] what it needs, fetches it, and hands it in. `run`,
+//! `explain`, `test` and the JavaScript target decide through it.
 //!
 //! ```text
 //! events --EventBatch::keys--> items --> Match (kept until it is its turn)

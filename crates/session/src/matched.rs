@@ -1,4 +1,4 @@
-//! A matched event on its way to its decision.
+//! A matched event with its rule, time, place and text, or where to read the text.
 //!
 //! It survives sorting and spilling with everything that is asked of it later: whose it is, when it
 //! happened, where it is in the input, and its text or where to read it.

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use firstseen_abi::{Cursor, Item, OutcomeKind};
 use hashbrown::HashMap;
 
-mod ask;
+mod decide;
 
 /// How often a key is decided before a round gives it up to faster writers.
 pub const MAX_TRIES: u8 = 16;

@@ -1,4 +1,4 @@
-//! A rule, as everything on this side sees it: a guest in WebAssembly, or the engine natively.
+//! The interface to an artifact's rules: a guest in WebAssembly, or the native engine.
 
 use alloc::string::String;
 use alloc::vec::Vec;

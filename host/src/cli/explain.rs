@@ -16,7 +16,7 @@ use crate::terminal::message;
 use anyhow::anyhow;
 use clap::Args;
 use firstseen_abi::{Item, ItemKind, OutcomeKind};
-use firstseen_envelope::{Place, Sink, SplitFault};
+use firstseen_envelope::{EventSink, Place, SplitFault};
 use firstseen_session::{
     CallError, EventAt, EventBatch, EventText, ItemVisitor, Match, Round, RuleRef, Rules,
 };
@@ -324,7 +324,7 @@ fn pretty(at: &EventLocation, document: &Map<String, Value>, state: &[Value]) ->
     out
 }
 
-impl Sink for Explainer {
+impl EventSink for Explainer {
     fn lines(&mut self, mut place: Place, chunk: &[u8]) -> ControlFlow<()> {
         for line in chunk.split_inclusive(|b| *b == b'\n') {
             let text = line.trim_ascii();

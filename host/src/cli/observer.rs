@@ -1,4 +1,4 @@
-//! What `run` does with what the pipeline says: it counts, prints, keeps dead letters, and ends the
+//! What `run` does with what the pipeline reports: it counts, prints, keeps dead letters, and ends the
 //! run where the user asked for that.
 //!
 //! In: counts and notices. Out: the summary, lines on standard error, dead letters. It never changes
@@ -24,7 +24,7 @@ pub enum OnError {
 /// Faults named one by one on standard error; the summary counts them all.
 const NAMED_FAULTS: u64 = 10;
 
-/// Counts, prints, keeps.
+/// The observer of `run`.
 pub struct RunObserver {
     /// The sums so far.
     pub summary: Summary,
@@ -50,7 +50,7 @@ impl RunObserver {
         Self { summary, on_error, dead_letter, progress, sizes, present, named }
     }
 
-    /// Ends the run: the bar goes, and dead letters are written.
+    /// Ends the run: the progress bar is removed, and dead letters are written.
     ///
     /// # Errors
     /// When they could not be written.

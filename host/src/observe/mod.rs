@@ -1,4 +1,4 @@
-//! What a run says of itself: counts and notices, through one [`Observer`].
+//! Counts and notices of a run, through one [`Observer`].
 //!
 //! In: calls from the pipeline. Out: whatever the observer makes of them: a summary, lines on
 //! standard error, a dead letter. The pipeline prints nothing and keeps no sums.
@@ -112,7 +112,7 @@ pub enum Notice<'a> {
     },
 }
 
-/// Hears what a run counts and meets.
+/// Receives counts and notices.
 pub trait Observer {
     /// `n` more of something.
     fn count(&mut self, counter: Counter, n: u64);

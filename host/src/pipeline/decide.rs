@@ -1,8 +1,8 @@
-//! Matches to alerts and state.
+//! Decides matches in batches, writes the alerts and commits the state.
 //!
 //! In: matches, in the order in which they count. Out: alerts to the sink, then the state to the
-//! store. An alert is written and flushed before the state that knows it is committed. Where anything
-//! fails between the two, nothing is committed any more: what was not written comes again.
+//! store. An alert is written and flushed before the state that knows it is committed. If anything
+//! fails in between, nothing more is committed: the next run writes those alerts.
 
 use super::text::RereadTexts;
 use super::{Located, OutputStatus};
@@ -114,7 +114,7 @@ impl Decider {
         if self.failed || matches.is_empty() {
             return Ok(OutputStatus::Open);
         }
-        // Until the end of this function says otherwise, whichever way it is left.
+        // Stays true if this function returns early.
         self.failed = true;
         // The artifacts' matches are decided one artifact after the other. So nothing expires before
         // all are: the last match of one may be much later than the first of the next.

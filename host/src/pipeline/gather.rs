@@ -1,4 +1,4 @@
-//! Gathered events through `keys` of all artifacts, each through those whose rules it may match.
+//! Calls `keys` of each artifact with the events that its rules may match.
 //!
 //! In: events with their places and the artifacts that they may matter to. Out: what the rules say
 //! of them, item by item; faults in the order of the events, and each event's own fault once, however

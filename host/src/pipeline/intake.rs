@@ -1,4 +1,4 @@
-//! Events to ordered matches: prefilter, gathering, step one of the contract.
+//! Filters events, calls `keys`, and passes matches to the order.
 //!
 //! In: chunks of lines and single events from a source. Out: matches, handed to the order; faults,
 //! given to the observer. An event that cannot match by the literals that the artifacts declare never
@@ -13,7 +13,7 @@ use crate::rules::prefilter::Prefiltering;
 use crate::sink::AlertSink;
 use anyhow::anyhow;
 use firstseen_abi::{Item, ItemKind};
-use firstseen_envelope::{Place, Sink, SplitFault};
+use firstseen_envelope::{EventSink, Place, SplitFault};
 use firstseen_event::{BitSet, ByteTraits, is_utf8, looks_whole};
 use firstseen_session::{EventAt, EventText, Match, RuleRef, Rules};
 use std::ops::ControlFlow;
@@ -29,7 +29,7 @@ pub struct Intake<'p> {
     pub gathering: &'p mut EventGathering,
     /// Where matches go.
     pub order: &'p mut Order,
-    /// Who counts.
+    /// Receives counts and notices.
     pub observer: &'p mut dyn Observer,
     /// Settings that may have changed.
     pub live_settings: Option<&'p mut (dyn LiveSettings + 'static)>,
@@ -61,15 +61,15 @@ impl Intake<'_> {
         let count = self.rules.len();
         let artifacts = self.prefilter.artifacts();
         self.gathering.push(EventSpot { place, as_is }, event, artifacts, count);
-        self.judge_if_full()
+        self.call_keys_if_full()
     }
 
-    fn judge_if_full(&mut self) -> ControlFlow<()> {
-        if self.gathering.is_full() { self.judge() } else { ControlFlow::Continue(()) }
+    fn call_keys_if_full(&mut self) -> ControlFlow<()> {
+        if self.gathering.is_full() { self.call_keys() } else { ControlFlow::Continue(()) }
     }
 
     /// Runs the gathered events through the rules.
-    pub fn judge(&mut self) -> ControlFlow<()> {
+    pub fn call_keys(&mut self) -> ControlFlow<()> {
         if self.gathering.is_empty() {
             return self.flow();
         }
@@ -145,7 +145,7 @@ impl Intake<'_> {
         first.insert(0);
         let count = self.rules.len();
         self.gathering.push(EventSpot { place, as_is: false }, line, &first, count);
-        self.judge_if_full()
+        self.call_keys_if_full()
     }
 
     fn all_lines(
@@ -239,7 +239,7 @@ fn line_ends(chunk: &[u8]) -> impl Iterator<Item = usize> + '_ {
     memchr::memchr_iter(b'\n', chunk).map(|newline| newline + 1).chain(last)
 }
 
-impl Sink for Intake<'_> {
+impl EventSink for Intake<'_> {
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
         self.all_or_some(place, chunk, line_ends(chunk))
     }
@@ -264,7 +264,7 @@ impl Sink for Intake<'_> {
 
     fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
         // In the order of the input: what was gathered is first.
-        self.judge()?;
+        self.call_keys()?;
         let at = self.at(place);
         self.sink.not_judged(&at, &format!("{}: {}", fault.code, fault.reason));
         let at = EventLocation::of(Arc::clone(&self.name), &at);

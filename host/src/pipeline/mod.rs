@@ -1,7 +1,6 @@
 //! The loop: from sources to alerts and state. Files, streams and annotated lines take the same way.
 //!
-//! In: inputs, rules, a state, a sink, an observer, a clock. Out: alerts, then the state that knows
-//! them. It names no command line, no terminal and no system clock, and it knows no rule.
+//! In: inputs, rules, a state, a sink, an observer, a clock. Out: alerts, then the updated state. It names no command line, no terminal and no system clock, and it knows no rule.
 //!
 //! ```text
 //! Source::poll --one block--> Intake --prefilter--> EventGathering --keys--> Match
@@ -10,7 +9,7 @@
 //!      |                                                                      |
 //!      +--------- acknowledged <-- StateStore <-- AlertSink <-- Round <-- what is ready
 //! ```
-//! `poll` returns before anything is decided, so nothing is borrowed across. Alerts are written and
+//! `poll` returns before anything is decided, so no borrow of the source outlives the call. Alerts are written and
 //! flushed before the state that knows them is committed: after a crash they come again, byte for
 //! byte the same, and none is lost.
 
@@ -118,7 +117,7 @@ pub struct Parts<'r> {
     pub store: Box<dyn StateStore>,
     /// Where alerts go.
     pub sink: Box<dyn AlertSink>,
-    /// Who counts.
+    /// Receives counts and notices.
     pub observer: &'r mut dyn Observer,
     /// What time it is.
     pub clock: &'r dyn Clock,
@@ -240,7 +239,7 @@ impl<'r> Pipeline<'r> {
             // worth it.
             if is_stream || over {
                 // A fault ends the reading, and is kept in the intake.
-                let _ = intake.judge();
+                let _ = intake.call_keys();
             }
             let mut fault = intake.fault.take();
             if let Err(error) = polled {
@@ -322,11 +321,11 @@ impl<'r> Pipeline<'r> {
     }
 }
 
-/// The observer, with what it takes to name a place.
+/// The observer, and the names of the inputs that locations need.
 pub struct Located<'l> {
     /// The inputs' names, by their numbers.
     pub names: &'l [Arc<str>],
-    /// Who counts.
+    /// Receives counts and notices.
     pub observer: &'l mut dyn Observer,
 }
 

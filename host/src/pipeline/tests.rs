@@ -10,7 +10,7 @@ use firstseen_abi::{
     Counts, DecideRequest, Decision, ItemKind, ItemTerm, KeysWriter, Outcome, OutcomeKind,
     RequestWriter, Write,
 };
-use firstseen_envelope::{Place, Sink, SplitFault};
+use firstseen_envelope::{EventSink, Place, SplitFault};
 use firstseen_session::{CallError, Decide};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -230,7 +230,7 @@ struct ScriptedSource {
 }
 
 impl Source for ScriptedSource {
-    fn poll(&mut self, into: &mut dyn Sink) -> Result<Polled, ReadError> {
+    fn poll(&mut self, into: &mut dyn EventSink) -> Result<Polled, ReadError> {
         if self.blocks.is_empty() {
             return Ok(Polled::End);
         }

@@ -1,4 +1,4 @@
-//! Texts that were not carried: read again from their files, and trusted only if nothing changed.
+//! Reads an event's text again from its file, and uses it only if nothing changed.
 //!
 //! In: where a matched event is, and what the rule answered about it. Out: its text, for the few that
 //! alert. Carrying every text through the sorter costs as much as reading it; most are never looked

@@ -1,4 +1,4 @@
-//! `run --annotate`: the lines of the input again, with what the rules say of the events on them.
+//! `run --annotate`: copies the input's lines, and adds alerts and errors to those that are objects.
 //!
 //! In: the unpacked input, alerts and faults by line. Out: the same lines in the same order, byte for
 //! byte; where a line is an object whose events alert it has the member `firstseen_alerts` besides,

@@ -1,9 +1,9 @@
-//! What was skipped, kept so that it can be looked at and fed again.
+//! Writes skipped events to a file, for inspection and to be sent again.
 //!
 //! In: events that could not be read, with their places and the reasons. Out: a file with one JSON
 //! document a line. It keeps at most 64 KiB of an event, and says so where there was more.
 use crate::observe::place::EventLocation;
-use crate::sink::ndjson::{Format, Output, OutputError};
+use crate::sink::output::{Format, Output, OutputError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;

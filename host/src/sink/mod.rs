@@ -1,13 +1,13 @@
 //! Where alerts go, and skipped events.
 //!
 //! In: alerts as the rules wrote them, with the place of their event. Out: bytes. A sink decides
-//! nothing and keeps nothing back after [`AlertSink::flush`]. A new sink is a file here.
+//! nothing and after [`AlertSink::flush`] everything that is complete is written. A new sink is a file here.
 
 pub mod annotate;
 pub mod dead_letter;
-pub mod ndjson;
+pub mod output;
 
-pub use ndjson::{AlertRenderer, Format, Output, OutputError};
+pub use output::{AlertRenderer, Format, Output, OutputError};
 
 use firstseen_session::EventAt;
 
@@ -27,8 +27,8 @@ pub trait AlertSink {
         false
     }
 
-    /// A block of the input; everything before the byte `settled` of it was decided, or will be
-    /// before the next flush. Called before the block's alerts.
+    /// A block of the input. `settled` is an offset in the unpacked input: everything before it was
+    /// decided, or will be before the next flush. Called before the block's alerts.
     fn input(&mut self, _block: &[u8], _settled: u64) {}
 
     /// The input is over.

@@ -1,13 +1,13 @@
-//! The way of one input's bytes to its sink, a block at a time.
+//! Reads one input block by block, unpacks it and passes the events on.
 //!
 //! In: a reader of the bytes as they are stored. Out: blocks of unpacked bytes through a splitter.
-//! Memory: one block, what unpacking needs, and one event. A pipe is never waited for longer than
-//! it takes to hand on what it gave.
+//! Memory: one block, what unpacking needs, and one event. Data from a
+//! pipe is passed on after each read, without waiting for a full block.
 
 use super::Polled;
 use super::stdin::WOKEN;
 use super::unpack::{MAGIC, recognise, undecided, unpacked};
-use firstseen_envelope::{Place, Sink, Splitter};
+use firstseen_envelope::{EventSink, Place, Splitter};
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +59,7 @@ impl Feed {
     }
 
     /// Reads a block and hands on what is in it.
-    pub(super) fn poll(&mut self, sink: &mut dyn Sink) -> io::Result<Polled> {
+    pub(super) fn poll(&mut self, sink: &mut dyn EventSink) -> io::Result<Polled> {
         let (filled, end) = next_block(&mut *self.reader, &mut self.block, !self.is_pipe);
         self.filled = filled;
         let block = self.block.get(..filled).unwrap_or_default();

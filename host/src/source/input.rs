@@ -1,7 +1,7 @@
 //! One input: a file, a pipe or standard input, read from its beginning to its end.
 //!
-//! In: a path. Out: a [`Source`] over its unpacked bytes, cut into events by crate envelope. It opens
-//! nothing before the first block is asked for. Whatever goes wrong, the events before it were
+//! In: a path. Out: a [`Source`] over its unpacked bytes, cut into events by crate envelope. Its stream
+//! is opened at the first `poll`. Whatever goes wrong, the events before it were
 //! handed on.
 
 use super::feed::Feed;
@@ -9,7 +9,7 @@ use super::stdin::{Wake, WakingStdin};
 use super::unpack::{MAGIC, Packing, recognise};
 use super::{Polled, Source};
 use crate::observe::place::input_name;
-use firstseen_envelope::{Sink, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, SplitOptions, Splitter};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -159,11 +159,11 @@ impl Input {
     }
 
     /// Hands every event to `sink`, until it breaks. A small file out of a folder without any JSON in
-    /// it, a licence for one, is reported as [`Sink::no_events`] instead of line by line.
+    /// it, a licence for one, is reported as [`EventSink::no_events`] instead of line by line.
     ///
     /// # Errors
     /// [`ReadError`], after everything before the fault was handed on.
-    pub fn read(&self, options: ReadLimits, sink: &mut dyn Sink) -> Result<(), ReadError> {
+    pub fn read(&self, options: ReadLimits, sink: &mut dyn EventSink) -> Result<(), ReadError> {
         let mut source = self.source(options, None);
         while source.poll(sink)? == Polled::More {}
         Ok(())
@@ -196,7 +196,7 @@ impl InputSource {
         }
     }
 
-    fn read_block(&mut self, into: &mut dyn Sink) -> io::Result<Polled> {
+    fn read_block(&mut self, into: &mut dyn EventSink) -> io::Result<Polled> {
         if self.feed.is_none() {
             self.feed = Some(self.open()?);
         }
@@ -225,7 +225,7 @@ impl InputSource {
 }
 
 impl Source for InputSource {
-    fn poll(&mut self, into: &mut dyn Sink) -> Result<Polled, ReadError> {
+    fn poll(&mut self, into: &mut dyn EventSink) -> Result<Polled, ReadError> {
         self.read_block(into).map_err(|error| self.error(&error))
     }
 

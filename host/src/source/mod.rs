@@ -2,9 +2,9 @@
 //!
 //! In: paths as typed. Out: [`Input`]s, and behind each a [`Source`] that hands one block's events to
 //! a sink and returns. What compresses a file is recognised by its first bytes, never by its name. It
-//! knows nothing of rules, decides nothing, and waits for nobody but the input.
+//! knows nothing of rules, and decides nothing.
 //!
-//! A new kind of source is a file here that implements [`Source`].
+//! A new kind of source implements [`Source`] in a file here, and is opened in `input.rs`.
 
 mod feed;
 mod find;
@@ -17,7 +17,7 @@ pub use find::{FoundInputs, InputProblem, find};
 pub use input::{Input, InputKind, ReadError, ReadErrorKind, ReadLimits};
 pub use stdin::Wake;
 
-use firstseen_envelope::Sink;
+use firstseen_envelope::EventSink;
 
 /// What is left of a source after a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub trait Source {
     ///
     /// # Errors
     /// [`ReadError`], after everything before the fault was handed on; the source is over then.
-    fn poll(&mut self, into: &mut dyn Sink) -> Result<Polled, ReadError>;
+    fn poll(&mut self, into: &mut dyn EventSink) -> Result<Polled, ReadError>;
 
     /// The unpacked bytes of the last block.
     fn block(&self) -> &[u8];

@@ -1,4 +1,4 @@
-//! Standard input, which a signal can wake.
+//! Standard input, whose blocking read a signal can interrupt.
 //!
 //! In: a pipe, a terminal or a file. Out: what one read gives; [`WOKEN`] once somebody asked the run
 //! to end, because a read that waits for a quiet pipe would keep it from ending cleanly.

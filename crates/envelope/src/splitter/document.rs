@@ -7,7 +7,7 @@ use super::{Mode, Splitter};
 use crate::bytes::{from, is_space, part};
 use crate::frame::{Frame, FrameStep};
 use crate::recognise::CONTROL_MESSAGE;
-use crate::sink::{Place, Sink, SplitFault, code};
+use crate::sink::{EventSink, Place, SplitFault, code};
 
 impl Splitter {
     /// Between two documents of a line: white space, or a comma, as in an array without brackets.
@@ -42,7 +42,7 @@ impl Splitter {
         &mut self,
         bytes: &[u8],
         mut at: usize,
-        sink: &mut dyn Sink,
+        sink: &mut dyn EventSink,
     ) -> ControlFlow<(), usize> {
         while at < bytes.len() {
             if std::mem::take(&mut self.fresh_line)
@@ -110,7 +110,7 @@ impl Splitter {
         bytes: &[u8],
         at: usize,
         reason: &str,
-        sink: &mut dyn Sink,
+        sink: &mut dyn EventSink,
     ) -> ControlFlow<()> {
         self.mode = Mode::Lines;
         let place = if self.capture.is_open() { self.capture.place() } else { self.place(at) };
@@ -124,7 +124,12 @@ impl Splitter {
         Place { record: self.frame.container().map(|_| self.records), ..place }
     }
 
-    fn record_ends(&mut self, bytes: &[u8], end: usize, sink: &mut dyn Sink) -> ControlFlow<()> {
+    fn record_ends(
+        &mut self,
+        bytes: &[u8],
+        end: usize,
+        sink: &mut dyn EventSink,
+    ) -> ControlFlow<()> {
         let captured = self.capture.take(bytes, end);
         let place = captured.place;
         let max = self.opener.options.max_event as u64;
@@ -141,7 +146,12 @@ impl Splitter {
         self.opener.record(container, place, captured.text, &mut self.records, sink)
     }
 
-    fn document_ends(&mut self, bytes: &[u8], end: usize, sink: &mut dyn Sink) -> ControlFlow<()> {
+    fn document_ends(
+        &mut self,
+        bytes: &[u8],
+        end: usize,
+        sink: &mut dyn EventSink,
+    ) -> ControlFlow<()> {
         let first_key = self.first_key.take();
         if self.frame.container().is_some() {
             return if self.frame.is_control() && self.records == 0 {

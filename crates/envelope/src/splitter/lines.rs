@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 
 use super::{Mode, Splitter};
 use crate::bytes::{from, is_space, part};
-use crate::sink::Sink;
+use crate::sink::EventSink;
 use crate::sniff::{REACH, Sniff};
 
 /// Why a run of plain lines ends.
@@ -29,7 +29,7 @@ impl Splitter {
         &mut self,
         bytes: &[u8],
         at: usize,
-        sink: &mut dyn Sink,
+        sink: &mut dyn EventSink,
     ) -> ControlFlow<(), usize> {
         if !self.carry.is_empty() {
             return self.carried_line(bytes, at, sink);
@@ -89,7 +89,7 @@ impl Splitter {
         &mut self,
         bytes: &[u8],
         at: usize,
-        sink: &mut dyn Sink,
+        sink: &mut dyn EventSink,
     ) -> ControlFlow<(), usize> {
         let mut end = self.line_end(bytes, at);
         if self.opener.keys.sniff(&self.carry) == Sniff::More {
@@ -108,7 +108,7 @@ impl Splitter {
 
     /// The carried line, which ends at `end` in the present piece, is over or is known to be no
     /// plain line.
-    pub(super) fn carry_ends(&mut self, end: usize, sink: &mut dyn Sink) -> ControlFlow<()> {
+    pub(super) fn carry_ends(&mut self, end: usize, sink: &mut dyn EventSink) -> ControlFlow<()> {
         let mut carried = std::mem::take(&mut self.carry);
         let base = std::mem::replace(&mut self.base, self.carry_start);
         let line = carried.strip_suffix(b"\n").unwrap_or(&carried);

@@ -1,6 +1,6 @@
 //! Opens records that hold documents: JSON strings, base64, gzip, envelopes inside envelopes.
 //!
-//! In: one whole record's text. Out: its events, through the same [`Sink`] and under the record's
+//! In: one whole record's text. Out: its events, through the same [`EventSink`] and under the record's
 //! own place. Every step is bounded: text by `SplitOptions::max_event`, what gzip expands to by
 //! [`MAX_EXPANDED`] and never held as a whole, envelopes inside envelopes by [`MAX_DEPTH`].
 
@@ -16,7 +16,7 @@ use super::{SplitOptions, Splitter};
 use crate::MAX_BAD_TEXT;
 use crate::bytes::{is_space, trim};
 use crate::recognise::{Container, RecordKind, recognise};
-use crate::sink::{Place, Sink, SplitFault, code};
+use crate::sink::{EventSink, Place, SplitFault, code};
 use crate::sniff::FirstKeys;
 use crate::unescape::unescape;
 
@@ -56,7 +56,7 @@ impl Opener {
         place: Place,
         text: &[u8],
         records: &mut u64,
-        sink: &mut dyn Sink,
+        sink: &mut dyn EventSink,
     ) -> ControlFlow<()> {
         let kind = recognise(Some(container), text);
         let place = Place { record: Some(*records), ..place };
@@ -73,7 +73,7 @@ impl Opener {
         place: Place,
         text: &[u8],
         records: &mut u64,
-        sink: &mut dyn Sink,
+        sink: &mut dyn EventSink,
     ) -> ControlFlow<(), bool> {
         let kind = recognise(None, text);
         self.kind(kind, place, text, records, sink)?;
@@ -86,7 +86,7 @@ impl Opener {
         place: Place,
         text: &[u8],
         records: &mut u64,
-        sink: &mut dyn Sink,
+        sink: &mut dyn EventSink,
     ) -> ControlFlow<()> {
         let result = match kind {
             RecordKind::Event => return event(place, text, sink),
@@ -130,7 +130,7 @@ impl Opener {
         content: RecordContent<'_>,
         place: Place,
         records: &mut u64,
-        sink: &mut dyn Sink,
+        sink: &mut dyn EventSink,
     ) -> OpenOutcome {
         if self.depth >= MAX_DEPTH {
             let reason = format!("more than {MAX_DEPTH} envelopes inside each other");
@@ -225,7 +225,7 @@ fn decode(escaped: &[u8]) -> Result<Vec<u8>, SplitFault> {
 }
 
 /// Hands on an event if its bytes are text.
-pub(super) fn event(place: Place, text: &[u8], sink: &mut dyn Sink) -> ControlFlow<()> {
+pub(super) fn event(place: Place, text: &[u8], sink: &mut dyn EventSink) -> ControlFlow<()> {
     match std::str::from_utf8(text) {
         Ok(_) => sink.event(place, text),
         Err(error) => {
@@ -240,7 +240,7 @@ pub(super) fn bad(
     place: Place,
     fault: SplitFault,
     text: &[u8],
-    sink: &mut dyn Sink,
+    sink: &mut dyn EventSink,
 ) -> ControlFlow<()> {
     sink.bad(place, fault, text.get(..MAX_BAD_TEXT).unwrap_or(text))
 }
@@ -254,12 +254,12 @@ fn numbered(place: Place, records: &mut u64) -> Place {
 
 /// Gives everything that comes out of a record the record's place and a number of its own.
 struct RecordSink<'a> {
-    sink: &'a mut dyn Sink,
+    sink: &'a mut dyn EventSink,
     place: Place,
     records: &'a mut u64,
 }
 
-impl Sink for RecordSink<'_> {
+impl EventSink for RecordSink<'_> {
     fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
         for line in chunk.split(|byte| *byte == b'\n').map(trim).filter(|line| !line.is_empty()) {
             event(numbered(self.place, self.records), line, self.sink)?;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::nested;
 use super::{Mode, Splitter};
 use crate::bytes::trim;
-use crate::sink::{Place, Sink, SplitFault, code};
+use crate::sink::{EventSink, Place, SplitFault, code};
 
 /// SkipReason something is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Splitter {
         why: SkipReason,
         bytes: &[u8],
         mut at: usize,
-        sink: &mut dyn Sink,
+        sink: &mut dyn EventSink,
     ) -> ControlFlow<(), usize> {
         while at < bytes.len() {
             let first_column = std::mem::take(&mut self.fresh_line);
@@ -67,7 +67,7 @@ impl Splitter {
         why: SkipReason,
         bytes: &[u8],
         end: usize,
-        sink: &mut dyn Sink,
+        sink: &mut dyn EventSink,
     ) -> ControlFlow<()> {
         self.mode = Mode::Lines;
         let place = self.capture.place();

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
 
 /// What a splitter gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub enum SplitOutput {
 #[derive(Default)]
 pub struct OutputMemory(pub Vec<SplitOutput>);
 
-impl Sink for OutputMemory {
+impl EventSink for OutputMemory {
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
         assert_eq!(place.record, None);
         let (mut offset, mut line) = (place.offset, place.line);

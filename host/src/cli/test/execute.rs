@@ -13,7 +13,7 @@ use crate::source::ReadLimits;
 use crate::state::{Memory, StateStore};
 use anyhow::{Context, anyhow, bail};
 use firstseen_abi::{Item, ItemKind, OutcomeKind};
-use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::state::{TermState, time_to_live_ms};
 use firstseen_rule::term::{Term, TermKind};
 use firstseen_runtime::{Guest, Runtime};
@@ -288,7 +288,7 @@ enum InputPiece {
     Bad(String),
 }
 
-impl Sink for InputPieces {
+impl EventSink for InputPieces {
     fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
         let lines = chunk.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
         let events = lines.filter(|line| !line.is_empty());

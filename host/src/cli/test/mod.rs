@@ -25,7 +25,7 @@ mod watch;
 pub use report::TestFormat;
 
 use super::ExitStatus;
-use crate::sink::ndjson::{Format, Output, OutputError};
+use crate::sink::output::{Format, Output, OutputError};
 use crate::terminal::style;
 use anyhow::{anyhow, bail};
 use coverage::RuleCoverage;

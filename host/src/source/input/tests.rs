@@ -16,7 +16,7 @@ struct Heard {
     stop: bool,
 }
 
-impl Sink for Heard {
+impl EventSink for Heard {
     fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
         self.text.extend_from_slice(chunk);
         if self.stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -196,7 +196,7 @@ impl Read for Pipe {
 
 struct Live(Rc<Cell<usize>>);
 
-impl Sink for Live {
+impl EventSink for Live {
     fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
         self.0.set(self.0.get() + chunk.len());
         ControlFlow::Continue(())

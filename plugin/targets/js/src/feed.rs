@@ -8,7 +8,7 @@ use crate::fault;
 use crate::report::RunReport;
 use firstseen_abi::Keys;
 use firstseen_envelope::gunzip::Gunzip;
-use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -131,7 +131,7 @@ impl Collect<'_> {
     }
 }
 
-impl Sink for Collect<'_> {
+impl EventSink for Collect<'_> {
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
         self.look(place, chunk, Framing::Lines)
     }

@@ -12,7 +12,7 @@
 
 mod state;
 
-use firstseen_envelope::{Place, Sink, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::Engine;
 use firstseen_rule::evaluate::Evaluation;
 use state::State;
@@ -236,7 +236,7 @@ impl<'s, W: Write, E: Write> Judge<'s, W, E> {
     }
 }
 
-impl<W: Write, E: Write> Sink for Judge<'_, W, E> {
+impl<W: Write, E: Write> EventSink for Judge<'_, W, E> {
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
         for (line, event) in (place.line..).zip(chunk.split_inclusive(|b| *b == b'\n')) {
             self.judge(line, None, event.trim_ascii_end())?;

@@ -1,4 +1,4 @@
-//! Alerts to a pipe or a file, as NDJSON or as whatever a renderer makes of them.
+//! Alerts to a pipe or a file, as NDJSON or as text from an [`AlertRenderer`].
 //!
 //! In: alerts as JSON, one at a time. Out: lines, or text. It decides nothing, and it does not know
 //! how text for a person looks: the command line hands it an [`AlertRenderer`].

@@ -1,4 +1,4 @@
-//! The question to the rule: what a round asks, and what it makes of the answer.
+//! Builds the request to `decide`, and applies its result to the round.
 //!
 //! In: a round whose keys have values. Out: outcomes and planned writes, or the texts that are missing.
 
