@@ -3,8 +3,9 @@
 #![no_main]
 
 use firstseen_event::{
-    EventFields, EventReader, FieldRequest, Prefilter, ReadOutcome, Scratch, Value, document,
+    EventFields, EventReader, FieldRequest, Prefilter, ReadOutcome, Scratch, document,
 };
+use firstseen_value::Value;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
