@@ -135,19 +135,6 @@ impl Splitter {
         }
     }
 
-    /// The offset in the stream before which everything was handed to the sink: where the event,
-    /// record or line begins that is still open, or the end of what was pushed.
-    #[must_use]
-    pub fn settled(&self) -> u64 {
-        if !self.carry.is_empty() {
-            self.carry_start
-        } else if self.capture.is_open() {
-            self.capture.place().offset
-        } else {
-            self.base
-        }
-    }
-
     fn feed(&mut self, bytes: &[u8], sink: &mut dyn EventSink) -> ControlFlow<()> {
         (self.line_end, self.piece_end) = (0, 0);
         let mut at = 0;

@@ -28,7 +28,8 @@ impl Signals {
         let (wake, to_wake) = UnixStream::pair()?;
         let which = Arc::new(AtomicUsize::new(0));
         let again = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        // A shell starts what runs in the background with these ignored: then they stay so.
+        for signal in [SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)) {
             // In this order: the second signal finds the first one's mark.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
             flag::register(signal, Arc::clone(&again))?;
@@ -52,6 +53,14 @@ impl Signals {
     pub fn received(&self) -> Option<u8> {
         u8::try_from(self.which.load(Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
     }
+}
+
+/// Whether this process was started with the signal ignored; where the system does not say it: not.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 impl Stop for Signals {

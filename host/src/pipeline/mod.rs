@@ -248,8 +248,9 @@ impl<'r> Pipeline<'r> {
             }
             self.observer.reading(number, source.stored());
             if self.sink.wants_input() {
-                self.sink.input(source.block(), source.settled());
-                if over {
+                self.sink.input(source.block());
+                // A line that a signal cut off is read whole when it is sent again.
+                if over && !self.stop.is_requested() {
                     self.sink.input_ends();
                 }
             }

@@ -255,10 +255,6 @@ impl Source for ScriptedSource {
         &[]
     }
 
-    fn settled(&self) -> u64 {
-        self.offset
-    }
-
     fn stored(&self) -> u64 {
         self.offset
     }

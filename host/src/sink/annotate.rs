@@ -3,8 +3,8 @@
 //! In: the unpacked input, alerts and faults by line. Out: the same lines in the same order, byte for
 //! byte; where a line is an object whose events alert it has the member `firstseen_alerts` besides,
 //! and where one could not be judged `firstseen_error`. Alerts of a line that is no object, or part of
-//! a document over several lines, follow behind it on a line of their own. A line is written once all
-//! that begins on it was judged. It never drops a line.
+//! a document over several lines, follow behind it on a line of their own. Every whole line that was
+//! read is written before more is waited for. It never drops a line.
 
 use super::{AlertSink, Output, OutputError};
 use firstseen_record::{JsonRecord, RecordChecker};
@@ -16,14 +16,10 @@ pub struct AnnotateSink {
     output: Output,
     /// What was read and not written.
     waiting: Vec<u8>,
-    /// The offset of its first byte in the input.
-    start: u64,
     /// The line of its first byte.
     line: u64,
     /// The beginning of that line is written already.
     is_partial: bool,
-    /// Everything before this byte of the input was handed on.
-    settled: u64,
     is_over: bool,
     notes: BTreeMap<u64, LineNote>,
     /// A line that waits for more bytes than this is written as it comes.
@@ -45,65 +41,60 @@ impl AnnotateSink {
         Self {
             output,
             waiting: Vec::new(),
-            start: 0,
             line: 1,
             is_partial: false,
-            settled: 0,
             is_over: false,
             notes: BTreeMap::new(),
             max_line,
         }
     }
 
-    /// How much of what waits is whole lines that are settled.
-    fn ready(&self) -> usize {
-        if self.is_over {
-            return self.waiting.len();
-        }
-        let settled = usize::try_from(self.settled.saturating_sub(self.start));
-        let settled = settled.unwrap_or(usize::MAX).min(self.waiting.len());
-        let before = self.waiting.get(..settled).unwrap_or_default();
-        memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1)
-    }
-
-    /// Writes lines from the beginning of what waits.
+    /// Writes lines; the last one may lack its end. Each has all its notes by now, unless it is part
+    /// of a document that goes on.
     fn write_lines(&mut self, lines: &[u8]) -> Result<(), OutputError> {
         let mut rest = lines;
         while !rest.is_empty() {
-            let Some(number) = self.notes.keys().next().copied().filter(|n| *n >= self.line) else {
-                if let Some((_, note)) = self.notes.pop_first() {
-                    self.write_alone(&note)?;
+            if !self.is_partial {
+                // Lines without notes go out as they are, in one piece.
+                let next = self.notes.range(self.line..).next().map_or(u64::MAX, |(line, _)| *line);
+                let plain = before(rest, next.saturating_sub(self.line));
+                let (before, behind) = rest.split_at(plain);
+                self.output.bytes(before)?;
+                self.line += newlines(before);
+                self.is_partial = before.last().is_some_and(|last| *last != b'\n');
+                rest = behind;
+                if rest.is_empty() || self.is_partial {
                     continue;
                 }
-                self.line += newlines(rest);
-                return self.output.bytes(rest);
-            };
-            // What is before the line goes out as it is.
-            let skipped = usize::try_from(number - self.line).unwrap_or(usize::MAX);
-            let mut ends = memchr::memchr_iter(b'\n', rest).map(|newline| newline + 1);
-            let at = match skipped.checked_sub(1) {
-                None => 0,
-                Some(nth) => ends.nth(nth).unwrap_or(rest.len()),
-            };
-            let (before, from) = rest.split_at(at);
-            self.output.bytes(before)?;
-            self.line += newlines(before);
-            if from.is_empty() {
-                return Ok(());
             }
-            let end = memchr::memchr(b'\n', from).map_or(from.len(), |newline| newline + 1);
-            let (line, behind) = from.split_at(end);
+            let end = memchr::memchr(b'\n', rest).map(|newline| newline + 1);
+            let (line, behind) = rest.split_at(end.unwrap_or(rest.len()));
+            rest = behind;
+            let (was_partial, number) = (self.is_partial, self.line);
+            self.is_partial = end.is_none();
+            if self.is_partial {
+                self.output.bytes(line)?;
+                continue;
+            }
+            self.line += 1;
             let note = self.notes.remove(&number).unwrap_or_default();
-            let is_partial = std::mem::take(&mut self.is_partial);
-            match annotated(line, &note).filter(|_| !is_partial) {
+            match annotated(line, &note).filter(|_| !was_partial) {
                 Some(line) => self.output.bytes(&line)?,
                 None => {
                     self.output.bytes(line)?;
                     self.write_alone(&note)?;
                 }
             }
-            self.line += newlines(line);
-            rest = behind;
+        }
+        // Those of lines that were out before: of documents that ended only now.
+        if self.is_partial { Ok(()) } else { self.write_late_notes() }
+    }
+
+    /// Writes the alerts of lines that are out already.
+    fn write_late_notes(&mut self) -> Result<(), OutputError> {
+        while let Some(entry) = self.notes.first_entry().filter(|entry| *entry.key() < self.line) {
+            let note = entry.remove();
+            self.write_alone(&note)?;
         }
         Ok(())
     }
@@ -133,38 +124,41 @@ impl AlertSink for AnnotateSink {
         true
     }
 
-    fn input(&mut self, block: &[u8], settled: u64) {
+    fn input(&mut self, block: &[u8]) {
         self.waiting.extend_from_slice(block);
-        self.settled = settled;
     }
 
     fn input_ends(&mut self) {
         // A last line without an end of its own gets one.
-        if self.waiting.last().is_some_and(|last| *last != b'\n') {
+        let is_open = self.waiting.last().map_or(self.is_partial, |last| *last != b'\n');
+        if is_open {
             self.waiting.push(b'\n');
         }
         self.is_over = true;
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
-        let ready = self.ready();
         let waiting = std::mem::take(&mut self.waiting);
+        let whole = memchr::memrchr(b'\n', &waiting).map_or(0, |newline| newline + 1);
+        let too_long = self.is_partial || waiting.len() - whole > self.max_line;
+        let ready = if self.is_over || too_long { waiting.len() } else { whole };
         let (lines, rest) = waiting.split_at(ready);
         self.write_lines(lines)?;
-        self.start += ready as u64;
-        if !lines.is_empty() {
-            self.is_partial = false;
-        }
         self.waiting = rest.to_vec();
-        if self.waiting.len() > self.max_line {
-            let waiting = std::mem::take(&mut self.waiting);
-            self.output.bytes(&waiting)?;
-            self.start += waiting.len() as u64;
-            self.line += newlines(&waiting);
-            self.is_partial = waiting.last() != Some(&b'\n');
+        if self.is_over {
+            // No line comes behind the notes that are left.
+            self.line = u64::MAX;
+            self.write_late_notes()?;
         }
         self.output.flush()
     }
+}
+
+/// Where so many lines end; all of it where there are fewer.
+fn before(text: &[u8], lines: u64) -> usize {
+    let Some(nth) = usize::try_from(lines).unwrap_or(usize::MAX).checked_sub(1) else { return 0 };
+    let end = memchr::memchr_iter(b'\n', text).nth(nth);
+    end.map_or(text.len(), |newline| newline + 1)
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
@@ -234,27 +228,87 @@ mod tests {
     }
 
     #[test]
-    fn a_line_waits_until_it_is_settled() {
+    fn whole_lines_are_written_at_once_and_the_last_gets_an_end() {
         let (_folder, path, mut sink) = sink(1000);
         let written = |sink: &mut AnnotateSink| {
             sink.flush().unwrap();
             std::fs::read_to_string(&path).unwrap()
         };
-        sink.input(b"{}\n{\"a\":1}\n{", 3);
-        assert_eq!(written(&mut sink), "{}\n");
+        sink.input(b"{}\n{\"a\":1}\n{");
         sink.alert(&at(2), "{}").unwrap();
-        sink.input(b"}\n", 14);
         let two = "{}\n{\"a\":1,\"firstseen_alerts\":[{}]}\n";
+        assert_eq!(written(&mut sink), two);
+        sink.input(b"}\nlast");
         assert_eq!(written(&mut sink), format!("{two}{{}}\n"));
-        sink.input(b"last", 14);
         sink.input_ends();
         assert_eq!(written(&mut sink), format!("{two}{{}}\nlast\n"));
     }
 
     #[test]
+    fn alerts_of_a_document_over_lines_follow_what_was_read_of_it() {
+        let (_folder, path, mut sink) = sink(1000);
+        sink.input(b"{\"a\":\n");
+        sink.flush().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\":\n", "no line waits");
+        sink.input(b"1}\n{}\n");
+        sink.alert(&at(1), "{}").unwrap();
+        sink.flush().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "{\"a\":\n1}\n{}\n{\"firstseen_alerts\":[{}]}\n");
+    }
+
+    /// Whatever the blocks and the limit: every byte of the input is there in order, every alert once,
+    /// and each on a whole line.
+    #[test]
+    fn nothing_is_lost_whatever_the_blocks_and_the_limit() {
+        let lines = ["{\"n\":1}", "[{},{}]", "", "{\"long\":\"xxxxxxxxxxxxxxxx\"}", "text", "{}"];
+        let input = lines.join("\n");
+        for max_line in [1, 4, 12, 1000] {
+            for size in 1..input.len() {
+                let (_folder, path, mut sink) = sink(max_line);
+                let mut read = 0;
+                for block in input.as_bytes().chunks(size) {
+                    sink.input(block);
+                    // An alert for each line that is complete with this block.
+                    let before = newlines(&input.as_bytes()[..read]);
+                    read += block.len();
+                    let is_over = read == input.len();
+                    let after = newlines(&input.as_bytes()[..read]) + u64::from(is_over);
+                    for line in before..after {
+                        sink.alert(&at(line + 1), &format!("{{\"of\":{line}}}")).unwrap();
+                    }
+                    if is_over {
+                        sink.input_ends();
+                    }
+                    sink.flush().unwrap();
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(text.ends_with('\n'));
+                let (mut kept, mut alerts) = (Vec::new(), 0);
+                for line in text.lines() {
+                    let added = line.find("\"firstseen_alerts\":");
+                    alerts += line.matches("{\"of\":").count();
+                    match added {
+                        Some(1) => kept.push(String::from("{}")),
+                        Some(at) => kept.push(format!("{}}}", line[..at].trim_end_matches(','))),
+                        None => kept.push(line.to_owned()),
+                    }
+                }
+                assert_eq!(alerts, lines.len(), "{max_line} {size}: {text}");
+                // Alerts on lines of their own look like the annotated `{}`: they are left out.
+                let rest = |kept: &[String]| -> Vec<String> {
+                    kept.iter().filter(|line| *line != "{}").cloned().collect()
+                };
+                let expected: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
+                assert_eq!(rest(&kept), rest(&expected), "{max_line} {size}: {text}");
+            }
+        }
+    }
+
+    #[test]
     fn alerts_of_a_line_that_is_no_object_follow_it() {
         let (_folder, path, mut sink) = sink(1000);
-        sink.input(b"[{},{}]\n{}\n", 11);
+        sink.input(b"[{},{}]\n{}\n");
         sink.alert(&at(1), "{\"n\":1}").unwrap();
         sink.alert(&at(1), "{\"n\":2}").unwrap();
         sink.flush().unwrap();
@@ -266,10 +320,10 @@ mod tests {
     #[test]
     fn a_line_without_end_is_written_as_it_comes() {
         let (_folder, path, mut sink) = sink(4);
-        sink.input(b"{\"a\":", 0);
+        sink.input(b"{\"a\":");
         sink.flush().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\":");
-        sink.input(b"1}\n{}\n", 11);
+        sink.input(b"1}\n{}\n");
         sink.not_judged(&at(1), "too_large: over 4");
         sink.not_judged(&at(2), "no_time: none");
         sink.flush().unwrap();

@@ -27,9 +27,8 @@ pub trait AlertSink {
         false
     }
 
-    /// A block of the input. `settled` is an offset in the unpacked input: everything before it was
-    /// decided, or will be before the next flush. Called before the block's alerts.
-    fn input(&mut self, _block: &[u8], _settled: u64) {}
+    /// A block of the input, unpacked. Called before the block's alerts.
+    fn input(&mut self, _block: &[u8]) {}
 
     /// The input is over.
     fn input_ends(&mut self) {}

@@ -93,10 +93,6 @@ impl Feed {
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
-
-    pub(super) fn settled(&self) -> u64 {
-        self.splitter.settled()
-    }
 }
 
 /// Whether a line of the text begins as JSON does that can hold events. If none does, no event can

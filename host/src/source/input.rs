@@ -5,7 +5,7 @@
 //! handed on.
 
 use super::feed::Feed;
-use super::stdin::{Wake, WakingStdin};
+use super::stdin::{WOKEN, Wake, WakingReader};
 use super::unpack::{MAGIC, Packing, recognise};
 use super::{Polled, Source};
 use crate::observe::place::input_name;
@@ -186,19 +186,26 @@ impl InputSource {
         let Input { kind, bytes, in_folder, .. } = &self.input;
         match kind {
             InputKind::Stdin => {
-                let stdin = WakingStdin::new(self.wake.take())?;
+                let stdin = WakingReader::stdin(self.wake.take())?;
                 Feed::open(stdin, true, *in_folder, splitter, &self.stored)
             }
+            InputKind::File(path) if bytes.is_none() => {
+                let pipe = WakingReader::open(path, self.wake.take())?;
+                Feed::open(pipe, true, *in_folder, splitter, &self.stored)
+            }
             InputKind::File(path) => {
-                let file = File::open(path)?;
-                Feed::open(file, bytes.is_none(), *in_folder, splitter, &self.stored)
+                Feed::open(File::open(path)?, false, *in_folder, splitter, &self.stored)
             }
         }
     }
 
     fn read_block(&mut self, into: &mut dyn EventSink) -> io::Result<Polled> {
         if self.feed.is_none() {
-            self.feed = Some(self.open()?);
+            self.feed = match self.open() {
+                // Nothing was read, so nothing is cut off.
+                Err(error) if error.kind() == WOKEN => return Ok(Polled::End),
+                feed => Some(feed?),
+            };
         }
         self.feed.as_mut().map_or(Ok(Polled::End), |feed| feed.poll(into))
     }
@@ -231,10 +238,6 @@ impl Source for InputSource {
 
     fn block(&self) -> &[u8] {
         self.feed.as_ref().map_or(&[], Feed::block)
-    }
-
-    fn settled(&self) -> u64 {
-        self.feed.as_ref().map_or(0, Feed::settled)
     }
 
     fn stored(&self) -> u64 {

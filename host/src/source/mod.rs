@@ -40,9 +40,6 @@ pub trait Source {
     /// The unpacked bytes of the last block.
     fn block(&self) -> &[u8];
 
-    /// The byte in the unpacked input before which everything was handed on.
-    fn settled(&self) -> u64;
-
     /// How many bytes were read as they are stored.
     fn stored(&self) -> u64;
 }

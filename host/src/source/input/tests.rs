@@ -221,6 +221,6 @@ fn a_pipe_hands_on_what_there_is_without_waiting() {
     let mut feed = Feed::open(pipe, true, false, splitter, &Arc::default()).unwrap();
     let mut sink = Live(Rc::clone(&heard));
     while feed.poll(&mut sink).unwrap() == Polled::More {}
-    assert_eq!(feed.settled(), 5 * line.len() as u64);
+    assert_eq!(feed.offset(), 5 * line.len() as u64);
     assert_eq!(heard.get(), 5 * line.len());
 }
