@@ -2,7 +2,7 @@
 //! chunks, every event in the output looks like one, and nothing panics.
 #![no_main]
 
-use firstseen_envelope::{MAX_BAD_TEXT, Place, EventSink, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, MAX_BAD_TEXT, Place, SplitFault, SplitOptions, Splitter};
 use libfuzzer_sys::fuzz_target;
 use std::ops::ControlFlow;
 

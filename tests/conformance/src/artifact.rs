@@ -6,7 +6,7 @@
 use crate::engine::Engine;
 use crate::vector::Recipe;
 use anyhow::{Context as _, Result, anyhow, ensure};
-use firstseen_artifact::{Meta, ArtifactParts, StandardMetadata};
+use firstseen_artifact::{ArtifactParts, Meta, StandardMetadata};
 use firstseen_rule::Plan;
 use firstseen_rule::source::{self, EventTime, ReadOptions};
 use std::path::Path;

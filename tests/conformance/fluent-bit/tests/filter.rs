@@ -30,7 +30,9 @@ fn build(rules: &[&str], arguments: &[&str]) -> Vec<u8> {
         .args((rules.len() > 1).then_some("--pack"))
         .args(rules)
         .output()
-        .unwrap_or_else(|e| panic!("{}: {e}; type: cargo build -p firstseen --features targets", program.display()));
+        .unwrap_or_else(|e| {
+            panic!("{}: {e}; type: cargo build -p firstseen --features targets", program.display())
+        });
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     fs::read(out).unwrap()
 }
