@@ -150,17 +150,12 @@ impl Intake<'_> {
 
     fn all_lines(
         &mut self,
-        mut place: Place,
+        place: Place,
         chunk: &[u8],
         ends: impl Iterator<Item = usize>,
     ) -> ControlFlow<()> {
-        let mut start = 0;
-        for end in ends {
-            let line = chunk.get(start..end).unwrap_or_default();
+        for (place, line, _) in lines_at(place, chunk, ends) {
             self.take_line(place, line)?;
-            place.line += 1;
-            place.offset += line.len() as u64;
-            start = end;
         }
         ControlFlow::Continue(())
     }
@@ -184,15 +179,13 @@ impl Intake<'_> {
     /// Lines between candidates are passed by, candidates are taken.
     fn filtered_lines(
         &mut self,
-        mut place: Place,
+        place: Place,
         chunk: &[u8],
         ends: impl Iterator<Item = usize>,
     ) -> ControlFlow<()> {
         let next = |prefilter: &Prefiltering, from| prefilter.over_lines()?.next_plain(chunk, from);
         let mut candidate = next(&*self.prefilter, 0);
-        let mut start = 0;
-        for end in ends {
-            let line = chunk.get(start..end).unwrap_or_default();
+        for (place, line, end) in lines_at(place, chunk, ends) {
             let traits = ByteTraits::of(line);
             if candidate.as_ref().is_some_and(|range| range.start < end) {
                 self.take_line(place, line)?;
@@ -202,9 +195,6 @@ impl Intake<'_> {
             } else {
                 self.pass_by(place, line, traits.ascii)?;
             }
-            place.line += 1;
-            place.offset += line.len() as u64;
-            start = end;
         }
         ControlFlow::Continue(())
     }
@@ -212,25 +202,37 @@ impl Intake<'_> {
     /// Each line is searched for the literals of all artifacts.
     fn searched_lines(
         &mut self,
-        mut place: Place,
+        place: Place,
         chunk: &[u8],
         ends: impl Iterator<Item = usize>,
     ) -> ControlFlow<()> {
-        let mut start = 0;
-        for end in ends {
-            let line = chunk.get(start..end).unwrap_or_default();
+        for (place, line, _) in lines_at(place, chunk, ends) {
             let traits = ByteTraits::of(line);
             if self.prefilter.passes(line, traits.backslash) {
                 self.take_line(place, line)?;
             } else {
                 self.pass_by(place, line, traits.ascii)?;
             }
-            place.line += 1;
-            place.offset += line.len() as u64;
-            start = end;
         }
         ControlFlow::Continue(())
     }
+}
+
+/// The lines of a chunk that begins at `place`: where each is, its text, and its end in the chunk.
+fn lines_at(
+    mut place: Place,
+    chunk: &[u8],
+    ends: impl Iterator<Item = usize>,
+) -> impl Iterator<Item = (Place, &[u8], usize)> {
+    let mut start = 0;
+    ends.map(move |end| {
+        let line = chunk.get(start..end).unwrap_or_default();
+        let at = place;
+        place.line += 1;
+        place.offset += line.len() as u64;
+        start = end;
+        (at, line, end)
+    })
 }
 
 /// The ends of a chunk's lines, each behind its newline.

@@ -138,13 +138,14 @@ impl AlertSink for AnnotateSink {
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
-        let waiting = std::mem::take(&mut self.waiting);
+        let mut waiting = std::mem::take(&mut self.waiting);
         let whole = memchr::memrchr(b'\n', &waiting).map_or(0, |newline| newline + 1);
         let too_long = self.is_partial || waiting.len() - whole > self.max_line;
         let ready = if self.is_over || too_long { waiting.len() } else { whole };
-        let (lines, rest) = waiting.split_at(ready);
-        self.write_lines(lines)?;
-        self.waiting = rest.to_vec();
+        self.write_lines(waiting.get(..ready).unwrap_or_default())?;
+        // What is left of a long line is not copied each time that more of it is read.
+        waiting.drain(..ready);
+        self.waiting = waiting;
         if self.is_over {
             // No line comes behind the notes that are left.
             self.line = u64::MAX;
