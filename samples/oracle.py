@@ -28,11 +28,14 @@ def account_of(event):
 
 
 def user_of(event):
-    """The name by which Elastic knows the caller, or None."""
+    """The name by which Elastic knows the caller, or None: a service is no user."""
     identity = event["userIdentity"]
-    if identity["type"] in ("AssumedRole", "FederatedUser"):
-        return identity.get("sessionContext", {}).get("sessionIssuer", {}).get("userName")
-    return identity.get("userName")
+    if identity["type"] not in ("AssumedRole", "FederatedUser"):
+        return identity.get("userName")
+    issuer = identity.get("sessionContext", {}).get("sessionIssuer", {})
+    if identity["type"] == "AssumedRole" and ":role/aws-service-role/" in issuer.get("arn", ""):
+        return None
+    return issuer.get("userName")
 
 
 def expected(events):

@@ -5,6 +5,7 @@
 //!
 //! Recursion here follows trees, whose depth the reader has bounded before.
 
+use crate::clean::keep;
 use crate::error::EventError;
 use crate::fields::EventFields;
 use crate::json::{Json, Object};
@@ -13,7 +14,7 @@ use crate::raw::{ObjectList, RawSource};
 use crate::reader::{EventReader, ReadOutcome};
 use crate::scan::MAX_DEPTH;
 use crate::sources::SOURCES;
-use crate::spans::is_blank;
+use crate::spans::RespellNumber;
 use crate::walk::{MAX_VALUES, Scratch};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -22,6 +23,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use firstseen_value::Value;
 use once_cell::race::OnceBox;
+
+/// As many elements of a list are compared with each other.
+const MAX_COMPARED: usize = 1024;
 
 /// How many strings may be nested around an event.
 const MAX_INNER: usize = 4;
@@ -75,7 +79,11 @@ impl DocumentReader {
             // The members of a list must not be torn from each other.
             let is_alone =
                 move |name: &&str| !source.lists.iter().any(|list| name.starts_with(list.name));
-            source.names().filter(is_alone).map(move |name| (place, name))
+            // What has moved is known before the flattened objects are put into a document.
+            let flattened = source.objects.iter().map(|object| object.flattened);
+            let moved = source.moved.iter().copied();
+            let names = source.names().filter(is_alone).chain(moved).chain(flattened);
+            names.map(move |name| (place, name))
         };
         let names: Vec<_> = SOURCES.iter().enumerate().flat_map(of_source).collect();
         let requests = names.iter().map(|(_, name)| FieldRequest::Values((*name).to_owned()));
@@ -107,22 +115,30 @@ fn from_raw(
 ) -> Result<Object, EventError> {
     let mut document = Object::new();
     let of_source = names.iter().enumerate().filter(|(_, (of, _))| *of == place);
-    for (request, (_, name)) in of_source {
-        let mut values: Vec<Json> = event.values(request).map(owned).collect();
-        // These two are lists in ECS, also when they hold one value.
-        let list = matches!(*name, "event.type" | "related.user");
-        match values.len() {
-            0 => {}
-            1 if !list => put(&mut document, name, values.remove(0), 0),
-            _ => put(&mut document, name, Json::List(values), 0),
-        }
-    }
+    let Some(source) = SOURCES.get(place) else { return Ok(document) };
     let mut raw = parse(event)?;
     raw.retain(|_, value| keep(value));
-    let Some(source) = SOURCES.get(place) else { return Ok(document) };
-    for object in source.objects {
-        if let Some(value @ (Json::Object(_) | Json::List(_))) = raw.remove(object.path) {
-            put(&mut document, object.flattened, value, 0);
+    for (request, (_, name)) in of_source {
+        let mut values: Vec<Json> = event.values(request).map(owned).collect();
+        if source.moved.contains(name) {
+            if values.is_empty() {
+                leave_out(&mut raw, source, name);
+            }
+            continue;
+        }
+        if let Some(object) = source.objects.iter().find(|object| object.flattened == *name) {
+            // Its values tell whether there are any; the tree keeps them apart.
+            if let Some(mut tree) = take(&mut raw, object.path).filter(|_| !values.is_empty()) {
+                respell(&mut tree, source.number);
+                put(&mut document, name, tree, 0);
+            }
+            continue;
+        }
+        let is_list = source.always_lists.contains(name);
+        match values.len() {
+            0 => {}
+            1 if !is_list => put(&mut document, name, values.remove(0), 0),
+            _ => put(&mut document, name, Json::List(values), 0),
         }
     }
     for list in source.lists {
@@ -133,13 +149,51 @@ fn from_raw(
     Ok(document)
 }
 
+/// The value at a path, taken out.
+fn take(raw: &mut Object, path: &str) -> Option<Json> {
+    match path.split_once('.') {
+        None => raw.remove(path),
+        Some((key, rest)) => match raw.get_mut(key)? {
+            Json::Object(members) => take(members, rest),
+            _ => None,
+        },
+    }
+}
+
+/// Takes out the value of a flattened field that has moved to another one, and what is empty then.
+fn leave_out(raw: &mut Object, source: &RawSource, field: &str) {
+    drop(take(raw, &source.object_path(field)));
+    raw.retain(|_, value| keep(value));
+}
+
+/// Numbers in their other spelling.
+fn respell(value: &mut Json, number: RespellNumber) {
+    match value {
+        Json::Number(text) => {
+            if let Some(other) = number(text) {
+                *text = other;
+            }
+        }
+        Json::List(items) => items.iter_mut().for_each(|item| respell(item, number)),
+        Json::Object(members) => members.values_mut().for_each(|value| respell(value, number)),
+        Json::Null | Json::Bool(_) | Json::Text(_) => {}
+    }
+}
+
 /// A list of objects, or one object, with the ECS names of its members.
 fn renamed(raw: Json, list: &ObjectList) -> Option<Json> {
     match raw {
         Json::List(items) => {
             let items: Vec<Json> =
                 items.into_iter().filter_map(|item| renamed(item, list)).collect();
-            (!items.is_empty()).then_some(Json::List(items))
+            let mut distinct: Vec<Json> = Vec::new();
+            for item in items {
+                // Long lists are kept as they are: comparing each with all is quadratic.
+                if distinct.len() > MAX_COMPARED || !distinct.contains(&item) {
+                    distinct.push(item);
+                }
+            }
+            (!distinct.is_empty()).then_some(Json::List(distinct))
         }
         Json::Object(mut members) => {
             let mut kept = Object::new();
@@ -159,23 +213,6 @@ fn owned(value: Value<'_>) -> Json {
         Value::Bool(value) => Json::Bool(value),
         Value::Number(text) => Json::Number(text.to_owned()),
         Value::Text(text) => Json::Text(text.into_owned()),
-    }
-}
-
-/// Takes everything blank out of a value; whether something is left of it.
-fn keep(value: &mut Json) -> bool {
-    match value {
-        Json::Null => false,
-        Json::Text(text) => !is_blank(text),
-        Json::List(items) => {
-            items.retain_mut(keep);
-            !items.is_empty()
-        }
-        Json::Object(members) => {
-            members.retain(|_, value| keep(value));
-            !members.is_empty()
-        }
-        Json::Bool(_) | Json::Number(_) => true,
     }
 }
 

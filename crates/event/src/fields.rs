@@ -4,12 +4,13 @@
 //! event's text wherever the text holds them unchanged. A computed value is computed when it is
 //! requested.
 
+use crate::clean::is_blank_value;
 use crate::error::EventError;
 use crate::plan::{FieldPlan, ReadPlan};
 use crate::raw::RawSource;
 use crate::scan::Span;
 use crate::sources::SOURCES;
-use crate::spans::{FieldValues, Spans, is_blank_value, value_of_span};
+use crate::spans::{FieldValues, Spans, value_of_span};
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
@@ -49,7 +50,7 @@ impl<'a> EventFields<'a> {
                 FieldValues::many(pattern.values(&self.spans, source))
             }
             (FieldPlan::Values { ecs, is_lowered, .. }, None) => {
-                self.spans.values(*ecs).lowered(*is_lowered)
+                ecs.values(&self.spans).lowered(*is_lowered)
             }
             (FieldPlan::Values { is_lowered, raw, .. }, Some(source)) => match raw.get(source) {
                 Some(field) => field.values(&self.spans).lowered(*is_lowered),

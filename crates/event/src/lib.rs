@@ -37,6 +37,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | `error`, `block`, `scan`, `tokens`, [`json`] | JSON: the grammar, the ends of values, trees |
+//! | `clean` | what counts as no value in raw events |
 //! | `path`, `walk` | the trie of wanted paths; one pass over an object |
 //! | `spans` | the low view: the values at a node of the trie |
 //! | `raw` | what a raw source is, and where its fields come from |
@@ -45,7 +46,7 @@
 //! | `pattern`, `form`, `plan` | how requests are answered; what an object is |
 //! | `fields` | the high answer: the fields of an event by ECS name |
 //! | `reader` | text to fields |
-//! | `document`, `verbatim` | what alerts and the prefilter want to know |
+//! | `document`, `verbatim`, `origins` | what alerts, the prefilter and documentation want to know |
 //!
 //! `bits`, `prefilter`, `search` and [`shorten`](mod@shorten) use at most `scan`.
 //!
@@ -55,12 +56,13 @@
 //! - `marks`: pairs of keys that only its events have together. They distinguish its events from others;
 //!   `lookalikes` names what has the same keys and is no event.
 //! - `dataset`, `time` and `id`: its `event.dataset`, and the paths of an event's time and identity.
-//! - `copied`: ECS names whose values are taken as they are, with their paths.
-//! - `derived` and `chosen`: the ECS names that are computed, and those of them whose values the
-//!   event holds unchanged, so that the prefilter may search for them.
-//! - `objects` and `lists`: objects without ECS names for their members.
+//! - `copied`, `distinct`, `first_of`, `constants`: ECS names whose values are taken as they are,
+//!   with their paths or texts.
+//! - `chosen` and `made`: the ECS names that are computed. The values of the first are parts of the
+//!   event's text, so that the prefilter may search for them.
+//! - `objects`, `moved`, `number` and `lists`: objects without ECS names for their members.
 //! - `derive`: the one function. For a derived name it adds the paths that it needs to the trie and
-//!   gives a `RawField`: the first of two paths, a constant, or code of its own (`ComputedField`)
+//!   gives a `RawField`, mostly code of its own (`ComputedField`)
 //!   that sees the event's spans and nothing else.
 //!
 //! The reader finds the paths of all sources in the same pass. Nothing else names a source.
@@ -82,12 +84,14 @@ extern crate alloc;
 
 mod bits;
 mod block;
+mod clean;
 mod cloudtrail;
 mod document;
 mod error;
 mod fields;
 mod form;
 pub mod json;
+mod origins;
 mod path;
 mod pattern;
 mod plan;
@@ -108,6 +112,7 @@ pub use bits::BitSet;
 pub use document::document;
 pub use error::EventError;
 pub use fields::EventFields;
+pub use origins::{FieldOrigin, fields_of_outside_data, raw_fields};
 pub use plan::FieldRequest;
 pub use prefilter::{ByteTraits, Prefilter, looks_whole};
 pub use reader::{EventReader, ReadOutcome};

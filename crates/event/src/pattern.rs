@@ -4,13 +4,12 @@
 //! rare query that needs it: the whole event is walked once more. A key that comes twice in one
 //! object counts twice here.
 
-use crate::path::{Node, OBJECTS, Trie};
+use crate::path::Trie;
 use crate::raw::{RawField, RawSource};
 use crate::scan::Span;
 use crate::sources::SOURCES;
-use crate::spans::{Spans, is_blank_value, value_of_span};
+use crate::spans::{Spans, value_of_span};
 use crate::tokens::{Token, Tokens};
-use crate::walk::SpanKind;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -30,8 +29,8 @@ pub(crate) struct Pattern {
 #[derive(Debug)]
 struct RawFit {
     known: Vec<RawField>,
-    /// Flattened objects: their ECS name and their node.
-    flattened: Vec<(&'static str, Node)>,
+    /// Flattened objects, and their ECS names.
+    flattened: Vec<(&'static str, RawField)>,
 }
 
 impl Pattern {
@@ -56,14 +55,16 @@ impl Pattern {
         for field in &source.known {
             found.extend(field.values(event));
         }
-        for (name, node) in &source.flattened {
-            for object in event.captures(*node).filter(|found| found.kind == SpanKind::Object) {
-                leaves(text, object.start as usize, name, |name, span| {
-                    if self.glob.matches(name) {
-                        found.extend(value_of_span(text, span).filter(|v| !is_blank_value(v)));
-                    }
-                });
-            }
+        for (name, field) in &source.flattened {
+            let RawField::Computed(field) = field else { continue };
+            let mut full = String::from(*name);
+            field.leaves(event, &mut |below, value| {
+                full.truncate(name.len());
+                full.push_str(below);
+                if full.len() <= MAX_NAME && self.glob.matches(&full) {
+                    found.push(value);
+                }
+            });
         }
         found
     }
@@ -77,10 +78,23 @@ impl RawFit {
             flattened: source
                 .objects
                 .iter()
-                .map(|object| (object.flattened, trie.add(object.path, OBJECTS)))
+                .map(|object| (object.flattened, source.field(object.flattened, trie)))
                 .collect(),
         }
     }
+}
+
+/// The values of an ECS document at a name and below it, however it is spelled.
+pub(crate) fn values_below<'a>(event: &Spans<'a>, name: &str) -> Vec<Value<'a>> {
+    let mut found = Vec::new();
+    let text = event.whole_text();
+    leaves(text, event.start(), "", |full, span| {
+        let rest = full.strip_prefix(name);
+        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+            found.extend(value_of_span(text, span));
+        }
+    });
+    found
 }
 
 /// Calls `leaf` with the dotted name and the span of every scalar in the value at `at`.

@@ -5,9 +5,10 @@
 
 use crate::form::FormMarks;
 use crate::path::{Node, OBJECTS, SCALARS, Trie};
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, values_below};
 use crate::raw::RawField;
 use crate::sources::SOURCES;
+use crate::spans::{FieldValues, Spans};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,9 +27,45 @@ pub enum FieldRequest {
 /// How one request is answered. `raw` has an entry for each raw source, in the order of the table.
 #[derive(Debug)]
 pub(crate) enum FieldPlan {
-    Values { ecs: Node, is_lowered: bool, raw: Box<[RawField]> },
+    Values { ecs: EcsField, is_lowered: bool, raw: Box<[RawField]> },
     Objects { ecs: Node, raw: Box<[Node]> },
     Matching(Pattern),
+}
+
+/// Where a field of an ECS document is.
+#[derive(Debug)]
+pub(crate) enum EcsField {
+    /// At a path.
+    Path(Node),
+    /// At a path, or at that of the field whose analysed twin it is: a document has only that one.
+    Twin(Node, Node),
+    /// Anywhere below this name: a flattened object.
+    Below(Box<str>),
+}
+
+impl EcsField {
+    fn new(name: &str, trie: &mut Trie) -> Self {
+        let objects = || SOURCES.iter().flat_map(|source| source.objects);
+        if objects().any(|object| object.flattened == name) {
+            return Self::Below(name.into());
+        }
+        let is_flattened = |name: &str| objects().any(|object| name.starts_with(object.flattened));
+        let node = trie.add(name, SCALARS);
+        match name.strip_suffix(".text").filter(|field| !field.is_empty() && !is_flattened(field)) {
+            Some(field) => Self::Twin(node, trie.add(field, SCALARS)),
+            None => Self::Path(node),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+        match self {
+            Self::Path(node) => event.values(*node),
+            Self::Twin(own, _) if event.has(*own) => event.values(*own),
+            Self::Twin(_, field) => event.values(*field),
+            Self::Below(name) => FieldValues::many(values_below(event, name)),
+        }
+    }
 }
 
 /// The plans of all requests, and the keys that every event is checked for.
@@ -62,7 +99,7 @@ impl FieldPlan {
                 let twin = field.strip_suffix(".caseless").filter(|field| !field.is_empty());
                 let name = twin.unwrap_or(&field);
                 Self::Values {
-                    ecs: trie.add(name, SCALARS),
+                    ecs: EcsField::new(name, trie),
                     is_lowered: twin.is_some(),
                     raw: SOURCES.iter().map(|source| source.field(name, trie)).collect(),
                 }

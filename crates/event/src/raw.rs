@@ -5,14 +5,15 @@
 //! of its own, and `sources` lists them.
 
 use crate::path::{Node, SCALARS, Trie};
-use crate::spans::{FieldValues, Spans};
+use crate::spans::{Blanks, FieldValues, RespellNumber, Spans, TextSet};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use core::fmt::Debug;
 use firstseen_value::Value;
 
-/// A raw source, as data. In all of its events blank strings ("", "-", "none") count as absent.
+/// A raw source, as data. In all of its events blank strings ("", "-", "none") count as absent, but
+/// for names of callers, which may be "-" and "none".
 pub(crate) struct RawSource {
     /// The `event.dataset` of all its events.
     pub(crate) dataset: &'static str,
@@ -26,16 +27,32 @@ pub(crate) struct RawSource {
     pub(crate) id: &'static str,
     /// ECS names whose values are taken as they are, and their paths.
     pub(crate) copied: &'static [(&'static str, &'static str)],
-    /// ECS names that [`RawSource::derive`] knows.
-    pub(crate) derived: &'static [&'static str],
-    /// Those of them whose values are chosen among the values of the event and never changed.
+    /// The same, each value once.
+    pub(crate) distinct: &'static [(&'static str, &'static str)],
+    /// ECS names whose value is the first one at the first of several paths that has one.
+    pub(crate) first_of: &'static [(&'static str, &'static [&'static str])],
+    /// ECS names with the same value in every event.
+    pub(crate) constants: &'static [(&'static str, &'static str)],
+    /// ECS names that [`RawSource::derive`] knows, whose values are parts of the event's text.
     pub(crate) chosen: &'static [&'static str],
+    /// ECS names that [`RawSource::derive`] knows, whose values are not in the event's text.
+    pub(crate) made: &'static [&'static str],
+    /// ECS names whose values are a list in a document, also where there is one.
+    pub(crate) always_lists: &'static [&'static str],
+    /// Paths of names of callers.
+    pub(crate) names_of_callers: &'static [&'static str],
     /// Objects whose members have no ECS names of their own.
     pub(crate) objects: &'static [ObjectField],
     /// Arrays of objects that stay together in an alert's document.
     pub(crate) lists: &'static [ObjectList],
-    /// Where the values of a derived field, or of an object as text, come from; `None` for any other
-    /// name. The paths that it needs are added to the trie.
+    /// Fields of flattened objects that may be absent because their values have moved to another
+    /// field.
+    pub(crate) moved: &'static [&'static str],
+    /// Another spelling of numbers in flattened objects.
+    pub(crate) number: RespellNumber,
+    /// Where the values of a derived field, of an object as text, and of a flattened object and
+    /// those below it come from; `None` for any other name. The paths that it needs are added to the
+    /// trie.
     pub(crate) derive: fn(&str, &mut Trie) -> Option<RawField>,
 }
 
@@ -50,11 +67,11 @@ pub(crate) struct Lookalike {
     pub(crate) what: &'static str,
 }
 
-/// An object that has two ECS names.
+/// An object that is taken apart.
 pub(crate) struct ObjectField {
-    /// As a text.
-    pub(crate) text: &'static str,
-    /// Taken apart: its members are fields below this name.
+    /// Its ECS name as a text, if it has one.
+    pub(crate) text: Option<&'static str>,
+    /// Its members are fields below this name.
     pub(crate) flattened: &'static str,
     /// Its path in the event.
     pub(crate) path: &'static str,
@@ -74,11 +91,45 @@ impl RawSource {
     /// Where a field's values come from. An unknown name is a path itself, so that raw names
     /// (`eventName`) work unless they are ECS names too.
     pub(crate) fn field(&self, name: &str, trie: &mut Trie) -> RawField {
-        if let Some((_, path)) = self.copied.iter().find(|(known, _)| *known == name) {
-            return RawField::Copied(trie.add(path, SCALARS));
+        if let Some(field) = self.known_field(name, trie) {
+            return field;
+        }
+        // The twin of a field that is analysed as text.
+        let twin = name.strip_suffix(".text");
+        let twin = twin.filter(|name| self.names().any(|known| known == *name));
+        if let Some(field) = twin.and_then(|name| self.known_field(name, trie)) {
+            return field;
+        }
+        self.copied(name, trie)
+    }
+
+    fn known_field(&self, name: &str, trie: &mut Trie) -> Option<RawField> {
+        fn find<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
+            table.iter().find(|(known, _)| *known == name).map(|(_, found)| *found)
+        }
+        if let Some(path) = find(self.copied, name) {
+            return Some(self.copied(path, trie));
+        }
+        if let Some(path) = find(self.distinct, name) {
+            return Some(RawField::Distinct(trie.add(path, SCALARS)));
+        }
+        if let Some(paths) = find(self.first_of, name) {
+            let nodes = paths.iter().map(|path| trie.add(path, SCALARS));
+            return Some(RawField::FirstOf(nodes.collect()));
+        }
+        if let Some(text) = find(self.constants, name) {
+            return Some(RawField::Constant(text));
         }
         (self.derive)(name, trie)
-            .unwrap_or_else(|| RawField::Copied(trie.add(&self.object_path(name), SCALARS)))
+    }
+
+    fn copied(&self, path: &str, trie: &mut Trie) -> RawField {
+        let node = trie.add(path, SCALARS);
+        if self.names_of_callers.contains(&path) {
+            RawField::NameOfCaller(node)
+        } else {
+            RawField::Copied(node)
+        }
     }
 
     /// The path of a flattened object or of a field below it; any other name stays as it is.
@@ -93,9 +144,11 @@ impl RawSource {
 
     /// The ECS names that it fills, but for those below flattened objects.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let copied = self.copied.iter().map(|(name, _)| *name);
-        let texts = self.objects.iter().map(|object| object.text);
-        copied.chain(self.derived.iter().copied()).chain(texts)
+        let pairs = self.copied.iter().chain(self.distinct).chain(self.constants);
+        let first_of = self.first_of.iter().map(|(name, _)| *name);
+        let names = pairs.map(|(name, _)| *name).chain(first_of);
+        let texts = self.objects.iter().filter_map(|object| object.text);
+        names.chain(self.chosen.iter().chain(self.made).copied()).chain(texts)
     }
 }
 
@@ -104,8 +157,12 @@ impl RawSource {
 pub(crate) enum RawField {
     /// The values at a path.
     Copied(Node),
-    /// The first value at the first path, else at the second.
-    FirstOf(Node, Node),
+    /// The values at the path of a caller's name.
+    NameOfCaller(Node),
+    /// The values at a path, each once.
+    Distinct(Node),
+    /// The first value at the first path that has one.
+    FirstOf(Box<[Node]>),
     /// The same text in every event.
     Constant(&'static str),
     /// The event's own text.
@@ -118,6 +175,12 @@ pub(crate) enum RawField {
 pub(crate) trait ComputedField: Debug + Send + Sync {
     /// The values in one event.
     fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a>;
+
+    /// Calls `leaf` with each value of a flattened object, and with its name behind the object's:
+    /// a point and the path.
+    fn leaves<'a>(&self, event: &Spans<'a>, leaf: &mut dyn FnMut(&str, Value<'a>)) {
+        let _ = (event, leaf);
+    }
 }
 
 impl RawField {
@@ -126,8 +189,14 @@ impl RawField {
     pub(crate) fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
         match self {
             Self::Copied(node) => event.filled(*node),
-            Self::FirstOf(first, second) => {
-                FieldValues::one(event.filled(*first).chain(event.filled(*second)).next())
+            Self::NameOfCaller(node) => event.values(*node).without(Blanks::Empty),
+            Self::Distinct(node) => {
+                let mut texts = TextSet::default();
+                texts.extend(event.texts(*node, Blanks::All));
+                texts.into_values()
+            }
+            Self::FirstOf(nodes) => {
+                FieldValues::one(nodes.iter().find_map(|node| event.filled(*node).next()))
             }
             Self::Constant(text) => FieldValues::one(Some(Value::Text(Cow::Borrowed(*text)))),
             Self::Original => {

@@ -4,10 +4,13 @@
 //! the text wherever it holds them unchanged. It knows no field and no source: only the module that
 //! added a path to the trie knows what its node means.
 
+use crate::clean::is_blank_value;
 use crate::path::Node;
 use crate::scan::{Scalar, Span};
 use crate::walk::{Capture, Captures, Scratch, SpanKind};
 use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::iter::Copied;
 use core::ops::Range;
@@ -77,13 +80,39 @@ impl<'a> Spans<'a> {
     /// The values at a node that are not blank.
     #[inline]
     pub(crate) fn filled(&self, node: Node) -> FieldValues<'a> {
-        FieldValues { skips_blank: true, ..self.values(node) }
+        self.values(node).without(Blanks::All)
     }
 
     /// The first value at a node that is not blank, as text.
     #[inline]
     pub(crate) fn first(&self, node: Node) -> Option<Cow<'a, str>> {
         self.filled(node).next().map(Value::into_text)
+    }
+
+    /// The first value at a node that is not empty, as text: a name may be `-` or `none`.
+    #[inline]
+    pub(crate) fn first_name(&self, node: Node) -> Option<Cow<'a, str>> {
+        self.values(node).without(Blanks::Empty).next().map(Value::into_text)
+    }
+
+    /// The values at a node as texts.
+    pub(crate) fn texts(
+        &self,
+        node: Node,
+        blanks: Blanks,
+    ) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
+        self.values(node).without(blanks).map(Value::into_text)
+    }
+
+    /// The JSON text of the first value at a node.
+    pub(crate) fn json(&self, node: Node) -> Option<&'a str> {
+        let capture = self.capture(node)?;
+        let quote = match capture.kind {
+            SpanKind::Scalar(Scalar::Plain | Scalar::Escaped) => 1,
+            _ => 0,
+        };
+        let start = (capture.start as usize).checked_sub(quote)?;
+        self.text.get(start..capture.end as usize + quote)
     }
 
     /// The objects at a node, as text.
@@ -120,16 +149,68 @@ pub(crate) fn value_of_span(text: &str, span: Span) -> Option<Value<'_>> {
     })
 }
 
-/// Whether a text means that there is no value, as raw sources write it.
-#[inline]
-pub(crate) fn is_blank(text: &str) -> bool {
-    matches!(text, "" | "-" | "none")
+/// Which texts count as no value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Blanks {
+    /// None of them.
+    #[default]
+    None,
+    /// The empty text.
+    Empty,
+    /// All that raw sources write for nothing.
+    All,
 }
 
-/// Whether a value is such a text.
-#[inline]
-pub(crate) fn is_blank_value(value: &Value<'_>) -> bool {
-    matches!(value, Value::Text(text) if is_blank(text))
+impl Blanks {
+    #[inline]
+    fn hide(self, value: &Value<'_>) -> bool {
+        match self {
+            Self::None => false,
+            Self::Empty => matches!(value, Value::Text(text) if text.is_empty()),
+            Self::All => is_blank_value(value),
+        }
+    }
+}
+
+/// Another spelling of a number, where it has one.
+pub(crate) type RespellNumber = fn(&str) -> Option<String>;
+
+/// Texts, each once, in the order in which they came; never the empty one.
+#[derive(Default)]
+pub(crate) struct TextSet<'a> {
+    texts: Vec<Cow<'a, str>>,
+    /// All of them again, where they are too many to be compared one by one.
+    known: BTreeSet<Cow<'a, str>>,
+}
+
+impl<'a> TextSet<'a> {
+    /// From this many on, texts are found by their order.
+    const FEW: usize = 16;
+
+    pub(crate) fn add(&mut self, text: Cow<'a, str>) {
+        if text.is_empty() {
+            return;
+        }
+        let is_new = if self.texts.len() < Self::FEW {
+            !self.texts.contains(&text)
+        } else {
+            if self.known.is_empty() {
+                self.known.extend(self.texts.iter().cloned());
+            }
+            self.known.insert(text.clone())
+        };
+        if is_new {
+            self.texts.push(text);
+        }
+    }
+
+    pub(crate) fn extend(&mut self, texts: impl IntoIterator<Item = Cow<'a, str>>) {
+        texts.into_iter().for_each(|text| self.add(text));
+    }
+
+    pub(crate) fn into_values(self) -> FieldValues<'a> {
+        FieldValues::many(self.texts.into_iter().map(Value::Text).collect())
+    }
 }
 
 /// The values of one field, in order. They are found in the text or computed: at most one of the
@@ -139,7 +220,8 @@ pub(crate) struct FieldValues<'a> {
     found: Option<(&'a str, Copied<Captures<'a>>)>,
     one: Option<Value<'a>>,
     many: alloc::vec::IntoIter<Value<'a>>,
-    skips_blank: bool,
+    without: Blanks,
+    respell: Option<RespellNumber>,
     is_lowered: bool,
 }
 
@@ -152,6 +234,17 @@ impl<'a> FieldValues<'a> {
     /// These values.
     pub(crate) fn many(values: Vec<Value<'a>>) -> Self {
         Self { many: values.into_iter(), ..Self::default() }
+    }
+
+    /// Those of the values that do not count as none.
+    #[inline]
+    pub(crate) fn without(self, without: Blanks) -> Self {
+        Self { without, ..self }
+    }
+
+    /// The same values, numbers with their other spelling, which is a text.
+    pub(crate) fn respelled(self, respell: RespellNumber) -> Self {
+        Self { respell: Some(respell), ..self }
     }
 
     /// The same values, texts in lower case if `is_lowered`.
@@ -169,7 +262,7 @@ impl<'a> Iterator for FieldValues<'a> {
         let value = match &mut self.found {
             Some((text, captures)) => loop {
                 let value = value_of(text, &captures.next()?);
-                if let Some(value) = value.filter(|v| !(self.skips_blank && is_blank_value(v))) {
+                if let Some(value) = value.filter(|value| !self.without.hide(value)) {
                     break value;
                 }
             },
@@ -177,6 +270,10 @@ impl<'a> Iterator for FieldValues<'a> {
         };
         Some(match value {
             Value::Text(text) if self.is_lowered => Value::Text(Cow::Owned(text.to_lowercase())),
+            Value::Number(text) => match self.respell.and_then(|respell| respell(text)) {
+                Some(other) => Value::Text(Cow::Owned(other)),
+                None => Value::Number(text),
+            },
             other => other,
         })
     }

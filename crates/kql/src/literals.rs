@@ -19,11 +19,11 @@ const MIN_PIECE: usize = 3;
 impl Query {
     /// The clauses: the text of every matching event contains at least one literal of each.
     ///
-    /// `verbatim` says whether all values of a field, given by its full name, appear in the text as
-    /// they are compared. Only exact and wildcard values of such keyword fields count, and nothing
+    /// `verbatim` says whether a literal in a value of a field, given by its full name, appears in the
+    /// text as it is compared. Only exact and wildcard values of such keyword fields count, and nothing
     /// under `not`.
     #[must_use]
-    pub fn literals(&self, verbatim: &dyn Fn(&str) -> bool) -> Vec<Vec<String>> {
+    pub fn literals(&self, verbatim: &dyn Fn(&str, &str) -> bool) -> Vec<Vec<String>> {
         let mut clauses: Vec<Vec<String>> = vec![];
         for clause in required(&self.nodes, &self.fields, "", verbatim) {
             if !clauses.contains(&clause) {
@@ -39,7 +39,7 @@ fn required(
     nodes: &[QueryNode],
     fields: &[FieldRef],
     prefix: &str,
-    verbatim: &dyn Fn(&str) -> bool,
+    verbatim: &dyn Fn(&str, &str) -> bool,
 ) -> Vec<Vec<String>> {
     let Some((node, below)) = nodes.split_first() else { return vec![] };
     let child_clauses = |child| required(child, fields, prefix, verbatim);
@@ -60,10 +60,13 @@ fn required(
             let Some(FieldRef::Name(name)) = fields.get(*field as usize) else { return vec![] };
             let name = format!("{prefix}{name}");
             let exact_text = matches!(field_type(&name), FieldType::Keyword | FieldType::Wildcard);
-            if !exact_text || name.ends_with(".caseless") || !verbatim(&name) {
+            if !exact_text || name.ends_with(".caseless") {
                 return vec![];
             }
-            let literals: Option<Vec<String>> = conditions.iter().map(literal).collect();
+            let literals: Option<Vec<String>> = conditions
+                .iter()
+                .map(|condition| literal(condition).filter(|text| verbatim(&name, text)))
+                .collect();
             literals.map(shortest_needed).into_iter().collect()
         }
         QueryNode::Nested { field, .. } => match fields.get(*field as usize) {

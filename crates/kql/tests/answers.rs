@@ -78,7 +78,7 @@ fn explains_with_the_values_found() {
 
 #[test]
 fn literals_that_every_match_contains() {
-    let verbatim = |field: &str| field != "event.outcome" && field != "event.dataset";
+    let verbatim = |field: &str, _: &str| field != "event.outcome" && field != "event.dataset";
     let cases: &[(&str, &[&[&str]])] = &[
         (
             "event.dataset:aws.cloudtrail and event.provider:cloudformation.amazonaws.com and \
@@ -212,7 +212,7 @@ fn the_deepest_query_works_everywhere() {
     // `a` is false and `b` true, so that each level is the opposite of the next; 200 of them.
     assert!(!event.matches(&query));
     assert!(event.with("c", vec![text("3")]).matches(&query));
-    assert_eq!(query.literals(&|_| true), [["1", "2"]]);
+    assert_eq!(query.literals(&|_, _| true), [["1", "2"]]);
     let bytes = postcard::to_allocvec(&query).unwrap();
     assert_eq!(postcard::from_bytes::<Query>(&bytes).unwrap(), query);
 

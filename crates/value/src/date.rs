@@ -1,6 +1,7 @@
 //! Times and dates as events and queries write them.
 //!
-//! In: RFC 3339 text, whole or cut short (`2024`, `2024-01-01`), or epoch milliseconds. Out:
+//! In: RFC 3339 text, whole or cut short (`2024`, `2024-01-01`), ISO 8601's basic form of date and time
+//! (`20240501T100000Z`), or epoch milliseconds. Out:
 //! milliseconds since 1970 in UTC. It reads no clock, so there is no date math.
 //!
 //! # Leap seconds
@@ -84,8 +85,12 @@ impl WrittenDate {
     fn parse(text: &str) -> Option<Self> {
         let mut rest = Rest(text.as_bytes());
         let year = rest.number(4)?;
-        let month = if rest.eat(b"-") { Some(rest.number(2)?) } else { None };
-        let day = if month.is_some() && rest.eat(b"-") { Some(rest.number(2)?) } else { None };
+        // The basic form, `20240501T100000Z`: all of the date, and a time behind it.
+        let is_basic = rest.0.get(4).is_some_and(|byte| matches!(byte, b'T' | b't'));
+        let month = if is_basic || rest.eat(b"-") { Some(rest.number(2)?) } else { None };
+        let has_day = is_basic || month.is_some() && rest.eat(b"-");
+        let day = if has_day { Some(rest.number(2)?) } else { None };
+        let digit_is_next = |rest: &Rest<'_>| rest.0.first().is_some_and(u8::is_ascii_digit);
         let date = NaiveDate::from_ymd_opt(
             i32::try_from(year).ok()?,
             month.unwrap_or(1),
@@ -102,11 +107,11 @@ impl WrittenDate {
         let mut precision = Precision::Hour;
         let mut first = midnight + rest.number_up_to(23)? * HOUR;
         let mut last = first + HOUR - 1;
-        if rest.eat(b":") {
+        if rest.eat(b":") || is_basic && digit_is_next(&rest) {
             precision = Precision::Minute;
             first += rest.number_up_to(59)? * MINUTE;
             last = first + MINUTE - 1;
-            if rest.eat(b":") {
+            if rest.eat(b":") || is_basic && digit_is_next(&rest) {
                 // 60: a leap second, counted as the next one.
                 first += rest.number_up_to(60)? * SECOND;
                 last = first + SECOND - 1;

@@ -1,118 +1,223 @@
 //! Who did it: the user fields of an event, by the type of its identity.
 //!
-//! In: the spans of an event. Out: `user.id`, `user.name`, `related.user`. It never looks beyond the event.
+//! In: the spans of an event. Out: `user.id`, `user.name`, `user.email`, `service.name` and
+//! `related.user`. It never looks beyond the event.
 
 use crate::path::{Node, SCALARS, Trie};
-use crate::spans::Spans;
-use alloc::borrow::Cow;
-use alloc::borrow::ToOwned;
-use alloc::vec::Vec;
+use crate::raw::{ComputedField, RawField};
+use crate::spans::{Blanks, FieldValues, Spans, TextSet};
+use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
+use firstseen_value::Value;
 
-/// `user.name`.
+/// What stands before a service's name in the ARN of a role that only that service can assume.
+const SERVICE_ROLES: &str = ":role/aws-service-role/";
+
+/// The caller of an event.
 ///
-/// | identity type | name |
+/// | `user.name` of | name |
 /// | --- | --- |
 /// | AssumedRole, FederatedUser | the session issuer's (the role, the user that federates) |
-/// | IdentityCenterUser | `additionalEventData.UserName`, in UserAuthentication events |
-/// | all others | `userIdentity.userName`; Root, AWSService and AWSAccount mostly have none |
+/// | all others, and those without an issuer's name | `userIdentity.userName`; Root, AWSService and AWSAccount mostly have none |
+/// | a UserAuthentication event without either | `additionalEventData.UserName` |
+/// | a service, if its name is known | none, and no `user.id`: `service.name` names it |
 #[derive(Debug)]
-pub(super) struct UserName {
+pub(super) struct Caller {
     kind: Node,
     name: Node,
-    issuer: Node,
+    principal: Node,
+    arn: Node,
+    issuer_name: Node,
+    issuer_arn: Node,
+    invoked_by: Node,
+    on_behalf_of: Node,
     action: Node,
-    center: Node,
+    signed_in: Node,
 }
 
-impl UserName {
+impl Caller {
     pub(super) fn new(trie: &mut Trie) -> Self {
         let mut add = |path| trie.add(path, SCALARS);
         Self {
             kind: add("userIdentity.type"),
             name: add("userIdentity.userName"),
-            issuer: add("userIdentity.sessionContext.sessionIssuer.userName"),
-            action: add("eventName"),
-            center: add("additionalEventData.UserName"),
-        }
-    }
-
-    pub(super) fn read<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
-        let by_type = match event.first(self.kind).as_deref() {
-            Some("AssumedRole" | "FederatedUser") => event.first(self.issuer),
-            Some("IdentityCenterUser")
-                if event.first(self.action).as_deref() == Some("UserAuthentication") =>
-            {
-                event.first(self.center)
-            }
-            _ => None,
-        };
-        by_type.or_else(|| event.first(self.name))
-    }
-}
-
-/// `user.id`: the principal's, for an IdentityCenterUser the user's on whose behalf it acts.
-#[derive(Debug)]
-pub(super) struct UserId {
-    kind: Node,
-    principal: Node,
-    behalf: Node,
-}
-
-impl UserId {
-    pub(super) fn new(trie: &mut Trie) -> Self {
-        let mut add = |path| trie.add(path, SCALARS);
-        Self {
-            kind: add("userIdentity.type"),
             principal: add("userIdentity.principalId"),
-            behalf: add("userIdentity.onBehalfOf.userId"),
+            arn: add("userIdentity.arn"),
+            issuer_name: add("userIdentity.sessionContext.sessionIssuer.userName"),
+            issuer_arn: add("userIdentity.sessionContext.sessionIssuer.arn"),
+            invoked_by: add("userIdentity.invokedBy"),
+            on_behalf_of: add("userIdentity.onBehalfOf.userId"),
+            action: add("eventName"),
+            signed_in: add("additionalEventData.UserName"),
         }
     }
 
-    pub(super) fn read<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
-        match event.first(self.kind).as_deref() {
-            Some("IdentityCenterUser") => event.first(self.behalf),
-            _ => event.first(self.principal),
+    pub(super) fn is_kind(&self, event: &Spans<'_>, kinds: &[&str]) -> bool {
+        event.first(self.kind).is_some_and(|kind| kinds.contains(&&*kind))
+    }
+
+    pub(super) fn arn<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        event.first(self.arn)
+    }
+
+    pub(super) fn issuer_arn<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        event.first(self.issuer_arn)
+    }
+
+    pub(super) fn invoked_by<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        event.first(self.invoked_by)
+    }
+
+    pub(super) fn on_behalf_of<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        event.first(self.on_behalf_of)
+    }
+
+    /// `userIdentity.userName`.
+    pub(super) fn own_name<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        event.first_name(self.name)
+    }
+
+    pub(super) fn issuer_name<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        event.first_name(self.issuer_name)
+    }
+
+    /// The name in the identity, before it is known whether the caller is a service.
+    fn name_in_identity<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        let of_issuer = self.is_kind(event, &["AssumedRole", "FederatedUser"]);
+        let issuer = of_issuer.then(|| self.issuer_name(event)).flatten();
+        issuer.or_else(|| self.own_name(event))
+    }
+
+    /// The name that `user.name` takes over from `additionalEventData.UserName`.
+    pub(super) fn moved_name<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        if event.first(self.action)? != "UserAuthentication"
+            || self.name_in_identity(event).is_some()
+        {
+            return None;
         }
+        event.first_name(self.signed_in)
+    }
+
+    /// `service.name`: of an AWSService, and of a role that only a service can assume.
+    fn service<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        if self.is_kind(event, &["AWSService"]) {
+            return self.invoked_by(event);
+        }
+        if !self.is_kind(event, &["AssumedRole"]) {
+            return None;
+        }
+        let arn = self.issuer_arn(event)?;
+        let (_, path) = arn.split_once(SERVICE_ROLES)?;
+        let of_path = || path.split_once('/').filter(|(service, _)| !service.is_empty());
+        self.invoked_by(event).or_else(|| Some(Cow::Owned(of_path()?.0.to_owned())))
+    }
+
+    /// `user.name`.
+    fn user_name<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        let name = self.name_in_identity(event).or_else(|| self.moved_name(event))?;
+        self.service(event).is_none().then_some(name)
+    }
+
+    /// `user.id`: the principal's, of an IdentityCenterUser without one the user's on whose behalf
+    /// it acts.
+    fn user_id<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        let principal = event.first_name(self.principal);
+        let id = principal.or_else(|| {
+            let of_center = self.is_kind(event, &["IdentityCenterUser"]);
+            of_center.then(|| self.on_behalf_of(event)).flatten()
+        })?;
+        self.service(event).is_none().then_some(id)
+    }
+
+    /// The name of a session: what follows the last slash of its ARN.
+    fn session<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        if !self.is_kind(event, &["AssumedRole", "FederatedUser", "IdentityCenterUser"]) {
+            return None;
+        }
+        let arn = self.arn(event).filter(|arn| arn.contains(":sts:"))?;
+        behind(arn, '/')
+    }
+
+    /// `user.email`.
+    fn email<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        let session = self.session(event).filter(|session| session.contains('@'));
+        let of_name = |name: &Cow<'_, str>| name.chars().skip(1).any(|letter| letter == '@');
+        session.or_else(|| self.user_name(event).filter(of_name))
     }
 }
 
-/// `related.user`: the session's name (what follows the colon in the principal's id), the names
-/// of users and roles in the request, the user's id and name; each once.
+/// What follows the last such character.
+fn behind(text: Cow<'_, str>, last: char) -> Option<Cow<'_, str>> {
+    let rest = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.rsplit_once(last)?.1),
+        Cow::Owned(text) => Cow::Owned(text.rsplit_once(last)?.1.to_owned()),
+    };
+    (!rest.is_empty()).then_some(rest)
+}
+
+/// A field of the caller.
 #[derive(Debug)]
-pub(super) struct RelatedUser {
-    id: UserId,
-    name: UserName,
-    principal: Node,
-    requested: [Node; 3],
+struct CallerField {
+    caller: Caller,
+    field: CallerPart,
 }
 
-impl RelatedUser {
-    pub(super) fn new(trie: &mut Trie) -> Self {
-        Self {
-            id: UserId::new(trie),
-            name: UserName::new(trie),
-            principal: trie.add("userIdentity.principalId", SCALARS),
-            requested: [
-                trie.add("requestParameters.userName", SCALARS),
-                trie.add("requestParameters.newUserName", SCALARS),
-                trie.add("requestParameters.roleName", SCALARS),
-            ],
-        }
-    }
+#[derive(Debug)]
+enum CallerPart {
+    Id,
+    Name,
+    Email,
+    Service,
+    /// `related.user`: the names in the request, the created user's id, the new name.
+    Related {
+        requested: Node,
+        renamed: Node,
+        created: Node,
+    },
+}
 
-    pub(super) fn read<'a>(&self, event: &Spans<'a>) -> Vec<Cow<'a, str>> {
-        let session = event.first(self.principal).and_then(|principal| {
-            let (_, session) = principal.split_once(':')?;
-            (!session.is_empty()).then(|| Cow::Owned(session.to_owned()))
-        });
-        let requested = self.requested.iter().filter_map(|node| event.first(*node));
-        let caller = [self.id.read(event), self.name.read(event)];
-        let mut users: Vec<Cow<'a, str>> = Vec::new();
-        for user in session.into_iter().chain(requested).chain(caller.into_iter().flatten()) {
-            if !users.contains(&user) {
-                users.push(user);
+pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
+    let field = match name {
+        "user.id" => CallerPart::Id,
+        "user.name" => CallerPart::Name,
+        "user.email" => CallerPart::Email,
+        "service.name" => CallerPart::Service,
+        "related.user" => CallerPart::Related {
+            requested: trie.add("requestParameters.userName", SCALARS),
+            renamed: trie.add("requestParameters.newUserName", SCALARS),
+            created: trie.add("responseElements.user.userId", SCALARS),
+        },
+        _ => return None,
+    };
+    Some(RawField::Computed(Box::new(CallerField { caller: Caller::new(trie), field })))
+}
+
+impl ComputedField for CallerField {
+    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+        let caller = &self.caller;
+        FieldValues::one(
+            match &self.field {
+                CallerPart::Id => caller.user_id(event),
+                CallerPart::Name => caller.user_name(event),
+                CallerPart::Email => caller.email(event),
+                CallerPart::Service => caller.service(event),
+                CallerPart::Related { requested, renamed, created } => {
+                    let mut users = TextSet::default();
+                    if let Some(session) = caller.session(event) {
+                        let before = session.split_once('@').map(|(name, _)| name.to_owned());
+                        users.add(session);
+                        users.add(Cow::Owned(before.unwrap_or_default()));
+                    }
+                    for node in [requested, renamed, created] {
+                        users.extend(event.texts(*node, Blanks::All));
+                    }
+                    users.extend(caller.user_id(event));
+                    users.extend(caller.user_name(event));
+                    users.extend(caller.on_behalf_of(event));
+                    return users.into_values();
+                }
             }
-        }
-        users
+            .map(Value::Text),
+        )
     }
 }

@@ -144,3 +144,19 @@ proptest! {
         prop_assert_eq!(parse_time_ms(&text), first, "{}", text);
     }
 }
+
+#[test]
+fn the_basic_form_is_the_extended_one() {
+    let time = parse_time_ms("2024-05-01T10:00:05.250+02:00");
+    assert!(time.is_some());
+    for text in ["20240501T100005.250+0200", "20240501t080005.25Z", "20240501T080005.250"] {
+        assert_eq!(parse_time_ms(text), time, "{text}");
+    }
+    assert_eq!(parse_time_ms("20240501T10Z"), None, "an hour alone is no time");
+    assert_eq!(parse_time_ms("20240501T1000Z"), parse_time_ms("2024-05-01T10:00Z"));
+    for text in ["20240501T10:00:05Z5", "20241301T100005Z", "2024051T100005Z", "20240501T1"] {
+        assert_eq!(parse_time_ms(text), None, "{text}");
+    }
+    // Without a time it is a number.
+    assert_eq!(parse_time_ms("20240501"), Some(20_240_501));
+}

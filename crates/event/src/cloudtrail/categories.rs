@@ -1,0 +1,66 @@
+//! `event.type` and `event.category`, by the name of the event.
+//!
+//! In: an event's name. Out: its types and its category, of the table `categories.tsv`. An event
+//! that is not in it has the type `info` and no category.
+
+use crate::path::{Node, SCALARS, Trie};
+use crate::raw::{ComputedField, RawField};
+use crate::spans::{FieldValues, Spans};
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use firstseen_value::Value;
+
+/// A line for each name, in order: the name, its categories and its types, separated by commas.
+const TABLE: &str = include_str!("categories.tsv");
+
+#[derive(Debug)]
+struct CategoryField {
+    name: Node,
+    is_type: bool,
+}
+
+pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
+    let is_type = match name {
+        "event.type" => true,
+        "event.category" => false,
+        _ => return None,
+    };
+    let name = trie.add("eventName", SCALARS);
+    Some(RawField::Computed(Box::new(CategoryField { name, is_type })))
+}
+
+impl ComputedField for CategoryField {
+    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+        let row = event.first(self.name).and_then(|name| row(&name));
+        let list = match (row, self.is_type) {
+            (Some((_, types)), true) => types,
+            (Some((categories, _)), false) => categories,
+            (None, true) => "info",
+            (None, false) => return FieldValues::default(),
+        };
+        let texts = list.split(',').map(|text| Value::Text(Cow::Borrowed(text)));
+        FieldValues::many(texts.collect())
+    }
+}
+
+/// The categories and the types of an event.
+fn row(name: &str) -> Option<(&'static str, &'static str)> {
+    TABLE.lines().find_map(|line| {
+        let (categories, types) = line.strip_prefix(name)?.strip_prefix('\t')?.split_once('\t')?;
+        Some((categories, types))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::row;
+
+    #[test]
+    fn rows_are_found_by_the_whole_name() {
+        assert_eq!(row("CreateUser"), Some(("iam", "user,creation")));
+        assert_eq!(row("UpdateUser"), Some(("iam", "user,change")));
+        for name in ["", "Create", "createUser", "CreateUsers", "CreateUser\tiam"] {
+            assert_eq!(row(name), None, "{name}");
+        }
+    }
+}

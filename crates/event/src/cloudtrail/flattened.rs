@@ -1,0 +1,120 @@
+//! The members of request, response and the like: fields below `aws.cloudtrail.flattened.*`.
+//!
+//! In: the spans of an event. Out: the values of one member, or of all below the object for its own
+//! name. There are none where the object's text is too long for the integration. Numbers are
+//! spelled as in the object's text.
+
+use super::double::respelled;
+use super::names::OBJECTS;
+use super::objects::tree;
+use super::texts::ObjectText;
+use crate::json::Json;
+use crate::path::{ARRAYS, Node, OBJECTS as WHOLE_OBJECTS, SCALARS, Trie};
+use crate::raw::{ComputedField, RawField};
+use crate::spans::{FieldValues, Spans};
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use firstseen_value::Value;
+
+/// A member that may have moved to `user.name`.
+pub(super) const MOVED: &str = "aws.cloudtrail.flattened.additional_eventdata.UserName";
+/// Its key in the object.
+pub(super) const MOVED_KEY: &str = "UserName";
+
+/// An object whose text has so many UTF-16 units or more has no flattened members.
+const LIMIT: usize = 32_766;
+/// A text has at most so many units for each byte of JSON (`1e6,`: `1000000.0, `).
+const GROWTH: usize = 3;
+
+#[derive(Debug)]
+struct FlattenedField {
+    /// The whole object, and its text where that limits the members.
+    node: Node,
+    text: Option<ObjectText>,
+    /// One member; `None` for all that is below the object.
+    member: Option<Node>,
+    /// Whether it is the member that may have moved.
+    may_move: bool,
+}
+
+pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
+    let (object, rest) = OBJECTS.iter().find_map(|object| {
+        let rest = name.strip_prefix(object.flattened)?;
+        (rest.is_empty() || rest.starts_with('.')).then_some((object, rest))
+    })?;
+    let member = (!rest.is_empty()).then(|| {
+        let mut path = String::from(object.path);
+        path.push_str(rest);
+        trie.add(&path, SCALARS)
+    });
+    let text = object.text.map(|_| ObjectText::new(object, trie));
+    let node = match &text {
+        Some(text) => text.node,
+        None => trie.add(object.path, SCALARS | WHOLE_OBJECTS | ARRAYS),
+    };
+    let field = FlattenedField { node, text, member, may_move: name == MOVED };
+    Some(RawField::Computed(Box::new(field)))
+}
+
+impl FlattenedField {
+    fn is_short(&self, event: &Spans<'_>) -> bool {
+        let (Some(text), Some(json)) = (&self.text, event.json(self.node)) else { return true };
+        json.len() * GROWTH < LIMIT
+            || text.read(event).is_none_or(|text| text.encode_utf16().count() < LIMIT)
+    }
+}
+
+impl ComputedField for FlattenedField {
+    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+        if let Some(member) = self.member {
+            let has_moved = |text: &ObjectText| self.may_move && text.has_moved(event);
+            let is_there = event.has(member)
+                && self.is_short(event)
+                && !self.text.as_ref().is_some_and(has_moved);
+            return match is_there {
+                true => event.filled(member).respelled(respelled),
+                false => FieldValues::default(),
+            };
+        }
+        let mut values = Vec::new();
+        self.leaves(event, &mut |_, value| values.push(value));
+        FieldValues::many(values)
+    }
+
+    fn leaves<'a>(&self, event: &Spans<'a>, leaf: &mut dyn FnMut(&str, Value<'a>)) {
+        if !self.is_short(event) {
+            return;
+        }
+        let Some(mut tree) = tree(event, self.node) else { return };
+        if let (Json::Object(members), Some(text)) = (&mut tree, &self.text)
+            && text.has_moved(event)
+        {
+            members.remove(MOVED_KEY);
+        }
+        below(tree, &mut String::new(), leaf);
+    }
+}
+
+/// Calls `leaf` with all values below a value, each with its path. Recursion follows the tree.
+fn below<'a>(value: Json, path: &mut String, leaf: &mut dyn FnMut(&str, Value<'a>)) {
+    match value {
+        Json::Null => {}
+        Json::Bool(value) => leaf(path, Value::Bool(value)),
+        Json::Number(text) => {
+            leaf(path, Value::Text(Cow::Owned(respelled(&text).unwrap_or(text))));
+        }
+        Json::Text(text) => leaf(path, Value::Text(Cow::Owned(text))),
+        Json::List(items) => items.into_iter().for_each(|item| below(item, path, leaf)),
+        Json::Object(members) => {
+            let length = path.len();
+            for (key, value) in members {
+                path.push('.');
+                path.push_str(&key);
+                below(value, path, leaf);
+                path.truncate(length);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What an event names: entities, hosts and addresses.
+//!
+//! In: the spans of an event. Out: `related.entity`, `related.hosts`, `related.ip`, each value once.
+//! Paths by service are in the table `related.tsv`.
+
+use super::derived::{address, service};
+use super::identity::Caller;
+use super::objects::WholeObjects;
+use super::targets::TargetPaths;
+use super::tls::TlsText;
+use crate::path::{Node, SCALARS, Trie};
+use crate::raw::{ComputedField, RawField};
+use crate::spans::{Blanks, FieldValues, Spans, TextSet};
+use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
+use core::net::IpAddr;
+
+/// A line for each service: its name, the paths of related entities.
+const TABLE: &str = include_str!("related.tsv");
+
+/// Paths of instances, besides those of ARNs.
+const INSTANCES: &str = "requestParameters.instanceId requestParameters.target \
+    requestParameters.resourceId requestParameters.instanceIds[] \
+    requestParameters.instancesSet.items[].instanceId responseElements.instanceId \
+    responseElements.target responseElements.resourceId responseElements.instanceIds[] \
+    responseElements.instancesSet.items[].instanceId";
+
+#[derive(Debug)]
+enum RelatedField {
+    Ip { source: Node, service: Node },
+    Hosts(Box<HostPaths>),
+    Entity(Box<EntityPaths>),
+}
+
+#[derive(Debug)]
+struct HostPaths {
+    server: TlsText,
+    source: Node,
+    objects: WholeObjects,
+}
+
+#[derive(Debug)]
+struct EntityPaths {
+    caller: Caller,
+    access_key: Node,
+    store: Node,
+    source: Node,
+    targets: TargetPaths,
+    objects: WholeObjects,
+}
+
+pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
+    let field = match name {
+        "related.ip" => RelatedField::Ip {
+            source: trie.add("sourceIPAddress", SCALARS),
+            service: trie.add("serviceEventDetails.sourceIpAddress", SCALARS),
+        },
+        "related.hosts" => RelatedField::Hosts(Box::new(HostPaths {
+            server: TlsText::server(trie),
+            source: trie.add("sourceIPAddress", SCALARS),
+            objects: WholeObjects::new(trie),
+        })),
+        "related.entity" => RelatedField::Entity(Box::new(EntityPaths {
+            caller: Caller::new(trie),
+            access_key: trie.add("userIdentity.accessKeyId", SCALARS),
+            store: trie.add("userIdentity.onBehalfOf.identityStoreArn", SCALARS),
+            source: trie.add("eventSource", SCALARS),
+            targets: TargetPaths::new(trie),
+            objects: WholeObjects::new(trie),
+        })),
+        _ => return None,
+    };
+    Some(RawField::Computed(Box::new(field)))
+}
+
+impl ComputedField for RelatedField {
+    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+        let mut values = TextSet::default();
+        match self {
+            Self::Ip { source, service } => {
+                values.extend(address(event, *source));
+                values.extend(address(event, *service));
+            }
+            Self::Hosts(paths) => paths.add(event, &mut values),
+            Self::Entity(paths) => paths.add(event, &mut values),
+        }
+        values.into_values()
+    }
+}
+
+impl HostPaths {
+    fn add<'a>(&self, event: &Spans<'a>, to: &mut TextSet<'a>) {
+        let is_own = |host: &Cow<'_, str>| !host.ends_with(".amazonaws.com");
+        to.extend(self.server.read(event).filter(is_own));
+        let is_host = |host: &Cow<'_, str>| {
+            host.contains('.') && !host.contains(' ') && host.parse::<IpAddr>().is_err()
+        };
+        to.extend(event.first(self.source).filter(is_own).filter(is_host));
+        let mut trees = self.objects.of(event);
+        trees.add("requestParameters.computerName", to);
+        let is_instance = |id: &str| id.starts_with("i-") && id.chars().count() >= 10;
+        for arn in trees.texts("resources[].ARN") {
+            if let Some((_, id)) = arn.split_once(":instance/").filter(|(_, id)| is_instance(id)) {
+                to.add(Cow::Owned(id.to_owned()));
+            }
+        }
+        for path in INSTANCES.split(' ') {
+            to.extend(trees.texts(path).into_iter().filter(|id| is_instance(id)));
+        }
+    }
+}
+
+impl EntityPaths {
+    fn add<'a>(&self, event: &Spans<'a>, to: &mut TextSet<'a>) {
+        let caller = &self.caller;
+        to.extend(event.texts(self.access_key, Blanks::All));
+        to.extend(caller.arn(event));
+        to.extend(caller.own_name(event));
+        to.extend(caller.issuer_arn(event));
+        to.extend(caller.issuer_name(event));
+        let mut trees = self.objects.of(event);
+        trees.add("resources[].ARN", to);
+        if let Some(service) = event.first(self.source).and_then(service) {
+            for line in TABLE.lines() {
+                let of_service = line.strip_prefix(&*service);
+                if let Some(paths) = of_service.and_then(|rest| rest.strip_prefix('\t')) {
+                    trees.add(paths, to);
+                }
+            }
+        }
+        if caller.is_kind(event, &["IdentityCenterUser"]) {
+            to.extend(event.texts(self.store, Blanks::All));
+        }
+        self.targets.add(event, &mut trees, to);
+    }
+}

@@ -1,0 +1,122 @@
+//! What an event was done to: the target entities, by the name of the event.
+//!
+//! In: the spans of an event. Out: `target.entity.id`, and each target by its kind. The paths are in
+//! the table `targets.tsv`; events that are not in it have no targets.
+
+use super::entities::EntityKind;
+use super::objects::{Trees, WholeObjects};
+use crate::path::{Node, SCALARS, Trie};
+use crate::raw::{ComputedField, RawField};
+use crate::spans::{FieldValues, Spans, TextSet};
+use alloc::boxed::Box;
+use firstseen_value::Value;
+
+/// A line for each kind of event: the service, the event's name (`*x*`: it contains x), the paths.
+/// The first that fits counts.
+const TABLE: &str = include_str!("targets.tsv");
+
+/// Where targets are, in the events of one reader.
+#[derive(Debug)]
+pub(super) struct TargetPaths {
+    source: Node,
+    action: Node,
+}
+
+impl TargetPaths {
+    pub(super) fn new(trie: &mut Trie) -> Self {
+        Self { source: trie.add("eventSource", SCALARS), action: trie.add("eventName", SCALARS) }
+    }
+
+    /// Adds the targets of an event.
+    pub(super) fn add(&self, event: &Spans<'_>, trees: &mut Trees<'_, '_>, to: &mut TextSet<'_>) {
+        let (Some(source), Some(action)) = (event.first(self.source), event.first(self.action))
+        else {
+            return;
+        };
+        let Some(service) = source.strip_suffix(".amazonaws.com") else { return };
+        if service == "ssm" && action == "SendCommand" {
+            let mut instances = trees.texts("requestParameters.instanceIds[]");
+            if instances.is_empty() {
+                instances = trees.texts("requestParameters.targets[].values[]");
+            }
+            if instances.iter().all(|instance| instance == "*") && !instances.is_empty() {
+                instances = trees.texts("recipientAccountId");
+            }
+            to.extend(instances);
+        } else if let Some(paths) = paths(service, &action) {
+            trees.add(paths, to);
+        }
+    }
+}
+
+/// The paths of an event's targets.
+fn paths(service: &str, action: &str) -> Option<&'static str> {
+    TABLE.lines().find_map(|line| {
+        let (name, paths) = line.strip_prefix(service)?.strip_prefix('\t')?.split_once('\t')?;
+        let is_part =
+            || name.strip_prefix('*')?.strip_suffix('*').map(|part| action.contains(part));
+        (name == action || is_part() == Some(true)).then_some(paths)
+    })
+}
+
+/// The targets of one kind, or all.
+#[derive(Debug)]
+struct TargetField {
+    kind: Option<EntityKind>,
+    paths: TargetPaths,
+    objects: WholeObjects,
+}
+
+pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
+    let kind = match name {
+        "target.entity.id" => None,
+        "user.target.entity.id" => Some(EntityKind::User),
+        "host.target.entity.id" => Some(EntityKind::Host),
+        "service.target.entity.id" => Some(EntityKind::Service),
+        "entity.target.id" => Some(EntityKind::Other),
+        _ => return None,
+    };
+    let field =
+        TargetField { kind, paths: TargetPaths::new(trie), objects: WholeObjects::new(trie) };
+    Some(RawField::Computed(Box::new(field)))
+}
+
+impl ComputedField for TargetField {
+    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+        let mut targets = TextSet::default();
+        self.paths.add(event, &mut self.objects.of(event), &mut targets);
+        let is_wanted = |target: &Value<'_>| {
+            self.kind.is_none_or(|kind| EntityKind::of(target.as_text()) == kind)
+        };
+        FieldValues::many(targets.into_values().filter(is_wanted).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TABLE, paths};
+
+    #[test]
+    fn rows_are_found_by_service_and_name() {
+        for (service, name, expected) in [
+            ("iam", "UpdateAssumeRolePolicy", Some("requestParameters.roleName")),
+            ("sts", "AssumeRole", Some("requestParameters.roleArn")),
+            ("lambda", "AddPermission20150331v2", Some("requestParameters.functionName")),
+            ("lambda", "ListFunctionsAddPermission", Some("requestParameters.functionName")),
+            ("lambda", "ListFunctions20150331", Some("recipientAccountId")),
+            ("iam", "AddPermission", None),
+            ("iam", "Update", None),
+            ("ia", "UpdateAssumeRolePolicy", None),
+            ("", "", None),
+        ] {
+            assert_eq!(paths(service, name), expected, "{service} {name}");
+        }
+    }
+
+    #[test]
+    fn every_line_has_three_parts() {
+        for line in TABLE.lines() {
+            assert_eq!(line.split('\t').count(), 3, "{line}");
+        }
+    }
+}
