@@ -8,12 +8,14 @@
 
 use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command};
-use firstseen::cli::{ExitStatus, build, explain, inspect, new, pages, rebuild, run, test};
+use firstseen::cli::{
+    ExitStatus, build, explain, inspect, new, pages, rebuild, rule_words, run, test,
+};
 use firstseen::terminal::message;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(rule_words::expanded(std::env::args_os()));
     cli.global.apply();
     let status = match &cli.command {
         Command::Run(args) => run::run(args),

@@ -79,7 +79,7 @@ fn every_command_refuses_files_that_are_not_artifacts() {
     let no_wasm = ["not a WebAssembly module"];
     refused(&write("empty.wasm", b""), &["an empty file"]);
     refused(&write("text.wasm", b"no module"), &no_wasm);
-    refused(&write("rule.toml", b"[rule]"), &["firstseen build"]);
+    call("inspect").arg(write("rule.toml", b"[rule]")).fails(&["rule.toml", "firstseen build"]);
     refused(&write("component.wasm", b"\0asm\x0d\0\x01\0"), &["component", "core module"]);
     refused(&write("bare.wasm", &module(&[])), &["not a rule", "firstseen.rules"]);
     refused(&write("other-abi.wasm", &module(&[meta(2, &rule)])), &["contract 2"]);
@@ -95,7 +95,7 @@ fn every_command_refuses_files_that_are_not_artifacts() {
     refused(&write("doubled.wasm", &doubled), &[]);
     refused(&folder.path("missing.wasm"), &["No such file"]);
     fs::create_dir_all(folder.path("folder.wasm")).unwrap();
-    refused(&folder.path("folder.wasm"), &["a folder"]);
+    refused(&folder.path("folder.wasm"), &["folder"]);
     // A sparse file of 1 GB; no command may read it.
     let huge = folder.path("huge.wasm");
     fs::File::create(&huge).unwrap().set_len(1 << 30).unwrap();

@@ -284,15 +284,14 @@ fn dead_letters_contain_the_skipped_events() {
 #[test]
 fn file_that_is_not_a_rule_is_refused() {
     let folder = Folder::new();
-    let toml = repository("plugin/rules/first_time_cloudformation_stack_creation.toml");
     let refused = |path, words: &[&str]| {
         let done = run().arg("--rule").arg(path).arg(repository("samples/cloudtrail")).fails(words);
         assert_eq!(done.stderr.lines().count(), 1, "one line of message: {}", done.stderr);
         assert_eq!(done.stdout, "");
     };
-    refused(toml, &["creation.toml", "not a WebAssembly module", "firstseen build"]);
+    refused(folder.write("text.json", "{}"), &["text.json", "not a WebAssembly module"]);
     refused(folder.path("missing.wasm"), &["missing.wasm"]);
-    refused(folder.path("."), &["rule "]);
+    refused(folder.path("."), &["no rule in this folder"]);
     refused(folder.write("empty.wasm", ""), &["empty.wasm", "not a WebAssembly module"]);
     refused(folder.write("text.wasm", "no module"), &["text.wasm", "not a WebAssembly module"]);
     // A module without a rule.

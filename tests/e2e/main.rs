@@ -11,6 +11,7 @@ mod build;
 mod cli;
 mod exceptions;
 mod explain;
+mod explain_and_run;
 mod fixtures;
 mod foreign_host;
 #[cfg(feature = "targets")]
@@ -18,6 +19,8 @@ mod javascript;
 mod many;
 mod pages;
 mod readme;
+mod rule_counts;
+mod rule_paths;
 mod rules;
 mod samples;
 mod settings;

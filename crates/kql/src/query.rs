@@ -115,6 +115,14 @@ impl Query {
         &self.fields
     }
 
+    /// The names among them: no patterns, and no paths of nested objects.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter_map(|field| match field {
+            FieldRef::Name(name) => Some(name.as_str()),
+            FieldRef::Pattern(_) | FieldRef::Nested { .. } => None,
+        })
+    }
+
     /// Whether the query is well formed: parsed and decoded ones are.
     ///
     /// # Errors

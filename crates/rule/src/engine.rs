@@ -209,24 +209,7 @@ impl Engine {
         depth: u8,
         then: &mut dyn FnMut(OpenedEvent<'_>),
     ) {
-        let fault = |code, reason: String| EventError { code, reason, at: 0 };
-        match self.reader.read(text, scratch) {
-            Ok(ReadOutcome::Event(fields)) => then(OpenedEvent::Event(fields)),
-            Ok(ReadOutcome::NoEvent(what)) => then(OpenedEvent::Nothing(what)),
-            Ok(ReadOutcome::Inner(_)) if depth >= MAX_INNER => {
-                let reason = format!("the event is nested in more than {MAX_INNER} strings");
-                then(OpenedEvent::Bad(fault("too_deep", reason)));
-            }
-            Ok(ReadOutcome::Inner(inner)) => {
-                let depth = depth.saturating_add(1);
-                self.open(&inner, &mut Scratch::default(), depth, then);
-            }
-            Ok(ReadOutcome::SeveralEvents(what)) => {
-                let reason = format!("{what} holds several events: the host has to split it");
-                then(OpenedEvent::Bad(fault("several_events", reason)));
-            }
-            Err(error) => then(OpenedEvent::Bad(error)),
-        }
+        open_event(&self.reader, text, scratch, depth, then);
     }
 
     fn matches(&self, fields: &EventFields<'_>, place: (usize, usize), pass: &mut Pass<'_>) {
@@ -322,6 +305,34 @@ impl Engine {
                 (ItemKind::TooManyTerms, text, Vec::new())
             }
         }
+    }
+}
+
+/// Unwraps the strings that an event may be nested in, and passes its fields on.
+pub(crate) fn open_event(
+    reader: &EventReader,
+    text: &str,
+    scratch: &mut Scratch,
+    depth: u8,
+    then: &mut dyn FnMut(OpenedEvent<'_>),
+) {
+    let fault = |code, reason: String| EventError { code, reason, at: 0 };
+    match reader.read(text, scratch) {
+        Ok(ReadOutcome::Event(fields)) => then(OpenedEvent::Event(fields)),
+        Ok(ReadOutcome::NoEvent(what)) => then(OpenedEvent::Nothing(what)),
+        Ok(ReadOutcome::Inner(_)) if depth >= MAX_INNER => {
+            let reason = format!("the event is nested in more than {MAX_INNER} strings");
+            then(OpenedEvent::Bad(fault("too_deep", reason)));
+        }
+        Ok(ReadOutcome::Inner(inner)) => {
+            let depth = depth.saturating_add(1);
+            open_event(reader, &inner, &mut Scratch::default(), depth, then);
+        }
+        Ok(ReadOutcome::SeveralEvents(what)) => {
+            let reason = format!("{what} holds several events: the host has to split it");
+            then(OpenedEvent::Bad(fault("several_events", reason)));
+        }
+        Err(error) => then(OpenedEvent::Bad(error)),
     }
 }
 

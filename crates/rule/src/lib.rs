@@ -84,11 +84,12 @@
 //! | step two, `decide`: items and prior values -> writes and outcomes | `decide` |
 //! | both steps as one, over a store | [`evaluate`] |
 //! | why an event matches or not | [`explain`] |
+//! | an event's fields by name, outside any rule (feature `source`) | `probe` |
 //! | rule.toml -> checked rule -> plan (feature `source`) | `source` |
 //!
 //! Order of modules, each importing only from those before it: `window`, `identity`, `exception`,
 //! `plan`, `settings`, `fields`, `term`, `key`, `state`, `alert`, `shorten`, `prepared`, `index`,
-//! `engine`, `decide`, `evaluate`, `explain`, `source`.
+//! `engine`, `decide`, `evaluate`, `explain`, `probe`, `source`.
 #![cfg_attr(not(any(test, feature = "source")), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -117,6 +118,8 @@ mod index;
 mod key;
 pub mod plan;
 mod prepared;
+#[cfg(feature = "source")]
+pub mod probe;
 pub mod settings;
 mod shorten;
 #[cfg(feature = "source")]

@@ -248,6 +248,23 @@ impl Episode {
     }
 }
 
+/// The value of a term for a rule of which the window alone changed: of its newest episode the first
+/// and the last sighting where the window grew, the last alone where it shrank, as then there may be
+/// gaps between them. Of its alerts nothing is known.
+///
+/// # Errors
+/// [`TermStateError`] as for [`TermState::read`].
+pub fn carried(value: &[u8], grows: bool) -> Result<Vec<u8>, TermStateError> {
+    let state = TermState::read(value)?;
+    let Some(newest) = state.episodes.last() else { return Ok(value.to_vec()) };
+    let first_ms = if grows { newest.first_ms } else { newest.last_ms };
+    let episode = Episode { first_ms, last_ms: newest.last_ms, alerted: Vec::new() };
+    // Behind the episodes is the readable term.
+    let term = value.get(state.write("").len()..).unwrap_or_default();
+    let term = core::str::from_utf8(term).unwrap_or_default();
+    Ok(TermState { episodes: vec![episode] }.write(term))
+}
+
 /// How long a store must keep a value: twice the window and a week.
 #[must_use]
 pub const fn time_to_live_ms(window_ms: i64) -> i64 {
@@ -282,6 +299,21 @@ mod tests {
         assert_eq!(s.sight(70, &id(1), W), Verdict::Seen);
         assert_eq!(s.sight(111, &id(2), W), Verdict::New { previous_ms: Some(100) });
         assert_eq!(TermState::seen(101, 100), None);
+    }
+
+    #[test]
+    fn what_is_carried_over_is_the_newest_episode_without_its_alerts() {
+        let mut s = TermState::default();
+        for time in [100, 200, 205] {
+            s.sight(time, &id(1 + time as u8), W);
+        }
+        let value = s.write("[\"t\"]");
+        for (grows, first_ms) in [(true, 200), (false, 205)] {
+            let carried = carried(&value, grows).unwrap();
+            assert_eq!(TermState::read(&carried).unwrap(), TermState::seen(first_ms, 205).unwrap());
+            assert!(carried.ends_with(b"\0[\"t\"]"), "the term stays readable");
+        }
+        assert_eq!(carried(&[9, 1], true), Err(TermStateError::Newer(9)));
     }
 
     #[test]

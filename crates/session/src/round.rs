@@ -4,7 +4,7 @@
 //! for. Out: an outcome for every term that was not simply seen before. It asks the rule a bounded
 //! number of times, whatever the store and the texts do, and it decides no settled key again.
 
-use crate::matched::Match;
+use crate::matched::{Match, RuleRef};
 use crate::rules::{CallError, Decide};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -83,6 +83,8 @@ pub struct RoundEnd {
     pub outcomes: Vec<TermOutcome>,
     /// Terms that were seen before.
     pub seen: u64,
+    /// The same by rule, in the order in which the rules come up.
+    pub seen_by_rule: Vec<(RuleRef, u64)>,
     /// Terms whose key was not settled: the store did not answer, others were faster, or the rule
     /// failed after a write. Each has its outcome too; handed in again it may be decided.
     pub unsettled: u64,
@@ -359,7 +361,9 @@ impl Round {
     pub fn finish(self) -> RoundEnd {
         let mut end = RoundEnd::default();
         let mut outcomes = self.outcomes.into_iter();
-        for (at, item) in self.items.into_iter().enumerate() {
+        let rules = self.matches.iter().map(|matched| matched.rule);
+        for ((at, item), rule) in self.items.into_iter().enumerate().zip(rules) {
+            let seen_before = end.seen;
             let keys = terms_of(&self.term_keys, item.terms);
             for ((term, key), outcome) in (0u16..).zip(keys).zip(outcomes.by_ref()) {
                 if item.lost.is_some() {
@@ -372,6 +376,12 @@ impl Round {
                         end.outcomes.push(TermOutcome { at, term: Some(term), kind, text });
                     }
                     None => end.seen = end.seen.saturating_add(1),
+                }
+            }
+            if let seen @ 1.. = end.seen.saturating_sub(seen_before) {
+                match end.seen_by_rule.iter_mut().find(|(known, _)| *known == rule) {
+                    Some((_, sum)) => *sum = sum.saturating_add(seen),
+                    None => end.seen_by_rule.push((rule, seen)),
                 }
             }
             if let Some(reason) = item.lost {

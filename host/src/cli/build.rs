@@ -220,7 +220,7 @@ fn read(args: &BuildArgs, job: &Job) -> JobResult<ReadRule> {
     let source = RuleText { name: &name, text: &text };
     let mut messages: Vec<_> = diagnostics
         .iter()
-        .map(|one| (level(one), diagnostic::shown(&source, one) + "\n"))
+        .map(|one| (diagnostic::level(one), diagnostic::shown(&source, one) + "\n"))
         .collect();
     let outcome = match rule {
         Some(rule) if diagnostics.is_empty() || args.warnings == Warnings::Allow => {
@@ -242,11 +242,4 @@ fn faults(diagnostics: &[Diagnostic]) -> String {
     };
     let parts = [of(Severity::Error, "error"), of(Severity::Warning, "warning")];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-fn level(diagnostic: &Diagnostic) -> Level {
-    match diagnostic.severity {
-        Severity::Error => Level::Error,
-        Severity::Warning => Level::Warning,
-    }
 }

@@ -23,8 +23,12 @@ pub struct Common {
     /// Files, folders (with everything in them), or - for standard input
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// Use this rule instead of the built-in one; may be repeated
-    #[arg(long = "rule", value_name = "FILE.wasm")]
+    /// Use these rules instead of the built-in one: artifacts, rule.toml files, folders
+    ///
+    /// What follows a rule is a rule too while it ends in .wasm or .toml, so that a shell may
+    /// expand `--rule out/*.wasm`; the first other word begins the inputs. A rule.toml is built in
+    /// memory. Of a folder the artifacts count, and rule files only where it has none.
+    #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
     /// Keep the state in this file; `memory:` keeps it for this run only
     #[arg(long, value_name = "PATH", default_value = "memory:")]

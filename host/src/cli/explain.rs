@@ -1,26 +1,30 @@
-//! `explain`: why each event matched or not, and what the state would say.
+//! `explain`: why each event matched or not, and what `run` decides of it.
 //!
 //! In: the same inputs, rules and state as `run`. Out: one line of JSON, or one paragraph, for each
-//! event and rule. It changes no state, and a state file is opened for reading only.
+//! event and rule, in the order of the input. Matches are decided in the order of `run`, against a
+//! scratch copy of the state; the state itself is opened for reading only.
+
+mod decisions;
+mod filter;
+mod spool;
 
 use super::ExitStatus;
 use super::common::Common;
 use super::run::{self, Setup};
 use crate::observe::place::{EventLocation, input_name};
 use crate::pipeline::Clock;
-use crate::pipeline::decide::{Writing, run_round};
-use crate::pipeline::text::RereadTexts;
 use crate::sink::{Output, OutputError};
-use crate::state::StateStore;
-use crate::terminal::message;
-use anyhow::anyhow;
+use crate::source::Input;
+use crate::terminal::message::{self, Level};
+use crate::terminal::{explained, rule_table};
+use anyhow::{Context, anyhow};
 use clap::Args;
-use firstseen_abi::{Item, ItemKind, OutcomeKind};
+use decisions::Decisions;
+use filter::EventFilter;
 use firstseen_envelope::{EventSink, Place, SplitFault};
-use firstseen_session::{
-    CallError, EventAt, EventBatch, EventText, ItemVisitor, Match, Round, RuleRef, Rules,
-};
+use firstseen_session::{EventBatch, Rules};
 use serde_json::{Map, Value, json};
+use spool::{Spool, WaitingLine};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -33,6 +37,12 @@ pub struct ExplainArgs {
     /// Leave out the events that do not match
     #[arg(long)]
     pub matched_only: bool,
+    /// Show the event with this id alone; may be repeated
+    #[arg(long = "id", value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Show only events that match this query, whatever the rules say of them
+    #[arg(long = "where", value_name = "KQL")]
+    pub filter: Option<String>,
 }
 
 /// Explains.
@@ -40,16 +50,23 @@ pub struct ExplainArgs {
 /// # Errors
 /// When inputs, rules or the state cannot be opened, or the output failed.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
-    let Setup { guests, found, store, output, format, .. } = run::set_up(&args.common, true, &[])?;
+    let filter = EventFilter::new(&args.ids, args.filter.as_deref())?;
+    let setup = run::set_up(&args.common, true, &[])?;
+    let Setup { artifacts, guests, found, store, output, format, .. } = setup;
     let guests = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>);
+    let metas = artifacts.iter().map(|artifact| artifact.meta.rules.clone()).collect();
     let mut explainer = Explainer {
         rules: guests.collect(),
-        store,
+        decisions: Decisions::new(store, metas),
+        spool: Spool::new(),
+        filter,
         output,
         pretty: format.is_pretty(),
         matched_only: args.matched_only,
         now_ms: run::SystemClock.now_ms(),
+        event: 0,
         file: Arc::from("-"),
+        is_stream: false,
         fault: None,
         closed: false,
     };
@@ -57,271 +74,226 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
         let name = input_name(&problem.path.to_string_lossy());
         message::warning(&format!("skipped: {name}: {}", problem.reason));
     }
-    for source in &found.inputs {
-        explainer.file = Arc::clone(&source.name);
-        let options = run::read_options(&args.common);
-        if let Err(error) = source.read(options, &mut explainer) {
-            message::warning(&format!("skipped: {error}"));
-        }
-        if let Some(fault) = explainer.fault {
-            return Err(fault);
-        }
-        if explainer.closed {
-            return Ok(ExitStatus::Done);
-        }
+    // As `run` does: all inputs that end, put in order together, then standard input as it comes.
+    let (streams, files): (Vec<_>, Vec<_>) = found.inputs.iter().partition(|i| i.is_stream());
+    for input in files {
+        explainer.read(&args.common, input)?;
     }
-    match explainer.output.flush() {
-        Ok(()) | Err(OutputError::Closed) => Ok(ExitStatus::Done),
-        Err(e) => Err(anyhow!(e)),
+    explainer.settle()?;
+    explainer.is_stream = true;
+    for input in streams {
+        explainer.read(&args.common, input)?;
     }
+    explainer.end()
 }
+
+/// What could not be done, where a line cannot be kept.
+const KEPT: &str = "explanations could not be kept";
 
 struct Explainer {
     rules: Vec<Box<dyn Rules>>,
-    store: Box<dyn StateStore>,
+    decisions: Decisions,
+    spool: Spool,
+    filter: EventFilter,
     output: Output,
     pretty: bool,
     matched_only: bool,
     now_ms: i64,
+    /// The number of the next event.
+    event: u64,
     file: Arc<str>,
+    is_stream: bool,
     fault: Option<anyhow::Error>,
     closed: bool,
 }
 
 impl Explainer {
+    fn read(&mut self, common: &Common, input: &Input) -> anyhow::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        self.file = Arc::clone(&input.name);
+        if let Err(error) = input.read(run::read_options(common), self) {
+            message::warning(&format!("skipped: {error}"));
+        }
+        self.fault.take().map_or(Ok(()), Err)
+    }
+
+    /// Ends: what waits is written, and the sums go to standard error.
+    fn end(mut self) -> anyhow::Result<ExitStatus> {
+        self.settle()?;
+        match self.output.flush() {
+            Ok(()) => {}
+            Err(OutputError::Closed) => self.closed = true,
+            Err(e) => return Err(anyhow!(e)),
+        }
+        if !self.closed && message::prints(Level::Info) {
+            let rules = self.decisions.tally.finish();
+            message::info(rule_table::page(&rules).trim_end());
+        }
+        Ok(ExitStatus::Done)
+    }
+
     fn event(&mut self, place: Place, event: &[u8]) -> ControlFlow<()> {
+        let number = self.event;
+        self.event += 1;
+        let facts = self.filter.look(event);
+        let shown = facts.is_some();
+        let facts = Value::Object(facts.unwrap_or_default());
+        let mut batch = EventBatch::default();
+        batch.push(event);
         let mut all = std::mem::take(&mut self.rules);
-        let mut flow = ControlFlow::Continue(());
-        for (index, rules) in all.iter_mut().enumerate() {
-            let documents = match rules.explain(event) {
-                Ok(json) => serde_json::from_slice::<Value>(&json).map_err(|e| e.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            let documents = match documents {
-                Ok(Value::Object(mut said)) => match said.remove("rules") {
-                    Some(Value::Array(documents)) => documents,
-                    // The same for every rule: printed once.
-                    _ if index > 0 => continue,
-                    _ => vec![Value::Object(said)],
-                },
-                Ok(_) => continue,
-                Err(reason) => {
-                    vec![json!({ "error": { "code": "rule_failed", "reason": reason } })]
+        if self.is_stream {
+            self.now_ms = run::SystemClock.now_ms();
+        }
+        let mut result = Ok(());
+        for (artifact, rules) in (0u16..).zip(&mut all) {
+            let mut taken = self.decisions.taking(artifact, (number, event), shown);
+            batch.keys(&mut **rules, self.now_ms, &mut taken);
+            let context = "matched events could not be put in order";
+            result = taken.fault.map_or(Ok(()), Err).context(context);
+            if shown && result.is_ok() {
+                let documents = documents(&mut **rules, event, artifact == 0);
+                for (rule, mut document) in (0u16..).zip(documents) {
+                    document.insert("event".to_owned(), facts.clone());
+                    result =
+                        result.and_then(|()| self.wait(place, number, (artifact, rule), document));
                 }
-            };
-            let states = self.ask_state(&mut **rules, event);
-            for (rule, document) in documents.into_iter().enumerate() {
-                let Value::Object(document) = document else { continue };
-                let state = states.iter().filter(|s| s.0 == rule).map(|s| s.1.clone()).collect();
-                flow = self.write(place, document, state);
-                if flow.is_break() {
-                    break;
-                }
+            }
+            if result.is_err() {
+                break;
             }
         }
         self.rules = all;
-        flow
+        let settled = result.and_then(|()| if self.is_stream { self.settle() } else { Ok(()) });
+        self.flow(settled)
     }
 
-    /// What a run would do with each term, by rule; nothing is written.
-    fn ask_state(&mut self, rules: &mut dyn Rules, event: &[u8]) -> Vec<(usize, Value)> {
-        let mut batch = EventBatch::default();
-        batch.push(event);
-        let mut found = ExplainedItems { event, matches: Vec::new(), states: Vec::new() };
-        batch.keys(rules, self.now_ms, &mut found);
-        let mut out = found.states;
-        for (matched, terms) in found.matches {
-            let rule = usize::from(matched.rule.rule);
-            let mut round = Round::new(vec![matched]);
-            let (store, mut texts) = (&mut *self.store, RereadTexts::default());
-            let result =
-                run_round(&mut round, rules, store, &mut texts, i64::MIN, Writing::Discard);
-            let outcomes = match result {
-                Ok(Ok(())) => Some(round.finish().outcomes),
-                Ok(Err(_)) => None,
-                Err(error) => {
-                    self.fault = Some(error);
-                    return out;
-                }
-            };
-            for (at, term) in (0u16..).zip(&terms) {
-                let mut says = match &outcomes {
-                    Some(outcomes) => {
-                        let outcome = outcomes.iter().find(|o| o.term.is_none_or(|t| t == at));
-                        outcome.map_or(json!({ "says": "seen" }), |o| said(o.kind, &o.text))
-                    }
-                    None => json!({ "says": "error" }),
-                };
-                if let Some(map) = says.as_object_mut() {
-                    map.insert("term".to_owned(), serde_json::from_str(term).unwrap_or_default());
-                }
-                out.push((rule, says));
-            }
+    /// Ends the reading where something failed, or nobody reads any more.
+    fn flow(&mut self, result: anyhow::Result<()>) -> ControlFlow<()> {
+        self.fault = self.fault.take().or(result.err());
+        if self.fault.is_some() || self.closed {
+            return ControlFlow::Break(());
         }
-        out
+        ControlFlow::Continue(())
     }
 
-    fn write(
+    /// Keeps a document until the state has answered.
+    fn wait(
         &mut self,
         place: Place,
+        event: u64,
+        (artifact, rule): (u16, u16),
         mut document: Map<String, Value>,
-        state: Vec<Value>,
-    ) -> ControlFlow<()> {
+    ) -> anyhow::Result<()> {
         for (name, empty) in
             [("matched", json!(false)), ("terms", json!([])), ("missing", json!([]))]
         {
             document.entry(name).or_insert(empty);
         }
         if self.matched_only && document.get("matched") != Some(&json!(true)) {
-            return ControlFlow::Continue(());
+            return Ok(());
         }
-        let at = EventLocation { file: Arc::clone(&self.file), place };
-        let text = if self.pretty {
-            pretty(&at, &document, &state)
-        } else {
-            document.insert("state".to_owned(), Value::Array(state));
-            document.insert("file".to_owned(), json!(*self.file));
-            document.insert("line".to_owned(), json!(place.line));
-            document.insert("offset".to_owned(), json!(place.offset));
-            if let Some(record) = place.record {
-                document.insert("record".to_owned(), json!(record));
+        self.spool.push(&self.line(place, event, (artifact, rule), document)).context(KEPT)
+    }
+
+    fn line(
+        &self,
+        place: Place,
+        event: u64,
+        (artifact, rule): (u16, u16),
+        document: Map<String, Value>,
+    ) -> WaitingLine {
+        let Place { line, offset, record } = place;
+        let (file, no_event) = (self.file.to_string(), None);
+        WaitingLine { event, artifact, rule, file, line, offset, record, document, no_event }
+    }
+
+    /// Decides what waits, and writes it.
+    fn settle(&mut self) -> anyhow::Result<()> {
+        self.decisions.settle(&mut self.rules)?;
+        let Self { spool, decisions, output, pretty, closed, fault, is_stream, .. } = self;
+        let drained = spool.drain(|line| {
+            if let Some(what) = &line.no_event {
+                let at = location(&line);
+                message::info(&format!("{at}: no event: {what}"));
+                return true;
             }
-            Value::Object(document).to_string()
-        };
-        match self.output.line(&text) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(OutputError::Closed) => {
-                self.closed = true;
-                ControlFlow::Break(())
+            let answers = decisions.answers(line.event, line.artifact, line.rule);
+            match output.line(&shown(line, answers, *pretty)) {
+                Ok(()) => true,
+                Err(OutputError::Closed) => {
+                    *closed = true;
+                    false
+                }
+                Err(e) => {
+                    *fault = Some(anyhow!(e));
+                    false
+                }
             }
-            Err(e) => {
-                self.fault = Some(anyhow!(e));
-                ControlFlow::Break(())
+        });
+        drained.context("explanations could not be read back")?;
+        if let Some(fault) = fault.take() {
+            return Err(fault);
+        }
+        if *is_stream && !*closed {
+            match output.flush() {
+                Err(OutputError::Closed) => *closed = true,
+                other => other?,
             }
         }
+        Ok(())
     }
 }
 
-/// An outcome in one word, and what an alert would name as the sighting before.
-fn said(kind: OutcomeKind, text: &str) -> Value {
-    let word = match kind {
-        OutcomeKind::Alert => "new",
-        OutcomeKind::Repeat => "repeat",
-        OutcomeKind::LateBeyondMemory => "older_than_state",
-        OutcomeKind::Learned => "learned",
-        OutcomeKind::Error | OutcomeKind::NeedsEvent => {
-            return json!({ "says": "error", "reason": text });
-        }
+/// What the rules of an artifact say of an event. What is the same for every rule is said by the first
+/// artifact alone.
+fn documents(rules: &mut dyn Rules, event: &[u8], is_first: bool) -> Vec<Map<String, Value>> {
+    let said = match rules.explain(event) {
+        Ok(json) => serde_json::from_slice::<Value>(&json).map_err(|e| e.to_string()),
+        Err(error) => Err(error.to_string()),
     };
-    let alert: Value = serde_json::from_str(text).unwrap_or_default();
-    match alert.pointer("/firstseen/previous_sighting") {
-        Some(previous) => json!({ "says": word, "previous_sighting": previous }),
-        None => json!({ "says": word }),
-    }
-}
-
-/// The matches of one event, or why one was not judged.
-struct ExplainedItems<'e> {
-    event: &'e [u8],
-    /// With the values of each term.
-    matches: Vec<(Match, Vec<String>)>,
-    /// By rule.
-    states: Vec<(usize, Value)>,
-}
-
-impl ItemVisitor for ExplainedItems<'_> {
-    fn item(&mut self, _: usize, item: &Item<'_>) {
-        match item.kind {
-            ItemKind::Matched => {
-                let matched = Match {
-                    rule: RuleRef { artifact: 0, rule: item.rule },
-                    time_ms: item.time_ms,
-                    identity: item.identity,
-                    at: EventAt::default(),
-                    item: item.raw.to_vec(),
-                    text: EventText::Carried(self.event.to_vec()),
-                };
-                let terms = item.terms().map(|term| term.values.to_owned()).collect();
-                self.matches.push((matched, terms));
+    match said {
+        Ok(Value::Object(mut said)) => match said.remove("rules") {
+            Some(Value::Array(documents)) => {
+                let objects = documents.into_iter().map(|document| match document {
+                    Value::Object(document) => document,
+                    _ => Map::new(),
+                });
+                objects.collect()
             }
-            ItemKind::Future => {
-                let says = json!({ "says": "future_event", "reason": item.text });
-                self.states.push((usize::from(item.rule), says));
-            }
-            _ => {}
+            _ if !is_first => Vec::new(),
+            _ => vec![said],
+        },
+        Ok(_) => Vec::new(),
+        Err(reason) => {
+            let error = json!({ "code": "rule_failed", "reason": reason });
+            vec![Map::from_iter([("error".to_owned(), error)])]
         }
     }
-
-    fn failed(&mut self, _: usize, _: &CallError) {}
 }
 
-/// A paragraph for a person.
-fn pretty(at: &EventLocation, document: &Map<String, Value>, state: &[Value]) -> String {
-    use crate::escape::escaped;
-    let text = |value: Option<&Value>| match value {
-        Some(Value::String(s)) => escaped(s).into_owned(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => escaped(&other.to_string()).into_owned(),
-    };
-    let mut out = format!("{at}\n");
-    if let Some(error) = document.get("error") {
-        out.push_str(&format!(
-            "  cannot be read: {}: {}\n",
-            text(error.get("code")),
-            text(error.get("reason"))
-        ));
-        return out;
+fn location(line: &WaitingLine) -> EventLocation {
+    let WaitingLine { line: number, offset, record, .. } = *line;
+    let place = Place { offset, line: number, record };
+    EventLocation { file: line.file.as_str().into(), place }
+}
+
+/// A line of JSON, or a paragraph.
+fn shown(line: WaitingLine, answers: Vec<Value>, pretty: bool) -> String {
+    let at = location(&line);
+    let WaitingLine { file, line, offset, record, mut document, .. } = line;
+    if pretty {
+        return explained::paragraph(&at, document, &answers);
     }
-    if let Some(what) = document.get("no_events") {
-        out.push_str(&format!("  no event: {}\n", text(Some(what))));
-        return out;
+    document.insert("state".to_owned(), Value::Array(answers));
+    document.insert("file".to_owned(), json!(file));
+    document.insert("line".to_owned(), json!(line));
+    document.insert("offset".to_owned(), json!(offset));
+    if let Some(record) = record {
+        document.insert("record".to_owned(), json!(record));
     }
-    let matched = document.get("matched") == Some(&json!(true));
-    let word = if matched { "matches" } else { "does not match" };
-    out.push_str(&format!("  {word}: {}\n", text(document.get("rule"))));
-    if let Some(name) = document.get("excepted") {
-        let until = document.get("excepted_until");
-        let until = until.map(|end| format!(", until {}", text(Some(end)))).unwrap_or_default();
-        out.push_str(&format!("    suppressed by exception: {}{until}\n", text(Some(name))));
-        if let Some(reason) = document.get("excepted_because") {
-            out.push_str(&format!("          because: {}\n", text(Some(reason))));
-        }
-    }
-    for clause in document.get("decided_by").and_then(Value::as_array).into_iter().flatten() {
-        let truth = if clause.get("true") == Some(&json!(true)) { "true " } else { "false" };
-        let found = match clause.get("found").and_then(Value::as_array) {
-            Some(found) if !found.is_empty() => {
-                found.iter().map(|v| text(Some(v))).collect::<Vec<_>>().join(", ")
-            }
-            _ => "no such field".to_owned(),
-        };
-        out.push_str(&format!("    {truth} {}\n", text(clause.get("clause"))));
-        out.push_str(&format!("          found: {found}\n"));
-    }
-    let names: Vec<_> =
-        document.get("new_terms_fields").and_then(Value::as_array).into_iter().flatten().collect();
-    for missing in document.get("missing").and_then(Value::as_array).into_iter().flatten() {
-        out.push_str(&format!("    missing: {} (no new term without it)\n", text(Some(missing))));
-    }
-    let keys: Vec<_> =
-        document.get("keys").and_then(Value::as_array).into_iter().flatten().collect();
-    let terms = document.get("terms").and_then(Value::as_array).into_iter().flatten();
-    for (index, term) in terms.enumerate() {
-        let values = term.as_array().into_iter().flatten();
-        let pairs: Vec<_> = names
-            .iter()
-            .zip(values)
-            .map(|(name, value)| format!("{} = {}", text(Some(name)), text(Some(value))))
-            .collect();
-        out.push_str(&format!("    term:  {}\n", pairs.join(", ")));
-        out.push_str(&format!("    key:   {}\n", text(keys.get(index).copied())));
-    }
-    for says in state {
-        let more = says.get("previous_sighting").or_else(|| says.get("reason"));
-        let more = more.map(|m| format!(" ({})", text(Some(m)))).unwrap_or_default();
-        out.push_str(&format!("    state: {}{more}\n", text(says.get("says"))));
-    }
-    out
+    Value::Object(document).to_string()
 }
 
 impl EventSink for Explainer {
@@ -342,15 +314,22 @@ impl EventSink for Explainer {
     }
 
     fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
-        let at = EventLocation { file: Arc::clone(&self.file), place };
-        message::info(&format!("{at}: no event: {what}"));
-        ControlFlow::Continue(())
+        let no_event = Some(what.to_owned());
+        let line = WaitingLine { no_event, ..self.line(place, self.event, (0, 0), Map::new()) };
+        let kept = self.spool.push(&line).context(KEPT);
+        self.flow(kept)
     }
 
     fn bad(&mut self, place: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {
-        let mut document = Map::new();
+        if !self.filter.takes_all() {
+            return ControlFlow::Continue(());
+        }
         let error = json!({ "code": fault.code, "reason": fault.reason });
-        document.insert("error".to_owned(), error);
-        self.write(place, document, Vec::new())
+        let document = Map::from_iter([("error".to_owned(), error)]);
+        let event = self.event;
+        self.event += 1;
+        let waits = self.wait(place, event, (0, 0), document);
+        let settled = waits.and_then(|()| if self.is_stream { self.settle() } else { Ok(()) });
+        self.flow(settled)
     }
 }

@@ -5,12 +5,16 @@
 //! what is judged.
 
 use crate::escape::escaped;
+use crate::observe::rule_counts::RuleTally;
 use crate::observe::summary::Summary;
-use crate::observe::{Counter, Notice, NoticeSeverity, Observer, SkipKind};
+use crate::observe::{Counter, Notice, NoticeSeverity, Observer, RuleCounter, SkipKind};
 use crate::sink::dead_letter::DeadLetter;
 use crate::terminal::message;
+use crate::terminal::missing::MissingCauses;
 use crate::terminal::progress::Progress;
 use anyhow::{Context, anyhow};
+use firstseen_session::RuleRef;
+use std::collections::HashSet;
 
 /// What to do with an event that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -24,10 +28,20 @@ pub enum OnError {
 /// Faults named one by one on standard error; the summary counts them all.
 const NAMED_FAULTS: u64 = 10;
 
+/// Matches without a new-terms field whose cause is looked for.
+const CAUSES: u64 = 1000;
+/// Names of exceptions that are remembered: more than there can be, unless a guest makes them up.
+const MAX_USED: usize = 20_000;
+
 /// The observer of `run`.
 pub struct RunObserver {
     /// The sums so far.
     pub summary: Summary,
+    /// The sums of each rule.
+    pub tally: RuleTally,
+    /// The exceptions that took something out.
+    pub used: HashSet<String>,
+    causes: MissingCauses,
     on_error: OnError,
     dead_letter: Option<DeadLetter>,
     progress: Progress,
@@ -38,16 +52,28 @@ pub struct RunObserver {
 }
 
 impl RunObserver {
-    /// An observer of a run over files of these sizes, and of streams behind them.
+    /// An observer of a run over files of these sizes, and of streams behind them. `dataset` is what
+    /// all rules are about.
     #[must_use]
     pub fn new(
         on_error: OnError,
         dead_letter: Option<DeadLetter>,
         sizes: Vec<Option<u64>>,
+        tally: RuleTally,
+        dataset: Option<String>,
     ) -> Self {
-        let progress = Progress::new(&sizes);
-        let (summary, present, named) = (Summary::default(), 0, 0);
-        Self { summary, on_error, dead_letter, progress, sizes, present, named }
+        Self {
+            summary: Summary { dataset, ..Summary::default() },
+            tally,
+            used: HashSet::new(),
+            causes: MissingCauses::default(),
+            on_error,
+            dead_letter,
+            progress: Progress::new(&sizes),
+            sizes,
+            present: 0,
+            named: 0,
+        }
     }
 
     /// Ends the run: the progress bar is removed, and dead letters are written.
@@ -109,6 +135,10 @@ impl Observer for RunObserver {
         *sum += n;
     }
 
+    fn count_of(&mut self, rule: RuleRef, counter: RuleCounter, n: u64) {
+        self.tally.count(rule, counter, n);
+    }
+
     fn notice(&mut self, notice: &Notice<'_>) -> anyhow::Result<()> {
         match *notice {
             Notice::Skipped { kind, at, code, reason, raw } => {
@@ -124,11 +154,23 @@ impl Observer for RunObserver {
                 self.summary.bad += 1;
                 self.say(&format!("not decided: {at}: {}", escaped(text)));
             }
-            Notice::Missing { field } => {
+            Notice::Missing { field, event } => {
                 self.summary.missing_terms += 1;
                 *self.summary.missing_by_field.entry(field.to_owned()).or_default() += 1;
+                if self.summary.missing_terms <= CAUSES {
+                    let dataset = self.summary.dataset.as_deref();
+                    if let Some(cause) = self.causes.cause(dataset, field, event) {
+                        let causes = self.summary.missing_causes.entry(field.to_owned());
+                        *causes.or_default().entry(cause).or_default() += 1;
+                    }
+                }
             }
-            Notice::Excepted { name } => self.summary.suppress(name),
+            Notice::Excepted { name } => {
+                if self.used.len() < MAX_USED && !self.used.contains(name) {
+                    self.used.insert(name.to_owned());
+                }
+                self.summary.suppress(name);
+            }
             Notice::NoEvents { what } => {
                 *self.summary.no_events.entry(what.to_owned()).or_default() += 1;
             }

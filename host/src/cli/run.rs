@@ -5,24 +5,31 @@
 
 use super::common::{Common, FormatArg};
 use super::observer::{OnError, RunObserver};
+use super::rule_words::is_rule;
 use super::signal::Signals;
-use super::{ExitStatus, paths};
-use crate::files::read_text;
+use super::{ExitStatus, findings, paths};
+use crate::escape::escaped;
+use crate::files::{read_text, shown};
+use crate::observe::rule_counts::RuleTally;
 use crate::pipeline::order::DEFAULT_BUDGET;
 use crate::pipeline::{Clock, OutputStatus, Parts, Pipeline, PipelineOptions};
 use crate::rules::exceptions::Exceptions;
-use crate::rules::load::load_all;
+use crate::rules::find::RulePath;
+use crate::rules::load::{LoadedRules, load_all};
 use crate::rules::prefilter::Prefiltering;
+use crate::rules::sample::RunSamples;
+use crate::rules::{self, KnownException, LiveSettings};
 use crate::sink::annotate::AnnotateSink;
 use crate::sink::dead_letter::DeadLetter;
 use crate::sink::{AlertRenderer, AlertSink, Format, Output};
-use crate::source::{self, FoundInputs, ReadLimits};
-use crate::state::{Memory, Redb, StateStore};
+use crate::source::{self, FoundInputs, Input, ReadLimits};
+use crate::state::{CarryOver, Memory, Redb, StateStore};
 use crate::terminal::message::{self, Level};
 use crate::terminal::wrap::WIDTH;
-use crate::terminal::{self, style, wording};
+use crate::terminal::{self, formats, style, wording};
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
+use firstseen_artifact::RuleMeta;
 use firstseen_rule::Settings;
 use firstseen_runtime::{Artifact, Guest, Runtime};
 use firstseen_session::Rules;
@@ -58,7 +65,10 @@ pub struct RunArgs {
     /// Write the counts to this file, as one JSON object
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
-    /// Hold events of standard input back for this long in event time, to sort them (30s, 15m)
+    /// Hold events of standard input back for this long, to sort them (30s, 15m)
+    ///
+    /// An event goes on as soon as one arrives that is dated this much later, or when it has waited
+    /// this long.
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration)]
     pub hold: i64,
     /// What to do with an alert that an earlier run with this state has written
@@ -81,6 +91,8 @@ fn duration(text: &str) -> Result<i64, String> {
 pub struct Setup {
     /// The artifacts.
     pub artifacts: Vec<Artifact>,
+    /// The exceptions that are inside them.
+    pub own_exceptions: Vec<KnownException>,
     /// One guest for each.
     pub guests: Vec<Guest>,
     /// The inputs.
@@ -105,7 +117,9 @@ pub fn set_up(
     read_only: bool,
     written: &[(&str, Option<&PathBuf>)],
 ) -> anyhow::Result<Setup> {
+    refuse_rules(&common.inputs)?;
     let found = find_inputs(&common.inputs)?;
+    let rules = rules::find::find(&common.rules)?;
     let mut outputs = vec![("--output", common.output.as_ref())];
     outputs.extend_from_slice(written);
     for (option, path) in &outputs {
@@ -114,11 +128,11 @@ pub fn set_up(
         }
     }
     outputs.insert(0, ("--state", Some(&common.state)));
-    let read = common.rules.iter().chain(&common.settings).chain(&common.exceptions);
-    let read: Vec<_> = read.map(PathBuf::as_path).collect();
+    let read = common.settings.iter().chain(&common.exceptions).map(PathBuf::as_path);
+    let read: Vec<_> = rules.iter().map(RulePath::path).chain(read).collect();
     paths::refuse_collisions(&outputs, &read)?;
     let runtime = Runtime::new()?;
-    let artifacts = load_all(&runtime, &common.rules)?;
+    let LoadedRules { artifacts, exceptions: own_exceptions } = load_all(&runtime, &rules)?;
     let (tenant, settings) = read_settings(common.settings.as_deref())?;
     let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let rules = rules.map(|rule| rule.id.clone()).collect();
@@ -129,7 +143,8 @@ pub fn set_up(
     for artifact in &artifacts {
         guests.push(Guest::new(&runtime, artifact, &tenant, settings.clone())?);
     }
-    let store = open_state(&common.state, read_only)?;
+    let metas = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
+    let store = open_state(&common.state, read_only, &tenant, metas)?;
     let on_terminal = common.output.is_none() && std::io::stdout().is_terminal();
     let pretty = match common.format {
         FormatArg::Pretty => true,
@@ -144,7 +159,17 @@ pub fn set_up(
         Some(path) => Output::file(path, format)?,
         None => Output::new(Box::new(std::io::stdout()), "standard output", format),
     };
-    Ok(Setup { artifacts, guests, found, store, output, format, exceptions })
+    Ok(Setup { artifacts, own_exceptions, guests, found, store, output, format, exceptions })
+}
+
+/// A rule among the inputs would be read as a log, and would not run.
+fn refuse_rules(inputs: &[PathBuf]) -> anyhow::Result<()> {
+    let Some(rule) = inputs.iter().find(|input| is_rule(input.as_os_str())) else { return Ok(()) };
+    let rule = shown(rule);
+    bail!(
+        "{rule}: a rule among the inputs; rules stand together behind --rule, before the inputs: \
+         --rule {rule}"
+    )
 }
 
 fn find_inputs(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
@@ -167,12 +192,22 @@ fn read_settings(path: Option<&Path>) -> anyhow::Result<(String, Option<String>)
     Ok((settings.tenant, Some(text)))
 }
 
-fn open_state(path: &Path, read_only: bool) -> anyhow::Result<Box<dyn StateStore>> {
+/// Opens the state; what a changed rule has to know of it is said at once.
+fn open_state<'m>(
+    path: &Path,
+    read_only: bool,
+    tenant: &str,
+    rules: impl Iterator<Item = &'m RuleMeta>,
+) -> anyhow::Result<Box<dyn StateStore>> {
     if path.as_os_str() == "memory:" {
         return Ok(Box::new(Memory::default()));
     }
     let store = if read_only { Redb::open_read_only(path) } else { Redb::open(path) };
-    Ok(Box::new(store?))
+    let (store, told) = CarryOver::open(store?, tenant, rules, read_only)?;
+    for sentence in told {
+        message::warning(&format!("state {}: {}", shown(path), escaped(&sentence)));
+    }
+    Ok(Box::new(store))
 }
 
 /// The system's clock.
@@ -215,7 +250,7 @@ pub fn run_with(
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
     let setup = set_up(&args.common, false, &written)?;
     let dead_letter = args.dead_letter.as_deref().map(DeadLetter::create).transpose()?;
-    let Setup { artifacts, guests, found, store, output, exceptions, .. } = setup;
+    let Setup { artifacts, own_exceptions, guests, found, store, output, exceptions, .. } = setup;
     let read = read_options(&args.common);
     let sink: Box<dyn AlertSink> = if args.annotate {
         if !matches!(found.inputs.as_slice(), [one] if one.is_stream()) {
@@ -227,12 +262,29 @@ pub fn run_with(
     };
     let files = found.inputs.iter().filter(|input| !input.is_stream());
     let sizes = files.map(|input| input.bytes).collect();
-    let mut observer = RunObserver::new(args.on_error, dead_letter, sizes);
+    let metas = || artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
+    let patterns = metas().flat_map(|rule| rule.index.iter().map(String::as_str));
+    let dataset = wording::shared_dataset(patterns).map(str::to_owned);
+    let named = |artifact: &Artifact| {
+        let rules = artifact.meta.rules.iter();
+        rules.map(|rule| (rule.id.clone(), rule.name.clone())).collect()
+    };
+    let tally = RuleTally::new(artifacts.iter().map(named).collect());
+    let mut observer = RunObserver::new(args.on_error, dead_letter, sizes, tally, dataset);
     let mut fault = found.report(&mut observer).err();
+    if found.inputs.iter().any(Input::is_stream) {
+        let rules = formats::count(metas().count(), "rule");
+        let state = escaped(&store.describe()).into_owned();
+        message::info(&format!("reading standard input; {rules}; state {state}"));
+    }
     let rules = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect();
     let mut pipeline = Pipeline::new(Parts {
         rules,
         prefilter: Prefiltering::new(&artifacts),
+        samples: RunSamples::new(
+            artifacts.len(),
+            !own_exceptions.is_empty() || !exceptions.exceptions().is_empty(),
+        ),
         store,
         sink,
         observer: &mut observer,
@@ -253,15 +305,13 @@ pub fn run_with(
             Err(error) => fault = Some(error),
         }
     }
-    let state = pipeline.describe_state();
-    drop(pipeline);
+    let mut end = pipeline.finish();
     observer.finish()?;
+    let elapsed = began.elapsed();
+    findings::take(&mut observer, &mut end, &artifacts, own_exceptions);
     let summary = &mut observer.summary;
-    summary.state = state;
-    summary.finish(began.elapsed());
-    let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
-    let patterns = rules.flat_map(|rule| rule.index.iter().map(String::as_str));
-    summary.dataset = wording::shared_dataset(patterns).map(str::to_owned);
+    summary.state = std::mem::take(&mut end.state);
+    summary.finish(elapsed);
     if status == OutputStatus::Open && message::prints(Level::Info) {
         to.write_all(terminal::summary::page(summary).as_bytes()).ok();
     }

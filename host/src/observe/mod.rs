@@ -4,9 +4,13 @@
 //! standard error, a dead letter. The pipeline prints nothing and keeps no sums.
 
 pub mod place;
+pub mod rule_counts;
 pub mod summary;
 
 pub use place::EventLocation;
+pub use rule_counts::RuleCounter;
+
+use firstseen_session::RuleRef;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +86,8 @@ pub enum Notice<'a> {
     Missing {
         /// The field.
         field: &'a str,
+        /// The event's text.
+        event: &'a [u8],
     },
     /// An exception took a match out.
     Excepted {
@@ -116,6 +122,9 @@ pub enum Notice<'a> {
 pub trait Observer {
     /// `n` more of something.
     fn count(&mut self, counter: Counter, n: u64);
+
+    /// `n` more of something for a rule; it is counted in the sums of the run too.
+    fn count_of(&mut self, _rule: RuleRef, _counter: RuleCounter, _n: u64) {}
 
     /// Something happened.
     ///

@@ -3,6 +3,7 @@
 //! In: counts as the run made them. Out: their sums, and one JSON object. Everything that could not
 //! be judged has a count. terminal/summary.rs prints them for a person.
 
+use super::rule_counts::RuleCounts;
 use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct Summary {
     pub missing_terms: u64,
     /// The same by the field that was missing.
     pub missing_by_field: BTreeMap<String, u64>,
+    /// Of them, why: by field, the causes that were found in the first 1000 events.
+    pub missing_causes: BTreeMap<String, BTreeMap<String, u64>>,
     /// Events that could not be read.
     pub bad: u64,
     /// Inputs or messages that hold no events, by what they are.
@@ -52,6 +55,10 @@ pub struct Summary {
     pub dead_letters: u64,
     /// Events that --hold let go early, because memory for holding them was full.
     pub released_early: u64,
+    /// What each rule met.
+    pub rules: Vec<RuleCounts>,
+    /// Exceptions that took nothing out, and why that may be.
+    pub unused_exceptions: Vec<UnusedException>,
     /// What the state is and what becomes of it.
     pub state: String,
     /// How long the run took, in milliseconds.
@@ -62,6 +69,16 @@ pub struct Summary {
     /// chooses words for a person, and is not in the JSON.
     #[serde(skip)]
     pub dataset: Option<String>,
+}
+
+/// An exception that took nothing out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnusedException {
+    /// Its name.
+    pub name: String,
+    /// Why that may be, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Exceptions that are counted by name: a guest could send new names for ever.
@@ -113,6 +130,11 @@ pub(crate) mod tests {
             seen: 40,
             missing_terms: 13,
             missing_by_field: [("user.name".to_owned(), 12), ("host.id".to_owned(), 1)].into(),
+            missing_causes: [(
+                "user.name".to_owned(),
+                [("root user".to_owned(), 2), ("AWS service".to_owned(), 10)].into(),
+            )]
+            .into(),
             bad: 2,
             no_events: [("CloudTrail digest".to_owned(), 4), ("S3 test event".to_owned(), 1)]
                 .into(),
@@ -151,7 +173,7 @@ pub(crate) mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("}\n") && text.lines().count() == 1);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json.as_object().unwrap().len(), 23);
+        assert_eq!(json.as_object().unwrap().len(), 26);
         for (name, value) in [
             ("events", 1_234_567),
             ("matched", 58),
@@ -164,6 +186,7 @@ pub(crate) mod tests {
             assert_eq!(json[name], value, "{name}");
         }
         assert_eq!(json["missing_by_field"]["user.name"], 12);
+        assert_eq!(json["missing_causes"]["user.name"]["root user"], 2);
         assert_eq!(json["suppressed_by"]["the vendor"], 3);
         let error = busy().write_json(Path::new("/no/such/folder/s")).unwrap_err();
         assert!(error.to_string().starts_with("/no/such/folder/s: "), "{error}");

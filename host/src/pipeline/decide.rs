@@ -6,13 +6,14 @@
 
 use super::text::RereadTexts;
 use super::{Located, OutputStatus};
-use crate::observe::{Counter, Notice};
+use crate::observe::{Counter, Notice, RuleCounter};
 use crate::sink::{AlertSink, OutputError};
 use crate::state::{Applied, StateStore, StateWrite};
 use anyhow::{Context, anyhow};
 use firstseen_abi::OutcomeKind;
 use firstseen_session::{
-    CallError, EventAt, EventText, Match, Round, RoundEnd, Rules, Step, TermOutcome, WriteResult,
+    CallError, EventAt, EventText, Match, Round, RoundEnd, RuleRef, Rules, Step, TermOutcome,
+    WriteResult,
 };
 
 /// Matches decided in one round, and bytes of them.
@@ -21,6 +22,37 @@ const BATCH_BYTES: usize = 4 << 20;
 /// Matches between two commits of a finite input.
 const COMMIT_MATCHES: u64 = 64 * 1024;
 
+/// Matches that are decided together.
+#[derive(Debug, Default)]
+pub struct MatchBatch {
+    matches: Vec<Match>,
+    bytes: usize,
+}
+
+impl MatchBatch {
+    /// Takes a match; whether it is time to decide.
+    pub fn push(&mut self, matched: Match) -> bool {
+        self.bytes += matched.text.held() + matched.item.len();
+        self.matches.push(matched);
+        self.matches.len() >= BATCH_MATCHES || self.bytes >= BATCH_BYTES
+    }
+
+    /// The matches, in the order in which they came.
+    pub fn take(&mut self) -> Vec<Match> {
+        self.bytes = 0;
+        std::mem::take(&mut self.matches)
+    }
+}
+
+/// Gives a store the time up to which everything was decided before these matches are, and takes
+/// their newest time.
+pub fn advance(store: &mut dyn StateStore, newest_ms: &mut i64, matches: &[Match]) {
+    let oldest = matches.iter().map(|m| m.time_ms).min().unwrap_or(i64::MIN);
+    store.advance((*newest_ms).max(oldest));
+    let newest = matches.iter().map(|m| m.time_ms).max().unwrap_or(i64::MIN);
+    *newest_ms = (*newest_ms).max(newest);
+}
+
 /// Decides, writes, remembers.
 pub struct Decider {
     store: Box<dyn StateStore>,
@@ -28,8 +60,8 @@ pub struct Decider {
     pub texts: RereadTexts,
     /// Whether an alert that was given before is given again.
     emit_repeats: bool,
-    pending: Vec<Match>,
-    pending_bytes: usize,
+    pending: MatchBatch,
+    /// The newest time that was decided.
     newest_ms: i64,
     uncommitted: u64,
     /// Something went wrong between an alert and the state that knows it.
@@ -44,8 +76,7 @@ impl Decider {
             store,
             texts: RereadTexts::default(),
             emit_repeats,
-            pending: Vec::new(),
-            pending_bytes: 0,
+            pending: MatchBatch::default(),
             newest_ms: i64::MIN,
             uncommitted: 0,
             failed: false,
@@ -54,9 +85,7 @@ impl Decider {
 
     /// Takes a match; whether it is time to decide.
     pub fn push(&mut self, matched: Match) -> bool {
-        self.pending_bytes += matched.text.held() + matched.item.len();
-        self.pending.push(matched);
-        self.pending.len() >= BATCH_MATCHES || self.pending_bytes >= BATCH_BYTES
+        self.pending.push(matched)
     }
 
     /// Decides what is pending, writes the alerts out and commits the state.
@@ -109,8 +138,7 @@ impl Decider {
         sink: &mut dyn AlertSink,
         located: &mut Located<'_>,
     ) -> anyhow::Result<OutputStatus> {
-        let matches = std::mem::take(&mut self.pending);
-        self.pending_bytes = 0;
+        let matches = self.pending.take();
         if self.failed || matches.is_empty() {
             return Ok(OutputStatus::Open);
         }
@@ -118,10 +146,7 @@ impl Decider {
         self.failed = true;
         // The artifacts' matches are decided one artifact after the other. So nothing expires before
         // all are: the last match of one may be much later than the first of the next.
-        let oldest = matches.iter().map(|m| m.time_ms).min().unwrap_or(i64::MIN);
-        self.store.advance(self.newest_ms.max(oldest));
-        let newest = matches.iter().map(|m| m.time_ms).max().unwrap_or(i64::MIN);
-        self.newest_ms = self.newest_ms.max(newest);
+        advance(&mut *self.store, &mut self.newest_ms, &matches);
         self.uncommitted += matches.len() as u64;
 
         let mut decided = Vec::new();
@@ -157,14 +182,18 @@ impl Decider {
             }
             let mut round = Round::new(matches);
             let (store, texts) = (&mut *self.store, &mut self.texts);
-            match run_round(&mut round, rules, store, texts, self.newest_ms, Writing::Apply)? {
+            match run_round(&mut round, rules, store, texts, self.newest_ms)? {
                 Ok(()) => {
-                    let RoundEnd { matches, outcomes, seen, .. } = round.finish();
+                    let RoundEnd { matches, outcomes, seen, seen_by_rule, .. } = round.finish();
                     located.observer.count(Counter::Seen, seen);
+                    for (rule, seen) in seen_by_rule {
+                        located.observer.count_of(rule, RuleCounter::Seen, seen);
+                    }
                     decided.extend(outcomes.into_iter().filter_map(|outcome| {
                         let TermOutcome { at, kind, text, .. } = outcome;
-                        let (turn, at) = (*turns.get(at)?, matches.get(at)?.at);
-                        Some(DecidedTerm { turn, at, kind, text })
+                        let (turn, matched) = (*turns.get(at)?, matches.get(at)?);
+                        let Match { at, rule, .. } = *matched;
+                        Some(DecidedTerm { turn, at, rule, kind, text })
                     }));
                 }
                 Err(error) => {
@@ -172,7 +201,8 @@ impl Decider {
                     if let [matched] = matches.as_slice() {
                         let (kind, text) = (OutcomeKind::Error, format!("rule_failed: {error}"));
                         let turn = turns.first().copied().unwrap_or_default();
-                        decided.push(DecidedTerm { turn, at: matched.at, kind, text });
+                        let Match { at, rule, .. } = *matched;
+                        decided.push(DecidedTerm { turn, at, rule, kind, text });
                         continue;
                     }
                     let half = matches.len() / 2;
@@ -191,14 +221,17 @@ impl Decider {
         sink: &mut dyn AlertSink,
         located: &mut Located<'_>,
     ) -> anyhow::Result<OutputStatus> {
-        for DecidedTerm { at, kind, text, .. } in decided {
-            let (counter, wanted) = match kind {
-                OutcomeKind::Alert => (Counter::Alerts, true),
-                OutcomeKind::Repeat => (Counter::Repeats, self.emit_repeats),
-                OutcomeKind::LateBeyondMemory => (Counter::OlderThanState, false),
-                OutcomeKind::Learned => (Counter::Learned, false),
+        for DecidedTerm { at, rule, kind, text, .. } in decided {
+            let (counter, of_rule, wanted) = match kind {
+                OutcomeKind::Alert => (Counter::Alerts, RuleCounter::Alerts, true),
+                OutcomeKind::Repeat => (Counter::Repeats, RuleCounter::Repeats, self.emit_repeats),
+                OutcomeKind::LateBeyondMemory => {
+                    (Counter::OlderThanState, RuleCounter::NotJudged, false)
+                }
+                OutcomeKind::Learned => (Counter::Learned, RuleCounter::Learned, false),
                 OutcomeKind::Error | OutcomeKind::NeedsEvent => {
                     sink.not_judged(&at, &text);
+                    located.observer.count_of(rule, RuleCounter::NotJudged, 1);
                     let location = located.location(&at);
                     let notice = Notice::NotDecided { at: &location, text: &text };
                     located.observer.notice(&notice)?;
@@ -206,6 +239,7 @@ impl Decider {
                 }
             };
             located.observer.count(counter, 1);
+            located.observer.count_of(rule, of_rule, 1);
             if wanted {
                 match sink.alert(&at, &text) {
                     Ok(()) => {}
@@ -218,15 +252,6 @@ impl Decider {
     }
 }
 
-/// What to do with the writes of a round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writing {
-    /// Make them.
-    Apply,
-    /// Leave them: only what would be decided is asked for.
-    Discard,
-}
-
 /// Gives a round what it asks for, until it is done.
 ///
 /// # Errors
@@ -237,7 +262,6 @@ pub fn run_round(
     store: &mut dyn StateStore,
     texts: &mut RereadTexts,
     newest_ms: i64,
-    writing: Writing,
 ) -> anyhow::Result<Result<(), CallError>> {
     loop {
         let step = match round.step(rules) {
@@ -262,17 +286,14 @@ pub fn run_round(
                 round.texts(fetched);
             }
             Step::Write => {
-                let applied = match writing {
-                    Writing::Discard => vec![Applied::Done; round.writes().len()],
-                    Writing::Apply => store
-                        .apply(&mut round.writes().map(|write| StateWrite {
-                            key: write.key,
-                            expected: write.expected,
-                            value: write.value,
-                            expires_ms: newest_ms.saturating_add(write.ttl_ms.max(0)),
-                        }))
-                        .context("the state was not written")?,
-                };
+                let applied = store
+                    .apply(&mut round.writes().map(|write| StateWrite {
+                        key: write.key,
+                        expected: write.expected,
+                        value: write.value,
+                        expires_ms: newest_ms.saturating_add(write.ttl_ms.max(0)),
+                    }))
+                    .context("the state was not written")?;
                 round.written(applied.into_iter().map(|applied| match applied {
                     Applied::Done => WriteResult::Done,
                     Applied::Conflict(current) => WriteResult::Conflict(current),
@@ -288,6 +309,7 @@ struct DecidedTerm {
     /// The match's turn among all that were decided together.
     turn: usize,
     at: EventAt,
+    rule: RuleRef,
     kind: OutcomeKind,
     text: String,
 }

@@ -7,7 +7,7 @@
 use firstseen_abi::{Item, ItemKind};
 use firstseen_envelope::Place;
 use firstseen_event::BitSet;
-use firstseen_session::{CallError, EventBatch, ItemVisitor, Rules};
+use firstseen_session::{CallError, EventBatch, ItemVisitor, RuleRef, Rules};
 
 /// Where a gathered event is.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +51,8 @@ pub struct EventNote {
     pub kind: ItemKind,
     /// `code: reason`, or what the document is.
     pub text: String,
+    /// The rule that matched, where one did.
+    pub rule: Option<RuleRef>,
 }
 
 /// Takes the items about matches.
@@ -165,8 +167,8 @@ impl ItemRouter<'_> {
         }
     }
 
-    fn note(&mut self, event: usize, kind: ItemKind, text: String) {
-        self.notes.push(EventNote { event, kind, text });
+    fn note(&mut self, event: usize, kind: ItemKind, text: String, rule: Option<RuleRef>) {
+        self.notes.push(EventNote { event, kind, text, rule });
     }
 }
 
@@ -177,11 +179,13 @@ impl ItemVisitor for ItemRouter<'_> {
             // What one artifact cannot read, none can: noted once.
             ItemKind::Bad | ItemKind::NoEvents => {
                 if self.unread.insert(event) {
-                    self.note(event, item.kind, item.text.to_owned());
+                    self.note(event, item.kind, item.text.to_owned(), None);
                 }
             }
             ItemKind::Future | ItemKind::TooManyTerms => {
-                self.note(event, item.kind, item.text.to_owned());
+                let artifact = u16::try_from(self.artifact).unwrap_or(u16::MAX);
+                let rule = RuleRef { artifact, rule: item.rule };
+                self.note(event, item.kind, item.text.to_owned(), Some(rule));
             }
             ItemKind::Matched | ItemKind::Missing | ItemKind::Excepted => {
                 let (spot, raw) = self.gathering.event(event);
@@ -193,7 +197,7 @@ impl ItemVisitor for ItemRouter<'_> {
     fn failed(&mut self, event: usize, error: &CallError) {
         let event = self.number(event);
         if self.unread.insert(event) {
-            self.note(event, ItemKind::Bad, format!("rule_failed: {error}"));
+            self.note(event, ItemKind::Bad, format!("rule_failed: {error}"), None);
         }
     }
 }

@@ -7,9 +7,10 @@
 use super::gather::{EventGathering, EventSpot, GatheredResult, MatchVisitor};
 use super::order::MatchText;
 use super::{Clock, Order};
-use crate::observe::{Counter, EventLocation, Notice, Observer, SkipKind};
+use crate::observe::{Counter, EventLocation, Notice, Observer, RuleCounter, SkipKind};
 use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
+use crate::rules::sample::{EventSample, RunSamples};
 use crate::sink::AlertSink;
 use anyhow::anyhow;
 use firstseen_abi::{Item, ItemKind};
@@ -25,6 +26,8 @@ pub struct Intake<'p> {
     pub rules: &'p mut [Box<dyn Rules>],
     /// Which events are worth a call.
     pub prefilter: &'p mut Prefiltering,
+    /// Keeps some of the events that passed.
+    pub samples: &'p mut RunSamples,
     /// Events that wait for a call.
     pub gathering: &'p mut EventGathering,
     /// Where matches go.
@@ -60,6 +63,7 @@ impl Intake<'_> {
     fn take(&mut self, place: Place, event: &[u8], as_is: bool) -> ControlFlow<()> {
         let count = self.rules.len();
         let artifacts = self.prefilter.artifacts();
+        self.samples.passes(artifacts, event);
         self.gathering.push(EventSpot { place, as_is }, event, artifacts, count);
         self.call_keys_if_full()
     }
@@ -82,6 +86,7 @@ impl Intake<'_> {
         let mut matches = MatchCollector {
             order: &mut *self.order,
             observer: &mut *self.observer,
+            sample: &mut self.samples.matched,
             fault: &mut self.fault,
             input: self.input,
             rereadable: self.rereadable,
@@ -109,6 +114,10 @@ impl Intake<'_> {
                 ItemKind::TooManyTerms => SkipKind::TooManyTerms,
                 _ => SkipKind::Bad,
             };
+            if let Some(rule) = note.rule {
+                self.observer.count_of(rule, RuleCounter::Matched, 1);
+                self.observer.count_of(rule, RuleCounter::NotJudged, 1);
+            }
             let (spot, raw) = self.gathering.event(note.event);
             let (code, reason) = note.text.split_once(": ").unwrap_or(("bad", &note.text));
             let at = self.at(spot.place);
@@ -280,6 +289,7 @@ impl EventSink for Intake<'_> {
 struct MatchCollector<'c> {
     order: &'c mut Order,
     observer: &'c mut dyn Observer,
+    sample: &'c mut EventSample,
     fault: &'c mut Option<anyhow::Error>,
     input: u32,
     rereadable: bool,
@@ -287,10 +297,20 @@ struct MatchCollector<'c> {
 
 impl MatchVisitor for MatchCollector<'_> {
     fn item(&mut self, artifact: usize, spot: EventSpot, raw: &[u8], item: &Item<'_>) {
+        let artifact = u16::try_from(artifact).unwrap_or(u16::MAX);
+        let rule = RuleRef { artifact, rule: item.rule };
+        self.sample.offer(raw);
+        self.observer.count_of(rule, RuleCounter::Matched, 1);
         let result = match item.kind {
-            ItemKind::Matched => self.matched(artifact, spot, raw, item),
-            ItemKind::Missing => self.observer.notice(&Notice::Missing { field: item.text }),
-            ItemKind::Excepted => self.observer.notice(&Notice::Excepted { name: item.text }),
+            ItemKind::Matched => self.matched(rule, spot, raw, item),
+            ItemKind::Missing => {
+                self.observer.count_of(rule, RuleCounter::Missing, 1);
+                self.observer.notice(&Notice::Missing { field: item.text, event: raw })
+            }
+            ItemKind::Excepted => {
+                self.observer.count_of(rule, RuleCounter::Excepted, 1);
+                self.observer.notice(&Notice::Excepted { name: item.text })
+            }
             ItemKind::Bad | ItemKind::NoEvents | ItemKind::Future | ItemKind::TooManyTerms => {
                 Ok(())
             }
@@ -302,13 +322,11 @@ impl MatchVisitor for MatchCollector<'_> {
 impl MatchCollector<'_> {
     fn matched(
         &mut self,
-        artifact: usize,
+        rule: RuleRef,
         spot: EventSpot,
         raw: &[u8],
         item: &Item<'_>,
     ) -> anyhow::Result<()> {
-        let artifact = u16::try_from(artifact).unwrap_or(u16::MAX);
-        let rule = RuleRef { artifact, rule: item.rule };
         let at = event_at(self.input, spot.place);
         let (time_ms, identity) = (item.time_ms, item.identity);
         match self.order {

@@ -20,8 +20,9 @@ pub mod order;
 pub mod text;
 
 use crate::observe::{Counter, EventLocation, Notice, Observer};
-use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
+use crate::rules::sample::RunSamples;
+use crate::rules::{KnownException, LiveSettings};
 use crate::sink::AlertSink;
 use crate::source::{Input, Polled, ReadLimits, Source, Wake};
 use crate::state::StateStore;
@@ -32,6 +33,7 @@ use gather::EventGathering;
 use intake::Intake;
 use order::{Hold, Sorter};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What time it is.
 pub trait Clock {
@@ -62,7 +64,7 @@ pub enum OutputStatus {
 pub struct PipelineOptions {
     /// How inputs are read.
     pub read: ReadLimits,
-    /// How long a stream's matches wait for older ones, in event time.
+    /// How long a stream's matches wait for older ones: in event time, and by the clock at most.
     pub hold_ms: i64,
     /// Bytes of matches that wait in memory.
     pub order_budget: usize,
@@ -75,6 +77,7 @@ pub struct Pipeline<'r> {
     /// One for each artifact.
     rules: Vec<Box<dyn Rules>>,
     prefilter: Prefiltering,
+    samples: RunSamples,
     gathering: EventGathering,
     decider: Decider,
     sink: Box<dyn AlertSink>,
@@ -105,6 +108,20 @@ impl Order {
     fn is_stream(&self) -> bool {
         matches!(self, Self::Held(_))
     }
+
+    /// How long the next block may be waited for, so that nothing is held for longer than the hold.
+    fn due_in(&mut self, clock: &dyn Clock) -> Option<Duration> {
+        self.tick(clock);
+        if let Self::Held(hold) = self { hold.due_in() } else { None }
+    }
+
+    fn tick(&mut self, clock: &dyn Clock) {
+        if let Self::Held(hold) = self
+            && hold.waits()
+        {
+            hold.tick(clock.now_ms());
+        }
+    }
 }
 
 /// What a pipeline is made of.
@@ -113,6 +130,8 @@ pub struct Parts<'r> {
     pub rules: Vec<Box<dyn Rules>>,
     /// The search for the literals of these artifacts.
     pub prefilter: Prefiltering,
+    /// Keeps some of the events, for what is to be said at the end.
+    pub samples: RunSamples,
     /// The history.
     pub store: Box<dyn StateStore>,
     /// Where alerts go.
@@ -129,15 +148,28 @@ pub struct Parts<'r> {
     pub options: PipelineOptions,
 }
 
+/// What a pipeline leaves.
+pub struct PipelineEnd {
+    /// One for each artifact.
+    pub rules: Vec<Box<dyn Rules>>,
+    /// Some of the events.
+    pub samples: RunSamples,
+    /// The exceptions that were in force at the end, besides the rules' own.
+    pub exceptions: Vec<KnownException>,
+    /// The state's own words.
+    pub state: String,
+}
+
 impl<'r> Pipeline<'r> {
     /// A pipeline of these parts.
     #[must_use]
     pub fn new(parts: Parts<'r>) -> Self {
-        let Parts { rules, prefilter, store, sink, observer, clock, stop, live_settings, options } =
-            parts;
+        let Parts { rules, prefilter, samples, store, sink, observer, clock, stop, .. } = parts;
+        let Parts { live_settings, options, .. } = parts;
         Self {
             rules,
             prefilter,
+            samples,
             gathering: EventGathering::default(),
             decider: Decider::new(store, options.emit_repeats),
             sink,
@@ -171,10 +203,12 @@ impl<'r> Pipeline<'r> {
         Ok(OutputStatus::Open)
     }
 
-    /// The state's own words for the summary.
+    /// Ends the work: what is left for the summary.
     #[must_use]
-    pub fn describe_state(&self) -> String {
-        self.decider.describe()
+    pub fn finish(self) -> PipelineEnd {
+        let Self { rules, samples, decider, live_settings, .. } = self;
+        let exceptions = live_settings.map(|settings| settings.exceptions()).unwrap_or_default();
+        PipelineEnd { rules, samples, exceptions, state: decider.describe() }
     }
 
     fn read_all(&mut self, inputs: &[Input], mut order: Order) -> anyhow::Result<OutputStatus> {
@@ -218,9 +252,11 @@ impl<'r> Pipeline<'r> {
     ) -> anyhow::Result<OutputStatus> {
         let is_stream = order.is_stream();
         loop {
+            let patience = order.due_in(self.clock);
             let mut intake = Intake {
                 rules: &mut self.rules,
                 prefilter: &mut self.prefilter,
+                samples: &mut self.samples,
                 gathering: &mut self.gathering,
                 order,
                 observer: self.observer,
@@ -233,6 +269,7 @@ impl<'r> Pipeline<'r> {
                 sink: &mut *self.sink,
                 fault: None,
             };
+            source.wait_at_most(patience);
             let polled = source.poll(&mut intake);
             let over = !matches!(polled, Ok(Polled::More)) || self.stop.is_requested();
             // A stream's block is judged before the next is waited for; files gather until a call is
@@ -270,6 +307,7 @@ impl<'r> Pipeline<'r> {
     /// Decides what need not wait any longer; a stream's alerts are out when this returns.
     fn decide_ready(&mut self, order: &mut Order) -> anyhow::Result<OutputStatus> {
         let mut some = false;
+        order.tick(self.clock);
         while let Some(matched) = order.ready() {
             some = true;
             if self.push(matched)? == OutputStatus::Closed {

@@ -227,12 +227,26 @@ struct ScriptedSource {
     blocks: Vec<String>,
     offset: u64,
     line: u64,
+    clock: Rc<Cell<i64>>,
+    limit: Option<Duration>,
 }
 
 impl Source for ScriptedSource {
+    fn wait_at_most(&mut self, limit: Option<Duration>) {
+        self.limit = limit;
+    }
+
     fn poll(&mut self, into: &mut dyn EventSink) -> Result<Polled, ReadError> {
         if self.blocks.is_empty() {
             return Ok(Polled::End);
+        }
+        if self.blocks[0] == QUIET {
+            self.blocks.remove(0);
+            let limit =
+                self.limit.expect("a wait on a quiet stream has a limit").as_millis() as i64;
+            called(&self.calls, "quiet");
+            self.clock.set(self.clock.get() + limit);
+            return Ok(Polled::More);
         }
         called(&self.calls, "poll");
         let before = self.calls.borrow().len();
@@ -285,7 +299,7 @@ impl Observer for Heard {
 }
 
 /// A clock that moves on by one with every look.
-struct Ticking(Cell<i64>);
+struct Ticking(Rc<Cell<i64>>);
 
 impl Clock for Ticking {
     fn now_ms(&self) -> i64 {
@@ -358,13 +372,17 @@ impl Scene {
             closes: self.closes,
         };
         let blocks = blocks.iter().map(|block| (*block).to_owned()).collect();
-        let mut source = ScriptedSource { calls: calls(), blocks, offset: 0, line: 1 };
+        let now = Rc::new(Cell::new(100));
+        let (clock, limit) = (Rc::clone(&now), None);
+        let mut source =
+            ScriptedSource { calls: calls(), blocks, offset: 0, line: 1, clock, limit };
         let rules: Vec<Box<dyn Rules>> = vec![Box::new(FirstSighting { calls: calls() })];
-        let clock = Ticking(Cell::new(100));
+        let clock = Ticking(now);
         let stop = StopAfter(Cell::new(self.stop_after));
         let mut pipeline = Pipeline::new(Parts {
             rules,
             prefilter: Prefiltering::of(&[vec![vec![]]]),
+            samples: RunSamples::new(1, true),
             store: Box::new(store),
             sink: Box::new(sink),
             observer: &mut self.heard,
@@ -402,6 +420,8 @@ impl Scene {
 
 /// A block that cannot be read.
 const BAD: &str = "bad";
+/// A block that does not come for as long as the loop waits.
+const QUIET: &str = "quiet";
 const BLOCKS: [&str; 3] = ["{5 a}\n{3 b}\n", "{4 a}\n", "{6 c}\n{1 b}\n"];
 
 #[test]
@@ -449,6 +469,18 @@ fn a_hold_puts_late_events_in_order() {
     let mut scene = Scene::default();
     scene.run(&BLOCKS, Some(10)).unwrap();
     assert_eq!(scene.alerts(), ["{1 b}", "{4 a}", "{6 c}"]);
+}
+
+#[test]
+fn on_a_quiet_stream_nothing_is_held_for_longer_than_the_hold() {
+    let mut scene = Scene::default();
+    scene.run(&["{50 a}\n", "{40 b}\n", QUIET, "{41 c}\n"], Some(100_000)).unwrap();
+    // The clock counts from when the first one came; what is older goes with it.
+    assert_eq!(scene.alerts(), ["{40 b}", "{50 a}", "{41 c}"]);
+    let calls = scene.calls.borrow();
+    let at = |call: &str| calls.iter().position(|known| known == call).unwrap();
+    let last_poll = calls.iter().rposition(|call| call == "poll").unwrap();
+    assert!(at("quiet") < at("alert") && at("commit") < last_poll, "{calls:?}");
 }
 
 #[test]

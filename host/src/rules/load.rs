@@ -1,64 +1,139 @@
-//! Artifacts from the command line, read and compiled before an event is read.
+//! The rules of a run, read and compiled before an event is read.
 //!
-//! In: paths, or none for the flagship. Out: artifacts, on all cores compiled. It refuses what is no
-//! artifact, what its metadata does not fit, and two rules that would share a state.
+//! In: artifacts and rules' sources, or none for the flagship. Out: artifacts, on all cores built and
+//! compiled. It refuses what is no artifact, what its metadata does not fit, and two rules that would
+//! share a state.
 
+use super::KnownException;
+use super::find::RulePath;
 use crate::escape::escaped;
-use crate::files::shown;
-use crate::terminal::{formats, message};
+use crate::files::{read_text, shown};
+use crate::terminal::message::Level;
+use crate::terminal::{diagnostic, formats, message};
 use crate::work;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use firstseen_compiler::{CompileError, RuleText, compile};
 use firstseen_engines::flagship;
+use firstseen_rule::source::{self, ReadOptions};
 use firstseen_runtime::{Artifact, Runtime};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// No rule is that large.
 const MAX_FILE: u64 = 256 << 20;
 
-/// Loads the artifacts at these paths; the flagship where there are none. Those that were never
-/// compiled here are compiled on all cores.
+/// Loads these rules; the flagship where there are none. Those that were never compiled here are
+/// compiled on all cores. What is wrong with a rule's source is printed.
 ///
 /// # Errors
-/// The first artifact that cannot be used, by name, and why.
-pub fn load_all(runtime: &Runtime, paths: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
-    let artifacts = load_files(runtime, paths)?;
-    for artifact in &artifacts {
+/// The first rule that cannot be used, by name, and why.
+pub fn load_all(runtime: &Runtime, rules: &[RulePath]) -> anyhow::Result<LoadedRules> {
+    let loaded = load_files(runtime, rules)?;
+    for artifact in &loaded.artifacts {
         let rules = formats::count(artifact.meta.rules.len(), "rule");
         let engine = escaped(&artifact.meta.engine);
         message::debug(&format!("loaded {}: {rules}, engine {engine}", artifact.name));
     }
-    Ok(artifacts)
+    Ok(loaded)
 }
 
-fn load_files(runtime: &Runtime, paths: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
-    if paths.is_empty() {
-        return Ok(vec![Artifact::new(runtime, "the built-in rule".to_owned(), flagship())?]);
+/// The rules of a run.
+#[derive(Default)]
+pub struct LoadedRules {
+    /// In the order in which they were given.
+    pub artifacts: Vec<Artifact>,
+    /// The exceptions inside them.
+    pub exceptions: Vec<KnownException>,
+}
+
+fn load_files(runtime: &Runtime, rules: &[RulePath]) -> anyhow::Result<LoadedRules> {
+    let mut loaded = LoadedRules::default();
+    if rules.is_empty() {
+        loaded.artifacts.push(Artifact::new(runtime, "the built-in rule".to_owned(), flagship())?);
+        return Ok(loaded);
     }
-    let mut artifacts = Ok(Vec::new());
+    let mut fault = None;
     work::in_order(
-        paths,
-        |path| load(runtime, path),
-        |_, loaded| {
-            if let Ok(all) = &mut artifacts {
-                match loaded {
-                    Ok(artifact) => all.push(artifact),
-                    Err(error) => artifacts = Err(error),
-                }
+        rules,
+        |rule| load(runtime, rule),
+        |_, LoadedRule { messages, artifact, exceptions }| {
+            messages.iter().for_each(|(level, text)| message::at(*level, text));
+            loaded.exceptions.extend(exceptions);
+            match artifact {
+                Ok(artifact) => loaded.artifacts.extend(artifact),
+                Err(error) => _ = fault.get_or_insert(error),
             }
         },
     );
-    let artifacts = artifacts?;
-    check_prefixes(&artifacts)?;
-    Ok(artifacts)
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    if loaded.artifacts.is_empty() {
+        bail!("--rule: no rule in what was given: no file has a [rule]");
+    }
+    check_prefixes(&loaded.artifacts)?;
+    Ok(loaded)
 }
 
-fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Artifact> {
-    let wasm = read_file(path)?;
-    let artifact = Artifact::new(runtime, shown(path), &wasm)?;
-    // Metadata that names other rules than the file holds was not written by a build.
-    artifact.meta.sources(&wasm).with_context(|| format!("rule {}", artifact.name))?;
-    Ok(artifact)
+/// A rule that was loaded, or why it was not; and what is to be printed about it.
+struct LoadedRule {
+    messages: Vec<(Level, String)>,
+    /// Nothing where a file of a folder is no rule.
+    artifact: anyhow::Result<Option<Artifact>>,
+    exceptions: Vec<KnownException>,
+}
+
+fn load(runtime: &Runtime, rule: &RulePath) -> LoadedRule {
+    let (mut messages, mut exceptions) = (Vec::new(), Vec::new());
+    let path = rule.path();
+    let wasm = match rule {
+        RulePath::Artifact(_) => read_file(path).map(Some),
+        RulePath::Source { in_folder, .. } => built(path, *in_folder, &mut messages),
+    };
+    let artifact = wasm.and_then(|wasm| {
+        let Some(wasm) = wasm else { return Ok(None) };
+        let artifact = Artifact::new(runtime, shown(path), &wasm)?;
+        // Metadata that names other rules than the file holds was not written by a build.
+        let sources = artifact.meta.sources(&wasm);
+        let sources = sources.with_context(|| format!("rule {}", artifact.name))?;
+        for (source, meta) in sources.iter().zip(&artifact.meta.rules) {
+            if meta.exceptions > 0
+                && let Ok(rule) = source::read(source, &ReadOptions::default())
+            {
+                exceptions.extend(rule.plan.exceptions.iter().map(KnownException::of));
+            }
+        }
+        Ok(Some(artifact))
+    });
+    LoadedRule { messages, artifact, exceptions }
+}
+
+/// A rule.toml, built in memory; nothing where a file of a folder is no rule.
+fn built(
+    path: &Path,
+    in_folder: bool,
+    messages: &mut Vec<(Level, String)>,
+) -> anyhow::Result<Option<Vec<u8>>> {
+    let name = shown(path);
+    let text = read_text(path).map_err(|e| anyhow!("rule {e:#}"))?;
+    if in_folder && toml::from_str::<toml::Table>(&text).is_ok_and(|t| !t.contains_key("rule")) {
+        messages.push((Level::Warning, format!("{name}: skipped: it has no [rule]")));
+        return Ok(None);
+    }
+    let source = RuleText { name: &name, text: &text };
+    let compiled = compile(&firstseen_engines::core(), &[source], &ReadOptions::default());
+    let (diagnostics, wasm) = match compiled {
+        Ok(compiled) => (compiled.warnings, Ok(compiled.wasm)),
+        Err(CompileError::Other(reason)) => (Vec::new(), Err(anyhow!("rule {reason}"))),
+        Err(CompileError::Faults(faults)) => {
+            (faults, Err(anyhow!("rule {name}: it cannot be built; what is wrong is above")))
+        }
+    };
+    for diagnostic in diagnostics.iter().flat_map(|(_, of_source)| of_source) {
+        let level = diagnostic::level(diagnostic);
+        messages.push((level, diagnostic::shown(&source, diagnostic) + "\n"));
+    }
+    wasm.map(Some)
 }
 
 /// The bytes of an artifact's file.
@@ -71,7 +146,7 @@ pub fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
     let file = std::fs::File::open(path).map_err(fault)?;
     let meta = file.metadata().map_err(fault)?;
     if meta.is_dir() {
-        bail!("rule {name}: a folder; give the .wasm files in it one by one");
+        bail!("rule {name}: a folder; give an artifact");
     }
     if meta.len() > MAX_FILE {
         bail!("rule {name}: {} bytes are too many for a rule", meta.len());

@@ -5,7 +5,7 @@
 //! pipe is passed on after each read, without waiting for a full block.
 
 use super::Polled;
-use super::stdin::WOKEN;
+use super::stdin::{QUIET, WOKEN};
 use super::unpack::{MAGIC, recognise, undecided, unpacked};
 use firstseen_envelope::{EventSink, Place, Splitter};
 use std::io::{self, Cursor, Read};
@@ -75,6 +75,8 @@ impl Feed {
         }
         match end {
             None => Ok(Polled::More),
+            // Nothing came so far; what is open stays open.
+            Some(Err(error)) if error.kind() == QUIET => Ok(Polled::More),
             // What is open now is not cut off: whoever sends it sends it again.
             Some(Err(error)) if error.kind() == WOKEN => Ok(Polled::End),
             Some(result) => {

@@ -5,7 +5,7 @@
 //! handed on.
 
 use super::feed::Feed;
-use super::stdin::{WOKEN, Wake, WakingReader};
+use super::stdin::{Patience, WOKEN, Wake, WakingReader};
 use super::unpack::{MAGIC, Packing, recognise};
 use super::{Polled, Source};
 use crate::observe::place::input_name;
@@ -13,8 +13,10 @@ use firstseen_envelope::{EventSink, SplitOptions, Splitter};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 /// Where bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +155,7 @@ impl Input {
             input: self.clone(),
             options,
             wake,
+            patience: Patience::default(),
             feed: None,
             stored: Arc::default(),
         })
@@ -175,6 +178,7 @@ struct InputSource {
     input: Input,
     options: ReadLimits,
     wake: Option<Wake>,
+    patience: Patience,
     /// Opened with the first block.
     feed: Option<Feed>,
     stored: Arc<AtomicU64>,
@@ -186,7 +190,7 @@ impl InputSource {
         let Input { kind, bytes, in_folder, .. } = &self.input;
         match kind {
             InputKind::Stdin => {
-                let stdin = WakingReader::stdin(self.wake.take())?;
+                let stdin = WakingReader::stdin(self.wake.take(), Rc::clone(&self.patience))?;
                 Feed::open(stdin, true, *in_folder, splitter, &self.stored)
             }
             InputKind::File(path) if bytes.is_none() => {
@@ -234,6 +238,10 @@ impl InputSource {
 impl Source for InputSource {
     fn poll(&mut self, into: &mut dyn EventSink) -> Result<Polled, ReadError> {
         self.read_block(into).map_err(|error| self.error(&error))
+    }
+
+    fn wait_at_most(&mut self, limit: Option<Duration>) {
+        self.patience.set(limit);
     }
 
     fn block(&self) -> &[u8] {

@@ -18,6 +18,7 @@ pub use input::{Input, InputKind, ReadError, ReadErrorKind, ReadLimits};
 pub use stdin::Wake;
 
 use firstseen_envelope::EventSink;
+use std::time::Duration;
 
 /// What is left of a source after a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub trait Source {
     /// # Errors
     /// [`ReadError`], after everything before the fault was handed on; the source is over then.
     fn poll(&mut self, into: &mut dyn EventSink) -> Result<Polled, ReadError>;
+
+    /// How long the next `poll` may wait for a block; `None`: as long as it takes. When that is over
+    /// it returns [`Polled::More`] with nothing read. Sources that never wait need not heed it.
+    fn wait_at_most(&mut self, _limit: Option<Duration>) {}
 
     /// The unpacked bytes of the last block.
     fn block(&self) -> &[u8];

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! table meta     "product" -> "firstseen", "format" -> "1"
+//!                "prefix/" PREFIX -> what is kept of its rule, as JSON
 //! table terms    key -> i64 expiry (ms, little-endian) | value
 //! table expiry   (hour of the expiry, key) -> nothing      finds what can be removed
 //! ```
@@ -23,6 +24,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+mod history;
 
 type Bytes = &'static [u8];
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
@@ -49,6 +52,8 @@ pub struct Redb {
     terms: Option<ReadOnlyTable<Bytes, Bytes>>,
     pending: HashMap<Box<[u8]>, Row, RandomState>,
     now_ms: i64,
+    /// Terms when it was opened; `None`: it was made then.
+    found: Option<u64>,
 }
 
 enum Handle {
@@ -94,10 +99,11 @@ impl Redb {
         let database = FileBackend::new(file)
             .and_then(|backend| builder().create_with_backend(backend))
             .map_err(|e| fault(&name, e))?;
-        if !check_meta(&name, &begin_read(&name, &database)?)? {
+        let is_new = !check_meta(&name, &begin_read(&name, &database)?)?;
+        if is_new {
             initialise(&database).map_err(|e| fault(&name, e))?;
         }
-        Self::new(name, Handle::Write(database))
+        Self::new(name, Handle::Write(database), is_new)
     }
 
     /// Opens an existing state without ever writing to it.
@@ -120,21 +126,26 @@ impl Redb {
         if !check_meta(&name, &begin_read(&name, &database)?)? {
             return Err(StateError::Absent { path: name });
         }
-        Self::new(name, Handle::Read(database))
+        Self::new(name, Handle::Read(database), false)
     }
 
-    fn new(path: String, handle: Handle) -> Result<Self, StateError> {
-        let mut state =
-            Self { path, handle, terms: None, pending: HashMap::default(), now_ms: i64::MIN };
+    fn new(path: String, handle: Handle, is_new: bool) -> Result<Self, StateError> {
+        let (pending, now_ms) = (HashMap::default(), i64::MIN);
+        let mut state = Self { path, handle, terms: None, pending, now_ms, found: None };
         state.terms = Some(state.open_terms()?);
+        state.found = if is_new { None } else { Some(state.count()?) };
         Ok(state)
     }
 
-    fn open_terms(&self) -> Result<ReadOnlyTable<Bytes, Bytes>, StateError> {
-        let transaction = match &self.handle {
+    fn begin_read(&self) -> Result<ReadTransaction, StateError> {
+        match &self.handle {
             Handle::Write(database) => begin_read(&self.path, database),
             Handle::Read(database) => begin_read(&self.path, database),
-        }?;
+        }
+    }
+
+    fn open_terms(&self) -> Result<ReadOnlyTable<Bytes, Bytes>, StateError> {
+        let transaction = self.begin_read()?;
         transaction.open_table(TERMS).map_err(|e| fault(&self.path, e))
     }
 
@@ -226,10 +237,12 @@ impl StateStore for Redb {
     }
 
     fn describe(&self) -> String {
-        match self.count() {
-            Ok(1) => format!("{}, 1 term", self.path),
-            Ok(count) => format!("{}, {count} terms", self.path),
-            Err(_) => self.path.clone(),
+        let Ok(count) = self.count() else { return self.path.clone() };
+        let terms = if count == 1 { "1 term".to_owned() } else { format!("{count} terms") };
+        match self.found {
+            None => format!("{}, new, {terms}", self.path),
+            Some(found) if found == count => format!("{}, existing, {terms}", self.path),
+            Some(found) => format!("{}, existing, {terms}, {found} before", self.path),
         }
     }
 }

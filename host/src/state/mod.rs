@@ -1,15 +1,23 @@
 //! The history of terms: a small key-value store with expiry by event time.
 //!
 //! In: keys and values as the module made them. Out: the same, until they expire. Backends:
-//! [`Memory`], which keeps nothing, and [`Redb`], one crash-safe file. A store knows nothing of
+//! [`Memory`], which keeps nothing, and [`Redb`], one crash-safe file; [`Scratch`] lays over either, [`CarryOver`] reads a
+//! changed rule's older keys. A store knows nothing of
 //! what a value means, and has no clock: [`StateStore::advance`]
 //! gives it the time.
 
+mod carry;
 mod file;
 mod memory;
+mod scratch;
 
+pub use carry::CarryOver;
 pub use file::Redb;
 pub use memory::Memory;
+pub use scratch::Scratch;
+
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 
 /// A write that counts only where the expected value is there.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +80,55 @@ pub trait StateStore {
 
     /// For the summary: what it is and what becomes of it.
     fn describe(&self) -> String;
+}
+
+/// What a state keeps of a rule whose terms are under one prefix of keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefixRecord {
+    /// `TENANT:RULE_ID:FINGERPRINT:`.
+    #[serde(skip)]
+    pub prefix: String,
+    /// The new-terms fields.
+    pub fields: Vec<String>,
+    /// The window in milliseconds.
+    pub window_ms: i64,
+    /// The window as the rule writes it.
+    pub window: String,
+    /// The field that the time of an event is read from, where that is not `@timestamp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_field: Option<String>,
+    /// The rule's `state_epoch`, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
+    /// Counts up: the prefix with the highest number is the one that its rule has now.
+    pub used: u64,
+}
+
+/// A store that outlives a run, and what it knows of runs before.
+pub trait StateHistory {
+    /// The records of all prefixes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn records(&self) -> Result<Vec<PrefixRecord>, StateError>;
+
+    /// Writes these records, durable at once.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn record(&mut self, records: &[PrefixRecord]) -> Result<(), StateError>;
+
+    /// The committed keys from `from` up to, and without, `to`, in order, with their values, expired
+    /// ones too, until `each` breaks.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StateError>;
 }
 
 /// What can go wrong with a store. Every text names the file and what to do.

@@ -4,8 +4,8 @@
 //! colour only on a terminal. It decides nothing, and what it shows of a file is escaped.
 
 use crate::escape::{acts, escaped};
-use crate::terminal::style;
 use crate::terminal::wrap::{WIDTH, beside};
+use crate::terminal::{message, style};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use firstseen_compiler::RuleText;
 use firstseen_rule::source::{Diagnostic, Severity};
@@ -16,6 +16,15 @@ use unicode_width::UnicodeWidthStr;
 #[must_use]
 pub fn shown(source: &RuleText<'_>, diagnostic: &Diagnostic) -> String {
     render(source, diagnostic, style::on_stderr())
+}
+
+/// How important one of them is.
+#[must_use]
+pub fn level(diagnostic: &Diagnostic) -> message::Level {
+    match diagnostic.severity {
+        Severity::Error => message::Level::Error,
+        Severity::Warning => message::Level::Warning,
+    }
 }
 
 /// One of them as text.

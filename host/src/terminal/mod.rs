@@ -1,11 +1,14 @@
 //! What a person reads: escaped, wrapped, drawn.
 
 pub mod diagnostic;
+pub mod explained;
 pub mod formats;
 pub mod guide;
 pub mod message;
+pub mod missing;
 pub mod pretty;
 pub mod progress;
+pub mod rule_table;
 pub mod style;
 pub mod summary;
 pub mod value;

@@ -4,10 +4,10 @@
 //! sentence for everything that was not judged as usual. Names from events are escaped.
 
 use super::formats::{bytes, counted, number};
-use super::wording;
+use super::rule_table;
 use super::wrap::wrapped;
 use crate::escape::escaped;
-use crate::observe::summary::Summary;
+use crate::observe::summary::{Summary, UnusedException};
 use std::cmp::Reverse;
 
 /// Where the text of a row begins.
@@ -36,7 +36,9 @@ pub fn page(summary: &Summary) -> String {
             alerts += &format!(", {}", counted(count, one, many));
         }
     }
-    let mut out = row("events", &read);
+    let mut out =
+        if summary.rules.len() > 1 { rule_table::table(&summary.rules) } else { String::new() };
+    out += &row("events", &read);
     out += &row("matched", &number(summary.matched));
     out += &row("alerts", &alerts);
     out += &row("state", &escaped(&summary.state));
@@ -56,8 +58,7 @@ fn notes(summary: &Summary) -> Vec<String> {
     let mut notes = Vec::new();
     for (field, count) in &summary.missing_by_field {
         let events = counted(*count, "matched event has", "matched events have");
-        let without = wording::of(summary.dataset.as_deref()).without(field);
-        let who = without.map_or(String::new(), |who| format!(" ({who})"));
+        let who = causes(summary, field, *count);
         let they = if *count == 1 { "it" } else { "they" };
         notes.push(format!("{events} no {}{who}: {they} cannot alert", escaped(field)));
     }
@@ -109,12 +110,58 @@ fn notes(summary: &Summary) -> Vec<String> {
         "input could not be read to its end",
         "inputs could not be read to their end",
     );
+    notes.extend(rule_table::silent(&summary.rules));
+    notes.extend(unused(&summary.unused_exceptions));
     if !summary.no_events.is_empty() {
         let kinds = summary.no_events.iter();
         let kinds = kinds.map(|(kind, count)| format!("{} {}", number(*count), escaped(kind)));
         notes.push(format!("skipped, no events: {}", kinds.collect::<Vec<_>>().join(", ")));
     }
     notes
+}
+
+/// Why matches have no such field, in brackets: ` (root user 2, AWS service 10)`.
+fn causes(summary: &Summary, field: &str, count: u64) -> String {
+    let Some(causes) = summary.missing_causes.get(field) else { return String::new() };
+    let mut causes: Vec<_> = causes.iter().collect();
+    causes.sort_by_key(|(cause, n)| (Reverse(**n), *cause));
+    if let [(cause, n)] = causes.as_slice()
+        && **n == count
+    {
+        return format!(" ({})", escaped(cause));
+    }
+    let looked_at: u64 = causes.iter().map(|(_, n)| **n).sum();
+    let shown = causes.iter().take(SHOWN_NAMES);
+    let shown = shown.map(|(cause, n)| format!("{} {}", escaped(cause), number(**n)));
+    let mut shown: Vec<_> = shown.collect();
+    let named: u64 = causes.iter().take(SHOWN_NAMES).map(|(_, n)| **n).sum();
+    if let rest @ 1.. = looked_at.saturating_sub(named) {
+        shown.push(format!("others {}", number(rest)));
+    }
+    let of = if looked_at < count { format!("of {}: ", number(looked_at)) } else { String::new() };
+    format!(" ({of}{})", shown.join(", "))
+}
+
+/// The exceptions that took nothing out: those with a reason one by one.
+fn unused(exceptions: &[UnusedException]) -> Vec<String> {
+    let (with, without): (Vec<_>, Vec<_>) = exceptions.iter().partition(|e| e.reason.is_some());
+    let mut out = Vec::new();
+    for exception in with.iter().take(SHOWN_NAMES) {
+        let (name, reason) = (escaped(&exception.name), exception.reason.as_deref());
+        let reason = escaped(reason.unwrap_or_default());
+        out.push(format!("exception took nothing out: {name}: {reason}"));
+    }
+    let rest = without.iter().chain(with.iter().skip(SHOWN_NAMES));
+    let names: Vec<_> = rest.map(|exception| escaped(&exception.name).into_owned()).collect();
+    if !names.is_empty() {
+        let mut shown = names.iter().take(SHOWN_NAMES).cloned().collect::<Vec<_>>();
+        if let more @ 1.. = names.len().saturating_sub(SHOWN_NAMES) {
+            shown.push(format!("{} more", number(more as u64)));
+        }
+        let what = if names.len() == 1 { "exception" } else { "exceptions" };
+        out.push(format!("{what} took nothing out: {}", shown.join(", ")));
+    }
+    out
 }
 
 /// The exceptions by name, the one that suppressed most first.
@@ -169,7 +216,8 @@ mod tests {
   alerts    3, 40 terms seen before, 1 repeated, 7 learned
   state     memory, nothing is kept; --state PATH keeps it
   1 matched event has no host.id: it cannot alert
-  12 matched events have no user.name (Root, AWS services): they cannot alert
+  12 matched events have no user.name (AWS service 10, root user 2): they cannot
+    alert
   2 matched events are dated in the future: they were not judged
   1 event was released early, because memory for --hold was full: it may be out
     of order
@@ -212,9 +260,31 @@ mod tests {
     }
 
     #[test]
-    fn who_lacks_a_field_is_said_only_for_a_dataset_that_is_known() {
-        let shown = page(&Summary { dataset: None, ..busy() });
+    fn who_lacks_a_field_is_said_only_where_it_was_found() {
+        let of = |causes: &[(&str, u64)]| {
+            let causes = causes.iter().map(|(cause, n)| ((*cause).to_owned(), *n)).collect();
+            let missing_causes = [("user.name".to_owned(), causes)].into();
+            page(&Summary { missing_causes, ..busy() })
+        };
+        let shown = page(&Summary { missing_causes: [].into(), ..busy() });
         assert!(shown.contains("  12 matched events have no user.name: they"), "{shown}");
+        assert!(of(&[("root user", 12)]).contains("no user.name (root user): they"));
+        assert!(of(&[("root user", 3)]).contains("no user.name (of 3: root user 3): they"));
+        let many = ["a", "b", "c", "d", "e", "f", "g"].map(|cause| (cause, 1));
+        assert!(of(&many).contains("(of 7: a 1, b 1, c 1, d 1, e 1, others 2)"));
+        let exception = |name: &str, reason: Option<&str>| UnusedException {
+            name: name.to_owned(),
+            reason: reason.map(str::to_owned),
+        };
+        let mut all = vec![exception("typo", Some("no event has usr.name"))];
+        all.extend(["a\x1b", "b", "c", "d", "e", "f"].map(|name| exception(name, None)));
+        assert_eq!(
+            unused(&all),
+            [
+                "exception took nothing out: typo: no event has usr.name",
+                "exceptions took nothing out: a\\u{1b}, b, c, d, e, 1 more"
+            ]
+        );
         let one = page(&Summary { seen: 1, ..Summary::default() });
         assert!(one.contains("  alerts    0, 1 term seen before\n"), "{one}");
     }

@@ -1,7 +1,8 @@
-//! The words that depend on the data: who acted, on what, and who lacks a field.
+//! The words that depend on the data: who acted, and on what.
 //!
 //! In: an `event.dataset`. Out: the fields of its alerts that a person wants to see, with their
-//! labels. This table is the only place of the host that knows a dataset; a new one is a new row.
+//! labels. This table and `missing.rs` are the only places of the host that know a dataset; a new one is
+//! a new row.
 
 /// What a person is shown of a dataset's alerts, beside the fields that every dataset has.
 #[derive(Debug)]
@@ -15,8 +16,6 @@ pub(crate) struct Wording {
     pub(crate) session_after: Option<&'static str>,
     /// What was acted on. The rows of the first field that an alert has are shown.
     pub(crate) objects: &'static [ObjectWording],
-    /// Fields that some events of the dataset never have, and who that is.
-    without: &'static [(&'static str, &'static str)],
 }
 
 /// One kind of thing that was acted on.
@@ -28,14 +27,8 @@ pub(crate) struct ObjectWording {
     pub(crate) rows: &'static [(&'static str, &'static str, Option<&'static str>)],
 }
 
-const NONE: Wording = Wording {
-    dataset: "",
-    user_kind: None,
-    user_full: None,
-    session_after: None,
-    objects: &[],
-    without: &[],
-};
+const NONE: Wording =
+    Wording { dataset: "", user_kind: None, user_full: None, session_after: None, objects: &[] };
 
 macro_rules! request {
     ($name:literal) => {
@@ -60,20 +53,12 @@ const TABLE: &[Wording] = &[Wording {
         ObjectWording { name: ("stack", request!("stackName")), rows: STACK_ROWS },
         ObjectWording { name: ("stack set", request!("stackSetName")), rows: STACK_ROWS },
     ],
-    without: &[("user.name", "Root, AWS services")],
 }];
 
 /// The words for a dataset; none of its own where it is not in the table.
 #[must_use]
 pub(crate) fn of(dataset: Option<&str>) -> &'static Wording {
     TABLE.iter().find(|wording| Some(wording.dataset) == dataset).unwrap_or(&NONE)
-}
-
-impl Wording {
-    /// Whose events have no such field.
-    pub(crate) fn without(&self, field: &str) -> Option<&'static str> {
-        self.without.iter().find(|(name, _)| *name == field).map(|(_, who)| *who)
-    }
 }
 
 /// The dataset of index patterns in the form of data streams, `logs-DATASET-*`, where all that name
@@ -108,10 +93,8 @@ mod tests {
 
     #[test]
     fn a_dataset_that_is_not_in_the_table_has_no_words_of_its_own() {
-        assert_eq!(of(Some("aws.cloudtrail")).without("user.name"), Some("Root, AWS services"));
-        assert_eq!(of(Some("aws.cloudtrail")).without("host.id"), None);
+        assert!(!of(Some("aws.cloudtrail")).objects.is_empty());
         for dataset in [None, Some(""), Some("okta.system")] {
-            assert_eq!(of(dataset).without("user.name"), None);
             assert!(of(dataset).objects.is_empty());
         }
     }

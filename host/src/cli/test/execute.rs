@@ -7,7 +7,7 @@
 use super::cross_check::{CrossCheck, ExpectedAnswer};
 use super::file::{CaseSpec, EventInput, EventSpec, KnownTerm, TestOutcome};
 use super::subject::Subject;
-use crate::pipeline::decide::{Writing, run_round};
+use crate::pipeline::decide::run_round;
 use crate::pipeline::text::RereadTexts;
 use crate::source::ReadLimits;
 use crate::state::{Memory, StateStore};
@@ -236,7 +236,7 @@ impl<'s> CaseExecutor<'s> {
         }]);
         let (rules, store) = (&mut self.guest, &mut self.store);
         let mut texts = RereadTexts::default();
-        run_round(&mut round, rules, store, &mut texts, self.newest_ms, Writing::Apply)??;
+        run_round(&mut round, rules, store, &mut texts, self.newest_ms)??;
         let outcomes = round.finish().outcomes;
         let mut got = Vec::new();
         for ((at, (_, values)), last_ms) in (0u16..).zip(&item.terms).zip(last) {

@@ -1,11 +1,12 @@
 //! The hold of a stream: a match waits until nothing older can be expected.
 //!
-//! In: matches as they arrive. Out: matches in order, as soon as the newest time seen is `hold_ms`
-//! later than theirs. Time is the events' alone: a stream that stops releases nothing until
-//! [`Hold::pop`].
+//! In: matches as they arrive, and what a clock says. Out: matches in order, as soon as the newest time
+//! seen is `hold_ms` later than theirs, or they have waited for `hold_ms` by the clock: a quiet stream
+//! holds nothing back for longer. It asks no clock itself.
 use super::{OrderKey, held_bytes, order_key};
 use firstseen_session::{Match, RuleRef};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 /// Holds matches back for a while, in bounded memory.
 #[derive(Debug)]
@@ -17,6 +18,11 @@ pub struct Hold {
     newest_ms: i64,
     arrived: u64,
     forced: u64,
+    /// What was waited for so far, and when, as the clock last said it; 0: never.
+    waited_ms: i64,
+    clock_ms: i64,
+    /// When each match came, in the order of arrival; those that have gone are dropped late.
+    arrivals: VecDeque<(i64, (OrderKey, u64))>,
 }
 
 impl Hold {
@@ -32,7 +38,46 @@ impl Hold {
             newest_ms: i64::MIN,
             arrived: 0,
             forced: 0,
+            waited_ms: 0,
+            clock_ms: 0,
+            arrivals: VecDeque::new(),
         }
+    }
+
+    /// Whether matches wait at all.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.hold_ms > 0
+    }
+
+    /// Takes the time of the clock, milliseconds since 1970; 0 where there is none. A clock that is
+    /// put back lets nothing pass in between.
+    pub fn tick(&mut self, now_ms: i64) {
+        if self.clock_ms != 0 && now_ms > self.clock_ms {
+            let passed = now_ms.saturating_sub(self.clock_ms);
+            self.waited_ms = self.waited_ms.saturating_add(passed);
+        }
+        self.clock_ms = now_ms;
+    }
+
+    /// How long it takes until a match has waited long enough by the clock, if nothing comes.
+    #[must_use]
+    pub fn due_in(&self) -> Option<Duration> {
+        let mut arrivals = self.arrivals.iter();
+        let (came, _) = arrivals.find(|(_, key)| self.waiting.contains_key(key))?;
+        let left = came.saturating_add(self.hold_ms).saturating_sub(self.waited_ms);
+        (self.clock_ms != 0).then(|| Duration::from_millis(left.max(0).unsigned_abs()))
+    }
+
+    /// Whether a match has waited long enough by the clock.
+    fn is_overdue(&mut self) -> bool {
+        while let Some((came, key)) = self.arrivals.front() {
+            if self.waiting.contains_key(key) {
+                return self.clock_ms != 0 && came.saturating_add(self.hold_ms) <= self.waited_ms;
+            }
+            self.arrivals.pop_front();
+        }
+        false
     }
 
     /// Takes a match.
@@ -42,6 +87,9 @@ impl Hold {
         // Without a hold only arrival counts.
         let key =
             if self.hold_ms == 0 { (i64::MIN, 0, RuleRef::default()) } else { order_key(&matched) };
+        if self.hold_ms > 0 {
+            self.arrivals.push_back((self.waited_ms, (key, self.arrived)));
+        }
         self.waiting.insert((key, self.arrived), matched);
         self.arrived += 1;
     }
@@ -50,7 +98,8 @@ impl Hold {
     pub fn ready(&mut self) -> Option<Match> {
         let ((key, _), _) = self.waiting.first_key_value()?;
         let due = key.0.saturating_add(self.hold_ms) <= self.newest_ms;
-        if !due {
+        // What is older than one that has waited long enough goes before it.
+        if !due && !self.is_overdue() {
             if self.bytes <= self.budget {
                 return None;
             }
@@ -109,6 +158,47 @@ mod tests {
         assert_eq!(marks(std::iter::from_fn(|| hold.ready())), [1]);
         assert_eq!(marks(std::iter::from_fn(|| hold.pop())), [2, 3, 4]);
         assert_eq!(hold.forced(), 0);
+    }
+
+    fn all_ready(hold: &mut Hold) -> Vec<u8> {
+        marks(std::iter::from_fn(|| hold.ready()))
+    }
+
+    #[test]
+    fn on_a_quiet_stream_a_match_waits_no_longer_than_the_hold() {
+        let mut hold = Hold::new(100, 1 << 20);
+        assert_eq!(hold.due_in(), None);
+        hold.tick(5000);
+        hold.push(matched(50, 2));
+        hold.tick(5060);
+        hold.push(matched(10, 1));
+        hold.push(matched(60, 3));
+        assert_eq!(hold.due_in(), Some(Duration::from_millis(40)));
+        hold.tick(5099);
+        assert!(all_ready(&mut hold).is_empty());
+        // The older one goes before it, the newer one has still to wait.
+        hold.tick(5100);
+        assert_eq!(hold.due_in(), Some(Duration::ZERO));
+        assert_eq!(all_ready(&mut hold), [1, 2]);
+        assert_eq!(hold.due_in(), Some(Duration::from_millis(60)));
+        hold.tick(5160);
+        assert_eq!(all_ready(&mut hold), [3]);
+        assert_eq!((hold.due_in(), hold.forced()), (None, 0));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_or_is_none_lets_nothing_go_early() {
+        let mut hold = Hold::new(100, 1 << 20);
+        hold.push(matched(50, 1));
+        assert_eq!(hold.due_in(), None, "without a clock only the events' time counts");
+        assert!(all_ready(&mut hold).is_empty());
+        for now in [9000, 9090, 1000, 1005] {
+            hold.tick(now);
+            assert!(all_ready(&mut hold).is_empty(), "{now}");
+        }
+        assert_eq!(hold.due_in(), Some(Duration::from_millis(5)));
+        hold.tick(1010);
+        assert_eq!(all_ready(&mut hold), [1]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 mod watch;
 
-use super::LiveSettings;
+use super::{KnownException, LiveSettings};
 use crate::escape::escaped;
 use crate::terminal::diagnostic;
 use crate::terminal::message;
@@ -30,6 +30,8 @@ const STAY: &str = "those from before stay in force";
 #[derive(Debug)]
 pub struct Exceptions {
     settings: Map<String, Value>,
+    /// The exceptions in them.
+    of_settings: Vec<Exception>,
     files: Vec<File>,
     /// The ids of the rules that run.
     rules: Vec<String>,
@@ -60,12 +62,10 @@ impl Exceptions {
         now_ms: i64,
     ) -> anyhow::Result<Self> {
         let document = settings.map(serde_json::from_str).transpose()?.unwrap_or_default();
-        let mut all = Self { settings: document, files: Vec::new(), rules };
-        if let Some(text) = settings
-            && let Ok(settings) = Settings::read(text)
-        {
-            settings.exceptions.iter().for_each(|e| all.warn("--settings", e, now_ms));
-        }
+        let checked = settings.map(Settings::read).and_then(Result::ok);
+        let of_settings = checked.map(|settings| settings.exceptions).unwrap_or_default();
+        let mut all = Self { settings: document, of_settings, files: Vec::new(), rules };
+        all.of_settings.iter().for_each(|e| all.warn("--settings", e, now_ms));
         for path in paths {
             let name = format!("--exceptions {}", path.display());
             let (watched, text) = Watched::open(path).with_context(|| name.clone())?;
@@ -163,6 +163,13 @@ impl Exceptions {
 }
 
 impl LiveSettings for Exceptions {
+    fn exceptions(&self) -> Vec<KnownException> {
+        let files = self.files.iter().flat_map(|file| &file.written);
+        let files = files.map(|(_, exception)| KnownException::of(exception));
+        let of_settings = self.of_settings.iter().map(KnownException::of);
+        of_settings.chain(files).collect()
+    }
+
     fn refresh(&mut self, rules: &mut [Box<dyn Rules>], now_ms: i64) {
         let mut before = Vec::new();
         for at in 0..self.files.len() {

@@ -51,7 +51,10 @@ fn what_is_committed_is_there_again_and_nothing_else() {
     assert_eq!(get(&mut store, "a").as_deref(), Some("1"));
     assert_eq!(get(&mut store, "b").as_deref(), Some("2"));
     assert_eq!(get(&mut store, "c"), None);
-    assert_eq!(store.describe(), format!("{}, 2 terms", path.display()));
+    assert_eq!(store.describe(), format!("{}, existing, 2 terms", path.display()));
+    put(&mut store, "c", "3", 10);
+    let described = format!("{}, existing, 3 terms, 2 before", path.display());
+    assert_eq!(store.describe(), described);
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! Which events `explain` shows, and what it says of each: when, who, id.
+//!
+//! In: `--id`, `--where`, an event's text. Out: whether the event is wanted, and its facts. It judges
+//! nothing: an event that is not shown is decided all the same, as later ones rest on it.
+
+use anyhow::anyhow;
+use firstseen_rule::alert::rfc3339;
+use firstseen_rule::probe::{EventProbe, ProbedEvent};
+use serde_json::{Map, Value};
+
+/// Who did it: the first of these that an event has.
+const WHO: [&str; 6] = [
+    "user.name",
+    "aws.cloudtrail.user_identity.arn",
+    "aws.cloudtrail.user_identity.invoked_by",
+    "user.id",
+    "aws.cloudtrail.user_identity.type",
+    "host.name",
+];
+
+/// Chooses events.
+pub(super) struct EventFilter {
+    ids: Vec<String>,
+    probe: EventProbe,
+    has_query: bool,
+}
+
+impl EventFilter {
+    /// # Errors
+    /// What is wrong with the query.
+    pub(super) fn new(ids: &[String], kql: Option<&str>) -> anyhow::Result<Self> {
+        let probe = match kql {
+            Some(kql) => EventProbe::with_query(&WHO, kql).map_err(|e| anyhow!("--where: {e}"))?,
+            None => EventProbe::new(&WHO),
+        };
+        Ok(Self { ids: ids.to_vec(), probe, has_query: kql.is_some() })
+    }
+
+    /// Whether every event is wanted, also one that cannot be read.
+    pub(super) fn takes_all(&self) -> bool {
+        self.ids.is_empty() && !self.has_query
+    }
+
+    /// The facts of an event; nothing where it is not wanted.
+    pub(super) fn look(&mut self, event: &[u8]) -> Option<Map<String, Value>> {
+        let Some(found) = self.probe.look(event) else {
+            return self.takes_all().then(Map::new);
+        };
+        let has_id = |id: &str| self.ids.iter().any(|wanted| wanted == id);
+        let wanted = self.ids.is_empty() || found.id.as_deref().is_some_and(has_id);
+        (wanted && found.matches).then(|| facts(found))
+    }
+}
+
+fn facts(found: ProbedEvent) -> Map<String, Value> {
+    let mut out = Map::new();
+    if let Some(ms) = found.time_ms {
+        out.insert("when".to_owned(), rfc3339(ms).into());
+    }
+    if let Some(who) = (0..WHO.len()).find_map(|name| found.first(name)) {
+        out.insert("who".to_owned(), who.into());
+    }
+    if let Some(id) = found.id {
+        out.insert("id".to_owned(), id.into());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn events_are_chosen_by_id_and_by_query() {
+        let event = |id: &str, user: &str| {
+            json!({ "@timestamp": "2025-04-01T08:00:00Z", "event": { "id": id },
+                    "user": { "name": user } })
+            .to_string()
+        };
+        let shown = |ids: &[&str], kql: Option<&str>| {
+            let ids: Vec<_> = ids.iter().map(|id| (*id).to_owned()).collect();
+            let mut filter = EventFilter::new(&ids, kql).unwrap();
+            let all = [event("a", "ann"), event("b", "bob"), "{".to_owned()];
+            let look = |event: &String| filter.look(event.as_bytes()).is_some();
+            all.iter().map(look).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&[], None), [true, true, true]);
+        assert_eq!(shown(&["b", "x"], None), [false, true, false]);
+        assert_eq!(shown(&[], Some("user.name: a*")), [true, false, false]);
+        assert_eq!(shown(&["b"], Some("user.name: a*")), [false, false, false]);
+        let mut filter = EventFilter::new(&[], None).unwrap();
+        let facts = filter.look(event("a", "ann").as_bytes()).unwrap();
+        let expected = json!({ "when": "2025-04-01T08:00:00.000Z", "who": "ann", "id": "a" });
+        assert_eq!(Value::Object(facts), expected);
+        let error = EventFilter::new(&[], Some("(")).err().unwrap().to_string();
+        assert!(error.starts_with("--where: "), "{error}");
+    }
+}

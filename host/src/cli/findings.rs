@@ -1,0 +1,92 @@
+//! What a run found out about its rules and exceptions, for the summary.
+//!
+//! In: the counts of each rule, samples of the events, the exceptions. Out: why a rule may have matched
+//! nothing, and which exceptions took nothing out. It changes no count.
+
+use super::observer::RunObserver;
+use crate::observe::rule_counts::RuleTally;
+use crate::observe::summary::UnusedException;
+use crate::pipeline::PipelineEnd;
+use crate::rules::silent;
+use crate::rules::{KnownException, sample::EventSample};
+use firstseen_runtime::Artifact;
+use std::collections::HashSet;
+
+/// Takes what was found into the summary.
+pub(super) fn take(
+    observer: &mut RunObserver,
+    end: &mut PipelineEnd,
+    artifacts: &[Artifact],
+    own: Vec<KnownException>,
+) {
+    let mut tally = std::mem::take(&mut observer.tally);
+    explain_silent(&mut tally, end, artifacts);
+    observer.summary.rules = tally.finish();
+    let known = own.into_iter().chain(std::mem::take(&mut end.exceptions));
+    observer.summary.unused_exceptions = unused(known, &observer.used, &end.samples.matched);
+}
+
+fn explain_silent(tally: &mut RuleTally, end: &mut PipelineEnd, artifacts: &[Artifact]) {
+    for at in tally.silent() {
+        let artifact = usize::from(at.artifact);
+        let meta = artifacts.get(artifact).and_then(|a| a.meta.rules.get(usize::from(at.rule)));
+        let rules = end.rules.get_mut(artifact);
+        let sample = end.samples.passed.get(artifact);
+        let (Some(meta), Some(rules), Some(sample)) = (meta, rules, sample) else { continue };
+        let reason = silent::reason(meta, at.rule, &mut **rules, sample);
+        if let Some(counts) = tally.rule(at) {
+            counts.silent = Some(reason);
+        }
+    }
+}
+
+/// The exceptions that took nothing out. That no event that matched has one of its fields is said.
+fn unused(
+    known: impl Iterator<Item = KnownException>,
+    used: &HashSet<String>,
+    matched: &EventSample,
+) -> Vec<UnusedException> {
+    let mut names = HashSet::new();
+    let mut out = Vec::new();
+    for KnownException { name, fields } in known {
+        if used.contains(&name) || !names.insert(name.clone()) {
+            continue;
+        }
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let reason = match matched.count {
+            0 => Some("no event matched".to_owned()),
+            _ => silent::absent(&fields, matched),
+        };
+        out.push(UnusedException { name, reason });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exceptions_without_effect_are_named_with_the_field_that_no_event_has() {
+        let known = |name: &str, field: &str| KnownException {
+            name: name.to_owned(),
+            fields: vec![field.to_owned()],
+        };
+        let all = || {
+            let all = [known("used", "user.name"), known("typo", "usr.name")];
+            all.into_iter().chain([known("idle", "user.name"), known("idle", "user.name")])
+        };
+        let used = HashSet::from(["used".to_owned()]);
+        let mut matched = EventSample::of(4);
+        let said = |matched: &EventSample| {
+            let unused = unused(all(), &used, matched);
+            unused.into_iter().map(|e| (e.name, e.reason)).collect::<Vec<_>>()
+        };
+        let named = |name: &str, reason: Option<&str>| (name.to_owned(), reason.map(str::to_owned));
+        let none = Some("no event matched");
+        assert_eq!(said(&matched), [named("typo", none), named("idle", none)]);
+        matched.offer(br#"{"@timestamp":"2025-04-01T08:00:00Z","user":{"name":"ann"}}"#);
+        let typo = Some("the one event that it might concern has no usr.name");
+        assert_eq!(said(&matched), [named("typo", typo), named("idle", None)]);
+    }
+}

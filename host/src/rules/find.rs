@@ -1,0 +1,118 @@
+//! Paths behind `--rule` to the rules of a run.
+//!
+//! In: files and folders. Out: artifacts and rules' sources, in the order of the arguments and by name
+//! inside a folder. Of a folder the artifacts count; rule files only where it has none. It opens no
+//! file.
+
+use crate::files::shown;
+use crate::walk::Walk;
+use anyhow::{anyhow, bail};
+use std::path::{Path, PathBuf};
+
+/// A rule that is to be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RulePath {
+    /// An artifact.
+    Artifact(PathBuf),
+    /// A rule.toml, to be built in memory.
+    Source {
+        /// The file.
+        path: PathBuf,
+        /// It is in a folder, where it may turn out to be no rule at all.
+        in_folder: bool,
+    },
+}
+
+impl RulePath {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Artifact(path) | Self::Source { path, .. } => path,
+        }
+    }
+}
+
+/// Finds the rules.
+///
+/// # Errors
+/// A path that is not there, a folder that cannot be read or has no rules.
+pub fn find(args: &[PathBuf]) -> anyhow::Result<Vec<RulePath>> {
+    let mut rules = Vec::new();
+    for path in args {
+        let name = shown(path);
+        let meta = std::fs::metadata(path).map_err(|e| anyhow!("rule {name}: {e}"))?;
+        if meta.is_dir() {
+            walk(path, &mut rules)?;
+        } else if has_ending(path, "toml") {
+            rules.push(RulePath::Source { path: path.clone(), in_folder: false });
+        } else {
+            rules.push(RulePath::Artifact(path.clone()));
+        }
+    }
+    Ok(rules)
+}
+
+fn walk(root: &Path, rules: &mut Vec<RulePath>) -> anyhow::Result<()> {
+    let (mut artifacts, mut sources) = (Vec::new(), Vec::new());
+    for entry in Walk::Kept.folder(root) {
+        let path = match entry {
+            Ok(entry) => entry.path,
+            Err(fault) => bail!("rule {}: {}", shown(&fault.path), fault.error),
+        };
+        let is_test = path.as_os_str().as_encoded_bytes().ends_with(b".test.toml");
+        if has_ending(&path, "wasm") && path.is_file() {
+            artifacts.push(RulePath::Artifact(path));
+        } else if has_ending(&path, "toml") && !is_test && path.is_file() {
+            sources.push(RulePath::Source { path, in_folder: true });
+        }
+    }
+    if artifacts.is_empty() && sources.is_empty() {
+        bail!("rule {}: no rule in this folder: no file *.wasm and no rule.toml", shown(root));
+    }
+    rules.append(if artifacts.is_empty() { &mut sources } else { &mut artifacts });
+    Ok(())
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|of_path| of_path == ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_folder_artifacts_count_and_rule_files_where_there_are_none() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["both/a.toml", "both/b.wasm", "both/c/d.wasm", "src/a.toml", "src/a.test.toml"]
+        {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        std::fs::create_dir(root.path().join("none")).unwrap();
+        let found = |names: &[&str]| {
+            let paths: Vec<_> = names.iter().map(|name| root.path().join(name)).collect();
+            find(&paths).map_err(|e| e.to_string()).map(|rules| {
+                let below = |rule: &RulePath| {
+                    let path = rule.path().strip_prefix(root.path()).unwrap().display().to_string();
+                    let kind = match rule {
+                        RulePath::Artifact(_) => "",
+                        RulePath::Source { in_folder: false, .. } => ", source",
+                        RulePath::Source { in_folder: true, .. } => ", found",
+                    };
+                    path + kind
+                };
+                rules.iter().map(below).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(found(&["both"]).unwrap(), ["both/b.wasm", "both/c/d.wasm"]);
+        assert_eq!(
+            found(&["src", "both/a.toml"]).unwrap(),
+            ["src/a.toml, found", "both/a.toml, source"]
+        );
+        assert!(found(&["none"]).unwrap_err().contains("no rule in this folder"));
+        assert!(found(&["missing.wasm"]).unwrap_err().contains("missing.wasm"));
+    }
+}

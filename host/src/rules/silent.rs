@@ -1,0 +1,196 @@
+//! Why a rule matched nothing, and why an exception took nothing out.
+//!
+//! In: a sample of the events that a rule might have matched, and what the rule says of each. Out: a
+//! sentence: no event holds a word that it needs, no event has a field, or which clause fails. It says
+//! of how many events it speaks.
+
+use super::sample::EventSample;
+use firstseen_artifact::RuleMeta;
+use firstseen_rule::probe::EventProbe;
+use firstseen_session::Rules;
+use serde_json::Value;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// Words of a clause that are named.
+const SHOWN_WORDS: usize = 4;
+
+/// How often a clause kept a rule from matching.
+#[derive(Default)]
+struct FailingClause {
+    field: String,
+    events: u64,
+    /// Of them, events without the field.
+    without: u64,
+}
+
+/// Why a rule matched none of the events that passed its prefilter.
+#[must_use]
+pub fn reason(meta: &RuleMeta, place: u16, rules: &mut dyn Rules, passed: &EventSample) -> String {
+    if passed.count == 0 {
+        return match meta.literals.as_slice() {
+            [] => "no event was read".to_owned(),
+            [words] => format!("no event holds {}", listed(words)),
+            clauses => {
+                let clauses: Vec<_> = clauses.iter().map(|words| listed(words)).collect();
+                format!("no event holds {}", clauses.join(" and "))
+            }
+        };
+    }
+    let mut failing: BTreeMap<String, FailingClause> = BTreeMap::new();
+    for event in &passed.kept {
+        for clause in deciding(rules, event, place) {
+            let text = |name: &str| clause.get(name).and_then(Value::as_str).unwrap_or_default();
+            let entry = failing.entry(text("clause").to_owned()).or_default();
+            text("field").clone_into(&mut entry.field);
+            entry.events += 1;
+            entry.without += u64::from(clause.get("missing") == Some(&Value::Bool(true)));
+        }
+    }
+    let always = failing.values().filter(|clause| clause.without == clause.events);
+    let fields: Vec<&str> = always.map(|clause| clause.field.as_str()).collect();
+    if let Some(absent) = absent(&fields, passed) {
+        return absent;
+    }
+    let mut clauses: Vec<_> = failing.iter().collect();
+    clauses.sort_by_key(|(_, clause)| Reverse(clause.events));
+    let of = passed.kept.len();
+    let parts =
+        clauses.iter().take(2).map(|(text, clause)| format!("{text} fails in {}", clause.events));
+    let parts: Vec<_> = parts.collect();
+    if parts.is_empty() {
+        return "the events that it might have matched could not be read".to_owned();
+    }
+    let which = if passed.is_whole() { "" } else { " looked at" };
+    format!("{} of {of} events{which}", parts.join(", "))
+}
+
+/// The clauses that decided that an event does not match.
+fn deciding(rules: &mut dyn Rules, event: &[u8], place: u16) -> Vec<Value> {
+    let said = rules.explain(event).ok();
+    let said: Value = said.and_then(|said| serde_json::from_slice(&said).ok()).unwrap_or_default();
+    let clauses = said.pointer(&format!("/rules/{place}/decided_by"));
+    clauses.and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// That no event of a sample has one of these fields.
+#[must_use]
+pub fn absent(fields: &[&str], events: &EventSample) -> Option<String> {
+    let mut probe = EventProbe::new(fields);
+    let mut has = vec![false; fields.len()];
+    for found in events.kept.iter().filter_map(|event| probe.look(event)) {
+        for (has, values) in has.iter_mut().zip(&found.values) {
+            *has |= !values.is_empty();
+        }
+    }
+    let mut absent: Vec<&str> =
+        fields.iter().zip(has).filter(|(_, has)| !has).map(|(field, _)| *field).collect();
+    absent.sort_unstable();
+    absent.dedup();
+    if absent.is_empty() || events.kept.is_empty() {
+        return None;
+    }
+    let fields = absent.join(" or ");
+    Some(match (events.is_whole(), events.kept.len()) {
+        (true, 1) => format!("the one event that it might concern has no {fields}"),
+        (true, all) => format!("none of the {all} events that it might concern has {fields}"),
+        (false, some) => {
+            format!("none of {some} events looked at, of {}, has {fields}", events.count)
+        }
+    })
+}
+
+/// `a, b or c`.
+fn listed(words: &[String]) -> String {
+    let mut shown: Vec<&str> = words.iter().take(SHOWN_WORDS).map(String::as_str).collect();
+    let more = format!("{} more", words.len().saturating_sub(SHOWN_WORDS));
+    if words.len() > SHOWN_WORDS {
+        shown.push(&more);
+    }
+    match shown.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use firstseen_abi::RequestWriter;
+    use firstseen_rule::source::{self, ReadOptions};
+    use firstseen_rule::{Engine, Plan, Settings};
+    use firstseen_session::{CallError, Decide};
+    use serde_json::json;
+
+    /// A rule as the engine explains it, without a module.
+    struct Native(Engine);
+
+    impl Decide for Native {
+        fn decide(&mut self, _: &RequestWriter) -> Result<Vec<u8>, CallError> {
+            Err(CallError::Deadline)
+        }
+
+        fn owns(&self, _: &[u8]) -> bool {
+            true
+        }
+    }
+
+    impl Rules for Native {
+        fn keys(&mut self, _: &[u8], _: &[(u32, u32)], _: i64) -> Result<Vec<u8>, CallError> {
+            Err(CallError::Deadline)
+        }
+
+        fn explain(&mut self, event: &[u8]) -> Result<Vec<u8>, CallError> {
+            Ok(self.0.explain(event).into_bytes())
+        }
+
+        fn configure(&mut self, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn take_log(&mut self) -> Vec<(i32, String)> {
+            Vec::new()
+        }
+    }
+
+    fn why(query: &str, literals: &[&[&str]], events: &[Value]) -> String {
+        let text = format!(
+            "[rule]\nrule_id='r'\nname='r'\ntype='new_terms'\nseverity='low'\nrisk_score=1\n\
+             query='''{query}'''\n[rule.new_terms]\nfield='new_terms_fields'\nvalue=['user.name']\n\
+             [[rule.new_terms.history_window_start]]\nfield='history_window_start'\nvalue='now-1d'\n"
+        );
+        let rule = source::read(&text, &ReadOptions::default()).unwrap();
+        let mut rules = Native(Engine::new(Plan { rules: vec![rule.plan] }, Settings::default()));
+        let clause = |clause: &&[&str]| clause.iter().map(|word| (*word).to_owned()).collect();
+        let literals = literals.iter().map(clause).collect();
+        let meta = RuleMeta { literals, ..RuleMeta::default() };
+        let mut sample = EventSample::of(3);
+        events.iter().for_each(|event| sample.offer(event.to_string().as_bytes()));
+        reason(&meta, 0, &mut rules, &sample)
+    }
+
+    #[test]
+    fn a_silent_rule_says_which_word_field_or_clause_it_lacks() {
+        let event = |action: &str| json!({ "@timestamp": "2025-04-01T08:00:00Z", "event": { "action": action } });
+        assert_eq!(why("*", &[], &[]), "no event was read");
+        assert_eq!(why("*", &[&["A", "B", "C"]], &[]), "no event holds A, B or C");
+        let many: &[&str] = &["A", "B", "C", "D", "E", "F"];
+        assert_eq!(why("*", &[&["X"], many], &[]), "no event holds X and A, B, C, D or 2 more");
+        let query = "event.action: A and usr.name: bob";
+        assert_eq!(
+            why(query, &[], &[event("A"), event("B")]),
+            "none of the 2 events that it might concern has usr.name"
+        );
+        let all: Vec<_> = (0..9).map(|_| event("A")).collect();
+        assert_eq!(why(query, &[], &all), "none of 3 events looked at, of 9, has usr.name");
+        assert_eq!(
+            why("event.acton: A", &[], &all[..1]),
+            "the one event that it might concern has no event.acton"
+        );
+        assert_eq!(
+            why("event.action: C", &[], &[event("A"), event("B")]),
+            "event.action: C fails in 2 of 2 events"
+        );
+    }
+}

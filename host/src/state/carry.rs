@@ -1,0 +1,296 @@
+//! A rule whose window changed: its last sightings are taken over from the keys of the rule before.
+//!
+//! In: a state that keeps records of its prefixes, and the rules of a run. Out: the same state, which
+//! answers for a rule's keys with what an older one of the same fields knew; and what there is to tell
+//! before anything is decided. Nothing is copied ahead: a key is looked for under the older prefixes
+//! when it is asked for. What is read there is never written.
+//!
+//! ```text
+//! TENANT:RULE_ID:FINGERPRINT:HASH        the prefix is all up to HASH
+//!                `-- of fields, window, epoch and time field: another window is another prefix
+//! ```
+
+use super::{Applied, PrefixRecord, StateError, StateHistory, StateStore, StateWrite};
+use firstseen_artifact::RuleMeta;
+use firstseen_rule::alert::rfc3339;
+use firstseen_rule::identity::of_rule;
+use firstseen_rule::state::{TermState, carried};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
+
+/// A rule's epoch is not in its metadata: it is found among these by its fingerprint.
+const EPOCHS: u32 = 1000;
+/// The length of a fingerprint, in characters.
+const FINGERPRINT: usize = 16;
+
+/// A state that reads under older prefixes too.
+pub struct CarryOver<S> {
+    state: S,
+    rules: Vec<CarriedRule>,
+    /// Values that were handed out under a key that holds another: what is there.
+    handed: HashMap<Box<[u8]>, Option<Vec<u8>>>,
+}
+
+/// A rule, and where it was before.
+struct CarriedRule {
+    prefix: String,
+    older: Vec<OlderPrefix>,
+}
+
+struct OlderPrefix {
+    prefix: String,
+    /// Whether the window grew since.
+    grows: bool,
+}
+
+impl<S: StateStore + StateHistory> CarryOver<S> {
+    /// Opens the rules' history, and records the rules where the state may be written. Returns what is
+    /// to be told, a sentence for each rule that changed.
+    ///
+    /// # Errors
+    /// When the state cannot be read or written.
+    pub fn open<'m>(
+        mut state: S,
+        tenant: &str,
+        rules: impl IntoIterator<Item = &'m RuleMeta>,
+        read_only: bool,
+    ) -> Result<(Self, Vec<String>), StateError> {
+        let records = state.records()?;
+        let records: BTreeMap<&str, &PrefixRecord> =
+            records.iter().map(|record| (record.prefix.as_str(), record)).collect();
+        let mut used = records.values().map(|record| record.used).max().unwrap_or(0);
+        let (mut carried, mut told, mut new_records) = (Vec::new(), Vec::new(), Vec::new());
+        for rule in rules {
+            let of_rule = format!("{tenant}:{}:", rule.id);
+            let mut now = record_of(tenant, rule);
+            let older: Vec<String> =
+                prefixes(&state, &of_rule)?.into_iter().filter(|p| *p != now.prefix).collect();
+            let newest = records.values().filter(|record| record.prefix.starts_with(&of_rule));
+            let newest = newest.max_by_key(|record| record.used);
+            let is_newest = newest.is_some_and(|record| record.prefix == now.prefix);
+            let mut taken = Vec::new();
+            for prefix in older {
+                let record = records.get(prefix.as_str()).copied();
+                let carries = record.filter(|record| now.carries(record));
+                if !is_newest {
+                    told.push(change(&state, rule, &now, &prefix, record, carries.is_some())?);
+                }
+                taken.extend(
+                    carries.map(|record| OlderPrefix {
+                        prefix,
+                        grows: now.window_ms > record.window_ms,
+                    }),
+                );
+            }
+            if !taken.is_empty() {
+                carried.push(CarriedRule { prefix: now.prefix.clone(), older: taken });
+            }
+            if !is_newest {
+                used += 1;
+                now.used = used;
+                new_records.push(now);
+            }
+        }
+        if !read_only && !new_records.is_empty() {
+            state.record(&new_records)?;
+        }
+        Ok((Self { state, rules: carried, handed: HashMap::new() }, told))
+    }
+}
+
+impl PrefixRecord {
+    /// Whether a rule takes over what another one knew: the window alone differs.
+    fn carries(&self, older: &Self) -> bool {
+        let same = |one: &Self| (one.fields.clone(), one.time_field.clone(), one.epoch);
+        self.epoch.is_some() && same(self) == same(older) && self.window_ms != older.window_ms
+    }
+}
+
+fn record_of(tenant: &str, rule: &RuleMeta) -> PrefixRecord {
+    let time_field = rule.event_time.clone();
+    let is_of = |epoch: &u32| {
+        let time = time_field.as_deref();
+        of_rule(&rule.new_terms, rule.window_ms, *epoch, time) == rule.fingerprint
+    };
+    PrefixRecord {
+        prefix: format!("{tenant}:{}", rule.key_prefix),
+        fields: rule.new_terms.clone(),
+        window_ms: rule.window_ms,
+        window: rule.window.clone(),
+        epoch: (0..EPOCHS).find(is_of),
+        time_field,
+        used: 0,
+    }
+}
+
+/// The prefixes of a rule that have terms. Each is found by one look: what is below it is passed over.
+fn prefixes(state: &impl StateHistory, of_rule: &str) -> Result<Vec<String>, StateError> {
+    let mut found = Vec::new();
+    let mut from = of_rule.as_bytes().to_vec();
+    let end = after(of_rule.as_bytes());
+    loop {
+        let mut next = None;
+        state.scan(&from, &end, &mut |key, _| {
+            next = Some(key.to_vec());
+            ControlFlow::Break(())
+        })?;
+        let Some(key) = next else { return Ok(found) };
+        let length = of_rule.len() + FINGERPRINT;
+        let is_print = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
+        let print = key.get(of_rule.len()..length).filter(|print| is_print(print));
+        match (print, key.get(length)) {
+            (Some(_), Some(b':')) => {
+                let prefix = key.get(..=length).unwrap_or_default();
+                from = after(prefix);
+                found.push(String::from_utf8_lossy(prefix).into_owned());
+            }
+            // The key of a rule whose id begins like this one's.
+            _ => from = [&key[..], &[0]].concat(),
+        }
+    }
+}
+
+/// The first key behind all that begin with this prefix, which ends in `:`.
+fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    end
+}
+
+/// What a changed rule has to be told about the terms under another prefix.
+fn change(
+    state: &impl StateHistory,
+    rule: &RuleMeta,
+    now: &PrefixRecord,
+    prefix: &str,
+    record: Option<&PrefixRecord>,
+    carries: bool,
+) -> Result<String, StateError> {
+    let (mut count, mut since) = (0u64, i64::MAX);
+    state.scan(prefix.as_bytes(), &after(prefix.as_bytes()), &mut |_, value| {
+        count += 1;
+        if let Ok(state) = TermState::read(value)
+            && let Some(episode) = state.episodes().last()
+        {
+            since = since.min(episode.last_ms);
+        }
+        ControlFlow::Continue(())
+    })?;
+    let terms = if count == 1 { "1 term".to_owned() } else { format!("{count} terms") };
+    let mut text = format!("rule {}: ", rule.name);
+    let Some(record) = record else {
+        text += &format!(
+            "the state has {terms} of it under another window or other new-terms fields, from \
+             before states kept which"
+        );
+        return Ok(text + SET_ASIDE);
+    };
+    if carries {
+        text += &format!(
+            "its window was {} and is now {}: the last sightings of {terms} are taken over",
+            record.window, now.window
+        );
+        if now.window_ms > record.window_ms && since != i64::MAX {
+            text += &format!(
+                ", which is right as far back as the state kept them, from {} on",
+                rfc3339(since)
+            );
+        }
+        return Ok(text);
+    }
+    let list = |fields: &[String]| fields.join(", ");
+    if record.fields != now.fields {
+        let (was, is) = (list(&record.fields), list(&now.fields));
+        text += &format!("its new-terms fields were {was} and are now {is}");
+    } else if record.time_field != now.time_field {
+        text += "the field that its time is read from has changed";
+    } else if record.epoch != now.epoch {
+        text += "its state_epoch has changed";
+    } else {
+        text += "it has changed";
+    }
+    text += &format!("; the state has {terms} of it as it was");
+    Ok(text + SET_ASIDE)
+}
+
+const SET_ASIDE: &str = ": they are set aside, and everything is new to it; run it over past events \
+                         with learn_until in --settings first, or go back to the rule as it was";
+
+impl<S: StateStore> CarryOver<S> {
+    /// The newest of what is known of a key, where an older prefix knows more than its own.
+    fn older(&mut self, key: &[u8], own: Option<&[u8]>) -> Result<Option<Vec<u8>>, StateError> {
+        let Self { state, rules, .. } = self;
+        let of =
+            rules.iter().find_map(|rule| Some((rule, key.strip_prefix(rule.prefix.as_bytes())?)));
+        let Some((rule, rest)) = of else { return Ok(None) };
+        let keys: Vec<Vec<u8>> =
+            rule.older.iter().map(|older| [older.prefix.as_bytes(), rest].concat()).collect();
+        let values = state.get_many(&mut keys.iter().map(Vec::as_slice))?;
+        let last = |value: &[u8]| Some(TermState::read(value).ok()?.episodes().last()?.last_ms);
+        let mut newest = own.map(|own| last(own).unwrap_or(i64::MAX));
+        let mut found = None;
+        for (older, value) in rule.older.iter().zip(values) {
+            let Some(value) = value else { continue };
+            let last = last(&value);
+            if last > newest
+                && let Ok(value) = carried(&value, older.grows)
+            {
+                (newest, found) = (last, Some(value));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl<S: StateStore> StateStore for CarryOver<S> {
+    fn get_many(
+        &mut self,
+        keys: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        if self.rules.is_empty() {
+            return self.state.get_many(keys);
+        }
+        // A round reads before it writes: what was handed out before was written, or is read again.
+        self.handed.clear();
+        let keys: Vec<&[u8]> = keys.collect();
+        let mut values = self.state.get_many(&mut keys.iter().copied())?;
+        for (key, value) in keys.into_iter().zip(&mut values) {
+            if let Some(carried) = self.older(key, value.as_deref())? {
+                self.handed.insert(key.into(), value.replace(carried));
+            }
+        }
+        Ok(values)
+    }
+
+    fn apply(
+        &mut self,
+        writes: &mut dyn Iterator<Item = StateWrite<'_>>,
+    ) -> Result<Vec<Applied>, StateError> {
+        let Self { state, handed, .. } = self;
+        state.apply(&mut writes.map(|write| match handed.get(write.key) {
+            Some(there) => StateWrite { expected: there.as_deref(), ..write },
+            None => write,
+        }))
+    }
+
+    fn advance(&mut self, newest_event_ms: i64) {
+        self.state.advance(newest_event_ms);
+    }
+
+    fn commit(&mut self) -> Result<(), StateError> {
+        self.state.commit()
+    }
+
+    fn count(&self) -> Result<u64, StateError> {
+        self.state.count()
+    }
+
+    fn describe(&self) -> String {
+        self.state.describe()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! What a state file keeps of its rules, and its terms in order.
+//!
+//! In: records of prefixes, ranges of keys. Out: the same again, durable at once; terms as they were
+//! committed. An earlier version passes the records over.
+
+use super::{Handle, META, Redb, fault, parse};
+use crate::state::{PrefixRecord, StateError, StateHistory};
+use std::io;
+use std::ops::ControlFlow;
+
+/// Before the prefix whose record it is.
+const RECORD: &str = "prefix/";
+
+impl StateHistory for Redb {
+    fn records(&self) -> Result<Vec<PrefixRecord>, StateError> {
+        let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
+        let mut out = Vec::new();
+        for row in meta.range(RECORD..).map_err(|e| fault(&self.path, e))? {
+            let (key, value) = row.map_err(|e| fault(&self.path, e))?;
+            let Some(prefix) = key.value().strip_prefix(RECORD) else { break };
+            // What a newer version wrote in another way is as good as not recorded.
+            if let Ok(record) = serde_json::from_str::<PrefixRecord>(value.value()) {
+                out.push(PrefixRecord { prefix: prefix.to_owned(), ..record });
+            }
+        }
+        Ok(out)
+    }
+
+    fn record(&mut self, records: &[PrefixRecord]) -> Result<(), StateError> {
+        let Handle::Write(database) = &self.handle else { return Err(self.read_only()) };
+        let write = || -> Result<(), redb::Error> {
+            let transaction = database.begin_write()?;
+            {
+                let mut meta = transaction.open_table(META)?;
+                for record in records {
+                    let key = format!("{RECORD}{}", record.prefix);
+                    let value = serde_json::to_string(record).map_err(io::Error::other)?;
+                    meta.insert(key.as_str(), value.as_str())?;
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        };
+        write().map_err(|e| fault(&self.path, e))
+    }
+
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StateError> {
+        let rows = self.terms()?.range(from..to).map_err(|e| fault(&self.path, e))?;
+        for row in rows {
+            let (key, row) = row.map_err(|e| fault(&self.path, e))?;
+            let Some((_, value)) = parse(row.value()) else { continue };
+            if each(key.value(), value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

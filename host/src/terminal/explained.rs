@@ -1,0 +1,135 @@
+//! An explanation for a person: the event, the clauses that decided, what the state knew.
+//!
+//! In: what a rule says of an event, and what the state said of its terms, as JSON. Out: a paragraph.
+//! What comes from an event is escaped.
+
+use super::value::{field, show_time, span, text, time};
+use crate::observe::EventLocation;
+use serde_json::{Map, Value};
+
+/// The paragraph; it ends with a line break.
+#[must_use]
+pub fn paragraph(at: &EventLocation, document: Map<String, Value>, state: &[Value]) -> String {
+    let mut out = format!("{at}\n");
+    let document = &Value::Object(document);
+    let of = |name: &str| field(document, name).unwrap_or_default();
+    if document.get("error").is_some() {
+        out += &format!("  cannot be read: {}: {}\n", of("error.code"), of("error.reason"));
+        return out;
+    }
+    if document.get("no_events").is_some() {
+        out += &format!("  no event: {}\n", of("no_events"));
+        return out;
+    }
+    let when = time(document, "event.when").map(show_time);
+    let id = field(document, "event.id").map(|id| format!("id {id}"));
+    let facts: Vec<_> = [when, field(document, "event.who"), id].into_iter().flatten().collect();
+    if !facts.is_empty() {
+        out += &format!("  {}\n", facts.join(", "));
+    }
+    let matched = document.get("matched") == Some(&Value::Bool(true));
+    let word = if matched { "matches" } else { "does not match" };
+    out += &format!("  {word}: {}\n", of("rule"));
+    if let Some(name) = field(document, "excepted") {
+        let until = field(document, "excepted_until").map(|end| format!(", until {end}"));
+        out += &format!("    suppressed by exception: {name}{}\n", until.unwrap_or_default());
+        if let Some(reason) = field(document, "excepted_because") {
+            out += &format!("          because: {reason}\n");
+        }
+    }
+    let list = |name: &str| document.get(name).and_then(Value::as_array).into_iter().flatten();
+    for clause in list("decided_by") {
+        let truth = if clause.get("true") == Some(&Value::Bool(true)) { "true " } else { "false" };
+        let found = clause.get("found").and_then(text);
+        out += &format!("    {truth} {}\n", field(clause, "clause").unwrap_or_default());
+        out += &format!("          found: {}\n", found.as_deref().unwrap_or("no such field"));
+    }
+    for missing in list("missing") {
+        let name = text(missing).unwrap_or_default();
+        out += &format!("    missing: {name} (no new term without it)\n");
+    }
+    let names: Vec<_> = list("new_terms_fields").map(text).collect();
+    let mut keys = list("keys").map(text);
+    for term in list("terms") {
+        let values = term.as_array().into_iter().flatten();
+        let pair = |(name, value): (&Option<String>, &Value)| {
+            let value = text(value).unwrap_or_default();
+            format!("{} = {value}", name.as_deref().unwrap_or_default())
+        };
+        let pairs: Vec<_> = names.iter().zip(values).map(pair).collect();
+        out += &format!("    term:  {}\n", pairs.join(", "));
+        out += &format!("    key:   {}\n", keys.next().flatten().unwrap_or_default());
+    }
+    for answer in state {
+        out += &format!("    state: {}\n", sentence(document, answer));
+    }
+    out
+}
+
+/// `seen: last 2025-03-06 10:12:00 UTC, 8 hours before, alerted then as f07d..`.
+fn sentence(document: &Value, answer: &Value) -> String {
+    let says = field(answer, "says").unwrap_or_default();
+    let mut parts = Vec::new();
+    let at = |name| time(answer, name);
+    if let Some(last) = at("last_sighting").or_else(|| at("previous_sighting")) {
+        parts.push(format!("last {}", show_time(last)));
+        if let Some(now) = time(document, "time") {
+            let ms = now.signed_duration_since(last).num_milliseconds();
+            let side = if ms < 0 { "after" } else { "before" };
+            parts.push(format!("{} {side}", span(ms.abs())));
+        }
+    } else if says == "new" {
+        parts.push("never in the state".to_owned());
+    }
+    if let Some(ids) = field(answer, "alerted_as") {
+        match at("first_sighting").filter(|first| Some(*first) != at("last_sighting")) {
+            Some(first) => parts.push(format!("first {}, alerted as {ids}", show_time(first))),
+            None => parts.push(format!("alerted then as {ids}")),
+        }
+    }
+    if let Some(id) = field(answer, "alert") {
+        parts.push(format!("alert {id}"));
+    }
+    parts.extend(field(answer, "reason"));
+    if parts.is_empty() { says } else { format!("{says}: {}", parts.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_state_answers_in_a_sentence() {
+        let document = json!({ "time": "2025-03-06T18:12:00.000Z" });
+        let last = "2025-03-06T10:12:00.000Z";
+        for (answer, expected) in [
+            (
+                json!({ "says": "seen", "first_sighting": last, "last_sighting": last,
+                        "alerted_as": ["f07d"] }),
+                "seen: last 2025-03-06 10:12:00 UTC, 8 hours before, alerted then as f07d",
+            ),
+            (
+                json!({ "says": "seen", "first_sighting": "2025-03-01T10:00:00Z",
+                        "last_sighting": last, "alerted_as": ["f07d"] }),
+                "seen: last 2025-03-06 10:12:00 UTC, 8 hours before, first 2025-03-01 10:00:00 \
+                 UTC, alerted as f07d",
+            ),
+            (
+                json!({ "says": "seen", "first_sighting": last,
+                        "last_sighting": "2025-03-06T19:12:00Z" }),
+                "seen: last 2025-03-06 19:12:00 UTC, 1 hour after",
+            ),
+            (json!({ "says": "new", "alert": "a1" }), "new: never in the state, alert a1"),
+            (
+                json!({ "says": "new", "previous_sighting": "2025-02-01T18:12:00Z", "alert": "a1" }),
+                "new: last 2025-02-01 18:12:00 UTC, 33 days before, alert a1",
+            ),
+            (json!({ "says": "repeat", "alert": "a1" }), "repeat: alert a1"),
+            (json!({ "says": "learned" }), "learned"),
+            (json!({ "says": "error", "reason": "bad\u{1b}" }), "error: bad\\u{1b}"),
+        ] {
+            assert_eq!(sentence(&document, &answer), expected, "{answer}");
+        }
+    }
+}
