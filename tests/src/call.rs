@@ -124,6 +124,7 @@ impl Call {
             "userAgent": self.agent,
             "requestParameters": {
                 "stackName": self.stack,
+                "rate": 1_688_560_107.857,
                 "tags": [{ "key": "team", "value": self.stack }, { "key": "cost", "value": "17" }],
             },
             "responseElements": null,

@@ -24,9 +24,6 @@ use alloc::vec::Vec;
 use firstseen_value::Value;
 use once_cell::race::OnceBox;
 
-/// As many elements of a list are compared with each other.
-const MAX_COMPARED: usize = 1024;
-
 /// How many strings may be nested around an event.
 const MAX_INNER: usize = 4;
 
@@ -186,14 +183,7 @@ fn renamed(raw: Json, list: &ObjectList) -> Option<Json> {
         Json::List(items) => {
             let items: Vec<Json> =
                 items.into_iter().filter_map(|item| renamed(item, list)).collect();
-            let mut distinct: Vec<Json> = Vec::new();
-            for item in items {
-                // Long lists are kept as they are: comparing each with all is quadratic.
-                if distinct.len() > MAX_COMPARED || !distinct.contains(&item) {
-                    distinct.push(item);
-                }
-            }
-            (!distinct.is_empty()).then_some(Json::List(distinct))
+            (!items.is_empty()).then_some(Json::List(items))
         }
         Json::Object(mut members) => {
             let mut kept = Object::new();

@@ -37,7 +37,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | `error`, `block`, `scan`, `tokens`, [`json`] | JSON: the grammar, the ends of values, trees |
-//! | `clean` | what counts as no value in raw events |
+//! | `clean`, `cut` | what counts as no value in raw events; texts taken apart |
 //! | `path`, `walk` | the trie of wanted paths; one pass over an object |
 //! | `spans` | the low view: the values at a node of the trie |
 //! | `raw` | what a raw source is, and where its fields come from |
@@ -86,6 +86,7 @@ mod bits;
 mod block;
 mod clean;
 mod cloudtrail;
+mod cut;
 mod document;
 mod error;
 mod fields;

@@ -9,7 +9,7 @@ use crate::spans::{Blanks, FieldValues, RespellNumber, Spans, TextSet};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
-use core::fmt::Debug;
+use core::fmt::{self, Debug, Formatter};
 use firstseen_value::Value;
 
 /// A raw source, as data. In all of its events blank strings ("", "-", "none") count as absent, but
@@ -172,7 +172,7 @@ pub(crate) enum RawField {
 }
 
 /// A field that only the source's own code can compute.
-pub(crate) trait ComputedField: Debug + Send + Sync {
+pub(crate) trait ComputedField: Send + Sync {
     /// The values in one event.
     fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a>;
 
@@ -180,6 +180,13 @@ pub(crate) trait ComputedField: Debug + Send + Sync {
     /// a point and the path.
     fn leaves<'a>(&self, event: &Spans<'a>, leaf: &mut dyn FnMut(&str, Value<'a>)) {
         let _ = (event, leaf);
+    }
+}
+
+// Without the fields of each: their formatting would be in every module.
+impl Debug for dyn ComputedField {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("ComputedField")
     }
 }
 

@@ -9,7 +9,6 @@ use crate::path::Node;
 use crate::scan::{Scalar, Span};
 use crate::walk::{Capture, Captures, Scratch, SpanKind};
 use alloc::borrow::Cow;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::iter::Copied;
@@ -177,30 +176,17 @@ pub(crate) type RespellNumber = fn(&str) -> Option<String>;
 
 /// Texts, each once, in the order in which they came; never the empty one.
 #[derive(Default)]
-pub(crate) struct TextSet<'a> {
-    texts: Vec<Cow<'a, str>>,
-    /// All of them again, where they are too many to be compared one by one.
-    known: BTreeSet<Cow<'a, str>>,
-}
+pub(crate) struct TextSet<'a>(Vec<Cow<'a, str>>);
 
 impl<'a> TextSet<'a> {
-    /// From this many on, texts are found by their order.
-    const FEW: usize = 16;
+    /// A text that comes after so many others may be there twice: comparing each with all is
+    /// quadratic, and no event but a hostile one has as many.
+    const COMPARED: usize = 1024;
 
+    #[inline(never)]
     pub(crate) fn add(&mut self, text: Cow<'a, str>) {
-        if text.is_empty() {
-            return;
-        }
-        let is_new = if self.texts.len() < Self::FEW {
-            !self.texts.contains(&text)
-        } else {
-            if self.known.is_empty() {
-                self.known.extend(self.texts.iter().cloned());
-            }
-            self.known.insert(text.clone())
-        };
-        if is_new {
-            self.texts.push(text);
+        if !text.is_empty() && (self.0.len() >= Self::COMPARED || !self.0.contains(&text)) {
+            self.0.push(text);
         }
     }
 
@@ -209,7 +195,7 @@ impl<'a> TextSet<'a> {
     }
 
     pub(crate) fn into_values(self) -> FieldValues<'a> {
-        FieldValues::many(self.texts.into_iter().map(Value::Text).collect())
+        FieldValues::many(self.0.into_iter().map(Value::Text).collect())
     }
 }
 

@@ -468,3 +468,58 @@ fn the_actor_of_assume_role() {
     check(&service, "service.entity.id", &json!("ec2.amazonaws.com"));
     check(&service, "user.entity.id", &json!(null));
 }
+
+#[test]
+fn dates_insights_and_web_identities() {
+    let session = "aws.cloudtrail.user_identity.session_context";
+    let of = |date: &str| {
+        let identity = json!({"type": "AssumedRole", "sessionContext": {
+            "attributes": {"creationDate": date},
+            "webIdFederationData": {
+                "federatedProvider": "p", "attributes": {"accounts.example.com:sub": "7", "aud": ["a", ""]},
+            },
+        }});
+        event("sts", "X", json!({"userIdentity": identity}))
+    };
+    for date in ["2025-03-06T09:00:00Z", "20250306T090000Z"] {
+        check(&of(date), &format!("{session}.creation_date"), &json!(date));
+    }
+    check(&of("soon"), &format!("{session}.creation_date"), &json!(null));
+    let attributes = format!("{session}.web_id_federation_data.attributes");
+    let text = of("").to_string();
+    assert_eq!(values_of(&text, &format!("{attributes}.accounts.example.com:sub")), ["7"]);
+    assert_eq!(values_of(&text, &attributes), ["7", "a"]);
+    let whole = format!("{:?}", document(&text).expect("readable"));
+    assert!(whole.contains(r#""aud": List([Text("a")])"#), "{whole}");
+    let average = "aws.cloudtrail.flattened.insight_details.statistics.average";
+    let long = json!({"statistics": {"average": 0.0001}, "more": "x".repeat(40_000)});
+    let insight = event("ec2", "X", json!({"insightDetails": long}));
+    assert_eq!(values_of(&insight.to_string(), average), ["1.0E-4"]);
+}
+
+#[test]
+fn patterns_find_what_the_names_find() {
+    let reader = EventReader::new(vec![
+        FieldRequest::Matching("aws.cloudtrail.flattened.*.a*".into()),
+        FieldRequest::Matching("related.*".into()),
+    ]);
+    let event = event(
+        "signin",
+        "UserAuthentication",
+        json!({
+            "userIdentity": {"type": "Unknown"},
+            "requestParameters": {"at": 1e2, "a.b": "x", "b": "y"},
+            "additionalEventData": {"UserName": "dana", "about": "z"},
+        }),
+    );
+    let text = event.to_string();
+    let mut scratch = Scratch::default();
+    let Ok(ReadOutcome::Event(fields)) = reader.read(&text, &mut scratch) else { panic!("{text}") };
+    let found = |request| {
+        let mut texts: Vec<_> = fields.values(request).map(Value::into_text).collect();
+        texts.sort();
+        texts
+    };
+    assert_eq!(found(0), ["100.0", "x", "z"]);
+    assert_eq!(found(1), ["dana"]);
+}

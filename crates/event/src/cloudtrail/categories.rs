@@ -3,17 +3,18 @@
 //! In: an event's name. Out: its types and its category, of the table `categories.tsv`. An event
 //! that is not in it has the type `info` and no category.
 
+use crate::cut::{any_part, cut};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, RawField};
 use crate::spans::{FieldValues, Spans};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use firstseen_value::Value;
 
 /// A line for each name, in order: the name, its categories and its types, separated by commas.
 const TABLE: &str = include_str!("categories.tsv");
 
-#[derive(Debug)]
 struct CategoryField {
     name: Node,
     is_type: bool,
@@ -38,17 +39,23 @@ impl ComputedField for CategoryField {
             (None, true) => "info",
             (None, false) => return FieldValues::default(),
         };
-        let texts = list.split(',').map(|text| Value::Text(Cow::Borrowed(text)));
-        FieldValues::many(texts.collect())
+        let mut texts = Vec::new();
+        any_part(list, b',', &mut |text| {
+            texts.push(Value::Text(Cow::Borrowed(text)));
+            false
+        });
+        FieldValues::many(texts)
     }
 }
 
 /// The categories and the types of an event.
 fn row(name: &str) -> Option<(&'static str, &'static str)> {
-    TABLE.lines().find_map(|line| {
-        let (categories, types) = line.strip_prefix(name)?.strip_prefix('\t')?.split_once('\t')?;
-        Some((categories, types))
-    })
+    let mut found = None;
+    any_part(TABLE, b'\n', &mut |line| {
+        found = cut(line, b'\t').filter(|(known, _)| *known == name);
+        found.is_some()
+    });
+    cut(found?.1, b'\t')
 }
 
 #[cfg(test)]

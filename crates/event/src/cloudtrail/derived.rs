@@ -27,7 +27,6 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
 }
 
 /// A field that needs few values of the event.
-#[derive(Debug)]
 enum SimpleField {
     /// The text of a path, where it is an IP address.
     Ip(Node),
@@ -88,7 +87,13 @@ impl SimpleField {
 
 /// The text at a node, where it is an IP address (without a zone).
 pub(super) fn address<'a>(event: &Spans<'a>, node: Node) -> Option<Cow<'a, str>> {
-    event.first(node).filter(|ip| ip.parse::<IpAddr>().is_ok())
+    event.first(node).filter(|ip| is_address(ip))
+}
+
+/// Whether a text is an IP address (without a zone).
+#[inline(never)]
+pub(super) fn is_address(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok()
 }
 
 /// `sts` of `sts.amazonaws.com`.

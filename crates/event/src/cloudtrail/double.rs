@@ -7,6 +7,7 @@
 //! the shortest one of its double, so that only the layout changes.
 
 use super::shortest::shortest;
+use crate::cut::first_part;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
@@ -24,26 +25,28 @@ pub(super) fn respelled(text: &str) -> Option<String> {
     if text == "-0" {
         return Some("0".to_owned());
     }
-    if !text.contains(['.', 'e', 'E']) {
-        return None;
-    }
+    memchr::memchr3(b'.', b'e', b'E', text.as_bytes())?;
     written(text).filter(|java| java != text)
 }
 
 fn written(text: &str) -> Option<String> {
     let (sign, unsigned) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
-    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let figures: String = whole.chars().chain(fraction.chars()).collect();
-    let zeros = figures.len() - figures.trim_start_matches('0').len();
-    let digits = figures.trim_matches('0');
+    let mark = memchr::memchr2(b'e', b'E', unsigned.as_bytes()).unwrap_or(unsigned.len());
+    let (mantissa, exponent) = unsigned.split_at_checked(mark)?;
+    let (whole, fraction) = first_part(mantissa, b'.');
+    let mut figures = whole.to_owned();
+    figures.push_str(fraction);
+    let zeros = figures.bytes().take_while(|digit| *digit == b'0').count();
+    let end = figures.bytes().rposition(|digit| digit != b'0').map_or(zeros, |last| last + 1);
+    let digits = figures.get(zeros..end)?;
     let mut out = sign.to_owned();
     if digits.is_empty() {
         out.push_str("0.0");
         return Some(out);
     }
     // The value is 0.DIGITS times ten to this power.
-    let power = exponent_of(exponent).saturating_add(whole.len() as i64 - zeros as i64);
+    let power = exponent_of(exponent.get(1..).unwrap_or("0"))
+        .saturating_add(whole.len() as i64 - zeros as i64);
     if power > LARGEST {
         return None;
     }

@@ -4,6 +4,7 @@
 //! `service.entity.id`; a kind. It never looks at what was done.
 
 use super::identity::Caller;
+use crate::cut::{cut_around, first_part};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, RawField};
 use crate::spans::{FieldValues, Spans};
@@ -71,7 +72,7 @@ const NETWORK_IDS: &[&str] = &[
 impl EntityKind {
     pub(super) fn of(id: &str) -> Self {
         if !id.starts_with("arn:") {
-            let is_key = id.starts_with("AKIA") && id.chars().count() == 20;
+            let is_key = id.starts_with("AKIA") && id.len() == 20;
             return match id {
                 _ if is_key => Self::User,
                 _ if id.starts_with("i-") => Self::Host,
@@ -80,13 +81,13 @@ impl EntityKind {
             };
         }
         let kind = resource_type(id);
-        if is_of_service(id) || id.split(':').nth(2) == Some("s3") {
+        if is_of_service(id) {
             Self::Service
         } else if USERS.contains(&kind) {
             Self::User
         } else if kind == "instance" {
             Self::Host
-        } else if SERVICES.contains(&kind) {
+        } else if SERVICES.contains(&kind) || part(id, 2) == "s3" {
             Self::Service
         } else {
             Self::Other
@@ -96,16 +97,23 @@ impl EntityKind {
 
 /// The type of the resource that an ARN names: its sixth part, up to a slash.
 fn resource_type(arn: &str) -> &str {
-    let resource = arn.split(':').nth(5).unwrap_or_default();
-    resource.split_once('/').map_or(resource, |(kind, _)| kind)
+    first_part(part(arn, 5), b'/').0
+}
+
+/// The part of an ARN with that number.
+fn part(arn: &str, number: usize) -> &str {
+    let mut rest = arn;
+    for _ in 0..number {
+        rest = first_part(rest, b':').1;
+    }
+    first_part(rest, b':').0
 }
 
 /// Whether an ARN is that of a role that only a service can assume.
 fn is_of_service(arn: &str) -> bool {
-    arn.contains("/AWSServiceRoleFor") || arn.contains("/aws-service-role/")
+    ["/AWSServiceRoleFor", "/aws-service-role/"].iter().any(|path| cut_around(arn, path).is_some())
 }
 
-#[derive(Debug)]
 struct ActorField {
     caller: Caller,
     source: Node,
@@ -141,12 +149,17 @@ impl ActorField {
         let caller = &self.caller;
         let is_assume_role = event.first(self.action).as_deref() == Some("AssumeRole")
             && event.first(self.source).as_deref() == Some("sts.amazonaws.com");
-        let of_assume_role = match is_assume_role {
-            true if caller.is_kind(event, &["AWSService"]) => caller.invoked_by(event),
-            true if caller.is_kind(event, &["AssumedRole"]) => caller.issuer_arn(event),
-            _ => None,
+        if !is_assume_role {
+            return caller.arn(event).or_else(|| caller.on_behalf_of(event));
+        }
+        let behind_the_call = if caller.is_kind(event, &["AWSService"]) {
+            caller.invoked_by(event)
+        } else if caller.is_kind(event, &["AssumedRole"]) {
+            caller.issuer_arn(event)
+        } else {
+            None
         };
-        of_assume_role.or_else(|| caller.arn(event)).or_else(|| caller.on_behalf_of(event))
+        behind_the_call.or_else(|| caller.arn(event))
     }
 
     fn text<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {

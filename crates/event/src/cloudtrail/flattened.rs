@@ -28,7 +28,6 @@ const LIMIT: usize = 32_766;
 /// A text has at most so many units for each byte of JSON (`1e6,`: `1000000.0, `).
 const GROWTH: usize = 3;
 
-#[derive(Debug)]
 struct FlattenedField {
     /// The whole object, and its text where that limits the members.
     node: Node,

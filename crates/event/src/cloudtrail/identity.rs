@@ -3,6 +3,7 @@
 //! In: the spans of an event. Out: `user.id`, `user.name`, `user.email`, `service.name` and
 //! `related.user`. It never looks beyond the event.
 
+use crate::cut::{cut, cut_around};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, RawField};
 use crate::spans::{Blanks, FieldValues, Spans, TextSet};
@@ -21,7 +22,6 @@ const SERVICE_ROLES: &str = ":role/aws-service-role/";
 /// | all others, and those without an issuer's name | `userIdentity.userName`; Root, AWSService and AWSAccount mostly have none |
 /// | a UserAuthentication event without either | `additionalEventData.UserName` |
 /// | a service, if its name is known | none, and no `user.id`: `service.name` names it |
-#[derive(Debug)]
 pub(super) struct Caller {
     kind: Node,
     name: Node,
@@ -107,8 +107,8 @@ impl Caller {
             return None;
         }
         let arn = self.issuer_arn(event)?;
-        let (_, path) = arn.split_once(SERVICE_ROLES)?;
-        let of_path = || path.split_once('/').filter(|(service, _)| !service.is_empty());
+        let (_, path) = cut_around(&arn, SERVICE_ROLES)?;
+        let of_path = || cut(path, b'/').filter(|(service, _)| !service.is_empty());
         self.invoked_by(event).or_else(|| Some(Cow::Owned(of_path()?.0.to_owned())))
     }
 
@@ -134,35 +134,34 @@ impl Caller {
         if !self.is_kind(event, &["AssumedRole", "FederatedUser", "IdentityCenterUser"]) {
             return None;
         }
-        let arn = self.arn(event).filter(|arn| arn.contains(":sts:"))?;
-        behind(arn, '/')
+        let arn = self.arn(event).filter(|arn| cut_around(arn, ":sts:").is_some())?;
+        let place = memchr::memrchr(b'/', arn.as_bytes())?;
+        part(arn, place + 1).filter(|name| !name.is_empty())
     }
 
     /// `user.email`.
     fn email<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
-        let session = self.session(event).filter(|session| session.contains('@'));
-        let of_name = |name: &Cow<'_, str>| name.chars().skip(1).any(|letter| letter == '@');
+        let session = self.session(event).filter(|session| cut(session, b'@').is_some());
+        // Not as its first character.
+        let of_name = |name: &Cow<'_, str>| memchr::memrchr(b'@', name.as_bytes()) > Some(0);
         session.or_else(|| self.user_name(event).filter(of_name))
     }
 }
 
-/// What follows the last such character.
-fn behind(text: Cow<'_, str>, last: char) -> Option<Cow<'_, str>> {
-    let rest = match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.rsplit_once(last)?.1),
-        Cow::Owned(text) => Cow::Owned(text.rsplit_once(last)?.1.to_owned()),
-    };
-    (!rest.is_empty()).then_some(rest)
+/// What follows that byte.
+fn part(text: Cow<'_, str>, from: usize) -> Option<Cow<'_, str>> {
+    Some(match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(from..)?),
+        Cow::Owned(text) => Cow::Owned(text.get(from..)?.to_owned()),
+    })
 }
 
 /// A field of the caller.
-#[derive(Debug)]
 struct CallerField {
     caller: Caller,
     field: CallerPart,
 }
 
-#[derive(Debug)]
 enum CallerPart {
     Id,
     Name,
@@ -204,7 +203,7 @@ impl ComputedField for CallerField {
                 CallerPart::Related { requested, renamed, created } => {
                     let mut users = TextSet::default();
                     if let Some(session) = caller.session(event) {
-                        let before = session.split_once('@').map(|(name, _)| name.to_owned());
+                        let before = cut(&session, b'@').map(|(name, _)| name.to_owned());
                         users.add(session);
                         users.add(Cow::Owned(before.unwrap_or_default()));
                     }

@@ -5,6 +5,7 @@
 //! tree when a path in it is first asked for, blank values are taken out of it.
 
 use crate::clean::keep;
+use crate::cut::{any_part, first_part};
 use crate::json::Json;
 use crate::path::{ARRAYS, Node, OBJECTS, SCALARS, Trie};
 use crate::spans::{Spans, TextSet};
@@ -22,7 +23,6 @@ const ROOTS: [&str; 6] = [
     "sourceIdentity",
 ];
 
-#[derive(Debug)]
 pub(super) struct WholeObjects([Node; ROOTS.len()]);
 
 impl WholeObjects {
@@ -47,7 +47,7 @@ pub(super) struct Trees<'o, 'a> {
 impl Trees<'_, '_> {
     /// Calls `found` with each value at the path that is no list and no object.
     fn each(&mut self, path: &str, found: &mut dyn FnMut(&Json)) {
-        let (root, rest) = path.split_once('.').unwrap_or((path, ""));
+        let (root, rest) = first_part(path, b'.');
         let (root, is_list) = named(root);
         let Some(at) = ROOTS.iter().position(|known| *known == root) else { return };
         let (Some(node), Some(slot)) = (self.nodes.0.get(at), self.read.get_mut(at)) else {
@@ -59,19 +59,16 @@ impl Trees<'_, '_> {
 
     /// Adds the texts at paths that are separated by blanks.
     pub(super) fn add(&mut self, paths: &str, to: &mut TextSet<'_>) {
-        for path in paths.split(' ') {
-            self.each(path, &mut |value| {
-                if let Some(text) = text(value) {
-                    to.add(text);
-                }
-            });
-        }
+        to.extend(self.texts(paths));
     }
 
-    /// The texts at a path, in order.
-    pub(super) fn texts(&mut self, path: &str) -> Vec<Cow<'static, str>> {
+    /// The texts at paths that are separated by blanks.
+    pub(super) fn texts(&mut self, paths: &str) -> Vec<Cow<'static, str>> {
         let mut texts = Vec::new();
-        self.each(path, &mut |value| texts.extend(text(value)));
+        any_part(paths, b' ', &mut |path| {
+            self.each(path, &mut |value| texts.extend(text(value)));
+            false
+        });
         texts
     }
 }
@@ -96,7 +93,7 @@ fn below(value: &Json, is_list: bool, path: &str, found: &mut dyn FnMut(&Json)) 
         (Json::List(items), false) if path.is_empty() => items.iter().for_each(found),
         (value, false) if path.is_empty() => found(value),
         (Json::Object(members), false) => {
-            let (segment, rest) = path.split_once('.').unwrap_or((path, ""));
+            let (segment, rest) = first_part(path, b'.');
             let (key, is_list) = named(segment);
             if let Some(value) = members.get(key) {
                 below(value, is_list, rest, found);

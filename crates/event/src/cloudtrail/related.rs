@@ -3,17 +3,17 @@
 //! In: the spans of an event. Out: `related.entity`, `related.hosts`, `related.ip`, each value once.
 //! Paths by service are in the table `related.tsv`.
 
-use super::derived::{address, service};
+use super::derived::{address, is_address, service};
 use super::identity::Caller;
 use super::objects::WholeObjects;
 use super::targets::TargetPaths;
 use super::tls::TlsText;
+use crate::cut::{any_part, cut, cut_around, first_part};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, RawField};
 use crate::spans::{Blanks, FieldValues, Spans, TextSet};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
-use core::net::IpAddr;
 
 /// A line for each service: its name, the paths of related entities.
 const TABLE: &str = include_str!("related.tsv");
@@ -25,21 +25,18 @@ const INSTANCES: &str = "requestParameters.instanceId requestParameters.target \
     responseElements.target responseElements.resourceId responseElements.instanceIds[] \
     responseElements.instancesSet.items[].instanceId";
 
-#[derive(Debug)]
 enum RelatedField {
     Ip { source: Node, service: Node },
     Hosts(Box<HostPaths>),
     Entity(Box<EntityPaths>),
 }
 
-#[derive(Debug)]
 struct HostPaths {
     server: TlsText,
     source: Node,
     objects: WholeObjects,
 }
 
-#[derive(Debug)]
 struct EntityPaths {
     caller: Caller,
     access_key: Node,
@@ -93,20 +90,20 @@ impl HostPaths {
         let is_own = |host: &Cow<'_, str>| !host.ends_with(".amazonaws.com");
         to.extend(self.server.read(event).filter(is_own));
         let is_host = |host: &Cow<'_, str>| {
-            host.contains('.') && !host.contains(' ') && host.parse::<IpAddr>().is_err()
+            cut(host, b'.').is_some() && cut(host, b' ').is_none() && !is_address(host)
         };
         to.extend(event.first(self.source).filter(is_own).filter(is_host));
         let mut trees = self.objects.of(event);
         trees.add("requestParameters.computerName", to);
-        let is_instance = |id: &str| id.starts_with("i-") && id.chars().count() >= 10;
+        let is_instance = |id: &str| id.starts_with("i-") && id.len() >= 10;
         for arn in trees.texts("resources[].ARN") {
-            if let Some((_, id)) = arn.split_once(":instance/").filter(|(_, id)| is_instance(id)) {
+            if let Some((_, id)) = cut_around(&arn, ":instance/").filter(|(_, id)| is_instance(id))
+            {
                 to.add(Cow::Owned(id.to_owned()));
             }
         }
-        for path in INSTANCES.split(' ') {
-            to.extend(trees.texts(path).into_iter().filter(|id| is_instance(id)));
-        }
+        let ids = trees.texts(INSTANCES).into_iter();
+        to.extend(ids.filter(|id| is_instance(id)));
     }
 }
 
@@ -120,16 +117,17 @@ impl EntityPaths {
         to.extend(caller.issuer_name(event));
         let mut trees = self.objects.of(event);
         trees.add("resources[].ARN", to);
-        if let Some(service) = event.first(self.source).and_then(service) {
-            for line in TABLE.lines() {
-                let of_service = line.strip_prefix(&*service);
-                if let Some(paths) = of_service.and_then(|rest| rest.strip_prefix('\t')) {
-                    trees.add(paths, to);
-                }
-            }
-        }
         if caller.is_kind(event, &["IdentityCenterUser"]) {
             to.extend(event.texts(self.store, Blanks::All));
+        }
+        if let Some(service) = event.first(self.source).and_then(service) {
+            any_part(TABLE, b'\n', &mut |line| {
+                let (name, paths) = first_part(line, b'\t');
+                if name == service {
+                    trees.add(paths, to);
+                }
+                name == service
+            });
         }
         self.targets.add(event, &mut trees, to);
     }

@@ -9,7 +9,6 @@ use crate::spans::{FieldValues, Spans};
 use alloc::boxed::Box;
 use firstseen_value::Value;
 
-#[derive(Debug)]
 struct LoginField {
     action: Node,
     value: Node,

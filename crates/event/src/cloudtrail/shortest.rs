@@ -3,7 +3,6 @@
 //! In: `0.DIGITS` times ten to a power. Out: the same form of the shortest decimal that is rounded to
 //! the same double. Exact, with whole numbers of any size: slow, and needed for few numbers.
 
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -147,7 +146,7 @@ fn digits_of(mantissa: u64, exponent: i64, power: i64) -> (String, i64) {
         value.shift(1);
         let is_up = is_high && (!is_low || value.compare(&unit).is_ge());
         digits.push(char::from(b'0' + digit + u8::from(is_up)));
-        return (digits.trim_end_matches('0').to_owned(), power);
+        return (digits, power);
     }
 }
 
@@ -175,6 +174,7 @@ impl WholeNumber {
         self.0.len().saturating_sub(1) as i64 * 32 + i64::from(top)
     }
 
+    #[inline(never)]
     fn multiply(&mut self, by: u32, and_add: u32) {
         let mut carry = u64::from(and_add);
         for part in &mut self.0 {
@@ -187,6 +187,7 @@ impl WholeNumber {
         }
     }
 
+    #[inline(never)]
     fn shift(&mut self, bits: u64) {
         self.multiply(1 << (bits % 32), 0);
         if !self.0.is_empty() {
@@ -195,6 +196,7 @@ impl WholeNumber {
         }
     }
 
+    #[inline(never)]
     fn add(&mut self, other: &Self) {
         let mut carry = 0;
         if self.0.len() < other.0.len() {
@@ -211,6 +213,7 @@ impl WholeNumber {
     }
 
     /// Takes away a number that is not larger.
+    #[inline(never)]
     fn subtract(&mut self, other: &Self) {
         let mut borrow = false;
         for (at, part) in self.0.iter_mut().enumerate() {
@@ -222,6 +225,7 @@ impl WholeNumber {
         self.trim();
     }
 
+    #[inline(never)]
     fn compare(&self, other: &Self) -> Ordering {
         let by_length = self.0.len().cmp(&other.0.len());
         by_length.then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()))

@@ -5,6 +5,7 @@
 
 use super::entities::EntityKind;
 use super::objects::{Trees, WholeObjects};
+use crate::cut::{any_part, cut_around, first_part};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, RawField};
 use crate::spans::{FieldValues, Spans, TextSet};
@@ -16,7 +17,6 @@ use firstseen_value::Value;
 const TABLE: &str = include_str!("targets.tsv");
 
 /// Where targets are, in the events of one reader.
-#[derive(Debug)]
 pub(super) struct TargetPaths {
     source: Node,
     action: Node,
@@ -39,7 +39,7 @@ impl TargetPaths {
             if instances.is_empty() {
                 instances = trees.texts("requestParameters.targets[].values[]");
             }
-            if instances.iter().all(|instance| instance == "*") && !instances.is_empty() {
+            if instances == ["*"] {
                 instances = trees.texts("recipientAccountId");
             }
             to.extend(instances);
@@ -51,16 +51,23 @@ impl TargetPaths {
 
 /// The paths of an event's targets.
 fn paths(service: &str, action: &str) -> Option<&'static str> {
-    TABLE.lines().find_map(|line| {
-        let (name, paths) = line.strip_prefix(service)?.strip_prefix('\t')?.split_once('\t')?;
-        let is_part =
-            || name.strip_prefix('*')?.strip_suffix('*').map(|part| action.contains(part));
-        (name == action || is_part() == Some(true)).then_some(paths)
-    })
+    let mut found = None;
+    any_part(TABLE, b'\n', &mut |line| {
+        let (of_service, rest) = first_part(line, b'\t');
+        let (name, paths) = first_part(rest, b'\t');
+        let is_named = match name.strip_prefix('*') {
+            Some(part) => cut_around(action, first_part(part, b'*').0).is_some(),
+            None => name == action,
+        };
+        if of_service == service && is_named {
+            found = Some(paths);
+        }
+        found.is_some()
+    });
+    found.filter(|paths| !paths.is_empty())
 }
 
 /// The targets of one kind, or all.
-#[derive(Debug)]
 struct TargetField {
     kind: Option<EntityKind>,
     paths: TargetPaths,

@@ -20,10 +20,10 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_value::Value;
+use core::cmp::Ordering;
+use firstseen_value::{Value, heap_sort_by};
 
 /// The text of one of the objects.
-#[derive(Debug)]
 pub(super) struct ObjectText {
     pub(super) node: Node,
     /// Of `additionalEventData`: a name in it may have moved to `user.name`.
@@ -162,24 +162,46 @@ impl OpenLevel<'_> {
     }
 }
 
+/// A member, its place among the others, and its bucket.
+struct PlacedMember<'t> {
+    at: usize,
+    bucket: u32,
+    member: WrittenMember<'t>,
+}
+
 /// The members in the order of a `java.util.HashMap`: by bucket, within one as they came.
 fn in_java_order(members: Vec<WrittenMember<'_>>) -> Vec<WrittenMember<'_>> {
-    let mut by_key: Vec<(usize, WrittenMember<'_>)> = members.into_iter().enumerate().collect();
-    by_key.sort_by(|(_, left), (_, right)| left.key.cmp(&right.key));
-    let mut distinct: Vec<(usize, WrittenMember<'_>)> = Vec::with_capacity(by_key.len());
-    for (at, member) in by_key {
+    let place = |(at, member)| PlacedMember { at, bucket: 0, member };
+    let mut by_key: Vec<PlacedMember<'_>> = members.into_iter().enumerate().map(place).collect();
+    sort(&mut by_key, |left, right| {
+        left.member.key.cmp(&right.member.key).then(left.at.cmp(&right.at))
+    });
+    let mut distinct: Vec<PlacedMember<'_>> = Vec::with_capacity(by_key.len());
+    for placed in by_key {
         match distinct.last_mut() {
             // It replaces the value, and keeps the place of the first.
-            Some((_, known)) if known.key == member.key => *known = member,
-            _ => distinct.push((at, member)),
+            Some(known) if known.member.key == placed.member.key => known.member = placed.member,
+            _ => distinct.push(placed),
         }
     }
     let mut table: u32 = 16;
     while distinct.len() as u64 * 4 > u64::from(table) * 3 && table < 1 << 30 {
         table *= 2;
     }
-    distinct.sort_by_cached_key(|(at, member)| (hash(&member.key) & (table - 1), *at));
-    distinct.into_iter().map(|(_, member)| member).collect()
+    for placed in &mut distinct {
+        placed.bucket = hash(&placed.member.key) & (table - 1);
+    }
+    sort(&mut distinct, |left, right| left.bucket.cmp(&right.bucket).then(left.at.cmp(&right.at)));
+    distinct.into_iter().map(|placed| placed.member).collect()
+}
+
+/// One function for both orders.
+#[inline(never)]
+fn sort<'t>(
+    members: &mut [PlacedMember<'t>],
+    order: fn(&PlacedMember<'t>, &PlacedMember<'t>) -> Ordering,
+) {
+    heap_sort_by(members, order);
 }
 
 /// `String.hashCode`, spread as `HashMap` does.

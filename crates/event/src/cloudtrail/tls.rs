@@ -3,6 +3,7 @@
 //! In: the spans of an event. Out: `tls.*` and the key exchange. Where the version is the word
 //! "tlsVersion", all of `tlsDetails` is a placeholder and gives nothing.
 
+use crate::cut::cut;
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, RawField};
 use crate::spans::{FieldValues, Spans};
@@ -11,19 +12,16 @@ use alloc::boxed::Box;
 use firstseen_value::Value;
 
 /// The server's name that the client gave.
-#[derive(Debug)]
 pub(super) struct TlsText {
     version: Node,
     value: Node,
 }
 
-#[derive(Debug)]
 struct TlsField {
     text: TlsText,
     part: TlsPart,
 }
 
-#[derive(Debug)]
 enum TlsPart {
     Whole,
     Protocol,
@@ -78,5 +76,5 @@ impl ComputedField for TlsField {
 
 /// `TLSv1.3` -> `TLS` and `1.3`.
 fn split(text: &str) -> Option<(&str, &str)> {
-    text.split_once('v')
+    cut(text, b'v')
 }
