@@ -247,6 +247,26 @@ fn artifact_bytes_depend_only_on_the_rule() {
 }
 
 /// No toolchain, no network, no home folder.
+/// `-o /dev/null` as root must not make a file of it: what is no regular file is written into.
+#[test]
+fn output_that_is_a_pipe_or_a_link_is_not_replaced() {
+    let folder = Folder::new();
+    let expected = std::fs::read(artifact(&folder, "plain", "event.action: a", &["user.name"]));
+    let source = folder.path("plain.toml");
+    let (pipe, link) = (folder.path("pipe"), folder.path("link"));
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let reader = pipe.clone();
+    let reader = std::thread::spawn(move || std::fs::read(reader).unwrap());
+    build(&source, &pipe);
+    assert_eq!(reader.join().unwrap(), *expected.as_ref().unwrap());
+    std::os::unix::fs::symlink("target", &link).unwrap();
+    folder.write("target", "old");
+    build(&source, &link);
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(std::fs::read(folder.path("target")).unwrap(), expected.unwrap());
+}
+
 #[test]
 fn build_needs_only_the_binary() {
     let folder = Folder::new();

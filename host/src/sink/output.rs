@@ -3,6 +3,7 @@
 //! In: alerts as JSON, one at a time. Out: lines, or text. It decides nothing, and it does not know
 //! how text for a person looks: the command line hands it an [`AlertRenderer`].
 
+use crate::files::{WriteTarget, open_stream, write_target};
 use crate::observe::place::input_name;
 use std::borrow::Cow;
 use std::fs::File;
@@ -73,9 +74,13 @@ impl Output {
     pub fn append(path: &Path, format: Format) -> Result<Self, OutputError> {
         let name = input_name(&path.to_string_lossy());
         let open = || {
+            // A pipe has no end to look at, and one who reads it would keep it open for itself.
+            if let WriteTarget::Stream = write_target(path)? {
+                return open_stream(path);
+            }
             let mut file = File::options().read(true).append(true).create(true).open(path)?;
             let mut last = [b'\n'];
-            // A pipe or a terminal has no end to look at.
+            // An empty file has none.
             if file.seek(SeekFrom::End(-1)).is_ok() {
                 file.read_exact(&mut last)?;
             }
@@ -197,6 +202,27 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"");
         let error = Output::append(folder.path(), Format::Ndjson).err().unwrap().to_string();
         assert!(error.contains("cannot be written"), "{error}");
+    }
+
+    /// Opened for reading as well, the pipe would never be closed to its writer.
+    #[test]
+    fn a_pipe_that_is_appended_to_ends_with_its_reader() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let reader = path.clone();
+        let reader = std::thread::spawn(move || {
+            let mut first = [0; 3];
+            File::open(reader).unwrap().read_exact(&mut first).unwrap();
+            first
+        });
+        let mut out = Output::append(&path, Format::Ndjson).unwrap();
+        out.alert("{}").unwrap();
+        out.flush().unwrap();
+        assert_eq!(&reader.join().unwrap(), b"{}\n");
+        out.alert("{}").unwrap();
+        assert!(matches!(out.flush(), Err(OutputError::Closed)));
     }
 
     #[test]
