@@ -49,7 +49,7 @@ fn only_one_process_uses_a_state() {
     live.write(stack_lines(&[("b", "2025-04-01T09:00:00Z", "bob")]));
     assert_eq!(live.next_id(), "b");
     assert_eq!(live.end(), (vec![], Some(0)));
-    assert_eq!(second().ok().count("alerts"), 8);
+    assert_eq!(second().ok().count("alerts"), 7);
 }
 
 /// After a kill in the middle of a stream, a written alert is known or is written again.

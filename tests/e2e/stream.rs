@@ -185,6 +185,93 @@ fn dead_letter_is_written_while_the_stream_is_open() {
     assert_eq!(live.end(), (vec![], Some(0)));
 }
 
+/// A restart with `--append` keeps what was skipped before; `--output` is not needed for that.
+#[test]
+fn dead_letters_are_kept_with_append_and_emptied_without() {
+    let folder = Folder::new();
+    let path = folder.path("dead");
+    for (append, lines) in [(false, 1), (true, 2), (true, 3), (false, 1)] {
+        let call = run().arg("-").arg("--dead-letter").arg(&path);
+        let call = if append { call.arg("--append") } else { call };
+        call.pipe("no event\n").ok();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), lines);
+    }
+    run().args(&["--append", "-"]).fails(&["--output", "--dead-letter"]);
+}
+
+/// How a process ends by itself: its status and its standard error.
+fn ended(mut child: Child) -> (Option<i32>, String) {
+    let (send, status) = channel();
+    let mut stderr = child.stderr.take().unwrap();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        send.send((child.wait().unwrap().code(), text))
+    });
+    status.recv_timeout(PATIENCE).expect("the end while the input is open")
+}
+
+/// The next event may come much later, and until then nobody else could use the state.
+#[test]
+fn closed_output_ends_a_stream_without_another_event() {
+    for annotate in [false, true] {
+        let folder = Folder::new();
+        let state = folder.path("state");
+        let call = run().arg("-").arg("--state").arg(&state);
+        let mut call = if annotate { call.arg("--annotate") } else { call };
+        call.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = call.command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]).as_bytes()).unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut String::new()).unwrap();
+        drop(out);
+        let (status, errors) = ended(child);
+        assert_eq!(status, Some(0), "{annotate} {errors}");
+        drop(stdin);
+        let again = stack_lines(&[("b", "2025-04-01T09:00:00Z", "alice")]);
+        let again = run().arg("--state").arg(&state).arg("-").pipe(again).ok();
+        assert_eq!(again.count("seen"), 1, "the state was committed");
+    }
+}
+
+#[test]
+fn full_output_ends_a_stream_without_another_event() {
+    for format in [&["--format", "ndjson"][..], &["--format", "pretty"], &["--annotate"]] {
+        let mut call = run().arg("-").args(format);
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        call.command.stdin(Stdio::piped()).stdout(full).stderr(Stdio::piped());
+        let mut child = call.command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]).as_bytes()).unwrap();
+        let (status, errors) = ended(child);
+        assert_eq!(status, Some(2), "{format:?} {errors}");
+        assert!(errors.contains("standard output: the disk is full"), "{errors}");
+    }
+}
+
+/// A sender that writes no newline behind an event, and one whose writes end in the middle of one.
+#[test]
+fn line_without_an_end_is_judged_when_its_brackets_close() {
+    let [a, b, c] = ["a", "b", "c"]
+        .map(|id| create_stack(id, "2025-04-01T08:00:00Z", &format!("user-{id}")).to_string());
+    let mut live = Live::start(run().arg("-"));
+    live.write(&a);
+    assert_eq!(live.next_id(), "a");
+    let half = b.len() / 2;
+    // Cut behind a bracket it looks whole; the next event of its line says that it was read.
+    let inner = b.find('}').unwrap() + 1;
+    assert!(inner < b.len());
+    live.write(format!("\n{}", &b[..inner.min(half)]));
+    live.write(format!("{}\n", &b[inner.min(half)..]));
+    assert_eq!(live.next_id(), "b");
+    live.write(&c[..c.find('}').unwrap() + 1]);
+    let (rest, status, errors) = live.end_with_errors();
+    assert_eq!((rest, status), (vec![], Some(0)));
+    assert!(errors.contains("line 3"), "{errors}");
+    assert!(errors.contains("the input ends before this document does"), "{errors}");
+}
+
 /// A pipe given by its path is read to the end and sorted like a file, although it can be read only
 /// once.
 #[test]

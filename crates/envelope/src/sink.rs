@@ -61,9 +61,10 @@ pub trait EventSink {
     /// Whole lines, each holding one event or single-event envelope, none of them blank.
     ///
     /// `chunk` begins with the first byte of such a line and ends with a newline, which may lack
-    /// at the end of the input; `place` is that of its first line. This is the fast path: of a line
-    /// no more was looked at than its ends and what marks an envelope. Its UTF-8 and its JSON are
-    /// the receiver's to check; a line that was cut off after a bracket arrives here as well.
+    /// at the end of the input and before a pause; `place` is that of its first line. This is the fast
+    /// path: of a line no more was looked at than its ends and what marks an envelope. Its UTF-8 and its
+    /// JSON are the receiver's to check; a line that was cut off after a bracket, with a newline behind
+    /// it, arrives here as well.
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()>;
 
     /// The same, with the end of each line: its offset in `chunk`, after the newline. For sinks that

@@ -18,7 +18,7 @@ mod lines;
 mod nested;
 mod skip;
 
-use lines::LineMarks;
+use lines::{LineMarks, OpenLine};
 use nested::Opener;
 
 /// How a [`Splitter`] reads.
@@ -46,6 +46,8 @@ pub struct Splitter {
     carry: Vec<u8>,
     /// Where in the stream `carry` began.
     carry_start: u64,
+    /// Whether the brackets of `carry` close.
+    carry_end: OpenLine,
     /// See [`Splitter::line_end`].
     line_end: usize,
     /// See `Splitter::piece_end`.
@@ -95,6 +97,7 @@ impl Splitter {
             line: 1,
             carry: Vec::new(),
             carry_start: 0,
+            carry_end: OpenLine::default(),
             line_end: 0,
             piece_end: 0,
             capture: RecordBuffer::new(opener.options.max_event),
@@ -118,6 +121,15 @@ impl Splitter {
         self.feed(bytes, sink)?;
         self.capture.carry(bytes);
         self.base += bytes.len() as u64;
+        ControlFlow::Continue(())
+    }
+
+    /// Nothing more is there for now: a plain event whose line has no end yet is handed on if its
+    /// brackets close. What follows it on the line is then read as if it began one.
+    pub fn pause(&mut self, sink: &mut dyn EventSink) -> ControlFlow<()> {
+        if self.mode == Mode::Lines && self.carry_end.closes(&self.carry) {
+            return self.carry_ends(0, sink);
+        }
         ControlFlow::Continue(())
     }
 

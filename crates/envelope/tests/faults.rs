@@ -1,8 +1,10 @@
 //! Broken input: what is reported, and that the rest is kept.
 mod common;
 
-use common::{SplitOutput, base64, brief, events, gzip, place, quoted, split, split_at};
-use firstseen_envelope::{MAX_BAD_TEXT, SplitOptions};
+use common::{
+    OutputMemory, SplitOutput, base64, brief, events, gzip, place, quoted, split, split_at,
+};
+use firstseen_envelope::{MAX_BAD_TEXT, SplitOptions, Splitter};
 
 const A: &str = r#"{"eventVersion":"1.08","a":1}"#;
 const B: &str = r#"{"eventVersion":"1.08","b":2}"#;
@@ -79,6 +81,42 @@ fn cut_off_by_the_end() {
     for end in 1..A.len() {
         check(&A[..end], &["bad: truncated"]);
     }
+}
+
+/// Given piece by piece, with a pause behind each.
+fn with_pauses(pieces: &[&str]) -> (Vec<usize>, Vec<SplitOutput>) {
+    let mut memory = OutputMemory::default();
+    let mut splitter = Splitter::new(SplitOptions::default());
+    let mut counts = Vec::new();
+    for piece in pieces {
+        assert!(splitter.push(piece.as_bytes(), &mut memory).is_continue());
+        assert!(splitter.pause(&mut memory).is_continue());
+        counts.push(memory.0.len());
+    }
+    assert!(splitter.finish(&mut memory).is_continue());
+    (counts, memory.0)
+}
+
+#[test]
+fn a_line_without_an_end_is_judged_when_its_brackets_close_and_not_before() {
+    let (counts, output) = with_pauses(&[A, "\n", B, " ", " \r\n", A]);
+    assert_eq!(counts, [1, 1, 2, 2, 2, 3]);
+    assert_eq!(brief(&output), [A, B, A]);
+    assert_eq!(output[2], SplitOutput::Event(place(63, 3, None), A.to_owned()));
+    // Every bracket here but the last closes something else, or is text.
+    let deep = r#"{"eventVersion":"}","a":{"b":"\"}{"},"c":[{}],"d":"e"}"#;
+    let pieces: Vec<&str> = (0..deep.len()).map(|at| &deep[at..=at]).collect();
+    let (counts, output) = with_pauses(&pieces);
+    assert_eq!(counts[..deep.len() - 1], vec![0; deep.len() - 1]);
+    assert_eq!(brief(&output), [deep]);
+    for end in 1..deep.len() {
+        let (counts, output) = with_pauses(&[&deep[..end]]);
+        assert_eq!(counts, [0], "{end}");
+        assert_eq!(brief(&output), ["bad: truncated"], "{end}");
+    }
+    // What follows on the line is read as if it began one.
+    assert_eq!(brief(&with_pauses(&[A, " x\n", B]).1), [A, "bad: not_json", B]);
+    assert_eq!(brief(&with_pauses(&[A, ",", B, ",\n", A]).1), [A, B, A]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! In: arguments. Out: their values, or clap's own error (exit status 2). It opens nothing.
 
 use super::size;
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use std::path::PathBuf;
 
 /// The output formats of `run` and `explain`.
@@ -19,6 +19,7 @@ pub enum FormatArg {
 
 /// Rules, state and inputs, as `run` and `explain` share them.
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("appended").multiple(true))]
 pub struct Common {
     /// Files, folders (with everything in them), or - for standard input
     #[arg(value_name = "INPUT")]
@@ -37,10 +38,10 @@ pub struct Common {
     #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
     pub format: FormatArg,
     /// Write to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "appended")]
     pub output: Option<PathBuf>,
-    /// Append to the output file instead of replacing it
-    #[arg(long, requires = "output")]
+    /// Append to --output and --dead-letter instead of replacing them
+    #[arg(long, requires = "appended")]
     pub append: bool,
     /// Settings for the rules, as JSON: tenant, exceptions, learn_until, future_slack
     #[arg(long, value_name = "FILE.json")]

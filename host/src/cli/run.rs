@@ -57,7 +57,7 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = OnError::Skip)]
     pub on_error: OnError,
     /// Write events that were skipped to this file, as NDJSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "appended")]
     pub dead_letter: Option<PathBuf>,
     /// Exit with status 1 if there were alerts
     #[arg(long)]
@@ -224,7 +224,7 @@ impl Clock for SystemClock {
 /// How inputs are read.
 #[must_use]
 pub fn read_options(common: &Common) -> ReadLimits {
-    ReadLimits { max_event: common.max_event }
+    ReadLimits { max_event: common.max_event, ..ReadLimits::default() }
 }
 
 /// Runs; the summary goes to standard error.
@@ -249,9 +249,12 @@ pub fn run_with(
     let written =
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
     let setup = set_up(&args.common, false, &written)?;
-    let dead_letter = args.dead_letter.as_deref().map(DeadLetter::create).transpose()?;
+    let dead_letter = args.dead_letter.as_deref();
+    let dead_letter =
+        dead_letter.map(|path| DeadLetter::open(path, args.common.append)).transpose()?;
     let Setup { artifacts, own_exceptions, guests, found, store, output, exceptions, .. } = setup;
-    let read = read_options(&args.common);
+    // An annotated line is written when it is over, and the state must not know its alerts before.
+    let read = ReadLimits { open_lines: !args.annotate, ..read_options(&args.common) };
     let sink: Box<dyn AlertSink> = if args.annotate {
         if !matches!(found.inputs.as_slice(), [one] if one.is_stream()) {
             bail!("--annotate writes the lines of standard input: give - and no files");
@@ -298,9 +301,13 @@ pub fn run_with(
             emit_repeats: args.repeats == Repeats::Emit,
         },
     });
+    if args.common.output.is_none() && found.inputs.iter().any(Input::is_stream) {
+        signals.watch_output().context("standard output cannot be watched")?;
+    }
     let mut status = OutputStatus::Open;
     if fault.is_none() {
         match pipeline.run(&found.inputs) {
+            Ok(_) if signals.output_is_closed() => status = OutputStatus::Closed,
             Ok(end) => status = end,
             Err(error) => fault = Some(error),
         }

@@ -1,13 +1,19 @@
-//! Ctrl-C and SIGTERM: the run ends cleanly, and its exit status says why.
+//! Ctrl-C and SIGTERM: the run ends cleanly, and its exit status says why. So does a stream whose
+//! output nobody reads any more.
 //!
-//! In: signals. Out: a request to end, which the pipeline looks at between two blocks, and a wake-up
-//! for a source that waits. A second signal ends the process at once.
+//! In: signals, and the other end of standard output. Out: a request to end, which the pipeline looks
+//! at between two blocks, and a wake-up for a source that waits. A second signal ends the process at
+//! once.
 
 use crate::pipeline::Stop;
 use crate::source::Wake;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
-use std::io;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,7 +22,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub struct Signals {
     /// The signal that was received, or 0.
     which: Arc<AtomicUsize>,
+    /// Whoever read standard output is gone.
+    closed: Arc<AtomicBool>,
     wake: UnixStream,
+    to_wake: UnixStream,
 }
 
 impl Signals {
@@ -36,7 +45,7 @@ impl Signals {
             flag::register_usize(signal, Arc::clone(&which), signal as usize)?;
             low_level::pipe::register(signal, to_wake.try_clone()?)?;
         }
-        Ok(Self { which, wake })
+        Ok(Self { which, closed: Arc::default(), wake, to_wake })
     }
 
     /// Listens to nothing: the run ends by itself.
@@ -44,14 +53,56 @@ impl Signals {
     /// # Errors
     /// When the system gives no pair of sockets.
     pub fn none() -> io::Result<Self> {
-        let (wake, _) = UnixStream::pair()?;
-        Ok(Self { which: Arc::default(), wake })
+        let (wake, to_wake) = UnixStream::pair()?;
+        Ok(Self { which: Arc::default(), closed: Arc::default(), wake, to_wake })
+    }
+
+    /// Listens from now on whether standard output is still read. A write would say it too, but a stream
+    /// may be quiet for long, and the state is locked until its run ends.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn watch_output(&self) -> io::Result<()> {
+        let output = io::stdout().as_fd().try_clone_to_owned()?;
+        let kind = FileType::from_raw_mode(fstat(&output)?.st_mode);
+        // Nothing else has somebody at its other end.
+        if !matches!(kind, FileType::Fifo | FileType::Socket) {
+            return Ok(());
+        }
+        let (closed, mut to_wake) = (Arc::clone(&self.closed), self.to_wake.try_clone()?);
+        std::thread::Builder::new().name("output".to_owned()).spawn(move || {
+            if is_closed_at_last(&output) {
+                closed.store(true, Ordering::SeqCst);
+                // A source that does not wait looks at the mark.
+                let _ = to_wake.write_all(b"x");
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Whether whoever read standard output was found to be gone.
+    #[must_use]
+    pub fn output_is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// The signal that ended the run.
     #[must_use]
     pub fn received(&self) -> Option<u8> {
         u8::try_from(self.which.load(Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
+    }
+}
+
+/// Waits until nobody is at the other end; false where that cannot be known.
+fn is_closed_at_last(output: &OwnedFd) -> bool {
+    loop {
+        // The end is told of whatever is asked for.
+        let mut ready = [PollFd::new(output, PollFlags::empty())];
+        match poll(&mut ready, None) {
+            Err(Errno::INTR) => {}
+            Err(_) => return false,
+            Ok(_) => return ready[0].revents().intersects(PollFlags::ERR | PollFlags::HUP),
+        }
     }
 }
 
@@ -65,7 +116,7 @@ fn is_ignored(signal: i32) -> bool {
 
 impl Stop for Signals {
     fn is_requested(&self) -> bool {
-        self.received().is_some()
+        self.received().is_some() || self.output_is_closed()
     }
 
     fn wake(&self) -> Option<Wake> {

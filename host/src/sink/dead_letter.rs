@@ -43,12 +43,13 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl DeadLetter {
-    /// Makes the file, empty.
+    /// Makes the file, empty, or goes on behind what it holds.
     ///
     /// # Errors
     /// [`OutputError::Failed`] where it cannot be made.
-    pub fn create(path: &Path) -> Result<Self, OutputError> {
-        Ok(Self { out: Output::file(path, Format::Ndjson)? })
+    pub fn open(path: &Path, append: bool) -> Result<Self, OutputError> {
+        let open = if append { Output::append } else { Output::file };
+        Ok(Self { out: open(path, Format::Ndjson)? })
     }
 
     /// Writes one skipped event.
@@ -106,7 +107,7 @@ mod tests {
     fn letter(record: Option<u64>, raw: &[u8]) -> Value {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dead");
-        let mut letters = DeadLetter::create(&path).unwrap();
+        let mut letters = DeadLetter::open(&path, false).unwrap();
         let at =
             EventLocation { file: "a.gz".into(), place: Place { offset: 70, line: 3, record } };
         letters.write(&at, "bad_json", "a comma is missing", raw).unwrap();
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_an_error_that_names_the_file() {
-        let mut letters = DeadLetter::create(Path::new("/dev/full")).unwrap();
+        let mut letters = DeadLetter::open(Path::new("/dev/full"), true).unwrap();
         let at =
             EventLocation { file: "-".into(), place: Place { offset: 0, line: 1, record: None } };
         letters.write(&at, "bad_json", "", b"").unwrap();

@@ -33,6 +33,8 @@ pub(super) struct Feed {
     is_pipe: bool,
     /// Whether it may turn out to be a file without events beside the logs.
     may_be_no_log: bool,
+    /// See [`ReadLimits::open_lines`](super::ReadLimits::open_lines).
+    open_lines: bool,
 }
 
 impl Feed {
@@ -55,7 +57,13 @@ impl Feed {
             offset: 0,
             is_pipe,
             may_be_no_log,
+            open_lines: false,
         })
+    }
+
+    /// Hands on a last line whose end was not read yet, if it is whole without it.
+    pub(super) fn with_open_lines(self, open_lines: bool) -> Self {
+        Self { open_lines, ..self }
     }
 
     /// Reads a block and hands on what is in it.
@@ -74,6 +82,7 @@ impl Feed {
             return Ok(Polled::End);
         }
         match end {
+            None if self.open_lines && self.splitter.pause(sink).is_break() => Ok(Polled::End),
             None => Ok(Polled::More),
             // Nothing came so far; what is open stays open.
             Some(Err(error)) if error.kind() == QUIET => Ok(Polled::More),

@@ -44,11 +44,13 @@ pub struct Input {
 pub struct ReadLimits {
     /// The longest event in bytes; longer ones are skipped while streaming.
     pub max_event: usize,
+    /// Whether a stream's last line is judged before its end is read, if its brackets close.
+    pub open_lines: bool,
 }
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self { max_event: 16 << 20 }
+        Self { max_event: 16 << 20, open_lines: true }
     }
 }
 
@@ -191,7 +193,8 @@ impl InputSource {
         match kind {
             InputKind::Stdin => {
                 let stdin = WakingReader::stdin(self.wake.take(), Rc::clone(&self.patience))?;
-                Feed::open(stdin, true, *in_folder, splitter, &self.stored)
+                let feed = Feed::open(stdin, true, *in_folder, splitter, &self.stored)?;
+                Ok(feed.with_open_lines(self.options.open_lines))
             }
             InputKind::File(path) if bytes.is_none() => {
                 let pipe = WakingReader::open(path, self.wake.take())?;

@@ -13,6 +13,7 @@
 //! The index knows only the hour, so that refreshing a term seldom has to move its entry.
 
 use super::{Applied, StateError, StateStore, StateWrite};
+use create::{create, is_still, refuse_locked, regular_file};
 use foldhash::fast::RandomState;
 use redb::backends::FileBackend;
 use redb::{
@@ -22,9 +23,9 @@ use redb::{
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+mod create;
 mod history;
 
 type Bytes = &'static [u8];
@@ -39,6 +40,8 @@ const FORMAT: u64 = 1;
 const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 /// redb's own limit would be 1 GiB.
 const CACHE_BYTES: usize = 32 << 20;
+/// How often it is looked again where another process makes or replaces the file at the same time.
+const OPEN_TRIES: usize = 16;
 const HOUR_MS: i64 = 3_600_000;
 /// Expired keys that a commit removes besides two for each key it writes: so the file shrinks
 /// whenever more expires than arrives, and a commit stays short.
@@ -87,23 +90,40 @@ impl Redb {
     /// When it is in use, something else, newer, damaged, or cannot be made.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let name = path.display().to_string();
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(|e| fault(&name, e))?;
-        check_magic(&name, &mut file)?;
-        let database = FileBackend::new(file)
-            .and_then(|backend| builder().create_with_backend(backend))
-            .map_err(|e| fault(&name, e))?;
-        let is_new = !check_meta(&name, &begin_read(&name, &database)?)?;
-        if is_new {
-            initialise(&database).map_err(|e| fault(&name, e))?;
+        for _ in 0..OPEN_TRIES {
+            let target = regular_file(&name, path)?;
+            let mut file = match OpenOptions::new().read(true).write(true).open(&target) {
+                Ok(file) => file,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    match create(&target, None).map_err(|e| fault(&name, e))? {
+                        Some(database) => return Self::new(name, Handle::Write(database), true),
+                        // Another process was quicker: that one's is opened.
+                        None => continue,
+                    }
+                }
+                Err(e) => return Err(fault(&name, e)),
+            };
+            // Before anything is read: what another process is writing may look like anything.
+            refuse_locked(&name, file.try_lock())?;
+            if !is_still(&file, &target) {
+                continue;
+            }
+            // An empty file was made for us, by mktemp for one.
+            if !check_magic(&name, &mut file)?
+                && let Ok(Some(database)) = create(&target, Some(&file))
+            {
+                return Self::new(name, Handle::Write(database), true);
+            }
+            let database = FileBackend::new(file)
+                .and_then(|backend| builder().create_with_backend(backend))
+                .map_err(|e| fault(&name, e))?;
+            let is_new = !check_meta(&name, &begin_read(&name, &database)?)?;
+            if is_new {
+                initialise(&database).map_err(|e| fault(&name, e))?;
+            }
+            return Self::new(name, Handle::Write(database), is_new);
         }
-        Self::new(name, Handle::Write(database), is_new)
+        Err(StateError::Locked { path: name })
     }
 
     /// Opens an existing state without ever writing to it.
@@ -112,16 +132,18 @@ impl Redb {
     /// As for [`Redb::open`]; when there is none; when its last process died while writing.
     pub fn open_read_only(path: &Path) -> Result<Self, StateError> {
         let name = path.display().to_string();
-        let mut file = match File::open(path) {
+        let mut file = match File::open(regular_file(&name, path)?) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 return Err(StateError::Absent { path: name });
             }
             Err(e) => return Err(fault(&name, e)),
         };
+        refuse_locked(&name, file.try_lock_shared())?;
         if !check_magic(&name, &mut file)? {
             return Err(StateError::Absent { path: name });
         }
+        drop(file);
         let database = builder().open_read_only(path).map_err(|e| fault(&name, e))?;
         if !check_meta(&name, &begin_read(&name, &database)?)? {
             return Err(StateError::Absent { path: name });

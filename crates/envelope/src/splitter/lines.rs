@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use memchr::memmem::Finder;
 
 use super::{Mode, Splitter};
+use crate::brackets::Brackets;
 use crate::bytes::{from, is_space, part};
 use crate::sink::EventSink;
 use crate::sniff::{REACH, Sniff};
@@ -77,6 +78,7 @@ impl Splitter {
             LineStop::NotJson => self.skip_not_json(end),
             LineStop::Carry => {
                 self.carry_start = self.place(end).offset;
+                self.carry_end = OpenLine::default();
                 self.carry.extend_from_slice(from(bytes, end));
                 end = bytes.len();
             }
@@ -113,7 +115,11 @@ impl Splitter {
         let base = std::mem::replace(&mut self.base, self.carry_start);
         let line = carried.strip_suffix(b"\n").unwrap_or(&carried);
         match self.opener.keys.sniff(&carried) {
-            sniff @ (Sniff::Plain | Sniff::Learned) if self.is_one_event(&sniff, line) => {
+            // Without its line's end it is whole only where its brackets close.
+            sniff @ (Sniff::Plain | Sniff::Learned)
+                if self.is_one_event(&sniff, line)
+                    && (line.len() < carried.len() || self.carry_end.closes(line)) =>
+            {
                 let place = self.place(0);
                 self.line += (carried.len() - line.len()) as u64;
                 sink.lines(place, &carried)?;
@@ -165,6 +171,32 @@ impl Splitter {
     fn expect_document(&mut self, first_key: Option<Vec<u8>>) {
         self.first_key = first_key;
         self.mode = Mode::Between;
+    }
+}
+
+/// How far the brackets of a line without an end were counted.
+#[derive(Debug, Default)]
+pub(super) struct OpenLine {
+    brackets: Brackets,
+    counted: usize,
+    /// Where they close.
+    end: Option<usize>,
+}
+
+impl OpenLine {
+    /// Whether nothing but white space is behind the bracket that closes the first one. `line` is what
+    /// was given before, and what came since; most reads end elsewhere, and nothing is counted then.
+    pub(super) fn closes(&mut self, line: &[u8]) -> bool {
+        let Some(last) = line.iter().rposition(|byte| !is_space(*byte)) else { return false };
+        if line.get(last) != Some(&b'}') || line.first() != Some(&b'{') {
+            return false;
+        }
+        if self.end.is_none() {
+            let found = self.brackets.find_end(from(line, self.counted));
+            self.end = found.map(|end| self.counted + end);
+            self.counted = line.len();
+        }
+        self.end == Some(last + 1)
     }
 }
 

@@ -152,7 +152,7 @@ impl<'s> CaseExecutor<'s> {
             EventInput::File(path) => {
                 let path = folder.join(path);
                 let found = crate::source::find(&[path])?;
-                let options = ReadLimits { max_event: MAX_EVENT };
+                let options = ReadLimits { max_event: MAX_EVENT, ..ReadLimits::default() };
                 for input in &found.inputs {
                     input.read(options, &mut texts)?;
                 }

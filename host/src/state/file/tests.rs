@@ -128,6 +128,87 @@ fn one_process_at_a_time() {
     Redb::open(&path).unwrap();
 }
 
+/// A process that is killed while it makes the file, in any way that a file can be left behind.
+#[test]
+fn what_a_killed_creation_leaves_is_no_hindrance() {
+    let (folder, path) = folder();
+    // Under another name, and not yet under its own.
+    std::fs::write(folder.path().join(".firstseen-abcdef"), [0; 4096]).unwrap();
+    drop(Redb::open(&path).unwrap());
+    std::fs::remove_file(&path).unwrap();
+    // Without any table: so an earlier version left it.
+    drop(Database::create(&path).unwrap());
+    let mut store = Redb::open(&path).unwrap();
+    put(&mut store, "a", "1", 10);
+    store.commit().unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the two made here");
+}
+
+#[test]
+fn of_many_that_start_at_once_one_has_it_and_the_others_are_told_so() {
+    let (folder, path) = folder();
+    for made_before in [false, true] {
+        if made_before {
+            std::fs::write(&path, b"").unwrap();
+        }
+        let gate = std::sync::Barrier::new(8);
+        let stores: Vec<_> = std::thread::scope(|scope| {
+            let open = || {
+                gate.wait();
+                Redb::open(&path)
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let (open, refused): (Vec<_>, Vec<_>) = stores.into_iter().partition(Result::is_ok);
+        assert_eq!(open.len(), 1);
+        for error in refused.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, StateError::Locked { .. }), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        drop(open);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_another_process_has_locked_is_in_use_whatever_is_in_it() {
+    let (_folder, path) = folder();
+    std::fs::write(&path, [0; 100]).unwrap();
+    let file = File::options().write(true).open(&path).unwrap();
+    file.lock().unwrap();
+    for other in [Redb::open(&path), Redb::open_read_only(&path)] {
+        assert!(matches!(other.err(), Some(StateError::Locked { .. })));
+    }
+    drop(file);
+    assert!(matches!(Redb::open(&path).err(), Some(StateError::Foreign { .. })));
+}
+
+#[test]
+fn links_are_followed_and_a_given_files_mode_is_kept() {
+    let (folder, path) = folder();
+    std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+    drop(Redb::open(&path).unwrap());
+    assert!(path.symlink_metadata().unwrap().is_symlink());
+    assert!(folder.path().join("elsewhere").is_file());
+    let given = folder.path().join("given");
+    std::fs::write(&given, b"").unwrap();
+    std::fs::set_permissions(&given, std::fs::Permissions::from_mode(0o640)).unwrap();
+    drop(Redb::open(&given).unwrap());
+    assert_eq!(given.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn a_pipe_is_no_state_and_is_not_waited_for() {
+    let (_folder, path) = folder();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    for result in [Redb::open(&path), Redb::open_read_only(&path)] {
+        let error = result.err().expect("a pipe").to_string();
+        assert!(error.contains("a pipe or a device"), "{error}");
+    }
+}
+
 #[test]
 fn reading_only_never_writes() {
     let (_folder, path) = folder();
