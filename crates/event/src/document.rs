@@ -157,10 +157,14 @@ fn take(raw: &mut Object, path: &str) -> Option<Json> {
     }
 }
 
-/// Takes out the value of a flattened field that has moved to another one, and what is empty then.
+/// Takes out the value of a flattened field that has moved to another one, and what is empty then. An
+/// object never moves.
 fn leave_out(raw: &mut Object, source: &RawSource, field: &str) {
-    drop(take(raw, &source.object_path(field)));
-    raw.retain(|_, value| keep(value));
+    let path = source.object_path(field);
+    match take(raw, &path) {
+        Some(object @ Json::Object(_)) => put(raw, &path, object, 0),
+        _ => raw.retain(|_, value| keep(value)),
+    }
 }
 
 /// Numbers in their other spelling.

@@ -2,6 +2,8 @@
 //! allows (escapes, white space, keys that come twice).
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod raw;
+
 use proptest::prelude::*;
 use serde_json::Value;
 
