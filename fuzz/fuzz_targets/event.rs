@@ -1,7 +1,8 @@
-//! Any text as an event: the reader and serde_json agree on what is JSON and on its content, every
-//! event that can be read becomes a document, and nothing panics.
+//! Any text as an event: the reader takes what serde_json takes and agrees with it on its content,
+//! every event that can be read becomes a document, and nothing panics.
 #![no_main]
 
+use firstseen_event::json::Json;
 use firstseen_event::{
     EventFields, EventReader, FieldRequest, Prefilter, ReadOutcome, Scratch, document,
 };
@@ -57,7 +58,12 @@ fuzz_target!(|bytes: &[u8]| {
 
     let value = serde_json::from_str::<serde_json::Value>(text);
     match &read {
-        Ok(_) => assert!(value.is_ok(), "taken: {text}"),
+        // More than serde_json takes: halves of surrogate pairs, numbers larger than a double. As a
+        // tree that is written again it is JSON to anyone.
+        Ok(_) => assert!(
+            value.is_ok() || again(text).is_some_and(|text| is_json(&text)),
+            "taken: {text}"
+        ),
         Err(fault) => {
             assert!(fault.at <= text.len() && !fault.reason.is_empty());
             let object = value.as_ref().is_ok_and(serde_json::Value::is_object);
@@ -70,8 +76,8 @@ fuzz_target!(|bytes: &[u8]| {
             let made = document(text).unwrap_or_else(|fault| panic!("{fault}: {text}"));
             let mut text = String::new();
             firstseen_event::json::write_object(&made, &mut text);
-            assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
-            if !fields.is_raw() {
+            assert!(is_json(&text), "{text}");
+            if !fields.is_raw() && value.is_ok() {
                 compare(&fields, &serde_json::from_str(fields.text()).expect("part of JSON"));
             }
         }
@@ -96,6 +102,17 @@ fn look_at(fields: &EventFields<'_>) {
         assert!(values == 0 || objects == 0, "an ask is for one of both");
     }
     let _ = (fields.time_ms(), fields.id(), fields.dataset());
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(text).is_ok()
+}
+
+/// The text as the crate's own tree, written again.
+fn again(text: &str) -> Option<String> {
+    let mut out = String::new();
+    Json::read(text).ok()?.write(&mut out);
+    Some(out)
 }
 
 /// Compares the plain fields and the patterns with the naive reading of the document.

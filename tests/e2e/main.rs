@@ -16,6 +16,7 @@ mod fixtures;
 mod foreign_host;
 #[cfg(feature = "targets")]
 mod javascript;
+mod lenient;
 mod many;
 mod pages;
 mod readme;

@@ -38,7 +38,8 @@ pub enum ItemKind {
     NoEvents = 5,
     /// The query matched, the event is dated later than the host's clock allows.
     Future = 6,
-    /// The query matched, the event has more than 256 terms.
+    /// The query matched, and terms of the event are not judged: those beyond 256, behind the item
+    /// with the others, or all of them where they are too long.
     TooManyTerms = 7,
 }
 

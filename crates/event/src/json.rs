@@ -2,7 +2,8 @@
 //!
 //! In: a text. Out: a tree, and text again. The scanner reads it, so that the whole crate
 //! agrees on what JSON is. Numbers keep their spelling: nothing is rounded, and a tree that was
-//! read and written again means the same. It never guesses: anything wrong is an error with its
+//! read and written again means the same. A number that no double holds becomes a string, because
+//! many readers of what is written refuse it. It never guesses: anything wrong is an error with its
 //! place.
 //!
 //! Why not serde_json's `Value`: in the module its reader, its writer and the arithmetic of its
@@ -14,7 +15,7 @@ use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use firstseen_value::push_quoted;
+use firstseen_value::{is_finite, push_quoted};
 
 /// The members of an object, by name.
 pub type Object = BTreeMap<String, Json>;
@@ -125,7 +126,10 @@ fn scalar(text: &str, span: Span) -> Json {
         Scalar::Null => Json::Null,
         Scalar::True => Json::Bool(true),
         Scalar::False => Json::Bool(false),
-        Scalar::Number => Json::Number(span.content(text).to_owned()),
+        Scalar::Number => {
+            let written = span.content(text).to_owned();
+            if is_finite(&written) { Json::Number(written) } else { Json::Text(written) }
+        }
         Scalar::Plain | Scalar::Escaped => Json::Text(span.decoded(text).into_owned()),
     }
 }

@@ -1,7 +1,9 @@
 //! The JSON scanner: bytes in, the ends of values out, every rule of the grammar checked.
 //!
 //! It skips what was not requested, which is most of an event, without decoding it, but finds the
-//! same faults as a full parser would (property: it accepts exactly what serde_json accepts).
+//! same faults as a full parser would. It accepts what serde_json accepts, and two things more that
+//! other parsers accept and that whoever is logged may choose: half of a surrogate pair, and a
+//! number that is larger than a double (property: nothing else).
 //! It never recurses and never allocates. A reader of structural marks found with SIMD can take
 //! this file's place: `walk` uses nothing but what is public here.
 
@@ -10,7 +12,7 @@ use crate::error::EventError;
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
-use firstseen_value::{Decimal, EscapeError, read_escape};
+use firstseen_value::{EscapeError, read_escape};
 
 /// How deep arrays and objects may nest. The same as serde_json's, so that each event that can be
 /// read can also become an alert's document.
@@ -165,28 +167,18 @@ impl<'t> Scan<'t> {
             b'1'..=b'9' => self.digits(),
             _ => return Err(self.wrong("a digit was expected")),
         }
-        // Most readers refuse what an f64 cannot hold; only long or exponential numbers can be so.
-        let mut far = self.at - start > 300;
         if self.byte() == b'.' {
             self.at += 1;
             self.needed_digits()?;
         }
         if matches!(self.byte(), b'e' | b'E') {
-            far = true;
             self.at += 1;
             if matches!(self.byte(), b'+' | b'-') {
                 self.at += 1;
             }
             self.needed_digits()?;
         }
-        let end = self.at;
-        if far {
-            let text = str::from_utf8(self.bytes(start, end)).unwrap_or_default();
-            if !Decimal::parse(text).is_some_and(|number| number.is_finite()) {
-                return Err(EventError::json("the number is too large", start));
-            }
-        }
-        Ok(Span { scalar: Scalar::Number, start, end })
+        Ok(Span { scalar: Scalar::Number, start, end: self.at })
     }
 
     fn needed_digits(&mut self) -> Result<(), EventError> {
@@ -318,7 +310,6 @@ fn escape_end(bytes: &[u8], at: usize) -> Result<usize, EventError> {
                 EscapeError::Unfinished => "the text ends inside a string",
                 EscapeError::Unknown => "no such escape",
                 EscapeError::MissingDigits => "four hexadecimal digits must follow \\u",
-                EscapeError::HalfPair => "half of a surrogate pair stands alone",
             },
             at,
         )),

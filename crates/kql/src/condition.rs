@@ -10,12 +10,13 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use firstseen_value::{
-    Decimal, Glob, Value, Wildcard, compare_numbers, parse_date_range, parse_epoch_ms,
+    Decimal, Glob, Value, Wildcard, compare_numbers, is_finite, parse_address, parse_date_range,
+    parse_epoch_ms,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::error::{SyntaxError, shown};
-use crate::ip::{self, Network, NotANetwork};
+use crate::ip::{Network, NotANetwork};
 use crate::syntax::{Comparison, Literal, Word};
 use crate::types::FieldType;
 use crate::words;
@@ -171,7 +172,11 @@ impl Condition {
                 let text = value.as_text();
                 wildcard.matches(text) || words::words(text).any(|word| wildcard.matches(word))
             }
-            Self::Number(wanted) => compare_with_number(value, wanted) == Some(Ordering::Equal),
+            // What no double holds is not compared by value, but it is still itself.
+            Self::Number(wanted) => {
+                compare_with_number(value, wanted) == Some(Ordering::Equal)
+                    || value.as_text() == wanted
+            }
             Self::Bool(true) => value.as_text() == "true",
             // A boolean field takes an empty string for false.
             Self::Bool(false) => matches!(value.as_text(), "false" | ""),
@@ -208,7 +213,7 @@ impl Bound {
                 "the field holds dates",
                 "a date such as 2024-01-01 or \"2024-01-01T12:00:00Z\", or epoch milliseconds",
             )),
-            FieldType::Ip => ip::parse_address(value)
+            FieldType::Ip => parse_address(value)
                 .map(Self::Address)
                 .ok_or(("the field holds addresses", "an address such as 10.0.0.1 or \"::1\"")),
             FieldType::Lowercase => Ok(Self::Text(value.to_lowercase())),
@@ -232,6 +237,8 @@ impl Bound {
             }
             Self::Address(bound) => address(value).map(|address| address.cmp(bound)),
             Self::Text(bound) => match value {
+                // What no double holds is in no range.
+                Value::Number(written) if !is_finite(written) => return None,
                 Value::Number(written) => compare_numbers(written, bound),
                 _ => None,
             }
@@ -254,13 +261,16 @@ impl Comparison {
 fn compare_with_number(value: &Value<'_>, bound: &str) -> Option<Ordering> {
     match value {
         Value::Bool(_) => None,
-        Value::Number(_) | Value::Text(_) => compare_numbers(value.as_text(), bound),
+        Value::Number(_) | Value::Text(_) => {
+            let text = value.as_text();
+            is_finite(text).then(|| compare_numbers(text, bound)).flatten()
+        }
     }
 }
 
 fn address(value: &Value<'_>) -> Option<u128> {
     match value {
-        Value::Text(text) => ip::parse_address(text),
+        Value::Text(text) => parse_address(text),
         Value::Bool(_) | Value::Number(_) => None,
     }
 }

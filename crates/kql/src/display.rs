@@ -9,11 +9,10 @@ use core::fmt::{self, Write};
 
 use crate::condition::{Bound, Condition};
 use crate::field::FieldRef;
-use crate::ip::address_text;
 use crate::lexer::{is_space, is_special, strip_keyword};
 use crate::query::{Query, QueryNode, children};
 use crate::syntax::Comparison;
-use firstseen_value::{Wildcard, WildcardUnit};
+use firstseen_value::{Wildcard, WildcardUnit, address_text};
 
 impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

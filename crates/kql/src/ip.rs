@@ -1,31 +1,18 @@
-//! Addresses and networks.
+//! Networks.
 //!
 //! In: addresses as text, with or without a prefix length. Out: whether one lies in the other.
 //! As in Elasticsearch all are IPv6 inside, IPv4 as `::ffff:a.b.c.d`, so that both written forms of
 //! an address are the same. It never resolves a name.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::Ipv6Addr;
 
+use firstseen_value::parse_address;
 use serde::{Deserialize, Serialize};
 
 /// How many bits come before an IPv4 address.
 const V4_OFFSET: u8 = 96;
-
-/// An address as a number.
-pub(crate) fn parse_address(text: &str) -> Option<u128> {
-    Some(match text.parse().ok()? {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => v6.to_bits(),
-    })
-}
-
-/// The shortest text of an address.
-pub(crate) fn address_text(bits: u128) -> String {
-    let v6 = Ipv6Addr::from_bits(bits);
-    v6.to_ipv4_mapped().map_or_else(|| v6.to_string(), |v4: Ipv4Addr| v4.to_string())
-}
 
 /// An address or a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

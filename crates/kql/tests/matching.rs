@@ -364,3 +364,25 @@ fn queries_in_the_style_of_the_public_rules() {
         .with("user_agent.original", vec![text("HashiCorp Terraform/1.5")]);
     assert!(!terraform.matches(&role));
 }
+
+#[test]
+fn a_number_beyond_doubles_equals_its_text_and_is_in_no_range() {
+    let far = [number("1e999")];
+    for field in ["f", "source.port"] {
+        check(
+            field,
+            &[
+                (":1e999", &far, true),
+                (":\"1e999\"", &far, true),
+                (":*", &far, true),
+                (":1e1000", &far, false),
+                (">0", &far, false),
+                (">=0", &far, false),
+                ("<0", &far, false),
+                ("<1e1000", &far, false),
+                (">0", &[number("1e308")], true),
+            ],
+        );
+    }
+    check("source.port", &[(">0", &[text("1e999")], false), (":1e999", &[text("1e999")], true)]);
+}

@@ -227,7 +227,8 @@ impl Engine {
             };
             writer.counts.matched = writer.counts.matched.saturating_add(1);
             let identity = prepared.identity(fields, time_ms);
-            let (kind, text, terms) = self.verdict(prepared, rule, fields, time_ms, *now_ms);
+            let Verdict { kind, text, terms, more } =
+                self.verdict(prepared, rule, fields, time_ms, *now_ms);
             match kind {
                 ItemKind::Missing => {
                     writer.counts.missing = writer.counts.missing.saturating_add(1)
@@ -238,11 +239,20 @@ impl Engine {
                 _ => {}
             }
             let rule = u16::try_from(index).unwrap_or(u16::MAX);
+            let judged = terms.len();
             let keys: Vec<String> = terms.iter().map(|t| t.key(&prepared.prefix)).collect();
             let terms = terms.iter().zip(&keys);
             let terms = terms
                 .map(|(t, key)| firstseen_abi::ItemTerm { key: key.as_bytes(), values: &t.json });
             writer.item(kind, rule, pair(place), time_ms, &identity, &text, terms);
+            if more > 0 {
+                let text = format!(
+                    "too_many_terms: the event has {}; the first {judged} in byte order are judged, {more} are not",
+                    judged.saturating_add(more)
+                );
+                let (kind, place) = (ItemKind::TooManyTerms, pair(place));
+                writer.item(kind, rule, place, time_ms, &identity, &text, [].into_iter());
+            }
         }
     }
 
@@ -272,9 +282,10 @@ impl Engine {
         fields: &EventFields<'_>,
         time_ms: i64,
         now_ms: i64,
-    ) -> (ItemKind, String, Vec<term::Term>) {
+    ) -> Verdict {
+        let without_terms = |kind, text| Verdict { kind, text, terms: Vec::new(), more: 0 };
         if let Some(exception) = self.excepted(rule, prepared, fields, Some(time_ms)) {
-            return (ItemKind::Excepted, exception.name.clone(), Vec::new());
+            return without_terms(ItemKind::Excepted, exception.name.clone());
         }
         if now_ms != 0 && time_ms > now_ms.saturating_add(self.settings.future_slack_ms) {
             let text = format!(
@@ -282,27 +293,22 @@ impl Engine {
                 alert::rfc3339(time_ms),
                 alert::rfc3339(now_ms)
             );
-            return (ItemKind::Future, text, Vec::new());
+            return without_terms(ItemKind::Future, text);
         }
         match term::of_event(fields, &prepared.terms, self.max_term_bytes) {
-            Terms::Some(terms) => (ItemKind::Matched, String::new(), terms),
+            Terms::Some(terms, more) => {
+                Verdict { kind: ItemKind::Matched, text: String::new(), terms, more }
+            }
             Terms::Missing(at) => {
                 let name = rule.new_terms.get(at).cloned().unwrap_or_default();
-                (ItemKind::Missing, name, Vec::new())
-            }
-            Terms::TooMany(count) => {
-                let text = format!(
-                    "too_many_terms: the event has {count}, at most {} are judged",
-                    term::MAX_TERMS
-                );
-                (ItemKind::TooManyTerms, text, Vec::new())
+                without_terms(ItemKind::Missing, name)
             }
             Terms::TooLong(bytes) => {
                 let text = format!(
                     "too_many_terms: together they hold {bytes} bytes, at most {} are judged",
                     self.max_term_bytes
                 );
-                (ItemKind::TooManyTerms, text, Vec::new())
+                without_terms(ItemKind::TooManyTerms, text)
             }
         }
     }
@@ -334,6 +340,16 @@ pub(crate) fn open_event(
         }
         Err(error) => then(OpenedEvent::Bad(error)),
     }
+}
+
+/// What becomes of a match.
+struct Verdict {
+    kind: ItemKind,
+    /// Why it has no terms.
+    text: String,
+    terms: Vec<term::Term>,
+    /// How many terms more the event has, which are not judged.
+    more: usize,
 }
 
 /// The search for the rules' literals; none for many of them, where reading an event and looking

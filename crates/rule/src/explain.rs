@@ -100,7 +100,10 @@ impl Engine {
         }
         let (mut values, mut keys, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         match term::of_event(fields, &prepared.terms, self.max_term_bytes) {
-            Terms::Some(terms) => {
+            Terms::Some(terms, more) => {
+                if more > 0 {
+                    set("too_many_terms", Json::from(terms.len().saturating_add(more)));
+                }
                 for term in terms {
                     keys.push(term.key(&prepared.prefix));
                     values.push(Json::read(&term.json).unwrap_or_default());
@@ -114,7 +117,6 @@ impl Engine {
                     }
                 }
             }
-            Terms::TooMany(count) => set("too_many_terms", Json::from(count)),
             Terms::TooLong(bytes) => set("too_long_terms", Json::from(bytes)),
         }
         set("terms", Json::List(values));

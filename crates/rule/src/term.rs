@@ -3,25 +3,33 @@
 //! In: an event's fields, the rule's new-terms fields. Out: each distinct tuple once, as a JSON
 //! array and as a state key. It never decides whether one is new.
 //!
-//! A number field's values are numbers, a date's are epoch milliseconds, all others are text as it
-//! is written; `1` and `"1"` are the same value of a keyword field. Several fields give the cartesian
-//! product of their values.
+//! A number field's values are numbers, a date's are epoch milliseconds, an address's are its
+//! shortest text, all others are text as it is written; `1` and `"1"` are the same value of a keyword
+//! field. Several fields give the cartesian product of their values. Of more than 256 combinations
+//! the first ones count, by the values' bytes: whatever the order in the event, the same ones.
 
 use crate::identity::TaggedHasher;
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use firstseen_event::EventFields;
 use firstseen_kql::{FieldType, field_type};
-use firstseen_value::{Value, canonical_number, parse_time_ms, push_hex, push_quoted};
+use firstseen_value::{
+    Value, address_text, canonical_number, heap_sort_by, parse_address, parse_time_ms, push_hex,
+    push_quoted,
+};
 
-/// The most terms that one event may have.
+/// The most terms of one event that are judged.
 pub const MAX_TERMS: usize = 256;
 
 /// The most bytes of values that the terms of one event may hold together. A value is in every
 /// term that it is part of, so that a few long ones would otherwise fill a guest's memory.
 pub const MAX_TERM_BYTES: usize = 8 << 20;
+
+/// So many values of a field are held before those that cannot be judged are let go.
+const MAX_HELD: usize = 65_536;
 
 /// How a new-terms field's values are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +42,8 @@ pub enum TermKind {
     Boolean,
     /// As a time, in milliseconds.
     Date,
+    /// As an address.
+    Ip,
 }
 
 impl TermKind {
@@ -44,6 +54,7 @@ impl TermKind {
             FieldType::Number => Self::Number,
             FieldType::Boolean => Self::Boolean,
             FieldType::Date => Self::Date,
+            FieldType::Ip => Self::Ip,
             _ => Self::Text,
         }
     }
@@ -61,12 +72,11 @@ pub struct TermField {
 /// What an event's terms are.
 #[derive(Debug)]
 pub enum Terms {
-    /// The term of most events.
-    Some(Vec<Term>),
+    /// The terms to judge, and how many more the event has: with those that are here, more than
+    /// [`MAX_TERMS`].
+    Some(Vec<Term>, usize),
     /// This field (by index) has no value.
     Missing(usize),
-    /// More than [`MAX_TERMS`]: this many.
-    TooMany(usize),
     /// Together longer than was allowed: this many bytes.
     TooLong(usize),
 }
@@ -108,6 +118,13 @@ struct Part<'v> {
     canonical: Cow<'v, str>,
 }
 
+impl Part<'_> {
+    #[inline]
+    fn order(&self, other: &Self) -> Ordering {
+        self.canonical.as_bytes().cmp(other.canonical.as_bytes()).then(self.tag.cmp(&other.tag))
+    }
+}
+
 #[inline]
 fn part(value: Value<'_>, kind: TermKind) -> Part<'_> {
     let text = value.into_text();
@@ -116,6 +133,8 @@ fn part(value: Value<'_>, kind: TermKind) -> Part<'_> {
         TermKind::Number => canonical_number(&text).map(|n| (b'n', n)),
         TermKind::Boolean => matches!(&*text, "true" | "false").then(|| (b'b', text.to_string())),
         TermKind::Date => parse_time_ms(&text).map(|ms| (b'd', ms.to_string())),
+        // Text as well, so that the key of an address in its usual spelling is that of its text.
+        TermKind::Ip => parse_address(&text).map(|bits| (b's', address_text(bits))),
     };
     match plain {
         Some((tag, canonical)) => Part { tag, canonical: Cow::Owned(canonical) },
@@ -143,45 +162,80 @@ fn push_json(out: &mut String, part: &Part<'_>) {
 #[must_use]
 pub fn of_event(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> Terms {
     if let Some(term) = single(fields, slots, most) {
-        return Terms::Some(vec![term]);
+        return Terms::Some(vec![term], 0);
     }
-    let mut columns: Vec<Vec<Part<'_>>> = Vec::with_capacity(slots.len());
+    let mut columns: Vec<Column<'_>> = Vec::with_capacity(slots.len());
     let mut product = 1usize;
     for (index, slot) in slots.iter().enumerate() {
-        let mut column: Vec<Part<'_>> = Vec::new();
+        let mut column = Column::default();
         for value in fields.values(slot.ask) {
-            let next = part(value, slot.kind);
-            let known = column.iter().any(|p| p.tag == next.tag && p.canonical == next.canonical);
-            if !known {
-                column.push(next);
-            }
-            // Comparing each with all is quadratic: stop where the answer is clear.
-            if column.len() > MAX_TERMS {
-                return Terms::TooMany(column.len());
-            }
+            column.add(part(value, slot.kind));
         }
-        if column.is_empty() {
+        if column.is_crowded {
+            column.sort();
+        }
+        if column.parts.is_empty() {
             return Terms::Missing(index);
         }
         product = product.saturating_mul(column.len());
         columns.push(column);
     }
     if product > MAX_TERMS {
-        return Terms::TooMany(product);
+        columns.iter_mut().for_each(Column::sort);
     }
-    let bytes = columns.iter().fold(0usize, |sum, column| {
-        let one_each: usize = column.iter().map(|part| part.canonical.len()).sum();
-        let times = product.checked_div(column.len()).unwrap_or(0);
-        sum.saturating_add(one_each.saturating_mul(times))
+    let count = product.min(MAX_TERMS);
+    let numbers = 0..count;
+    let bytes = numbers.clone().fold(0usize, |sum, number| {
+        let parts = combination(&columns, number).map(|part| part.canonical.len());
+        sum.saturating_add(parts.sum())
     });
     if bytes > most {
         return Terms::TooLong(bytes);
     }
-    let mut terms = Vec::with_capacity(product);
-    for number in 0..product {
-        terms.push(combination(&columns, number, product));
+    let term = |number| {
+        let mut tuple = Tuple::new();
+        combination(&columns, number).for_each(|part| tuple.push(part));
+        tuple.finish()
+    };
+    Terms::Some(numbers.map(term).collect(), product.saturating_sub(count))
+}
+
+/// The distinct values of a field.
+#[derive(Default)]
+struct Column<'v> {
+    /// Each once; in a crowded column perhaps more often, until it is sorted.
+    parts: Vec<Part<'v>>,
+    /// It had more than [`MAX_TERMS`] values.
+    is_crowded: bool,
+    /// How many were let go, because no judged term holds them. Beyond [`MAX_HELD`] values the same
+    /// one may count twice.
+    gone: usize,
+}
+
+impl<'v> Column<'v> {
+    fn add(&mut self, next: Part<'v>) {
+        // Comparing each with all is quadratic: many are sorted instead.
+        if !self.is_crowded && self.parts.iter().any(|known| known.order(&next).is_eq()) {
+            return;
+        }
+        self.parts.push(next);
+        self.is_crowded |= self.parts.len() > MAX_TERMS;
+        if self.parts.len() >= MAX_HELD {
+            self.sort();
+        }
     }
-    Terms::Some(terms)
+
+    fn len(&self) -> usize {
+        self.parts.len().saturating_add(self.gone)
+    }
+
+    /// By bytes, each once, and only those that may be judged.
+    fn sort(&mut self) {
+        heap_sort_by(&mut self.parts, Part::order);
+        self.parts.dedup_by(|a, b| a.order(b).is_eq());
+        self.gone = self.gone.saturating_add(self.parts.len().saturating_sub(MAX_TERMS));
+        self.parts.truncate(MAX_TERMS);
+    }
 }
 
 /// The term of an event that has one value in each field, as nearly all do: the same as
@@ -198,20 +252,16 @@ fn single(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> Option<
     Some(tuple.finish())
 }
 
-/// The combination of that number; the last field runs fastest.
-fn combination(columns: &[Vec<Part<'_>>], number: usize, product: usize) -> Term {
-    let mut tuple = Tuple::new();
-    let mut block = product;
-    let mut rest = number;
-    for column in columns {
-        block = block.checked_div(column.len()).unwrap_or(1).max(1);
-        let at = rest.checked_div(block).unwrap_or(0);
-        rest = rest.checked_rem(block).unwrap_or(0);
-        if let Some(part) = column.get(at) {
-            tuple.push(part);
-        }
-    }
-    tuple.finish()
+/// The values of the combination of that number; the last field runs fastest.
+fn combination<'c, 'v>(
+    columns: &'c [Column<'v>],
+    number: usize,
+) -> impl Iterator<Item = &'c Part<'v>> {
+    columns.iter().enumerate().filter_map(move |(at, column)| {
+        let inner = columns.iter().skip(at.saturating_add(1));
+        let block = inner.fold(1usize, |block, column| block.saturating_mul(column.parts.len()));
+        column.parts.get(number.checked_div(block)?.checked_rem(column.parts.len())?)
+    })
 }
 
 /// A term while its values are put together.
@@ -260,9 +310,13 @@ mod tests {
             .map(|(ask, name)| TermField { ask, kind: TermKind::of(name) })
             .collect();
         match of_event(&fields, &slots, MAX_TERM_BYTES) {
-            Terms::Some(terms) => Ok(terms),
+            Terms::Some(terms, 0) => Ok(terms),
+            Terms::Some(terms, more) => {
+                assert_eq!(terms.len(), MAX_TERMS);
+                let ends = [&terms[0].json, &terms[MAX_TERMS - 1].json];
+                Err(format!("{} .. {} and {more} more", ends[0], ends[1]))
+            }
             Terms::Missing(index) => Err(format!("no {}", names[index])),
-            Terms::TooMany(n) => Err(format!("{n} terms")),
             Terms::TooLong(n) => Err(format!("{n} bytes")),
         }
     }
@@ -315,14 +369,63 @@ mod tests {
     }
 
     #[test]
-    fn more_than_256_are_too_many() {
-        let many: Vec<String> = (0..257).map(|n| format!("\"{n}\"")).collect();
-        let event = format!(r#"{{"@timestamp":1,"user":{{"name":[{}]}}}}"#, many.join(","));
-        assert_eq!(json(&event, &["user.name"]).unwrap_err(), "257 terms");
-        let some: Vec<String> = (0..17).map(|n| format!("\"{n}\"")).collect();
-        let list = some.join(",");
-        let event = format!(r#"{{"@timestamp":1,"user":{{"name":[{list}],"id":[{list}]}}}}"#);
-        assert_eq!(json(&event, &["user.name", "user.id"]).unwrap_err(), "289 terms");
+    fn an_address_is_one_term_by_value() {
+        let one = |v: &str, f: &str| {
+            let event = format!(r#"{{"@timestamp":1,"{f}":"{v}"}}"#);
+            terms(&event, &[f]).unwrap().remove(0)
+        };
+        for (spelling, usual) in [
+            ("2001:0DB8:0:0:0:0:0:1", "2001:db8::1"),
+            ("::ffff:198.51.100.9", "198.51.100.9"),
+            ("no address", "no address"),
+        ] {
+            let term = one(spelling, "source.ip");
+            assert_eq!(term, one(usual, "source.ip"));
+            assert_eq!(term.json, format!(r#"["{usual}"]"#));
+            // The key of an address in its usual spelling is that of its text.
+            assert_eq!(term, one(usual, "user.name"));
+            assert_eq!(one(spelling, "user.name").json, format!(r#"["{spelling}"]"#));
+        }
+        let twice = r#"{"@timestamp":1,"host.ip":["::1","0:0:0:0:0:0:0:1","::2"]}"#;
+        assert_eq!(json(twice, &["host.ip"]).unwrap(), [r#"["::1"]"#, r#"["::2"]"#]);
+    }
+
+    #[test]
+    fn of_more_than_256_the_first_count_in_any_order() {
+        let list = |count: u32| (0..count).map(|n| format!("\"{n}\"")).collect::<Vec<_>>();
+        let one = |mut names: Vec<String>| {
+            let text = |names: &[String]| {
+                let event =
+                    format!(r#"{{"@timestamp":1,"user":{{"name":[{}]}}}}"#, names.join(","));
+                json(&event, &["user.name"]).unwrap_err()
+            };
+            let forward = text(&names);
+            names.reverse();
+            assert_eq!(forward, text(&names));
+            forward
+        };
+        // In the order of bytes 99 comes after 256, and 5 after 328.
+        assert_eq!(one(list(257)), r#"["0"] .. ["98"] and 1 more"#);
+        assert_eq!(one([list(330), list(330)].concat()), r#"["0"] .. ["328"] and 74 more"#);
+        assert_eq!(one(list(70_000)), r#"["0"] .. ["10226"] and 69744 more"#);
+        let (names, ids) = (list(17).join(","), list(16).join(","));
+        let event = format!(r#"{{"@timestamp":1,"user":{{"name":[{names}],"id":[{ids}]}}}}"#);
+        assert_eq!(
+            json(&event, &["user.name", "user.id"]).unwrap_err(),
+            r#"["0","0"] .. ["8","9"] and 16 more"#
+        );
+        assert_eq!(
+            json(&event, &["user.id", "user.name"]).unwrap_err(),
+            r#"["0","0"] .. ["9","0"] and 16 more"#
+        );
+    }
+
+    #[test]
+    fn a_number_that_no_double_holds_is_its_text() {
+        let event = r#"{"@timestamp":1,"source.port":[1e999,1e3]}"#;
+        assert_eq!(json(event, &["source.port"]).unwrap(), [r#"["1e999"]"#, "[1000]"]);
+        let half = r#"{"@timestamp":1,"user.name":"a\ud800"}"#;
+        assert_eq!(json(half, &["user.name"]).unwrap(), ["[\"a\u{fffd}\"]"]);
     }
 
     #[test]

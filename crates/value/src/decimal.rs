@@ -128,6 +128,14 @@ impl<'a> Decimal<'a> {
     }
 }
 
+/// Whether a number, as JSON writes it, is one that a double can hold.
+#[must_use]
+pub fn is_finite(number: &str) -> bool {
+    // Only long or exponential numbers can be too large.
+    let is_small = number.len() < 300 && !number.bytes().any(|byte| matches!(byte, b'e' | b'E'));
+    is_small || Decimal::parse(number).is_some_and(|number| number.is_finite())
+}
+
 /// The order of two written numbers; `None` where one is none.
 #[must_use]
 pub fn compare_numbers(left: &str, right: &str) -> Option<Ordering> {

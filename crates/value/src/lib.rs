@@ -9,15 +9,16 @@
 //!      |  fields, times     |  conditions        |  terms, ids       |  strings, digests
 //!      +--------------------+---------+----------+------------------+
 //!                                     v
-//!   Value     Decimal, canonical_number     date     Glob, Wildcard     hex     quote     sort
+//!   Value     Decimal, canonical_number     date     address     Glob, Wildcard     hex     quote     sort
 //! ```
 //!
 //! | what | use it for |
 //! | --- | --- |
 //! | [`Value`] | one value of a field: what a query compares and a term is made of |
-//! | [`Decimal`], [`compare_numbers`], [`canonical_number`], [`whole_part`] | numbers by their digits, never rounded |
+//! | [`Decimal`], [`compare_numbers`], [`canonical_number`], [`whole_part`], [`is_finite`] | numbers by their digits, never rounded |
 //! | [`parse_time_ms`], [`number_to_time_ms`] | the time of an event |
 //! | [`parse_date_range`], [`parse_epoch_ms`] | the date of a query: the milliseconds that it covers |
+//! | [`parse_address`], [`address_text`] | addresses, IPv4 and IPv6 |
 //! | [`Glob`], [`Wildcard`] | patterns over a whole value |
 //! | [`push_hex`], [`hex`], [`parse_hex`], [`four_hex_digits`] | bytes as lower-case hexadecimal digits |
 //! | [`push_quoted`], [`quoted`], [`read_escape`] | strings as JSON writes them |
@@ -87,6 +88,7 @@
 
 extern crate alloc;
 
+mod address;
 mod date;
 mod decimal;
 mod glob;
@@ -96,8 +98,9 @@ mod sort;
 mod value;
 mod wildcard;
 
+pub use address::{address_text, parse_address};
 pub use date::{number_to_time_ms, parse_date_range, parse_epoch_ms, parse_time_ms};
-pub use decimal::{Decimal, canonical_number, compare_numbers, whole_part};
+pub use decimal::{Decimal, canonical_number, compare_numbers, is_finite, whole_part};
 pub use glob::Glob;
 pub use hex::{four_hex_digits, hex, parse_hex, push_hex};
 pub use quote::{EscapeError, push_quoted, quoted, read_escape};

@@ -1,8 +1,8 @@
 //! Strings as JSON writes them.
 //!
 //! In: a text, or an escape of a JSON string. Out: the text in quotes, or the character that the
-//! escape stands for. It escapes what JSON wants escaped and nothing else, and it never guesses:
-//! half a surrogate pair is an error.
+//! escape stands for. It escapes what JSON wants escaped and nothing else. Half a surrogate pair is
+//! U+FFFD, because most readers of JSON take it: an event must not go unread for one in its texts.
 
 use crate::hex::four_hex_digits;
 use alloc::string::String;
@@ -57,12 +57,10 @@ pub enum EscapeError {
     Unknown,
     /// `\u` without four hexadecimal digits.
     MissingDigits,
-    /// Half of a surrogate pair, alone.
-    HalfPair,
 }
 
 /// The character of the escape that `bytes` begins with (the backslash comes first), and the
-/// escape's length in bytes: 2, 6, or 12 for a surrogate pair.
+/// escape's length in bytes: 2, 6, or 12 for a surrogate pair. Half a pair alone is U+FFFD.
 ///
 /// # Errors
 /// [`EscapeError`]
@@ -88,10 +86,10 @@ fn read_unicode_escape(bytes: &[u8]) -> Result<(char, usize), EscapeError> {
         return Ok((character, 6));
     }
     let second = (bytes.get(6..8) == Some(b"\\u")).then(|| digits(8)).flatten();
-    match char::decode_utf16([first, second.unwrap_or(0)]).next() {
-        Some(Ok(character)) => Ok((character, 12)),
-        _ => Err(EscapeError::HalfPair),
-    }
+    Ok(match char::decode_utf16([first, second.unwrap_or(0)]).next() {
+        Some(Ok(character)) => (character, 12),
+        _ => (char::REPLACEMENT_CHARACTER, 6),
+    })
 }
 
 #[cfg(test)]
@@ -113,6 +111,13 @@ mod tests {
             (r"\u0041", 'A', 6),
             (r"\u00e9f", 'é', 6),
             (r"\ud83d\uDE00x", '😀', 12),
+            (r"\ud83d", '\u{fffd}', 6),
+            (r"\ud83d\n", '\u{fffd}', 6),
+            (r"\ud83d\u", '\u{fffd}', 6),
+            (r"\ud83d\u0041", '\u{fffd}', 6),
+            (r"\ud83d\ud83d", '\u{fffd}', 6),
+            (r"\ude00", '\u{fffd}', 6),
+            (r"\ude00\ud83d", '\u{fffd}', 6),
         ] {
             assert_eq!(read_escape(text.as_bytes()), Ok((character, length)), "{text}");
         }
@@ -127,13 +132,6 @@ mod tests {
             (r"\u", EscapeError::MissingDigits),
             (r"\u12", EscapeError::MissingDigits),
             (r"\u12g4", EscapeError::MissingDigits),
-            (r"\ud83d", EscapeError::HalfPair),
-            (r"\ud83d\n", EscapeError::HalfPair),
-            (r"\ud83d\u", EscapeError::HalfPair),
-            (r"\ud83d\u0041", EscapeError::HalfPair),
-            (r"\ud83d\ud83d", EscapeError::HalfPair),
-            (r"\ude00", EscapeError::HalfPair),
-            (r"\ude00\ud83d", EscapeError::HalfPair),
         ] {
             assert_eq!(read_escape(text.as_bytes()), Err(error), "{text}");
         }
@@ -146,16 +144,20 @@ mod tests {
         }
 
         #[test]
-        fn an_escape_means_what_serde_json_reads(
+        fn an_escape_means_what_serde_json_reads_and_half_a_pair_too(
             text in "\\\\(u[dD][89abcdefABCDEF][0-9a-f]{2}(\\\\u[dD][89a-f][0-9a-f]{2})?|u[0-9a-f]{3,4}|.)",
         ) {
-            let length = read_escape(text.as_bytes()).map(|(_, length)| length);
+            let escape = read_escape(text.as_bytes());
             let read: Option<String> = serde_json::from_str(&format!("\"{text}\"")).ok();
-            if let Ok(length) = length && length == text.len() {
-                let character = read_escape(text.as_bytes()).unwrap().0;
-                prop_assert_eq!(read, Some(character.to_string()));
-            } else if length.is_err() {
-                prop_assert_eq!(read, None);
+            match escape {
+                Ok((char::REPLACEMENT_CHARACTER, 6)) if !text.ends_with("ufffd") => {
+                    prop_assert_eq!(read, None);
+                }
+                Ok((character, length)) if length == text.len() => {
+                    prop_assert_eq!(read, Some(character.to_string()));
+                }
+                Ok(_) => {}
+                Err(_) => prop_assert_eq!(read, None),
             }
         }
     }

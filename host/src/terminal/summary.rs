@@ -90,8 +90,8 @@ fn notes(summary: &Summary) -> Vec<String> {
     );
     note(
         summary.too_many_terms,
-        "matched event has too many terms: the limit is 256 terms and 8 MiB",
-        "matched events have too many terms: the limit is 256 terms and 8 MiB",
+        "matched event has more terms than were judged: the limit is 256 terms and 8 MiB",
+        "matched events have more terms than were judged: the limit is 256 terms and 8 MiB",
     );
     let by = suppressed_by(summary);
     note(

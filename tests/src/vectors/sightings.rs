@@ -192,13 +192,19 @@ fn query() -> Vec<Case> {
         .step(event().to_string(), new_user("ann")),
         Case::stacks(
             "too-many-terms",
-            "257 users in one event exceed the limit of 256: the event is refused and nothing is written",
+            "of 257 users in one event the first 256 in the order of bytes are judged, u99 is not",
         )
+        .settings(json!({ "learn_until": "2025-04-02T00:00:00Z" }))
         .step(
             with(event(), "user/name", (0..257).map(|n| format!("u{n}")).collect()).to_string(),
-            refused("too_many_terms"),
+            {
+                let mut claim = refused("too_many_terms");
+                claim.counts.learned = 256;
+                claim
+            },
         )
-        .step(event().to_string(), new_user("ann")),
+        .step(stack_text("u98", "2025-04-03T08:00:00Z"), seen())
+        .step(stack_text("u99", "2025-04-03T08:00:00Z"), new_user("u99")),
     ]
 }
 
