@@ -12,12 +12,15 @@
 //! | JSON in many spellings | [`json`] |
 //! | the rules of `rules/`, natively and in wasmtime | [`rules`] |
 //! | a state without expiry | [`store`] |
+//! | raw CloudTrail as ECS, a second time, and random raw events | [`cloudtrail_model`], [`cloudtrail_events`] |
 //! | the definition of a new term | [`model`] |
 //! | the expected results for every engine and target | [`vectors`] |
 
 pub mod broker;
 pub mod call;
 pub mod cases;
+pub mod cloudtrail_events;
+pub mod cloudtrail_model;
 pub mod event;
 pub mod form;
 pub mod json;

@@ -3,7 +3,7 @@
 
 use super::case::{
     ACCOUNT, Case, Claim, STACKS, alert, alerts, bad, excepted, missing, new_user, no_match,
-    refused, repeat, seen, stack, stack_text, with,
+    repeat, seen, stack, stack_text, with,
 };
 use serde_json::{Value, json};
 
