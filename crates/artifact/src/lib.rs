@@ -60,6 +60,8 @@
 )]
 
 #[cfg(feature = "compose")]
+mod compare;
+#[cfg(feature = "compose")]
 mod compose;
 #[cfg(feature = "compose")]
 mod contract;
@@ -75,6 +77,8 @@ mod plan;
 mod standard;
 
 #[cfg(feature = "compose")]
+pub use compare::differing_sections;
+#[cfg(feature = "compose")]
 pub use compose::{ArtifactParts, compose};
 #[cfg(feature = "compose")]
 pub use contract::{EXPORTS, IMPORTS, missing};
@@ -85,6 +89,6 @@ pub use meta::{Meta, RuleMeta, ThreatMeta};
 #[cfg(feature = "compose")]
 pub use module::{ModuleInfo, Section, read_module, validate};
 pub use names::{META_SECTION, OPTIONS_SLOT, PLAN_SLOT, SOURCE_SECTION};
-pub use plan::plan;
+pub use plan::{embedded_plan, plan};
 #[cfg(feature = "compose")]
 pub use standard::StandardMetadata;

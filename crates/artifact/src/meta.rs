@@ -70,6 +70,9 @@ pub struct RuleMeta {
     /// What the state depends on: another one begins with no memory.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub fingerprint: String,
+    /// SHA-256 of its source, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source_sha256: String,
     /// How many exceptions it carries.
     #[serde(default)]
     pub exceptions: usize,

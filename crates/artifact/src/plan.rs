@@ -21,6 +21,17 @@ const END: u8 = 0x0b;
 /// A message: the bytes are not a module, not an artifact, or one with options that only its own
 /// pipeline understands.
 pub fn plan(wasm: &[u8]) -> Result<&[u8], &'static str> {
+    match embedded_plan(wasm)? {
+        (plan, false) => Ok(plan),
+        (_, true) => Err("built for a pipeline, with options: build the rule without them"),
+    }
+}
+
+/// The plan that is embedded in an artifact for whatever pipeline, and whether options are beside it.
+///
+/// # Errors
+/// A message: the bytes are not a module, or not an artifact.
+pub fn embedded_plan(wasm: &[u8]) -> Result<(&[u8], bool), &'static str> {
     let mut module = Reader(wasm);
     if module.take(8) != Some(b"\0asm\x01\0\0\0") {
         return Err("not a WebAssembly core module");
@@ -40,16 +51,10 @@ pub fn plan(wasm: &[u8]) -> Result<&[u8], &'static str> {
     let none = "a WebAssembly module, but not a rule: it has no plan";
     let (globals, exports, data) = (globals.ok_or(none)?, exports.ok_or(none)?, data.ok_or(none)?);
     let slot = |name: &str| constant(globals, exported(exports, name)?);
-    if slot(OPTIONS_SLOT)
-        .and_then(|slot| embedded(data, slot))
-        .is_some_and(|found| !found.is_empty())
-    {
-        return Err("built for a pipeline, with options: build the rule without them");
-    }
-    slot(PLAN_SLOT)
-        .and_then(|slot| embedded(data, slot))
-        .filter(|plan| !plan.is_empty())
-        .ok_or(none)
+    let options = slot(OPTIONS_SLOT).and_then(|slot| embedded(data, slot));
+    let plan = slot(PLAN_SLOT).and_then(|slot| embedded(data, slot));
+    let plan = plan.filter(|plan| !plan.is_empty()).ok_or(none)?;
+    Ok((plan, options.is_some_and(|found| !found.is_empty())))
 }
 
 /// The index of an exported global.

@@ -8,6 +8,7 @@ use crate::text::{Origin, RuleText};
 use firstseen_artifact::{ArtifactParts, RuleMeta, ThreatMeta};
 use firstseen_rule::Plan;
 use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Threat};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// An engine, and how it is adapted to its target.
@@ -117,7 +118,7 @@ pub fn artifact(
         }
     }
     let standard = standard(&rules, origin)?;
-    let metas: Vec<RuleMeta> = rules.iter().map(|(_, rule)| meta(rule)).collect();
+    let metas: Vec<RuleMeta> = rules.iter().map(|(source, rule)| meta(source.text, rule)).collect();
     let (texts, plans) = rules.into_iter().map(|(source, rule)| (source.text, rule.plan)).unzip();
     let texts: Vec<&str> = texts;
     let plan = Plan { rules: plans }.encode().map_err(|e| e.to_string())?;
@@ -136,7 +137,9 @@ pub fn artifact(
     .map_err(|e| e.to_string())
 }
 
-fn meta(rule: &Rule) -> RuleMeta {
+/// What the metadata says of a rule with this source.
+#[must_use]
+pub fn meta(source: &str, rule: &Rule) -> RuleMeta {
     let Rule { plan, facts, .. } = rule;
     RuleMeta {
         id: plan.id.clone(),
@@ -153,6 +156,7 @@ fn meta(rule: &Rule) -> RuleMeta {
         event_time: plan.event_time.as_ref().map(|time| time.field.clone()),
         timestamp_override: facts.timestamp_override.clone(),
         fingerprint: plan.fingerprint(),
+        source_sha256: source_sha256(source),
         exceptions: plan.exceptions.len(),
         tags: facts.tags.clone(),
         threat: facts.threat.iter().map(threat).collect(),
@@ -161,6 +165,14 @@ fn meta(rule: &Rule) -> RuleMeta {
         interval: facts.interval.clone(),
         max_signals: Some(facts.max_signals),
     }
+}
+
+/// The digest by which the metadata knows a source.
+#[must_use]
+pub fn source_sha256(source: &str) -> String {
+    let mut digits = String::new();
+    firstseen_value::push_hex(&mut digits, &Sha256::digest(source.as_bytes()));
+    digits
 }
 
 fn threat(threat: &Threat) -> ThreatMeta {

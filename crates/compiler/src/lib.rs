@@ -27,6 +27,6 @@ mod standard;
 pub mod target;
 mod text;
 
-pub use compile::{CompileError, Compiled, EngineModule, artifact, compile};
+pub use compile::{CompileError, Compiled, EngineModule, artifact, compile, meta, source_sha256};
 pub use target::{Target, TargetChoices};
 pub use text::{Origin, RuleText};
