@@ -3,7 +3,6 @@
 //! In: an artifact's bytes. Out: compiled code with its metadata. It refuses what is no artifact, what
 //! speaks another contract and what imports anything else. It opens no file.
 
-use crate::cache;
 use crate::runtime::Runtime;
 use anyhow::{Context, bail};
 use firstseen_abi::{ABI_VERSION, IMPORT_NAMESPACE};
@@ -27,7 +26,8 @@ impl Artifact {
     /// Why it cannot be used.
     pub fn new(runtime: &Runtime, name: String, wasm: &[u8]) -> anyhow::Result<Self> {
         let meta = read_meta(wasm).map_err(|e| anyhow::anyhow!("rule {name}: {e}"))?;
-        let module = cache::load(&runtime.engine, wasm).with_context(|| format!("rule {name}"))?;
+        let module =
+            runtime.cache.load(&runtime.engine, wasm).with_context(|| format!("rule {name}"))?;
         Ok(Self { name, meta, module })
     }
 }

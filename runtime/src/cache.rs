@@ -7,31 +7,69 @@
 #![allow(unsafe_code)]
 
 use super::runtime::plain;
+use anyhow::{Context, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use wasmtime::{Engine, Module};
 
-/// Bytes kept; the oldest files go first. A rule takes 1 to 2 MB, so that a run with a few hundred
-/// artifacts finds them all again.
-const KEPT: u64 = 1 << 30;
+/// Bytes kept; the files that were not used for longest go first. A rule takes 1 to 2 MB.
+pub const KEPT: u64 = 256 << 20;
 
-/// The module of these bytes, from the cache when it is there.
-///
-/// # Errors
-/// When the bytes are no module that wasmtime takes.
-pub fn load(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Module> {
-    let Some(folder) = folder() else { return compile(engine, wasm) };
-    let path = folder.join(name(engine, wasm));
-    if let Some(module) = kept(engine, &path) {
-        return Ok(module);
+/// Where compiled code is kept; nowhere, if there is no folder.
+#[derive(Debug, Clone)]
+pub struct CodeCache {
+    folder: Option<PathBuf>,
+}
+
+impl CodeCache {
+    /// `firstseen` in the user's cache folder, made when it is not there. Where it cannot be made or
+    /// others may write to it, nothing is kept.
+    #[must_use]
+    pub fn of_user() -> Self {
+        let folder = choose_base_strategy().ok().map(|user| user.cache_dir().join("firstseen"));
+        Self { folder: folder.filter(|folder| make(folder).is_ok() && ours(folder, true)) }
     }
-    let module = compile(engine, wasm)?;
-    // A cache that cannot be written is slower next time, and that is all.
-    let _ = keep(&folder, &path, &module);
-    Ok(module)
+
+    /// This folder, made when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made, or when code out of it could be somebody else's.
+    pub fn in_folder(folder: &Path) -> anyhow::Result<Self> {
+        make(folder).context("the folder cannot be made")?;
+        if !ours(folder, true) {
+            bail!(
+                "compiled code is not kept there: the folder must belong to you, be no link, and \
+                 nobody else may write to it (chmod go-w)"
+            );
+        }
+        Ok(Self { folder: Some(folder.to_path_buf()) })
+    }
+
+    /// Nothing is kept.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { folder: None }
+    }
+
+    /// The module of these bytes, from the cache when it is there.
+    ///
+    /// # Errors
+    /// When the bytes are no module that wasmtime takes.
+    pub fn load(&self, engine: &Engine, wasm: &[u8]) -> anyhow::Result<Module> {
+        let Some(folder) = &self.folder else { return compile(engine, wasm) };
+        let path = folder.join(name(engine, wasm));
+        if let Some(module) = kept(engine, &path) {
+            return Ok(module);
+        }
+        let module = compile(engine, wasm)?;
+        // A cache that cannot be written is slower next time, and that is all.
+        let _ = keep(folder, &path, &module);
+        Ok(module)
+    }
 }
 
 fn compile(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Module> {
@@ -63,7 +101,11 @@ fn kept(engine: &Engine, path: &Path) -> Option<Module> {
     }
     // SAFETY: the file is ours alone (checked above, as its folder was), under a name that only
     // `keep` gives, after the code was written whole; wasmtime checks its version besides.
-    unsafe { Module::deserialize_file(engine, path) }.ok()
+    let module = unsafe { Module::deserialize_file(engine, path) }.ok()?;
+    // What is in use is not what goes first. A file whose time cannot be set is an older one.
+    let _ =
+        fs::File::options().append(true).open(path).and_then(|f| f.set_modified(SystemTime::now()));
+    Some(module)
 }
 
 /// Writes under another name first, so that nobody loads half a file; and waits until the code is on
@@ -98,17 +140,10 @@ fn sweep(folder: &Path, kept: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `firstseen` in the user's cache folder, made when it is not there.
-fn folder() -> Option<PathBuf> {
-    let folder = choose_base_strategy().ok()?.cache_dir().join("firstseen");
-    make(&folder)?;
-    ours(&folder, true).then_some(folder)
-}
-
 #[cfg(unix)]
-fn make(folder: &Path) -> Option<()> {
+fn make(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Whether it belongs to this user and nobody else may write to it; links are not followed.
@@ -122,8 +157,8 @@ fn ours(path: &Path, folder: bool) -> bool {
 }
 
 #[cfg(not(unix))]
-fn make(_: &Path) -> Option<()> {
-    None
+fn make(_: &Path) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(not(unix))]
@@ -156,6 +191,43 @@ mod tests {
         assert!(!ours(&link, false));
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         assert!(!ours(folder.path(), true));
+    }
+
+    #[test]
+    fn a_folder_that_is_named_is_used_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("a/b");
+        let cache = CodeCache::in_folder(&own).unwrap();
+        cache.load(&Engine::default(), EMPTY).unwrap();
+        cache.load(&Engine::default(), EMPTY).unwrap();
+        assert_eq!(fs::read_dir(&own).unwrap().count(), 1);
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o770)).unwrap();
+        let error = CodeCache::in_folder(&own).unwrap_err().to_string();
+        assert!(error.contains("nobody else may write"), "{error}");
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert!(CodeCache::in_folder(&folder.path().join("file")).is_err());
+    }
+
+    /// Used code is younger than code that was only written later.
+    #[test]
+    fn what_is_used_stays_longest() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = CodeCache::in_folder(folder.path()).unwrap();
+        let engine = Engine::default();
+        cache.load(&engine, EMPTY).unwrap();
+        let code = folder.path().join(name(&engine, EMPTY));
+        let size = fs::metadata(&code).unwrap().len();
+        let set = |path: &Path, seconds| {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            fs::File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
+        };
+        let other = folder.path().join("other.cwasm");
+        fs::write(&other, [0; 8]).unwrap();
+        set(&other, 2);
+        set(&code, 1);
+        cache.load(&engine, EMPTY).unwrap();
+        sweep(folder.path(), size).unwrap();
+        assert!(code.exists() && !other.exists());
     }
 
     #[test]

@@ -19,5 +19,6 @@ pub mod instance;
 mod runtime;
 
 pub use artifact::Artifact;
+pub use cache::CodeCache;
 pub use instance::Guest;
 pub use runtime::{Runtime, TICK, deadline_ticks};

@@ -1,8 +1,9 @@
 //! wasmtime, set up once, and the clock that ends calls.
 //!
-//! In: nothing. Out: an engine whose epoch moves every [`TICK`]. A call may run for a time that
+//! In: where compiled code is kept. Out: an engine whose epoch moves every [`TICK`]. A call may run for a time that
 //! grows with the bytes it was given; it never runs for ever.
 
+use crate::cache::CodeCache;
 use anyhow::Context;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,8 @@ const TICKS_PER_BLOCK: u64 = 10;
 pub struct Runtime {
     /// The engine that all modules of this process share.
     pub engine: Engine,
+    /// Compiled code of earlier runs.
+    pub(super) cache: CodeCache,
     _clock: Arc<Clock>,
 }
 
@@ -33,11 +36,19 @@ struct Clock {
 }
 
 impl Runtime {
-    /// Sets wasmtime up.
+    /// Sets wasmtime up, with the user's cache.
     ///
     /// # Errors
     /// When this machine cannot run it.
     pub fn new() -> anyhow::Result<Self> {
+        Self::with_cache(CodeCache::of_user())
+    }
+
+    /// Sets wasmtime up.
+    ///
+    /// # Errors
+    /// When this machine cannot run it.
+    pub fn with_cache(cache: CodeCache) -> anyhow::Result<Self> {
         let mut config = Config::new();
         config.epoch_interruption(true);
         // A backtrace names functions of the guest; operators see the trap's cause and the event.
@@ -46,7 +57,7 @@ impl Runtime {
             .map_err(plain)
             .context("WebAssembly cannot run on this machine")?;
         let clock = Clock::start(engine.clone())?;
-        Ok(Self { engine, _clock: Arc::new(clock) })
+        Ok(Self { engine, cache, _clock: Arc::new(clock) })
     }
 }
 
