@@ -37,6 +37,9 @@ impl Default for Settings {
     }
 }
 
+/// The members of a settings document. docs/settings.md has a row for each.
+pub const KEYS: &[&str] = &["tenant", "exceptions", "learn_until", "future_slack"];
+
 /// Settings as they are written.
 struct SettingsDocument {
     tenant: Option<String>,
@@ -111,6 +114,33 @@ mod tests {
         assert_eq!(settings.future_slack_ms, 300_000);
         assert_eq!(settings.exceptions.len(), 1);
         assert_eq!(Settings::read("{}").unwrap(), Settings::default());
+    }
+
+    /// The list of keys is what is read: it is what the documentation is held against.
+    #[test]
+    fn every_key_is_in_the_list() {
+        let (_, document) =
+            include_str!("settings.rs").split_once("struct SettingsDocument {").unwrap();
+        let (fields, _) = document.split_once("\n}").unwrap();
+        let fields = fields.lines().filter_map(|line| line.trim().split_once(": "));
+        assert_eq!(fields.map(|(name, _)| name).collect::<Vec<_>>(), KEYS);
+        for key in KEYS {
+            let error = Settings::read(&format!(r#"{{"{key}": {{}}}}"#)).unwrap_err();
+            assert!(error.contains(key) && !error.contains("unknown"), "{error}");
+        }
+    }
+
+    /// Every key has a row on the page, and every row a key.
+    #[test]
+    fn the_page_documents_every_key() {
+        let page = include_str!("../../../docs/settings.md");
+        let (_, keys) = page.split_once("\n## Keys\n").unwrap();
+        let (keys, _) = keys.split_once("\n## ").unwrap();
+        let rows = keys.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+        assert_eq!(rows.map(|(key, _)| key).collect::<Vec<_>>(), KEYS);
+        let (_, example) = page.split_once("```json\n").unwrap();
+        let settings = Settings::read(example.split_once("```").unwrap().0).unwrap();
+        assert_eq!(settings.tenant, "acme");
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub type WrittenException = (ExceptionDocument, Exception);
 const CODE: &str = "bad_exception";
 
 /// Reads a file of exceptions: `[[exceptions]]` in TOML, or `{"exceptions": [..]}` in JSON. The
-/// first character tells which of the two.
+/// first character tells which of the two. A text without the key `exceptions` is a fault: an editor
+/// that has just opened the file to write it, or a disk that was full, leaves one behind.
+/// `exceptions = []` are none.
 ///
 /// # Errors
 /// All faults in order of position; if the text is neither valid TOML nor valid JSON, only that.
@@ -49,7 +51,13 @@ fn toml(text: &str, faults: &mut Diagnostics) -> Vec<WrittenException> {
         let message = format!("unknown key `{}`", entry.key);
         faults.error("unknown_key", &entry.span, message).label("use [[exceptions]]");
     }
-    list.map_or_else(Vec::new, |list| read(text, list, ExceptionOrigin::File, faults))
+    let Some(list) = list else {
+        faults
+            .error("missing_key", &(0..0), "a file without `exceptions`")
+            .help("write `exceptions = []` if there are none");
+        return Vec::new();
+    };
+    read(text, list, ExceptionOrigin::File, faults)
 }
 
 /// Reads a list of exceptions in a TOML text.
@@ -250,8 +258,7 @@ value = '10.0.0.0/8'
         for text in [json.to_string(), format!("\n {json:#}\n")] {
             assert_eq!(exceptions(&text).unwrap(), found);
         }
-        assert_eq!(exceptions("").unwrap(), []);
-        assert_eq!(exceptions("# none now\n").unwrap(), []);
+        assert_eq!(exceptions("# none now\nexceptions = []\n").unwrap(), []);
         assert_eq!(exceptions("{\"exceptions\": []}").unwrap(), []);
     }
 
@@ -310,6 +317,10 @@ query = 'a: b'
     fn an_invalid_list_of_exceptions_is_an_error() {
         for (text, code, line) in [
             ("x", "toml_syntax", 1),
+            ("", "missing_key", 1),
+            (" \n", "missing_key", 1),
+            ("# Exceptions of the team\n", "missing_key", 1),
+            ("{}", CODE, 1),
             ("\nexceptions = 1", "wrong_type", 2),
             ("\nexceptions = [1]", CODE, 2),
             ("{\n\"exceptions\": [}", "json_syntax", 2),
