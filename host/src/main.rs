@@ -11,11 +11,15 @@ use firstseen::cli::args::{Cli, Command};
 use firstseen::cli::{
     ExitStatus, build, explain, inspect, new, pages, rebuild, rule_words, run, test,
 };
-use firstseen::terminal::message;
+use firstseen::escape::escaped;
+use firstseen::terminal::message::{self, Level};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(rule_words::expanded(std::env::args_os()));
+    let cli = match Cli::try_parse_from(rule_words::expanded(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) => return wrong_arguments(error),
+    };
     cli.global.apply();
     let status = match &cli.command {
         Command::Run(args) => run::run(args),
@@ -39,4 +43,18 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Prints what clap says of the arguments: help, a version, or what is wrong with them. Its errors
+/// repeat an argument as it was given, so they are made once more of arguments that are escaped.
+fn wrong_arguments(error: clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let safe = std::env::args_os().map(|arg| escaped(&arg.to_string_lossy()).into_owned().into());
+    match Cli::try_parse_from(rule_words::expanded(safe)) {
+        Err(safe) if safe.kind() == error.kind() => safe.exit(),
+        _ => message::page(Level::Error, error.to_string().trim_end()),
+    }
+    ExitCode::from(2)
 }

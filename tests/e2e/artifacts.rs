@@ -3,7 +3,7 @@
 //! In: artifacts, valid, damaged and changed. Out: whether the commands show them or refuse them
 //! with the right message.
 
-use crate::build::{FLAGSHIP, artifact, build};
+use crate::build::{FLAGSHIP, artifact, build, rule};
 use crate::support::{Folder, call, read_json, repository, run, stack_lines};
 use serde_json::Value;
 use std::fs;
@@ -237,15 +237,131 @@ fn rebuild_keeps_the_state_or_is_refused() {
     assert!(done.stderr.contains("the state stays valid"), "{}", done.stderr);
     assert_eq!(run_with(&new).count("repeats"), 1);
 
-    // The source has another window than the metadata.
+    // Of an engine that made another fingerprint.
     let bytes = fs::read(&path).unwrap();
-    let at = bytes.windows(6).rposition(|part| part == b"now-7d").unwrap();
-    let changed = [&bytes[..at], b"now-9d", &bytes[at + 6..]].concat();
-    let changed = folder.write("changed.wasm", changed);
-    let words = ["changed.wasm", "another window", "--accept-new-state"];
-    call("rebuild").arg(&changed).fails(&words);
-    let done = call("rebuild").arg("--accept-new-state").arg(&changed).ok();
+    let meta = call("inspect").args(&["--format", "json"]).arg(&path).ok().lines().remove(0);
+    let fingerprint = meta["rules"][0]["fingerprint"].as_str().unwrap();
+    let mut other = replaced(&bytes, fingerprint, "0123456789abcdef");
+    let code = other.len() / 2;
+    other[code] ^= 1;
+    let other = folder.write("other.wasm", other);
+    let words = ["other.wasm", "0123456789abcdef", "--accept-new-state"];
+    call("rebuild").arg(&other).fails(&words);
+    let done = call("rebuild").arg("--accept-new-state").arg(&other).ok();
     assert!(done.stderr.contains("1 of 1 rules begin with no memory"), "{}", done.stderr);
+}
+
+/// The bytes with another text, of the same length, wherever one is.
+fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut out = bytes.to_vec();
+    let places: Vec<_> = (0..=bytes.len() - from.len())
+        .filter(|at| bytes[*at..].starts_with(from.as_bytes()))
+        .collect();
+    assert!(!places.is_empty(), "{from}");
+    places.iter().for_each(|at| out[*at..*at + to.len()].copy_from_slice(to.as_bytes()));
+    out
+}
+
+/// A changed byte anywhere is found, whether it is of the source, of the plan, of the metadata or of
+/// the engine; and `rebuild` makes nothing of an artifact that is not what its source makes.
+#[test]
+fn verify_finds_a_changed_byte() {
+    let folder = Folder::new();
+    let source = rule("a", "event.action: (CreateStack or Zebra)", &["user.name"]);
+    let toml = folder.write("a.toml", format!("# A comment.\n{source}"));
+    let path = folder.path("a.wasm");
+    build(&toml, &path);
+    let good = fs::read(&path).unwrap();
+    let done = call("inspect").arg("--verify").arg(&path).ok();
+    assert!(done.stdout.contains("a.wasm: verified"), "{}", done.stdout);
+    let at = |text: &str, nth: usize| {
+        let text = text.as_bytes();
+        let mut places = (0..good.len() - text.len()).filter(|at| good[*at..].starts_with(text));
+        places.nth(nth).unwrap_or_else(|| panic!("{nth} times {text:?}"))
+    };
+    let code = good.len() / 2;
+    for (what, at, words) in [
+        // The source follows the plan in the file.
+        ("plan", at("Zebra", 0), "plan is not what its source makes"),
+        ("comment", at("A comment.", 0), "its source was changed after it was built"),
+        ("engine", code, "not the one of this version"),
+        ("digest", at("source_sha256", 0) + 17, "its source was changed after it was built"),
+        ("window", at("\"window_ms\":6", 0) + 12, "its source differ in the window"),
+    ] {
+        let mut bytes = good.clone();
+        bytes[at] = if bytes[at] == b'7' { b'8' } else { bytes[at] ^ 1 };
+        let changed = folder.write("changed.wasm", &bytes);
+        let done = call("inspect").arg("--verify").arg(&changed).end();
+        // A changed engine may be no module any more.
+        if what == "engine" && done.status == Some(2) {
+            continue;
+        }
+        let shown = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(done.status, Some(1), "{what}: {}", done.stderr);
+        assert!(shown.contains("not verified") && shown.contains(words), "{what}: {shown}");
+        if what != "engine" {
+            call("rebuild").arg(&changed).fails(&["not rebuilt", "not what its source makes"]);
+            assert!(fs::read(&changed).unwrap() == bytes, "it is as it was");
+        }
+    }
+    // Every byte of the source and of the plan.
+    let start = at("# A comment.", 0);
+    for at in (start..start + source.len()).step_by(37) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        let changed = folder.write("changed.wasm", &bytes);
+        let done = call("inspect").arg("--verify").arg(&changed).end();
+        assert!(matches!(done.status, Some(1 | 2)), "{at}: {}", done.stdout);
+    }
+}
+
+/// What decides beside the query is shown in full: filters, exceptions, settings.
+#[test]
+fn inspect_shows_filters_and_exceptions() {
+    let folder = Folder::new();
+    let text = rule("a", "event.action: CreateStack", &["user.name"])
+        + r#"
+[[rule.filters]]
+[rule.filters.meta]
+negate = true
+[rule.filters.query.match_phrase]
+"cloud.region" = "us-east-1"
+
+[[rule.exceptions]]
+name = "the scanner"
+reason = "It is ours."
+expires = 2030-01-31
+entries = [{ field = "user.name", type = "wildcard", value = "scan-*" }]
+
+[[rule.exceptions]]
+name = "the office"
+reason = "Everybody there is known."
+query = 'source.ip: "10.0.0.0/8"'
+"#;
+    let toml = folder.write("a.toml", text);
+    let path = folder.path("a.wasm");
+    build(&toml, &path);
+    let shown = call("inspect").arg(&path).ok().stdout;
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "with filters event.action: CreateStack and not cloud.region: us-east-1",
+        "exceptions 2 name the scanner leaves out user.name: scan-* because It is ours. until 2030-02-01T00:00:00Z",
+        "name the office leaves out source.ip: 10.0.0.0/8 because Everybody there is known.",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let json = call("inspect").args(&["--format", "json"]).arg(&path).ok().lines().remove(0);
+    let rule = &json["rules"][0];
+    assert_eq!(rule["exception_list"][0]["expires"], "2030-02-01T00:00:00Z");
+    assert_eq!(rule["exception_list"][1]["name"], "the office");
+    assert_eq!(
+        rule["query_with_filters"],
+        "event.action: CreateStack and not cloud.region: us-east-1"
+    );
+    // Without filters there is nothing to add to the query.
+    let plain = call("inspect").arg(flagship(&folder)).ok().stdout;
+    assert!(!plain.contains("with filters"), "{plain}");
 }
 
 /// The artifacts of earlier versions in tests/fixtures/artifacts still run.

@@ -112,6 +112,7 @@ fn invalid_exception_file_stops_the_run_at_the_start() {
         ("[[exceptions]]\nname = 'x'\nquery = 'a: b'\n", [":1:1", "reason"]),
         ("{\"exceptions\": [{\"name\": 1}]}", [":1:", "expected a string"]),
         ("exceptions", ["toml_syntax", ":1:"]),
+        ("", ["a file without `exceptions`", "exceptions = []"]),
     ] {
         let file = folder.write("e", text);
         let call = run().arg("--exceptions").arg(&file).arg("--output").arg(&output);
@@ -217,10 +218,15 @@ fn running_stream_reloads_exceptions() {
     send(&mut live, "d3", "daniel");
     send(&mut live, "f", "frank");
     assert_eq!(live.next_id(), "f");
-    // Created again, and empty.
+    // Created again, and empty: it may be half of what is to come. They stay.
     std::fs::write(&file, "").unwrap();
     send(&mut live, "d4", "daniel");
-    assert_eq!(live.next_id(), "d4");
+    send(&mut live, "g", "grace");
+    assert_eq!(live.next_id(), "g");
+    // None, in so many words.
+    std::fs::write(&file, "exceptions = []\n").unwrap();
+    send(&mut live, "d5", "daniel");
+    assert_eq!(live.next_id(), "d5");
     let stderr = end(live);
     let messages: Vec<&str> =
         stderr.lines().filter(|line| line.starts_with("exceptions: ")).collect();
@@ -231,8 +237,9 @@ fn running_stream_reloads_exceptions() {
     has(1, "exceptions: 1 in ");
     has(2, "changed and cannot be used; those from before stay in force");
     has(3, "those from before stay in force");
-    has(4, "exceptions: 0 in ");
-    assert_eq!(messages.len(), 5, "{stderr}");
+    has(4, "changed and cannot be used; those from before stay in force");
+    has(5, "exceptions: 0 in ");
+    assert_eq!(messages.len(), 6, "{stderr}");
     assert!(stderr.contains("is missing: say why"), "{stderr}");
-    assert!(stderr.contains("4 matched events were suppressed by exceptions: x 4"), "{stderr}");
+    assert!(stderr.contains("5 matched events were suppressed by exceptions: x 5"), "{stderr}");
 }

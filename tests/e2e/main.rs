@@ -14,6 +14,7 @@ mod explain;
 mod explain_and_run;
 mod fixtures;
 mod foreign_host;
+mod formats;
 #[cfg(feature = "targets")]
 mod javascript;
 mod lenient;
@@ -30,4 +31,5 @@ mod snapshots;
 mod state;
 mod stream;
 mod support;
+mod terminal;
 mod testing;

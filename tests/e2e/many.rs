@@ -119,3 +119,25 @@ fn pack_gives_the_alerts_of_its_rules() {
         assert_eq!(counts[name], other[name], "{name}");
     }
 }
+
+/// Compiled code is kept where the option says, and nowhere with `none`.
+#[test]
+fn compiled_code_is_kept_where_it_is_asked_for() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let wasm = artifact(&folder, "a", "event.action: CreateStack", &["user.name"]);
+    let cache = folder.path("cache/deep");
+    let run_with = |cache: &std::ffi::OsStr| {
+        let mut call = run().arg("--cache").arg(cache).arg("--rule").arg(&wasm).arg("-");
+        call.command.env("XDG_CACHE_HOME", folder.path("home"));
+        call
+    };
+    run_with("none".as_ref()).ok();
+    assert!(!folder.path("home").exists() && !folder.path("none").exists());
+    run_with(cache.as_os_str()).ok();
+    run_with(cache.as_os_str()).ok();
+    let kept = || std::fs::read_dir(&cache).unwrap().count();
+    assert_eq!((kept(), folder.path("home").exists()), (1, false));
+    std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).unwrap();
+    run_with(cache.as_os_str()).fails(&["--cache", "cache/deep", "nobody else may write"]);
+}

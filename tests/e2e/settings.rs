@@ -59,3 +59,23 @@ fn tenants_share_a_file_but_not_their_state() {
         assert_eq!(with(tenant, Some(&state), &events).count("repeats"), 1, "{tenant}");
     }
 }
+
+/// The option is the setting, and where both are given the option counts.
+#[test]
+fn learn_until_is_an_option_too() {
+    let folder = Folder::new();
+    let events = [("a", "2025-04-01T08:00:00Z", "alice"), ("b", "2025-04-02T00:00:00Z", "bob")];
+    let learn = |time: &str| run().args(&["--learn-until", time]);
+    let done = learn("2025-04-02T00:00:00Z").arg("-").pipe(stack_lines(&events)).ok();
+    assert_eq!((done.alert_ids(), done.count("learned")), (vec!["b".to_owned()], 1));
+    let settings = r#"{"learn_until": "2025-04-02T00:00:00Z", "tenant": "red"}"#;
+    let settings = folder.write("settings.json", settings);
+    let state = folder.path("state");
+    let run = learn("2025-04-03T00:00:00Z").arg("--settings").arg(&settings);
+    let done = run.arg("--state").arg(&state).arg("-").pipe(stack_lines(&events)).ok();
+    assert_eq!((done.count("alerts"), done.count("learned")), (0, 2));
+    // The rest of the settings holds: it was the tenant's state that learned.
+    let done = with("{}", Some(&folder), &events);
+    assert_eq!(done.count("alerts"), 2);
+    learn("soon").arg("-").fails(&["--learn-until", "soon", "RFC 3339"]);
+}

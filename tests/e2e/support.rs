@@ -50,6 +50,7 @@ impl Folder {
 pub(crate) struct Call {
     pub(crate) command: Command,
     input: Stdio,
+    output: Stdio,
     bytes: Vec<u8>,
     /// The folder to which `run` writes its summary.
     pub(crate) folder: Folder,
@@ -70,13 +71,19 @@ pub(crate) fn call(name: &str) -> Call {
         .env_remove("NO_COLOR")
         .env_remove("CLICOLOR_FORCE")
         .arg(name);
-    Call { command, input: Stdio::null(), bytes: Vec::new(), folder: Folder::new() }
+    Call {
+        command,
+        input: Stdio::null(),
+        output: Stdio::piped(),
+        bytes: Vec::new(),
+        folder: Folder::new(),
+    }
 }
 
 impl Call {
     /// A command that was made elsewhere.
     pub(crate) fn of(command: Command, folder: Folder) -> Self {
-        Self { command, input: Stdio::null(), bytes: Vec::new(), folder }
+        Self { command, input: Stdio::null(), output: Stdio::piped(), bytes: Vec::new(), folder }
     }
 
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -103,10 +110,18 @@ impl Call {
         self
     }
 
+    /// Standard output to something else than a pipe.
+    pub(crate) fn to(mut self, output: Stdio) -> Self {
+        self.output = output;
+        self
+    }
+
     /// Runs to the end.
     pub(crate) fn end(mut self) -> Done {
-        self.command.stdin(self.input).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command.stdin(self.input).stdout(self.output).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
+        // What the command holds is the child's alone: a terminal ends when nobody has it open.
+        self.command = Command::new("");
         let writer = child.stdin.take().map(|mut stdin| {
             let bytes = std::mem::take(&mut self.bytes);
             std::thread::spawn(move || stdin.write_all(&bytes).ok())

@@ -2,20 +2,10 @@
 //!
 //! In: arguments. Out: their values, or clap's own error (exit status 2). It opens nothing.
 
+use super::cache::CacheArgs;
 use super::size;
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 use std::path::PathBuf;
-
-/// The output formats of `run` and `explain`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FormatArg {
-    /// Pretty on a terminal, NDJSON in a pipe or a file
-    Auto,
-    /// For people, 80 columns wide
-    Pretty,
-    /// One JSON object per line
-    Ndjson,
-}
 
 /// Rules, state and inputs, as `run` and `explain` share them.
 #[derive(Debug, Clone, Args)]
@@ -34,9 +24,6 @@ pub struct Common {
     /// Keep the state in this file; `memory:` keeps it for this run only
     #[arg(long, value_name = "PATH", default_value = "memory:")]
     pub state: PathBuf,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
-    pub format: FormatArg,
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE", group = "appended")]
     pub output: Option<PathBuf>,
@@ -46,6 +33,11 @@ pub struct Common {
     /// Settings for the rules, as JSON: tenant, exceptions, learn_until, future_slack
     #[arg(long, value_name = "FILE.json")]
     pub settings: Option<PathBuf>,
+    /// Learn from events before this time: their new terms do not alert (2026-12-01T00:00:00Z)
+    ///
+    /// Instead of `learn_until` in the settings.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub learn_until: Option<String>,
     /// Exceptions, as TOML or JSON: events that match one are ignored; may be repeated
     ///
     /// `run -` reads the file again when it changes.
@@ -55,4 +47,14 @@ pub struct Common {
     /// Skip events that are larger than this: bytes, or with K or M
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(1 << 10, 24 << 20, "between 1K and 24M"))]
     pub max_event: usize,
+    /// Compiled code
+    #[command(flatten)]
+    pub cache: CacheArgs,
+}
+
+fn time(text: &str) -> Result<String, String> {
+    match firstseen_value::parse_time_ms(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("give an RFC 3339 time: 2026-12-01T00:00:00Z".to_owned()),
+    }
 }

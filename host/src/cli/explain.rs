@@ -10,6 +10,7 @@ mod spool;
 
 use super::ExitStatus;
 use super::common::Common;
+use super::format::{self, FormatArg};
 use super::run::{self, Setup};
 use crate::observe::place::{EventLocation, input_name};
 use crate::pipeline::Clock;
@@ -34,6 +35,9 @@ pub struct ExplainArgs {
     /// Rules, state and inputs
     #[command(flatten)]
     pub common: Common,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
+    pub format: FormatArg,
     /// Leave out the events that do not match
     #[arg(long)]
     pub matched_only: bool,
@@ -51,8 +55,9 @@ pub struct ExplainArgs {
 /// When inputs, rules or the state cannot be opened, or the output failed.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     let filter = EventFilter::new(&args.ids, args.filter.as_deref())?;
-    let setup = run::set_up(&args.common, true, &[])?;
-    let Setup { artifacts, guests, found, store, output, format, .. } = setup;
+    let format = format::explanations(args.format, &args.common);
+    let setup = run::set_up(&args.common, format, true, &[])?;
+    let Setup { artifacts, guests, found, store, output, .. } = setup;
     let guests = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>);
     let metas = artifacts.iter().map(|artifact| artifact.meta.rules.clone()).collect();
     let mut explainer = Explainer {
@@ -129,7 +134,7 @@ impl Explainer {
         }
         if !self.closed && message::prints(Level::Info) {
             let rules = self.decisions.tally.finish();
-            message::info(rule_table::page(&rules).trim_end());
+            message::page(Level::Info, rule_table::page(&rules).trim_end());
         }
         Ok(ExitStatus::Done)
     }

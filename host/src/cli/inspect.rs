@@ -8,14 +8,19 @@ mod json;
 mod text;
 
 use super::ExitStatus;
+use super::verify::EmbeddedRules;
+use crate::escape::escaped;
 use crate::files::shown;
 use crate::rules::load::read_file;
 use crate::terminal::guide;
-use crate::terminal::message::print;
+use crate::terminal::message::{self, print};
+use crate::terminal::screen::TextForm;
 use crate::terminal::style;
+use crate::terminal::wrap::wrapped;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use firstseen_artifact::{Meta, ModuleInfo};
+use firstseen_rule::Plan;
 use firstseen_rule::source::{self, Facts, ReadOptions};
 use firstseen_runtime::artifact::read_any_meta;
 use sha2::{Digest, Sha256};
@@ -36,6 +41,9 @@ pub struct InspectArgs {
     /// Print the investigation guide instead, as text for a terminal
     #[arg(long, conflicts_with = "format")]
     pub guide: bool,
+    /// Build the source inside again and compare: exit status 1 if the artifact is another one
+    #[arg(long, conflicts_with_all = ["source", "guide", "format"])]
+    pub verify: bool,
     /// Which rule of a pack, for --source and --guide
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
@@ -57,6 +65,8 @@ struct InspectedArtifact {
     digest: String,
     meta: Meta,
     look: ModuleInfo,
+    /// The plan that the engine runs, or why it cannot be read here.
+    plan: Result<Plan, String>,
 }
 
 /// Inspects.
@@ -66,6 +76,9 @@ struct InspectedArtifact {
 pub fn inspect(args: &InspectArgs) -> anyhow::Result<ExitStatus> {
     if args.rule.is_some() && !args.source && !args.guide {
         bail!("--rule ID goes with --source or --guide");
+    }
+    if args.verify {
+        return verify(&args.artifacts);
     }
     for (index, path) in args.artifacts.iter().enumerate() {
         let seen = see(path)?;
@@ -79,9 +92,48 @@ pub fn inspect(args: &InspectArgs) -> anyhow::Result<ExitStatus> {
             let between = if index == 0 { "" } else { "\n" };
             format!("{between}{}", text::page(&seen, style::on_stdout()))
         };
-        print(out.as_bytes())?;
+        // To a pipe or a file the source goes byte for byte; a terminal acts on nothing in it.
+        let form = match args.format {
+            InspectFormat::Json => TextForm::Json,
+            InspectFormat::Pretty => TextForm::Plain,
+        };
+        print(form, out.as_bytes())?;
     }
     Ok(ExitStatus::Done)
+}
+
+/// Says of each artifact whether it is what its source makes.
+fn verify(artifacts: &[PathBuf]) -> anyhow::Result<ExitStatus> {
+    let mut status = ExitStatus::Done;
+    for path in artifacts {
+        let seen = see(path)?;
+        let name = &seen.name;
+        let Some(embedded) = EmbeddedRules::read(name, &seen.wasm)? else {
+            message::error(&format!("{name}: its source is at fault"));
+            return Ok(ExitStatus::Failed);
+        };
+        let differences = embedded.compare(&seen.wasm, &embedded.build(name)?)?;
+        let mut out = String::new();
+        if differences.is_none() {
+            out += &format!("{name}: verified: this version builds the same bytes of its source\n");
+        } else {
+            status = ExitStatus::Unmet;
+            out += &format!("{name}: not verified\n");
+            let mut row = |text: &str| out += &wrapped(&escaped(text), "  - ", "    ");
+            differences.faults.iter().for_each(|fault| row(fault));
+            differences.open.iter().for_each(|open| row(&format!("not compared: {open}")));
+            if differences.other_engine {
+                row(&format!(
+                    "not compared: its engine, {}, is not the one of this version, {}; use the \
+                     version that built it, or `firstseen rebuild`",
+                    seen.meta.engine,
+                    env!("CARGO_PKG_VERSION")
+                ));
+            }
+        }
+        print(TextForm::Plain, out.as_bytes())?;
+    }
+    Ok(status)
 }
 
 fn see(path: &Path) -> anyhow::Result<InspectedArtifact> {
@@ -93,9 +145,11 @@ fn see(path: &Path) -> anyhow::Result<InspectedArtifact> {
     let look = checked.with_context(|| format!("rule {name}"))?;
     // One source for each rule, or somebody changed the file.
     meta.sources(&wasm).with_context(|| format!("rule {name}"))?;
+    let plan = firstseen_artifact::embedded_plan(&wasm).map_err(str::to_owned);
+    let plan = plan.and_then(|(plan, _)| Plan::decode(plan).map_err(|e| e.to_string()));
     let mut digest = "sha256:".to_owned();
     firstseen_value::push_hex(&mut digest, &Sha256::digest(&wasm));
-    Ok(InspectedArtifact { name, wasm, digest, meta, look })
+    Ok(InspectedArtifact { name, wasm, digest, meta, look, plan })
 }
 
 /// The place and the source of the rule that is asked for.

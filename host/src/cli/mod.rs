@@ -16,9 +16,11 @@
 
 pub mod args;
 pub mod build;
+pub mod cache;
 pub mod common;
 pub mod explain;
 mod findings;
+pub mod format;
 pub mod inspect;
 pub mod new;
 pub mod observer;
@@ -30,6 +32,7 @@ pub mod run;
 pub mod signal;
 mod size;
 pub mod test;
+mod verify;
 
 /// How a command ended, where it returned no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,7 +49,7 @@ pub fn new(args: &NewArgs) -> anyhow::Result<ExitStatus> {
     let name = shown(&path);
     let source = RuleText { name: &name, text: &text };
     if let Err(faults) = source::read(&text, &ReadOptions::default()) {
-        faults.iter().for_each(|one| message::error(&(diagnostic::shown(&source, one) + "\n")));
+        faults.iter().for_each(|one| diagnostic::print(&source, one));
         bail!("{name}: not written: these fields cannot be a rule's new terms");
     }
     if test.exists() {

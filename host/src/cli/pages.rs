@@ -6,6 +6,7 @@
 use super::ExitStatus;
 use crate::files::{shown, write_whole};
 use crate::terminal::message::{self, print};
+use crate::terminal::screen::TextForm;
 use anyhow::anyhow;
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ pub fn completions(
 ) -> anyhow::Result<ExitStatus> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "firstseen", &mut script);
-    print(&script)?;
+    print(TextForm::Plain, &script)?;
     Ok(ExitStatus::Done)
 }
 
@@ -54,7 +55,7 @@ pub fn man(args: &ManArgs, mut root: clap::Command) -> anyhow::Result<ExitStatus
         Ok(page)
     };
     let Some(folder) = &args.folder else {
-        print(&page(&root)?)?;
+        print(TextForm::Plain, &page(&root)?)?;
         return Ok(ExitStatus::Done);
     };
     std::fs::create_dir_all(folder).map_err(|e| anyhow!("{}: {e}", shown(folder)))?;

@@ -3,6 +3,7 @@
 //! In: the paths that a run writes and reads, besides its inputs. Out: an error when two of them are
 //! one file. Devices (`/dev/null`) may be named as often as one likes.
 
+use crate::files::shown;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,7 @@ pub(super) fn refuse_collisions(
         let Some(path) = path.filter(|path| is_file(path)) else { continue };
         let path = whole(path);
         if let Some((other, _)) = known.iter().find(|(_, known)| *known == path) {
-            bail!("{}: it is {other} and {option} at once; give another file", path.display());
+            bail!("{}: it is {other} and {option} at once; give another file", shown(&path));
         }
         known.push((option, path));
     }

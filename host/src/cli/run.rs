@@ -3,7 +3,8 @@
 //! In: inputs, rules, a state. Out: alerts, the summary, the exit status. It opens what the command
 //! line names and hands it to the pipeline, which does the work.
 
-use super::common::{Common, FormatArg};
+use super::common::Common;
+use super::format::{self, AlertFormatArg};
 use super::observer::{OnError, RunObserver};
 use super::rule_words::is_rule;
 use super::signal::Signals;
@@ -20,19 +21,20 @@ use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
 use crate::rules::{self, KnownException, LiveSettings};
 use crate::sink::annotate::AnnotateSink;
+use crate::sink::compact::CompactSink;
 use crate::sink::dead_letter::DeadLetter;
-use crate::sink::{AlertRenderer, AlertSink, Format, Output};
+use crate::sink::{AlertSink, Format, Output};
 use crate::source::{self, FoundInputs, Input, ReadLimits};
 use crate::state::{CarryOver, Memory, Redb, StateStore};
 use crate::terminal::message::{self, Level};
-use crate::terminal::wrap::WIDTH;
-use crate::terminal::{self, formats, style, wording};
+use crate::terminal::{self, formats, screen, style, wording};
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::Settings;
-use firstseen_runtime::{Artifact, Guest, Runtime};
+use firstseen_runtime::{Artifact, Guest};
 use firstseen_session::Rules;
+use serde_json::{Map, Value};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,6 +55,12 @@ pub struct RunArgs {
     /// Rules, state and inputs
     #[command(flatten)]
     pub common: Common,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = AlertFormatArg::Auto)]
+    pub format: AlertFormatArg,
+    /// Leave the rule's texts and the raw event (event.original) out of alerts
+    #[arg(long)]
+    pub compact: bool,
     /// What to do with an event or a file that cannot be read
     #[arg(long, value_enum, default_value_t = OnError::Skip)]
     pub on_error: OnError,
@@ -101,8 +109,6 @@ pub struct Setup {
     pub store: Box<dyn StateStore>,
     /// Where alerts go.
     pub output: Output,
-    /// How they are written.
-    pub format: Format,
     /// What the guests are configured with.
     pub exceptions: Exceptions,
 }
@@ -114,6 +120,7 @@ pub struct Setup {
 /// The first of them that cannot be opened, by name; a file that would be two things at once.
 pub fn set_up(
     common: &Common,
+    format: Format,
     read_only: bool,
     written: &[(&str, Option<&PathBuf>)],
 ) -> anyhow::Result<Setup> {
@@ -131,9 +138,9 @@ pub fn set_up(
     let read = common.settings.iter().chain(&common.exceptions).map(PathBuf::as_path);
     let read: Vec<_> = rules.iter().map(RulePath::path).chain(read).collect();
     paths::refuse_collisions(&outputs, &read)?;
-    let runtime = Runtime::new()?;
+    let runtime = common.cache.runtime()?;
     let LoadedRules { artifacts, exceptions: own_exceptions } = load_all(&runtime, &rules)?;
-    let (tenant, settings) = read_settings(common.settings.as_deref())?;
+    let (tenant, settings) = read_settings(common)?;
     let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let rules = rules.map(|rule| rule.id.clone()).collect();
     let exceptions =
@@ -145,21 +152,12 @@ pub fn set_up(
     }
     let metas = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let store = open_state(&common.state, read_only, &tenant, metas)?;
-    let on_terminal = common.output.is_none() && std::io::stdout().is_terminal();
-    let pretty = match common.format {
-        FormatArg::Pretty => true,
-        FormatArg::Ndjson => false,
-        FormatArg::Auto => on_terminal,
-    };
-    let colour = common.output.is_none() && style::on_stdout();
-    let renderer = AlertRenderer { render: terminal::pretty::render, colour, width: WIDTH };
-    let format = if pretty { Format::Pretty(renderer) } else { Format::Ndjson };
     let output = match &common.output {
         Some(path) if common.append => Output::append(path, format)?,
         Some(path) => Output::file(path, format)?,
-        None => Output::new(Box::new(std::io::stdout()), "standard output", format),
+        None => Output::new(format::stdout(format), "standard output", format),
     };
-    Ok(Setup { artifacts, own_exceptions, guests, found, store, output, format, exceptions })
+    Ok(Setup { artifacts, own_exceptions, guests, found, store, output, exceptions })
 }
 
 /// A rule among the inputs would be read as a log, and would not run.
@@ -183,13 +181,23 @@ fn find_inputs(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
 }
 
 /// The tenant, which the host needs for the keys' prefix, and the document for the guests.
-fn read_settings(path: Option<&Path>) -> anyhow::Result<(String, Option<String>)> {
-    let Some(path) = path else { return Ok((Settings::default().tenant, None)) };
-    let name = format!("--settings {}", path.display());
-    let text = read_text(path).with_context(|| "--settings".to_owned())?;
-    // The guests read it too; here a fault has the file's name, not a rule's.
-    let settings = Settings::read(&text).map_err(|e| anyhow!("{name}: {e}"))?;
-    Ok((settings.tenant, Some(text)))
+fn read_settings(common: &Common) -> anyhow::Result<(String, Option<String>)> {
+    let mut text = None;
+    if let Some(path) = &common.settings {
+        let written = read_text(path).with_context(|| "--settings".to_owned())?;
+        // The guests read it too; here a fault has the file's name, not a rule's.
+        let fault = |e: String| anyhow!("--settings {}: {e}", shown(path));
+        Settings::read(&written).map_err(fault)?;
+        text = Some(written);
+    }
+    if let Some(time) = &common.learn_until {
+        let document = text.as_deref().map(serde_json::from_str).transpose()?;
+        let mut document: Map<String, Value> = document.unwrap_or_default();
+        document.insert("learn_until".to_owned(), Value::String(time.clone()));
+        text = Some(Value::Object(document).to_string());
+    }
+    let settings = text.as_deref().map(Settings::read).transpose().map_err(|e| anyhow!(e))?;
+    Ok((settings.unwrap_or_default().tenant, text))
 }
 
 /// Opens the state; what a changed rule has to know of it is said at once.
@@ -248,7 +256,8 @@ pub fn run_with(
     let began = Instant::now();
     let written =
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
-    let setup = set_up(&args.common, false, &written)?;
+    let format = format::alerts(args.format, &args.common);
+    let setup = set_up(&args.common, format, false, &written)?;
     let dead_letter = args.dead_letter.as_deref();
     let dead_letter =
         dead_letter.map(|path| DeadLetter::open(path, args.common.append)).transpose()?;
@@ -263,6 +272,7 @@ pub fn run_with(
     } else {
         Box::new(output)
     };
+    let sink = if args.compact { Box::new(CompactSink::new(sink)) } else { sink };
     let files = found.inputs.iter().filter(|input| !input.is_stream());
     let sizes = files.map(|input| input.bytes).collect();
     let metas = || artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
@@ -320,7 +330,8 @@ pub fn run_with(
     summary.state = std::mem::take(&mut end.state);
     summary.finish(elapsed);
     if status == OutputStatus::Open && message::prints(Level::Info) {
-        to.write_all(terminal::summary::page(summary).as_bytes()).ok();
+        let page = terminal::summary::page(summary);
+        to.write_all(screen::lines(&page, style::on_stderr()).as_bytes()).ok();
     }
     if let Some(path) = &args.summary {
         summary.write_json(path)?;

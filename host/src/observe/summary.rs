@@ -3,6 +3,7 @@
 //! In: counts as the run made them. Out: their sums, and one JSON object. Everything that could not
 //! be judged has a count. terminal/summary.rs prints them for a person.
 
+use super::place::input_name;
 use super::rule_counts::RuleCounts;
 use anyhow::Context as _;
 use serde::Serialize;
@@ -109,8 +110,9 @@ impl Summary {
     pub fn write_json(&self, path: &Path) -> anyhow::Result<()> {
         let mut json = serde_json::to_string(self)?;
         json.push('\n');
-        std::fs::write(path, json)
-            .with_context(|| format!("{}: the summary cannot be written", path.display()))
+        std::fs::write(path, json).with_context(|| {
+            format!("{}: the summary cannot be written", input_name(&path.to_string_lossy()))
+        })
     }
 }
 

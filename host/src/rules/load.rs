@@ -9,6 +9,7 @@ use super::find::RulePath;
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
 use crate::terminal::message::Level;
+use crate::terminal::progress::Progress;
 use crate::terminal::{diagnostic, formats, message};
 use crate::work;
 use anyhow::{Context, anyhow, bail};
@@ -52,12 +53,16 @@ fn load_files(runtime: &Runtime, rules: &[RulePath]) -> anyhow::Result<LoadedRul
         loaded.artifacts.push(Artifact::new(runtime, "the built-in rule".to_owned(), flagship())?);
         return Ok(loaded);
     }
+    let progress = Progress::artifacts(rules.len());
     let mut fault = None;
     work::in_order(
         rules,
         |rule| load(runtime, rule),
         |_, LoadedRule { messages, artifact, exceptions }| {
-            messages.iter().for_each(|(level, text)| message::at(*level, text));
+            progress.suspend(|| {
+                messages.iter().for_each(|(level, text)| message::page(*level, text));
+            });
+            progress.step();
             loaded.exceptions.extend(exceptions);
             match artifact {
                 Ok(artifact) => loaded.artifacts.extend(artifact),
@@ -65,6 +70,7 @@ fn load_files(runtime: &Runtime, rules: &[RulePath]) -> anyhow::Result<LoadedRul
             }
         },
     );
+    progress.clear();
     if let Some(fault) = fault {
         return Err(fault);
     }
@@ -175,6 +181,7 @@ fn check_prefixes(artifacts: &[Artifact]) -> anyhow::Result<()> {
         rules.map(|rule| (rule.key_prefix.as_str(), (&*artifact.name, &*rule.name)))
     });
     if let Some(((first, rule), (second, other))) = sharing(rules.collect()) {
+        let (rule, other) = (escaped(rule), escaped(other));
         bail!(
             "rules {first} (`{rule}`) and {second} (`{other}`) would share one state: give only \
              one of them"

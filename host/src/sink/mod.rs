@@ -4,6 +4,7 @@
 //! nothing and after [`AlertSink::flush`] everything that is complete is written. A new sink is a file here.
 
 pub mod annotate;
+pub mod compact;
 pub mod dead_letter;
 pub mod output;
 

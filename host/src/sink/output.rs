@@ -19,18 +19,30 @@ pub struct AlertRenderer {
     pub colour: bool,
     /// The width of the text in columns.
     pub width: usize,
+    /// What a new output begins with: the names of columns.
+    pub header: Option<&'static str>,
 }
 
 /// How alerts are written.
 #[derive(Debug, Clone, Copy)]
 pub enum Format {
-    /// For a person.
+    /// For a person: a paragraph each, with an empty line behind it.
     Pretty(AlertRenderer),
+    /// A line of text each.
+    Lines(AlertRenderer),
     /// One JSON document a line.
     Ndjson,
 }
 
 impl Format {
+    /// What a new output begins with.
+    fn header(&self) -> Option<&'static str> {
+        match self {
+            Self::Pretty(renderer) | Self::Lines(renderer) => renderer.header,
+            Self::Ndjson => None,
+        }
+    }
+
     /// Whether it is for a person.
     #[must_use]
     pub fn is_pretty(&self) -> bool {
@@ -90,14 +102,25 @@ impl Output {
             Ok(file)
         };
         let file = open().map_err(|e: io::Error| cannot_be_made(&name, &e))?;
-        Ok(Self::new(Box::new(file), &name, format))
+        // Names of columns stand at the beginning of a file alone.
+        let is_new = file.metadata().is_ok_and(|meta| meta.len() == 0);
+        Ok(Self::begun(Box::new(file), &name, format, is_new))
     }
 
     /// A writer; `name` stands for it in errors.
     #[must_use]
     pub fn new(writer: Box<dyn Write + Send>, name: &str, format: Format) -> Self {
+        Self::begun(writer, name, format, true)
+    }
+
+    fn begun(writer: Box<dyn Write + Send>, name: &str, format: Format, is_new: bool) -> Self {
         let writer = BufWriter::with_capacity(64 << 10, writer);
-        Self { writer, name: name.to_owned(), format }
+        let mut output = Self { writer, name: name.to_owned(), format };
+        if let Some(header) = format.header().filter(|_| is_new) {
+            // It waits in memory: the first flush says if it cannot be written.
+            let _ = output.line(header);
+        }
+        output
     }
 
     /// Writes an alert. Pretty text is flushed, so that it is on the terminal when this
@@ -108,7 +131,10 @@ impl Output {
     pub fn alert(&mut self, json: &str) -> Result<(), OutputError> {
         match self.format {
             Format::Ndjson => self.line(&one_line(json)),
-            Format::Pretty(AlertRenderer { render, colour, width }) => {
+            Format::Lines(AlertRenderer { render, colour, width, .. }) => {
+                self.line(&render(json, colour, width))
+            }
+            Format::Pretty(AlertRenderer { render, colour, width, .. }) => {
                 let text = render(json, colour, width);
                 self.line(&text)?;
                 self.flush()
@@ -229,12 +255,25 @@ mod tests {
     fn a_renderer_makes_the_text_and_it_is_out_at_once() {
         let (mut reader, writer) = io::pipe().unwrap();
         let render = |json: &str, colour: bool, width: usize| format!("{json} {colour} {width}\n");
-        let renderer = AlertRenderer { render, colour: true, width: 72 };
+        let renderer = AlertRenderer { render, colour: true, width: 72, header: None };
         let mut out = Output::new(Box::new(writer), "pipe", Format::Pretty(renderer));
         out.alert("{}").unwrap();
         let mut text = [0; 12];
         reader.read_exact(&mut text).unwrap();
         assert_eq!(&text, b"{} true 72\n\n");
+    }
+
+    #[test]
+    fn names_of_columns_stand_at_the_beginning_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alerts");
+        let render = |json: &str, _: bool, _: usize| json.to_owned();
+        let header = Some("names");
+        let format = Format::Lines(AlertRenderer { render, colour: false, width: 80, header });
+        for open in [Output::append, Output::append, Output::file, Output::append] {
+            open(&path, format).unwrap().alert("row").unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "names\nrow\nrow\n");
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! The index knows only the hour, so that refreshing a term seldom has to move its entry.
 
 use super::{Applied, StateError, StateStore, StateWrite};
+use crate::escape::escaped;
 use create::{create, is_still, refuse_locked, regular_file};
 use foldhash::fast::RandomState;
 use redb::backends::FileBackend;
@@ -89,7 +90,7 @@ impl Redb {
     /// # Errors
     /// When it is in use, something else, newer, damaged, or cannot be made.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let name = path.display().to_string();
+        let name = escaped(&path.to_string_lossy()).into_owned();
         for _ in 0..OPEN_TRIES {
             let target = regular_file(&name, path)?;
             let mut file = match OpenOptions::new().read(true).write(true).open(&target) {
@@ -131,7 +132,7 @@ impl Redb {
     /// # Errors
     /// As for [`Redb::open`]; when there is none; when its last process died while writing.
     pub fn open_read_only(path: &Path) -> Result<Self, StateError> {
-        let name = path.display().to_string();
+        let name = escaped(&path.to_string_lossy()).into_owned();
         let mut file = match File::open(regular_file(&name, path)?) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {

@@ -27,6 +27,12 @@ pub fn level(diagnostic: &Diagnostic) -> message::Level {
     }
 }
 
+/// Prints one of them on standard error, with an empty line behind it.
+pub fn print(source: &RuleText<'_>, diagnostic: &Diagnostic) {
+    let page = shown(source, diagnostic) + "\n";
+    message::page(message::Level::Error, &page);
+}
+
 /// One of them as text.
 #[must_use]
 pub fn render(source: &RuleText<'_>, diagnostic: &Diagnostic, colour: bool) -> String {

@@ -1,10 +1,13 @@
 //! What is printed on standard error, and the one place that decides it: the log level.
 //!
-//! In: a level and a text. Out: a line on standard error, if the level is one that is printed. It
+//! In: a level and a text. Out: a line on standard error, if the level is one that is printed, with
+//! whatever a terminal would act on escaped: all messages pass through here. It
 //! never fails: that nobody reads any more (`2>&1 | head -1`, a full disk behind a log) is no
 //! reason to end the work, and `eprintln!` would panic there. [`print()`] writes what a command was
 //! asked for to standard output.
 
+use super::screen::{self, TextForm};
+use super::style;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -35,8 +38,19 @@ pub fn prints(level: Level) -> bool {
     level as u8 <= PRINTED.load(Ordering::Relaxed)
 }
 
-/// Writes a line to standard error, if its level is printed and the line can be written.
+/// Writes a line to standard error, if its level is printed and the line can be written. What follows
+/// a line break in the text is indented: no text makes a message of its own.
 pub fn at(level: Level, text: &str) {
+    put(level, &screen::message(text));
+}
+
+/// Writes lines that were drawn for a person, in colour where standard error has colours: a fault with
+/// its place, a summary. A line break is added at the end.
+pub fn page(level: Level, text: &str) {
+    put(level, &screen::lines(text, style::on_stderr()));
+}
+
+fn put(level: Level, text: &str) {
     if prints(level) {
         // One write for the whole line, so that lines of several processes do not mix.
         let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
@@ -67,8 +81,8 @@ pub fn debug(text: &str) {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn print(bytes: &[u8]) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+pub fn print(form: TextForm, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = screen::stdout(form);
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(anyhow::anyhow!("standard output: {error}"))

@@ -168,12 +168,7 @@ struct AlertPage {
 impl AlertPage {
     /// `medium: First Time AWS Cloudformation Stack Creation by User`
     fn headline(&mut self, severity: Option<String>, name: &str) {
-        let style = match severity.as_deref() {
-            Some("critical" | "high") => RED,
-            Some("medium") => YELLOW,
-            Some("low") => CYAN,
-            _ => BOLD,
-        };
+        let style = severity_style(severity.as_deref());
         let severity = cut(severity.as_deref().unwrap_or("alert"), self.width / 2);
         let name = cut(name, self.width.saturating_sub(severity.width() + 2));
         self.paint(style, &severity);
@@ -199,9 +194,19 @@ impl AlertPage {
     }
 }
 
+/// The colour of a severity.
+pub(super) fn severity_style(severity: Option<&str>) -> Style {
+    match severity {
+        Some("critical" | "high") => RED,
+        Some("medium") => YELLOW,
+        Some("low") => CYAN,
+        _ => BOLD,
+    }
+}
+
 /// The text, cut at so many columns; `…` stands for what is gone. A long last word is an address or
 /// a name: it is cut in its middle, because both its ends say something.
-fn cut(text: &str, columns: usize) -> String {
+pub(super) fn cut(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
@@ -211,13 +216,22 @@ fn cut(text: &str, columns: usize) -> String {
     if left < columns / 2 {
         return format!("{}…", fitting(text.chars(), columns - 1));
     }
-    let end: String = fitting(word.chars().rev(), (left - 1) / 2).chars().rev().collect();
-    let begin = fitting(word.chars(), left - 1 - end.width());
-    format!("{head}{begin}…{end}")
+    format!("{head}{}", cut_middle(word, left))
+}
+
+/// The text, cut in its middle at so many columns.
+pub(super) fn cut_middle(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let room = columns.saturating_sub(1);
+    let end: String = fitting(text.chars().rev(), room / 2).chars().rev().collect();
+    let begin = fitting(text.chars(), room - end.width());
+    format!("{begin}…{end}")
 }
 
 /// As many characters as fit into the columns.
-fn fitting(characters: impl Iterator<Item = char>, columns: usize) -> String {
+pub(super) fn fitting(characters: impl Iterator<Item = char>, columns: usize) -> String {
     let mut left = columns;
     characters
         .take_while(|c| {

@@ -1,4 +1,4 @@
-//! How far a run over files has come, or a build over rules.
+//! How far a run over files has come, a build over rules, or the compiling of artifacts.
 //!
 //! In: bytes of the files as they are stored, or rules that are done. Out: a bar on standard error,
 //! if that is a terminal, the log level is `info` or below, and the size of all inputs is known. It is
@@ -18,6 +18,7 @@ pub struct Progress {
 const TEMPLATE: &str =
     "  {bar:30} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
 const COUNT_TEMPLATE: &str = "  {bar:30} {pos} of {len} rules, {eta} left";
+const COMPILE_TEMPLATE: &str = "  {bar:30} {pos} of {len} artifacts compiled";
 
 impl Progress {
     /// A bar over inputs of these sizes; `None` is the size of a pipe.
@@ -40,6 +41,16 @@ impl Progress {
     pub fn rules(count: usize) -> Self {
         if count > 1 && is_drawn() {
             Self::shown(count as u64, COUNT_TEMPLATE)
+        } else {
+            Self { bar: ProgressBar::hidden(), done: 0 }
+        }
+    }
+
+    /// A bar over so many artifacts, while they are compiled or loaded.
+    #[must_use]
+    pub fn artifacts(count: usize) -> Self {
+        if count > 1 && is_drawn() {
+            Self::shown(count as u64, COMPILE_TEMPLATE)
         } else {
             Self { bar: ProgressBar::hidden(), done: 0 }
         }

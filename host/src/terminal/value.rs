@@ -67,14 +67,24 @@ pub(super) fn show_time(time: DateTime<Utc>) -> String {
 
 /// A span of time in its largest unit: `33 days`.
 pub(super) fn span(milliseconds: i64) -> String {
+    let (count, unit) = largest(milliseconds);
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The same in a column: `33d`.
+pub(super) fn short_span(milliseconds: i64) -> String {
+    let (count, unit) = largest(milliseconds);
+    format!("{count}{}", &unit[..1])
+}
+
+fn largest(milliseconds: i64) -> (i64, &'static str) {
     let seconds = milliseconds.max(0) / 1000;
-    let (count, unit) = match seconds {
+    match seconds {
         0..60 => (seconds, "second"),
         60..3600 => (seconds / 60, "minute"),
         3600..86_400 => (seconds / 3600, "hour"),
         _ => (seconds / 86_400, "day"),
-    };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    }
 }
 
 #[cfg(test)]

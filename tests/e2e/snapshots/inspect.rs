@@ -63,7 +63,7 @@ fn rebuild_an_artifact() {
     };
     scene.write("changed.wasm", replaced(b"now-7d", b"now-9d"));
     scene.run("rebuild changed.wasm");
-    scene.run("rebuild changed.wasm --accept-new-state");
+    scene.run("inspect changed.wasm logins.wasm --verify");
     scene.title("with a source that is at fault");
     scene.write("broken.wasm", replaced(b"now-7d", b"now 7d"));
     scene.run("rebuild broken.wasm");

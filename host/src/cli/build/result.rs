@@ -62,7 +62,7 @@ impl BuildCounts {
     pub(super) fn take<T>(&mut self, result: JobResult<T>, progress: &Progress) -> Option<T> {
         if !result.messages.is_empty() {
             progress.suspend(|| {
-                result.messages.iter().for_each(|(level, text)| message::at(*level, text))
+                result.messages.iter().for_each(|(level, text)| message::page(*level, text))
             });
         }
         match result.outcome {

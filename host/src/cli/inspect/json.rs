@@ -2,12 +2,13 @@
 //!
 //! In: an artifact that was read. Out: one document.
 
-use super::InspectedArtifact;
+use super::{InspectedArtifact, text};
+use firstseen_rule::exception::Exception;
 use serde_json::{Value, json};
 
 /// The document.
 pub(super) fn document(seen: &InspectedArtifact) -> Value {
-    let InspectedArtifact { name, wasm, digest, meta, look } = seen;
+    let InspectedArtifact { name, wasm, digest, meta, look, plan } = seen;
     let imports: Vec<Value> = look
         .imports
         .iter()
@@ -20,6 +21,23 @@ pub(super) fn document(seen: &InspectedArtifact) -> Value {
         .iter()
         .map(|one| json!({ "name": one.name, "custom": one.custom, "bytes": one.size }))
         .collect();
+    let planned = plan.as_ref().map(|plan| plan.rules.as_slice()).unwrap_or_default();
+    let rules: Vec<Value> = meta
+        .rules
+        .iter()
+        .zip(0..)
+        .map(|(rule, at)| {
+            let mut rule_json = json!(rule);
+            if let (Some(plan), Value::Object(members)) = (planned.get(at), &mut rule_json) {
+                let list = plan.exceptions.iter().map(exception).collect();
+                members.insert("exception_list".to_owned(), Value::Array(list));
+                if let Some(decides) = text::with_filters(rule, plan) {
+                    members.insert("query_with_filters".to_owned(), Value::String(decides));
+                }
+            }
+            rule_json
+        })
+        .collect();
     json!({
         "file": name,
         "digest": digest,
@@ -30,9 +48,20 @@ pub(super) fn document(seen: &InspectedArtifact) -> Value {
         "standard": look.standard,
         "memory_pages": look.memory.map(|(least, _)| least),
         "max_memory_pages": look.memory.and_then(|(_, most)| most),
-        "rules": meta.rules,
+        "target": meta.target,
+        "settings": serde_json::from_str::<Value>(&meta.options).unwrap_or_default(),
+        "rules": rules,
         "imports": imports,
         "exports": exports,
         "sections": sections,
+    })
+}
+
+fn exception(exception: &Exception) -> Value {
+    json!({
+        "name": exception.name,
+        "reason": exception.reason,
+        "expires": text::end(exception),
+        "query": exception.query.to_string(),
     })
 }

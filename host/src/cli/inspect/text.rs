@@ -8,13 +8,15 @@ use crate::escape::escaped;
 use crate::terminal::guide::title;
 use crate::terminal::wrap::wrapped;
 use firstseen_artifact::RuleMeta;
+use firstseen_rule::RulePlan;
+use firstseen_rule::exception::Exception;
 
 /// Columns of the names on the left.
 const LEFT: usize = 13;
 
 /// The page.
 pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
-    let InspectedArtifact { name, wasm, digest, meta, look } = seen;
+    let InspectedArtifact { name, wasm, digest, meta, look, plan } = seen;
     let standard = |name: &str| look.standard.get(name).map_or("", String::as_str);
     let mut out = title(standard("name"), colour);
     out += &wrapped(&escaped(&standard("description").replace('\n', " ")), "  ", "  ");
@@ -32,10 +34,19 @@ pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
     }
     // On a line of its own, as it fills one.
     out += &format!("{digest}\n");
-    for rule in &meta.rules {
+    if !meta.target.is_empty() {
+        row(&mut out, "built for", &meta.target);
+    }
+    row(&mut out, "settings", &meta.options);
+    let planned = plan.as_ref().map(|plan| plan.rules.as_slice()).unwrap_or_default();
+    for (index, rule) in meta.rules.iter().enumerate() {
         out.push('\n');
         out += &title(&rule.name, colour);
-        self::rule(&mut out, rule);
+        self::rule(&mut out, rule, planned.get(index));
+    }
+    if let Err(reason) = plan {
+        out.push('\n');
+        row(&mut out, "plan", reason);
     }
     out.push('\n');
     out += &title("Imports", colour);
@@ -54,7 +65,7 @@ pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
     out
 }
 
-fn rule(out: &mut String, rule: &RuleMeta) {
+fn rule(out: &mut String, rule: &RuleMeta, plan: Option<&RulePlan>) {
     row(out, "rule id", &rule.id);
     let risk = rule.risk_score.map_or(String::new(), |risk| format!(", risk score {risk}"));
     row(out, "severity", &format!("{}{risk}", rule.severity));
@@ -63,11 +74,17 @@ fn rule(out: &mut String, rule: &RuleMeta) {
     row(out, "window", &rule.window);
     row(out, "event time", rule.event_time.as_deref().unwrap_or("@timestamp"));
     row(out, "query", &rule.query.split_whitespace().collect::<Vec<_>>().join(" "));
+    if let Some(decides) = plan.and_then(|plan| with_filters(rule, plan)) {
+        row(out, "with filters", &decides);
+    }
     let literals: Vec<String> = rule.literals.iter().map(|any| any.join(" or ")).collect();
     row(out, "looks for", &literals.join("; and "));
     row(out, "state keys", &rule.key_prefix);
     if rule.exceptions > 0 {
         row(out, "exceptions", &rule.exceptions.to_string());
+    }
+    for exception in plan.iter().flat_map(|plan| &plan.exceptions) {
+        self::exception(out, exception);
     }
     for threat in &rule.threat {
         let mut parts = vec![threat.tactic.clone()];
@@ -82,6 +99,33 @@ fn rule(out: &mut String, rule: &RuleMeta) {
         interval => format!("every {interval} from {}", rule.from),
     };
     row(out, "upstream", &upstream);
+}
+
+/// What decides where it is more than the query as it is written: the filters are part of it.
+pub(super) fn with_filters(rule: &RuleMeta, plan: &RulePlan) -> Option<String> {
+    let alone = firstseen_kql::parse(&rule.query).ok();
+    (alone.as_ref() != Some(&plan.query)).then(|| plan.query.to_string())
+}
+
+fn exception(out: &mut String, exception: &Exception) {
+    let mut row = |name: &str, text: &str| {
+        let first = format!("    {name:<0$}", LEFT - 2);
+        *out += &wrapped(&escaped(text), &first, &" ".repeat(LEFT + 2));
+    };
+    row("name", &exception.name);
+    row("leaves out", &exception.query.to_string());
+    if let Some(reason) = &exception.reason {
+        row("because", reason);
+    }
+    if let Some(end) = end(exception) {
+        row("until", &end);
+    }
+}
+
+/// When an exception ends.
+pub(super) fn end(exception: &Exception) -> Option<String> {
+    let end = chrono::DateTime::from_timestamp_millis(exception.expires_ms?)?;
+    Some(end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }
 
 /// A name and what there is to say; nothing where there is nothing.

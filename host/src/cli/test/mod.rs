@@ -25,7 +25,9 @@ mod watch;
 pub use report::TestFormat;
 
 use super::ExitStatus;
+use super::cache::CacheArgs;
 use crate::sink::output::{Format, Output, OutputError};
+use crate::terminal::screen::{self, TextForm};
 use crate::terminal::style;
 use anyhow::{anyhow, bail};
 use coverage::RuleCoverage;
@@ -66,6 +68,9 @@ pub struct TestArgs {
     /// Fail if a rule has no test
     #[arg(long)]
     pub require_tests: bool,
+    /// Compiled code
+    #[command(flatten)]
+    pub cache: CacheArgs,
 }
 
 /// Tests.
@@ -73,7 +78,7 @@ pub struct TestArgs {
 /// # Errors
 /// When a path, a test file or a rule cannot be used; what could be tested was reported before.
 pub fn test(args: &TestArgs) -> anyhow::Result<ExitStatus> {
-    let runtime = Runtime::new()?;
+    let runtime = args.cache.runtime()?;
     if args.watch {
         return watch::watch(&runtime, args);
     }
@@ -139,7 +144,13 @@ fn tell(args: &TestArgs, report: &TestReport) -> anyhow::Result<ReportStatus> {
     let colour = args.output.is_none() && style::on_stdout();
     let mut output = match &args.output {
         Some(path) => Output::file(path, Format::Ndjson)?,
-        None => Output::new(Box::new(std::io::stdout()), "standard output", Format::Ndjson),
+        None => {
+            let form = match args.format {
+                TestFormat::Json => TextForm::Json,
+                TestFormat::Pretty | TestFormat::Junit | TestFormat::Github => TextForm::Plain,
+            };
+            Output::new(screen::stdout(form), "standard output", Format::Ndjson)
+        }
     };
     let text = report.write(args.format, colour)?;
     match output.line(&text).and_then(|()| output.flush()) {

@@ -11,6 +11,7 @@
 //!            | u8 1, u32 input, u64 offset, u32 length   to be read again
 //! ```
 
+use crate::escape::escaped;
 use firstseen_session::{EventAt, EventText, Match, RuleRef};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
@@ -240,7 +241,8 @@ pub(super) fn length(bytes: &[u8]) -> io::Result<u32> {
 
 /// Adds to an error what was being done, where, and what helps.
 pub(super) fn explain(error: io::Error, folder: &Path) -> io::Error {
-    let folder = folder.display();
+    let folder = folder.to_string_lossy();
+    let folder = escaped(&folder);
     let text = format!(
         "the sorted events that do not fit into memory could not be kept in {folder}: {error}; \
          make room there, or set TMPDIR to a folder with more"

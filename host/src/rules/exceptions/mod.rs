@@ -8,6 +8,7 @@ mod watch;
 
 use super::{KnownException, LiveSettings};
 use crate::escape::escaped;
+use crate::files::shown;
 use crate::terminal::diagnostic;
 use crate::terminal::message;
 use anyhow::{Context, anyhow, bail};
@@ -67,7 +68,7 @@ impl Exceptions {
         let mut all = Self { settings: document, of_settings, files: Vec::new(), rules };
         all.of_settings.iter().for_each(|e| all.warn("--settings", e, now_ms));
         for path in paths {
-            let name = format!("--exceptions {}", path.display());
+            let name = format!("--exceptions {}", shown(path));
             let (watched, text) = Watched::open(path).with_context(|| name.clone())?;
             let Some(written) = read(&path.to_string_lossy(), &text) else {
                 bail!("{name}: it cannot be used");
@@ -199,9 +200,7 @@ fn read(name: &str, text: &str) -> Option<Vec<WrittenException>> {
         Ok(written) => Some(written),
         Err(faults) => {
             let source = RuleText { name, text };
-            faults.iter().for_each(|fault| {
-                message::error(&format!("{}\n", diagnostic::shown(&source, fault)))
-            });
+            faults.iter().for_each(|fault| diagnostic::print(&source, fault));
             None
         }
     }

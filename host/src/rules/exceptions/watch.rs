@@ -1,7 +1,9 @@
 //! A file that may change while it is in use.
 //!
 //! In: a path. Out: the text, and whether it is another one now. A look costs one question to the
-//! file system. It uses no thread, and the clock only to mistrust what it says of recent changes.
+//! file system. A text that changed is read twice, a moment apart, and counts when it is the same both
+//! times: a file that is being written holds a part of what it will hold. It uses no thread, and the
+//! clock only to mistrust what it says of recent changes.
 
 use anyhow::{Context, anyhow, bail};
 use std::fs::Metadata;
@@ -15,6 +17,12 @@ const MAX_FILE: u64 = 4 << 20;
 /// File systems count time in ticks, some of two seconds: within a tick a file can change and look
 /// the same. So the text of a file that changed a moment ago is compared itself.
 const SETTLED_AFTER: Duration = Duration::from_secs(3);
+
+/// Between two reads of a file that changed.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
+/// Reads of a file that is another one each time, before it is left for the next look.
+const READS: usize = 5;
 
 /// What tells one state of a file from another without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +98,15 @@ impl Watched {
     /// # Errors
     /// Why it cannot be read.
     pub(super) fn open(path: &Path) -> anyhow::Result<(Self, String)> {
-        let (meta, text) = read(path)?;
+        Self::open_with(path, &mut pause)
+    }
+
+    fn open_with(path: &Path, pause: &mut dyn FnMut()) -> anyhow::Result<(Self, String)> {
+        let (mut meta, mut text) = read(path)?;
+        // What last changed long ago is not being written.
+        if meta.is_file() && !Stamp::of(&meta).is_settled(SystemTime::now()) {
+            (meta, text) = read_again(path, text, pause)?;
+        }
         let mut watched = Self {
             path: path.to_path_buf(),
             stamp: None,
@@ -104,10 +120,10 @@ impl Watched {
 
     /// Looks whether it changed.
     pub(super) fn look(&mut self) -> Look {
-        self.look_at(SystemTime::now())
+        self.look_at(SystemTime::now(), &mut pause)
     }
 
-    fn look_at(&mut self, now: SystemTime) -> Look {
+    fn look_at(&mut self, now: SystemTime, pause: &mut dyn FnMut()) -> Look {
         if !self.is_file {
             return Look::Same;
         }
@@ -115,7 +131,13 @@ impl Watched {
         if stamp.is_some() && stamp == self.stamp {
             return Look::Same;
         }
-        match read(&self.path) {
+        let found = read(&self.path).and_then(|(meta, text)| {
+            if blake3::hash(text.as_bytes()) == self.digest {
+                return Ok((meta, text));
+            }
+            read_again(&self.path, text, pause)
+        });
+        match found {
             Err(error) => {
                 let reason = format!("{error:#}");
                 self.stamp = None;
@@ -140,6 +162,27 @@ impl Watched {
     fn trust(&mut self, meta: &Metadata, now: SystemTime) {
         self.stamp = Some(Stamp::of(meta)).filter(|stamp| stamp.is_settled(now));
     }
+}
+
+fn pause() {
+    std::thread::sleep(A_MOMENT);
+}
+
+/// Reads a file until two reads a moment apart are the same; `before` is the one before the first.
+fn read_again(
+    path: &Path,
+    mut before: String,
+    pause: &mut dyn FnMut(),
+) -> anyhow::Result<(Metadata, String)> {
+    for _ in 1..READS {
+        pause();
+        let (meta, text) = read(path)?;
+        if text == before {
+            return Ok((meta, text));
+        }
+        before = text;
+    }
+    bail!("it is being written; put a finished file in its place by renaming it")
 }
 
 /// A file's text, and its metadata from before it was read: a change after that shows.
@@ -185,14 +228,46 @@ mod tests {
         assert_eq!(watched.look(), changed("two"));
         assert_eq!(watched.look(), Look::Same);
         // Settled, so that the stamp alone is asked; then another file under its name.
-        assert_eq!(watched.look_at(later()), Look::Same);
+        assert_eq!(watched.look_at(later(), &mut || ()), Look::Same);
         assert!(watched.stamp.is_some());
         std::fs::write(folder.path().join("new"), "six").unwrap();
         std::fs::rename(folder.path().join("new"), &path).unwrap();
-        assert_eq!(watched.look_at(later()), changed("six"));
+        assert_eq!(watched.look_at(later(), &mut || ()), changed("six"));
         // Written anew with the same text.
         std::fs::write(&path, "six").unwrap();
-        assert_eq!(watched.look_at(later()), Look::Same);
+        assert_eq!(watched.look_at(later(), &mut || ()), Look::Same);
+    }
+
+    /// What an editor writes in parts is taken when it is whole, and what never rests is not taken.
+    #[test]
+    fn a_file_that_is_being_written_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        std::fs::write(&path, "old").unwrap();
+        let (mut watched, _) = Watched::open_with(&path, &mut || ()).unwrap();
+        // Emptied, then half of it, then all: seen whole at the third read, and taken at the fourth.
+        std::fs::write(&path, "").unwrap();
+        let mut parts = ["ne", "new"].into_iter();
+        let mut write = || parts.next().into_iter().for_each(|t| std::fs::write(&path, t).unwrap());
+        assert_eq!(watched.look_at(later(), &mut write), changed("new"));
+        assert_eq!(watched.look_at(later(), &mut || ()), Look::Same);
+        // Another text at each read.
+        let mut n = 0;
+        let mut write = || {
+            n += 1;
+            std::fs::write(&path, format!("{n}")).unwrap();
+        };
+        write();
+        let Look::Lost(reason) = watched.look_at(later(), &mut write) else { panic!("taken") };
+        assert!(reason.contains("being written"), "{reason}");
+        assert_eq!(n, READS);
+        // It rests: now it counts.
+        assert_eq!(watched.look_at(later(), &mut || ()), changed("5"));
+        // A run that begins while it is written waits too.
+        std::fs::write(&path, "a").unwrap();
+        let mut parts = ["ab", "abc"].into_iter();
+        let mut write = || parts.next().into_iter().for_each(|t| std::fs::write(&path, t).unwrap());
+        assert_eq!(Watched::open_with(&path, &mut write).unwrap().1, "abc");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The report as JUnit's XML: a suite for each file, a case for each case. Coverage, and rules that
 //! nothing tests, are suites of their own where they fail the run.
 
-use super::{FileReport, TestReport, sentence};
+use super::{FileReport, TestReport, safe, sentence};
 use anyhow::Context;
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
@@ -28,28 +28,28 @@ pub(super) fn write(report: &TestReport) -> anyhow::Result<String> {
 }
 
 fn suite(file: &FileReport) -> TestSuite {
-    let mut suite = TestSuite::new(file.name.clone());
+    let mut suite = TestSuite::new(safe(&file.name));
     for case in &file.cases {
         let status = match (&case.problem, case.failures.as_slice()) {
-            (Some(problem), _) => status(NonSuccessKind::Error, &problem.message),
+            (Some(problem), _) => status(NonSuccessKind::Error, &safe(&problem.message)),
             (None, []) => TestCaseStatus::success(),
             (None, failures) => {
                 let all: Vec<String> = failures
                     .iter()
-                    .map(|f| format!("{}:{}: {}", file.name, f.line, sentence(f)))
+                    .map(|f| safe(&format!("{}:{}: {}", file.name, f.line, sentence(f))))
                     .collect();
                 status(NonSuccessKind::Failure, &all.join("\n"))
             }
         };
-        let mut one = TestCase::new(case.name.clone(), status);
-        one.set_classname(file.name.clone());
+        let mut one = TestCase::new(safe(&case.name), status);
+        one.set_classname(safe(&file.name));
         suite.add_test_case(one);
     }
     if let Some(failure) = &file.lacks {
-        suite.add_test_case(failed("the file as a whole", &sentence(failure)));
+        suite.add_test_case(failed("the file as a whole", &safe(&sentence(failure))));
     }
     for problem in &file.problems {
-        let text = format!("{}:{}: {}", problem.name, problem.line, problem.message);
+        let text = safe(&format!("{}:{}: {}", problem.name, problem.line, problem.message));
         suite.add_test_case(TestCase::new(
             "the file as a whole",
             status(NonSuccessKind::Error, &text),
