@@ -47,8 +47,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("aws.cloudtrail.user_identity.type", &["AssumedRole", "IAMUser", "*User"]),
     ("aws.cloudtrail.request_parameters", &["*stackName=web*", "*tags=*"]),
     ("aws.cloudtrail.request_parameters.text", &["stackName", "\"tags key\""]),
-    ("aws.cloudtrail.flattened.request_parameters", &["web", "team", "1.688560107857E9", "*E9"]),
-    ("aws.cloudtrail.flattened.request_parameters.rate", &["1.688560107857E9", "*57E9"]),
+    ("aws.cloudtrail.flattened.request_parameters", &["web", "team", "*e*"]),
     (STACK, &["web", "web/blue", "*b/b*", "\"sta\\\\ck\"", "\"db*\"", "none"]),
     ("aws.cloudtrail.flattened.request_parameters.tags.value", &["web", "17"]),
     ("aws.cloudtrail.resources.type", &["\"AWS::CloudFormation::Stack\""]),
@@ -158,6 +157,30 @@ fn prefilter_drops_no_match() {
         [(matched, "matched"), (left_out, "skipped"), (hidden, "found in an escaped spelling")]
     {
         assert!(count.get() > 100, "only {} events were {what}", count.get());
+    }
+}
+
+/// In flattened objects numbers are spelled as Java does, which the event's text need not.
+#[test]
+fn prefilter_drops_no_number_that_is_spelled_in_another_way() {
+    let field = "aws.cloudtrail.flattened.request_parameters.rate";
+    for (written, value) in [
+        ("1e2", "100.0"),
+        ("1e2", "*00.0"),
+        ("1688560107.857", "1.688560107857E9"),
+        ("1688560107.857", "*857E9"),
+        ("0.00012", "1.2E-4"),
+        ("443", "443"),
+    ] {
+        let event = format!(
+            r#"{{"eventVersion":"1.08","eventTime":"2025-03-06T10:12:00Z","eventSource":"s","eventName":"n","eventID":"e","requestParameters":{{"rate":{written}}}}}"#
+        );
+        let plan = plan(&[&rule(0, &format!("{field}: {value}"), false)]);
+        let clauses: Vec<_> = plan.rules.iter().map(|rule| rule.literals.clone()).collect();
+        let prefilter = firstseen_event::Prefilter::new(&clauses);
+        assert!(prefilter.passes(event.as_bytes()), "{value} in {event}: {clauses:?}");
+        let mut engine = Engine::new(plan, Settings::default());
+        assert_eq!(items(&mut engine, &event).len(), 1, "{value} in {event}");
     }
 }
 
