@@ -227,7 +227,7 @@ impl Engine {
             };
             writer.counts.matched = writer.counts.matched.saturating_add(1);
             let identity = prepared.identity(fields, time_ms);
-            let Verdict { kind, text, terms, more } =
+            let MatchVerdict { kind, text, terms, more } =
                 self.verdict(prepared, rule, fields, time_ms, *now_ms);
             match kind {
                 ItemKind::Missing => {
@@ -282,8 +282,8 @@ impl Engine {
         fields: &EventFields<'_>,
         time_ms: i64,
         now_ms: i64,
-    ) -> Verdict {
-        let without_terms = |kind, text| Verdict { kind, text, terms: Vec::new(), more: 0 };
+    ) -> MatchVerdict {
+        let without_terms = |kind, text| MatchVerdict { kind, text, terms: Vec::new(), more: 0 };
         if let Some(exception) = self.excepted(rule, prepared, fields, Some(time_ms)) {
             return without_terms(ItemKind::Excepted, exception.name.clone());
         }
@@ -297,7 +297,7 @@ impl Engine {
         }
         match term::of_event(fields, &prepared.terms, self.max_term_bytes) {
             Terms::Some(terms, more) => {
-                Verdict { kind: ItemKind::Matched, text: String::new(), terms, more }
+                MatchVerdict { kind: ItemKind::Matched, text: String::new(), terms, more }
             }
             Terms::Missing(at) => {
                 let name = rule.new_terms.get(at).cloned().unwrap_or_default();
@@ -343,7 +343,7 @@ pub(crate) fn open_event(
 }
 
 /// What becomes of a match.
-struct Verdict {
+struct MatchVerdict {
     kind: ItemKind,
     /// Why it has no terms.
     text: String,

@@ -164,10 +164,10 @@ pub fn of_event(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> T
     if let Some(term) = single(fields, slots, most) {
         return Terms::Some(vec![term], 0);
     }
-    let mut columns: Vec<Column<'_>> = Vec::with_capacity(slots.len());
+    let mut columns: Vec<TermColumn<'_>> = Vec::with_capacity(slots.len());
     let mut product = 1usize;
     for (index, slot) in slots.iter().enumerate() {
-        let mut column = Column::default();
+        let mut column = TermColumn::default();
         for value in fields.values(slot.ask) {
             column.add(part(value, slot.kind));
         }
@@ -181,7 +181,7 @@ pub fn of_event(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> T
         columns.push(column);
     }
     if product > MAX_TERMS {
-        columns.iter_mut().for_each(Column::sort);
+        columns.iter_mut().for_each(TermColumn::sort);
     }
     let count = product.min(MAX_TERMS);
     let numbers = 0..count;
@@ -202,7 +202,7 @@ pub fn of_event(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> T
 
 /// The distinct values of a field.
 #[derive(Default)]
-struct Column<'v> {
+struct TermColumn<'v> {
     /// Each once; in a crowded column perhaps more often, until it is sorted.
     parts: Vec<Part<'v>>,
     /// It had more than [`MAX_TERMS`] values.
@@ -212,7 +212,7 @@ struct Column<'v> {
     gone: usize,
 }
 
-impl<'v> Column<'v> {
+impl<'v> TermColumn<'v> {
     fn add(&mut self, next: Part<'v>) {
         // Comparing each with all is quadratic: many are sorted instead.
         if !self.is_crowded && self.parts.iter().any(|known| known.order(&next).is_eq()) {
@@ -254,7 +254,7 @@ fn single(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> Option<
 
 /// The values of the combination of that number; the last field runs fastest.
 fn combination<'c, 'v>(
-    columns: &'c [Column<'v>],
+    columns: &'c [TermColumn<'v>],
     number: usize,
 ) -> impl Iterator<Item = &'c Part<'v>> {
     columns.iter().enumerate().filter_map(move |(at, column)| {

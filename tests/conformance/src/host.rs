@@ -165,7 +165,9 @@ impl Host {
             let step = places.iter().position(|place| *place == (item.offset, item.len));
             let step = step.context("an item of no event")?;
             let is_rest = item.kind == ItemKind::TooManyTerms
-                && items.last().is_some_and(|(at, last): &(usize, Item<'_>)| (*at, last.rule) == (step, item.rule));
+                && items.last().is_some_and(|(at, last): &(usize, Item<'_>)| {
+                    (*at, last.rule) == (step, item.rule)
+                });
             note(&item, &mut outcomes[step]);
             if is_rest {
                 // The match was counted with the terms that are judged.
