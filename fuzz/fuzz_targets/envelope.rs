@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 #[derive(Debug, PartialEq)]
 enum Output {
     Event(Place, Vec<u8>),
-    NoEvents(Place, &'static str),
+    NoEvents(Place, String),
     Bad(Place, &'static str, Vec<u8>),
 }
 
@@ -43,8 +43,8 @@ impl EventSink for Memory {
         self.within(place.offset)
     }
 
-    fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
-        self.output.push(Output::NoEvents(place, what));
+    fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()> {
+        self.output.push(Output::NoEvents(place, what.to_owned()));
         self.within(place.offset)
     }
 

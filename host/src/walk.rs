@@ -14,8 +14,9 @@ use walkdir::{DirEntry, WalkDir};
 /// What is wanted of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Walk {
-    /// Everything. Links are followed, and what is reached twice is taken once: loops end.
-    All,
+    /// Logs: everything whose name does not begin with a dot. Links are followed, and what is reached
+    /// twice is taken once: loops end.
+    Logs,
     /// What a person keeps there: nothing whose name begins with a dot, no folder that a tool marked
     /// as a cache (CACHEDIR.TAG), no linked folder.
     Kept,
@@ -27,6 +28,8 @@ pub(crate) struct WalkEntry {
     pub(crate) path: PathBuf,
     /// Of what a link leads to, where links are followed.
     pub(crate) meta: Metadata,
+    /// Its name is a link's.
+    pub(crate) is_link: bool,
 }
 
 /// What could not be read.
@@ -44,15 +47,21 @@ impl Walk {
     ) -> impl Iterator<Item = Result<WalkEntry, WalkFault>> + use<> {
         let mut met = HashSet::new();
         let root = root.to_path_buf();
-        let all = self == Self::All;
+        let logs = self == Self::Logs;
         let take = move |entry: &DirEntry| match self {
-            Self::All => entry.metadata().map_or(true, |meta| met.insert((meta.dev(), meta.ino()))),
+            Self::Logs => {
+                (entry.depth() == 0 || !is_hidden(entry))
+                    && entry.metadata().map_or(true, |meta| met.insert((meta.dev(), meta.ino())))
+            }
             Self::Kept => entry.depth() == 0 || !(is_hidden(entry) || is_cache(entry)),
         };
-        let entries = WalkDir::new(&root).sort_by_file_name().follow_links(all);
+        let entries = WalkDir::new(&root).sort_by_file_name().follow_links(logs);
         entries.into_iter().filter_entry(take).filter_map(move |entry| match entry {
             Ok(entry) => match entry.metadata() {
-                Ok(meta) => Some(Ok(WalkEntry { path: entry.into_path(), meta })),
+                Ok(meta) => {
+                    let is_link = entry.path_is_symlink();
+                    Some(Ok(WalkEntry { path: entry.into_path(), meta, is_link }))
+                }
                 Err(error) => Some(Err(fault(&root, error))),
             },
             // A link back to a folder around it.
@@ -110,14 +119,16 @@ mod tests {
         symlink(at("z"), at("again")).unwrap();
         symlink(at("b/deep"), at("linked")).unwrap();
         symlink(at("nowhere"), at("c")).unwrap();
-        let all = "/ .git/ .git/x again b/ b/.hidden b/deep/ b/deep/1 target/ \
-                   target/CACHEDIR.TAG target/y";
-        let (files, faults) = walked(Walk::All, root.path());
-        assert_eq!(files.join(" "), all);
+        let logs = "/ again b/ b/deep/ b/deep/1 target/ target/CACHEDIR.TAG target/y";
+        let (files, faults) = walked(Walk::Logs, root.path());
+        assert_eq!(files.join(" "), logs);
         assert_eq!(faults, ["c"]);
+        // One that was named is walked.
+        let named: Vec<_> = Walk::Logs.folder(&at(".git")).flatten().map(|e| e.path).collect();
+        assert_eq!(named, [at(".git"), at(".git/x")]);
         let (files, faults) = walked(Walk::Kept, root.path());
         assert_eq!(files.join(" "), "/ again b/ b/deep/ b/deep/1 b/loop c linked z");
         assert_eq!(faults, [""; 0]);
-        assert_eq!(walked(Walk::All, &at("none")).1, [""]);
+        assert_eq!(walked(Walk::Logs, &at("none")).1, [""]);
     }
 }

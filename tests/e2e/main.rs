@@ -33,3 +33,4 @@ mod stream;
 mod support;
 mod terminal;
 mod testing;
+mod trust;

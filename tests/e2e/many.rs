@@ -66,7 +66,7 @@ fn event_counts_once_for_any_number_of_artifacts() {
         event(2, "Second"),
         event(2, "Third"),
         broken,
-        r#"{"Second":1}"#.to_owned(),
+        r#"{"@timestamp":"2025-01-01T00:00:00Z","Second":1}"#.to_owned(),
         "no event at all".to_owned(),
     ]);
     let input = folder.write("input.ndjson", text);

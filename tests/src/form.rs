@@ -128,7 +128,7 @@ fn cloudwatch(calls: &[Call]) -> Value {
     let event = |call: &Call| json!({ "id": "1", "timestamp": call.time_ms, "message": call.raw().to_string() });
     json!({
         "messageType": "DATA_MESSAGE", "owner": "111122223333", "logGroup": "trail",
-        "logStream": "stream", "subscriptionFilters": ["all"],
+        "logStream": "111122223333_CloudTrail_eu-central-1", "subscriptionFilters": ["all"],
         "logEvents": calls.iter().map(event).collect::<Vec<_>>(),
     })
 }

@@ -30,7 +30,7 @@ impl EventSink for Count {
         self.events += 1;
         ControlFlow::Continue(())
     }
-    fn no_events(&mut self, _: Place, _: &'static str) -> ControlFlow<()> {
+    fn no_events(&mut self, _: Place, _: &str) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
     fn bad(&mut self, _: Place, _: SplitFault, _: &[u8]) -> ControlFlow<()> {

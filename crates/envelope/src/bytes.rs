@@ -18,6 +18,15 @@ pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
+/// What a JSON text sequence (RFC 7464) begins each document with.
+pub(crate) const RECORD_SEPARATOR: u8 = 0x1e;
+
+/// Whether `byte` may stand between lines.
+#[inline]
+pub(crate) fn is_gap(byte: u8) -> bool {
+    is_space(byte) || byte == RECORD_SEPARATOR
+}
+
 /// `text` without white space at its ends.
 pub(crate) fn trim(text: &[u8]) -> &[u8] {
     let start = text.iter().position(|byte| !is_space(*byte)).unwrap_or(text.len());

@@ -9,10 +9,13 @@
 use crate::brackets::Brackets;
 use crate::bytes::{from, is_space};
 use crate::fields::same_key;
-use crate::recognise::Container;
+use crate::recognise::{Container, LogSource};
+use crate::unescape::unescape;
 
-/// The frame knows no longer key or text.
-const MAX_WORD: usize = 64;
+/// The frame knows no longer key.
+const MAX_KEY: usize = 64;
+/// The frame knows no longer text: a log group's name has up to 512 bytes.
+const MAX_TEXT: usize = 512;
 
 /// What the frame found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +74,21 @@ pub(crate) struct Frame {
     key: Vec<u8>,
     text: Vec<u8>,
     control: bool,
+    /// How many keys the document has had.
+    keys: u64,
+    /// The document has keys of an ECS document: its arrays are its own.
+    is_ecs: bool,
+    /// Where its lines come from, as far as it has said so.
+    lines: LogSource,
+    /// How many of the two names were there.
+    names: u8,
+    /// Its lines are records wherever they come from: somebody else knows.
+    knows_lines: bool,
 }
 
 impl Frame {
-    pub(crate) fn new() -> Self {
+    /// A frame before a document; `knows_lines` where its log group and stream are known already.
+    pub(crate) fn new(knows_lines: bool) -> Self {
         Self {
             state: FrameState::BeforeDocument,
             level: 0,
@@ -84,7 +98,17 @@ impl Frame {
             key: Vec::new(),
             text: Vec::new(),
             control: false,
+            keys: 0,
+            is_ecs: false,
+            lines: LogSource::default(),
+            names: 0,
+            knows_lines,
         }
+    }
+
+    /// Where the document's CloudWatch lines come from.
+    pub(crate) fn lines(&self) -> &LogSource {
+        &self.lines
     }
 
     /// The array of records that the document is in or has had.
@@ -197,42 +221,54 @@ impl Frame {
         }
         self.keep(bytes.get(..stop).unwrap_or_default());
         match self.state {
-            FrameState::Key => self.state = FrameState::AfterKey,
+            FrameState::Key => {
+                self.keys += 1;
+                self.is_ecs |=
+                    matches!(self.key.as_slice(), b"@timestamp" | b"event" | b"data_stream")
+                        || self.key.starts_with(b"event.");
+                self.state = FrameState::AfterKey;
+            }
             FrameState::TextRecord => {
                 self.state = FrameState::AfterRecord;
                 return (stop + 1, FrameStep::RecordEnds);
             }
             _ => {
-                self.control |=
-                    self.text == b"CONTROL_MESSAGE" && same_key(&self.key, b"messageType");
+                self.text_ends();
                 self.state = FrameState::AfterValue;
             }
         }
         (stop + 1, FrameStep::More)
     }
 
+    /// The text of a key is over: what the frame wants to know of it is kept.
+    fn text_ends(&mut self) {
+        self.control |= self.text == b"CONTROL_MESSAGE" && same_key(&self.key, b"messageType");
+        let name = if same_key(&self.key, b"logGroup") {
+            &mut self.lines.group
+        } else if same_key(&self.key, b"logStream") {
+            &mut self.lines.stream
+        } else {
+            return;
+        };
+        self.names |= if same_key(&self.key, b"logGroup") { 1 } else { 2 };
+        *name = unescape(&self.text).unwrap_or_default();
+    }
+
     /// Keeps a string's bytes as far as it can be one that the frame knows.
     fn keep(&mut self, bytes: &[u8]) {
-        let word = match self.state {
-            FrameState::Key => &mut self.key,
-            FrameState::Text => &mut self.text,
+        let (word, most) = match self.state {
+            FrameState::Key => (&mut self.key, MAX_KEY),
+            FrameState::Text => (&mut self.text, MAX_TEXT),
             _ => return,
         };
-        let room = (MAX_WORD + 1).saturating_sub(word.len());
+        let room = (most + 1).saturating_sub(word.len());
         word.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
     }
 
     fn value(&mut self, byte: u8) -> (usize, FrameStep) {
         match byte {
             b'[' => {
-                let container = match self.level {
-                    1 => [b"Records".as_slice(), b"records", b"Events", b"logEvents"]
-                        .into_iter()
-                        .find(|name| same_key(&self.key, name))
-                        .and_then(Container::of_key),
-                    _ => same_key(&self.key, b"hits").then_some(Container::Hits),
-                };
-                if let Some(container) = container {
+                if let Some(container) = self.announced().filter(|_| !self.is_ecs) {
                     return self.enter_array(container);
                 }
                 self.nested(FrameState::Nested);
@@ -251,6 +287,32 @@ impl Frame {
             _ => self.state = FrameState::Scalar,
         }
         (1, FrameStep::More)
+    }
+
+    /// The container that the present key announces.
+    fn announced(&self) -> Option<Container> {
+        let is = |name: &[u8]| same_key(&self.key, name);
+        if self.level != 1 {
+            return is(b"hits").then_some(Container::Hits);
+        }
+        // Whether lines may be opened is known only with the names of their group and stream. Where
+        // those come later, the document is read as a whole first.
+        let knows_lines = self.knows_lines || self.names == 3;
+        [
+            (b"Records".as_slice(), Container::Records),
+            (b"records", Container::FirehoseRecords),
+            (b"Events", Container::LookupEvents),
+            (b"logEvents", Container::LogEvents),
+            (b"events", Container::FilteredEvents),
+        ]
+        .into_iter()
+        .find(|(name, _)| is(name))
+        .map(|(_, container)| container)
+        .filter(|container| match container {
+            Container::LogEvents => knows_lines,
+            Container::FilteredEvents => self.keys == 1,
+            _ => true,
+        })
     }
 
     /// The first byte of a record, or of something in its place.

@@ -5,7 +5,8 @@
 //! recognises by content: newline-delimited JSON, arrays, CloudTrail's `Records`, CloudWatch Logs
 //! subscriptions, Kinesis and Firehose records, LookupEvents, search responses, pretty-printed
 //! and concatenated documents, notifications and digests. It never reads an event's fields beyond
-//! what that takes, and never holds more than one event.
+//! what that takes, and never holds more than one event. What is trusted to carry events is decided
+//! in crate event (`trust`), here as in a module.
 //!
 //! ```text
 //! bytes --> splitter --+--> lines of plain events, untouched -----------------> EventSink::lines
@@ -15,7 +16,8 @@
 //!                             | recognise: what a record is
 //!                             +--> an event ----------------------------------> EventSink::event
 //!                             +--> a notification, a digest ------------------> EventSink::no_events
-//!                             +--> base64, gzip, JSON strings: a splitter inside, 4 deep at most
+//!                             +--> base64, gzip, messages: a splitter inside, 4 deep at most
+//!                             +--> JSON strings: the raw events in them, nothing else
 //!                             +--> broken ------------------------------------> EventSink::bad
 //! ```
 //!
@@ -41,7 +43,7 @@
 //!         println!("event {:?}: {}", at.record, String::from_utf8_lossy(text));
 //!         Continue(())
 //!     }
-//!     fn no_events(&mut self, at: Place, what: &'static str) -> ControlFlow<()> {
+//!     fn no_events(&mut self, at: Place, what: &str) -> ControlFlow<()> {
 //!         println!("line {}: {what}, no events here", at.line);
 //!         Continue(())
 //!     }
@@ -70,6 +72,7 @@
 )]
 
 mod brackets;
+mod budget;
 mod bytes;
 mod fields;
 mod frame;

@@ -79,7 +79,7 @@ pub trait EventSink {
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()>;
 
     /// Something that was recognised and has no event in it.
-    fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()>;
+    fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()>;
 
     /// Something that should have been an event. `text` is what there is of it, at most
     /// [`MAX_BAD_TEXT`](crate::MAX_BAD_TEXT) bytes.

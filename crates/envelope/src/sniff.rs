@@ -44,6 +44,8 @@ const NEVER_LEARNED: &[&[u8]] = &[
     b"digestEndTime",
     b"digestS3Bucket",
     b"digestS3Object",
+    b"events",
+    b"logStreamName",
 ];
 
 /// What the beginning of a line shows.

@@ -6,6 +6,9 @@
 //! over; what cannot be followed is skipped to where it can (`skip.rs`).
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use firstseen_event::Trust;
 
 use crate::bytes::from;
 use crate::frame::Frame;
@@ -84,10 +87,30 @@ enum Mode {
 }
 
 impl Splitter {
-    /// A splitter at the start of a stream.
+    /// A splitter at the start of a stream, with nothing trusted besides what always is.
     #[must_use]
     pub fn new(options: SplitOptions) -> Self {
-        Self::with_opener(Opener::new(options))
+        Self::trusting(options, Arc::default())
+    }
+
+    /// A splitter at the start of a stream.
+    #[must_use]
+    pub fn trusting(options: SplitOptions, trust: Arc<Trust>) -> Self {
+        Self::with_opener(Opener::new(options, trust))
+    }
+
+    /// Splits a line that was taken for one event and is not: another document is on it, or a string
+    /// in it holds several.
+    pub fn line(
+        options: SplitOptions,
+        trust: Arc<Trust>,
+        line: &[u8],
+        sink: &mut dyn EventSink,
+    ) -> ControlFlow<()> {
+        let mut splitter = Self::trusting(options, trust);
+        splitter.mode = Mode::Between;
+        splitter.push(line, sink)?;
+        splitter.finish(sink)
     }
 
     fn with_opener(opener: Opener) -> Self {
@@ -101,7 +124,7 @@ impl Splitter {
             line_end: 0,
             piece_end: 0,
             capture: RecordBuffer::new(opener.options.max_event),
-            frame: Frame::new(),
+            frame: Frame::new(false),
             records: 0,
             first_key: None,
             fresh_line: false,

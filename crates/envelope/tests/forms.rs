@@ -1,10 +1,16 @@
 //! Every form in which events arrive.
 mod common;
 
-use common::{SplitOutput, base64, brief, events, gzip, place, quoted, split};
+use common::{
+    SplitOutput, base64, brief, events, gzip, place, quoted, split, split_at, split_trusting,
+};
+use firstseen_envelope::SplitOptions;
 
-const A: &str = r#"{"eventVersion":"1.08","eventName":"CreateStack","a":"}{][\"\\"}"#;
-const B: &str = r#"{"eventVersion":"1.09","eventName":"CreateStackSet","b":{"c":[1,{"d":null}]}}"#;
+const A: &str =
+    r#"{"eventVersion":"1.08","eventName":"CreateStack","eventSource":"s","a":"}{][\"\\"}"#;
+const B: &str = r#"{"eventVersion":"1.09","eventName":"CreateStackSet","eventSource":"s","b":{"c":[1,{"d":null}]}}"#;
+/// The names of a log group and of a stream that CloudTrail writes to.
+const TRAIL: &str = r#""logGroup":"g","logStream":"111122223333_CloudTrail_eu-west-1""#;
 
 #[test]
 fn plain_lines() {
@@ -42,7 +48,7 @@ fn plain_lines_come_in_one_chunk() {
         fn no_events(
             &mut self,
             _: firstseen_envelope::Place,
-            _: &'static str,
+            _: &str,
         ) -> std::ops::ControlFlow<()> {
             std::ops::ControlFlow::Break(())
         }
@@ -126,9 +132,9 @@ fn pretty_printed_and_concatenated() {
             SplitOutput::Event(place(a.len() as u64 + 2, 2 + lines, None), b),
         ]
     );
-    assert_eq!(events(&split(format!("{A}{B}\n{A} {{\"x\":1}}\n"))).len(), 3 + 1);
+    assert_eq!(events(&split(format!("{A}{B}\n{A} {B}\n"))).len(), 3 + 1);
     // Pretty-printed without indentation.
-    let flat = "{\n\"a\":\n[\n{\n\"x\":1\n},\n{\n\"x\":2\n}\n]\n}";
+    let flat = "{\n\"@timestamp\":1,\"a\":\n[\n{\n\"x\":1\n},\n{\n\"x\":2\n}\n]\n}";
     assert_eq!(events(&split(format!("{flat}\n{flat}"))), [flat, flat]);
 }
 
@@ -137,9 +143,9 @@ fn cloudwatch() {
     let element = |text: &str| format!(r#"{{"id":"1","timestamp":2,"message":{}}}"#, quoted(text));
     let (a, b) = (element(A), element(B));
     let first = format!(
-        r#"{{"messageType":"DATA_MESSAGE","owner":"1","subscriptionFilters":["f"],"logEvents":[{a},{b}]}}"#
+        r#"{{"messageType":"DATA_MESSAGE","owner":"1","subscriptionFilters":["f"],{TRAIL},"logEvents":[{a},{b}]}}"#
     );
-    let last = format!(r#"{{"logEvents":[{a},{b}],"owner":"1","messageType":"DATA_MESSAGE"}}"#);
+    let last = format!(r#"{{"logEvents":[{a},{b}],{TRAIL},"messageType":"DATA_MESSAGE"}}"#);
     for envelope in [&first, &last] {
         let gz = base64(&gzip(envelope.as_bytes()));
         for input in [
@@ -172,8 +178,110 @@ fn cloudwatch_control_messages() {
     ] {
         assert_eq!(brief(&split(input)), [control], "{input}");
     }
-    let input = r#"{"messageType":"DATA_MESSAGE","logEvents":[{"message":"hello"},{"id":"1"}]}"#;
+    let lines = r#""logEvents":[{"message":"hello"},{"id":"1"}]"#;
+    let input = format!(r#"{{"messageType":"DATA_MESSAGE",{TRAIL},{lines}}}"#);
     assert_eq!(brief(&split(input)), ["bad: not_json", "bad: bad_json"]);
+    let input = format!(r#"{{"messageType":"DATA_MESSAGE",{lines}}}"#);
+    assert_eq!(brief(&split(input)), ["none: CloudWatch log line", "bad: bad_json"]);
+}
+
+#[test]
+fn lines_of_other_streams_are_not_opened() {
+    let line = |text: &str| format!(r#"{{"id":"1","timestamp":2,"message":{}}}"#, quoted(text));
+    let lines = format!(r#""logEvents":[{},{}]"#, line(A), line("{\"level\":\"info\"}"));
+    let names = r#""logGroup":"/aws/lambda/shop","logStream":"2025/03/03/[$LATEST]a""#;
+    let expected = ["none: not opened: log-group:/aws/lambda/shop", "none: CloudWatch log line"];
+    let first = format!(r#"{{"messageType":"DATA_MESSAGE",{names},{lines}}}"#);
+    let last = format!(r#"{{"messageType":"DATA_MESSAGE",{lines},{names}}}"#);
+    for envelope in [first, last] {
+        assert_eq!(brief(&split(&envelope)), expected, "{envelope}");
+        let data = base64(&gzip(envelope.as_bytes()));
+        assert_eq!(brief(&split(format!(r#"{{"awslogs":{{"data":"{data}"}}}}"#))), expected);
+        let opened = brief(&split_trusting(&envelope, &["log-group:/aws/lambda/*"]));
+        assert_eq!(opened, [A, "none: JSON in a string that is no CloudTrail event"]);
+    }
+    // What `aws logs filter-log-events` prints.
+    let event = |stream: &str, text: &str| {
+        let text = quoted(text);
+        format!(
+            r#"{{"logStreamName":"{stream}","timestamp":2,"message":{text},"ingestionTime":3}}"#
+        )
+    };
+    let records = format!(r#"{{"Records":[{A},{B}]}}"#);
+    let (ours, other) = ("111122223333_CloudTrail_eu-west-1", "other");
+    let input = format!(
+        r#"{{"events":[{},{},{}],"searchedLogStreams":[]}}"#,
+        event(ours, A),
+        event(other, A),
+        event(ours, &records)
+    );
+    assert_eq!(brief(&split(input)), [A, "none: not opened: log-group:-", A, B]);
+}
+
+#[test]
+fn texts_of_several_events_are_opened_and_nothing_else_in_them() {
+    let several = [
+        format!("{A}\n{B}\n"),
+        format!("{A}{B}"),
+        format!("[{A},{B}]"),
+        format!(r#"{{"Records":[{A},{B}]}}"#),
+    ];
+    for text in &several {
+        for input in [
+            format!(r#"{{"file":"f","message":{},"source_type":"file"}}"#, quoted(text)),
+            format!(r#"{{"agent":{{}},"@timestamp":1,"message":{}}}"#, quoted(text)),
+            format!(r#"{{"date":1,"log":{}}}"#, quoted(text)),
+            format!(r#"{{"Events":[{{"CloudTrailEvent":{}}}]}}"#, quoted(text)),
+            format!("[{}]", quoted(text)),
+            quoted(text),
+        ] {
+            assert_eq!(events(&split(&input)), [A, B], "{input}");
+        }
+        let other = format!(r#"{{"log":{},"stream":"stdout"}}"#, quoted(text));
+        assert_eq!(brief(&split(&other)), ["none: not opened: log"]);
+        assert_eq!(events(&split_trusting(&other, &["log"])), [A, B]);
+    }
+    // Envelopes in a text stay closed.
+    let sns = format!(r#"{{"Type":"Notification","TopicArn":"t","Message":{}}}"#, quoted(A));
+    let text = format!("[{A},{sns}]");
+    let input = format!(r#"{{"message":{}}}"#, quoted(&text));
+    assert_eq!(brief(&split(input)), [A, "none: JSON in a string that is no CloudTrail event"]);
+}
+
+#[test]
+fn two_events_on_a_line_whatever_is_between_them() {
+    for between in ["", " ", "\t", "  \t ", ",", " , ", "\u{1e}", "\u{feff}", "\r"] {
+        let input = format!("{A}{between}{B}\n{A}");
+        assert_eq!(events(&split(&input)), [A, B, A], "{between:?}");
+        let every_byte: Vec<usize> = (0..input.len()).collect();
+        let output = split_at(input.as_bytes(), &every_byte, SplitOptions::default());
+        assert_eq!(output, split(&input), "{between:?}");
+    }
+    // A JSON text sequence (RFC 7464), and files with byte order marks joined.
+    assert_eq!(events(&split(format!("\u{1e}{A}\n\u{1e}{B}\n"))), [A, B]);
+    assert_eq!(events(&split(format!("\u{feff}{A}\n\u{feff}{B}\n"))), [A, B]);
+    assert_eq!(events(&split(format!("\u{feff}[{A}]\u{feff}[{B}]"))), [A, B]);
+}
+
+#[test]
+fn documents_that_are_no_events_are_named_by_their_shape() {
+    for (input, name) in [
+        (
+            r#"{"timestamp":"t","rule":{"level":3},"agent":{},"decoder":{"name":"json"}}"#,
+            "Wazuh alert",
+        ),
+        (r#"{"_raw":"x","host":"h"}"#, "Splunk event"),
+        (r#"{"resourceLogs":[{}]}"#, "OTLP log records"),
+        (r#"{"streams":[{"stream":{},"values":[]}]}"#, "Loki streams"),
+        (r#"{"eventData":{"eventName":"x"}}"#, "CloudTrail Lake eventData"),
+        (r#"{"class_uid":6003,"metadata":{}}"#, "OCSF event"),
+        (r#"{"_index":"i","_id":"1","fields":{"a":[1]}}"#, "search hit with fields and no _source"),
+        (r#"{"x":1}"#, "JSON that is neither CloudTrail nor ECS"),
+    ] {
+        let line = format!("none: {name}");
+        assert_eq!(brief(&split(format!("{input}\n{input}\n"))), [&*line, &*line]);
+        assert_eq!(brief(&split(format!("[{input}]"))), [&*line]);
+    }
 }
 
 #[test]
@@ -217,9 +325,8 @@ fn lookup_events() {
 #[test]
 fn single_event_envelopes_pass_whole() {
     for input in [
-        format!(r#"{{"version":"0","id":"1","detail-type":"x","detail":{A}}}"#),
+        format!(r#"{{"version":"0","detail-type":"x","source":"aws.s3","detail":{A}}}"#),
         format!(r#"{{"_index":"i","_id":"1","_source":{A}}}"#),
-        format!(r#"{{"id":"1","version":"0","detail":{A}}}"#),
         format!(r#"{{"message":{}}}"#, quoted(A)),
     ] {
         assert_eq!(events(&split(format!("{input}\n{input}"))), [&input, &input]);
@@ -273,7 +380,7 @@ fn documents_without_events() {
 fn an_envelope_after_a_learned_key() {
     let (x, y) = (r#"{"eventVersion":"1.08","x":1}"#, r#"{"eventVersion":"1.08","y":1}"#);
     for key in ["x", "version", "id", "owner", "timestamp"] {
-        let event = format!(r#"{{"{key}":1}}"#);
+        let event = format!(r#"{{"{key}":1,"@timestamp":1}}"#);
         for (before, after) in [("\"Records\":[", "]"), ("\"hits\":{\"hits\":[", "]}")] {
             let envelope = format!(r#"{{"{key}":1,{before}{x},{y}{after}}}"#);
             let input = format!("{event}\n{event}\n{envelope}\n{event}\n");

@@ -74,7 +74,8 @@ fn pack(form: PackedForm, events: &[String]) -> String {
         PackedForm::PrettyRecords => pretty(&pack(PackedForm::Records, events)),
         PackedForm::CloudWatch => {
             let elements = each(&|event| format!(r#"{{"message":{},"id":"1"}}"#, quoted(event)));
-            format!(r#"{{"owner":"1","logEvents":[{elements}],"messageType":"DATA_MESSAGE"}}"#)
+            let names = r#""logGroup":"g","logStream":"111122223333_CloudTrail_eu-west-1""#;
+            format!(r#"{{{names},"logEvents":[{elements}],"messageType":"DATA_MESSAGE"}}"#)
         }
         PackedForm::AwsLogs => {
             let data = base64(&gzip(pack(PackedForm::CloudWatch, events).as_bytes()));
@@ -133,7 +134,8 @@ fn event() -> impl Strategy<Value = String> {
         Just("\"version\":\"0\""),
         Just("\"first\" : 1"),
     ];
-    (first, json()).prop_map(|(first, json)| format!("{{{first},\"payload\":{json}}}"))
+    let marks = r#""eventName":"n","eventSource":"s""#;
+    (first, json()).prop_map(move |(first, json)| format!("{{{first},{marks},\"payload\":{json}}}"))
 }
 
 fn cuts(length: usize, seeds: &[usize]) -> Vec<usize> {

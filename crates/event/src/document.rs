@@ -15,10 +15,12 @@ use crate::reader::{EventReader, ReadOutcome};
 use crate::scan::MAX_DEPTH;
 use crate::sources::SOURCES;
 use crate::spans::RespellNumber;
+use crate::trust::Trust;
 use crate::walk::{MAX_VALUES, Scratch};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use firstseen_value::Value;
@@ -45,13 +47,29 @@ struct DocumentReader {
 /// As [`EventReader::read`]; `too_large` for an event of more than a million values;
 /// `not_one_event` for envelopes of several events or of none.
 pub fn document(text: &str) -> Result<Object, EventError> {
-    // Made once: it is larger than what it reads.
-    static READER: OnceBox<DocumentReader> = OnceBox::new();
-    let DocumentReader { reader, names } = READER.get_or_init(|| Box::new(DocumentReader::new()));
+    document_trusting(text, Trust::DEFAULT)
+}
+
+/// The event that a text holds in a string, if it does: what [`document`] makes the document of.
+#[must_use]
+pub fn inner_text(text: &str, trust: &Trust) -> Option<String> {
+    let DocumentReader { reader, .. } = DocumentReader::get();
+    match reader.read_trusting(text, &mut Scratch::default(), trust) {
+        Ok(ReadOutcome::Inner(inner)) => Some(inner),
+        _ => None,
+    }
+}
+
+/// As [`document`], of an event that was read with this trust.
+///
+/// # Errors
+/// The same.
+pub fn document_trusting(text: &str, trust: &Trust) -> Result<Object, EventError> {
+    let DocumentReader { reader, names } = DocumentReader::get();
     let mut text = Cow::Borrowed(text);
     for _ in 0..=MAX_INNER {
         let mut scratch = Scratch::default();
-        let inner = match reader.read(&text, &mut scratch)? {
+        let inner = match reader.read_trusting(&text, &mut scratch, trust)? {
             ReadOutcome::Event(fields) => {
                 return match fields.source_place() {
                     Some(place) => from_raw(&fields, place, names),
@@ -59,8 +77,14 @@ pub fn document(text: &str) -> Result<Object, EventError> {
                 };
             }
             ReadOutcome::Inner(inner) => inner,
-            ReadOutcome::NoEvent(what) | ReadOutcome::SeveralEvents(what) => {
+            ReadOutcome::NoEvent(what) => {
                 return Err(EventError::new("not_one_event", format!("this is a {what}"), 0));
+            }
+            ReadOutcome::SeveralEvents(what) => {
+                return Err(EventError::new("not_one_event", format!("this is a {what}"), 0));
+            }
+            ReadOutcome::SeveralInner(_) => {
+                return Err(EventError::new("not_one_event", "a string with several events", 0));
             }
         };
         text = Cow::Owned(inner);
@@ -70,6 +94,12 @@ pub fn document(text: &str) -> Result<Object, EventError> {
 }
 
 impl DocumentReader {
+    /// Made once: it is larger than what it reads.
+    fn get() -> &'static Self {
+        static READER: OnceBox<DocumentReader> = OnceBox::new();
+        READER.get_or_init(|| Box::new(Self::new()))
+    }
+
     fn new() -> Self {
         let of_source = |(place, source): (usize, &&'static RawSource)| {
             let source = *source;

@@ -26,6 +26,8 @@ pub struct EventFields<'a> {
     source: Option<usize>,
     /// An export's `_id`.
     export_id: Option<Span>,
+    /// See [`EventFields::unopened`].
+    unopened: Option<String>,
 }
 
 impl<'a> EventFields<'a> {
@@ -34,8 +36,9 @@ impl<'a> EventFields<'a> {
         spans: Spans<'a>,
         source: Option<usize>,
         export_id: Option<Span>,
+        unopened: Option<String>,
     ) -> Self {
-        Self { plan, spans, source, export_id }
+        Self { plan, spans, source, export_id, unopened }
     }
 
     /// The values of a request, by its index in what the reader was made with: in the order of the
@@ -132,6 +135,13 @@ impl<'a> EventFields<'a> {
         let first = |node| self.spans.first(node);
         let marks = &self.plan.marks;
         first(marks.ecs_dataset).or_else(|| first(marks.stream_dataset)).unwrap_or_default()
+    }
+
+    /// The entry of `trust_envelopes` that would have opened a text in this document, which is like a
+    /// raw event, or taken the document itself for one. For lack of it the document is judged as it is.
+    #[must_use]
+    pub fn unopened(&self) -> Option<&str> {
+        self.unopened.as_deref()
     }
 
     /// Whether this is an event as a raw source writes it, not an ECS document.

@@ -1,15 +1,22 @@
 //! What one JSON object is: an event, an envelope of one, of several, or of none.
 //!
-//! In: the spans that a walk over the object found. Out: its form. The order of keys never matters,
-//! and nothing is opened here.
+//! In: the spans that a walk over the object found, what is around it, and what is trusted. Out: its
+//! form. The order of keys never matters. A string is looked into only where it may be opened; whether
+//! it may is said by `trust`, and whether it holds events by `inner`. Nothing is opened here.
 
+use crate::inner::{InnerForm, all_keys, is_raw_object, mark_of};
 use crate::path::{ARRAYS, Node, OBJECTS, SCALARS, Trie};
 use crate::raw::{Lookalike, RawSource};
 use crate::scan::decode;
 use crate::sources::SOURCES;
 use crate::spans::Spans;
-use alloc::borrow::Cow;
+use crate::trust::{
+    NOT_OPENED, Trust, TrustKind, is_aws_source, is_cloudtrail_dataset, is_foreign_index,
+    may_stand_beside_log, trust_entry, trust_lines,
+};
+use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 
 /// The keys that distinguish the forms.
@@ -20,6 +27,7 @@ pub(crate) struct FormMarks {
     pub(crate) ecs_id: Node,
     pub(crate) ecs_dataset: Node,
     pub(crate) stream_dataset: Node,
+    module: Node,
     ecs_action: Node,
     ecs_provider: Node,
     ecs_kind: Node,
@@ -27,7 +35,8 @@ pub(crate) struct FormMarks {
     message: Node,
     detail_type: Node,
     detail: Node,
-    source: Node,
+    bridge_source: Node,
+    hit: Node,
     index: Node,
     pub(crate) export_id: Node,
     lookup: Node,
@@ -35,6 +44,8 @@ pub(crate) struct FormMarks {
     message_type: Node,
     log_id: Node,
     log_time: Node,
+    log_streams: [Node; 2],
+    log_groups: [Node; 2],
     digest: Node,
     sns_type: Node,
     sns_message: Node,
@@ -42,6 +53,7 @@ pub(crate) struct FormMarks {
     s3_key: Node,
     s3_test: Node,
     several: [(Node, &'static str); 6],
+    shapes: [(Node, &'static str); 11],
 }
 
 /// The keys that mark the events of a raw source.
@@ -49,7 +61,7 @@ pub(crate) struct FormMarks {
 pub(crate) struct SourceMarks {
     pub(crate) time: Node,
     pub(crate) id: Node,
-    pairs: Box<[[Node; 2]]>,
+    sets: Box<[Box<[Node]>]>,
     lookalikes: Box<[(Node, &'static Lookalike)]>,
 }
 
@@ -57,16 +69,38 @@ pub(crate) struct SourceMarks {
 pub(crate) enum ObjectForm {
     /// An event of the raw source with this place in the table.
     Raw(usize),
-    /// An ECS document.
-    Ecs,
+    /// An ECS document. An entry of `trust_envelopes` would have made it something else.
+    Ecs(Option<String>),
     /// The event is the object that begins at this byte.
-    Within(usize),
+    Within(usize, Around),
     /// The event is the JSON text in a string.
     Inner(String),
     /// It holds no event: what it is.
-    NoEvent(&'static str),
+    NoEvent(Cow<'static, str>),
     /// An envelope of several events: what it is.
     SeveralEvents(&'static str),
+    /// The events are in this text, a string of the object.
+    SeveralInner(String),
+}
+
+/// What is around an object.
+pub(crate) enum Around {
+    /// Nothing, or an envelope that is trusted.
+    Nothing,
+    /// A trusted EventBridge event, whose `detail` is a raw event or nothing.
+    Bridge,
+    /// A search hit out of an index that is not trusted, by its entry of `trust_envelopes`.
+    Index(String),
+}
+
+/// What a string in a document turned out to be.
+enum InnerText {
+    /// No text of events.
+    Nothing,
+    /// A text of events, trusted.
+    Form(ObjectForm),
+    /// A text of events, and the entry of `trust_envelopes` that would open it.
+    Untrusted(String),
 }
 
 impl SourceMarks {
@@ -74,7 +108,11 @@ impl SourceMarks {
         Self {
             time: trie.add(source.time, SCALARS),
             id: trie.add(source.id, SCALARS),
-            pairs: source.marks.iter().map(|pair| pair.map(|key| trie.add(key, SCALARS))).collect(),
+            sets: source
+                .marks
+                .iter()
+                .map(|set| set.iter().map(|mark| mark_node(mark, trie)).collect())
+                .collect(),
             lookalikes: source
                 .lookalikes
                 .iter()
@@ -83,19 +121,24 @@ impl SourceMarks {
         }
     }
 
-    /// The form of an object that has the source's marks.
-    fn judge(&self, place: usize, event: &Spans<'_>) -> Option<ObjectForm> {
-        if !self.pairs.iter().any(|pair| pair.iter().all(|key| event.has(*key))) {
-            return None;
+    /// Whether an object has the source's marks; the error is what it is instead.
+    fn judge(&self, event: &Spans<'_>) -> Result<bool, &'static str> {
+        if !self.sets.iter().any(|set| set.iter().all(|key| event.has(*key))) {
+            return Ok(false);
         }
         let is_lookalike = |(node, lookalike): &&(Node, &'static Lookalike)| {
             text(event, *node).is_some_and(|text| text.starts_with(lookalike.prefix))
         };
-        Some(match self.lookalikes.iter().find(is_lookalike) {
-            Some((_, lookalike)) => ObjectForm::NoEvent(lookalike.what),
-            None => ObjectForm::Raw(place),
-        })
+        match self.lookalikes.iter().find(is_lookalike) {
+            Some((_, lookalike)) => Err(lookalike.what),
+            None => Ok(true),
+        }
     }
+}
+
+fn mark_node(mark: &str, trie: &mut Trie) -> Node {
+    let (key, is_object) = mark_of(mark);
+    trie.add(key, if is_object { OBJECTS } else { SCALARS })
 }
 
 impl FormMarks {
@@ -128,8 +171,12 @@ impl FormMarks {
             // One key or an array of them.
             s3_key: scalar("s3ObjectKey"),
             s3_test: scalar("Event"),
+            module: scalar("event.module"),
+            bridge_source: scalar("source"),
+            log_streams: ["logStreamName", "logStream"].map(&mut scalar),
+            log_groups: ["logGroup", "logGroupName"].map(&mut scalar),
             detail: trie.add("detail", OBJECTS),
-            source: trie.add("_source", OBJECTS),
+            hit: trie.add("_source", OBJECTS),
             several: [
                 (trie.add("Records", ARRAYS), "CloudTrail Records"),
                 (trie.add("logEvents", ARRAYS), "CloudWatch Logs subscription"),
@@ -138,85 +185,176 @@ impl FormMarks {
                 (trie.add("awslogs", OBJECTS), "CloudWatch Logs for Lambda"),
                 (trie.add("hits", OBJECTS), "Elasticsearch search result"),
             ],
+            shapes: [
+                ("fields", OBJECTS, "search hit with fields and no _source"),
+                ("_raw", SCALARS, "Splunk event"),
+                ("result._raw", SCALARS, "Splunk event"),
+                ("resourceLogs", ARRAYS, "OTLP log records"),
+                ("streams", ARRAYS, "Loki streams"),
+                ("data.resultType", SCALARS, "Loki query result"),
+                ("line", SCALARS, "Loki line"),
+                ("eventData", SCALARS | OBJECTS, "CloudTrail Lake eventData"),
+                ("class_uid", SCALARS, "OCSF event"),
+                ("data.aws", OBJECTS, "Wazuh alert"),
+                ("decoder", OBJECTS, "Wazuh alert"),
+            ]
+            .map(|(path, wants, name)| (trie.add(path, wants), name)),
         }
     }
 
     /// The form of an object that was walked over.
-    pub(crate) fn judge(&self, event: &Spans<'_>) -> ObjectForm {
+    pub(crate) fn judge(&self, event: &Spans<'_>, around: &Around, trust: &Trust) -> ObjectForm {
         // The most frequent forms first.
-        let ecs_event = event.has(self.ecs_action) || event.has(self.ecs_provider);
-        if !ecs_event {
-            let mut sources = self.sources.iter().enumerate();
-            if let Some(form) = sources.find_map(|(place, marks)| marks.judge(place, event)) {
-                return form;
-            }
-        }
-        if event.has(self.detail_type)
-            && let Some(detail) = event.capture(self.detail)
-        {
-            return ObjectForm::Within(detail.start as usize);
-        }
-        if (event.has(self.index) || event.has(self.export_id))
-            && let Some(source) = event.capture(self.source)
-        {
-            return ObjectForm::Within(source.start as usize);
-        }
-        if !ecs_event {
-            for node in [self.original, self.message] {
-                if let Some(inner) = json(event, node, is_raw) {
-                    return ObjectForm::Inner(inner);
+        let is_parsed = event.has(self.ecs_action) || event.has(self.ecs_provider);
+        let mut untrusted = None;
+        if !is_parsed {
+            for (place, marks) in self.sources.iter().enumerate() {
+                match marks.judge(event) {
+                    Ok(false) => {}
+                    Err(_) if self.is_ecs(event) => {}
+                    Err(what) => return ObjectForm::NoEvent(Cow::Borrowed(what)),
+                    Ok(true) => match self.distrust(event, around, trust) {
+                        None => return ObjectForm::Raw(place),
+                        entry => untrusted = entry,
+                    },
                 }
             }
-            let ecs = [self.timestamp, self.ecs_id, self.ecs_dataset, self.stream_dataset];
-            if !ecs.iter().chain([&self.ecs_kind]).any(|node| event.has(*node)) {
-                return self.judge_foreign(event);
+        }
+        if matches!(around, Around::Bridge) {
+            return ObjectForm::NoEvent(Cow::Borrowed(BRIDGE));
+        }
+        let is_ecs = is_parsed || self.is_ecs(event);
+        if untrusted.is_none() {
+            if let Some(form) = self.envelope(event, is_ecs, trust) {
+                return form;
+            }
+            if !is_parsed {
+                match self.inner(event, is_ecs, around, trust) {
+                    InnerText::Nothing => {}
+                    InnerText::Form(form) => return form,
+                    InnerText::Untrusted(entry) => untrusted = Some(entry),
+                }
             }
         }
-        ObjectForm::Ecs
+        match (is_ecs, untrusted) {
+            (true, entry) => ObjectForm::Ecs(entry),
+            (false, Some(entry)) => not_opened(&entry),
+            (false, None) => self.judge_foreign(event),
+        }
+    }
+
+    fn is_ecs(&self, event: &Spans<'_>) -> bool {
+        let marks =
+            [self.timestamp, self.ecs_id, self.ecs_dataset, self.stream_dataset, self.ecs_kind];
+        marks.iter().any(|node| event.has(*node))
+    }
+
+    /// Why a raw event here, or in a text of this document, is not trusted: the entry of
+    /// `trust_envelopes` that would change it.
+    fn distrust(&self, event: &Spans<'_>, around: &Around, trust: &Trust) -> Option<String> {
+        if let Around::Index(entry) = around {
+            return Some(entry.clone());
+        }
+        for node in [self.ecs_dataset, self.stream_dataset, self.module] {
+            for name in event.values(node) {
+                let name = name.into_text();
+                let is_own = is_cloudtrail_dataset(&name) || node == self.module && name == "aws";
+                if !is_own && !trust.names(TrustKind::Dataset, &name) {
+                    return Some(trust_entry(TrustKind::Dataset, &name));
+                }
+            }
+        }
+        None
+    }
+
+    /// The form of an envelope whose event is an object.
+    fn envelope(&self, event: &Spans<'_>, is_ecs: bool, trust: &Trust) -> Option<ObjectForm> {
+        if !is_ecs
+            && event.has(self.detail_type)
+            && let Some(detail) = event.capture(self.detail)
+        {
+            let at = detail.start as usize;
+            let source = text(event, self.bridge_source).unwrap_or_default();
+            if is_aws_source(&source) || trust.names(TrustKind::Source, or_dash(&source)) {
+                return Some(ObjectForm::Within(at, Around::Bridge));
+            }
+            return Some(if is_raw_object(event.whole_text(), at) {
+                not_opened(&trust_entry(TrustKind::Source, &source))
+            } else {
+                ObjectForm::NoEvent(Cow::Borrowed(BRIDGE))
+            });
+        }
+        let is_hit = event.has(self.index) || event.has(self.export_id);
+        let hit = event.capture(self.hit).filter(|_| is_hit)?;
+        let index = text(event, self.index).unwrap_or_default();
+        let is_foreign = is_foreign_index(&index) && !trust.names(TrustKind::Index, &index);
+        let entry = is_foreign.then(|| Around::Index(trust_entry(TrustKind::Index, &index)));
+        Some(ObjectForm::Within(hit.start as usize, entry.unwrap_or(Around::Nothing)))
+    }
+
+    /// The events in a string of an object that is not parsed yet.
+    fn inner(&self, event: &Spans<'_>, is_ecs: bool, around: &Around, trust: &Trust) -> InnerText {
+        let is_line = !is_ecs
+            && (self.log_streams.iter().any(|node| event.has(*node))
+                || event.has(self.log_id) && event.has(self.log_time));
+        for node in [self.original, self.message, self.log, self.lookup] {
+            let Some(form) = inner_form(event, node) else { continue };
+            let entry = if node == self.lookup {
+                self.distrust(event, around, trust)
+            } else if is_line && node == self.message {
+                let name = |nodes: &[Node]| nodes.iter().find_map(|node| text(event, *node));
+                let group = name(&self.log_groups).unwrap_or_default();
+                let stream = name(&self.log_streams).unwrap_or_default();
+                trust_lines(trust, &group, &stream).err()
+            } else {
+                let is_beside = node == self.log
+                    && !trust.names(TrustKind::Log, "")
+                    && !all_keys(event.whole_text(), event.start(), may_stand_beside_log);
+                let entry = is_beside.then(|| trust_entry(TrustKind::Log, ""));
+                self.distrust(event, around, trust).or(entry)
+            };
+            return match entry {
+                None => InnerText::Form(form),
+                Some(entry) => InnerText::Untrusted(entry),
+            };
+        }
+        InnerText::Nothing
     }
 
     /// The form of an object without any mark of an ECS document.
     fn judge_foreign(&self, event: &Spans<'_>) -> ObjectForm {
-        // Fluent Bit and container runtimes put a line that they did not parse into `log`.
-        for node in [self.lookup, self.log] {
-            if let Some(inner) = json(event, node, |_| true) {
-                return ObjectForm::Inner(inner);
-            }
-        }
-        if event.has(self.digest) {
-            return ObjectForm::NoEvent("CloudTrail digest");
-        }
-        if text(event, self.message_type).as_deref() == Some("CONTROL_MESSAGE") {
-            return ObjectForm::NoEvent("CloudWatch control message");
-        }
-        let sns_types = ["Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"];
-        let of_sns = text(event, self.sns_type).is_some_and(|kind| sns_types.contains(&&*kind));
-        if of_sns && event.has(self.sns_message)
+        let of_sns = || {
+            let types = ["Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"];
+            text(event, self.sns_type).is_some_and(|kind| types.contains(&&*kind))
+        };
+        let what = if event.has(self.digest) {
+            "CloudTrail digest"
+        } else if text(event, self.message_type).as_deref() == Some("CONTROL_MESSAGE") {
+            "CloudWatch control message"
+        } else if event.has(self.sns_message) && of_sns()
             || event.has(self.s3_bucket) && event.has(self.s3_key)
         {
-            return ObjectForm::NoEvent("SNS notification");
-        }
-        if text(event, self.s3_test).as_deref() == Some("s3:TestEvent") {
-            return ObjectForm::NoEvent("S3 test event");
-        }
-        if let Some((_, name)) = self.several.iter().find(|(node, _)| event.has(*node)) {
+            "SNS notification"
+        } else if text(event, self.s3_test).as_deref() == Some("s3:TestEvent") {
+            "S3 test event"
+        } else if let Some((_, name)) = self.several.iter().find(|(node, _)| event.has(*node)) {
             return ObjectForm::SeveralEvents(name);
-        }
-        if event.has(self.log_id)
-            && event.has(self.log_time)
-            && let Some(inner) = json(event, self.message, |_| true)
-        {
-            return ObjectForm::Inner(inner);
-        }
-        ObjectForm::Ecs
+        } else {
+            let shape = self.shapes.iter().find(|(node, _)| event.has(*node));
+            shape.map_or("JSON that is neither CloudTrail nor ECS", |(_, name)| *name)
+        };
+        ObjectForm::NoEvent(Cow::Borrowed(what))
     }
 }
 
-/// Whether the text of a JSON string, still escaped or not, looks like an event of a raw source.
-fn is_raw(json: &str) -> bool {
-    let has = |name: &&str| memchr::memmem::find(json.as_bytes(), name.as_bytes()).is_some();
-    let mut pairs = SOURCES.iter().flat_map(|source| source.marks);
-    pairs.any(|pair| pair.iter().all(has))
+const BRIDGE: &str = "EventBridge event of something else";
+
+fn not_opened(entry: &str) -> ObjectForm {
+    ObjectForm::NoEvent(Cow::Owned(format!("{NOT_OPENED}{entry}")))
+}
+
+fn or_dash(name: &str) -> &str {
+    if name.is_empty() { "-" } else { name }
 }
 
 /// The first string at a node, decoded.
@@ -224,20 +362,45 @@ fn text<'a>(event: &Spans<'a>, node: Node) -> Option<Cow<'a, str>> {
     event.string_content(node).map(decode)
 }
 
-/// The content of a string that holds a JSON object, if the test holds for its text. The text
-/// is tested still escaped; only where ASCII characters are escaped is it decoded first.
-fn json(event: &Spans<'_>, node: Node, test: impl Fn(&str) -> bool) -> Option<String> {
+/// What the string at a node holds, if it holds events. Nearly all strings are seen to hold none by
+/// their first character, or by a search for the words that mark one.
+fn inner_form(event: &Spans<'_>, node: Node) -> Option<ObjectForm> {
     let content = event.string_content(node)?;
-    if memchr::memmem::find(content.as_bytes(), br"\u00").is_none() {
-        return (begins_object(content) && test(content)).then(|| decode(content).into_owned());
+    let mut text = Cow::Borrowed(content);
+    if memchr::memmem::find(content.as_bytes(), br"\u00").is_some() {
+        text = decode(content);
     }
-    Some(decode(content)).filter(|text| begins_object(text) && test(text)).map(Cow::into_owned)
+    if !begins_json(&text) || !has_marks(&text) {
+        return None;
+    }
+    if let Cow::Borrowed(content) = text {
+        text = decode(content);
+    }
+    match InnerForm::of(&text) {
+        InnerForm::Nothing => None,
+        InnerForm::Event(inner) => Some(ObjectForm::Inner(inner.to_owned())),
+        InnerForm::Several => Some(ObjectForm::SeveralInner(text.into_owned())),
+    }
 }
 
-/// Whether a text, still escaped or not, begins like a JSON object.
-fn begins_object(text: &str) -> bool {
-    let bare = text.trim_start_matches([' ', '\n', '\t', '\r']);
-    // White space before the brace may be escaped.
-    let bare = bare.trim_start_matches("\\n").trim_start_matches("\\t");
-    bare.starts_with('{')
+/// Whether a text, still escaped or not, may have the keys that mark an event of a raw source. A key
+/// in it may be spelled in escapes of its own.
+fn has_marks(text: &str) -> bool {
+    let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    let is_marked = |set: &&[&str]| set.iter().all(|mark| has(mark_of(mark).0));
+    SOURCES.iter().flat_map(|source| source.marks).any(is_marked) || has(r"\u00")
+}
+
+/// Whether a text, still escaped or not, begins like a JSON object or array, after what may stand
+/// before one.
+fn begins_json(text: &str) -> bool {
+    let mut bare = text;
+    loop {
+        bare = bare.trim_start_matches([' ', '\n', '\t', '\r', ',', '\u{1e}', '\u{feff}']);
+        let escape = ["\\n", "\\t", "\\r", "\\ufeff", "\\uFEFF"];
+        match escape.iter().find_map(|escape| bare.strip_prefix(escape)) {
+            Some(rest) => bare = rest,
+            None => return bare.starts_with(['{', '[']),
+        }
+    }
 }

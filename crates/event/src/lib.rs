@@ -43,6 +43,7 @@
 //! | `raw` | what a raw source is, and where its fields come from |
 //! | `cloudtrail` | one raw source: tables, and what is computed |
 //! | `sources` | the table of raw sources |
+//! | `trust`, `inner` | which envelopes are trusted; the events in a text |
 //! | `pattern`, `form`, `plan` | how requests are answered; what an object is |
 //! | `fields` | the high answer: the fields of an event by ECS name |
 //! | `reader` | text to fields |
@@ -53,7 +54,7 @@
 //! # A second raw source
 //! A source is one folder beside `cloudtrail` and one row in `sources`. The folder exports a constant
 //! `SOURCE` of type `RawSource`. It is data:
-//! - `marks`: pairs of keys that only its events have together. They distinguish its events from others;
+//! - `marks`: sets of keys that only its events have together. They distinguish its events from others;
 //!   `lookalikes` names what has the same keys and is no event.
 //! - `dataset`, `time` and `id`: its `event.dataset`, and the paths of an event's time and identity.
 //! - `copied`, `distinct`, `first_of`, `constants`: ECS names whose values are taken as they are,
@@ -91,6 +92,7 @@ mod document;
 mod error;
 mod fields;
 mod form;
+mod inner;
 pub mod json;
 mod origins;
 mod path;
@@ -106,13 +108,15 @@ pub mod shorten;
 mod sources;
 mod spans;
 mod tokens;
+mod trust;
 mod verbatim;
 mod walk;
 
 pub use bits::BitSet;
-pub use document::document;
+pub use document::{document, document_trusting, inner_text};
 pub use error::EventError;
 pub use fields::EventFields;
+pub use inner::{InnerPart, inner_parts, is_raw_event};
 pub use origins::{FieldOrigin, fields_of_outside_data, raw_fields};
 pub use plan::FieldRequest;
 pub use prefilter::{ByteTraits, Prefilter, looks_whole};
@@ -120,6 +124,7 @@ pub use reader::{EventReader, ReadOutcome};
 #[cfg(feature = "search")]
 pub use search::{LiteralSearch, SearchHits};
 pub use shorten::shorten;
+pub use trust::{NOT_OPENED, TEXT_NOT_OPENED, Trust, TrustKind, trust_entry, trust_lines};
 pub use verbatim::verbatim;
 pub use walk::Scratch;
 

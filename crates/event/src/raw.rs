@@ -17,8 +17,9 @@ use firstseen_value::Value;
 pub(crate) struct RawSource {
     /// The `event.dataset` of all its events.
     pub(crate) dataset: &'static str,
-    /// An object that has both keys of one of these pairs is an event of this source.
-    pub(crate) marks: &'static [[&'static str; 2]],
+    /// An object that has all keys of one of these sets is an event of this source. The value of a key
+    /// with `{}` behind it is an object, that of any other a string, a number or a boolean.
+    pub(crate) marks: &'static [&'static [&'static str]],
     /// Objects that have the same keys and are no events.
     pub(crate) lookalikes: &'static [Lookalike],
     /// The path of the event's time.

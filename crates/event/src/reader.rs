@@ -6,11 +6,13 @@
 
 use crate::error::EventError;
 use crate::fields::EventFields;
-use crate::form::ObjectForm;
+use crate::form::{Around, ObjectForm};
 use crate::plan::{FieldRequest, ReadPlan};
 use crate::scan::{Scan, Span};
 use crate::spans::Spans;
+use crate::trust::Trust;
 use crate::walk::{Scratch, SpanKind, walk};
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,10 +28,12 @@ pub enum ReadOutcome<'a> {
     /// The event is in a string of this one (LookupEvents, CloudWatch, a raw event in
     /// `message` or `event.original`): its text, to be read again.
     Inner(String),
-    /// A known object that holds no event: what it is.
-    NoEvent(&'static str),
+    /// An object that holds no event: what it is.
+    NoEvent(Cow<'static, str>),
     /// An envelope of several events, to be split first: what it is.
     SeveralEvents(&'static str),
+    /// A document with several events in a string, to be split first: the text of that string.
+    SeveralInner(String),
 }
 
 /// The requested fields, compiled. Made once, used for every event.
@@ -53,6 +57,18 @@ impl EventReader {
         Self { reads_events: false, ..Self::new(requests) }
     }
 
+    /// As [`EventReader::read_trusting`], with nothing trusted besides what always is.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read<'a>(
+        &'a self,
+        text: &'a str,
+        scratch: &'a mut Scratch,
+    ) -> Result<ReadOutcome<'a>, EventError> {
+        self.read_trusting(text, scratch, Trust::DEFAULT)
+    }
+
     /// Reads one event's text, all of it: a fault anywhere in the JSON is found, whether that part
     /// is requested or not.
     ///
@@ -61,10 +77,11 @@ impl EventReader {
     /// # Errors
     /// `bad_json`, `not_an_object`, `too_deep` (127 levels), `too_large` (4 GiB of text, or a
     /// million values in the requested fields), each with the byte where.
-    pub fn read<'a>(
+    pub fn read_trusting<'a>(
         &'a self,
         text: &'a str,
         scratch: &'a mut Scratch,
+        trust: &Trust,
     ) -> Result<ReadOutcome<'a>, EventError> {
         if u32::try_from(text.len()).is_err() {
             let reason = "an event of 4 GiB or more cannot be read";
@@ -81,15 +98,30 @@ impl EventReader {
         if !scan.at_end() {
             return Err(EventError::json("text follows the event", scan.at));
         }
-        let mut export_id = None;
+        let (mut export_id, mut around) = (None, Around::Nothing);
         for _ in 0..=MAX_ENVELOPES {
-            let source = match self.form(text, scratch, start..end) {
-                ObjectForm::Ecs => None,
+            let form = if self.reads_events {
+                let event = Spans::new(text, scratch, start..end);
+                self.plan.marks.judge(&event, &around, trust)
+            } else {
+                ObjectForm::Ecs(None)
+            };
+            let mut unopened = None;
+            let source = match form {
+                ObjectForm::Ecs(entry) => {
+                    unopened = entry;
+                    None
+                }
                 ObjectForm::Raw(source) => Some(source),
                 ObjectForm::Inner(inner) => return Ok(ReadOutcome::Inner(inner)),
                 ObjectForm::NoEvent(what) => return Ok(ReadOutcome::NoEvent(what)),
                 ObjectForm::SeveralEvents(what) => return Ok(ReadOutcome::SeveralEvents(what)),
-                ObjectForm::Within(at) => {
+                ObjectForm::SeveralInner(text) => return Ok(ReadOutcome::SeveralInner(text)),
+                ObjectForm::Within(at, what) => {
+                    // An envelope inside another never widens trust.
+                    if !matches!(around, Around::Index(_)) {
+                        around = what;
+                    }
                     export_id = self.export_id(scratch).or(export_id);
                     let mut scan = Scan::new(text, at);
                     walk(&self.plan.trie, text, &mut scan, scratch)?;
@@ -98,18 +130,11 @@ impl EventReader {
                 }
             };
             let spans = Spans::new(text, scratch, start..end);
-            let fields = EventFields::new(&self.plan, spans, source, export_id);
+            let fields = EventFields::new(&self.plan, spans, source, export_id, unopened);
             return Ok(ReadOutcome::Event(fields));
         }
         let reason = format!("the event is inside more than {MAX_ENVELOPES} envelopes");
         Err(EventError::new("too_deep", reason, start))
-    }
-
-    fn form(&self, text: &str, scratch: &Scratch, event: core::ops::Range<usize>) -> ObjectForm {
-        if !self.reads_events {
-            return ObjectForm::Ecs;
-        }
-        self.plan.marks.judge(&Spans::new(text, scratch, event))
     }
 
     fn export_id(&self, scratch: &Scratch) -> Option<Span> {

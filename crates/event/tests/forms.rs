@@ -23,6 +23,7 @@ fn read(text: &str) -> String {
         Ok(ReadOutcome::Inner(inner)) => format!("inner {inner}"),
         Ok(ReadOutcome::NoEvent(what)) => format!("nothing: {what}"),
         Ok(ReadOutcome::SeveralEvents(what)) => format!("many: {what}"),
+        Ok(ReadOutcome::SeveralInner(text)) => format!("many in {text}"),
         Err(error) => format!("{}@{}", error.code, error.at),
     }
 }
@@ -36,12 +37,14 @@ fn single_event_envelopes_are_opened_in_place() {
     );
     assert_eq!(read(&bridge), raw);
     // The order of keys does not matter.
-    assert_eq!(read(&format!(r#"{{"detail":{RAW},"detail-type":"x"}}"#)), raw);
+    assert_eq!(read(&format!(r#"{{"detail":{RAW},"source":"aws.s3","detail-type":"x"}}"#)), raw);
     assert_eq!(read(&format!(r#"{{"_index":"i","_id":"x","_source":{RAW}}}"#)), raw);
     let ecs = r#"{"@timestamp":"2024-05-01T10:00:00Z","event":{"action":"a"}}"#;
     assert_eq!(read(&format!(r#"{{"_source":{ecs},"_id":"x"}}"#)), "a x \"\"");
     assert_eq!(
-        read(&format!(r#"{{"_id":"x","_source":{{"detail-type":"t","detail":{RAW}}}}}"#)),
+        read(&format!(
+            r#"{{"_id":"x","_source":{{"detail-type":"t","source":"aws.s3","detail":{RAW}}}}}"#
+        )),
         raw
     );
     // What stands beside the event is not the event's.
@@ -53,10 +56,9 @@ fn single_event_envelopes_are_opened_in_place() {
 fn events_in_strings_are_handed_out() {
     let inner = format!("inner {RAW}");
     assert_eq!(read(&json!({"EventId": "e", "CloudTrailEvent": RAW}).to_string()), inner);
-    // A line that a pipeline did not parse; an ECS document's own `log` is none.
-    assert_eq!(read(&json!({"log": RAW, "stream": "stdout"}).to_string()), inner);
-    assert_ne!(read(&json!({"log": RAW, "@timestamp": "2024-05-01T10:00:00Z"}).to_string()), inner);
-    assert_eq!(read(&json!({"id": "1", "timestamp": 1, "message": RAW}).to_string()), inner);
+    // A line that a pipeline did not parse.
+    assert_eq!(read(&json!({"date": 1, "log": RAW, "tag": "t"}).to_string()), inner);
+    assert_eq!(read(&json!({"log": RAW, "@timestamp": "2024-05-01T10:00:00Z"}).to_string()), inner);
     let beat = json!({"@timestamp": "2024-05-01T10:00:00Z", "message": RAW, "host": {"name": "h"}});
     assert_eq!(read(&beat.to_string()), inner);
     let agent = json!({"@timestamp": "x", "event": {"original": RAW, "dataset": "aws.cloudtrail"}});
@@ -75,6 +77,96 @@ fn events_in_strings_are_handed_out() {
     assert_eq!(read(&other.to_string()), " no id \"\"");
 }
 
+/// A text is opened by what it is, never by the words in it.
+#[test]
+fn words_in_a_text_do_not_open_it() {
+    let own = "a no id \"k\"";
+    for text in [
+        r#"{"userAgent":"eventName eventSource eventVersion eventTime"}"#.to_owned(),
+        r#"{"eventVersion":"1","eventTime":"t"}"#.to_owned(),
+        format!(r#"{{"a":{RAW}}}"#),
+        format!("log: {RAW}"),
+        format!("[[{RAW}]]"),
+        format!(r#"{{"Records":[{RAW}],"x":1}}"#),
+        RAW.replace("eventSource", "event.action"),
+        RAW.get(..RAW.len() - 1).unwrap().to_owned(),
+    ] {
+        for place in ["message", "original"] {
+            let mut document = json!({"@timestamp": 1, "event": {"kind": "event"}});
+            if place == "message" {
+                document["message"] = json!(text);
+            } else {
+                document["event"]["original"] = json!(text);
+            }
+            assert_eq!(read(&document.to_string()), " no id \"\"", "{text}");
+        }
+    }
+    // A document of another dataset keeps its own fields, and one that was parsed as well.
+    for other in ["k", "aws.vpcflow"] {
+        let document = json!({"event": {"dataset": other, "kind": "a"}, "message": RAW});
+        assert_eq!(read(&document.to_string()), format!(" no id {other:?}"));
+        let document = json!({"data_stream.dataset": other, "@timestamp": 1, "message": RAW});
+        assert_eq!(read(&document.to_string()), format!(" no id {other:?}"));
+    }
+    let document = json!({"event": {"module": "nginx"}, "@timestamp": 1, "message": RAW});
+    assert_eq!(read(&document.to_string()), " no id \"\"");
+    let document = json!({"event": {"module": "aws"}, "@timestamp": 1, "message": RAW});
+    assert_eq!(read(&document.to_string()), format!("inner {RAW}"));
+    let document = json!({"event": {"action": "a", "dataset": "k", "original": RAW}});
+    assert_eq!(read(&document.to_string()), own);
+    // A raw event beside another dataset's name is that dataset's.
+    let mut event: serde_json::Value = serde_json::from_str(RAW).unwrap();
+    event["event"] = json!({"dataset": "k"});
+    assert_eq!(read(&event.to_string()), " no id \"k\"");
+}
+
+/// Who may write to an envelope decides whether it counts; an entry of `trust_envelopes` opens it.
+#[test]
+fn envelopes_that_others_write_to_are_named() {
+    let bridge = |source: &str| json!({"detail-type": "t", "source": source, "detail": serde_json::from_str::<serde_json::Value>(RAW).unwrap()});
+    let hit = |index: &str, source: serde_json::Value| json!({"_index": index, "_id": "x", "_source": source});
+    let raw = || serde_json::from_str::<serde_json::Value>(RAW).unwrap();
+    for (document, entry) in [
+        (bridge("com.shop"), "source:com.shop"),
+        (bridge("aws.partner/shop/1"), "source:aws.partner/shop/1"),
+        (json!({"log": RAW, "stream": "stdout"}), "log"),
+        (json!({"id": "1", "timestamp": 1, "message": RAW}), "log-group:-"),
+        (json!({"logStreamName": "s", "logGroup": "g", "message": RAW}), "log-group:g"),
+        (hit("logs-nginx.access-default", raw()), "index:logs-nginx.access-default"),
+        (
+            hit("logs-nginx.access-default", json!({"message": RAW})),
+            "index:logs-nginx.access-default",
+        ),
+        (hit("logs-x-y", bridge("aws.s3")), "index:logs-x-y"),
+    ] {
+        let text = document.to_string();
+        assert_eq!(read(&text), format!("nothing: not opened: {entry}"), "{text}");
+        let trust = firstseen_event::Trust::read([entry]).unwrap();
+        let (reader, mut scratch) = (reader(), Scratch::default());
+        match reader.read_trusting(&text, &mut scratch, &trust).unwrap() {
+            ReadOutcome::Event(fields) => assert!(fields.is_raw(), "{text}"),
+            ReadOutcome::Inner(inner) => assert_eq!(inner, RAW),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    assert_eq!(
+        read(&json!({"detail-type": "t", "source": "com.shop", "detail": {"a": 1}}).to_string()),
+        "nothing: EventBridge event of something else"
+    );
+    // What an event has beside a text is judged all the same.
+    let document =
+        json!({"@timestamp": 1, "event.dataset": "nginx.access", "message": RAW}).to_string();
+    let (reader, mut scratch) = (reader(), Scratch::default());
+    let Ok(ReadOutcome::Event(fields)) = reader.read(&document, &mut scratch) else { panic!() };
+    assert_eq!(fields.unopened(), Some("dataset:nginx.access"));
+    // CloudTrail's own streams and indexes are trusted.
+    let stream = "111122223333_CloudTrail_us-east-1";
+    let line = json!({"logStream": stream, "message": RAW});
+    assert_eq!(read(&line.to_string()), format!("inner {RAW}"));
+    let ours = hit("logs-aws.cloudtrail-default", raw());
+    assert_eq!(read(&ours.to_string()), "PutObject e-1 \"aws.cloudtrail\"");
+}
+
 #[test]
 fn objects_without_events_are_named() {
     for (text, what) in [
@@ -84,6 +176,14 @@ fn objects_without_events_are_named() {
         (json!({"s3Bucket": "b", "s3ObjectKey": ["k"]}), "SNS notification"),
         (json!({"Service": "Amazon S3", "Event": "s3:TestEvent"}), "S3 test event"),
         (json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}), "S3 notification"),
+        (json!({"data": {"aws": {"eventName": "x"}}, "rule": {"level": 3}}), "Wazuh alert"),
+        (json!({"result": {"_raw": "x"}}), "Splunk event"),
+        (json!({"resourceLogs": []}), "OTLP log records"),
+        (json!({"streams": []}), "Loki streams"),
+        (json!({"eventData": "{}"}), "CloudTrail Lake eventData"),
+        (json!({"class_uid": 6003}), "OCSF event"),
+        (json!({"_id": "x", "fields": {}}), "search hit with fields and no _source"),
+        (json!({"a": 1}), "JSON that is neither CloudTrail nor ECS"),
     ] {
         assert_eq!(read(&text.to_string()), format!("nothing: {what}"));
     }
@@ -101,6 +201,8 @@ fn envelopes_of_several_are_left_to_the_splitter() {
     ] {
         assert_eq!(read(&text.to_string()), format!("many: {what}"));
     }
+    let several = format!("[{RAW},{RAW}]");
+    assert_eq!(read(&json!({"message": several}).to_string()), format!("many in {several}"));
     // The same keys in an ECS document are its fields.
     let ecs = json!({"@timestamp": 1, "Records": [], "hits": {}, "Events": [], "detail": {}});
     assert_eq!(read(&ecs.to_string()), " no id \"\"");
@@ -181,7 +283,7 @@ fn nesting_is_bounded_and_never_recursed_into() {
 
 #[test]
 fn too_many_values_are_an_error() {
-    let many = |path: &str| format!(r#"{{"{path}":[0{}]}}"#, ",0".repeat(1 << 20));
+    let many = |path: &str| format!(r#"{{"@timestamp":1,"{path}":[0{}]}}"#, ",0".repeat(1 << 20));
     assert!(read(&many("event.action")).starts_with("too_large@"));
     // Where nobody asks they are skipped; a document would hold them all.
     assert_eq!(read(&many("other")), " no id \"\"");

@@ -129,8 +129,14 @@ const LITERALS: &[&str] = &["CreateStack", "a/b", "cloud", "/", "x", "Set", "é"
 fn line() -> impl Strategy<Value = String> {
     let plain = (object(KEYS, tree(KEYS, TEXTS)), any::<u64>());
     let plain = plain.prop_map(|(document, style)| write(&document, style));
-    // The same inside a JSON string, as some envelopes carry it.
-    let inner = (plain.clone(), any::<u64>()).prop_map(|(text, style)| {
+    // The same inside a JSON string, alone or among others, as some envelopes carry it.
+    let inner = (plain.clone(), any::<u64>(), 0..4u8).prop_map(|(text, style, form)| {
+        let text = match form {
+            0 => text,
+            1 => format!("[{text},{text}]"),
+            2 => format!("{{\"Records\":[{text}]}}"),
+            _ => format!("{text}\n{text}\n"),
+        };
         let message = ("message".to_owned(), JsonTree::Text(text));
         write(&JsonTree::Object(vec![message]), style)
     });
@@ -143,8 +149,13 @@ fn strings(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     for (_, value) in leaves(&value) {
         if let Some(text) = value.as_str() {
-            if let Ok(inner @ Value::Object(_)) = serde_json::from_str(text) {
-                all.extend(strings(&inner.to_string()));
+            for inner in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+                match inner {
+                    Ok(inner @ (Value::Object(_) | Value::Array(_))) => {
+                        all.extend(strings(&inner.to_string()));
+                    }
+                    _ => break,
+                }
             }
             all.push(text.to_owned());
         }

@@ -358,16 +358,18 @@ mod tests {
     #[test]
     fn depth_counts_containers_and_dots_of_the_event_inside() {
         for (text, deep) in [
-            ("{}", 1),
-            (r#"{"a":[{"b":"[{["}]}"#, 3),
-            (r#"{"a.b.c":1,"d":1}"#, 3),
-            (r#"{"a.b":{"c.d":[1]},"e":"f.g.h.i.j.k"}"#, 5),
-            (r#"{"a\u002eb":{}}"#, 3),
+            (r#"{"@timestamp":1}"#, 1),
+            (r#"{"@timestamp":1,"a":[{"b":"[{["}]}"#, 3),
+            (r#"{"@timestamp":1,"a.b.c":1,"d":1}"#, 3),
+            (r#"{"@timestamp":1,"a.b":{"c.d":[1]},"e":"f.g.h.i.j.k"}"#, 5),
+            (r#"{"@timestamp":1,"a\u002eb":{}}"#, 3),
+            (r#"{"a":[[[]]]}"#, 0),
             ("[[", 0),
         ] {
             assert_eq!(depth(text), deep, "{text}");
         }
-        let line = json!({"log": json!({"a": [[[]]]}).to_string()}).to_string();
+        let event = json!({"eventName": "n", "eventSource": "s", "a": [[[]]]});
+        let line = json!({ "log": event.to_string() }).to_string();
         assert_eq!(depth(&line), 4);
     }
 

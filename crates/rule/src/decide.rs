@@ -33,7 +33,8 @@ impl Engine {
             let rule = self.plan.rules.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
             let prepared = self.prepared.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
             let place = u32::try_from(index).unwrap_or(u32::MAX);
-            let mut copied = AlertEvent::new(*event, item.terms().count());
+            let trust = &self.settings.trust;
+            let mut copied = AlertEvent::new(*event, item.terms().count(), trust);
             for (number, term) in (0u16..).zip(item.terms()) {
                 let at = places.of(term.key).ok_or(malformed("key of a term"))?;
                 let pending = states.get_mut(at).ok_or(malformed("key of a term"))?;

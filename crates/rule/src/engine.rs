@@ -11,12 +11,14 @@ use crate::plan::{Plan, RulePlan};
 use crate::prepared::PreparedRule;
 use crate::settings::Settings;
 use crate::term::{self, Terms};
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_abi::{ItemKind, KeysWriter, Malformed};
 use firstseen_event::{
-    BitSet, EventError, EventFields, EventReader, Prefilter, ReadOutcome, Scratch, looks_whole,
+    BitSet, EventError, EventFields, EventReader, Prefilter, ReadOutcome, Scratch, TEXT_NOT_OPENED,
+    Trust, looks_whole,
 };
 
 /// How deep an event may be nested in strings inside strings.
@@ -63,7 +65,7 @@ struct Pass<'w> {
 /// An event's text after its envelope was opened.
 pub(crate) enum OpenedEvent<'a> {
     Event(EventFields<'a>),
-    Nothing(&'static str),
+    Nothing(&'a str),
     Bad(EventError),
 }
 
@@ -106,6 +108,12 @@ impl Engine {
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The envelopes that its settings trust besides those that always are.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.settings.trust
     }
 
     /// Whether an event has to be read: it contains the literals of a match, or it does not look
@@ -191,12 +199,17 @@ impl Engine {
             return;
         }
         self.open(text, scratch, 0, &mut |opened| match opened {
-            OpenedEvent::Event(fields) => self.matches(&fields, place, pass),
+            OpenedEvent::Event(fields) => {
+                self.matches(&fields, place, pass);
+                if let Some(entry) = fields.unopened() {
+                    nothing(&mut pass.writer, place, &format!("{TEXT_NOT_OPENED}{entry}"));
+                }
+            }
             OpenedEvent::Bad(error) => bad(&mut pass.writer, place, &event_error_text(&error)),
             OpenedEvent::Nothing(what) => {
                 let writer = &mut pass.writer;
                 writer.counts.read = writer.counts.read.saturating_sub(1);
-                writer.item(ItemKind::NoEvents, 0, pair(place), 0, &[0; 16], what, [].into_iter());
+                nothing(writer, place, what);
             }
         });
     }
@@ -209,7 +222,7 @@ impl Engine {
         depth: u8,
         then: &mut dyn FnMut(OpenedEvent<'_>),
     ) {
-        open_event(&self.reader, text, scratch, depth, then);
+        open_event(&self.reader, &self.settings.trust, text, scratch, depth, then);
     }
 
     fn matches(&self, fields: &EventFields<'_>, place: (usize, usize), pass: &mut Pass<'_>) {
@@ -317,22 +330,27 @@ impl Engine {
 /// Unwraps the strings that an event may be nested in, and passes its fields on.
 pub(crate) fn open_event(
     reader: &EventReader,
+    trust: &Trust,
     text: &str,
     scratch: &mut Scratch,
     depth: u8,
     then: &mut dyn FnMut(OpenedEvent<'_>),
 ) {
     let fault = |code, reason: String| EventError { code, reason, at: 0 };
-    match reader.read(text, scratch) {
+    match reader.read_trusting(text, scratch, trust) {
         Ok(ReadOutcome::Event(fields)) => then(OpenedEvent::Event(fields)),
-        Ok(ReadOutcome::NoEvent(what)) => then(OpenedEvent::Nothing(what)),
+        Ok(ReadOutcome::NoEvent(what)) => then(OpenedEvent::Nothing(&what)),
         Ok(ReadOutcome::Inner(_)) if depth >= MAX_INNER => {
             let reason = format!("the event is nested in more than {MAX_INNER} strings");
             then(OpenedEvent::Bad(fault("too_deep", reason)));
         }
         Ok(ReadOutcome::Inner(inner)) => {
             let depth = depth.saturating_add(1);
-            open_event(reader, &inner, &mut Scratch::default(), depth, then);
+            open_event(reader, trust, &inner, &mut Scratch::default(), depth, then);
+        }
+        Ok(ReadOutcome::SeveralInner(_)) => {
+            let reason = "a string in it holds several events: the host has to split it";
+            then(OpenedEvent::Bad(fault("several_events", reason.to_owned())));
         }
         Ok(ReadOutcome::SeveralEvents(what)) => {
             let reason = format!("{what} holds several events: the host has to split it");
@@ -366,6 +384,11 @@ fn prefilter(plan: &Plan) -> Prefilter {
 fn bad(writer: &mut KeysWriter<'_>, place: (usize, usize), text: &str) {
     writer.counts.bad = writer.counts.bad.saturating_add(1);
     writer.item(ItemKind::Bad, 0, pair(place), 0, &[0; 16], text, [].into_iter());
+}
+
+/// Names a document that holds no event, or a text in an event that was not opened.
+fn nothing(writer: &mut KeysWriter<'_>, place: (usize, usize), what: &str) {
+    writer.item(ItemKind::NoEvents, 0, pair(place), 0, &[0; 16], what, [].into_iter());
 }
 
 fn pair((at, len): (usize, usize)) -> (u32, u32) {

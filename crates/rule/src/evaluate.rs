@@ -13,6 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_abi::kv::{Cas, Kv, KvError};
 use firstseen_abi::{Item, ItemKind, Keys, OutcomeKind};
+use firstseen_event::TEXT_NOT_OPENED;
 use firstseen_value::quoted;
 
 /// How often a lost race is tried.
@@ -40,6 +41,8 @@ pub struct Evaluation {
     pub missing: Vec<String>,
     /// What the text is, if it holds no event at all.
     pub no_events: Option<String>,
+    /// The entry of `trust_envelopes` that would have opened a text in it.
+    pub not_opened: Option<String>,
     /// `code: reason`, if something could not be decided.
     pub error: Option<String>,
 }
@@ -146,7 +149,10 @@ impl Engine {
                 return;
             }
             ItemKind::NoEvents => {
-                outcome.no_events = Some(item.text.to_owned());
+                match item.text.strip_prefix(TEXT_NOT_OPENED) {
+                    Some(entry) => outcome.not_opened = Some(entry.to_owned()),
+                    None => outcome.no_events = Some(item.text.to_owned()),
+                }
                 return;
             }
             ItemKind::Bad | ItemKind::Future | ItemKind::TooManyTerms => {
@@ -155,7 +161,8 @@ impl Engine {
             }
         }
         let event = core::str::from_utf8(event).unwrap_or_default();
-        let mut copied = AlertEvent::new(Some(event), item.terms().count());
+        let trust = &self.settings.trust;
+        let mut copied = AlertEvent::new(Some(event), item.terms().count(), trust);
         for term in item.terms().filter(|term| only.is_none_or(|key| key == term.key)) {
             let decided = self.settle(item, term.key, term.values, &mut copied, kv);
             match decided {
@@ -215,7 +222,7 @@ const fn refusal(error: KvError) -> &'static str {
 
 impl Evaluation {
     /// `{"matched", "alerts": [], "repeats": [], "seen", "learned", "late", "excepted",
-    /// "missing": [], "no_events"?, "error"?: {"code", "reason"}}`; counts are of terms, `matched`
+    /// "missing": [], "no_events"?, "not_opened"?, "error"?: {"code", "reason"}}`; counts are of terms, `matched`
     /// of rules.
     #[must_use]
     pub fn json(&self) -> String {
@@ -233,6 +240,9 @@ impl Evaluation {
         ));
         if let Some(what) = &self.no_events {
             out.push_str(&format!(",\"no_events\":{}", quoted(what)));
+        }
+        if let Some(entry) = &self.not_opened {
+            out.push_str(&format!(",\"not_opened\":{}", quoted(entry)));
         }
         if let Some(error) = self.error_json() {
             out.push_str(",\"error\":");

@@ -9,7 +9,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_event::{EventFields, EventReader, FieldRequest, Scratch};
+use firstseen_event::{EventFields, EventReader, FieldRequest, Scratch, Trust};
 use firstseen_kql::Query;
 use firstseen_value::Value;
 
@@ -78,7 +78,7 @@ impl EventProbe {
         let text = core::str::from_utf8(event).ok()?;
         let mut found = None;
         let mut scratch = core::mem::take(&mut self.scratch);
-        open_event(&self.reader, text, &mut scratch, 0, &mut |opened| {
+        open_event(&self.reader, Trust::DEFAULT, text, &mut scratch, 0, &mut |opened| {
             if let OpenedEvent::Event(fields) = opened {
                 found = Some(self.probed(&fields));
             }

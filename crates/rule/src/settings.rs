@@ -1,15 +1,16 @@
-//! What a host may set at run time: the tenant, exceptions, learning, the slack for clocks.
+//! What a host may set at run time: the tenant, exceptions, learning, the slack for clocks, trust.
 //!
 //! In: a JSON object (untrusted). Out: settings, or an error that names the part. A host that sets
 //! nothing gets the rule as it was built.
 
-use crate::exception::json::Members;
+use crate::exception::json::{self, Members};
 use crate::exception::{self, Exception, ExceptionOrigin};
 use crate::window;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use firstseen_event::Trust;
 use firstseen_event::json::Json;
 
 /// Settings, checked.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub learn_until_ms: Option<i64>,
     /// How far ahead of the host's clock an event may be dated, in milliseconds.
     pub future_slack_ms: i64,
+    /// The envelopes that are trusted besides those that always are.
+    pub trust: Trust,
 }
 
 impl Default for Settings {
@@ -33,6 +36,7 @@ impl Default for Settings {
             learn_until_ms: None,
             // Clocks differ, and CloudTrail dates events when the call began.
             future_slack_ms: 3_600_000,
+            trust: Trust::default(),
         }
     }
 }
@@ -46,6 +50,7 @@ struct SettingsDocument {
     exceptions: Vec<exception::ExceptionDocument>,
     learn_until: Option<String>,
     future_slack: Option<String>,
+    trust_envelopes: Option<Vec<String>>,
 }
 
 impl SettingsDocument {
@@ -58,6 +63,7 @@ impl SettingsDocument {
                 .unwrap_or_default(),
             learn_until: members.text("learn_until")?,
             future_slack: members.text("future_slack")?,
+            trust_envelopes: members.list("trust_envelopes", json::text)?,
         };
         members.end().map(|()| document)
     }
@@ -65,8 +71,8 @@ impl SettingsDocument {
 
 impl Settings {
     /// Reads settings:
-    /// `{"tenant", "exceptions": [..], "learn_until", "future_slack"}`, every part optional;
-    /// exceptions as [`exception::ExceptionDocument`]s, times as RFC 3339, lengths as `1h`.
+    /// `{"tenant", "exceptions": [..], "learn_until", "future_slack", "trust_envelopes": [..]}`, every
+    /// part optional; exceptions as [`exception::ExceptionDocument`]s, times as RFC 3339, lengths as `1h`.
     ///
     /// # Errors
     /// A message that names the part and what is wrong with it.
@@ -89,6 +95,10 @@ impl Settings {
             settings.future_slack_ms =
                 window::duration(&slack).map_err(|e| format!("future_slack: {e}"))?;
         }
+        if let Some(entries) = document.trust_envelopes {
+            settings.trust = Trust::read(entries.iter().map(String::as_str))
+                .map_err(|e| format!("trust_envelopes: {e}"))?;
+        }
         for exception in document.exceptions {
             let name = exception.name.clone();
             let exception = exception.compile(ExceptionOrigin::Settings);
@@ -106,6 +116,7 @@ mod tests {
     fn every_part_is_read() {
         let settings = Settings::read(
             r#"{"tenant":"acme","learn_until":"2024-01-01T00:00:00Z","future_slack":"5m",
+                "trust_envelopes":["dataset:nginx.access"],
                 "exceptions":[{"name":"ci","query":"user.name: ci-*"}]}"#,
         )
         .unwrap();
@@ -113,6 +124,7 @@ mod tests {
         assert_eq!(settings.learn_until_ms, Some(1_704_067_200_000));
         assert_eq!(settings.future_slack_ms, 300_000);
         assert_eq!(settings.exceptions.len(), 1);
+        assert!(settings.trust.names(firstseen_event::TrustKind::Dataset, "nginx.access"));
         assert_eq!(Settings::read("{}").unwrap(), Settings::default());
     }
 
@@ -151,6 +163,8 @@ mod tests {
             (r#"{"tenant":"a:b"}"#, "tenant"),
             (r#"{"learn_until":"soon"}"#, "learn_until"),
             (r#"{"future_slack":"1"}"#, "future_slack"),
+            (r#"{"trust_envelopes":["nginx"]}"#, "trust_envelopes: `nginx`"),
+            (r#"{"trust_envelopes":"log"}"#, "trust_envelopes"),
             (r#"{"exceptions":[{"name":"x","query":"a:("}]}"#, "exception `x`"),
         ] {
             let error = Settings::read(json).unwrap_err();

@@ -11,6 +11,7 @@
 use crate::fields::event_error_text;
 use alloc::format;
 use alloc::string::{String, ToString};
+use firstseen_event::Trust;
 use firstseen_event::json::Object;
 
 /// Bytes that the alerts of one event may copy of it, all terms together. CloudTrail's own limit
@@ -24,6 +25,8 @@ const LEAST: usize = 4 << 10;
 pub(crate) struct AlertEvent<'e> {
     event: Option<&'e str>,
     terms: usize,
+    /// What it was read with.
+    trust: &'e Trust,
     made: Option<Result<EventCopy, String>>,
 }
 
@@ -37,24 +40,30 @@ pub(crate) struct EventCopy {
 
 impl<'e> AlertEvent<'e> {
     /// An event with so many terms; without its text it cannot be copied.
-    pub(crate) const fn new(event: Option<&'e str>, terms: usize) -> Self {
-        Self { event, terms, made: None }
+    pub(crate) const fn new(event: Option<&'e str>, terms: usize, trust: &'e Trust) -> Self {
+        Self { event, terms, trust, made: None }
     }
 
     /// The document, or `code: reason`; `None` where the event's text was not given.
     pub(crate) fn document(&mut self) -> Option<Result<&EventCopy, &str>> {
-        let (event, terms) = (self.event?, self.terms);
-        let made = self.made.get_or_insert_with(|| EventCopy::of(event, terms));
+        let (event, terms, trust) = (self.event?, self.terms, self.trust);
+        let made = self.made.get_or_insert_with(|| EventCopy::of(event, terms, trust));
         Some(made.as_ref().map_err(String::as_str))
     }
 }
 
 impl EventCopy {
-    fn of(event: &str, terms: usize) -> Result<Self, String> {
-        let short = shorten(event, terms).map_err(|reason| format!("alert: {reason}"))?;
+    fn of(event: &str, terms: usize, trust: &Trust) -> Result<Self, String> {
+        let room = room(terms);
+        // A long string that is the event must not be cut as a string.
+        let inner = (event.len() > room).then(|| firstseen_event::inner_text(event, trust));
+        let inner = inner.flatten();
+        let of_event = inner.as_deref().unwrap_or(event);
+        let short = shorten(of_event, room).map_err(|reason| format!("alert: {reason}"))?;
         let shortened_from = short.as_ref().map(|_| event.len());
-        let fields = firstseen_event::document(short.as_deref().unwrap_or(event))
-            .map_err(|error| event_error_text(&error))?;
+        let fields =
+            firstseen_event::document_trusting(short.as_deref().unwrap_or(of_event), trust)
+                .map_err(|error| event_error_text(&error))?;
         Ok(Self { fields, shortened_from })
     }
 }
@@ -63,13 +72,17 @@ impl EventCopy {
 ///
 /// # Errors
 /// A message, when the text is not JSON.
-fn shorten(event: &str, terms: usize) -> Result<Option<String>, String> {
-    let room = (ROOM / terms.max(1)).max(LEAST);
+fn shorten(event: &str, room: usize) -> Result<Option<String>, String> {
     if event.len() <= room {
         return Ok(None);
     }
     // Strings near the top alone may be many: half of the room is for them.
     firstseen_event::shorten(event, room / 2).map(Some).map_err(|e| e.to_string())
+}
+
+/// How many bytes each of so many alerts may copy.
+fn room(terms: usize) -> usize {
+    (ROOM / terms.max(1)).max(LEAST)
 }
 
 #[cfg(test)]
@@ -82,19 +95,19 @@ mod tests {
 
     fn short(event: &Value, terms: usize) -> Value {
         let text = event.to_string();
-        let out = shorten(&text, terms).unwrap().unwrap_or(text);
+        let out = shorten(&text, room(terms)).unwrap().unwrap_or(text);
         serde_json::from_str(&out).unwrap()
     }
 
     #[test]
     fn a_small_event_is_copied_whole() {
         let event = json!({ "a": "x".repeat(ROOM - 20) }).to_string();
-        assert_eq!(shorten(&event, 1), Ok(None));
+        assert_eq!(shorten(&event, room(1)), Ok(None));
         assert_eq!(
-            shorten(&json!({ "a": "x".repeat(ROOM / 256 - 20) }).to_string(), 256),
+            shorten(&json!({ "a": "x".repeat(ROOM / 256 - 20) }).to_string(), room(256)),
             Ok(None)
         );
-        assert!(shorten(&event, 2).unwrap().is_some());
+        assert!(shorten(&event, room(2)).unwrap().is_some());
     }
 
     #[test]
@@ -123,16 +136,16 @@ mod tests {
 
     #[test]
     fn an_event_is_read_once_and_only_when_it_is_asked_for() {
-        assert!(AlertEvent::new(None, 1).document().is_none());
+        assert!(AlertEvent::new(None, 1, Trust::DEFAULT).document().is_none());
         let event =
             json!({ "@timestamp": 1, "event.id": "e", "pad": "x".repeat(ROOM) }).to_string();
-        let mut copied = AlertEvent::new(Some(&event), 3);
+        let mut copied = AlertEvent::new(Some(&event), 3, Trust::DEFAULT);
         let first = std::ptr::from_ref(copied.document().unwrap().unwrap());
         let again = copied.document().unwrap().unwrap();
         assert!(std::ptr::eq(first, again));
         assert_eq!(again.shortened_from, Some(event.len()));
         assert_eq!(again.fields["event"], Json::from([("id", Json::from("e"))]));
-        let mut bad = AlertEvent::new(Some("[]"), 1);
+        let mut bad = AlertEvent::new(Some("[]"), 1, Trust::DEFAULT);
         assert!(bad.document().unwrap().is_err_and(|e| e.starts_with("not_an_object: ")));
     }
 
@@ -147,8 +160,8 @@ mod tests {
 
     #[test]
     fn invalid_json_is_an_error_and_depth_costs_no_stack() {
-        assert!(shorten(&"x".repeat(ROOM + 1), 1).is_err());
-        assert!(shorten(&"[".repeat(ROOM + 1), 1).is_err());
+        assert!(shorten(&"x".repeat(ROOM + 1), room(1)).is_err());
+        assert!(shorten(&"[".repeat(ROOM + 1), room(1)).is_err());
     }
 
     fn values() -> impl Strategy<Value = Value> {
@@ -172,7 +185,7 @@ mod tests {
         #[test]
         fn the_result_is_json_and_has_its_size(value in values(), terms in 1usize..300) {
             let text = json!({ "a": value, "pad": "p".repeat(ROOM) }).to_string();
-            let out = shorten(&text, terms).unwrap().unwrap();
+            let out = shorten(&text, room(terms)).unwrap().unwrap();
             let room = (ROOM / terms).max(LEAST);
             // Over the room only by what was begun within it: a string, escaped at worst.
             prop_assert!(out.len() <= room / 2 + 7 * STRING.0 + 1000, "{}", out.len());

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Args)]
 #[command(group = ArgGroup::new("appended").multiple(true))]
 pub struct Common {
-    /// Files, folders (with everything in them), or - for standard input
+    /// Files, folders (with all in them that is not hidden), or - for standard input
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Use these rules instead of the built-in one: artifacts, rule.toml files, folders
@@ -30,7 +30,7 @@ pub struct Common {
     /// Append to --output and --dead-letter instead of replacing them
     #[arg(long, requires = "appended")]
     pub append: bool,
-    /// Settings for the rules, as JSON: tenant, exceptions, learn_until, future_slack
+    /// Settings for the rules, as JSON: tenant, exceptions, learn_until, future_slack, trust_envelopes
     #[arg(long, value_name = "FILE.json")]
     pub settings: Option<PathBuf>,
     /// Learn from events before this time: their new terms do not alert (2026-12-01T00:00:00Z)
@@ -43,6 +43,12 @@ pub struct Common {
     /// `run -` reads the file again when it changes.
     #[arg(long, value_name = "FILE")]
     pub exceptions: Vec<PathBuf>,
+    /// Open these envelopes too, which others could write to; may be repeated
+    ///
+    /// `dataset:NAME`, `log-group:NAME`, `source:NAME` (EventBridge), `index:NAME`, where `*` stands for
+    /// any characters, or `log`. The summary names what was not opened. See docs/trust.md.
+    #[arg(long, value_name = "ENVELOPE")]
+    pub trust_envelopes: Vec<String>,
     // 2 GiB and more cannot be handed to a module; far less fits its memory.
     /// Skip events that are larger than this: bytes, or with K or M
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(1 << 10, 24 << 20, "between 1K and 24M"))]

@@ -14,8 +14,9 @@ use super::format::{self, FormatArg};
 use super::run::{self, Setup};
 use crate::observe::place::{EventLocation, input_name};
 use crate::pipeline::Clock;
+use crate::pipeline::parts::LinePart;
 use crate::sink::{Output, OutputError};
-use crate::source::Input;
+use crate::source::{Input, ReadLimits};
 use crate::terminal::message::{self, Level};
 use crate::terminal::{explained, rule_table};
 use anyhow::{Context, anyhow};
@@ -57,7 +58,7 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     let filter = EventFilter::new(&args.ids, args.filter.as_deref())?;
     let format = format::explanations(args.format, &args.common);
     let setup = run::set_up(&args.common, format, true, &[])?;
-    let Setup { artifacts, guests, found, store, output, .. } = setup;
+    let Setup { artifacts, guests, found, store, output, trust, .. } = setup;
     let guests = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>);
     let metas = artifacts.iter().map(|artifact| artifact.meta.rules.clone()).collect();
     let mut explainer = Explainer {
@@ -70,6 +71,7 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
         matched_only: args.matched_only,
         now_ms: run::SystemClock.now_ms(),
         event: 0,
+        limits: run::read_options(&args.common, &trust),
         file: Arc::from("-"),
         is_stream: false,
         fault: None,
@@ -82,12 +84,12 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     // As `run` does: all inputs that end, put in order together, then standard input as it comes.
     let (streams, files): (Vec<_>, Vec<_>) = found.inputs.iter().partition(|i| i.is_stream());
     for input in files {
-        explainer.read(&args.common, input)?;
+        explainer.read(input)?;
     }
     explainer.settle()?;
     explainer.is_stream = true;
     for input in streams {
-        explainer.read(&args.common, input)?;
+        explainer.read(input)?;
     }
     explainer.end()
 }
@@ -106,6 +108,7 @@ struct Explainer {
     now_ms: i64,
     /// The number of the next event.
     event: u64,
+    limits: ReadLimits,
     file: Arc<str>,
     is_stream: bool,
     fault: Option<anyhow::Error>,
@@ -113,12 +116,12 @@ struct Explainer {
 }
 
 impl Explainer {
-    fn read(&mut self, common: &Common, input: &Input) -> anyhow::Result<()> {
+    fn read(&mut self, input: &Input) -> anyhow::Result<()> {
         if self.closed {
             return Ok(());
         }
         self.file = Arc::clone(&input.name);
-        if let Err(error) = input.read(run::read_options(common), self) {
+        if let Err(error) = input.read(self.limits.clone(), self) {
             message::warning(&format!("skipped: {error}"));
         }
         self.fault.take().map_or(Ok(()), Err)
@@ -172,6 +175,22 @@ impl Explainer {
         self.rules = all;
         let settled = result.and_then(|()| if self.is_stream { self.settle() } else { Ok(()) });
         self.flow(settled)
+    }
+
+    /// A line, in parts where it is several events.
+    fn line_or_parts(&mut self, place: Place, line: &[u8]) -> ControlFlow<()> {
+        let Some(parts) = LinePart::of_line(&self.limits, line) else {
+            return Self::event(self, place, line);
+        };
+        for (record, part) in (0..).zip(parts) {
+            let place = Place { record: Some(record), ..place };
+            match part {
+                LinePart::Event(text) => Self::event(self, place, &text)?,
+                LinePart::NoEvents(what) => EventSink::no_events(self, place, &what)?,
+                LinePart::Bad(fault, text) => EventSink::bad(self, place, fault, &text)?,
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// Ends the reading where something failed, or nobody reads any more.
@@ -306,7 +325,7 @@ impl EventSink for Explainer {
         for line in chunk.split_inclusive(|b| *b == b'\n') {
             let text = line.trim_ascii();
             if !text.is_empty() {
-                Self::event(self, place, text)?;
+                self.line_or_parts(place, text)?;
             }
             place.line += 1;
             place.offset += line.len() as u64;
@@ -318,7 +337,7 @@ impl EventSink for Explainer {
         Self::event(self, place, text)
     }
 
-    fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
+    fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()> {
         let no_event = Some(what.to_owned());
         let line = WaitingLine { no_event, ..self.line(place, self.event, (0, 0), Map::new()) };
         let kept = self.spool.push(&line).context(KEPT);

@@ -27,6 +27,11 @@ pub enum OnError {
 
 /// Faults named one by one on standard error; the summary counts them all.
 const NAMED_FAULTS: u64 = 10;
+/// Other messages of one kind; an input, a rule or a store could have any number of them.
+const NAMED_OTHERS: u64 = 100;
+/// Dead letters that are kept, at most, and their bytes: a small packed input can hold any number.
+const MAX_DEAD: u64 = 1_000_000;
+const MAX_DEAD_BYTES: u64 = 4 << 30;
 
 /// Matches without a new-terms field whose cause is looked for.
 const CAUSES: u64 = 1000;
@@ -49,6 +54,10 @@ pub struct RunObserver {
     sizes: Vec<Option<u64>>,
     present: u32,
     named: u64,
+    /// How many messages there were of matches that were not decided, of inputs, of rules.
+    others: [u64; 3],
+    /// Bytes of dead letters.
+    dead_bytes: u64,
 }
 
 impl RunObserver {
@@ -73,6 +82,8 @@ impl RunObserver {
             sizes,
             present: 0,
             named: 0,
+            others: [0; 3],
+            dead_bytes: 0,
         }
     }
 
@@ -89,6 +100,20 @@ impl RunObserver {
         self.progress.suspend(|| message::warning(text));
     }
 
+    /// Says it, up to a limit for its kind.
+    fn say_some(&mut self, kind: usize, text: &str) {
+        let Some(count) = self.others.get_mut(kind) else { return };
+        *count += 1;
+        match *count {
+            ..=NAMED_OTHERS => self.say(text),
+            count if count == NAMED_OTHERS + 1 => {
+                let what = text.split_once(": ").map_or(text, |(what, _)| what).to_owned();
+                self.say(&format!("{what}: more are not shown"));
+            }
+            _ => {}
+        }
+    }
+
     fn skipped(
         &mut self,
         at: &crate::observe::EventLocation,
@@ -97,9 +122,14 @@ impl RunObserver {
         raw: &[u8],
     ) -> anyhow::Result<()> {
         if let Some(dead) = &mut self.dead_letter {
-            // Kept nowhere is lost: no skipping without the place that was asked for.
-            dead.write(at, code, reason, raw).context("--dead-letter")?;
-            self.summary.dead_letters += 1;
+            if self.summary.dead_letters < MAX_DEAD && self.dead_bytes < MAX_DEAD_BYTES {
+                // Kept nowhere is lost: no skipping without the place that was asked for.
+                dead.write(at, code, reason, raw).context("--dead-letter")?;
+                self.summary.dead_letters += 1;
+                self.dead_bytes += raw.len() as u64;
+            } else {
+                self.summary.dead_letters_cut += 1;
+            }
         }
         let reason = escaped(reason);
         if self.on_error == OnError::Fail {
@@ -152,7 +182,7 @@ impl Observer for RunObserver {
             }
             Notice::NotDecided { at, text } => {
                 self.summary.bad += 1;
-                self.say(&format!("not decided: {at}: {}", escaped(text)));
+                self.say_some(0, &format!("not decided: {at}: {}", escaped(text)));
             }
             Notice::Missing { field, event } => {
                 self.summary.missing_terms += 1;
@@ -171,23 +201,27 @@ impl Observer for RunObserver {
                 }
                 self.summary.suppress(name);
             }
-            Notice::NoEvents { what } => {
-                *self.summary.no_events.entry(what.to_owned()).or_default() += 1;
-            }
+            Notice::NoEvents { what } => self.summary.no_events(what),
             Notice::InputFailed { text } => {
                 self.summary.failed_inputs += 1;
                 if self.on_error == OnError::Fail {
                     return Err(anyhow!("{text}"));
                 }
-                self.say(&format!("skipped: {text}"));
+                self.say_some(1, &format!("skipped: {text}"));
             }
-            Notice::RuleLog { line } => self.say(&format!("a rule says: {}", escaped(line))),
+            Notice::RuleLog { line } => {
+                self.say_some(2, &format!("a rule says: {}", escaped(line)));
+            }
             Notice::Message { severity, text } => {
                 let word = if severity == NoticeSeverity::Warning { "warning: " } else { "" };
                 self.say(&format!("{word}{}", escaped(text)));
             }
         }
         Ok(())
+    }
+
+    fn dated(&mut self, time_ms: i64, matched: bool) {
+        self.summary.date(time_ms, matched);
     }
 
     fn reading(&mut self, input: u32, stored_bytes: u64) {

@@ -31,6 +31,7 @@ use crate::terminal::{self, formats, screen, style, wording};
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use firstseen_artifact::RuleMeta;
+use firstseen_event::Trust;
 use firstseen_rule::Settings;
 use firstseen_runtime::{Artifact, Guest};
 use firstseen_session::Rules;
@@ -111,6 +112,8 @@ pub struct Setup {
     pub output: Output,
     /// What the guests are configured with.
     pub exceptions: Exceptions,
+    /// The envelopes that are trusted besides those that always are.
+    pub trust: Arc<Trust>,
 }
 
 /// Opens rules, inputs, the state and, last, the output: what an earlier run wrote there is emptied
@@ -140,7 +143,7 @@ pub fn set_up(
     paths::refuse_collisions(&outputs, &read)?;
     let runtime = common.cache.runtime()?;
     let LoadedRules { artifacts, exceptions: own_exceptions } = load_all(&runtime, &rules)?;
-    let (tenant, settings) = read_settings(common)?;
+    let (Settings { tenant, trust, .. }, settings) = read_settings(common)?;
     let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let rules = rules.map(|rule| rule.id.clone()).collect();
     let exceptions =
@@ -157,7 +160,8 @@ pub fn set_up(
         Some(path) => Output::file(path, format)?,
         None => Output::new(format::stdout(format), "standard output", format),
     };
-    Ok(Setup { artifacts, own_exceptions, guests, found, store, output, exceptions })
+    let trust = Arc::new(trust);
+    Ok(Setup { artifacts, own_exceptions, guests, found, store, output, exceptions, trust })
 }
 
 /// A rule among the inputs would be read as a log, and would not run.
@@ -180,8 +184,9 @@ fn find_inputs(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
     source::find(args)
 }
 
-/// The tenant, which the host needs for the keys' prefix, and the document for the guests.
-fn read_settings(common: &Common) -> anyhow::Result<(String, Option<String>)> {
+/// The settings, of which the host needs the tenant, for the keys' prefix, and the trust; and the
+/// document for the guests.
+fn read_settings(common: &Common) -> anyhow::Result<(Settings, Option<String>)> {
     let mut text = None;
     if let Some(path) = &common.settings {
         let written = read_text(path).with_context(|| "--settings".to_owned())?;
@@ -190,14 +195,25 @@ fn read_settings(common: &Common) -> anyhow::Result<(String, Option<String>)> {
         Settings::read(&written).map_err(fault)?;
         text = Some(written);
     }
-    if let Some(time) = &common.learn_until {
+    let trusted = &common.trust_envelopes;
+    if common.learn_until.is_some() || !trusted.is_empty() {
         let document = text.as_deref().map(serde_json::from_str).transpose()?;
         let mut document: Map<String, Value> = document.unwrap_or_default();
-        document.insert("learn_until".to_owned(), Value::String(time.clone()));
+        if let Some(time) = &common.learn_until {
+            document.insert("learn_until".to_owned(), Value::String(time.clone()));
+        }
+        if !trusted.is_empty() {
+            Trust::read(trusted.iter().map(String::as_str))
+                .map_err(|e| anyhow!("--trust-envelopes: {e}"))?;
+            let all = document.entry("trust_envelopes").or_insert(Value::Null);
+            let mut entries = all.as_array().cloned().unwrap_or_default();
+            entries.extend(trusted.iter().map(|entry| Value::from(entry.as_str())));
+            *all = Value::Array(entries);
+        }
         text = Some(Value::Object(document).to_string());
     }
     let settings = text.as_deref().map(Settings::read).transpose().map_err(|e| anyhow!(e))?;
-    Ok((settings.unwrap_or_default().tenant, text))
+    Ok((settings.unwrap_or_default(), text))
 }
 
 /// Opens the state; what a changed rule has to know of it is said at once.
@@ -231,8 +247,9 @@ impl Clock for SystemClock {
 
 /// How inputs are read.
 #[must_use]
-pub fn read_options(common: &Common) -> ReadLimits {
-    ReadLimits { max_event: common.max_event, ..ReadLimits::default() }
+pub fn read_options(common: &Common, trust: &Arc<Trust>) -> ReadLimits {
+    let trust = Arc::clone(trust);
+    ReadLimits { max_event: common.max_event, trust, ..ReadLimits::default() }
 }
 
 /// Runs; the summary goes to standard error.
@@ -261,9 +278,11 @@ pub fn run_with(
     let dead_letter = args.dead_letter.as_deref();
     let dead_letter =
         dead_letter.map(|path| DeadLetter::open(path, args.common.append)).transpose()?;
-    let Setup { artifacts, own_exceptions, guests, found, store, output, exceptions, .. } = setup;
+    let Setup {
+        artifacts, own_exceptions, guests, found, store, output, exceptions, trust, ..
+    } = setup;
     // An annotated line is written when it is over, and the state must not know its alerts before.
-    let read = ReadLimits { open_lines: !args.annotate, ..read_options(&args.common) };
+    let read = ReadLimits { open_lines: !args.annotate, ..read_options(&args.common, &trust) };
     let sink: Box<dyn AlertSink> = if args.annotate {
         if !matches!(found.inputs.as_slice(), [one] if one.is_stream()) {
             bail!("--annotate writes the lines of standard input: give - and no files");

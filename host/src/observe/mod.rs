@@ -133,6 +133,10 @@ pub trait Observer {
     /// wants the first fault to end the run. What was read before is decided all the same.
     fn notice(&mut self, notice: &Notice<'_>) -> anyhow::Result<()>;
 
+    /// An event is dated so, in milliseconds since 1970. Heard of every event that matches a rule, and
+    /// of some others.
+    fn dated(&mut self, _time_ms: i64, _matched: bool) {}
+
     /// So many bytes of this input were read, as they are stored.
     fn reading(&mut self, _input: u32, _stored_bytes: u64) {}
 

@@ -6,6 +6,7 @@
 use super::place::input_name;
 use super::rule_counts::RuleCounts;
 use anyhow::Context as _;
+use firstseen_event::{NOT_OPENED, TEXT_NOT_OPENED};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,6 +39,9 @@ pub struct Summary {
     pub bad: u64,
     /// Inputs or messages that hold no events, by what they are.
     pub no_events: BTreeMap<String, u64>,
+    /// Texts and documents like CloudTrail's events that were not opened for want of trust, by the
+    /// entry of `trust_envelopes` that opens them.
+    pub not_opened: BTreeMap<String, u64>,
     /// Matched events that an exception took out.
     pub suppressed_by_exception: u64,
     /// The same by the exception's name, for the first 1000 names.
@@ -54,6 +58,15 @@ pub struct Summary {
     pub failed_inputs: u64,
     /// Events written to the dead letter file.
     pub dead_letters: u64,
+    /// Skipped events that were not written there, because it has its limit.
+    pub dead_letters_cut: u64,
+    /// The earliest and the latest time of the events that were looked at, in milliseconds since 1970:
+    /// all that match, and of files some of the others.
+    pub first_time_ms: Option<i64>,
+    /// See `first_time_ms`.
+    pub last_time_ms: Option<i64>,
+    /// Matched events dated before 2013, when there was no CloudTrail.
+    pub before_2013: u64,
     /// Events that --hold let go early, because memory for holding them was full.
     pub released_early: u64,
     /// What each rule met.
@@ -82,8 +95,13 @@ pub struct UnusedException {
     pub reason: Option<String>,
 }
 
-/// Exceptions that are counted by name: a guest could send new names for ever.
+/// The beginning of 2013, in milliseconds since 1970.
+const YEAR_2013: i64 = 1_356_998_400_000;
+
+/// What is counted by name, at most: an event or a guest could send new names for ever.
 const MAX_NAMES: usize = 1000;
+/// What the names beyond them are counted under.
+const OTHERS: &str = "others";
 
 impl Summary {
     /// Counts an event that an exception took out.
@@ -94,6 +112,24 @@ impl Summary {
         } else if self.suppressed_by.len() < MAX_NAMES {
             self.suppressed_by.insert(name.to_owned(), 1);
         }
+    }
+
+    /// Takes the time of an event into the span.
+    pub fn date(&mut self, time_ms: i64, matched: bool) {
+        self.first_time_ms = Some(self.first_time_ms.map_or(time_ms, |first| first.min(time_ms)));
+        self.last_time_ms = self.last_time_ms.max(Some(time_ms));
+        self.before_2013 += u64::from(matched && time_ms < YEAR_2013);
+    }
+
+    /// Counts what holds no events, or was not opened.
+    pub fn no_events(&mut self, what: &str) {
+        let entry = what.strip_prefix(NOT_OPENED).or_else(|| what.strip_prefix(TEXT_NOT_OPENED));
+        let (names, name) = match entry {
+            Some(entry) => (&mut self.not_opened, entry),
+            None => (&mut self.no_events, what),
+        };
+        let is_full = names.len() >= MAX_NAMES && !names.contains_key(name);
+        *names.entry(if is_full { OTHERS } else { name }.to_owned()).or_default() += 1;
     }
 
     /// Ends the counting: how long it took, and what that makes of a second.
@@ -140,6 +176,7 @@ pub(crate) mod tests {
             bad: 2,
             no_events: [("CloudTrail digest".to_owned(), 4), ("S3 test event".to_owned(), 1)]
                 .into(),
+            not_opened: [("dataset:nginx.access".to_owned(), 3), ("log".to_owned(), 1)].into(),
             suppressed_by_exception: 1234,
             suppressed_by: [("ci pipeline".to_owned(), 1231), ("the vendor".to_owned(), 3)].into(),
             future: 2,
@@ -149,6 +186,10 @@ pub(crate) mod tests {
             learned: 7,
             failed_inputs: 1,
             dead_letters: 2,
+            dead_letters_cut: 5,
+            first_time_ms: Some(1_743_494_400_000),
+            last_time_ms: Some(1_743_580_800_000),
+            before_2013: 1,
             dataset: Some("aws.cloudtrail".to_owned()),
             state: "memory, nothing is kept; --state PATH keeps it".to_owned(),
             ..Summary::default()
@@ -175,7 +216,7 @@ pub(crate) mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("}\n") && text.lines().count() == 1);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json.as_object().unwrap().len(), 26);
+        assert_eq!(json.as_object().unwrap().len(), 31);
         for (name, value) in [
             ("events", 1_234_567),
             ("matched", 58),

@@ -6,7 +6,7 @@
 
 use firstseen_abi::{Item, ItemKind};
 use firstseen_envelope::Place;
-use firstseen_event::BitSet;
+use firstseen_event::{BitSet, TEXT_NOT_OPENED};
 use firstseen_session::{CallError, EventBatch, ItemVisitor, RuleRef, Rules};
 
 /// Where a gathered event is.
@@ -16,6 +16,8 @@ pub struct EventSpot {
     pub place: Place,
     /// Its text is at the place as it is, byte for byte.
     pub as_is: bool,
+    /// It came out of a text that the rules could not read as one event.
+    pub is_part: bool,
 }
 
 /// Events gathered for one call of `keys`.
@@ -94,7 +96,8 @@ impl EventGathering {
     pub fn event(&self, event: usize) -> (EventSpot, &[u8]) {
         let nowhere = Place { offset: 0, line: 0, record: None };
         let spot = self.spots.get(event).copied();
-        (spot.unwrap_or(EventSpot { place: nowhere, as_is: false }), self.batch.event(event))
+        let nothing = EventSpot { place: nowhere, as_is: false, is_part: false };
+        (spot.unwrap_or(nothing), self.batch.event(event))
     }
 
     /// Runs the events through the artifacts.
@@ -105,7 +108,7 @@ impl EventGathering {
         to: &mut dyn MatchVisitor,
     ) -> GatheredResult {
         let mut result = GatheredResult::default();
-        let mut unread = BitSet::default();
+        let (mut unread, mut noted) = (BitSet::default(), BitSet::default());
         let mut part = std::mem::take(&mut self.part);
         for (artifact, rules) in rules.iter_mut().enumerate() {
             let wanted = self.wanted.get(artifact).filter(|w| w.len() < self.spots.len());
@@ -125,6 +128,7 @@ impl EventGathering {
                 wanted,
                 notes,
                 unread: &mut unread,
+                noted: &mut noted,
                 to: &mut *to,
             };
             let counts = batch.keys(&mut **rules, now_ms, &mut router);
@@ -155,6 +159,8 @@ struct ItemRouter<'g> {
     notes: &'g mut Vec<EventNote>,
     /// Events that were none, or could not be read.
     unread: &'g mut BitSet,
+    /// Events with a text in them that was not opened.
+    noted: &'g mut BitSet,
     to: &'g mut dyn MatchVisitor,
 }
 
@@ -176,6 +182,11 @@ impl ItemVisitor for ItemRouter<'_> {
     fn item(&mut self, event: usize, item: &Item<'_>) {
         let event = self.number(event);
         match item.kind {
+            ItemKind::NoEvents if item.text.starts_with(TEXT_NOT_OPENED) => {
+                if self.noted.insert(event) {
+                    self.note(event, item.kind, item.text.to_owned(), None);
+                }
+            }
             // What one artifact cannot read, none can: noted once.
             ItemKind::Bad | ItemKind::NoEvents => {
                 if self.unread.insert(event) {

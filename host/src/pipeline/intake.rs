@@ -4,14 +4,17 @@
 //! given to the observer. An event that cannot match by the literals that the artifacts declare never
 //! reaches a rule; it is only checked for its frame and its UTF-8. It decides nothing.
 
+use super::dates;
 use super::gather::{EventGathering, EventSpot, GatheredResult, MatchVisitor};
 use super::order::MatchText;
+use super::parts::{LinePart, SplitText};
 use super::{Clock, Order};
 use crate::observe::{Counter, EventLocation, Notice, Observer, RuleCounter, SkipKind};
 use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::{EventSample, RunSamples};
 use crate::sink::AlertSink;
+use crate::source::ReadLimits;
 use anyhow::anyhow;
 use firstseen_abi::{Item, ItemKind};
 use firstseen_envelope::{EventSink, Place, SplitFault};
@@ -46,6 +49,10 @@ pub struct Intake<'p> {
     pub input: u32,
     /// Whether the input's texts can be read again.
     pub rereadable: bool,
+    /// How inputs are read.
+    pub read: &'p ReadLimits,
+    /// No event of the block was taken yet.
+    pub is_first: bool,
     /// Hears of events that cannot be judged.
     pub sink: &'p mut dyn AlertSink,
     /// Why reading has to end.
@@ -64,7 +71,8 @@ impl Intake<'_> {
         let count = self.rules.len();
         let artifacts = self.prefilter.artifacts();
         self.samples.passes(artifacts, event);
-        self.gathering.push(EventSpot { place, as_is }, event, artifacts, count);
+        let spot = EventSpot { place, as_is, is_part: false };
+        self.gathering.push(spot, event, artifacts, count);
         self.call_keys_if_full()
     }
 
@@ -92,13 +100,41 @@ impl Intake<'_> {
             rereadable: self.rereadable,
         };
         let result = self.gathering.run(self.rules, *self.now_ms, &mut matches);
-        self.report_all(result);
+        let parts = self.report_all(result);
         self.gathering.clear();
-        self.flow()
+        self.take_parts(parts)
+    }
+
+    /// Takes the parts of texts that turned out to be more than one event.
+    fn take_parts(&mut self, parts: Vec<SplitText>) -> ControlFlow<()> {
+        let count = self.rules.len();
+        for SplitText { place, parts } in parts {
+            for (record, part) in (0..).zip(parts) {
+                let place = Place { record: Some(record), ..place };
+                match part {
+                    LinePart::Event(text) => {
+                        let backslash = ByteTraits::of(&text).backslash;
+                        if self.prefilter.passes(&text, backslash) {
+                            let spot = EventSpot { place, as_is: false, is_part: true };
+                            self.gathering.push(spot, &text, self.prefilter.artifacts(), count);
+                            self.call_keys_if_full()?;
+                        } else {
+                            self.observer.count(Counter::Events, 1);
+                        }
+                    }
+                    LinePart::NoEvents(what) => self.notice(&Notice::NoEvents { what: &what }),
+                    LinePart::Bad(fault, text) => self.skipped(place, &fault, &text),
+                }
+            }
+        }
+        // Parts are never split again.
+        if self.gathering.is_empty() { self.flow() } else { self.call_keys() }
     }
 
     /// Counts the answers of the rules, and gives what is wrong with single events to the observer.
-    fn report_all(&mut self, result: GatheredResult) {
+    /// Returns what is to be judged in parts.
+    fn report_all(&mut self, result: GatheredResult) -> Vec<SplitText> {
+        let mut split = Vec::new();
         self.observer.count(Counter::Events, result.events);
         self.observer.count(Counter::Matched, result.matched);
         for line in &result.log {
@@ -119,6 +155,13 @@ impl Intake<'_> {
                 self.observer.count_of(rule, RuleCounter::NotJudged, 1);
             }
             let (spot, raw) = self.gathering.event(note.event);
+            if kind == SkipKind::Bad
+                && !spot.is_part
+                && let Some(parts) = LinePart::all(self.read, &note.text, raw)
+            {
+                split.push(SplitText { place: spot.place, parts });
+                continue;
+            }
             let (code, reason) = note.text.split_once(": ").unwrap_or(("bad", &note.text));
             let at = self.at(spot.place);
             self.sink.not_judged(&at, &note.text);
@@ -127,11 +170,35 @@ impl Intake<'_> {
             let result = self.observer.notice(&notice);
             keep_first(&mut self.fault, result);
         }
+        split
+    }
+
+    fn skipped(&mut self, place: Place, fault: &SplitFault, text: &[u8]) {
+        let at = self.at(place);
+        self.sink.not_judged(&at, &format!("{}: {}", fault.code, fault.reason));
+        let at = EventLocation::of(Arc::clone(&self.name), &at);
+        let (kind, code, reason) = (SkipKind::Bad, fault.code, fault.reason.as_str());
+        self.notice(&Notice::Skipped { kind, at: &at, code, reason, raw: text });
     }
 
     fn notice(&mut self, notice: &Notice<'_>) {
         let result = self.observer.notice(notice);
         keep_first(&mut self.fault, result);
+    }
+
+    /// Dates the first and the last line: enough to say what time the input is from, and no work.
+    /// Of a stream only what matches is dated: where its blocks end depends on its sender.
+    fn date(&mut self, lines: &[u8]) {
+        if self.clock.is_some() {
+            return;
+        }
+        let lines = lines.trim_ascii_end();
+        let last = memchr::memrchr(b'\n', lines).map_or(0, |newline| newline + 1);
+        for line in [lines, lines.get(last..).unwrap_or_default()] {
+            if let Some(time_ms) = dates::first_time(line) {
+                self.observer.dated(time_ms, false);
+            }
+        }
     }
 
     fn at(&self, place: Place) -> EventAt {
@@ -153,7 +220,8 @@ impl Intake<'_> {
         let mut first = BitSet::default();
         first.insert(0);
         let count = self.rules.len();
-        self.gathering.push(EventSpot { place, as_is: false }, line, &first, count);
+        let spot = EventSpot { place, as_is: false, is_part: false };
+        self.gathering.push(spot, line, &first, count);
         self.call_keys_if_full()
     }
 
@@ -176,6 +244,7 @@ impl Intake<'_> {
         ends: impl Iterator<Item = usize>,
     ) -> ControlFlow<()> {
         self.observer.count(Counter::Bytes, chunk.len() as u64);
+        self.date(chunk);
         if self.prefilter.passes_all() {
             self.all_lines(place, chunk, ends)
         } else if self.prefilter.over_lines().is_some() {
@@ -261,6 +330,9 @@ impl EventSink for Intake<'_> {
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
         self.observer.count(Counter::Bytes, text.len() as u64);
+        if std::mem::take(&mut self.is_first) {
+            self.date(text);
+        }
         let traits = ByteTraits::of(text);
         if self.prefilter.passes(text, traits.backslash) {
             return self.take(place, text, false);
@@ -268,7 +340,7 @@ impl EventSink for Intake<'_> {
         self.pass_by(place, text, traits.ascii)
     }
 
-    fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
+    fn no_events(&mut self, _: Place, what: &str) -> ControlFlow<()> {
         self.notice(&Notice::NoEvents { what });
         self.flow()
     }
@@ -276,11 +348,7 @@ impl EventSink for Intake<'_> {
     fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
         // In the order of the input: what was gathered is first.
         self.call_keys()?;
-        let at = self.at(place);
-        self.sink.not_judged(&at, &format!("{}: {}", fault.code, fault.reason));
-        let at = EventLocation::of(Arc::clone(&self.name), &at);
-        let (kind, code, reason) = (SkipKind::Bad, fault.code, fault.reason.as_str());
-        self.notice(&Notice::Skipped { kind, at: &at, code, reason, raw: text });
+        self.skipped(place, &fault, text);
         self.flow()
     }
 }
@@ -301,6 +369,9 @@ impl MatchVisitor for MatchCollector<'_> {
         let rule = RuleRef { artifact, rule: item.rule };
         self.sample.offer(raw);
         self.observer.count_of(rule, RuleCounter::Matched, 1);
+        if item.time_ms != 0 {
+            self.observer.dated(item.time_ms, true);
+        }
         let result = match item.kind {
             ItemKind::Matched => self.matched(rule, spot, raw, item),
             ItemKind::Missing => {

@@ -13,18 +13,20 @@
 //! flushed before the state that knows them is committed: after a crash they come again, byte for
 //! byte the same, and none is lost.
 
+mod dates;
 pub mod decide;
 pub mod gather;
 pub mod intake;
 pub mod order;
+pub(crate) mod parts;
 pub mod text;
 
-use crate::observe::{Counter, EventLocation, Notice, Observer};
+use crate::observe::{Counter, EventLocation, Notice, NoticeSeverity, Observer};
 use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
 use crate::rules::{KnownException, LiveSettings};
 use crate::sink::AlertSink;
-use crate::source::{Input, Polled, ReadLimits, Source, Wake};
+use crate::source::{Input, Polled, ReadErrorKind, ReadLimits, Source, Wake};
 use crate::state::StateStore;
 use anyhow::Context;
 use decide::Decider;
@@ -60,7 +62,7 @@ pub enum OutputStatus {
 }
 
 /// How a run reads and orders.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PipelineOptions {
     /// How inputs are read.
     pub read: ReadLimits,
@@ -217,7 +219,7 @@ impl<'r> Pipeline<'r> {
             if self.stop.is_requested() {
                 break;
             }
-            let mut source = input.source(self.options.read, self.stop.wake());
+            let mut source = input.source(self.options.read.clone(), self.stop.wake());
             let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
             self.names.push(Arc::clone(&input.name));
             self.observer.count(Counter::Inputs, 1);
@@ -266,6 +268,8 @@ impl<'r> Pipeline<'r> {
                 name: self.names.last().cloned().unwrap_or_else(|| Arc::from("-")),
                 input: number,
                 rereadable,
+                read: &self.options.read,
+                is_first: true,
                 sink: &mut *self.sink,
                 fault: None,
             };
@@ -280,7 +284,13 @@ impl<'r> Pipeline<'r> {
             }
             let mut fault = intake.fault.take();
             if let Err(error) = polled {
-                let notice = Notice::InputFailed { text: &error.to_string() };
+                let text = error.to_string();
+                let notice = match error.kind {
+                    ReadErrorKind::Grew => {
+                        Notice::Message { severity: NoticeSeverity::Warning, text: &text }
+                    }
+                    _ => Notice::InputFailed { text: &text },
+                };
                 fault = fault.or(self.observer.notice(&notice).err());
             }
             self.observer.reading(number, source.stored());

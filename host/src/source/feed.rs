@@ -5,8 +5,9 @@
 //! pipe is passed on after each read, without waiting for a full block.
 
 use super::Polled;
+use super::bounds::{Bounded, Failing, FaultLimit, too_many_faults};
 use super::stdin::{QUIET, WOKEN};
-use super::unpack::{MAGIC, recognise, undecided, unpacked};
+use super::unpack::{MAGIC, Packing, recognise, undecided, unpacked};
 use firstseen_envelope::{EventSink, Place, Splitter};
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
@@ -20,7 +21,10 @@ const PIPE_BLOCK: usize = 256 << 10;
 
 /// What a file out of a folder without any JSON is called.
 const NO_LOG: &str = "file that is no log";
+const EMPTY: &str = "empty input";
 
+/// How often packed data may be packed.
+const MAX_PACKED: usize = 4;
 /// One input on its way.
 pub(super) struct Feed {
     reader: Box<dyn Read>,
@@ -35,20 +39,51 @@ pub(super) struct Feed {
     may_be_no_log: bool,
     /// See [`ReadLimits::open_lines`](super::ReadLimits::open_lines).
     open_lines: bool,
+    /// Of a packed input: how many faults it had. Few bytes may unpack to any number of them.
+    faults: Option<u64>,
+    stored: Arc<AtomicU64>,
 }
 
 impl Feed {
-    /// Recognises the packing. A pipe hands on what one read gives, a file whole blocks.
+    /// Recognises the packing, also of packed data in packed data. A pipe hands on what one read
+    /// gives, a file whole blocks.
     pub(super) fn open(
         input: impl Read + 'static,
         is_pipe: bool,
         may_be_no_log: bool,
+        is_named_gzip: bool,
         splitter: Splitter,
         stored: &Arc<AtomicU64>,
     ) -> io::Result<Self> {
         let mut input = Counted { input, count: Arc::clone(stored) };
         let first = first_bytes(&mut input)?;
-        let reader = unpacked(recognise(&first), Cursor::new(first).chain(input))?;
+        let mut packing = recognise(&first);
+        if packing == Packing::Plain && is_named_gzip && !may_be_text(&first) {
+            let text = "its name says gzip and it is not; fetch it again, or name it otherwise";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
+        let is_packed = packing != Packing::Plain;
+        let mut reader = unpacked(packing, Cursor::new(first).chain(input))?;
+        for times in 1.. {
+            if packing == Packing::Plain {
+                break;
+            }
+            let mut fault = None;
+            let first = first_bytes_or(&mut reader, &mut fault);
+            packing = recognise(&first);
+            if times == MAX_PACKED && packing != Packing::Plain {
+                let text = format!("it is packed more than {MAX_PACKED} times over");
+                return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+            }
+            let rest: Box<dyn Read> = match fault {
+                None => reader,
+                Some(fault) => Box::new(Failing(Some(fault))),
+            };
+            reader = unpacked(packing, Cursor::new(first).chain(rest))?;
+            if packing != Packing::Plain {
+                reader = Box::new(Bounded { input: reader, given: 0, stored: Arc::clone(stored) });
+            }
+        }
         Ok(Self {
             reader,
             splitter,
@@ -58,6 +93,8 @@ impl Feed {
             is_pipe,
             may_be_no_log,
             open_lines: false,
+            faults: is_packed.then_some(0),
+            stored: Arc::clone(stored),
         })
     }
 
@@ -77,9 +114,17 @@ impl Feed {
             let _ = sink.no_events(place, NO_LOG);
             return Ok(Polled::End);
         }
-        self.offset += filled as u64;
-        if filled > 0 && self.splitter.push(block, sink).is_break() {
+        if is_whole && filled == 0 {
+            let _ = sink.no_events(Place { offset: 0, line: 1, record: None }, EMPTY);
             return Ok(Polled::End);
+        }
+        self.offset += filled as u64;
+        if filled > 0 {
+            let stored = self.stored.load(Ordering::Relaxed);
+            let mut limit = FaultLimit { sink, faults: &mut self.faults, stored };
+            if self.splitter.push(block, &mut limit).is_break() {
+                return if limit.is_over() { Err(too_many_faults()) } else { Ok(Polled::End) };
+            }
         }
         match end {
             None if self.open_lines && self.splitter.pause(sink).is_break() => Ok(Polled::End),
@@ -113,8 +158,14 @@ pub(super) fn has_json(text: &[u8]) -> bool {
     text.split(|b| *b == b'\n').any(|line| matches!(line.trim_ascii_start(), [b'{' | b'[', ..]))
 }
 
-/// As many bytes as it takes to recognise the packing.
-fn first_bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
+/// Whether text that events may be in begins so.
+fn may_be_text(first: &[u8]) -> bool {
+    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).trim_ascii_start();
+    matches!(text, [] | [b'{' | b'[' | b'"' | 0x1e, ..])
+}
+
+/// The same, from unpacked data: what is wrong with it behind those bytes is kept for later.
+fn first_bytes_or(input: &mut dyn Read, fault: &mut Option<io::Error>) -> Vec<u8> {
     let mut first = Vec::with_capacity(MAGIC);
     while undecided(&first) {
         let mut more = [0; MAGIC];
@@ -123,10 +174,20 @@ fn first_bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
             Ok(0) => break,
             Ok(n) => first.extend_from_slice(&more[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                *fault = Some(error);
+                break;
+            }
         }
     }
-    Ok(first)
+    first
+}
+
+/// As many bytes as it takes to recognise the packing.
+fn first_bytes(input: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut fault = None;
+    let first = first_bytes_or(input, &mut fault);
+    fault.map_or(Ok(first), Err)
 }
 
 /// Reads a block: as much as one read gives, or all of it if it is to be filled. The second part is

@@ -4,7 +4,7 @@
 //! walked. It opens no file: whether something is a log shows when it is read.
 use super::input::{Input, InputKind};
 use crate::observe::place::input_name;
-use crate::observe::{Notice, Observer};
+use crate::observe::{Notice, NoticeSeverity, Observer};
 use crate::walk::{Walk, WalkEntry, WalkFault};
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
@@ -18,6 +18,8 @@ pub struct FoundInputs {
     pub inputs: Vec<Input>,
     /// Folders and links that could not be followed.
     pub faults: Vec<InputProblem>,
+    /// What is in folders and is read only where it is named itself: pipes, devices, links into `/proc`.
+    pub left_out: Vec<InputProblem>,
 }
 
 impl FoundInputs {
@@ -47,15 +49,20 @@ impl FoundInputs {
     /// # Errors
     /// Those of the observer.
     pub fn report(&self, observer: &mut dyn Observer) -> anyhow::Result<()> {
-        self.faults.iter().try_for_each(|problem| {
-            let name = input_name(&problem.path.to_string_lossy());
-            let text = format!("{name}: {}", problem.reason);
-            observer.notice(&Notice::InputFailed { text: &text })
-        })
+        let text = |problem: &InputProblem| {
+            format!("{}: {}", input_name(&problem.path.to_string_lossy()), problem.reason)
+        };
+        self.left_out.iter().try_for_each(|problem| {
+            let text = format!("left out: {}", text(problem));
+            observer.notice(&Notice::Message { severity: NoticeSeverity::Warning, text: &text })
+        })?;
+        self.faults
+            .iter()
+            .try_for_each(|problem| observer.notice(&Notice::InputFailed { text: &text(problem) }))
     }
 }
 
-/// Something inside a folder that could not be looked at.
+/// Something inside a folder that is no log by what it is, or could not be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputProblem {
     /// Where.
@@ -64,9 +71,10 @@ pub struct InputProblem {
     pub reason: String,
 }
 
-/// Finds the inputs. Folders are walked with their hidden files, and links are followed; a file or
-/// folder that one argument reaches twice is taken once. Pipes and devices are inputs only where
-/// they are named themselves: in a folder they hold no logs, and opening one could wait for ever.
+/// Finds the inputs. Folders are walked without their hidden files and folders, and links are followed;
+/// a file or folder that one argument reaches twice is taken once. Hidden files, pipes, devices and links
+/// into `/proc` are inputs only where they are named themselves: in a folder they hold no logs, and
+/// opening one could wait for ever.
 ///
 /// # Errors
 /// An argument that does not exist or cannot be an input.
@@ -95,13 +103,21 @@ pub fn find(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
 }
 
 fn walk(root: &Path, found: &mut FoundInputs) {
-    for entry in Walk::All.folder(root) {
+    let proc = fs::metadata("/proc").map(|meta| meta.dev()).ok();
+    for entry in Walk::Logs.folder(root) {
         match entry {
-            Ok(WalkEntry { path, meta }) if meta.is_file() => {
-                let source = Input::new(InputKind::File(path), Some(meta.len()));
-                found.inputs.push(source.in_folder());
-            }
-            Ok(_) => {}
+            Ok(WalkEntry { meta, .. }) if meta.is_dir() => {}
+            Ok(entry) => match odd_kind(&entry, proc) {
+                Some(kind) => {
+                    let reason = format!("{kind}; name it itself to read it");
+                    found.left_out.push(InputProblem { path: entry.path, reason });
+                }
+                None => {
+                    let bytes = Some(entry.meta.len());
+                    let source = Input::new(InputKind::File(entry.path), bytes);
+                    found.inputs.push(source.in_folder());
+                }
+            },
             Err(WalkFault { path, error }) => {
                 let reason = match error.kind() {
                     ErrorKind::PermissionDenied => {
@@ -113,6 +129,22 @@ fn walk(root: &Path, found: &mut FoundInputs) {
                 found.faults.push(InputProblem { path, reason });
             }
         }
+    }
+}
+
+/// What something in a folder is, if it is read only where it is named; `proc` is the device of `/proc`.
+fn odd_kind(entry: &WalkEntry, proc: Option<u64>) -> Option<&'static str> {
+    let leads_to_proc =
+        || fs::read_link(&entry.path).is_ok_and(|target| target.starts_with("/proc"));
+    let kind = entry.meta.file_type();
+    if kind.is_fifo() {
+        Some("a named pipe")
+    } else if entry.is_link && leads_to_proc() || Some(entry.meta.dev()) == proc {
+        Some("a link into /proc")
+    } else if kind.is_file() {
+        None
+    } else {
+        Some("a device or a socket")
     }
 }
 
@@ -131,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_walked_by_path_with_hidden_files_and_loops_end() {
+    fn folders_are_walked_by_path_without_hidden_files_and_loops_end() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         fs::create_dir_all(at("b/2026/01")).unwrap();
@@ -145,9 +177,10 @@ mod tests {
         let found = find(&[root.path().to_path_buf()]).unwrap();
         assert_eq!(
             names(&found, root.path()),
-            ["CloudTrail-Digest/d", "a", "again", "b/.hidden", "b/2026/01/1", "b/2026/01/2"]
+            ["CloudTrail-Digest/d", "a", "again", "b/2026/01/1", "b/2026/01/2"]
         );
-        assert_eq!(found.inputs[3].bytes, Some(9));
+        assert_eq!(found.inputs[1].bytes, Some(1));
+        assert_eq!(names(&find(&[at("b/.hidden")]).unwrap(), root.path()), ["b/.hidden"]);
         assert_eq!(found.faults.len(), 1, "{:?}", found.faults);
         assert_eq!(found.faults[0].path, at("c"));
     }
@@ -211,5 +244,25 @@ mod tests {
         assert!(find(&[path]).unwrap_err().to_string().contains("neither a file"));
         assert_eq!(find(&[root.path().to_path_buf()]).unwrap().inputs.len(), 0);
         assert_eq!(find(&["/dev/null".into()]).unwrap().inputs.len(), 1);
+    }
+
+    #[test]
+    fn pipes_and_links_into_proc_are_left_out_of_folders_by_name() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("fifo"), rustix::fs::Mode::RWXU).unwrap();
+        fs::write(at("log"), "{}").unwrap();
+        if Path::new("/proc/self/status").exists() {
+            symlink("/proc/self/status", at("status")).unwrap();
+        }
+        let found = find(&[root.path().to_path_buf()]).unwrap();
+        assert_eq!(names(&found, root.path()), ["log"]);
+        let left_out: Vec<_> = found.left_out.iter().map(|p| p.reason.as_str()).collect();
+        assert_eq!(left_out[0], "a named pipe; name it itself to read it");
+        if let Some(link) = left_out.get(1) {
+            assert_eq!(*link, "a link into /proc; name it itself to read it");
+            assert_eq!(find(&[at("status")]).unwrap().inputs.len(), 1);
+        }
+        assert_eq!(find(&[at("fifo")]).unwrap().inputs[0].bytes, None);
     }
 }

@@ -10,6 +10,7 @@ use super::unpack::{MAGIC, Packing, recognise};
 use super::{Polled, Source};
 use crate::observe::place::input_name;
 use firstseen_envelope::{EventSink, SplitOptions, Splitter};
+use firstseen_event::Trust;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -40,17 +41,19 @@ pub struct Input {
 }
 
 /// How to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadLimits {
     /// The longest event in bytes; longer ones are skipped while streaming.
     pub max_event: usize,
     /// Whether a stream's last line is judged before its end is read, if its brackets close.
     pub open_lines: bool,
+    /// The envelopes that are trusted besides those that always are.
+    pub trust: Arc<Trust>,
 }
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self { max_event: 16 << 20, open_lines: true }
+        Self { max_event: 16 << 20, open_lines: true, trust: Arc::default() }
     }
 }
 
@@ -63,6 +66,8 @@ pub enum ReadErrorKind {
     Corrupt,
     /// It is in a format that is not read.
     Unsupported,
+    /// It became longer while it was read: what was added was not read.
+    Grew,
     /// The operating system's word.
     Io,
 }
@@ -90,7 +95,9 @@ impl ReadError {
         let advice = match kind {
             ReadErrorKind::Truncated | ReadErrorKind::Corrupt => "fetch it again",
             ReadErrorKind::Io if *offset > 0 => "try again",
-            ReadErrorKind::Unsupported | ReadErrorKind::Io => return format!("{file}: {reason}"),
+            ReadErrorKind::Unsupported | ReadErrorKind::Grew | ReadErrorKind::Io => {
+                return format!("{file}: {reason}");
+            }
         };
         format!(
             "{file}: {reason}, near byte {stored_offset} of the input, {offset} bytes unpacked; \
@@ -159,6 +166,7 @@ impl Input {
             wake,
             patience: Patience::default(),
             feed: None,
+            length: None,
             stored: Arc::default(),
         })
     }
@@ -183,25 +191,37 @@ struct InputSource {
     patience: Patience,
     /// Opened with the first block.
     feed: Option<Feed>,
+    /// The length of a file when it was opened: so much of it is read.
+    length: Option<u64>,
     stored: Arc<AtomicU64>,
 }
 
 impl InputSource {
     fn open(&mut self) -> io::Result<Feed> {
-        let splitter = Splitter::new(SplitOptions { max_event: self.options.max_event });
+        let ReadLimits { max_event, trust, .. } = &self.options;
+        let options = SplitOptions { max_event: *max_event };
+        let splitter = Splitter::trusting(options, Arc::clone(trust));
         let Input { kind, bytes, in_folder, .. } = &self.input;
         match kind {
             InputKind::Stdin => {
                 let stdin = WakingReader::stdin(self.wake.take(), Rc::clone(&self.patience))?;
-                let feed = Feed::open(stdin, true, *in_folder, splitter, &self.stored)?;
+                let feed = Feed::open(stdin, true, *in_folder, false, splitter, &self.stored)?;
                 Ok(feed.with_open_lines(self.options.open_lines))
             }
             InputKind::File(path) if bytes.is_none() => {
                 let pipe = WakingReader::open(path, self.wake.take())?;
-                Feed::open(pipe, true, *in_folder, splitter, &self.stored)
+                Feed::open(pipe, true, *in_folder, false, splitter, &self.stored)
             }
             InputKind::File(path) => {
-                Feed::open(File::open(path)?, false, *in_folder, splitter, &self.stored)
+                let file = File::open(path)?;
+                // Files of /proc have no length of their own.
+                let length = file.metadata()?.len();
+                let most = if length == 0 { u64::MAX } else { length };
+                self.length = (length > 0).then_some(length);
+                let ending = path.extension().and_then(|ending| ending.to_str());
+                let is_named_gzip = matches!(ending, Some("gz" | "gzip"));
+                let (file, stored) = (file.take(most), &self.stored);
+                Feed::open(file, false, *in_folder, is_named_gzip, splitter, stored)
             }
         }
     }
@@ -215,6 +235,21 @@ impl InputSource {
             };
         }
         self.feed.as_mut().map_or(Ok(Polled::End), |feed| feed.poll(into))
+    }
+
+    /// What was added to a file since it was opened, if all of the rest was read.
+    fn growth(&self) -> Option<String> {
+        let (InputKind::File(path), Some(length)) = (&self.input.kind, self.length) else {
+            return None;
+        };
+        let now = std::fs::metadata(path).ok()?.len();
+        let is_read = self.stored() >= length;
+        (is_read && now > length).then(|| {
+            format!(
+                "it grew from {length} to {now} bytes while it was read; what was added was not \
+                 read; run again"
+            )
+        })
     }
 
     fn error(&self, error: &io::Error) -> ReadError {
@@ -240,7 +275,17 @@ impl InputSource {
 
 impl Source for InputSource {
     fn poll(&mut self, into: &mut dyn EventSink) -> Result<Polled, ReadError> {
-        self.read_block(into).map_err(|error| self.error(&error))
+        let polled = self.read_block(into).map_err(|error| self.error(&error))?;
+        match (polled, self.growth()) {
+            (Polled::End, Some(reason)) => Err(ReadError {
+                kind: ReadErrorKind::Grew,
+                file: Arc::clone(&self.input.name),
+                offset: self.feed.as_ref().map_or(0, Feed::offset),
+                stored_offset: self.stored(),
+                reason,
+            }),
+            _ => Ok(polled),
+        }
     }
 
     fn wait_at_most(&mut self, limit: Option<Duration>) {

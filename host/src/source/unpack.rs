@@ -2,7 +2,7 @@
 //!
 //! In: the first bytes of an input, and its reader. Out: a reader of the unpacked bytes whose
 //! errors are `UnexpectedEof` where the input ends early, `InvalidData` where it is damaged, and
-//! the operating system's otherwise. Packed data inside unpacked data is left as it is.
+//! the operating system's otherwise. Packed data inside unpacked data is the caller's to unpack again.
 use super::gunzip::GunzipReader;
 use std::io::{self, BufRead, BufReader, Read};
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
@@ -24,8 +24,13 @@ pub(super) enum Packing {
     Unsupported(&'static str),
 }
 
+/// What UTF-16 is called, and how it is undone.
+const UTF16: Packing = Packing::Unsupported("UTF-16 (`iconv -f UTF-16 -t UTF-8` converts it)");
+
 /// The first bytes of each packing.
-const MAGICS: [(&[u8], Packing); 6] = [
+const MAGICS: [(&[u8], Packing); 8] = [
+    (&[0xff, 0xfe], UTF16),
+    (&[0xfe, 0xff], UTF16),
     (&[0x1f, 0x8b], Packing::Gzip),
     (&[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd),
     (b"BZh", Packing::Unsupported("bzip2")),
@@ -40,6 +45,8 @@ const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 pub(super) fn recognise(first: &[u8]) -> Packing {
     match first {
         [0x50..=0x5f, rest @ ..] if rest.starts_with(&SKIPPABLE) => Packing::Zstd,
+        // Without a mark, and with the text of a JSON document.
+        [b'{' | b'[' | b'"', 0, ..] | [0, b'{' | b'[' | b'"', ..] => UTF16,
         _ => MAGICS
             .iter()
             .find(|(magic, _)| first.starts_with(magic))
@@ -173,6 +180,10 @@ mod tests {
             (b"PK\x03\x04", Unsupported("zip")),
             (b"PAR1", Unsupported("Parquet")),
             (b"\xfd7zXZ\0", Unsupported("xz")),
+            (b"\xff\xfe{\0", UTF16),
+            (b"\xfe\xff\0{", UTF16),
+            (b"{\0\"\0", UTF16),
+            (b"\0[\0{", UTF16),
         ] {
             assert_eq!(recognise(first), packing, "{first:?}");
         }

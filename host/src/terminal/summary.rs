@@ -39,6 +39,9 @@ pub fn page(summary: &Summary) -> String {
     let mut out =
         if summary.rules.len() > 1 { rule_table::table(&summary.rules) } else { String::new() };
     out += &row("events", &read);
+    if let (Some(first), Some(last)) = (summary.first_time_ms, summary.last_time_ms) {
+        out += &row("dated", &format!("{} to {}", minute(first), minute(last)));
+    }
     out += &row("matched", &number(summary.matched));
     out += &row("alerts", &alerts);
     out += &row("state", &escaped(&summary.state));
@@ -46,6 +49,12 @@ pub fn page(summary: &Summary) -> String {
         out += &wrapped(&note, "  ", "    ");
     }
     out
+}
+
+/// A time to the minute, in UTC.
+fn minute(ms: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_millis(ms);
+    time.map_or_else(|| ms.to_string(), |time| time.format("%Y-%m-%d %H:%M").to_string())
 }
 
 fn row(label: &str, text: &str) -> String {
@@ -79,6 +88,11 @@ fn notes(summary: &Summary) -> Vec<String> {
         "matched events are dated in the future: they were not judged",
     );
     note(
+        summary.before_2013,
+        "matched event is dated before 2013, when there was no CloudTrail: is its time right?",
+        "matched events are dated before 2013, when there was no CloudTrail: is their time right?",
+    );
+    note(
         summary.released_early,
         "event was released early, because memory for --hold was full: it may be out of order",
         "events were released early, because memory for --hold was full: they may be out of order",
@@ -106,12 +120,26 @@ fn notes(summary: &Summary) -> Vec<String> {
         "skipped events were written to the dead letter file",
     );
     note(
+        summary.dead_letters_cut,
+        "more was not, because the dead letter file has its limit",
+        "more were not, because the dead letter file has its limit",
+    );
+    note(
         summary.failed_inputs,
         "input could not be read to its end",
         "inputs could not be read to their end",
     );
     notes.extend(rule_table::silent(&summary.rules));
     notes.extend(unused(&summary.unused_exceptions));
+    for (entry, count) in &summary.not_opened {
+        let texts = counted(*count, "text is", "texts are");
+        let (them, were) = if *count == 1 { ("it", "was") } else { ("them", "were") };
+        notes.push(format!(
+            "{texts} like CloudTrail's, in an envelope that others can write to, and {were} not \
+             opened: --trust-envelopes {} opens {them}",
+            escaped(entry)
+        ));
+    }
     if !summary.no_events.is_empty() {
         let kinds = summary.no_events.iter();
         let kinds = kinds.map(|(kind, count)| format!("{} {}", number(*count), escaped(kind)));
@@ -212,6 +240,7 @@ mod tests {
         assert_eq!(
             shown,
             "  events    1,234,567 in 12 inputs (1.23 MB), 3.21 s, 384,600 events/s
+  dated     2025-04-01 08:00 to 2025-04-02 08:00
   matched   58
   alerts    3, 40 terms seen before, 1 repeated, 7 learned
   state     memory, nothing is kept; --state PATH keeps it
@@ -219,6 +248,8 @@ mod tests {
   12 matched events have no user.name (AWS service 10, root user 2): they cannot
     alert
   2 matched events are dated in the future: they were not judged
+  1 matched event is dated before 2013, when there was no CloudTrail: is its
+    time right?
   1 event was released early, because memory for --hold was full: it may be out
     of order
   1 term is older than everything in the state: it was not judged
@@ -227,7 +258,12 @@ mod tests {
     vendor 3
   2 events could not be read
   2 skipped events were written to the dead letter file
+  5 more were not, because the dead letter file has its limit
   1 input could not be read to its end
+  3 texts are like CloudTrail's, in an envelope that others can write to, and
+    were not opened: --trust-envelopes dataset:nginx.access opens them
+  1 text is like CloudTrail's, in an envelope that others can write to, and was
+    not opened: --trust-envelopes log opens it
   skipped, no events: 4 CloudTrail digest, 1 S3 test event
 "
         );

@@ -4,25 +4,26 @@ use std::ops::ControlFlow;
 
 use super::nested;
 use super::{Mode, Splitter};
-use crate::bytes::{from, is_space, part};
+use crate::bytes::{RECORD_SEPARATOR, from, is_space, part};
 use crate::frame::{Frame, FrameStep};
 use crate::recognise::CONTROL_MESSAGE;
 use crate::sink::{EventSink, Place, SplitFault, code};
 
 impl Splitter {
-    /// Between two documents of a line: white space, or a comma, as in an array without brackets.
+    /// Between two documents of a line: white space, a comma, as in an array without brackets, a
+    /// record separator (RFC 7464), or a byte order mark, where two files were joined.
     pub(super) fn between(&mut self, bytes: &[u8], mut at: usize) -> usize {
         while let Some(byte) = bytes.get(at) {
-            match byte {
+            match *byte {
                 b'\n' => {
                     self.line += 1;
                     self.mode = Mode::Lines;
                     return at + 1;
                 }
-                b' ' | b'\t' | b'\r' | b',' => at += 1,
+                b' ' | b'\t' | b'\r' | b',' | RECORD_SEPARATOR | 0xef | 0xbb | 0xbf => at += 1,
                 b'{' | b'[' => {
                     self.mode = Mode::Document;
-                    self.frame = Frame::new();
+                    self.frame = Frame::new(self.opener.lines.is_some());
                     self.records = 0;
                     self.fresh_line = false;
                     self.capture.begin(at, self.place(at));
@@ -143,7 +144,8 @@ impl Splitter {
             self.records += 1;
             return sink.no_events(place, CONTROL_MESSAGE);
         }
-        self.opener.record(container, place, captured.text, &mut self.records, sink)
+        let lines = self.frame.lines();
+        self.opener.record(container, lines, place, captured.text, &mut self.records, sink)
     }
 
     fn document_ends(

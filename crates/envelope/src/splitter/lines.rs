@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 
 use super::{Mode, Splitter};
 use crate::brackets::Brackets;
-use crate::bytes::{from, is_space, part};
+use crate::bytes::{from, is_gap, is_space, part};
 use crate::sink::EventSink;
 use crate::sniff::{REACH, Sniff};
 
@@ -59,7 +59,7 @@ impl Splitter {
                 Sniff::Bom => break LineStop::Bom,
                 Sniff::More => break LineStop::Carry,
             }
-            if bytes.get(end).is_none_or(|byte| is_space(*byte)) {
+            if bytes.get(end).is_none_or(|byte| is_gap(*byte)) {
                 break LineStop::Space;
             }
         };
@@ -155,13 +155,13 @@ impl Splitter {
         let last = line.iter().rposition(|byte| !is_space(*byte));
         last.and_then(|last| line.get(last)) == Some(&b'}')
             && line.len() <= self.opener.options.max_event
-            && !self.marks.second_document.iter().any(|mark| mark.find(line).is_some())
+            && !self.marks.has_second_document(line)
             && (*sniff == Sniff::Plain
                 || !self.marks.containers.iter().any(|mark| mark.find(line).is_some()))
     }
 
     fn skip_space(&mut self, bytes: &[u8], mut at: usize) -> usize {
-        while let Some(byte) = bytes.get(at).filter(|byte| is_space(**byte)) {
+        while let Some(byte) = bytes.get(at).filter(|byte| is_gap(**byte)) {
             self.line += u64::from(*byte == b'\n');
             at += 1;
         }
@@ -206,6 +206,9 @@ pub(super) struct LineMarks {
     /// What a line that is one event seldom holds. Where it is in a string or deep inside, the
     /// line is only read more closely.
     second_document: [Finder<'static>; 2],
+    /// The most frequent first keys: how a line begins with one, and a search for the key again.
+    /// Documents on one line are alike, whatever stands between them.
+    first_keys: [(&'static [u8], Finder<'static>); 2],
     /// The same, for the keys of arrays of events.
     containers: [Finder<'static>; 5],
     /// A line that begins like a document.
@@ -219,6 +222,21 @@ impl LineMarks {
             containers: ["\"Records\"", "\"records\"", "\"Events\"", "\"logEvents\"", "\"hits\""]
                 .map(Finder::new),
             first_column: Finder::new("\n{"),
+            first_keys: [
+                (b"{\"eventVersion\"".as_slice(), Finder::new("\"eventVersion\"")),
+                (b"{\"@timestamp\"", Finder::new("\"@timestamp\"")),
+            ],
         }
+    }
+
+    /// Whether a line may hold a second document. Two searches, not more: this is where lines are
+    /// fast. What they miss (documents of two kinds on one line, with more than a space between them)
+    /// the reader of the events finds, as text behind an event.
+    fn has_second_document(&self, line: &[u8]) -> bool {
+        let [no_space, space] = &self.second_document;
+        let again = self.first_keys.iter().find_map(|(beginning, finder)| {
+            line.strip_prefix(*beginning).map(|rest| finder.find(rest).is_some())
+        });
+        no_space.find(line).is_some() || again.unwrap_or_else(|| space.find(line).is_some())
     }
 }

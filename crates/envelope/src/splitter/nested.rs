@@ -1,31 +1,36 @@
 //! Opens records that hold documents: JSON strings, base64, gzip, envelopes inside envelopes.
 //!
 //! In: one whole record's text. Out: its events, through the same [`EventSink`] and under the record's
-//! own place. Every step is bounded: text by `SplitOptions::max_event`, what gzip expands to by
-//! [`MAX_EXPANDED`] and never held as a whole, envelopes inside envelopes by [`MAX_DEPTH`].
+//! own place. Every step is bounded: text by `SplitOptions::max_event`, all that one record expands to
+//! by its [`Budget`], envelopes inside envelopes by [`MAX_DEPTH`]; gzip is never held as a whole.
+//! Of a string that others can write to, only raw events are taken, and nothing in it is opened
+//! further (crate event, `inner`).
 
 use std::io::Read;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use firstseen_event::{InnerPart, NOT_OPENED, Trust, inner_parts};
 use flate2::bufread::MultiGzDecoder;
 
 use super::{SplitOptions, Splitter};
 use crate::MAX_BAD_TEXT;
+use crate::budget::{self, Budget};
 use crate::bytes::{is_space, trim};
-use crate::recognise::{Container, RecordKind, recognise};
+use crate::recognise::{Container, LOG_LINE, LogSource, Recogniser, RecordKind};
 use crate::sink::{EventSink, Place, SplitFault, code};
 use crate::sniff::FirstKeys;
 use crate::unescape::unescape;
 
 /// How many envelopes may be nested (CloudWatch Logs through Firehose takes two).
 const MAX_DEPTH: u8 = 4;
-/// What the gzip data of one record may expand to, in bytes.
-const MAX_EXPANDED: u64 = 256 << 20;
 /// How much gzip data is expanded at a time.
 const PIECE: usize = 64 << 10;
+/// What a part of a string is called that is JSON and no raw event.
+const OTHER_JSON: &str = "JSON in a string that is no CloudTrail event";
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
@@ -39,26 +44,40 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(Debug)]
 pub(super) struct Opener {
     pub(super) options: SplitOptions,
+    recogniser: Recogniser,
     /// How many envelopes are around this one.
     depth: u8,
+    /// Where CloudWatch lines come from, if the document was read before as a whole.
+    pub(super) lines: Option<LogSource>,
+    budget: Budget,
     pub(super) keys: FirstKeys,
 }
 
 impl Opener {
-    pub(super) fn new(options: SplitOptions) -> Self {
-        Self { options, depth: 0, keys: FirstKeys::default() }
+    pub(super) fn new(options: SplitOptions, trust: Arc<Trust>) -> Self {
+        Self {
+            options,
+            recogniser: Recogniser::new(trust),
+            depth: 0,
+            lines: None,
+            budget: Budget::default(),
+            keys: FirstKeys::default(),
+        }
     }
 
-    /// Hands on what one record holds. `records` counts what comes out, `place` is the record's.
+    /// Hands on what one record holds. `records` counts what comes out, `place` is the record's;
+    /// `lines` is where the document says that its lines come from.
     pub(super) fn record(
         &mut self,
         container: Container,
+        lines: &LogSource,
         place: Place,
         text: &[u8],
         records: &mut u64,
         sink: &mut dyn EventSink,
     ) -> ControlFlow<()> {
-        let kind = recognise(Some(container), text);
+        let lines = self.lines.as_ref().unwrap_or(lines);
+        let kind = self.recogniser.record(Some(container), lines, text);
         let place = Place { record: Some(*records), ..place };
         match kind {
             RecordKind::Event | RecordKind::NoEvents(_) | RecordKind::Bad(_) => *records += 1,
@@ -75,9 +94,10 @@ impl Opener {
         records: &mut u64,
         sink: &mut dyn EventSink,
     ) -> ControlFlow<(), bool> {
-        let kind = recognise(None, text);
+        let kind = self.recogniser.record(None, &LogSource::default(), text);
+        let is_event = kind == RecordKind::Event;
         self.kind(kind, place, text, records, sink)?;
-        ControlFlow::Continue(kind == RecordKind::Event)
+        ControlFlow::Continue(is_event)
     }
 
     fn kind(
@@ -88,20 +108,33 @@ impl Opener {
         records: &mut u64,
         sink: &mut dyn EventSink,
     ) -> ControlFlow<()> {
-        let result = match kind {
+        let what = match kind {
             RecordKind::Event => return event(place, text, sink),
-            RecordKind::NoEvents(what) => return sink.no_events(place, what),
+            RecordKind::NoEvents(what) => return sink.no_events(place, &what),
             RecordKind::Bad(reason) => {
                 return bad(place, SplitFault::new(code::BAD_JSON, reason), text, sink);
             }
-            RecordKind::Envelope => self.open(RecordContent::Text(text), place, records, sink),
-            RecordKind::Text(escaped) => match unescape(escaped) {
-                Ok(inner) => self.open(RecordContent::Text(&inner), place, records, sink),
+            other => other,
+        };
+        if self.depth == 0 {
+            self.budget.begin(text.len());
+        }
+        let result = match what {
+            RecordKind::RawText(escaped) => match unescape(escaped) {
+                Ok(inner) => self.raw_text(&inner, place, records, sink),
                 Err(fault) => OpenOutcome::Fault(fault),
             },
+            RecordKind::RawTextOf(inner) => self.raw_text(inner.as_bytes(), place, records, sink),
+            RecordKind::Untrusted(escaped, entry) => {
+                let what = match holds_raw_events(escaped) {
+                    true => format!("{NOT_OPENED}{entry}"),
+                    false => LOG_LINE.to_owned(),
+                };
+                return sink.no_events(numbered(place, records), &what);
+            }
             RecordKind::Message(escaped, what) => match unescape(escaped) {
                 Ok(inner) if matches!(trim(&inner), [b'{' | b'[', ..]) => {
-                    self.open(RecordContent::Text(&inner), place, records, sink)
+                    self.open(RecordContent::Text(&inner), None, place, records, sink)
                 }
                 Ok(_) => {
                     let place = numbered(place, records);
@@ -110,24 +143,85 @@ impl Opener {
                 Err(fault) => OpenOutcome::Fault(fault),
             },
             RecordKind::Base64(escaped) => match decode(escaped) {
-                Ok(inner) if inner.starts_with(GZIP_MAGIC) => {
-                    self.open(RecordContent::Gzip(&inner), place, records, sink)
+                Ok(inner) => {
+                    let content = match inner.starts_with(GZIP_MAGIC) {
+                        true => RecordContent::Gzip(&inner),
+                        false => RecordContent::Text(&inner),
+                    };
+                    self.open(content, None, place, records, sink)
                 }
-                Ok(inner) => self.open(RecordContent::Text(&inner), place, records, sink),
                 Err(fault) => OpenOutcome::Fault(fault),
             },
+            _ => {
+                let lines = Some(LogSource::of(text));
+                self.open(RecordContent::Text(text), lines, place, records, sink)
+            }
         };
         match result {
             OpenOutcome::All => ControlFlow::Continue(()),
+            // Outside of all, the sink did not want it: it expands too far.
+            OpenOutcome::Stopped if self.depth == 0 && self.budget.is_cut() => {
+                let most = budget::most(text.len());
+                let reason = format!(
+                    "a record of {} bytes that expands to more than {most}: the rest of it was cut",
+                    text.len()
+                );
+                bad(numbered(place, records), SplitFault::new(code::TOO_LARGE, reason), text, sink)
+            }
             OpenOutcome::Stopped => ControlFlow::Break(()),
             OpenOutcome::Fault(fault) => bad(numbered(place, records), fault, text, sink),
         }
+    }
+
+    /// Hands on the raw events in a line that is a JSON string.
+    pub(super) fn string_line(
+        &mut self,
+        place: Place,
+        text: &[u8],
+        records: &mut u64,
+        sink: &mut dyn EventSink,
+    ) -> ControlFlow<()> {
+        let kind = self.recogniser.record(None, &LogSource::default(), text);
+        self.kind(kind, place, text, records, sink)
+    }
+
+    /// Hands on the raw events in a text, and names what else is in it.
+    fn raw_text(
+        &mut self,
+        text: &[u8],
+        place: Place,
+        records: &mut u64,
+        sink: &mut dyn EventSink,
+    ) -> OpenOutcome {
+        let text = match std::str::from_utf8(text) {
+            Ok(text) => text,
+            Err(error) => {
+                let reason = format!("byte {} of the text is not UTF-8", error.valid_up_to());
+                return OpenOutcome::Fault(SplitFault::new(code::BAD_UTF8, reason));
+            }
+        };
+        if text.bytes().all(is_space) {
+            return OpenOutcome::Fault(empty_text());
+        }
+        let mut inner = RecordSink { sink, place, records, budget: self.budget.clone() };
+        let mut flow = ControlFlow::Continue(());
+        inner_parts(text, &mut |part| {
+            if flow.is_continue() {
+                flow = match part {
+                    InnerPart::Event(text) => inner.event(place, text.as_bytes()),
+                    InnerPart::Other(_) => inner.no_events(place, OTHER_JSON),
+                    InnerPart::Broken(text) => inner.bad(place, not_json(text), text.as_bytes()),
+                };
+            }
+        });
+        if flow.is_break() { OpenOutcome::Stopped } else { OpenOutcome::All }
     }
 
     /// Splits the content of a record, with a splitter of its own.
     fn open(
         &mut self,
         content: RecordContent<'_>,
+        lines: Option<LogSource>,
         place: Place,
         records: &mut u64,
         sink: &mut dyn EventSink,
@@ -138,10 +232,13 @@ impl Opener {
         }
         let mut splitter = Splitter::with_opener(Self {
             options: self.options,
+            recogniser: self.recogniser.clone(),
             depth: self.depth + 1,
+            lines,
+            budget: self.budget.clone(),
             keys: std::mem::take(&mut self.keys),
         });
-        let mut inner = RecordSink { sink, place, records };
+        let mut inner = RecordSink { sink, place, records, budget: self.budget.clone() };
         let opened = match content {
             RecordContent::Text(text) => text_into(&mut splitter, text, &mut inner),
             RecordContent::Gzip(bytes) => gzip_into(&mut splitter, bytes, &mut inner),
@@ -160,17 +257,14 @@ enum RecordContent<'a> {
 /// How opening a record went.
 enum OpenOutcome {
     All,
-    /// The sink wants no more.
+    /// The sink wants no more, or the budget is used up.
     Stopped,
     Fault(SplitFault),
 }
 
 fn text_into(splitter: &mut Splitter, text: &[u8], sink: &mut RecordSink<'_>) -> OpenOutcome {
     if text.iter().all(|byte| is_space(*byte)) {
-        return OpenOutcome::Fault(SplitFault::new(
-            code::NOT_JSON,
-            "an empty text where an event should be",
-        ));
+        return OpenOutcome::Fault(empty_text());
     }
     match splitter.push(text, sink).is_break() || splitter.finish(sink).is_break() {
         true => OpenOutcome::Stopped,
@@ -193,12 +287,10 @@ fn gzip_into(splitter: &mut Splitter, bytes: &[u8], sink: &mut RecordSink<'_>) -
             Ok(0) => break None,
             Ok(read) => {
                 size += read as u64;
-                if splitter.push(piece.get(..read).unwrap_or_default(), sink).is_break() {
+                if !sink.budget.take(read as u64)
+                    || splitter.push(piece.get(..read).unwrap_or_default(), sink).is_break()
+                {
                     return OpenOutcome::Stopped;
-                }
-                if size > MAX_EXPANDED {
-                    let reason = format!("gzip data that expands to over {MAX_EXPANDED} bytes");
-                    break Some(SplitFault::new(code::TOO_LARGE, reason));
                 }
             }
             Err(error) => {
@@ -221,6 +313,28 @@ fn decode(escaped: &[u8]) -> Result<Vec<u8>, SplitFault> {
         BASE64.decode(unescape(escaped)?).map_err(fault)
     } else {
         BASE64.decode(escaped).map_err(fault)
+    }
+}
+
+/// Whether a string that is not trusted holds what would be an event.
+fn holds_raw_events(escaped: &[u8]) -> bool {
+    let Ok(inner) = unescape(escaped) else { return false };
+    let mut found = false;
+    if let Ok(text) = std::str::from_utf8(&inner) {
+        inner_parts(text, &mut |part| found |= matches!(part, InnerPart::Event(_)));
+    }
+    found
+}
+
+fn empty_text() -> SplitFault {
+    SplitFault::new(code::NOT_JSON, "an empty text where an event should be")
+}
+
+fn not_json(text: &str) -> SplitFault {
+    if text.starts_with(['{', '[']) {
+        SplitFault::new(code::BAD_JSON, "a string with JSON in it that is cut off or damaged")
+    } else {
+        SplitFault::new(code::NOT_JSON, "neither a JSON object nor an array of them")
     }
 }
 
@@ -252,30 +366,42 @@ fn numbered(place: Place, records: &mut u64) -> Place {
     place
 }
 
-/// Gives everything that comes out of a record the record's place and a number of its own.
+/// Gives everything that comes out of a record the record's place and a number of its own, as long as
+/// the record's budget lasts.
 struct RecordSink<'a> {
     sink: &'a mut dyn EventSink,
     place: Place,
     records: &'a mut u64,
+    budget: Budget,
+}
+
+impl RecordSink<'_> {
+    fn pay(&self, cost: u64) -> ControlFlow<()> {
+        if self.budget.take(cost) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
 }
 
 impl EventSink for RecordSink<'_> {
     fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
         for line in chunk.split(|byte| *byte == b'\n').map(trim).filter(|line| !line.is_empty()) {
+            self.pay(budget::EVENT)?;
             event(numbered(self.place, self.records), line, self.sink)?;
         }
         ControlFlow::Continue(())
     }
 
     fn event(&mut self, _: Place, text: &[u8]) -> ControlFlow<()> {
+        self.pay(budget::EVENT)?;
         self.sink.event(numbered(self.place, self.records), text)
     }
 
-    fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
+    fn no_events(&mut self, _: Place, what: &str) -> ControlFlow<()> {
+        self.pay(budget::NOTHING)?;
         self.sink.no_events(numbered(self.place, self.records), what)
     }
 
     fn bad(&mut self, _: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
+        self.pay(budget::FAULT)?;
         self.sink.bad(numbered(self.place, self.records), fault, text)
     }
 }

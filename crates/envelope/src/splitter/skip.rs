@@ -82,6 +82,10 @@ impl Splitter {
             }
         };
         let text = trim(self.capture.take(bytes, end).text);
+        if why == SkipReason::NotJson && matches!(text, [b'"', .., b'"']) {
+            // A document that was written as a JSON string.
+            return self.opener.string_line(place, text, &mut 0, sink);
+        }
         nested::bad(place, fault, text, sink)
     }
 }

@@ -4,12 +4,13 @@
 use std::ops::ControlFlow;
 
 use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
+use firstseen_event::Trust;
 
 /// What a splitter gives.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SplitOutput {
     Event(Place, String),
-    NoEvents(Place, &'static str),
+    NoEvents(Place, String),
     Bad(Place, &'static str, Vec<u8>),
 }
 
@@ -39,8 +40,8 @@ impl EventSink for OutputMemory {
         ControlFlow::Continue(())
     }
 
-    fn no_events(&mut self, place: Place, what: &'static str) -> ControlFlow<()> {
-        self.0.push(SplitOutput::NoEvents(place, what));
+    fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()> {
+        self.0.push(SplitOutput::NoEvents(place, what.to_owned()));
         ControlFlow::Continue(())
     }
 
@@ -50,6 +51,16 @@ impl EventSink for OutputMemory {
         self.0.push(SplitOutput::Bad(place, fault.code, text.to_owned()));
         ControlFlow::Continue(())
     }
+}
+
+/// Splits `input` with these envelopes trusted.
+pub fn split_trusting(input: &str, entries: &[&str]) -> Vec<SplitOutput> {
+    let trust = Trust::read(entries.iter().copied()).unwrap();
+    let mut memory = OutputMemory::default();
+    let mut splitter = Splitter::trusting(SplitOptions::default(), trust.into());
+    assert!(splitter.push(input.as_bytes(), &mut memory).is_continue());
+    assert!(splitter.finish(&mut memory).is_continue());
+    memory.0
 }
 
 /// Splits `input`, pushed in pieces that end at `cuts` (in order).

@@ -36,7 +36,11 @@ use crate::raw::{Lookalike, RawSource};
 /// CloudTrail's events: management, data and insight events, and what CloudTrail Lake exports.
 pub(crate) const SOURCE: RawSource = RawSource {
     dataset: names::DATASET,
-    marks: &[["eventName", "eventSource"], ["eventVersion", "eventTime"]],
+    marks: &[
+        &["eventName", "eventSource"],
+        &["eventVersion", "eventTime", "eventName"],
+        &["eventVersion", "eventTime", "eventType", "insightDetails{}"],
+    ],
     // A single record of an S3 or SQS notification has the keys of the first pair.
     lookalikes: &[Lookalike { path: "eventSource", prefix: "aws:", what: "S3 notification" }],
     time: "eventTime",

@@ -137,7 +137,8 @@ fn collect(value: Json, to: &mut Vec<String>) -> Result<(), String> {
     Ok(())
 }
 
-fn text(value: Json) -> Result<String, String> {
+/// A string.
+pub(crate) fn text(value: Json) -> Result<String, String> {
     match value {
         Json::Text(text) => Ok(text),
         _ => Err("expected a string".to_owned()),

@@ -14,6 +14,7 @@ use crate::state::{Memory, StateStore};
 use anyhow::{Context, anyhow, bail};
 use firstseen_abi::{Item, ItemKind, OutcomeKind};
 use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
+use firstseen_event::TEXT_NOT_OPENED;
 use firstseen_rule::state::{TermState, time_to_live_ms};
 use firstseen_rule::term::{Term, TermKind};
 use firstseen_runtime::{Guest, Runtime};
@@ -154,12 +155,12 @@ impl<'s> CaseExecutor<'s> {
                 let found = crate::source::find(&[path])?;
                 let options = ReadLimits { max_event: MAX_EVENT, ..ReadLimits::default() };
                 for input in &found.inputs {
-                    input.read(options, &mut texts)?;
+                    input.read(options.clone(), &mut texts)?;
                 }
             }
         }
         if texts.0.is_empty() {
-            texts.0.push(InputPiece::NoEvents("nothing"));
+            texts.0.push(InputPiece::NoEvents("nothing".to_owned()));
         }
         texts.0.into_iter().map(|piece| self.piece(piece)).collect()
     }
@@ -172,7 +173,7 @@ impl<'s> CaseExecutor<'s> {
                 return Ok(EventResult { got, ..EventResult::default() });
             }
             InputPiece::NoEvents(what) => {
-                let got = vec![TermResult::word(TestOutcome::NoEvents, what)];
+                let got = vec![TermResult::word(TestOutcome::NoEvents, &what)];
                 return Ok(EventResult { got, ..EventResult::default() });
             }
         };
@@ -190,7 +191,11 @@ impl<'s> CaseExecutor<'s> {
         self.cross_check.advance(self.newest_ms);
         let mut expected = ExpectedAnswer::of(counts.matched);
         let mut got = Vec::new();
-        for item in found.items {
+        // A text in an event that was not opened is no answer about the event.
+        let is_answer = |item: &TestItem| {
+            item.kind != ItemKind::NoEvents || !item.text.starts_with(TEXT_NOT_OPENED)
+        };
+        for item in found.items.into_iter().filter(is_answer) {
             let of_item = self.item(&item, &text)?;
             expected.add(&of_item);
             expected.keys.extend(item.terms.iter().map(|(key, _)| key.clone()));
@@ -284,7 +289,7 @@ struct InputPieces(Vec<InputPiece>);
 
 enum InputPiece {
     Event(Vec<u8>),
-    NoEvents(&'static str),
+    NoEvents(String),
     Bad(String),
 }
 
@@ -301,8 +306,8 @@ impl EventSink for InputPieces {
         ControlFlow::Continue(())
     }
 
-    fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
-        self.0.push(InputPiece::NoEvents(what));
+    fn no_events(&mut self, _: Place, what: &str) -> ControlFlow<()> {
+        self.0.push(InputPiece::NoEvents(what.to_owned()));
         ControlFlow::Continue(())
     }
 

@@ -66,7 +66,7 @@ pub(super) fn same(path: &Path) -> PathBuf {
 
 fn walk(root: &Path, found: &mut FoundTests) -> anyhow::Result<()> {
     for entry in Walk::Kept.folder(root) {
-        let WalkEntry { path, meta } = match entry {
+        let WalkEntry { path, meta, .. } = match entry {
             Ok(entry) => entry,
             Err(fault) => bail!("{}: {}", shown(&fault.path), fault.error),
         };

@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[derive(Default)]
 struct Heard {
     text: Vec<u8>,
-    no_events: Vec<&'static str>,
+    no_events: Vec<String>,
     stop: bool,
 }
 
@@ -24,8 +24,8 @@ impl EventSink for Heard {
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
         self.lines(place, text)
     }
-    fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
-        self.no_events.push(what);
+    fn no_events(&mut self, _: Place, what: &str) -> ControlFlow<()> {
+        self.no_events.push(what.to_owned());
         ControlFlow::Continue(())
     }
     fn bad(&mut self, _: Place, _: SplitFault, text: &[u8]) -> ControlFlow<()> {
@@ -138,6 +138,54 @@ fn what_cannot_be_read_is_named() {
 }
 
 #[test]
+fn a_file_that_grows_is_read_to_its_length_at_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let text = lines(20_000);
+    assert!(text.len() > 2 * FILE_BLOCK);
+    std::fs::write(&path, &text).unwrap();
+    let mut source = Input::file(path.clone()).source(ReadLimits::default(), None);
+    let mut heard = Heard::default();
+    assert_eq!(source.poll(&mut heard).unwrap(), Polled::More);
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(b"{\"eventVersion\":1}\n").unwrap();
+    let error = loop {
+        match source.poll(&mut heard) {
+            Ok(polled) => assert_eq!(polled, Polled::More),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((error.kind, heard.text.len()), (ReadErrorKind::Grew, text.len()));
+    assert!(error.to_string().contains("was not read; run again"), "{error}");
+}
+
+#[test]
+fn packed_data_in_packed_data_is_read_and_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.gz");
+    let text = lines(1000);
+    let packed = |times: usize| (0..times).fold(text.clone(), |text, _| gzip(&text));
+    for times in 1..=4 {
+        std::fs::write(&path, packed(times)).unwrap();
+        let (found, _, result) = read(&path);
+        assert!(found == text && result.is_ok(), "{times}: {result:?}");
+    }
+    std::fs::write(&path, packed(5)).unwrap();
+    let error = read(&path).2.unwrap_err();
+    assert!(error.to_string().contains("more than 4 times"), "{error}");
+    // Gzip of gzip of spaces: a few hundred bytes that would be 100 MB.
+    let spaces = vec![b' '; 100 << 20];
+    std::fs::write(&path, gzip(&gzip(&spaces))).unwrap();
+    let error = read(&path).2.unwrap_err();
+    assert!(error.to_string().contains("expands too far"), "{error}");
+    assert!(error.offset < 40 << 20, "{error:?}");
+    // Lines that are no events, more than there are packed bytes.
+    std::fs::write(&path, gzip(&b"x\n".repeat(2 << 20))).unwrap();
+    let error = read(&path).2.unwrap_err();
+    assert!(error.to_string().contains("more lines that are no events"), "{error}");
+}
+
+#[test]
 fn a_licence_beside_the_logs_is_no_log_unless_it_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("LICENSE");
@@ -150,7 +198,7 @@ fn a_licence_beside_the_logs_is_no_log_unless_it_is_named() {
         for (source, is_log) in [(source.clone(), true), (source.in_folder(), is_log)] {
             let mut heard = Heard::default();
             source.read(ReadLimits::default(), &mut heard).unwrap();
-            assert_eq!(heard.no_events.is_empty(), is_log, "{text}");
+            assert_eq!(heard.no_events.is_empty(), is_log && !text.is_empty(), "{text}");
             assert_eq!(heard.text.is_empty(), !is_log || text.is_empty(), "{text}");
         }
     }
@@ -204,7 +252,7 @@ impl EventSink for Live {
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
         self.lines(place, text)
     }
-    fn no_events(&mut self, _: Place, _: &'static str) -> ControlFlow<()> {
+    fn no_events(&mut self, _: Place, _: &str) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
     fn bad(&mut self, _: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {
@@ -218,7 +266,7 @@ fn a_pipe_hands_on_what_there_is_without_waiting() {
     let line = b"{\"eventVersion\":\"1.08\"}\n";
     let pipe = Pipe { pieces: vec![line.to_vec(); 5], heard: Rc::clone(&heard), expected: 0 };
     let splitter = Splitter::new(SplitOptions { max_event: 1 << 20 });
-    let mut feed = Feed::open(pipe, true, false, splitter, &Arc::default()).unwrap();
+    let mut feed = Feed::open(pipe, true, false, false, splitter, &Arc::default()).unwrap();
     let mut sink = Live(Rc::clone(&heard));
     while feed.poll(&mut sink).unwrap() == Polled::More {}
     assert_eq!(feed.offset(), 5 * line.len() as u64);

@@ -12,6 +12,7 @@ use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
 use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::Arc;
 use wasm_bindgen::JsValue;
 
 /// How much may match in one file: all of it is held until it can be put in order.
@@ -28,24 +29,22 @@ const PACKINGS: [(&[u8], &str); 5] = [
 ];
 
 /// A file that is being read.
+#[derive(Default)]
 pub(crate) struct EventFeed {
-    splitter: Splitter,
+    /// Made with the first piece, with what the rules trust.
+    splitter: Option<Splitter>,
     packing: Packing,
 }
 
+#[derive(Default)]
 enum Packing {
     /// Nothing was read yet.
+    #[default]
     Unknown,
     Plain,
     Gzip(Gunzip),
     /// Damaged: nothing more can be read.
     Broken,
-}
-
-impl Default for EventFeed {
-    fn default() -> Self {
-        Self { splitter: Splitter::new(SplitOptions::default()), packing: Packing::Unknown }
-    }
 }
 
 impl EventFeed {
@@ -64,9 +63,13 @@ impl EventFeed {
             let gzip = piece.starts_with(&[0x1f, 0x8b]);
             self.packing = if gzip { Packing::Gzip(Gunzip::default()) } else { Packing::Plain };
         }
+        if self.splitter.is_none() {
+            let trust = Arc::new(rules.trust().clone());
+            self.splitter = Some(Splitter::trusting(SplitOptions::default(), trust));
+        }
         let mut collect = Collect { rules, report, now_ms, buffer: Vec::new() };
-        let flow = match self.packing {
-            Packing::Plain => self.splitter.push(piece, &mut collect),
+        let flow = match (&self.packing, &mut self.splitter) {
+            (Packing::Plain, Some(splitter)) => splitter.push(piece, &mut collect),
             _ => self.unpack(piece, &mut collect),
         };
         held(flow)
@@ -80,7 +83,9 @@ impl EventFeed {
     ) -> Result<(), JsValue> {
         let cut = matches!(&self.packing, Packing::Gzip(gunzip) if gunzip.is_inside());
         let mut collect = Collect { rules, report, now_ms, buffer: Vec::new() };
-        held(self.splitter.finish(&mut collect))?;
+        if let Some(splitter) = &mut self.splitter {
+            held(splitter.finish(&mut collect))?;
+        }
         if cut {
             report.fault("bad_gzip: the gzip data ends early".to_owned(), 0);
         }
@@ -97,7 +102,9 @@ impl EventFeed {
                 self.packing = Packing::Broken;
                 collect.report.fault(format!("bad_gzip: {fault}"), 0);
             }
-            self.splitter.push(unpacked.get(..step.given).unwrap_or_default(), collect)?;
+            if let Some(splitter) = &mut self.splitter {
+                splitter.push(unpacked.get(..step.given).unwrap_or_default(), collect)?;
+            }
             // A full buffer may hide more that needs no further input.
             if input.is_empty() && step.given < UNPACKED {
                 return Continue(());
@@ -140,7 +147,7 @@ impl EventSink for Collect<'_> {
         self.look(place, text, Framing::One)
     }
 
-    fn no_events(&mut self, _: Place, what: &'static str) -> ControlFlow<()> {
+    fn no_events(&mut self, _: Place, what: &str) -> ControlFlow<()> {
         self.report.no_events(what);
         Continue(())
     }

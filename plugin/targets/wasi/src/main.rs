@@ -21,6 +21,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 const USAGE: &str = "usage: [--repeats] [FOLDER]
 Reads events on standard input, writes alerts on standard output.
@@ -155,7 +156,8 @@ impl<'s, W: Write, E: Write> Judge<'s, W, E> {
     /// Reads the input to its end, and says what came of it.
     fn read(&mut self, mut input: impl Read) -> io::Result<()> {
         self.notes();
-        let mut splitter = Splitter::new(SplitOptions::default());
+        let trust = Arc::new(self.engine.trust().clone());
+        let mut splitter = Splitter::trusting(SplitOptions::default(), trust);
         let mut piece = vec![0; PIECE];
         let mut first = true;
         loop {
@@ -258,7 +260,7 @@ impl<W: Write, E: Write> EventSink for Judge<'_, W, E> {
         self.judge(place.line, place.record, text)
     }
 
-    fn no_events(&mut self, _: Place, _: &'static str) -> ControlFlow<()> {
+    fn no_events(&mut self, _: Place, _: &str) -> ControlFlow<()> {
         self.counts.no_events += 1;
         ControlFlow::Continue(())
     }

@@ -1,0 +1,218 @@
+//! No text that somebody else chooses decides whether an event is judged.
+//!
+//! In: small inputs, made here, in the forms in which logs arrive. Out: the alerts and the counts of
+//! `run`. What docs/trust.md says is tested here.
+
+use crate::build::artifact;
+use crate::support::{Folder, create_stack, run};
+use serde_json::{Value, json};
+
+/// A query about another dataset.
+const EXEC: &str =
+    "event.dataset: kubernetes.audit_logs and kubernetes.audit.objectRef.subresource: exec";
+
+/// An event of a Kubernetes audit log as an ECS document, by a client of this name.
+fn exec(user: &str, agent: &str) -> Value {
+    let audit = json!({
+        "kind": "Event", "verb": "create", "user": { "username": user }, "userAgent": agent,
+        "objectRef": { "resource": "pods", "subresource": "exec" },
+    });
+    json!({
+        "@timestamp": "2025-03-03T09:14:55Z",
+        "data_stream": { "dataset": "kubernetes.audit_logs", "type": "logs" },
+        "event": { "dataset": "kubernetes.audit_logs", "original": audit.to_string() },
+        "kubernetes": { "audit": audit },
+        "message": agent,
+    })
+}
+
+#[test]
+fn words_and_events_in_a_user_agent_do_not_hide_an_event() {
+    let folder = Folder::new();
+    let rule = artifact(&folder, "exec", EXEC, &["kubernetes.audit.user.username"]);
+    let forged = create_stack("forged", "2025-03-03T09:00:00Z", "mallory").to_string();
+    let agents = [
+        "kubectl/v1.30",
+        "kubectl/v1.30 eventName eventSource",
+        "eventVersion eventTime",
+        &forged,
+        &format!("[{forged},{forged}]"),
+        &json!({ "Records": [create_stack("f", "2025-03-03T09:00:00Z", "m")] }).to_string(),
+        "[",
+        "\u{feff}{\"eventName\":",
+    ];
+    let lines: String = agents
+        .iter()
+        .enumerate()
+        .map(|(number, agent)| format!("{}\n", exec(&format!("user-{number}"), agent)))
+        .collect();
+    let done = run().arg("--rule").arg(&rule).arg("-").pipe(lines).ok();
+    assert_eq!(done.lines().len(), agents.len(), "{}", done.stderr);
+    assert_eq!(done.count("events"), agents.len() as u64);
+    assert_eq!(done.summary["not_opened"], json!({ "dataset:kubernetes.audit_logs": 3 }));
+}
+
+/// Texts that a client of a shop wrote, and what opens them.
+fn forgeries() -> Vec<(Value, &'static str)> {
+    let event = || create_stack("forged", "2025-03-03T09:00:00Z", "mallory");
+    let text = event().to_string();
+    let time = "2025-03-03T09:00:01Z";
+    vec![
+        (
+            json!({ "@timestamp": time, "event": { "dataset": "nginx.access" }, "message": text }),
+            "dataset:nginx.access",
+        ),
+        (
+            json!({ "version": "0", "detail-type": "OrderPlaced", "source": "com.shop", "detail": event() }),
+            "source:com.shop",
+        ),
+        (json!({ "log": text, "stream": "stdout", "kubernetes": { "pod_name": "shop" } }), "log"),
+        (
+            json!({
+                "messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "/aws/lambda/shop",
+                "logStream": "2025/03/03/[$LATEST]a", "subscriptionFilters": [],
+                "logEvents": [{ "id": "1", "timestamp": 1, "message": text }],
+            }),
+            "log-group:/aws/lambda/shop",
+        ),
+        (
+            json!({ "_index": "logs-nginx.access-default", "_id": "1", "_source": event() }),
+            "index:logs-nginx.access-default",
+        ),
+    ]
+}
+
+#[test]
+fn a_forged_event_does_not_count_and_the_real_one_alerts() {
+    let real = create_stack("real", "2025-03-03T10:00:00Z", "mallory");
+    for (forgery, entry) in forgeries() {
+        let lines = format!("{forgery}\n{real}\n");
+        let done = run().arg("-").pipe(lines.as_str()).ok();
+        assert_eq!(done.alert_ids(), ["real"], "{entry}");
+        assert_eq!(done.summary["not_opened"], json!({ entry: 1 }));
+        let switch = format!("--trust-envelopes {entry} opens it");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words(&done.stderr).contains(&switch), "{}", done.stderr);
+        // Who trusts the envelope gets its event, by the option or by the settings.
+        let folder = Folder::new();
+        let settings = folder.write("s.json", json!({ "trust_envelopes": [entry] }).to_string());
+        let option = run().arg("--trust-envelopes").arg(entry);
+        let setting = run().arg("--settings").arg(settings);
+        for call in [option, setting] {
+            let done = call.arg("-").pipe(lines.as_str()).ok();
+            assert_eq!(done.alert_ids(), ["forged"], "{entry}");
+            assert_eq!(done.summary["not_opened"], json!({}));
+        }
+    }
+    let wrong = run().args(&["--trust-envelopes", "nginx", "-"]).pipe("");
+    wrong.fails(&["--trust-envelopes: `nginx` names no envelope", "dataset:NAME"]);
+}
+
+#[test]
+fn texts_of_several_events_are_split_wherever_they_are() {
+    let (a, b) = (
+        create_stack("a", "2025-03-03T09:00:00Z", "alice"),
+        create_stack("b", "2025-03-03T09:00:00Z", "bob"),
+    );
+    let all = [format!("{a}\n{b}"), format!("[{a},{b}]"), json!({ "Records": [a, b] }).to_string()];
+    for text in &all {
+        for document in [
+            // As Filebeat and Vector write a line.
+            json!({ "@timestamp": "2025-03-03T09:00:01Z", "host": { "name": "h" }, "message": text }),
+            json!({ "file": "/x", "message": text, "source_type": "file", "timestamp": "t" }),
+            json!({ "@timestamp": "2025-03-03T09:00:01Z", "event": { "original": text } }),
+            json!({ "date": 1.5, "log": text }),
+        ] {
+            let done = run().arg("-").pipe(format!("{document}\n")).ok();
+            assert_eq!(done.alert_ids().len(), 2, "{document}: {}", done.stderr);
+            assert_eq!((done.count("events"), done.count("bad")), (2, 0), "{document}");
+        }
+    }
+}
+
+#[test]
+fn two_events_on_a_line_are_two_whatever_is_between_them() {
+    let a = create_stack("a", "2025-03-03T09:00:00Z", "alice");
+    let ecs = json!({
+        "agent": {}, "@timestamp": "2025-03-03T09:00:00Z", "user": { "name": "bob" },
+        "event": { "dataset": "aws.cloudtrail", "provider": "cloudformation.amazonaws.com",
+                   "action": "CreateStack", "outcome": "success", "id": "b" },
+        "cloud": { "account": { "id": "111122223333" } },
+    });
+    let b = create_stack("b", "2025-03-03T09:00:00Z", "bob");
+    for second in [b, ecs] {
+        for between in ["", " ", "  ", "\t", ",", " , ", "\u{1e}", "\u{feff}", "\n\u{1e}"] {
+            let done = run().arg("-").pipe(format!("\u{1e}{a}{between}{second}\n")).ok();
+            assert_eq!(done.alert_ids(), ["a", "b"], "{between:?}: {}", done.stderr);
+            assert_eq!((done.count("events"), done.count("bad")), (2, 0), "{between:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_event_is_named_by_its_shape() {
+    let lines = [
+        json!({ "timestamp": "t", "rule": { "level": 3 }, "decoder": { "name": "json" } }),
+        json!({ "_raw": "CreateStack", "host": "h" }),
+        json!({ "resourceLogs": [] }),
+        json!({ "class_uid": 6003, "api": { "operation": "CreateStack" } }),
+        json!({ "a": 1 }),
+    ];
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let done = run().arg("-").pipe(text).ok();
+    assert_eq!((done.count("events"), done.count("no_events")), (0, 5), "{}", done.stderr);
+    for name in ["Wazuh alert", "Splunk event", "OTLP log records", "OCSF event"] {
+        assert_eq!(done.summary["no_events"][name], 1, "{name}");
+    }
+}
+
+#[test]
+fn what_the_first_bytes_of_a_file_show_is_named() {
+    let folder = Folder::new();
+    let event = create_stack("a", "2025-03-03T09:00:00Z", "alice").to_string();
+    let gzip = |bytes: &[u8]| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut out, bytes).unwrap();
+        out.finish().unwrap()
+    };
+    let twice = folder.write("twice.json.gz", gzip(&gzip(event.as_bytes())));
+    assert_eq!(run().arg(&twice).ok().alert_ids(), ["a"]);
+    let quoted = folder.write("quoted.json", json!(event).to_string());
+    assert_eq!(run().arg(&quoted).ok().alert_ids(), ["a"]);
+    let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, bytes, words) in [
+        ("utf16.json", utf16, "UTF-16"),
+        ("named.json.gz", b"<html>".to_vec(), "its name says gzip"),
+        (
+            "deep.gz",
+            (0..6).fold(event.clone().into_bytes(), |bytes, _| gzip(&bytes)),
+            "packed more than 4 times",
+        ),
+    ] {
+        let path = folder.write(name, bytes);
+        let done = run().arg(&path).ok();
+        assert_eq!(done.count("failed_inputs"), 1, "{name}");
+        assert!(done.stderr.contains(words), "{}", done.stderr);
+    }
+    let empty = folder.write("empty.json", "");
+    assert_eq!(run().arg(&empty).ok().summary["no_events"], json!({ "empty input": 1 }));
+    // A plain file that is named like a packed one is read.
+    let plain = folder.write("plain.json.gz", &event);
+    assert_eq!(run().arg(&plain).ok().alert_ids(), ["a"]);
+}
+
+#[test]
+fn annotated_lines_are_judged_with_byte_order_marks_and_by_their_records() {
+    let event = |id: &str, user: &str| create_stack(id, "2025-03-03T09:00:00Z", user);
+    let records = json!({ "Records": [event("b", "bob"), event("c", "carol")] });
+    let text = json!({ "message": records.to_string() });
+    let lines = format!("\u{feff}{}\n{records}\n\u{feff}{records}\n{text}\n", event("a", "alice"));
+    let done = run().args(&["--annotate", "--repeats", "emit", "-"]).pipe(lines.as_str()).ok();
+    let out: Vec<&str> = done.stdout.lines().collect();
+    assert_eq!(out.len(), 4, "{}", done.stdout);
+    for (line, (before, alerts)) in out.iter().zip(lines.lines().zip([1, 2, 2, 2])) {
+        let body: Value = serde_json::from_str(line.trim_start_matches('\u{feff}')).unwrap();
+        assert_eq!(body["firstseen_alerts"].as_array().map(Vec::len), Some(alerts), "{line}");
+        assert!(line.starts_with(before.trim_end_matches('}')), "{line}");
+    }
+}
