@@ -42,7 +42,8 @@ impl Default for Settings {
 }
 
 /// The members of a settings document. docs/settings.md has a row for each.
-pub const KEYS: &[&str] = &["tenant", "exceptions", "learn_until", "future_slack"];
+pub const KEYS: &[&str] =
+    &["tenant", "exceptions", "learn_until", "future_slack", "trust_envelopes"];
 
 /// Settings as they are written.
 struct SettingsDocument {
