@@ -9,7 +9,7 @@
 use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command};
 use firstseen::cli::{
-    ExitStatus, build, explain, inspect, new, pages, rebuild, rule_words, run, test,
+    ExitStatus, build, explain, fields, inspect, new, pages, rebuild, rule_words, run, test,
 };
 use firstseen::escape::escaped;
 use firstseen::terminal::message::{self, Level};
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(args),
         Command::Build(args) => build::build(args),
         Command::Test(args) => test::test(args),
+        Command::Fields(args) => fields::fields(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Rebuild(args) => rebuild::rebuild(args),
         Command::New(args) => new::new(args),

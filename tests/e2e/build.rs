@@ -161,7 +161,7 @@ fn error_is_shown_at_its_place_and_nothing_is_written() {
         (rule("r", "a: b", &["a", "b", "c", "d"]), vec!["error[bad_fields]", ":15:9"]),
         (
             good.replace("new_terms\"\nquery", "query\"\nquery"),
-            vec!["error[not_new_terms]", ":8:8", "only `new_terms` rules"],
+            vec!["not built: the rule is of type `query`", "only `new_terms` rules"],
         ),
         (good.replace("now-7d", "7 days ago"), vec!["bad_date_math", ":19:9", "7 days ago"]),
         (good.replace("risk_score = 21", "risk_score = "), vec!["error[toml_syntax]", ":6:1"]),
@@ -318,7 +318,7 @@ fn warnings_are_shown_and_can_be_denied() {
     let path = folder.write("a.toml", text);
     let to = folder.path("a.wasm");
     let build = || call("build").arg(&path);
-    build().args(&["--warnings", "deny"]).fails(&["warning[", "a.toml: not built: 1 warning"]);
+    build().args(&["--warnings", "deny"]).fails(&["error[not_done]", "a.toml: not built: 1 error"]);
     assert!(!to.exists());
     assert!(build().ok().stderr.contains("warning["));
     assert!(to.exists());

@@ -46,6 +46,45 @@ fn command_line_page_is_up_to_date() {
     assert!(kept == page, "docs/cli.md is out of date: UPDATE_PAGES=1 rewrites it");
 }
 
+/// The fields of raw events, from the tables that the engine reads events by.
+fn fields_page() -> String {
+    let mut page = "# Fields of raw CloudTrail\n\nMade from the tables of crate event by \
+                    tests/e2e/pages.rs; `UPDATE_PAGES=1 cargo test --test e2e pages::` makes it \
+                    anew.\n\nfirstseen derives these fields from an event as CloudTrail writes it, \
+                    after Elastic's aws integration. Not every event has every field: `firstseen \
+                    fields FILE` shows those of an event. An ECS document has the fields that it has; \
+                    this page is not about it. Names that are not listed are paths in the event \
+                    itself: `requestParameters.bucketName` works as well. Keywords have twins \
+                    `.caseless`, in lower case.\n\n"
+        .to_owned();
+    let cell = |text: &str| text.replace('|', "\\|");
+    page += "| field | type | from |\n| --- | --- | --- |\n";
+    for field in firstseen_event::raw_fields() {
+        let origin = cell(&field.origin);
+        page += &format!("| `{}` | {} | {origin} |\n", field.name, field.field_type);
+    }
+    page += "\n## Fields that need outside data\n\nElastic's pipelines fill these from databases. Raw \
+             events never have them; a rule that asks for one gets the warning \
+             `not_in_raw_cloudtrail`. Events that were enriched before they are judged may have \
+             them.\n\n| field | from |\n| --- | --- |\n";
+    for (name, data) in firstseen_event::fields_of_outside_data() {
+        page += &format!("| `{name}` | {} |\n", cell(data));
+    }
+    page
+}
+
+#[test]
+fn page_of_fields_is_up_to_date() {
+    let page = fields_page();
+    assert!(page.matches("\n| `").count() > 50, "{page}");
+    let path = repository("docs/fields.md");
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == page, "docs/fields.md is out of date: UPDATE_PAGES=1 rewrites it");
+}
+
 #[test]
 fn completions_and_man_pages_name_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
@@ -68,7 +107,12 @@ fn completions_and_man_pages_name_every_command() {
 #[test]
 fn new_rule_builds_and_passes_its_test() {
     let folder = Folder::new();
-    let fields: [&[&str]; 2] = [&[], &["--field", "source.ip", "--field", "event.action"]];
+    let fields: [&[&str]; 4] = [
+        &[],
+        &["--field", "source.ip", "--field", "event.action"],
+        &["--field", "aws.cloudtrail.flattened.additional_eventdata.MFAUsed"],
+        &["--field", "aws.cloudtrail.resources.arn", "--field", "user.name"],
+    ];
     let mut ids = Vec::new();
     for (index, fields) in fields.iter().enumerate() {
         let rule = folder.path(&format!("first_look_{index}.toml"));
@@ -84,6 +128,13 @@ fn new_rule_builds_and_passes_its_test() {
     }
     assert_ne!(ids[0], ids[1]);
     let wrong = folder.path("wrong");
-    call("new").arg(&wrong).args(&["--field", "a", "--field", "a"]).fails(&["not written"]);
+    let twice = ["--field", "user.name", "--field", "user.name"];
+    call("new").arg(&wrong).args(&twice).fails(&["not written"]);
+    for field in ["host.name", "okta.actor.id", "source.as.number"] {
+        call("new")
+            .arg(&wrong)
+            .args(&["--field", field])
+            .fails(&["raw CloudTrail events do not have", field]);
+    }
     assert!(!folder.path("wrong.toml").exists() && !folder.path("wrong.test.toml").exists());
 }

@@ -66,9 +66,9 @@ fn all_errors_of_all_files_are_shown_and_warnings_do_not_stop_a_build() {
 fn quoted_source_is_escaped_and_at_most_80_columns() {
     let folder = Folder::new();
     let query = format!("a: \"\u{9b}2J\u{202e}{}\" b: c {}", "x ".repeat(60), "y ".repeat(200));
-    let rule =
-        folder.write("rule.toml", format!("[rule]\ntype = \"\\u001b[31m\"\nquery = '{query}'\n"));
-    let done = build(&rule, &folder.path("rule.wasm")).fails(&["not_new_terms", "unexpected"]);
+    let rule = folder
+        .write("rule.toml", format!("[rule]\nseverity = \"\\u001b[31m\"\nquery = '{query}'\n"));
+    let done = build(&rule, &folder.path("rule.wasm")).fails(&["bad_value", "unexpected"]);
     let stays = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
     assert!(done.stderr.chars().all(stays), "{:?}", done.stderr);
     for line in done.stderr.lines().filter(|line| !line.contains("-->")) {

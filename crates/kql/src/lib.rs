@@ -41,8 +41,8 @@
 //! ```
 //!
 //! Order of modules, each importing only from those before it: `limits`, `types`, `field`, `doc`,
-//! `words`, `ip`, `error`; `syntax`, `lexer`, `parser`; `condition`, `query`, `compile`, `builder`;
-//! `matches`, `display`, `explain`, `coverage`, `literals`, `required`.
+//! `words`, `ip`, `error`; `syntax`, `lexer`, `foreign`, `parser`; `condition`, `query`, `compile`, `builder`;
+//! `matches`, `display`, `explain`, `coverage`, `written`, `literals`, `required`.
 //!
 //! # Where it differs from Elasticsearch
 //! - Text fields (`message`, `*.text`) are analysed upstream. Here a value is a sequence of words
@@ -79,6 +79,7 @@ mod doc;
 mod error;
 mod explain;
 mod field;
+mod foreign;
 mod ip;
 mod lexer;
 mod limits;
@@ -90,6 +91,7 @@ mod required;
 mod syntax;
 mod types;
 mod words;
+mod written;
 
 pub use builder::{any_of, everything, exists, nested, one_of, range, wildcard, wildcards};
 pub use coverage::spans;
@@ -97,11 +99,13 @@ pub use doc::Doc;
 pub use error::SyntaxError;
 pub use explain::{ExplainedClause, Explanation};
 pub use field::FieldRef;
+pub use foreign::foreign;
 pub use limits::{MAX_DEPTH, MAX_TEXT};
 pub use query::Query;
 pub use required::Pair;
 pub use syntax::Comparison;
-pub use types::{FieldType, field_type};
+pub use types::{FieldType, field_type, typed_fields};
+pub use written::{ValueForm, WrittenQuery, WrittenValue, written};
 
 /// Compiles query text.
 ///

@@ -217,6 +217,12 @@ const DATE: &[&str] = &[
     "process.start",
 ];
 
+/// The fields that the table lists by their whole names.
+pub fn typed_fields() -> impl Iterator<Item = &'static str> {
+    let tables = [WILDCARD, TEXT, IP, NUMBER, BOOLEAN, DATE];
+    tables.into_iter().flatten().copied()
+}
+
 /// The type of a field.
 #[must_use]
 pub fn field_type(field: &str) -> FieldType {

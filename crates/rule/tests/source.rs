@@ -4,7 +4,7 @@
 //! points at. Every code has a case here and a line in docs/rules.md.
 
 use firstseen_rule::source::{
-    CODES, Diagnostic, EventTime, Facts, ReadOptions, Rule, Severity, read,
+    CODES, Diagnostic, EventTime, Facts, ReadOptions, Rule, Severity, WARNING_CODES, read,
 };
 use std::collections::BTreeSet;
 
@@ -272,16 +272,160 @@ fn wrong_queries() -> Vec<Case> {
     ]
 }
 
+/// Rules that can be built and may never alert, and what comes from other languages.
+fn doubtful() -> Vec<Case> {
+    let query = |text: &str| with("event.action: CreateStack", text);
+    let filter = |text: &str| format!("{GOOD}\n[[rule.filters]]\n{text}\n");
+    let exception =
+        |text: &str| format!("{GOOD}\n[[rule.exceptions]]\nname = \"a\"\nreason = \"b\"\n{text}\n");
+    let (ecs, raw) = ("unknown_field", "not_in_raw_cloudtrail");
+    vec![
+        (ecs, query("event.acton: CreateStack"), "event.acton", "did you mean `event.action`?"),
+        (ecs, query("a: b or not usr.name: x"), "usr.name", "did you mean `user.name`?"),
+        (ecs, query("event.something: x"), "event.something", "neither ECS 9.4.0 nor CloudTrail"),
+        (ecs, with("\"cloud.account.id\", ", "\"user.nam\", "), "\"user.nam\"", "`user.name`"),
+        (ecs, filter("query.term.\"event.acton\" = \"x\""), "\"event.acton\"", "`event.action`"),
+        (
+            raw,
+            query("event.action: CreateStack and not source.as.number: (1 or 2)"),
+            "source.as.number",
+            "this `not` is always true; it takes a database of networks",
+        ),
+        (raw, query("event.action: CreateStack and host.name: *"), "host.name", "is never true"),
+        (
+            raw,
+            with("\"cloud.account.id\", ", "\"host.name\", "),
+            "\"host.name\"",
+            "no event has a term",
+        ),
+        (raw, filter("query.exists.field = \"host.name\""), "\"host.name\"", "finds nothing"),
+        (
+            ecs,
+            exception("query = \"user.name: a and usr.name: b\""),
+            "usr.name",
+            "did you mean `user.name`?",
+        ),
+        (ecs, exception("fields = { \"usr.name\" = [\"a\"] }"), "\"usr.name\"", "`user.name`"),
+        (
+            "foreign_value",
+            query("event.action: 'CreateStack'"),
+            "'CreateStack'",
+            "`\"CreateStack\"`",
+        ),
+        (
+            "foreign_value",
+            query("event.action: (CreateStack, DeleteStack)"),
+            "CreateStack, DeleteStack",
+            "write `(CreateStack or DeleteStack)`",
+        ),
+        (
+            "foreign_value",
+            query("event.action: /Create.*/"),
+            "/Create.*/",
+            "no regular expressions",
+        ),
+        ("foreign_value", query("event.action: /Create/"), "/Create/", "no regular expressions"),
+        ("action_case", query("event.action: createstack"), "createstack", "write `CreateStack`"),
+        (
+            "action_case",
+            query("event.action: (\"CREATEUSER\" or b)"),
+            "\"CREATEUSER\"",
+            "`CreateUser`",
+        ),
+        (
+            "other_language",
+            query("event.action == \"a\""),
+            "=",
+            "`==` is not KQL: write `field: value`",
+        ),
+        (
+            "other_language",
+            query("event.action != a"),
+            "!",
+            "`!=` is not KQL: write `not field: value`",
+        ),
+        ("other_language", query("iam where event.action : \"a\""), "i", "this is EQL"),
+        ("other_language", query("from logs-* | where event.action : \"a\""), "f", "this is ES|QL"),
+        (
+            "two_fields",
+            query("user.name == user.target.name"),
+            "=",
+            "two fields cannot be compared",
+        ),
+        (
+            "two_fields",
+            query("user.name: user.target.name"),
+            "user.target.name",
+            "in quotes if it is",
+        ),
+    ]
+}
+
+fn all_cases() -> impl Iterator<Item = Case> {
+    wrong_keys().into_iter().chain(wrong_queries()).chain(doubtful())
+}
+
+/// What is legal, of other events, or listed by the author gets no warning.
+#[test]
+fn what_may_be_right_is_not_warned_of() {
+    let query = |text: &str| with("event.action: CreateStack", text);
+    for text in [
+        "event.action: CreateStack and url.path: x or source.ip: *",
+        "event.action: \"'CreateStack'\" or event.action: \"/Create.*/\"",
+        "event.action: Create* and user.name: (a and not b)",
+        "user.name: \"user.target.name\"",
+        "event.action: (\"a, b\" or SomeNewCall)",
+        "requestParameters.stackName: x and eventName: CreateStack",
+        "aws.cloudtrail.flattened.request_parameters.anything: x",
+        "user.name.caseless: x and event.acton.text: y or event.action: z",
+        "user.*: x",
+    ] {
+        assert_eq!(codes_of(&query(text)), [""; 0], "{text}");
+    }
+    // Of other events: any field of ECS, any case, paths between slashes.
+    let other = |text: &str| query(text).replace("\"aws\"", "\"endpoint\"");
+    for text in
+        ["host.name: x and process.Ext.y: z", "event.action: createstack", "url.path: /api/"]
+    {
+        assert_eq!(codes_of(&other(text)), [""; 0], "{text}");
+    }
+    let own = |list: &str| {
+        let text = query("event.something: x and okta.actor.id: y and not host.team: z");
+        format!("{text}\n[firstseen]\nknown_fields = {list}\n")
+    };
+    let listed = own("[\"event.something\", \"okta.*\", \"host.team\"]");
+    assert_eq!(codes_of(&listed), [""; 0]);
+    let codes = ["unknown_field", "not_in_raw_cloudtrail", "unknown_field"];
+    assert_eq!(codes_of(&own("[]")), codes);
+    assert_eq!(codes_of(&format!("{GOOD}\n[firstseen]\nknown = []\n")), ["unknown_key"]);
+}
+
+/// Of a rule of another type one thing is said, however much of it is unlike a new_terms rule.
+#[test]
+fn a_rule_of_another_type_has_one_fault() {
+    let eql = "[rule]\ntype = \"eql\"\nlanguage = \"eql\"\nquery = \"any where true\"\n\
+               severity = \"odd\"\nthreshold = {}\n";
+    assert_eq!(codes_of(eql), ["not_new_terms"]);
+    assert_eq!(diagnostics(eql)[0].help, None);
+    let misspelled = with("\"new_terms\"", "\"new_term\"");
+    assert_eq!(diagnostics(&misspelled)[0].help.as_deref(), Some("did you mean `new_terms`?"));
+}
+
+#[test]
+fn warnings_are_the_last_codes() {
+    assert!(CODES.ends_with(WARNING_CODES));
+}
+
 #[test]
 fn each_fault_has_its_code_and_position() {
     let mut wrong = Vec::new();
-    for (code, text, place, word) in wrong_keys().into_iter().chain(wrong_queries()) {
+    for (code, text, place, word) in all_cases() {
         let found = diagnostics(&text);
         let [fault] = found.as_slice() else {
             wrong.push(format!("{code} {word}: {found:?}"));
             continue;
         };
-        let warned = matches!(code, "ignored_key" | "not_done");
+        let warned = WARNING_CODES.contains(&code);
         let as_expected = fault.code == code
             && under(&text, fault) == place
             && fault.to_string().contains(word)
@@ -296,7 +440,7 @@ fn each_fault_has_its_code_and_position() {
 
 #[test]
 fn every_code_has_a_case_and_a_row_in_the_docs() {
-    let cases = wrong_keys().into_iter().chain(wrong_queries());
+    let cases = all_cases();
     let mut tried: BTreeSet<&str> = cases.map(|(code, ..)| code).collect();
     // It needs an option; see below.
     tried.insert("no_timestamp_override");

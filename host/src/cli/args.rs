@@ -4,6 +4,7 @@
 
 use crate::cli::build::BuildArgs;
 use crate::cli::explain::ExplainArgs;
+use crate::cli::fields::FieldsArgs;
 use crate::cli::inspect::InspectArgs;
 use crate::cli::new::NewArgs;
 use crate::cli::pages::{CompletionsArgs, ManArgs};
@@ -95,6 +96,8 @@ pub enum Command {
     Build(BuildArgs),
     /// Test rules with the test files beside them (x.test.toml)
     Test(TestArgs),
+    /// Show an event as rules see it: flat ECS fields with types
+    Fields(FieldsArgs),
     /// Show an artifact's metadata, its source or its investigation guide
     Inspect(InspectArgs),
     /// Rebuild an artifact with this version's engine, from the source inside it

@@ -13,13 +13,13 @@ mod result;
 pub use args::BuildArgs;
 
 use super::ExitStatus;
+use crate::escape::escaped;
 use crate::files::{read_text, shown, write_whole};
 use crate::terminal::diagnostic;
 use crate::terminal::formats::{bytes, count, time};
 use crate::terminal::message::{self, Level};
 use crate::terminal::progress::Progress;
 use crate::work;
-use args::Warnings;
 use firstseen_compiler::{self as compile, EngineModule, RuleText, Target};
 use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Severity};
 use jobs::Job;
@@ -76,8 +76,11 @@ pub fn build(args: &BuildArgs) -> anyhow::Result<ExitStatus> {
         build_each(args, &writer, &jobs, &progress, &mut counts);
     }
     progress.clear();
-    if jobs.len() > 1 {
+    if jobs.len() > 1 || counts.other_type > 0 {
         message::info(&counts.line(args, began.elapsed()));
+    }
+    if counts.done + counts.failed == 0 && counts.other_type > 0 {
+        anyhow::bail!("there is no rule of type new_terms among them");
     }
     Ok(if counts.failed > 0 { ExitStatus::Failed } else { ExitStatus::Done })
 }
@@ -217,13 +220,29 @@ fn read(args: &BuildArgs, job: &Job) -> JobResult<ReadRule> {
         }
         Err(faults) => (None, faults),
     };
+    if let Some(kind) = other_type(&diagnostics) {
+        return match args.only {
+            Some(_) => JobResult { outcome: JobOutcome::OtherType, messages: Vec::new() },
+            None => JobResult {
+                outcome: JobOutcome::Failed,
+                messages: vec![(
+                    Level::Error,
+                    format!(
+                        "{name}: not built: {}; only `new_terms` rules can be built",
+                        escaped(kind)
+                    ),
+                )],
+            },
+        };
+    }
+    let diagnostics = args.warnings.judge(diagnostics);
     let source = RuleText { name: &name, text: &text };
     let mut messages: Vec<_> = diagnostics
         .iter()
         .map(|one| (diagnostic::level(one), diagnostic::shown(&source, one) + "\n"))
         .collect();
     let outcome = match rule {
-        Some(rule) if diagnostics.is_empty() || args.warnings == Warnings::Allow => {
+        Some(rule) if diagnostics.iter().all(|one| one.severity == Severity::Warning) => {
             JobOutcome::Out(ReadRule { name, text, rule })
         }
         _ => {
@@ -232,6 +251,15 @@ fn read(args: &BuildArgs, job: &Job) -> JobResult<ReadRule> {
         }
     };
     JobResult { outcome, messages }
+}
+
+/// What is said of a rule of another type, which is no rule for this program. A misspelled type is
+/// shown at its place.
+fn other_type(diagnostics: &[Diagnostic]) -> Option<&str> {
+    match diagnostics {
+        [one] if one.code == "not_new_terms" && one.help.is_none() => Some(&one.message),
+        _ => None,
+    }
 }
 
 /// `1 error, 2 warnings`.

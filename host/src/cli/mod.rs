@@ -9,6 +9,7 @@
 //! | `explain`: why, event by event | [`explain`] |
 //! | `test`: rules against what their authors expect | [`mod@test`] |
 //! | `build`: rule.toml to an artifact | [`build`] |
+//! | `fields`: an event as flat ECS with types | [`fields`] |
 //! | `inspect`: what an artifact says of itself | [`inspect`] |
 //! | `rebuild`: an artifact with the engine of today | [`rebuild`] |
 //! | `new`: a rule to start from | [`new`] |
@@ -19,6 +20,7 @@ pub mod build;
 pub mod cache;
 pub mod common;
 pub mod explain;
+pub mod fields;
 mod findings;
 pub mod format;
 pub mod inspect;
@@ -33,6 +35,7 @@ pub mod signal;
 mod size;
 pub mod test;
 mod verify;
+pub mod warnings;
 
 /// How a command ended, where it returned no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,17 @@
 //! `new`: a rule and its test to start from.
 //!
 //! In: a name, the new-terms fields. Out: two files that build without a warning and pass, or
-//! nothing: a file that is there is never written over.
+//! nothing: a file that is there is never written over, and a field that raw events never have makes
+//! no rule.
+
+mod examples;
 
 use super::ExitStatus;
 use crate::files::shown;
 use crate::terminal::diagnostic;
 use crate::terminal::message;
 use anyhow::{anyhow, bail};
+use examples::ExampleEvent;
 use firstseen_compiler::RuleText;
 use firstseen_rule::source::{self, ReadOptions};
 use serde_json::json;
@@ -21,18 +25,10 @@ pub struct NewArgs {
     /// Name or path of the rule: x and x.toml both create x.toml and x.test.toml
     #[arg(value_name = "NAME")]
     pub path: PathBuf,
-    /// A new-terms field; up to three
+    /// A new-terms field that raw CloudTrail events have; up to three
     #[arg(long = "field", value_name = "FIELD", default_values = ["cloud.account.id", "user.name"])]
     pub fields: Vec<String>,
 }
-
-/// What the events of the test have, beside the new-terms fields.
-const BASE: [(&str, &str); 4] = [
-    ("event.dataset", "aws.cloudtrail"),
-    ("event.provider", "iam.amazonaws.com"),
-    ("event.action", "CreateUser"),
-    ("event.outcome", "success"),
-];
 
 /// Writes the two files.
 ///
@@ -45,7 +41,8 @@ pub fn new(args: &NewArgs) -> anyhow::Result<ExitStatus> {
         bail!("{}: give a name, such as first_time_user_creation", shown(&args.path));
     }
     let test = path.with_extension("test.toml");
-    let text = rule(stem, &args.fields);
+    let example = examples::with(&args.fields)?;
+    let text = rule(stem, &args.fields, example);
     let name = shown(&path);
     let source = RuleText { name: &name, text: &text };
     if let Err(faults) = source::read(&text, &ReadOptions::default()) {
@@ -56,7 +53,7 @@ pub fn new(args: &NewArgs) -> anyhow::Result<ExitStatus> {
         bail!("{}: this file exists already; give another name", shown(&test));
     }
     write_new(&path, &text)?;
-    write_new(&test, &self::test(&args.fields))?;
+    write_new(&test, &self::test(example))?;
     message::info(&format!("created {name} (the rule) and {} (its test)", shown(&test)));
     message::info("  edit both, then run: firstseen test, firstseen build");
     Ok(ExitStatus::Done)
@@ -88,7 +85,7 @@ fn title(stem: &str) -> String {
     })
 }
 
-fn rule(stem: &str, fields: &[String]) -> String {
+fn rule(stem: &str, fields: &[String], example: &ExampleEvent) -> String {
     let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
     format!(
         r####"[rule]
@@ -124,8 +121,8 @@ note = """## Triage and analysis
 
 # Which events count. Only these can alert, and only these are remembered.
 query = '''
-event.dataset: aws.cloudtrail and event.provider: iam.amazonaws.com and
-  event.action: CreateUser and event.outcome: success
+event.dataset: aws.cloudtrail and event.provider: {provider} and
+  event.action: {action} and event.outcome: success
 '''
 
 # One to three fields. Their values together are the term that has to be new.
@@ -141,25 +138,18 @@ value = "now-10d"
         id = uuid::Uuid::new_v4(),
         name = quoted(&title(stem)),
         fields = fields.join(", "),
+        provider = example.provider,
+        action = example.action,
     )
 }
 
-fn test(fields: &[String]) -> String {
-    let mut base: Vec<(&str, &str)> = BASE.to_vec();
-    for field in fields {
-        if !base.iter().any(|(known, _)| known == field) {
-            base.push((field, "a value"));
-        }
-    }
-    let base: String = base
-        .iter()
-        .map(|(field, value)| format!("{} = {}\n", quoted(field), quoted(value)))
-        .collect();
+fn test(example: &ExampleEvent) -> String {
+    let ExampleEvent { base, failed, .. } = example;
     format!(
         r#"# What the rule has to do. `firstseen test` runs it.
 
-# Every event has these fields.
-[base]
+# An event as CloudTrail writes it. Every event below is this one, with a time and an id of its own and
+# with what `set` changes.
 {base}
 [[case]]
 name = "the first time alerts, the next one does not"
@@ -187,7 +177,7 @@ alert = true
 name = "a failed call never alerts"
 
 [[case.event]]
-set = {{ "event.outcome" = "failure" }}
+set = {{ {failed} }}
 alert = false
 "#
     )

@@ -34,12 +34,28 @@ pub const CODES: &[&str] = &[
     "bad_range",
     "bad_network",
     "free_text",
+    "other_language",
+    "two_fields",
     "misplaced_not",
     "too_deep",
     "too_long",
     // Warnings.
     "ignored_key",
     "not_done",
+    "unknown_field",
+    "not_in_raw_cloudtrail",
+    "foreign_value",
+    "action_case",
+];
+
+/// Those of them that are warnings: the last ones.
+pub const WARNING_CODES: &[&str] = &[
+    "ignored_key",
+    "not_done",
+    "unknown_field",
+    "not_in_raw_cloudtrail",
+    "foreign_value",
+    "action_case",
 ];
 
 /// Whether a rule can be built all the same.
@@ -105,6 +121,18 @@ pub(super) struct Diagnostics {
     fatal: bool,
     /// A fault that is not kept: the caller still adds its label and help.
     unkept: Option<Diagnostic>,
+    /// Fields that filters name, for warnings about them.
+    filter_fields: Vec<FilterField>,
+}
+
+/// A field that a filter names.
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "lint"), allow(dead_code))]
+pub(super) struct FilterField {
+    pub(super) name: String,
+    pub(super) span: Range<usize>,
+    /// The filter has no other field, so nothing in it can make up for this one.
+    pub(super) alone: bool,
 }
 
 impl Diagnostics {
@@ -126,6 +154,35 @@ impl Diagnostics {
         message: impl Into<String>,
     ) -> &mut Diagnostic {
         self.add(Severity::Warning, code, span, message)
+    }
+
+    /// Keeps the field of a filter.
+    pub(super) fn name_field(&mut self, name: &str, span: &Range<usize>, alone: bool) {
+        let field = FilterField { name: name.to_owned(), span: span.clone(), alone };
+        self.filter_fields.push(field);
+    }
+
+    /// The fields that filters name.
+    #[cfg(feature = "lint")]
+    pub(super) fn take_filter_fields(&mut self) -> Vec<FilterField> {
+        std::mem::take(&mut self.filter_fields)
+    }
+
+    /// Whether there is an error.
+    #[cfg(feature = "lint")]
+    pub(super) fn is_fatal(&self) -> bool {
+        self.fatal
+    }
+
+    /// Whether further faults are only counted.
+    #[cfg(feature = "lint")]
+    pub(super) fn is_full(&self) -> bool {
+        self.kept.len() >= MAX_FAULTS
+    }
+
+    /// Drops all before: another fault makes them pointless.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
     }
 
     fn add(

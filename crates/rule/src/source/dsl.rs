@@ -79,14 +79,16 @@ pub(super) fn clause(
             let field = table.required("field", faults);
             table.pass(&["boost"]);
             table.finish(UnknownKey::Fatal, faults);
-            Some(firstseen_kql::exists(field?.value))
+            let field = field?;
+            faults.name_field(field.value, &field.span, depth == 0);
+            Some(firstseen_kql::exists(field.value))
         }
         "match_all" => {
             table.pass(&["boost"]);
             table.finish(UnknownKey::Fatal, faults);
             Some(firstseen_kql::everything())
         }
-        kind => of_field(kind, table, faults),
+        kind => of_field(kind, table, depth, faults),
     }
 }
 
@@ -138,7 +140,7 @@ fn part(
 }
 
 /// `KIND = { FIELD = VALUE or OPTIONS }`.
-fn of_field(kind: &str, t: Table<'_>, faults: &mut Diagnostics) -> Option<Query> {
+fn of_field(kind: &str, t: Table<'_>, depth: u8, faults: &mut Diagnostics) -> Option<Query> {
     let (mut entry, mut table, mut field) = (one(&t, faults)?, t, String::new());
     loop {
         field.push_str(entry.key);
@@ -151,6 +153,7 @@ fn of_field(kind: &str, t: Table<'_>, faults: &mut Diagnostics) -> Option<Query>
         table = Table::new(inner, table.name(entry.key), entry.span.clone());
         entry = one(&table, faults)?;
     }
+    faults.name_field(&field, &entry.span, depth == 0);
     let name = table.name(entry.key);
     let options = entry.value.get_ref().as_table();
     let options = options.map(|inner| Table::new(inner, name.clone(), entry.span.clone()));

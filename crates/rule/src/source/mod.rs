@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Order of modules, each importing only from those before it: `diagnostic`, `table`, `position`,
-//! `report`, `facts`, `shape`, `dsl`, `filters`, `exceptions`, `alert`, `read`, `clauses`.
+//! `report`, `facts`, `shape`, `dsl`, `filters`, `exceptions`, `alert`, `lint`, `read`, `clauses`.
 
 mod alert;
 mod clauses;
@@ -18,6 +18,8 @@ mod dsl;
 mod exceptions;
 mod facts;
 mod filters;
+#[cfg(feature = "lint")]
+mod lint;
 mod position;
 mod read;
 mod report;
@@ -25,7 +27,9 @@ mod shape;
 mod table;
 
 pub use clauses::{PlacedClause, clauses};
-pub use diagnostic::{CODES, Diagnostic, Severity};
+pub use diagnostic::{CODES, Diagnostic, Severity, WARNING_CODES};
 pub use exceptions::{WrittenException, exceptions};
 pub use facts::{Facts, Technique, Threat, ThreatEntry};
+#[cfg(feature = "lint")]
+pub use lint::known_field;
 pub use read::{EventTime, ReadOptions, Rule, read};

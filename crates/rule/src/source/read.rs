@@ -5,6 +5,8 @@
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::facts::Facts;
+#[cfg(feature = "lint")]
+use super::lint::{self, LintInput};
 use super::table::{At, Table};
 use super::{alert, exceptions, filters, report, shape};
 use crate::exception::ExceptionOrigin;
@@ -84,7 +86,7 @@ fn plan(
         id: shape.id?,
         name: shape.name?,
         severity: shape.severity?,
-        new_terms: shape.new_terms,
+        new_terms: shape.new_terms.iter().map(|field| field.value.to_owned()).collect(),
         window_ms: shape.window_ms?,
         window: shape.window?.value.trim().trim_start_matches("now-").to_owned(),
         epoch: shape.epoch,
@@ -95,6 +97,19 @@ fn plan(
         event_time,
     };
     plan.alert = alert::part(&plan, &shape.facts);
+    #[cfg(feature = "lint")]
+    // A file with errors is looked at again when those are gone.
+    if let Some(query) = shape.query.as_ref().filter(|_| !faults.is_fatal()) {
+        let input = LintInput {
+            text,
+            query,
+            new_terms: &shape.new_terms,
+            filters: &faults.take_filter_fields(),
+            facts: &shape.facts,
+            known_fields: &shape.known_fields,
+        };
+        lint::check(&input, faults);
+    }
     Some((plan, shape.facts))
 }
 
@@ -124,6 +139,11 @@ fn event_time(
 
 /// A query, or a diagnostic in its text inside the file.
 fn query(text: &str, query: &At<&str>, faults: &mut Diagnostics) -> Option<Query> {
-    let noted = |error| report::query_error(text, &query.span, query.value, &error, faults);
+    let mut noted = |error| report::query_error(text, &query.span, query.value, &error, faults);
+    // KQL reads some openings of other languages as a field's name.
+    if let Some(error) = firstseen_kql::foreign(query.value, None) {
+        noted(error);
+        return None;
+    }
     firstseen_kql::parse(query.value).map_err(noted).ok()
 }

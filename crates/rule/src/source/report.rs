@@ -56,6 +56,8 @@ pub(super) fn query_error(
     error: &SyntaxError,
     faults: &mut Diagnostics,
 ) {
+    let other = firstseen_kql::foreign(query, Some(error));
+    let error = other.as_ref().unwrap_or(error);
     let label = format!("expected {}", error.expected);
     match position::place(text, span, query, error.at) {
         Some(at) => {

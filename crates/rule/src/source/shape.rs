@@ -71,7 +71,10 @@ pub(super) struct Shape<'t> {
     pub(super) query: Option<At<&'t str>>,
     pub(super) filters: Vec<Table<'t>>,
     pub(super) exceptions: Option<&'t Spanned<DeValue<'t>>>,
-    pub(super) new_terms: Vec<String>,
+    pub(super) new_terms: Vec<At<&'t str>>,
+    /// Names that `[firstseen]` adds to the known ones.
+    #[cfg_attr(not(feature = "lint"), allow(dead_code))]
+    pub(super) known_fields: Vec<String>,
     pub(super) window: Option<At<&'t str>>,
     pub(super) window_ms: Option<i64>,
     pub(super) epoch: u32,
@@ -88,8 +91,13 @@ pub(super) fn read<'t>(mut root: Table<'t>, faults: &mut Diagnostics) -> Option<
     }
     root.pass(&["transform"]);
     let rule = root.present("rule", faults).then(|| root.table("rule", faults)).flatten();
+    let mut known_fields = Vec::new();
+    if let Some(mut table) = root.table("firstseen", faults) {
+        known_fields = list(&mut table, "known_fields", faults);
+        table.finish(UnknownKey::Fatal, faults);
+    }
     root.finish(UnknownKey::Ignored, faults);
-    rule.map(|table| self::rule(table, facts, faults))
+    rule.and_then(|table| self::rule(table, facts, known_fields, faults))
 }
 
 /// Facts that change no alert; other keys of `[metadata]` are accepted without a warning.
@@ -105,8 +113,15 @@ fn metadata(mut table: Table<'_>, facts: &mut Facts, faults: &mut Diagnostics) {
     facts.updated_date = table.text("updated_date", faults).map(owned);
 }
 
-fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Diagnostics) -> Shape<'t> {
-    kind(&mut t, faults);
+fn rule<'t>(
+    mut t: Table<'t>,
+    facts: Facts,
+    known_fields: Vec<String>,
+    faults: &mut Diagnostics,
+) -> Option<Shape<'t>> {
+    if !kind(&mut t, faults) {
+        return None;
+    }
     let id = t.required("rule_id", faults);
     if let Some(id) = &id {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
@@ -152,7 +167,7 @@ fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Diagnostics) -> Shape<'
     not_done(&mut t, faults);
     t.pass(PASSED);
     t.finish(UnknownKey::Ignored, faults);
-    Shape {
+    Some(Shape {
         id: id.map(owned),
         name: name.map(owned),
         severity: severity.map(owned),
@@ -160,25 +175,34 @@ fn rule<'t>(mut t: Table<'t>, facts: Facts, faults: &mut Diagnostics) -> Shape<'
         filters,
         exceptions,
         new_terms,
+        known_fields,
         window,
         window_ms,
         epoch,
         facts,
         span,
-    }
+    })
 }
 
 /// Type and language: other types use the same keys with another meaning.
-fn kind(t: &mut Table<'_>, faults: &mut Diagnostics) {
+/// Type and language; whether the rest is worth reading. Of a rule of another type only the type is
+/// reported: its keys are right for what it is.
+fn kind(t: &mut Table<'_>, faults: &mut Diagnostics) -> bool {
     if let Some(kind) = t.required("type", faults).filter(|kind| kind.value != "new_terms") {
+        faults.clear();
         let message = format!("the rule is of type `{}`", short(kind.value));
         let fault = faults.error("not_new_terms", &kind.span, message);
         fault.label("firstseen builds only `new_terms` rules");
+        if nearest(kind.value, ["new_terms"].into_iter()).is_some() {
+            fault.help("did you mean `new_terms`?");
+        }
+        return false;
     }
     if let Some(language) = t.text("language", faults).filter(|l| l.value != "kuery") {
         let message = format!("the query's language is `{}`", short(language.value));
         faults.error("not_kuery", &language.span, message).label("firstseen reads only `kuery`");
     }
+    true
 }
 
 /// Warns of each key that Elastic acts on and firstseen does not.
@@ -206,7 +230,7 @@ fn not_done(t: &mut Table<'_>, faults: &mut Diagnostics) {
 fn new_terms<'t>(
     rule: &mut Table<'t>,
     faults: &mut Diagnostics,
-) -> (Vec<String>, Option<At<&'t str>>) {
+) -> (Vec<At<&'t str>>, Option<At<&'t str>>) {
     let there = rule.present("new_terms", faults);
     let Some(mut t) = there.then(|| rule.table("new_terms", faults)).flatten() else {
         return (Vec::new(), None);
@@ -246,7 +270,7 @@ fn new_terms<'t>(
     // All are read, so that all their faults are reported.
     let window = read.collect::<Vec<_>>().into_iter().next().flatten();
     t.finish(UnknownKey::Fatal, faults);
-    (fields.into_iter().map(owned).collect(), window)
+    (fields, window)
 }
 
 /// The `field` of a pair of field and value has exactly one valid value.

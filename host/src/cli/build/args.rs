@@ -4,6 +4,7 @@
 //! the file of settings.
 
 use crate::cli::size;
+use crate::cli::warnings::WarningArgs;
 use crate::files::read_text;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -32,9 +33,14 @@ pub struct BuildArgs {
     /// Write nothing, only report what is wrong
     #[arg(long, conflicts_with = "output")]
     pub check: bool,
-    /// What to do with a rule that has warnings
-    #[arg(long, value_enum, default_value_t = Warnings::Allow)]
-    pub warnings: Warnings,
+    /// Build rules of this type, and skip those of another
+    ///
+    /// Without it a rule of another type cannot be built, and is an error.
+    #[arg(long, value_name = "TYPE", value_parser = ["new_terms"])]
+    pub only: Option<String>,
+    /// Warnings.
+    #[command(flatten)]
+    pub warnings: WarningArgs,
     /// The time of an event: its @timestamp, or the field that the rule names
     #[arg(long, value_enum, value_name = "FIELD", default_value_t = EventTimeArg::Timestamp)]
     pub event_time: EventTimeArg,
@@ -101,15 +107,6 @@ fn target_name() -> impl TypedValueParser<Value = Target> {
     let known = Target::ALL.map(|target| PossibleValue::new(target.name()).help(target.about()));
     PossibleValuesParser::new(known)
         .try_map(|name| Target::from_name(&name).ok_or_else(|| format!("no target: {name}")))
-}
-
-/// What to do with a rule that has warnings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Warnings {
-    /// Build it, and show the warnings
-    Allow,
-    /// Do not build it
-    Deny,
 }
 
 /// The time of an event.

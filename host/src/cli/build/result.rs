@@ -21,6 +21,8 @@ pub(super) enum JobOutcome<T> {
     Failed,
     /// It is no rule.
     Skipped,
+    /// It is a rule of another type, and those were not meant.
+    OtherType,
 }
 
 /// The outcomes of all jobs, counted.
@@ -29,6 +31,7 @@ pub(super) struct BuildCounts {
     pub(super) done: usize,
     pub(super) failed: usize,
     pub(super) skipped: usize,
+    pub(super) other_type: usize,
     pub(super) bytes: usize,
 }
 
@@ -52,6 +55,7 @@ impl<T> JobResult<T> {
             },
             JobOutcome::Failed => JobOutcome::Failed,
             JobOutcome::Skipped => JobOutcome::Skipped,
+            JobOutcome::OtherType => JobOutcome::OtherType,
         };
         JobResult { outcome, messages }
     }
@@ -72,6 +76,7 @@ impl BuildCounts {
             }
             JobOutcome::Failed => self.failed += 1,
             JobOutcome::Skipped => self.skipped += 1,
+            JobOutcome::OtherType => self.other_type += 1,
         }
         None
     }
@@ -89,6 +94,9 @@ impl BuildCounts {
         }
         if self.skipped > 0 {
             line += &format!(", {} skipped", self.skipped);
+        }
+        if self.other_type > 0 {
+            line += &format!(", {} of another type skipped", self.other_type);
         }
         if !args.check && self.bytes > 0 {
             line += &format!("; {}", bytes(self.bytes as u64));

@@ -86,13 +86,22 @@ fn walk(root: &Path, found: &mut FoundTests) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a TOML file says that it is a new_terms rule. What cannot be read is none: it was not
-/// named, so it need not be one.
+/// The other types of Elastic's rules: those are not meant to be built.
+const OTHER_TYPES: [&str; 7] =
+    ["eql", "esql", "machine_learning", "query", "saved_query", "threat_match", "threshold"];
+
+/// Whether a TOML file has a rule that should build: a `[rule]`, also in TOML with a mistake in it. It
+/// was not named, so it need not be one.
 fn is_rule(path: &Path) -> bool {
     let text = read_text(path).unwrap_or_default();
-    let table: Option<toml::Table> = toml::from_str(&text).ok();
-    let kind = table.as_ref().and_then(|t| t.get("rule")?.get("type")?.as_str());
-    kind == Some("new_terms")
+    match toml::from_str::<toml::Table>(&text) {
+        Ok(table) => {
+            let rule = table.get("rule").and_then(toml::Value::as_table);
+            let kind = rule.and_then(|rule| rule.get("type")?.as_str());
+            rule.is_some() && !kind.is_some_and(|kind| OTHER_TYPES.contains(&kind))
+        }
+        Err(_) => text.lines().any(|line| line.trim_end() == "[rule]"),
+    }
 }
 
 /// The name of a test file before its ending.
@@ -137,6 +146,8 @@ mod tests {
             ("a/c.toml", "[rule]\ntype = 'query'"),
             ("a/Cargo.toml", "[package]"),
             ("a/broken.toml", "["),
+            ("a/mistake.toml", "[rule]\ntype = "),
+            ("a/misspelled.toml", "[rule]\ntype = 'new_term'"),
             (".hidden/d.test.toml", ""),
             ("target/CACHEDIR.TAG", ""),
             ("target/e.test.toml", ""),
@@ -151,7 +162,7 @@ mod tests {
             paths.iter().map(relative).collect()
         };
         assert_eq!(names(&found.tests), ["a/c.test.toml", "b.test.toml"]);
-        assert_eq!(names(&found.rules), ["b.toml"]);
+        assert_eq!(names(&found.rules), ["a/misspelled.toml", "a/mistake.toml", "b.toml"]);
         assert!(find(&[folder.path().join("none")]).is_err());
     }
 }

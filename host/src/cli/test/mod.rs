@@ -9,6 +9,7 @@
 //!                 rules --subject--> artifact --'  '--explain--> coverage -----------'
 //! ```
 
+mod check;
 mod coverage;
 mod cross_check;
 mod event;
@@ -26,6 +27,7 @@ pub use report::TestFormat;
 
 use super::ExitStatus;
 use super::cache::CacheArgs;
+use crate::cli::warnings::WarningArgs;
 use crate::sink::output::{Format, Output, OutputError};
 use crate::terminal::screen::{self, TextForm};
 use crate::terminal::style;
@@ -71,9 +73,12 @@ pub struct TestArgs {
     /// Compiled code
     #[command(flatten)]
     pub cache: CacheArgs,
+    /// Warnings.
+    #[command(flatten)]
+    pub warnings: WarningArgs,
 }
 
-/// Tests.
+/// Tests, and builds every rule that was found, also those that have no test.
 ///
 /// # Errors
 /// When a path, a test file or a rule cannot be used; what could be tested was reported before.
@@ -107,6 +112,7 @@ fn once(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<(TestReport, Vec<P
     };
     let done = run::all(runtime, &tests, &wanted);
     let tested: Vec<PathBuf> = done.iter().filter_map(|d| d.rule.as_deref().map(same)).collect();
+    let checked = check::all(&rules, &done, &tested, &args.warnings);
     let untested = rules.iter().filter(|rule| !tested.contains(&same(rule)));
     let mut report = TestReport {
         files: Vec::new(),
@@ -124,6 +130,7 @@ fn once(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<(TestReport, Vec<P
             RuleCoverage::merge(&mut report.coverage, coverage);
         }
     }
+    report.files.extend(checked);
     if report.files.is_empty() && report.untested.is_empty() {
         bail!(
             "no test (x.test.toml) and no rule was found; docs/testing.md shows how to write one"
@@ -159,7 +166,7 @@ fn tell(args: &TestArgs, report: &TestReport) -> anyhow::Result<ReportStatus> {
         Err(error) => return Err(anyhow!(error)),
     }
     if totals.problems > 0 {
-        bail!("some tests could not run; the report says why");
+        bail!("some rules or tests could not be used; the report says why");
     }
     Ok(ReportStatus::Ended(if report.is_good() { ExitStatus::Done } else { ExitStatus::Unmet }))
 }

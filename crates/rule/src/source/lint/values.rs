@@ -1,0 +1,99 @@
+//! Values that KQL takes as they are and that look as if another language had read them.
+//!
+//! In: a field with one value, as it is written. Out: a warning, or an error where the value is
+//! another field. A value in double quotes is what its author means.
+
+use super::{LintInput, tables};
+use crate::source::diagnostic::{Diagnostics, short};
+use firstseen_kql::{ValueForm, WrittenValue};
+
+/// What a regular expression has between its slashes, and a path has not.
+const REGEX: &[&str] = &[".*", "[", "(", "^", "$", "+"];
+
+/// Fields whose values are words, so that a slash in them means something else.
+const WORDS: &[&str] = &[
+    "event.action",
+    "event.category",
+    "event.code",
+    "event.dataset",
+    "event.kind",
+    "event.module",
+    "event.outcome",
+    "event.provider",
+    "event.type",
+    "eventName",
+    "eventSource",
+];
+
+/// Fields that hold the name of a call.
+const ACTIONS: &[&str] = &["event.action", "eventName"];
+
+/// Looks at one value.
+pub(super) fn check(
+    input: &LintInput<'_>,
+    leaf: &WrittenValue,
+    is_cloudtrail: bool,
+    faults: &mut Diagnostics,
+) {
+    let written = input.written(leaf);
+    if matches!(leaf.form, ValueForm::Plain | ValueForm::Bound) && compares_fields(leaf, written) {
+        let message = format!(
+            "two fields cannot be compared: `{}` with `{}`",
+            short(&leaf.field),
+            short(written)
+        );
+        let fault = faults.error("two_fields", &input.place(&leaf.span), message);
+        fault.help("KQL compares a field with a value; put the value in quotes if it is one");
+        return;
+    }
+    if let Some((message, help)) = foreign(leaf, written) {
+        faults.warn("foreign_value", &input.place(&leaf.span), message).help(help);
+        return;
+    }
+    let plain = matches!(leaf.form, ValueForm::Plain | ValueForm::Quoted);
+    if is_cloudtrail
+        && plain
+        && ACTIONS.contains(&leaf.field.as_str())
+        && let Some(call) = tables::call_in_another_case(&leaf.value)
+    {
+        let message = format!("`{}` and the call `{call}` differ in case", short(&leaf.value));
+        let fault = faults.warn("action_case", &input.place(&leaf.span), message);
+        fault.help(format!("values are compared with their case: write `{call}`"));
+    }
+}
+
+/// Whether the value is the name of a field.
+fn compares_fields(leaf: &WrittenValue, written: &str) -> bool {
+    let is_field =
+        |name: &str| tables::ecs().fields.has_field(name) || tables::cloudtrail().has_field(name);
+    written.contains('.') && !written.starts_with('"') && is_field(written) && is_field(&leaf.field)
+}
+
+/// What is foreign about a value, and what to write.
+fn foreign(leaf: &WrittenValue, written: &str) -> Option<(String, String)> {
+    if !matches!(leaf.form, ValueForm::Plain | ValueForm::Wildcard) {
+        return None;
+    }
+    let inside = |mark: char| {
+        let inner = written.strip_prefix(mark)?.strip_suffix(mark)?;
+        (!inner.is_empty()).then_some(inner)
+    };
+    if let Some(inner) = inside('\'') {
+        let message = "single quotes are a part of the value in KQL".to_owned();
+        return Some((message, format!("write `\"{}\"`", short(inner))));
+    }
+    if let Some(inner) = inside('/')
+        && (WORDS.contains(&leaf.field.as_str()) || REGEX.iter().any(|mark| inner.contains(mark)))
+    {
+        let message = "KQL has no regular expressions: the slashes are a part of the value";
+        let help = "write a wildcard, as in `Create*`, or quote a value that has slashes";
+        return Some((message.to_owned(), help.to_owned()));
+    }
+    let listed = if WORDS.contains(&leaf.field.as_str()) { "," } else { ", " };
+    if leaf.in_list && leaf.value.contains(listed) {
+        let message = "the commas are a part of the value: this is one value, no list".to_owned();
+        let each: Vec<&str> = leaf.value.split(',').map(str::trim).collect();
+        return Some((message, format!("write `({})`", short(&each.join(" or ")))));
+    }
+    None
+}

@@ -1,0 +1,281 @@
+//! `fields`: an event as rules see it, flat ECS with types.
+//!
+//! In: an event's text, or files with events in any envelope. Out: for each event its fields by name,
+//! with the type that decides how values compare, and the values. It judges nothing.
+
+use super::ExitStatus;
+use super::format::FormatArg;
+use crate::escape::escaped;
+use crate::observe::place::{EventLocation, input_name};
+use crate::sink::{Format, Output, OutputError};
+use crate::source::{self, ReadLimits};
+use crate::terminal::message;
+use crate::terminal::screen::{self, TextForm};
+use anyhow::{anyhow, bail};
+use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
+use firstseen_event::json::{Json, Object};
+use firstseen_kql::{FieldType, field_type};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The most characters of a field's values that are shown to a person.
+const SHOWN: usize = 160;
+
+/// The arguments of `fields`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct FieldsArgs {
+    /// An event as JSON, or files, folders, or - for standard input
+    #[arg(value_name = "EVENT|FILE", required = true)]
+    pub inputs: Vec<String>,
+    /// Show only the event with this id (event.id; in raw CloudTrail eventID)
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
+    pub format: FormatArg,
+}
+
+/// Shows the fields of events.
+///
+/// # Errors
+/// An input that cannot be read, an id that no event has, no event at all.
+pub fn fields(args: &FieldsArgs) -> anyhow::Result<ExitStatus> {
+    let pretty = match args.format {
+        FormatArg::Pretty => true,
+        FormatArg::Ndjson => false,
+        FormatArg::Auto => std::io::stdout().is_terminal(),
+    };
+    let form = if pretty { TextForm::Plain } else { TextForm::Json };
+    let mut page = FieldsPage {
+        output: Output::new(screen::stdout(form), "standard output", Format::Ndjson),
+        pretty,
+        id: args.id.as_deref(),
+        file: Arc::from("-"),
+        shown: 0,
+        faults: 0,
+        closed: false,
+        error: None,
+    };
+    for input in &args.inputs {
+        if page.done() {
+            break;
+        }
+        page.input(input)?;
+    }
+    if let Some(error) = page.error {
+        return Err(error);
+    }
+    match page.output.flush() {
+        Ok(()) => {}
+        Err(OutputError::Closed) => return Ok(ExitStatus::Done),
+        Err(error) => return Err(anyhow!(error)),
+    }
+    match (&args.id, page.shown) {
+        _ if page.closed => Ok(ExitStatus::Done),
+        (Some(id), 0) => bail!("no event has the id {}", escaped(id)),
+        (None, 0) => bail!("there is no event in it"),
+        _ if page.faults > 0 => Ok(ExitStatus::Failed),
+        _ => Ok(ExitStatus::Done),
+    }
+}
+
+struct FieldsPage<'a> {
+    output: Output,
+    pretty: bool,
+    id: Option<&'a str>,
+    file: Arc<str>,
+    shown: usize,
+    /// Events that could not be read.
+    faults: usize,
+    closed: bool,
+    error: Option<anyhow::Error>,
+}
+
+/// A field's name and its values.
+type FlatFields = BTreeMap<String, Vec<Json>>;
+
+impl FieldsPage<'_> {
+    fn done(&self) -> bool {
+        self.closed || self.error.is_some() || (self.id.is_some() && self.shown > 0)
+    }
+
+    fn input(&mut self, input: &str) -> anyhow::Result<()> {
+        if input.trim_start().starts_with(['{', '[']) && !PathBuf::from(input).exists() {
+            self.file = Arc::from("the event");
+            let mut splitter =
+                Splitter::new(SplitOptions { max_event: ReadLimits::default().max_event });
+            if splitter.push(input.as_bytes(), self).is_continue() {
+                let _ = splitter.finish(self);
+            }
+            return Ok(());
+        }
+        let found = source::find(&[PathBuf::from(input)])?;
+        for problem in &found.faults {
+            let name = input_name(&problem.path.to_string_lossy());
+            message::warning(&format!("skipped: {name}: {}", problem.reason));
+        }
+        for source in &found.inputs {
+            if self.done() {
+                break;
+            }
+            self.file = Arc::clone(&source.name);
+            if let Err(error) = source.read(ReadLimits::default(), self) {
+                message::warning(&format!("skipped: {error}"));
+                self.faults += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
+        let document = firstseen_event::utf8(text).and_then(firstseen_event::document);
+        let mut fields = FlatFields::new();
+        match document {
+            Ok(document) => flatten(String::new(), document, &mut fields),
+            // Whatever cannot be read has no id.
+            Err(_) if self.id.is_some() => return ControlFlow::Continue(()),
+            Err(error) => return self.unread(place, error.code, &error.reason),
+        }
+        let mut ids = fields.get("event.id").into_iter().flatten();
+        if self.id.is_some_and(|wanted| !ids.any(|id| plain(id) == wanted)) {
+            return ControlFlow::Continue(());
+        }
+        let at = EventLocation { file: Arc::clone(&self.file), place };
+        let page = if self.pretty { table(&at, &fields) } else { line(&at, &fields) };
+        self.shown += 1;
+        match self.output.line(&page) {
+            Ok(()) if self.done() => ControlFlow::Break(()),
+            Ok(()) => ControlFlow::Continue(()),
+            Err(OutputError::Closed) => {
+                self.closed = true;
+                ControlFlow::Break(())
+            }
+            Err(error) => {
+                self.error = Some(anyhow!(error));
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn unread(&mut self, place: Place, code: &str, reason: &str) -> ControlFlow<()> {
+        let at = EventLocation { file: Arc::clone(&self.file), place };
+        message::warning(&format!("{at}: cannot be read: {code}: {}", escaped(reason)));
+        self.faults += 1;
+        ControlFlow::Continue(())
+    }
+}
+
+/// Adds the fields of a document, by their full names.
+fn flatten(prefix: String, document: Object, out: &mut FlatFields) {
+    for (key, value) in document {
+        let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+        add(name, value, out);
+    }
+}
+
+/// Recursion follows the document, whose depth the reader bounds.
+fn add(name: String, value: Json, out: &mut FlatFields) {
+    match value {
+        Json::Null => {}
+        Json::Object(inner) => flatten(name, inner, out),
+        Json::List(items) => items.into_iter().for_each(|item| add(name.clone(), item, out)),
+        value => out.entry(name).or_default().push(value),
+    }
+}
+
+/// The type by which a field compares.
+fn type_word(name: &str) -> &'static str {
+    if name.contains(".flattened.") {
+        return "flattened";
+    }
+    match field_type(name) {
+        FieldType::Keyword => "keyword",
+        FieldType::Wildcard => "wildcard",
+        FieldType::Lowercase => "lowercase",
+        FieldType::Text => "text",
+        FieldType::Ip => "ip",
+        FieldType::Number => "number",
+        FieldType::Boolean => "boolean",
+        FieldType::Date => "date",
+    }
+}
+
+/// A value as a person reads it.
+fn plain(value: &Json) -> String {
+    match value {
+        Json::Text(text) => text.clone(),
+        other => written(other),
+    }
+}
+
+/// A value as JSON.
+fn written(value: &Json) -> String {
+    let mut text = String::new();
+    value.write(&mut text);
+    text
+}
+
+fn table(at: &EventLocation, fields: &FlatFields) -> String {
+    let names: Vec<String> = fields.keys().map(|name| escaped(name).into_owned()).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut page = format!("{at}\n");
+    for (shown, (name, values)) in names.iter().zip(fields) {
+        let values: Vec<String> = values.iter().map(plain).collect();
+        let values = values.join(", ");
+        let mut short: String = values.chars().take(SHOWN).collect();
+        if short.len() < values.len() {
+            short.push('…');
+        }
+        let (kind, value) = (type_word(name), escaped(&short));
+        page.push_str(&format!("  {shown:width$}  {kind:9}  {value}\n"));
+    }
+    page
+}
+
+fn line(at: &EventLocation, fields: &FlatFields) -> String {
+    let each = fields.iter().map(|(name, values)| {
+        let text = |value: &Json| serde_json::from_str(&written(value)).unwrap_or_default();
+        let values: Vec<serde_json::Value> = values.iter().map(text).collect();
+        json!({ "name": name, "type": type_word(name), "values": values })
+    });
+    let each: Vec<serde_json::Value> = each.collect();
+    let mut line = json!({
+        "file": *at.file, "line": at.place.line, "offset": at.place.offset, "fields": each,
+    });
+    if let (Some(record), Some(members)) = (at.place.record, line.as_object_mut()) {
+        members.insert("record".to_owned(), json!(record));
+    }
+    line.to_string()
+}
+
+impl EventSink for FieldsPage<'_> {
+    fn lines(&mut self, mut place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        for line in chunk.split_inclusive(|b| *b == b'\n') {
+            let text = line.trim_ascii();
+            if !text.is_empty() {
+                self.show(place, text)?;
+            }
+            place.line += 1;
+            place.offset += line.len() as u64;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
+        self.show(place, text)
+    }
+
+    fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()> {
+        let at = EventLocation { file: Arc::clone(&self.file), place };
+        message::info(&format!("{at}: no event: {what}"));
+        ControlFlow::Continue(())
+    }
+
+    fn bad(&mut self, place: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {
+        self.unread(place, fault.code, &fault.reason)
+    }
+}
