@@ -177,7 +177,10 @@ mod tests {
         assert_eq!(why("*", &[], &[]), "no event was read");
         assert_eq!(why("*", &[&["A", "B", "C"]], &[]), "no event holds A, B or C");
         let many: &[&str] = &["A", "B", "C", "D", "E", "F"];
-        assert_eq!(why("*", &[&["X"], many], &[]), "no event holds both X and A, B, C, D or 2 more");
+        assert_eq!(
+            why("*", &[&["X"], many], &[]),
+            "no event holds both X and A, B, C, D or 2 more"
+        );
         let query = "event.action: A and usr.name: bob";
         assert_eq!(
             why(query, &[], &[event("A"), event("B")]),
