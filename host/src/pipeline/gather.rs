@@ -53,6 +53,8 @@ pub struct EventNote {
     pub text: String,
     /// The rule that matched, where one did.
     pub rule: Option<RuleRef>,
+    /// The match is there too, with terms that are judged.
+    pub is_judged: bool,
 }
 
 /// Takes the items about matches.
@@ -125,6 +127,7 @@ impl EventGathering {
                 wanted,
                 notes,
                 unread: &mut unread,
+                last_matched: None,
                 to: &mut *to,
             };
             let counts = batch.keys(&mut **rules, now_ms, &mut router);
@@ -155,6 +158,8 @@ struct ItemRouter<'g> {
     notes: &'g mut Vec<EventNote>,
     /// Events that were none, or could not be read.
     unread: &'g mut BitSet,
+    /// The event and the rule of the last match with terms.
+    last_matched: Option<(usize, u16)>,
     to: &'g mut dyn MatchVisitor,
 }
 
@@ -168,7 +173,9 @@ impl ItemRouter<'_> {
     }
 
     fn note(&mut self, event: usize, kind: ItemKind, text: String, rule: Option<RuleRef>) {
-        self.notes.push(EventNote { event, kind, text, rule });
+        // What is left out of a match follows it.
+        let is_judged = rule.is_some_and(|rule| self.last_matched == Some((event, rule.rule)));
+        self.notes.push(EventNote { event, kind, text, rule, is_judged });
     }
 }
 
@@ -188,6 +195,9 @@ impl ItemVisitor for ItemRouter<'_> {
                 self.note(event, item.kind, item.text.to_owned(), Some(rule));
             }
             ItemKind::Matched | ItemKind::Missing | ItemKind::Excepted => {
+                if item.kind == ItemKind::Matched {
+                    self.last_matched = Some((event, item.rule));
+                }
                 let (spot, raw) = self.gathering.event(event);
                 self.to.item(self.artifact, spot, raw, item);
             }

@@ -65,7 +65,7 @@ impl Decisions {
         event: (u64, &'d [u8]),
         shown: bool,
     ) -> TakenItems<'d> {
-        TakenItems { decisions: self, artifact, event, shown, fault: None }
+        TakenItems { decisions: self, artifact, event, shown, last_matched: None, fault: None }
     }
 
     /// Decides everything that waits: by time, as files are decided; or as it came, as a stream is.
@@ -224,6 +224,8 @@ pub(super) struct TakenItems<'d> {
     /// Its number and its text.
     event: (u64, &'d [u8]),
     shown: bool,
+    /// The rule of the last match with terms.
+    last_matched: Option<u16>,
     /// Why a match could not be kept.
     pub(super) fault: Option<std::io::Error>,
 }
@@ -239,8 +241,11 @@ impl ItemVisitor for TakenItems<'_> {
             ItemKind::Excepted => Some(RuleCounter::Excepted),
             ItemKind::Future | ItemKind::TooManyTerms => Some(RuleCounter::NotJudged),
         };
-        self.decisions.tally.count(rule, RuleCounter::Matched, 1);
-        self.decisions.samples.matched.offer(text);
+        // What is left out of a match follows it.
+        if item.kind != ItemKind::TooManyTerms || self.last_matched != Some(item.rule) {
+            self.decisions.tally.count(rule, RuleCounter::Matched, 1);
+            self.decisions.samples.matched.offer(text);
+        }
         if item.kind == ItemKind::Excepted && !self.decisions.used.contains(item.text) {
             self.decisions.used.insert(item.text.to_owned());
         }
@@ -249,6 +254,7 @@ impl ItemVisitor for TakenItems<'_> {
         }
         match item.kind {
             ItemKind::Matched => {
+                self.last_matched = Some(item.rule);
                 let matched = Match {
                     rule,
                     time_ms: item.time_ms,
