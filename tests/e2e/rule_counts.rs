@@ -45,8 +45,8 @@ fn each_rule_has_its_counts_and_silent_ones_a_reason() {
          [[exceptions]]\nname='idle'\nreason='r'\nexpires=2099-01-01\nquery='user.name: eve'\n",
     );
     let rules = [&logins, &all, &typo, &other];
-    let call = rules.iter().fold(run(), |call, rule| call.arg("--rule").arg(rule));
-    let done = call.arg("--exceptions").arg(&exceptions).arg(&events).ok();
+    let run_all = rules.iter().fold(run(), |call, rule| call.arg("--rule").arg(rule));
+    let done = run_all.arg("--exceptions").arg(&exceptions).arg(&events).ok();
     let numbers = |id: &str| {
         ["matched", "alerts", "seen", "missing", "excepted"]
             .map(|n| of(&done, id)[n].as_u64().unwrap())
@@ -69,6 +69,16 @@ fn each_rule_has_its_counts_and_silent_ones_a_reason() {
         "  exception took nothing out: idle\n",
     ] {
         assert!(done.stderr.contains(line), "{line}: {}", done.stderr);
+    }
+    // `explain` says the same.
+    let why = rules.iter().fold(call("explain"), |call, rule| call.arg("--rule").arg(rule));
+    let explained = why.arg("--exceptions").arg(&exceptions).arg(&events).ok().stderr;
+    for line in done
+        .stderr
+        .lines()
+        .filter(|line| ["rule", "Rule", "took nothing"].iter().any(|word| line.contains(word)))
+    {
+        assert!(explained.contains(line), "{line}: {explained}");
     }
     // A single rule has no table, and its reason all the same.
     let done = run()

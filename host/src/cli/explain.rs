@@ -8,13 +8,16 @@ mod decisions;
 mod filter;
 mod spool;
 
-use super::ExitStatus;
 use super::common::Common;
 use super::format::{self, FormatArg};
 use super::run::{self, Setup};
+use super::{ExitStatus, findings};
 use crate::observe::place::{EventLocation, input_name};
 use crate::pipeline::Clock;
 use crate::pipeline::parts::LinePart;
+use crate::rules::prefilter::Prefiltering;
+use crate::rules::sample::RunSamples;
+use crate::rules::{KnownException, LiveSettings};
 use crate::sink::{Output, OutputError};
 use crate::source::{Input, ReadLimits};
 use crate::terminal::message::{self, Level};
@@ -24,6 +27,7 @@ use clap::Args;
 use decisions::Decisions;
 use filter::EventFilter;
 use firstseen_envelope::{EventSink, Place, SplitFault};
+use firstseen_runtime::Artifact;
 use firstseen_session::{EventBatch, Rules};
 use serde_json::{Map, Value, json};
 use spool::{Spool, WaitingLine};
@@ -58,12 +62,15 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     let filter = EventFilter::new(&args.ids, args.filter.as_deref())?;
     let format = format::explanations(args.format, &args.common);
     let setup = run::set_up(&args.common, format, true, &[])?;
-    let Setup { artifacts, guests, found, store, output, trust, .. } = setup;
+    let Setup { artifacts, own_exceptions, guests, found, store, output, exceptions, trust } = setup;
+    let exceptions: Vec<_> = own_exceptions.into_iter().chain(exceptions.exceptions()).collect();
+    let samples = RunSamples::new(artifacts.len(), !exceptions.is_empty());
     let guests = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>);
     let metas = artifacts.iter().map(|artifact| artifact.meta.rules.clone()).collect();
     let mut explainer = Explainer {
         rules: guests.collect(),
-        decisions: Decisions::new(store, metas),
+        decisions: Decisions::new(store, metas, samples),
+        prefilter: Prefiltering::new(&artifacts),
         spool: Spool::new(),
         filter,
         output,
@@ -91,7 +98,7 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     for input in streams {
         explainer.read(input)?;
     }
-    explainer.end()
+    explainer.end(&artifacts, exceptions)
 }
 
 /// What could not be done, where a line cannot be kept.
@@ -100,6 +107,8 @@ const KEPT: &str = "explanations could not be kept";
 struct Explainer {
     rules: Vec<Box<dyn Rules>>,
     decisions: Decisions,
+    /// Says which events a rule might have matched, for those that matched nothing.
+    prefilter: Prefiltering,
     spool: Spool,
     filter: EventFilter,
     output: Output,
@@ -128,7 +137,11 @@ impl Explainer {
     }
 
     /// Ends: what waits is written, and the sums go to standard error.
-    fn end(mut self) -> anyhow::Result<ExitStatus> {
+    fn end(
+        mut self,
+        artifacts: &[Artifact],
+        exceptions: Vec<KnownException>,
+    ) -> anyhow::Result<ExitStatus> {
         self.settle()?;
         match self.output.flush() {
             Ok(()) => {}
@@ -136,8 +149,11 @@ impl Explainer {
             Err(e) => return Err(anyhow!(e)),
         }
         if !self.closed && message::prints(Level::Info) {
-            let rules = self.decisions.tally.finish();
-            message::page(Level::Info, rule_table::page(&rules).trim_end());
+            let Decisions { mut tally, samples, used, .. } = self.decisions;
+            findings::explain_silent(&mut tally, &mut self.rules, &samples, artifacts);
+            let unused = findings::unused(exceptions.into_iter(), &used, &samples.matched);
+            let page = rule_table::page(&tally.finish(), &unused);
+            message::page(Level::Info, page.trim_end());
         }
         Ok(ExitStatus::Done)
     }
@@ -148,6 +164,9 @@ impl Explainer {
         let facts = self.filter.look(event);
         let shown = facts.is_some();
         let facts = Value::Object(facts.unwrap_or_default());
+        if self.prefilter.passes(event, event.contains(&b'\\')) {
+            self.decisions.samples.passes(self.prefilter.artifacts(), event);
+        }
         let mut batch = EventBatch::default();
         batch.push(event);
         let mut all = std::mem::take(&mut self.rules);

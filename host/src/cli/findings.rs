@@ -1,4 +1,4 @@
-//! What a run found out about its rules and exceptions, for the summary.
+//! What `run` and `explain` found out about rules and exceptions.
 //!
 //! In: the counts of each rule, samples of the events, the exceptions. Out: why a rule may have matched
 //! nothing, and which exceptions took nothing out. It changes no count.
@@ -7,9 +7,10 @@ use super::observer::RunObserver;
 use crate::observe::rule_counts::RuleTally;
 use crate::observe::summary::UnusedException;
 use crate::pipeline::PipelineEnd;
-use crate::rules::silent;
-use crate::rules::{KnownException, sample::EventSample};
+use crate::rules::sample::{EventSample, RunSamples};
+use crate::rules::{KnownException, silent};
 use firstseen_runtime::Artifact;
+use firstseen_session::Rules;
 use std::collections::HashSet;
 
 /// Takes what was found into the summary.
@@ -20,19 +21,27 @@ pub(super) fn take(
     own: Vec<KnownException>,
 ) {
     let mut tally = std::mem::take(&mut observer.tally);
-    explain_silent(&mut tally, end, artifacts);
+    explain_silent(&mut tally, &mut end.rules, &end.samples, artifacts);
     observer.summary.rules = tally.finish();
     let known = own.into_iter().chain(std::mem::take(&mut end.exceptions));
     observer.summary.unused_exceptions = unused(known, &observer.used, &end.samples.matched);
 }
 
-fn explain_silent(tally: &mut RuleTally, end: &mut PipelineEnd, artifacts: &[Artifact]) {
+/// Gives each rule that matched nothing the reason that a sample of the events shows.
+pub(super) fn explain_silent(
+    tally: &mut RuleTally,
+    rules: &mut [Box<dyn Rules>],
+    samples: &RunSamples,
+    artifacts: &[Artifact],
+) {
     for at in tally.silent() {
         let artifact = usize::from(at.artifact);
         let meta = artifacts.get(artifact).and_then(|a| a.meta.rules.get(usize::from(at.rule)));
-        let rules = end.rules.get_mut(artifact);
-        let sample = end.samples.passed.get(artifact);
-        let (Some(meta), Some(rules), Some(sample)) = (meta, rules, sample) else { continue };
+        let sample = samples.passed.get(artifact);
+        let (Some(meta), Some(rules), Some(sample)) = (meta, rules.get_mut(artifact), sample)
+        else {
+            continue;
+        };
         let reason = silent::reason(meta, at.rule, &mut **rules, sample);
         if let Some(counts) = tally.rule(at) {
             counts.silent = Some(reason);
@@ -41,7 +50,7 @@ fn explain_silent(tally: &mut RuleTally, end: &mut PipelineEnd, artifacts: &[Art
 }
 
 /// The exceptions that took nothing out. That no event that matched has one of its fields is said.
-fn unused(
+pub(super) fn unused(
     known: impl Iterator<Item = KnownException>,
     used: &HashSet<String>,
     matched: &EventSample,

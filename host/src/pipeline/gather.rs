@@ -55,6 +55,8 @@ pub struct EventNote {
     pub text: String,
     /// The rule that matched, where one did.
     pub rule: Option<RuleRef>,
+    /// The match is there too, with terms that are judged.
+    pub is_judged: bool,
 }
 
 /// Takes the items about matches.
@@ -129,6 +131,7 @@ impl EventGathering {
                 notes,
                 unread: &mut unread,
                 noted: &mut noted,
+                last_matched: None,
                 to: &mut *to,
             };
             let counts = batch.keys(&mut **rules, now_ms, &mut router);
@@ -161,6 +164,8 @@ struct ItemRouter<'g> {
     unread: &'g mut BitSet,
     /// Events with a text in them that was not opened.
     noted: &'g mut BitSet,
+    /// The event and the rule of the last match with terms.
+    last_matched: Option<(usize, u16)>,
     to: &'g mut dyn MatchVisitor,
 }
 
@@ -174,7 +179,9 @@ impl ItemRouter<'_> {
     }
 
     fn note(&mut self, event: usize, kind: ItemKind, text: String, rule: Option<RuleRef>) {
-        self.notes.push(EventNote { event, kind, text, rule });
+        // What is left out of a match follows it.
+        let is_judged = rule.is_some_and(|rule| self.last_matched == Some((event, rule.rule)));
+        self.notes.push(EventNote { event, kind, text, rule, is_judged });
     }
 }
 
@@ -199,6 +206,9 @@ impl ItemVisitor for ItemRouter<'_> {
                 self.note(event, item.kind, item.text.to_owned(), Some(rule));
             }
             ItemKind::Matched | ItemKind::Missing | ItemKind::Excepted => {
+                if item.kind == ItemKind::Matched {
+                    self.last_matched = Some((event, item.rule));
+                }
                 let (spot, raw) = self.gathering.event(event);
                 self.to.item(self.artifact, spot, raw, item);
             }

@@ -151,7 +151,7 @@ impl Intake<'_> {
                 _ => SkipKind::Bad,
             };
             if let Some(rule) = note.rule {
-                self.observer.count_of(rule, RuleCounter::Matched, 1);
+                self.observer.count_of(rule, RuleCounter::Matched, u64::from(!note.is_judged));
                 self.observer.count_of(rule, RuleCounter::NotJudged, 1);
             }
             let (spot, raw) = self.gathering.event(note.event);

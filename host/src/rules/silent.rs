@@ -33,7 +33,8 @@ pub fn reason(meta: &RuleMeta, place: u16, rules: &mut dyn Rules, passed: &Event
             [words] => format!("no event holds {}", listed(words)),
             clauses => {
                 let clauses: Vec<_> = clauses.iter().map(|words| listed(words)).collect();
-                format!("no event holds {}", clauses.join(" and "))
+                let all = if clauses.len() == 2 { "both" } else { "all of" };
+                format!("no event holds {all} {}", clauses.join(" and "))
             }
         };
     }
@@ -176,7 +177,10 @@ mod tests {
         assert_eq!(why("*", &[], &[]), "no event was read");
         assert_eq!(why("*", &[&["A", "B", "C"]], &[]), "no event holds A, B or C");
         let many: &[&str] = &["A", "B", "C", "D", "E", "F"];
-        assert_eq!(why("*", &[&["X"], many], &[]), "no event holds X and A, B, C, D or 2 more");
+        assert_eq!(
+            why("*", &[&["X"], many], &[]),
+            "no event holds both X and A, B, C, D or 2 more"
+        );
         let query = "event.action: A and usr.name: bob";
         assert_eq!(
             why(query, &[], &[event("A"), event("B")]),

@@ -1,7 +1,7 @@
 //! The history of terms: a small key-value store with expiry by event time.
 //!
 //! In: keys and values as the module made them. Out: the same, until they expire. Backends:
-//! [`Memory`], which keeps nothing, and [`Redb`], one crash-safe file; [`Scratch`] lays over either, [`CarryOver`] reads a
+//! [`Memory`], which keeps nothing, and [`Redb`], one crash-safe file; [`ScratchState`] lays over either, [`CarryOver`] reads a
 //! changed rule's older keys. A store knows nothing of
 //! what a value means, and has no clock: [`StateStore::advance`]
 //! gives it the time.
@@ -14,7 +14,7 @@ mod scratch;
 pub use carry::CarryOver;
 pub use file::Redb;
 pub use memory::Memory;
-pub use scratch::Scratch;
+pub use scratch::ScratchState;
 
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;

@@ -7,13 +7,13 @@ use super::{Applied, StateError, StateStore, StateWrite};
 use std::collections::HashMap;
 
 /// A state with a layer of its own.
-pub struct Scratch {
+pub struct ScratchState {
     base: Box<dyn StateStore>,
     written: HashMap<Box<[u8]>, (i64, Box<[u8]>)>,
     now_ms: i64,
 }
 
-impl Scratch {
+impl ScratchState {
     /// A layer over this state.
     #[must_use]
     pub fn over(base: Box<dyn StateStore>) -> Self {
@@ -32,7 +32,7 @@ impl Scratch {
     }
 }
 
-impl StateStore for Scratch {
+impl StateStore for ScratchState {
     fn get_many(
         &mut self,
         keys: &mut dyn Iterator<Item = &[u8]>,
@@ -91,7 +91,7 @@ mod tests {
         drop(state);
         let before = std::fs::read(&path).unwrap();
 
-        let mut scratch = Scratch::over(Box::new(Redb::open_read_only(&path).unwrap()));
+        let mut scratch = ScratchState::over(Box::new(Redb::open_read_only(&path).unwrap()));
         let results = scratch.apply(
             &mut [
                 write(b"a", Some(b"1"), b"2", 150),

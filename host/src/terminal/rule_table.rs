@@ -1,14 +1,17 @@
-//! What each rule met, for a person.
+//! What each rule met, and each exception that met nothing, for a person.
 //!
-//! In: the counts of the rules. Out: a row for one rule; for several a table of those that matched, and
-//! a line for each that matched nothing. Names of rules are escaped.
+//! In: the counts of the rules. Out: a table of those that matched, a line for each that matched nothing,
+//! and for exceptions that took nothing out. Names are escaped.
 
 use super::formats::number;
 use super::wrap::wrapped;
 use crate::escape::escaped;
 use crate::observe::rule_counts::RuleCounts;
+use crate::observe::summary::UnusedException;
 use unicode_width::UnicodeWidthStr;
 
+/// Exceptions that are named.
+const SHOWN_NAMES: usize = 5;
 /// Rules without a match that are named.
 const SHOWN_SILENT: usize = 20;
 
@@ -29,9 +32,9 @@ const WHERE_ANY: [Column; 5] = [
 
 /// The lines, each with its line break: a table also of one rule.
 #[must_use]
-pub fn page(rules: &[RuleCounts]) -> String {
+pub fn page(rules: &[RuleCounts], exceptions: &[UnusedException]) -> String {
     let mut out = table(rules);
-    for note in silent(rules) {
+    for note in silent(rules).into_iter().chain(unused(exceptions)) {
         out += &wrapped(&note, "  ", "    ");
     }
     out
@@ -78,6 +81,29 @@ pub fn silent(rules: &[RuleCounts]) -> Vec<String> {
     out
 }
 
+/// The exceptions that took nothing out: those with a reason one by one.
+#[must_use]
+pub fn unused(exceptions: &[UnusedException]) -> Vec<String> {
+    let (with, without): (Vec<_>, Vec<_>) = exceptions.iter().partition(|e| e.reason.is_some());
+    let mut out = Vec::new();
+    for exception in with.iter().take(SHOWN_NAMES) {
+        let (name, reason) = (escaped(&exception.name), exception.reason.as_deref());
+        let reason = escaped(reason.unwrap_or_default());
+        out.push(format!("exception took nothing out: {name}: {reason}"));
+    }
+    let rest = without.iter().chain(with.iter().skip(SHOWN_NAMES));
+    let names: Vec<_> = rest.map(|exception| escaped(&exception.name).into_owned()).collect();
+    if !names.is_empty() {
+        let mut shown = names.iter().take(SHOWN_NAMES).cloned().collect::<Vec<_>>();
+        if let more @ 1.. = names.len().saturating_sub(SHOWN_NAMES) {
+            shown.push(format!("{} more", number(more as u64)));
+        }
+        let what = if names.len() == 1 { "exception" } else { "exceptions" };
+        out.push(format!("{what} took nothing out: {}", shown.join(", ")));
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +119,7 @@ mod tests {
         quiet.silent = Some("no event has usr.name".to_owned());
         let all = [rule("b", 4, 1, 0), quiet, rule("a\x1b", 1200, 3, 2), rule("c", 4, 0, 0)];
         assert_eq!(
-            page(&all),
+            page(&all, &[]),
             "    matched    alerts      seen   missing  rule
       1,200         3     1,197         2  a\\u{1b}
           4         1         3         0  b
@@ -102,8 +128,25 @@ mod tests {
 "
         );
         let silent: Vec<_> = (0..25).map(|n| rule(&format!("r{n}"), 0, 0, 0)).collect();
-        let shown = page(&silent);
+        let shown = page(&silent, &[]);
         assert_eq!(shown.lines().count(), SHOWN_SILENT + 1);
         assert!(shown.ends_with("5 more rules; --summary FILE names them all\n"), "{shown}");
+    }
+
+    #[test]
+    fn exceptions_without_effect_are_named_those_with_a_reason_first() {
+        let exception = |name: &str, reason: Option<&str>| UnusedException {
+            name: name.to_owned(),
+            reason: reason.map(str::to_owned),
+        };
+        let mut all = vec![exception("typo", Some("no event has usr.name"))];
+        all.extend(["a\x1b", "b", "c", "d", "e", "f"].map(|name| exception(name, None)));
+        assert_eq!(
+            unused(&all),
+            [
+                "exception took nothing out: typo: no event has usr.name",
+                "exceptions took nothing out: a\\u{1b}, b, c, d, e, 1 more"
+            ]
+        );
     }
 }

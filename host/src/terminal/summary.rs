@@ -7,7 +7,7 @@ use super::formats::{bytes, counted, number};
 use super::rule_table;
 use super::wrap::wrapped;
 use crate::escape::escaped;
-use crate::observe::summary::{Summary, UnusedException};
+use crate::observe::summary::Summary;
 use std::cmp::Reverse;
 
 /// Where the text of a row begins.
@@ -130,7 +130,7 @@ fn notes(summary: &Summary) -> Vec<String> {
         "inputs could not be read to their end",
     );
     notes.extend(rule_table::silent(&summary.rules));
-    notes.extend(unused(&summary.unused_exceptions));
+    notes.extend(rule_table::unused(&summary.unused_exceptions));
     for (entry, count) in &summary.not_opened {
         let texts = counted(*count, "text is", "texts are");
         let (them, were) = if *count == 1 { ("it", "was") } else { ("them", "were") };
@@ -168,28 +168,6 @@ fn causes(summary: &Summary, field: &str, count: u64) -> String {
     }
     let of = if looked_at < count { format!("of {}: ", number(looked_at)) } else { String::new() };
     format!(" ({of}{})", shown.join(", "))
-}
-
-/// The exceptions that took nothing out: those with a reason one by one.
-fn unused(exceptions: &[UnusedException]) -> Vec<String> {
-    let (with, without): (Vec<_>, Vec<_>) = exceptions.iter().partition(|e| e.reason.is_some());
-    let mut out = Vec::new();
-    for exception in with.iter().take(SHOWN_NAMES) {
-        let (name, reason) = (escaped(&exception.name), exception.reason.as_deref());
-        let reason = escaped(reason.unwrap_or_default());
-        out.push(format!("exception took nothing out: {name}: {reason}"));
-    }
-    let rest = without.iter().chain(with.iter().skip(SHOWN_NAMES));
-    let names: Vec<_> = rest.map(|exception| escaped(&exception.name).into_owned()).collect();
-    if !names.is_empty() {
-        let mut shown = names.iter().take(SHOWN_NAMES).cloned().collect::<Vec<_>>();
-        if let more @ 1.. = names.len().saturating_sub(SHOWN_NAMES) {
-            shown.push(format!("{} more", number(more as u64)));
-        }
-        let what = if names.len() == 1 { "exception" } else { "exceptions" };
-        out.push(format!("{what} took nothing out: {}", shown.join(", ")));
-    }
-    out
 }
 
 /// The exceptions by name, the one that suppressed most first.
@@ -308,19 +286,6 @@ mod tests {
         assert!(of(&[("root user", 3)]).contains("no user.name (of 3: root user 3): they"));
         let many = ["a", "b", "c", "d", "e", "f", "g"].map(|cause| (cause, 1));
         assert!(of(&many).contains("(of 7: a 1, b 1, c 1, d 1, e 1, others 2)"));
-        let exception = |name: &str, reason: Option<&str>| UnusedException {
-            name: name.to_owned(),
-            reason: reason.map(str::to_owned),
-        };
-        let mut all = vec![exception("typo", Some("no event has usr.name"))];
-        all.extend(["a\x1b", "b", "c", "d", "e", "f"].map(|name| exception(name, None)));
-        assert_eq!(
-            unused(&all),
-            [
-                "exception took nothing out: typo: no event has usr.name",
-                "exceptions took nothing out: a\\u{1b}, b, c, d, e, 1 more"
-            ]
-        );
         let one = page(&Summary { seen: 1, ..Summary::default() });
         assert!(one.contains("  alerts    0, 1 term seen before\n"), "{one}");
     }

@@ -7,7 +7,8 @@ use crate::observe::rule_counts::{RuleCounter, RuleTally};
 use crate::pipeline::decide::{MatchBatch, advance, run_round};
 use crate::pipeline::order::{DEFAULT_BUDGET, Sorter};
 use crate::pipeline::text::RereadTexts;
-use crate::state::{Scratch, StateStore};
+use crate::rules::sample::RunSamples;
+use crate::state::{ScratchState, StateStore};
 use anyhow::Context;
 use firstseen_abi::{Cursor, Item, ItemKind, OutcomeKind};
 use firstseen_artifact::RuleMeta;
@@ -18,11 +19,11 @@ use firstseen_session::{
     CallError, EventAt, EventText, ItemVisitor, Match, Round, RuleRef, Rules, TermOutcome,
 };
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The matches of a run on their way to an answer.
 pub(super) struct Decisions {
-    store: Scratch,
+    store: ScratchState,
     /// Of each artifact its rules.
     rules: Vec<Vec<RuleMeta>>,
     sorter: Sorter,
@@ -30,21 +31,30 @@ pub(super) struct Decisions {
     /// By event, artifact and rule; of events that are shown.
     answers: HashMap<(u64, u16, u16), Vec<Value>>,
     pub(super) tally: RuleTally,
+    pub(super) samples: RunSamples,
+    /// The exceptions that took something out.
+    pub(super) used: HashSet<String>,
 }
 
 impl Decisions {
-    pub(super) fn new(store: Box<dyn StateStore>, rules: Vec<Vec<RuleMeta>>) -> Self {
+    pub(super) fn new(
+        store: Box<dyn StateStore>,
+        rules: Vec<Vec<RuleMeta>>,
+        samples: RunSamples,
+    ) -> Self {
         let named = |rules: &Vec<RuleMeta>| {
             rules.iter().map(|rule| (rule.id.clone(), rule.name.clone())).collect()
         };
         let tally = RuleTally::new(rules.iter().map(named).collect());
         Self {
-            store: Scratch::over(store),
+            store: ScratchState::over(store),
             rules,
             sorter: Sorter::new(DEFAULT_BUDGET),
             newest_ms: i64::MIN,
             answers: HashMap::new(),
             tally,
+            samples,
+            used: HashSet::new(),
         }
     }
 
@@ -55,7 +65,7 @@ impl Decisions {
         event: (u64, &'d [u8]),
         shown: bool,
     ) -> TakenItems<'d> {
-        TakenItems { decisions: self, artifact, event, shown, fault: None }
+        TakenItems { decisions: self, artifact, event, shown, last_matched: None, fault: None }
     }
 
     /// Decides everything that waits: by time, as files are decided; or as it came, as a stream is.
@@ -214,6 +224,8 @@ pub(super) struct TakenItems<'d> {
     /// Its number and its text.
     event: (u64, &'d [u8]),
     shown: bool,
+    /// The rule of the last match with terms.
+    last_matched: Option<u16>,
     /// Why a match could not be kept.
     pub(super) fault: Option<std::io::Error>,
 }
@@ -229,12 +241,20 @@ impl ItemVisitor for TakenItems<'_> {
             ItemKind::Excepted => Some(RuleCounter::Excepted),
             ItemKind::Future | ItemKind::TooManyTerms => Some(RuleCounter::NotJudged),
         };
-        self.decisions.tally.count(rule, RuleCounter::Matched, 1);
+        // What is left out of a match follows it.
+        if item.kind != ItemKind::TooManyTerms || self.last_matched != Some(item.rule) {
+            self.decisions.tally.count(rule, RuleCounter::Matched, 1);
+            self.decisions.samples.matched.offer(text);
+        }
+        if item.kind == ItemKind::Excepted && !self.decisions.used.contains(item.text) {
+            self.decisions.used.insert(item.text.to_owned());
+        }
         if let Some(counter) = counted {
             self.decisions.tally.count(rule, counter, 1);
         }
         match item.kind {
             ItemKind::Matched => {
+                self.last_matched = Some(item.rule);
                 let matched = Match {
                     rule,
                     time_ms: item.time_ms,
