@@ -1,7 +1,9 @@
 //! A run over files gives the alerts of the batch model, for events in any order and form and with
 //! repeats.
 
-use firstseen::cli::common::{Common, FormatArg};
+use firstseen::cli::cache::CacheArgs;
+use firstseen::cli::common::Common;
+use firstseen::cli::format::AlertFormatArg;
 use firstseen::cli::observer::OnError;
 use firstseen::cli::run::{Repeats, RunArgs, run_with};
 use firstseen::cli::signal::Signals;
@@ -96,13 +98,17 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
             inputs,
             rules: Vec::new(),
             state: state.to_owned(),
-            format: FormatArg::Ndjson,
             output: Some(folder.join("alerts")),
             append: false,
             settings: None,
+            learn_until: None,
             exceptions: Vec::new(),
+            trust_envelopes: Vec::new(),
             max_event: 1 << 20,
+            cache: CacheArgs { cache: None },
         },
+        format: AlertFormatArg::Ndjson,
+        compact: false,
         on_error: OnError::Fail,
         dead_letter: None,
         fail_on_alert: false,

@@ -1,7 +1,9 @@
 //! Rules give the same alerts and counts, byte for byte, for any division among artifacts: all in
 //! one, each in its own, or several groups.
 
-use firstseen::cli::common::{Common, FormatArg};
+use firstseen::cli::cache::CacheArgs;
+use firstseen::cli::common::Common;
+use firstseen::cli::format::AlertFormatArg;
 use firstseen::cli::observer::OnError;
 use firstseen::cli::run::{Repeats, RunArgs, run_with};
 use firstseen::cli::signal::Signals;
@@ -69,13 +71,17 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
             inputs: vec![input.to_owned()],
             rules: rules.to_vec(),
             state: PathBuf::from("memory:"),
-            format: FormatArg::Ndjson,
             output: Some(path("alerts")),
             append: false,
             settings: None,
+            learn_until: None,
             exceptions: Vec::new(),
+            trust_envelopes: Vec::new(),
             max_event: 1 << 20,
+            cache: CacheArgs { cache: None },
         },
+        format: AlertFormatArg::Ndjson,
+        compact: false,
         on_error: OnError::Skip,
         dead_letter: Some(path("dead")),
         fail_on_alert: false,
