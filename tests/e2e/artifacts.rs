@@ -364,6 +364,9 @@ query = 'source.ip: "10.0.0.0/8"'
     assert!(!plain.contains("with filters"), "{plain}");
 }
 
+/// The event of the samples in which a service-linked role creates a stack.
+const SERVICE_LINKED_ROLE: &str = "8caf8741-f5b5-41c9-a48a-b2f87892e5a7";
+
 /// The artifacts of earlier versions in tests/fixtures/artifacts still run.
 #[test]
 fn old_artifact_gives_the_same_alerts() {
@@ -376,7 +379,11 @@ fn old_artifact_gives_the_same_alerts() {
         let done = run().arg("--rule").arg(&path).arg(repository("samples/cloudtrail")).ok();
         let expected = read_json("samples/expected.json");
         let ids = expected["alerts"].as_array().unwrap().iter().map(|alert| &alert["event_id"]);
-        assert_eq!(done.alert_ids(), ids.map(|id| id.as_str().unwrap()).collect::<Vec<_>>());
+        let ids: Vec<_> = ids.map(|id| id.as_str().unwrap().to_owned()).collect();
+        // To an earlier engine a service-linked role is a user: one more alert.
+        let mut found = done.alert_ids();
+        found.retain(|id| id != SERVICE_LINKED_ROLE);
+        assert_eq!((found, done.count("alerts")), (ids, 8));
         // With the current engine it keeps its state.
         let folder = Folder::new();
         let new = folder.path("new.wasm");

@@ -115,7 +115,7 @@ fn summary_has_every_count() {
     for name in counts.split_whitespace() {
         assert!(summary[name].is_u64(), "{name}: {summary:?}");
     }
-    assert_eq!(summary["missing_by_field"], json!({ "user.name": 1 }));
+    assert_eq!(summary["missing_by_field"], json!({ "user.name": 2 }));
     assert_eq!(summary["no_events"], json!({ "CloudTrail digest": 1 }));
     assert!(summary["bytes"].as_u64() > Some(100_000));
 }
@@ -319,7 +319,7 @@ fn summary_is_written_to_its_own_file() {
     let folder = Folder::new();
     let path = folder.path("summary.json");
     call("run").arg("--summary").arg(&path).arg(repository("samples/cloudtrail")).ok();
-    assert_eq!(json_file(&path)["alerts"], 8);
+    assert_eq!(json_file(&path)["alerts"], 7);
 }
 
 #[test]

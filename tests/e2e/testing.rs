@@ -279,7 +279,7 @@ last = 2025-04-02T08:00:00Z
     assert!(stdout.starts_with("coverage of flagship.wasm (0415258b-"), "{stdout}");
     assert!(stdout.ends_with("ok   f.test.toml: 1 case, 3 events\nok: 1 passed, 0 failed\n"));
     std::fs::remove_file(folder.path("events.ndjson")).unwrap();
-    let done = test(&folder).fails(&["some tests could not run"]);
+    let done = test(&folder).fails(&["some rules or tests could not be used"]);
     assert!(done.stdout.contains("error: f.test.toml:5: two users:"), "{}", done.stdout);
 }
 
@@ -428,7 +428,7 @@ fn errors_in_a_test_file_have_a_place_and_other_files_run() {
         "bad.test.toml",
         "rule = 'r.toml'\n[[case]]\nname = 'x'\n[[case.event]]\nalret = true\n",
     );
-    let done = test(&folder).fails(&["some tests could not run"]);
+    let done = test(&folder).fails(&["some rules or tests could not be used"]);
     assert_eq!(
         done.stdout,
         "\

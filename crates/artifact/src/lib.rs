@@ -45,7 +45,7 @@
 //! ```
 //!
 //! Order of modules, each importing only from those before it: `names`, `error`, `meta`, `standard`,
-//! `module`, `contract`, `compose`, `plan`.
+//! `module`, `compare`, `contract`, `compose`, `plan`.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

@@ -123,13 +123,11 @@ pub trait StateHistory {
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StateError>;
+    fn scan(&self, from: &[u8], to: &[u8], each: &mut EachTerm<'_>) -> Result<(), StateError>;
 }
+
+/// What [`StateHistory::scan`] calls with each key and its value.
+pub type EachTerm<'e> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'e;
 
 /// What can go wrong with a store. Every text names the file and what to do.
 #[derive(Debug, thiserror::Error)]

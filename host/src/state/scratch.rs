@@ -6,10 +6,13 @@
 use super::{Applied, StateError, StateStore, StateWrite};
 use std::collections::HashMap;
 
+/// A value, and when it expires (milliseconds since the epoch).
+type ScratchValue = (i64, Box<[u8]>);
+
 /// A state with a layer of its own.
 pub struct ScratchState {
     base: Box<dyn StateStore>,
-    written: HashMap<Box<[u8]>, (i64, Box<[u8]>)>,
+    written: HashMap<Box<[u8]>, ScratchValue>,
     now_ms: i64,
 }
 

@@ -27,7 +27,7 @@ fn tables() -> &'static FactTables {
 
 /// The categories and types of an event of that name.
 #[must_use]
-pub fn categories(name: &str) -> (Vec<String>, Vec<String>) {
+pub(super) fn categories(name: &str) -> (Vec<String>, Vec<String>) {
     let list = |cell: &str| cell.split(',').map(str::to_owned).collect();
     match tables().categories.iter().find(|row| row[0] == name) {
         Some([_, category, kind]) => (list(category), list(kind)),
@@ -37,7 +37,7 @@ pub fn categories(name: &str) -> (Vec<String>, Vec<String>) {
 
 /// The paths of the targets of an event.
 #[must_use]
-pub fn targets(source: &str, name: &str) -> Vec<&'static str> {
+pub(super) fn targets(source: &str, name: &str) -> Vec<&'static str> {
     let is = |pattern: &str| match pattern.strip_prefix('*').and_then(|rest| rest.strip_suffix('*'))
     {
         Some(part) => name.contains(part),
@@ -49,7 +49,7 @@ pub fn targets(source: &str, name: &str) -> Vec<&'static str> {
 
 /// The paths of `related.entity` of a service's events.
 #[must_use]
-pub fn related(service: &str) -> Vec<&'static str> {
+pub(super) fn related(service: &str) -> Vec<&'static str> {
     let row = tables().related.iter().find(|row| row[0] == service);
     row.map(|row| row[1].split(' ').collect()).unwrap_or_default()
 }

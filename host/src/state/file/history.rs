@@ -4,9 +4,8 @@
 //! committed. An earlier version passes the records over.
 
 use super::{Handle, META, Redb, fault, parse};
-use crate::state::{PrefixRecord, StateError, StateHistory};
+use crate::state::{EachTerm, PrefixRecord, StateError, StateHistory};
 use std::io;
-use std::ops::ControlFlow;
 
 /// Before the prefix whose record it is.
 const RECORD: &str = "prefix/";
@@ -44,12 +43,7 @@ impl StateHistory for Redb {
         write().map_err(|e| fault(&self.path, e))
     }
 
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StateError> {
+    fn scan(&self, from: &[u8], to: &[u8], each: &mut EachTerm<'_>) -> Result<(), StateError> {
         let rows = self.terms()?.range(from..to).map_err(|e| fault(&self.path, e))?;
         for row in rows {
             let (key, row) = row.map_err(|e| fault(&self.path, e))?;
