@@ -88,7 +88,7 @@ fn agrees(query: &Query, pool: &[String], seed: u64) {
     }
     if matched {
         let text = event.text();
-        for clause in query.literals(&|_| true) {
+        for clause in query.literals(&|_, _| true) {
             let found = clause.iter().any(|literal| text.contains(literal.as_str()));
             assert!(found, "{query} needs one of {clause:?}, and {text:?} matches");
         }
@@ -114,7 +114,7 @@ fuzz_target!(|bytes: &[u8]| {
     // Events made from the query's own words, so that some match.
     let words = text.split([':', '(', ')', '"', '*', ' ', '{', '}']).map(str::to_owned);
     let mut pool: Vec<String> = words.take(64).collect();
-    pool.extend(query.literals(&|_| true).into_iter().flatten().take(64));
+    pool.extend(query.literals(&|_, _| true).into_iter().flatten().take(64));
     for seed in 0..8 {
         agrees(&query, &pool, mixed(seed ^ bytes.len() as u64));
     }

@@ -85,7 +85,7 @@ def main(binary, name, *command):
             expected = native(binary, core, lines)
             state = folder / f"state{number}"
             state.mkdir()
-            assert expected.count(b"\n") >= 8
+            assert expected.count(b"\n") >= 7
             assert program(command, wasm, "-", lines) == expected, "in memory"
             assert program(command, wasm, state, lines) == expected, "in a folder"
             assert program(command, wasm, state, lines) == b"", "known after a restart"

@@ -412,7 +412,7 @@ pub fn artifact(
     let engine = firstseen_engines::engine(Target::Redpanda)?;
     let engine = firstseen_compiler::EngineModule { options: &options, ..engine };
     let sources: Vec<_> = rules.iter().map(|(name, text)| RuleText { name, text }).collect();
-    let options = firstseen_rule::source::ReadOptions { event_time };
+    let options = firstseen_rule::source::ReadOptions { event_time, skips_lint: true };
     Ok(compile(&engine, &sources, &options)
         .map_err(|fault| anyhow::anyhow!("{}", fault.plain(&sources)))?
         .wasm)

@@ -132,7 +132,11 @@ impl Recogniser {
             Some(Container::FilteredEvents) => {
                 let [message, stream, time] =
                     fields(text, [b"message", b"logStreamName", b"ingestionTime"]);
-                match string(message).filter(|_| stream.is_some() || time.is_some()) {
+                match string(message) {
+                    // What has neither is somebody's own list: its texts are lines of no stream.
+                    Some(message) if stream.is_none() && time.is_none() => {
+                        self.line(message, &LogSource::default())
+                    }
                     Some(message) => {
                         let lines = LogSource { stream: name(stream), ..lines.clone() };
                         self.line(message, &lines)

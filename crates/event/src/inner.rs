@@ -74,6 +74,10 @@ pub fn inner_parts<'t>(text: &'t str, each: &mut dyn FnMut(InnerPart<'t>)) {
                     at = end;
                     None
                 }
+                // An event that nests too deep for the reader is one, so that somebody says so.
+                Err(ObjectFault { is_deep_event: true }) => {
+                    return each(InnerPart::Event(text.get(at..).unwrap_or_default()));
+                }
                 Err(_) => Some(at),
             },
             Some(b'[') => {
@@ -146,9 +150,15 @@ struct ObjectFacts {
     records: Option<usize>,
 }
 
+/// Why an object could not be read.
+struct ObjectFault {
+    /// It has the keys of an event, and nests too deep.
+    is_deep_event: bool,
+}
+
 /// Reads the object at `at`: where it ends, and what it is. Of a key that is there twice the last
 /// one counts.
-fn object(text: &str, at: usize) -> Result<(usize, ObjectFacts), EventError> {
+fn object(text: &str, at: usize) -> Result<(usize, ObjectFacts), ObjectFault> {
     let (mut names, mut records) = (0_usize, None);
     let mut marks = MarkBits::default();
     let end = members(text, at, &mut |name, opening, value| {
@@ -158,9 +168,11 @@ fn object(text: &str, at: usize) -> Result<(usize, ObjectFacts), EventError> {
             names += 1;
         }
         marks.note(name, opening, text, value);
-    })?;
+    });
+    let is_event = marks.is_event();
+    let end = end.map_err(|e| ObjectFault { is_deep_event: is_event && e.code == "too_deep" })?;
     let records = records.filter(|_| names == 0);
-    Ok((end, ObjectFacts { is_event: marks.is_event(), records }))
+    Ok((end, ObjectFacts { is_event, records }))
 }
 
 fn begins_object(text: &str) -> bool {

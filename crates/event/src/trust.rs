@@ -108,10 +108,23 @@ pub(crate) fn is_aws_source(name: &str) -> bool {
     name.starts_with("aws.") && !name.starts_with("aws.partner")
 }
 
-/// Whether an index is a data stream of another dataset (`logs-nginx.access-default`, or a backing
-/// index of it).
+/// What Elasticsearch puts before the name of a backing index.
+const INDEX_PREFIXES: [&str; 3] = ["partial-", "restored-", ".ds-"];
+
+/// Whether an index is a data stream of another dataset (`logs-nginx.access-default`), a backing
+/// index of it, or either in another cluster, in the frozen tier, out of a snapshot or reindexed.
 pub(crate) fn is_foreign_index(name: &str) -> bool {
-    let name = name.strip_prefix(".ds-").unwrap_or(name);
+    // No index has a colon in its own name.
+    let mut name = name.rsplit_once(':').map_or(name, |(_, name)| name);
+    while let Some(rest) = INDEX_PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
+        name = rest;
+    }
+    let hidden = name.strip_prefix('.').unwrap_or(name);
+    if let Some((_version, rest)) =
+        hidden.strip_prefix("reindexed-v").and_then(|rest| rest.split_once('-'))
+    {
+        name = rest.strip_prefix("ds-").unwrap_or(rest);
+    }
     name.strip_prefix("logs-").is_some_and(|stream| {
         let dataset = stream.split_once('-').map_or(stream, |(dataset, _)| dataset);
         !is_cloudtrail_dataset(dataset)
@@ -218,6 +231,13 @@ mod tests {
             (".ds-logs-aws.cloudtrail-default-2025.03.01-000001", false),
             ("logs-nginx.access-default", true),
             (".ds-logs-nginx.access-default-2025.03.01-000001", true),
+            ("prod:logs-nginx.access-default", true),
+            ("prod:.ds-logs-nginx.access-default-2025.03.01-000001", true),
+            ("partial-.ds-logs-nginx.access-default-2025.03.01-000001", true),
+            ("partial-restored-.ds-logs-nginx.access-default-2025.03.01-000001", true),
+            (".reindexed-v8-ds-logs-nginx.access-default-2025.03.01-000001", true),
+            ("reindexed-v8-logs-nginx.access-default", true),
+            ("prod:partial-.ds-logs-aws.cloudtrail-default-2025.03.01-000001", false),
             ("filebeat-8.1", false),
             ("i", false),
         ] {

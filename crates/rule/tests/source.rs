@@ -561,7 +561,7 @@ fn missing_keys_have_upstreams_default() {
 
 #[test]
 fn the_override_is_followed_when_asked_for() {
-    let follow = ReadOptions { event_time: EventTime::TimestampOverride };
+    let follow = ReadOptions { event_time: EventTime::TimestampOverride, ..ReadOptions::default() };
     let plain = good().plan;
     let followed = read(GOOD, &follow).unwrap().plan;
     let time = followed.event_time.clone().unwrap();

@@ -212,7 +212,7 @@ fn read(args: &BuildArgs, job: &Job) -> JobResult<ReadRule> {
             messages: vec![(Level::Warning, format!("{name}: skipped: it has no [rule]"))],
         };
     }
-    let options = ReadOptions { event_time: args.event_time.into() };
+    let options = ReadOptions { event_time: args.event_time.into(), ..ReadOptions::default() };
     let (rule, diagnostics) = match source::read(&text, &options) {
         Ok(mut rule) => {
             let warnings = std::mem::take(&mut rule.warnings);

@@ -99,7 +99,9 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     for input in streams {
         explainer.read(input)?;
     }
-    explainer.end(&artifacts, exceptions)
+    let nothing = explainer.filter.found_nothing();
+    let status = explainer.end(&artifacts, exceptions)?;
+    nothing.map_or(Ok(status), |reason| Err(anyhow!(reason)))
 }
 
 /// What could not be done, where a line cannot be kept.

@@ -2,7 +2,7 @@
 //!
 //! In: the words of the command line. Out: the same, with `--rule` before each word that is a rule
 //! too: those that follow a rule and end in `.wasm` or `.toml`. The first other word begins the
-//! inputs. It looks at names alone, never at a file.
+//! inputs; tests among them (`.test.toml`) are left out. It looks at names alone, never at a file.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -31,6 +31,9 @@ pub fn expanded(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
             (is_value, after_rule) = (true, false);
         } else if takes_rules && word.as_encoded_bytes().starts_with(b"--rule=") {
             after_rule = true;
+        } else if after_rule && word.as_encoded_bytes().ends_with(b".test.toml") {
+            // A test beside its rule, which the shell took for one more rule.
+            continue;
         } else if after_rule && is_rule(&word) && !word.as_encoded_bytes().starts_with(b"-") {
             out.push(OPTION.into());
         } else {
@@ -57,6 +60,10 @@ mod tests {
         for (line, expected) in [
             ("f run --rule a.wasm b.wasm logs", "f run --rule a.wasm --rule b.wasm logs"),
             ("f run --rule a b.toml c.wasm", "f run --rule a --rule b.toml --rule c.wasm"),
+            (
+                "f run --rule a.toml a.test.toml b.toml logs",
+                "f run --rule a.toml --rule b.toml logs",
+            ),
             ("f run --rule=a.wasm b.wasm -", "f run --rule=a.wasm --rule b.wasm -"),
             ("f -q explain --rule a.wasm b.wasm", "f -q explain --rule a.wasm --rule b.wasm"),
             // Behind an input or another option nothing is a rule.

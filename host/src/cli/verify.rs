@@ -61,7 +61,7 @@ impl EmbeddedRules {
                 None => EventTime::Timestamp,
                 Some(_) => EventTime::TimestampOverride,
             };
-            match source::read(&text, &ReadOptions { event_time }) {
+            match source::read(&text, &ReadOptions { event_time, skips_lint: true }) {
                 Ok(rule) => {
                     rule.warnings.iter().for_each(|one| diagnostic::print(&source, one));
                     rules.push((text, rule));

@@ -4,18 +4,22 @@
 //! else, and is for the summary only: no rule decides by it.
 
 use firstseen_value::parse_time_ms;
-use memchr::memmem;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// How far into a line it looks.
 const REACH: usize = 4096;
 
+/// Made once: it is looked for in two lines of every block.
+static NAMES: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| ["\"eventTime\"", "\"@timestamp\""].map(|name| Finder::new(name)));
+
 /// The first time in a line; nothing where there is none near its beginning.
 pub(super) fn first_time(line: &[u8]) -> Option<i64> {
     let line = line.get(..REACH).unwrap_or(line);
-    let line = line.split(|byte| *byte == b'\n').next()?;
-    let names: [&[u8]; 2] = [b"\"eventTime\"", b"\"@timestamp\""];
-    names.iter().find_map(|name| {
-        let behind = line.get(memmem::find(line, name)? + name.len()..)?.trim_ascii_start();
+    let line = line.get(..memchr::memchr(b'\n', line).unwrap_or(line.len()))?;
+    NAMES.iter().find_map(|name| {
+        let behind = line.get(name.find(line)? + name.needle().len()..)?.trim_ascii_start();
         let value = behind.strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
         let end = memchr::memchr(b'"', value)?;
         parse_time_ms(std::str::from_utf8(value.get(..end)?).ok()?)

@@ -231,7 +231,8 @@ mod tests {
   1 event was released early, because memory for --hold was full: it may be out
     of order
   1 term is older than everything in the state: it was not judged
-  1 matched event has too many terms: the limit is 256 terms and 8 MiB
+  1 matched event has more terms than were judged: the limit is 256 terms and 8
+    MiB
   1,234 matched events were suppressed by exceptions: ci pipeline 1,231, the
     vendor 3
   2 events could not be read

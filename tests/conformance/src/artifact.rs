@@ -58,7 +58,7 @@ fn recompiled(meta: &Meta, artifact: &[u8], engine: &[u8]) -> Result<Vec<u8>> {
             Some(_) => EventTime::TimestampOverride,
             None => EventTime::Timestamp,
         };
-        let read = source::read(text, &ReadOptions { event_time });
+        let read = source::read(text, &ReadOptions { event_time, skips_lint: true });
         plan.rules.push(read.map_err(|faults| anyhow!("{}: {faults:?}", rule.name))?.plan);
     }
     Ok(firstseen_artifact::compose(&ArtifactParts {

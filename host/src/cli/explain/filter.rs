@@ -3,6 +3,7 @@
 //! In: `--id`, `--where`, an event's text. Out: whether the event is wanted, and its facts. It judges
 //! nothing: an event that is not shown is decided all the same, as later ones rest on it.
 
+use crate::escape::escaped;
 use anyhow::anyhow;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::probe::{EventProbe, ProbedEvent};
@@ -23,6 +24,7 @@ pub(super) struct EventFilter {
     ids: Vec<String>,
     probe: EventProbe,
     has_query: bool,
+    has_shown: bool,
 }
 
 impl EventFilter {
@@ -33,7 +35,7 @@ impl EventFilter {
             Some(kql) => EventProbe::with_query(&WHO, kql).map_err(|e| anyhow!("--where: {e}"))?,
             None => EventProbe::new(&WHO),
         };
-        Ok(Self { ids: ids.to_vec(), probe, has_query: kql.is_some() })
+        Ok(Self { ids: ids.to_vec(), probe, has_query: kql.is_some(), has_shown: false })
     }
 
     /// Whether every event is wanted, also one that cannot be read.
@@ -48,7 +50,24 @@ impl EventFilter {
         };
         let has_id = |id: &str| self.ids.iter().any(|wanted| wanted == id);
         let wanted = self.ids.is_empty() || found.id.as_deref().is_some_and(has_id);
-        (wanted && found.matches).then(|| facts(found))
+        let wanted = wanted && found.matches;
+        self.has_shown |= wanted;
+        wanted.then(|| facts(found))
+    }
+
+    /// What to say where events were asked for and there was none of them.
+    pub(super) fn found_nothing(&self) -> Option<String> {
+        if self.has_shown || self.takes_all() {
+            return None;
+        }
+        let ids: Vec<String> = self.ids.iter().map(|id| escaped(id).into_owned()).collect();
+        Some(match (ids.is_empty(), self.has_query) {
+            (true, _) => "no event matches --where".to_owned(),
+            (false, false) => format!("no event has the id {}", ids.join(" or ")),
+            (false, true) => {
+                format!("no event has the id {} and matches --where", ids.join(" or "))
+            }
+        })
     }
 }
 
@@ -89,6 +108,11 @@ mod tests {
         assert_eq!(shown(&["b", "x"], None), [false, true, false]);
         assert_eq!(shown(&[], Some("user.name: a*")), [true, false, false]);
         assert_eq!(shown(&["b"], Some("user.name: a*")), [false, false, false]);
+        let mut filter = EventFilter::new(&["c".to_owned()], None).unwrap();
+        assert!(filter.look(event("a", "ann").as_bytes()).is_none());
+        assert_eq!(filter.found_nothing().as_deref(), Some("no event has the id c"));
+        assert!(filter.look(event("c", "ann").as_bytes()).is_some());
+        assert_eq!(filter.found_nothing(), None);
         let mut filter = EventFilter::new(&[], None).unwrap();
         let facts = filter.look(event("a", "ann").as_bytes()).unwrap();
         let expected = json!({ "when": "2025-04-01T08:00:00.000Z", "who": "ann", "id": "a" });

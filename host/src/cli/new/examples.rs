@@ -58,6 +58,9 @@ pub(super) fn with(fields: &[String]) -> anyhow::Result<&'static ExampleEvent> {
         let fields = fields.join(", ");
         bail!("no example event has these fields together: {fields}; write the rule by hand");
     };
+    if firstseen_event::raw_fields().iter().any(|known| known.name == *field) {
+        bail!("no example event has `{field}`, which raw events can have; write the rule by hand");
+    }
     let outside = firstseen_event::fields_of_outside_data().iter();
     let mut outside = outside.filter(|(pattern, _)| match pattern.strip_suffix('*') {
         Some(open) => field.starts_with(open),

@@ -90,7 +90,7 @@ fn options(event_time: Option<TestEventTime>) -> ReadOptions {
         None | Some(TestEventTime::Timestamp) => source::EventTime::Timestamp,
         Some(TestEventTime::TimestampOverride) => source::EventTime::TimestampOverride,
     };
-    ReadOptions { event_time }
+    ReadOptions { event_time, ..ReadOptions::default() }
 }
 
 /// Whether a path is an artifact's by its name.

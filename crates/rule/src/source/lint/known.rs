@@ -70,11 +70,12 @@ pub fn known_field(name: &str) -> bool {
 impl KnownFields<'_> {
     /// Whether a name is probably wrong: `Some` with the name that was meant, if one is near.
     pub(super) fn doubts(&self, name: &str) -> Option<Option<&'static str>> {
-        if is_twin(name) || self.knows(name) {
+        let root = name.split('.').next().unwrap_or(name);
+        // Paths of raw events work as names do.
+        if is_twin(name) || self.knows(name) || RAW_KEYS.contains(&root) {
             return None;
         }
         let meant = nearest(name);
-        let root = name.split('.').next().unwrap_or(name);
         // ECS leaves names with a capital to custom fields, such as `process.Ext.ancestry`.
         let custom = name.split('.').any(|part| part.starts_with(|c: char| c.is_ascii_uppercase()));
         let of_ecs = tables::ecs().sets.contains(root) && !custom;
@@ -156,6 +157,7 @@ mod tests {
             "host.acme.zone",
             "event.acton.caseless",
             "event.acton.text",
+            "userIdentity.type",
             "okta.actor.id",
             "company.field",
             "process.Ext.ancestry",
