@@ -141,7 +141,8 @@ fn one_event_or_those_of_a_query_are_shown_and_all_are_decided() {
     assert_eq!(shown(&["--id", "b"]), [(json!("b"), json!("seen"))]);
     let of_bob = [(json!("c"), json!("new"))];
     assert_eq!(shown(&["--where", "user.name: b* and event.action: CreateStack"]), of_bob);
-    assert_eq!(shown(&["--where", "user.name: bob", "--id", "a"]), []);
+    let none = call("explain").args(&["--where", "user.name: bob", "--id", "a"]).arg(&path);
+    none.fails(&["no event has the id a and matches --where"]);
     assert_eq!(shown(&[]).len(), 4);
     call("explain")
         .args(&["--where", "user.name: ("])
