@@ -78,7 +78,7 @@ fn each_construct_matches_exactly_its_events() {
         let rule = rule.unwrap_or_else(|faults| panic!("{}: {faults:?}", construct.name));
         // The events of some are enriched ones, or made up.
         let of_fields = ["not_in_raw_cloudtrail", "unknown_field"];
-        let is_other = |warning: &&Diagnostic| !of_fields.contains(&&*warning.code);
+        let is_other = |warning: &&Diagnostic| !of_fields.contains(&warning.code);
         assert_eq!(rule.warnings.iter().find(is_other), None, "{}", construct.name);
         rule.plan
     };
