@@ -74,6 +74,7 @@
 mod brackets;
 mod budget;
 mod bytes;
+mod chunk;
 mod fields;
 mod frame;
 pub mod gunzip;
@@ -84,6 +85,7 @@ mod sniff;
 mod splitter;
 mod unescape;
 
+pub use chunk::{line_ends, line_events, lines_at};
 pub use sink::{EventSink, Place, SplitFault, code};
 pub use splitter::{SplitOptions, Splitter};
 

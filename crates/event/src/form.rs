@@ -12,7 +12,7 @@ use crate::sources::SOURCES;
 use crate::spans::Spans;
 use crate::trust::{
     NOT_OPENED, Trust, TrustKind, is_aws_source, is_cloudtrail_dataset, is_foreign_index,
-    may_stand_beside_log, trust_entry, trust_lines,
+    may_stand_beside_log, or_dash, trust_entry, trust_lines,
 };
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -351,10 +351,6 @@ const BRIDGE: &str = "EventBridge event of something else";
 
 fn not_opened(entry: &str) -> ObjectForm {
     ObjectForm::NoEvent(Cow::Owned(format!("{NOT_OPENED}{entry}")))
-}
-
-fn or_dash(name: &str) -> &str {
-    if name.is_empty() { "-" } else { name }
 }
 
 /// The first string at a node, decoded.

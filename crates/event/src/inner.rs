@@ -43,8 +43,10 @@ impl<'t> InnerForm<'t> {
         });
         match (events, parts) {
             (0, _) => Self::Nothing,
-            // An array of one is still an array: it begins before its element.
-            (1, 1) if begins_object(text) && !has_only_records(text) => Self::Event(last),
+            // An array of one is still an array: the text begins with it, not with its element.
+            (1, 1) if text.get(skip_gap(text, 0)..).is_some_and(|t| t.starts_with(last)) => {
+                Self::Event(last)
+            }
             _ => Self::Several,
         }
     }
@@ -173,15 +175,6 @@ fn object(text: &str, at: usize) -> Result<(usize, ObjectFacts), ObjectFault> {
     let end = end.map_err(|e| ObjectFault { is_deep_event: is_event && e.code == "too_deep" })?;
     let records = records.filter(|_| names == 0);
     Ok((end, ObjectFacts { is_event, records }))
-}
-
-fn begins_object(text: &str) -> bool {
-    text.as_bytes().get(skip_gap(text, 0)) == Some(&b'{')
-}
-
-fn has_only_records(text: &str) -> bool {
-    let facts = object(text, skip_gap(text, 0));
-    facts.is_ok_and(|(_, facts)| facts.records.is_some() && !facts.is_event)
 }
 
 /// Gives each member of the object at `at`: its name, the first byte of its value and where that

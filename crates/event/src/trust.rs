@@ -94,8 +94,7 @@ pub fn trust_entry(kind: TrustKind, name: &str) -> String {
         return word.to_owned();
     }
     let shown = name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or_default();
-    let shown = if shown.is_empty() { "-" } else { shown };
-    format!("{word}:{shown}")
+    format!("{word}:{}", or_dash(shown))
 }
 
 /// Whether a dataset is CloudTrail's own.
@@ -144,7 +143,8 @@ pub fn trust_lines(trust: &Trust, group: &str, stream: &str) -> Result<(), Strin
     Err(trust_entry(TrustKind::LogGroup, group))
 }
 
-fn or_dash(name: &str) -> &str {
+/// What an envelope without a name is called.
+pub(crate) fn or_dash(name: &str) -> &str {
     if name.is_empty() { "-" } else { name }
 }
 

@@ -26,7 +26,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use decisions::Decisions;
 use filter::EventFilter;
-use firstseen_envelope::{EventSink, Place, SplitFault};
+use firstseen_envelope::{EventSink, Place, SplitFault, line_events};
 use firstseen_runtime::Artifact;
 use firstseen_session::{EventBatch, Rules};
 use serde_json::{Map, Value, json};
@@ -343,16 +343,8 @@ fn shown(line: WaitingLine, answers: Vec<Value>, pretty: bool) -> String {
 }
 
 impl EventSink for Explainer {
-    fn lines(&mut self, mut place: Place, chunk: &[u8]) -> ControlFlow<()> {
-        for line in chunk.split_inclusive(|b| *b == b'\n') {
-            let text = line.trim_ascii();
-            if !text.is_empty() {
-                self.line_or_parts(place, text)?;
-            }
-            place.line += 1;
-            place.offset += line.len() as u64;
-        }
-        ControlFlow::Continue(())
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        line_events(place, chunk).try_for_each(|(place, text)| self.line_or_parts(place, text))
     }
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {

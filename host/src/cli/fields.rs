@@ -12,7 +12,7 @@ use crate::source::{self, ReadLimits};
 use crate::terminal::message;
 use crate::terminal::screen::{self, TextForm};
 use anyhow::{anyhow, bail};
-use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter, line_events};
 use firstseen_event::json::{Json, Object};
 use firstseen_kql::{FieldType, field_type};
 use serde_json::json;
@@ -253,16 +253,8 @@ fn line(at: &EventLocation, fields: &FlatFields) -> String {
 }
 
 impl EventSink for FieldsPage<'_> {
-    fn lines(&mut self, mut place: Place, chunk: &[u8]) -> ControlFlow<()> {
-        for line in chunk.split_inclusive(|b| *b == b'\n') {
-            let text = line.trim_ascii();
-            if !text.is_empty() {
-                self.show(place, text)?;
-            }
-            place.line += 1;
-            place.offset += line.len() as u64;
-        }
-        ControlFlow::Continue(())
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        line_events(place, chunk).try_for_each(|(place, text)| self.show(place, text))
     }
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {

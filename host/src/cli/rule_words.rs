@@ -4,6 +4,7 @@
 //! too: those that follow a rule and end in `.wasm` or `.toml`. The first other word begins the
 //! inputs; tests among them (`.test.toml`) are left out. It looks at names alone, never at a file.
 
+use crate::rules::find::is_test;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -31,7 +32,7 @@ pub fn expanded(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
             (is_value, after_rule) = (true, false);
         } else if takes_rules && word.as_encoded_bytes().starts_with(b"--rule=") {
             after_rule = true;
-        } else if after_rule && word.as_encoded_bytes().ends_with(b".test.toml") {
+        } else if after_rule && is_test(&word) {
             // A test beside its rule, which the shell took for one more rule.
             continue;
         } else if after_rule && is_rule(&word) && !word.as_encoded_bytes().starts_with(b"-") {

@@ -135,19 +135,25 @@ impl Differences {
         if !known.source_sha256.is_empty() && known.source_sha256 != now.source_sha256 {
             self.faults.push(format!("`{name}`: its source was changed after it was built"));
         }
-        for (what, differs) in [
-            ("rule_id", known.id != now.id),
-            ("the name", known.name != now.name),
-            ("the severity", known.severity != now.severity),
-            ("the query", known.query != now.query),
-            ("the new-terms fields", known.new_terms != now.new_terms),
-            ("the window", known.window_ms != now.window_ms),
-            ("the exceptions", known.exceptions != now.exceptions),
-        ] {
-            if differs {
-                let fault = format!("`{name}`: its metadata and its source differ in {what}");
-                self.faults.push(fault);
-            }
+        self.compare(
+            &known.name,
+            "metadata",
+            &[
+                ("rule_id", known.id != now.id),
+                ("the name", known.name != now.name),
+                ("the severity", known.severity != now.severity),
+                ("the query", known.query != now.query),
+                ("the new-terms fields", known.new_terms != now.new_terms),
+                ("the window", known.window_ms != now.window_ms),
+                ("the exceptions", known.exceptions != now.exceptions),
+            ],
+        );
+    }
+
+    /// Names what differs between a part of the artifact and what its source makes.
+    fn compare(&mut self, name: &str, part: &str, rows: &[(&str, bool)]) {
+        for (what, _) in rows.iter().filter(|(_, differs)| *differs) {
+            self.faults.push(format!("`{name}`: its {part} and its source differ in {what}"));
         }
     }
 
@@ -160,18 +166,18 @@ impl Differences {
                 .collect()
         };
         let before = self.faults.len();
-        for (what, differs) in [
-            ("rule_id", planned.id != now.id),
-            ("the name", planned.name != now.name),
-            ("the severity", planned.severity != now.severity),
-            ("the new-terms fields", planned.new_terms != now.new_terms),
-            ("the window", planned.window_ms != now.window_ms),
-            ("the exceptions", exceptions(planned) != exceptions(now)),
-        ] {
-            if differs {
-                self.faults.push(format!("`{name}`: its plan and its source differ in {what}"));
-            }
-        }
+        self.compare(
+            name,
+            "plan",
+            &[
+                ("rule_id", planned.id != now.id),
+                ("the name", planned.name != now.name),
+                ("the severity", planned.severity != now.severity),
+                ("the new-terms fields", planned.new_terms != now.new_terms),
+                ("the window", planned.window_ms != now.window_ms),
+                ("the exceptions", exceptions(planned) != exceptions(now)),
+            ],
+        );
         if self.faults.len() == before && planned != now {
             self.derived(format!("`{name}`: its plan is not what its source makes"));
         }

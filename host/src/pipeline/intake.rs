@@ -17,7 +17,7 @@ use crate::sink::AlertSink;
 use crate::source::ReadLimits;
 use anyhow::anyhow;
 use firstseen_abi::{Item, ItemKind};
-use firstseen_envelope::{EventSink, Place, SplitFault};
+use firstseen_envelope::{EventSink, Place, SplitFault, line_ends, lines_at};
 use firstseen_event::{BitSet, ByteTraits, is_utf8, looks_whole};
 use firstseen_session::{EventAt, EventText, Match, RuleRef, Rules};
 use std::ops::ControlFlow;
@@ -294,29 +294,6 @@ impl Intake<'_> {
         }
         ControlFlow::Continue(())
     }
-}
-
-/// The lines of a chunk that begins at `place`: where each is, its text, and its end in the chunk.
-fn lines_at(
-    mut place: Place,
-    chunk: &[u8],
-    ends: impl Iterator<Item = usize>,
-) -> impl Iterator<Item = (Place, &[u8], usize)> {
-    let mut start = 0;
-    ends.map(move |end| {
-        let line = chunk.get(start..end).unwrap_or_default();
-        let at = place;
-        place.line += 1;
-        place.offset += line.len() as u64;
-        start = end;
-        (at, line, end)
-    })
-}
-
-/// The ends of a chunk's lines, each behind its newline.
-fn line_ends(chunk: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    let last = (!chunk.ends_with(b"\n") && !chunk.is_empty()).then_some(chunk.len());
-    memchr::memchr_iter(b'\n', chunk).map(|newline| newline + 1).chain(last)
 }
 
 impl EventSink for Intake<'_> {

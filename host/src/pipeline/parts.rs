@@ -5,7 +5,7 @@
 //! that the literals of a rule are in come here, so that lines are fast: nearly none is such a text.
 
 use crate::source::ReadLimits;
-use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter, line_events};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -56,10 +56,9 @@ impl LinePart {
 struct PartSink(Vec<LinePart>);
 
 impl EventSink for PartSink {
-    fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
-        let lines = chunk.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        let lines = lines.filter(|line| !line.is_empty());
-        self.0.extend(lines.map(|line| LinePart::Event(line.to_vec())));
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        let events = line_events(place, chunk);
+        self.0.extend(events.map(|(_, event)| LinePart::Event(event.to_vec())));
         ControlFlow::Continue(())
     }
 

@@ -7,7 +7,11 @@
 use crate::files::shown;
 use crate::walk::Walk;
 use anyhow::{anyhow, bail};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+
+/// How the name of a rule's test ends.
+pub const TEST_ENDING: &str = ".test.toml";
 
 /// A rule that is to be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +57,11 @@ pub fn find(args: &[PathBuf]) -> anyhow::Result<Vec<RulePath>> {
     Ok(rules)
 }
 
+/// Whether a name is that of a rule's test.
+pub fn is_test(name: &OsStr) -> bool {
+    name.as_encoded_bytes().ends_with(TEST_ENDING.as_bytes())
+}
+
 fn walk(root: &Path, rules: &mut Vec<RulePath>) -> anyhow::Result<()> {
     let (mut artifacts, mut sources) = (Vec::new(), Vec::new());
     for entry in Walk::Kept.folder(root) {
@@ -60,10 +69,9 @@ fn walk(root: &Path, rules: &mut Vec<RulePath>) -> anyhow::Result<()> {
             Ok(entry) => entry.path,
             Err(fault) => bail!("rule {}: {}", shown(&fault.path), fault.error),
         };
-        let is_test = path.as_os_str().as_encoded_bytes().ends_with(b".test.toml");
         if has_ending(&path, "wasm") && path.is_file() {
             artifacts.push(RulePath::Artifact(path));
-        } else if has_ending(&path, "toml") && !is_test && path.is_file() {
+        } else if has_ending(&path, "toml") && !is_test(path.as_os_str()) && path.is_file() {
             sources.push(RulePath::Source { path, in_folder: true });
         }
     }

@@ -101,8 +101,11 @@ impl<S: StateStore + StateHistory> CarryOver<S> {
 impl PrefixRecord {
     /// Whether a rule takes over what another one knew: the window alone differs.
     fn carries(&self, older: &Self) -> bool {
-        let same = |one: &Self| (one.fields.clone(), one.time_field.clone(), one.epoch);
-        self.epoch.is_some() && same(self) == same(older) && self.window_ms != older.window_ms
+        self.epoch.is_some()
+            && self.epoch == older.epoch
+            && self.fields == older.fields
+            && self.time_field == older.time_field
+            && self.window_ms != older.window_ms
     }
 }
 

@@ -4,6 +4,7 @@
 //! arguments and by name inside a folder; or why that cannot be. It reads folders, never a rule.
 
 use crate::files::shown;
+use crate::rules::find::is_test;
 use crate::walk::Walk;
 use anyhow::{anyhow, bail};
 use std::collections::BTreeMap;
@@ -134,8 +135,8 @@ fn walk(root: &Path, files: &mut Vec<RuleFile>) -> anyhow::Result<()> {
 }
 
 fn is_rule(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    name.ends_with(b".toml") && !name.ends_with(b".test.toml")
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().ends_with(b".toml") && !is_test(name)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::source::ReadLimits;
 use crate::state::{Memory, StateStore};
 use anyhow::{Context, anyhow, bail};
 use firstseen_abi::{Item, ItemKind, OutcomeKind};
-use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter, line_events};
 use firstseen_event::TEXT_NOT_OPENED;
 use firstseen_rule::state::{TermState, time_to_live_ms};
 use firstseen_rule::term::{Term, TermKind};
@@ -294,10 +294,9 @@ enum InputPiece {
 }
 
 impl EventSink for InputPieces {
-    fn lines(&mut self, _: Place, chunk: &[u8]) -> ControlFlow<()> {
-        let lines = chunk.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
-        let events = lines.filter(|line| !line.is_empty());
-        self.0.extend(events.map(|line| InputPiece::Event(line.to_vec())));
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        let events = line_events(place, chunk);
+        self.0.extend(events.map(|(_, event)| InputPiece::Event(event.to_vec())));
         ControlFlow::Continue(())
     }
 

@@ -6,13 +6,11 @@
 use super::subject::is_artifact;
 use crate::files::read_text;
 use crate::files::shown;
+use crate::rules::find::TEST_ENDING;
 use crate::walk::{Walk, WalkEntry};
 use anyhow::{Context, bail};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// How the name of a test file ends.
-const ENDING: &str = ".test.toml";
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -106,7 +104,7 @@ fn is_rule(path: &Path) -> bool {
 
 /// The name of a test file before its ending.
 fn stem(path: &Path) -> Option<&str> {
-    path.file_name()?.to_str()?.strip_suffix(ENDING).filter(|stem| !stem.is_empty())
+    path.file_name()?.to_str()?.strip_suffix(TEST_ENDING).filter(|stem| !stem.is_empty())
 }
 
 /// The rule that a test is of: what it names, else its neighbour of the same stem.
