@@ -1,6 +1,9 @@
 //! Trees are what serde_json reads, and what is written of them is what it writes. Two things more
 //! are read: halves of surrogate pairs, and numbers that no double holds.
 
+mod common;
+
+use common::narrowed;
 use firstseen_event::json::Json;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -9,62 +12,6 @@ fn again(json: &Json) -> String {
     let mut text = String::new();
     json.write(&mut text);
     text
-}
-
-/// The text without what only we accept: halves of surrogate pairs as U+FFFD, numbers that no double
-/// holds as strings of their text. Anything else stays, and what is wrong stays wrong.
-fn narrowed(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    let mut in_string = false;
-    while let Some(first) = rest.chars().next() {
-        let mut length = first.len_utf8();
-        let mut piece = rest[..length].to_owned();
-        if in_string && first == '\\' {
-            let units: Vec<u16> = rest.split("\\u").skip(1).take(2).map_while(unit).collect();
-            let is_unit = rest.starts_with("\\u") && !units.is_empty();
-            let is_pair = rest.get(6..8) == Some("\\u") && units.len() == 2;
-            let pair = [units.first().copied().unwrap_or(0), units.get(1).copied().unwrap_or(0)];
-            let whole = is_pair
-                && (0xd800..0xdc00).contains(&pair[0])
-                && (0xdc00..0xe000).contains(&pair[1]);
-            length = match () {
-                () if whole => 12,
-                () if is_unit => 6,
-                () => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
-            };
-            let half = is_unit && !whole && (0xd800..0xe000).contains(&pair[0]);
-            piece = if half { "\\ufffd".to_owned() } else { rest[..length].to_owned() };
-        } else if first == '"' {
-            in_string = !in_string;
-        } else if !in_string && matches!(first, '-' | '0'..='9') {
-            length = rest
-                .find(|c| !matches!(c, '-' | '+' | '.' | 'e' | 'E' | '0'..='9'))
-                .unwrap_or(rest.len());
-            let number = &rest[..length];
-            let is_far =
-                number.parse::<f64>().is_ok_and(f64::is_infinite) && is_json_number(number);
-            piece = if is_far { format!("\"{number}\"") } else { number.to_owned() };
-        }
-        out.push_str(&piece);
-        rest = &rest[length..];
-    }
-    out
-}
-
-/// The four hexadecimal digits that a text begins with.
-fn unit(text: &str) -> Option<u16> {
-    let digits = text.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
-    u16::from_str_radix(digits, 16).ok()
-}
-
-/// Whether serde_json takes it with another exponent.
-fn is_json_number(text: &str) -> bool {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-    serde_json::from_str::<Value>(&format!("{}e0", mantissa)).is_ok()
-        && !digits.is_empty()
-        && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{JsonTree, as_value, leaves, object, tag, tagged, tree, write};
+use common::{JsonTree, as_value, leaves, narrowed, object, tag, tagged, tree, write};
 use firstseen_event::json::Object;
 use firstseen_event::{EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, document};
 use proptest::prelude::*;
@@ -365,7 +365,7 @@ proptest! {
     }
 
     #[test]
-    fn validity_agrees_with_serde_json(
+    fn validity_agrees_with_serde_json_but_for_what_is_read_on_purpose(
         text in prop_oneof![ecs_document(), raw_event()],
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 0..3),
         cut in prop::option::of(any::<prop::sample::Index>()),
@@ -391,9 +391,16 @@ proptest! {
         let text = String::from_utf8_lossy(&bytes);
         let reader = EventReader::new(ECS_ASKS.iter().map(|ask| FieldRequest::Values((*ask).into())).collect());
         let mut scratch = Scratch::default();
-        let serde = serde_json::from_str::<Map<String, Value>>(&text);
+        let serde = serde_json::from_str::<Map<String, Value>>(&narrowed(&text));
         let ours = reader.read(&text, &mut scratch);
-        prop_assert_eq!(ours.is_ok(), serde.is_ok(), "{:?} {:?} {}", ours, serde, text);
+        prop_assert_eq!(
+            ours.is_ok(),
+            serde.is_ok(),
+            "{:?} {:?} {}",
+            ours.as_ref().err(),
+            serde.as_ref().err(),
+            text
+        );
         if let Err(error) = ours {
             prop_assert!(error.at <= text.len());
         }
@@ -404,7 +411,7 @@ proptest! {
         let reader = EventReader::new(vec![FieldRequest::Values("a".into()), FieldRequest::Matching("*".into())]);
         let mut scratch = Scratch::default();
         for text in [text.clone(), format!("{{\"a\":{text}}}"), format!("{{\"eventName\":1,\"eventSource\":{text}}}")] {
-            let serde = serde_json::from_str::<Map<String, Value>>(&text);
+            let serde = serde_json::from_str::<Map<String, Value>>(&narrowed(&text));
             match reader.read(&text, &mut scratch) {
                 Ok(ReadOutcome::Event(fields)) => {
                     let _ = (fields.values(0).count(), fields.values(1).count(), fields.time_ms());
