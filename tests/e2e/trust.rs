@@ -4,6 +4,7 @@
 //! `run`. What docs/trust.md says is tested here.
 
 use crate::build::artifact;
+use crate::stream::Live;
 use crate::support::{Folder, create_stack, run};
 use serde_json::{Value, json};
 
@@ -214,5 +215,59 @@ fn annotated_lines_are_judged_with_byte_order_marks_and_by_their_records() {
         let body: Value = serde_json::from_str(line.trim_start_matches('\u{feff}')).unwrap();
         assert_eq!(body["firstseen_alerts"].as_array().map(Vec::len), Some(alerts), "{line}");
         assert!(line.starts_with(before.trim_end_matches('}')), "{line}");
+    }
+}
+
+/// Beginnings of lines that are never finished.
+const UNFINISHED: [&str; 13] = [
+    r#"{ "x":["#,
+    r#"{ "x":"#,
+    "{\t\"x\":[",
+    r#"{"x":"text"#,
+    "{",
+    "[[",
+    "[",
+    r#"{ "Records" : [ {"eventName":["#,
+    r#"{"Records":["#,
+    r#"{"events":["#,
+    r#"{"messageType":"CONTROL_MESSAGE","logGroup":"g","logStream":"s","logEvents":["#,
+    r#"{"@timestamp":"2026","Records":["#,
+    "\u{feff}{ \"x\" :[",
+];
+
+#[test]
+fn a_line_that_never_closes_hides_no_event() {
+    let folder = Folder::new();
+    let event = |number: usize| {
+        let id = format!("e{number:02}");
+        create_stack(&id, &format!("2025-03-03T09:{number:02}:00Z"), &id).to_string()
+    };
+    let mut lines = format!("{}\n", event(0));
+    for (number, unfinished) in (1..).zip(UNFINISHED) {
+        lines += &format!("{unfinished}\n{}\n", event(number));
+    }
+    let ids: Vec<String> = (0..=UNFINISHED.len()).map(|number| format!("e{number:02}")).collect();
+    let bad = UNFINISHED.len() as u64;
+    let file = folder.write("events.ndjson", &lines);
+    for done in [run().arg(&file).ok(), run().arg("-").pipe(lines.as_str()).ok()] {
+        assert_eq!(done.alert_ids(), ids, "{}", done.stderr);
+        assert_eq!((done.count("events"), done.count("bad")), (ids.len() as u64, bad));
+        assert!(done.stderr.contains("line 2"), "the place is named: {}", done.stderr);
+    }
+    let mut live = Live::start(run().arg("-"));
+    for byte in lines.bytes() {
+        live.write([byte]);
+    }
+    for id in &ids {
+        assert_eq!(&live.next_id(), id);
+    }
+    // Each line is written as it is, the events with their alerts.
+    let done = run().args(&["--annotate", "-"]).pipe(lines.as_str()).ok();
+    assert_eq!((done.count("alerts"), done.count("bad")), (ids.len() as u64, bad));
+    let written: Vec<&str> = done.stdout.lines().collect();
+    assert_eq!(written.len(), lines.lines().count(), "{}", done.stdout);
+    for (number, (line, read)) in written.iter().zip(lines.lines()).enumerate() {
+        assert!(line.starts_with(read.trim_end_matches('}')), "{line}");
+        assert_eq!(line.contains("firstseen_alerts"), number % 2 == 0, "{line}");
     }
 }

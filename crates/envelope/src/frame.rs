@@ -130,6 +130,11 @@ impl Frame {
         }
     }
 
+    /// Whether the next value is an element of an array of records.
+    pub(crate) fn expects_record(&self) -> bool {
+        self.state == FrameState::BeforeRecord
+    }
+
     /// Reads on until something happens; returns how many bytes that took.
     pub(crate) fn advance(&mut self, bytes: &[u8]) -> (usize, FrameStep) {
         let mut at = 0;

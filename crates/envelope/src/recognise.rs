@@ -115,6 +115,11 @@ impl Recogniser {
             [b'{', ..] => return RecordKind::Bad("its brackets do not match"),
             _ => return RecordKind::Bad("an event has to be a JSON object"),
         }
+        if !matches!(container, Some(Container::Array | Container::Hits) | None)
+            && self.is_event(text)
+        {
+            return RecordKind::Event;
+        }
         match container {
             Some(Container::Records) => self.element_of_records(text),
             Some(Container::FirehoseRecords) => match string(fields(text, [b"data"])[0]) {
@@ -127,7 +132,12 @@ impl Recogniser {
             },
             Some(Container::LogEvents) => match string(fields(text, [b"message"])[0]) {
                 Some(message) => self.line(message, lines),
-                None => RecordKind::Bad("an element of logEvents without a message"),
+                None => match self.document(text) {
+                    RecordKind::NoEvents(_) => {
+                        RecordKind::Bad("an element of logEvents without a message")
+                    }
+                    kind => kind,
+                },
             },
             Some(Container::FilteredEvents) => {
                 let [message, stream, time] =
@@ -148,6 +158,15 @@ impl Recogniser {
         }
     }
 
+    /// Whether `text` is an event by keys of its own, whatever the array that it is in: the array may
+    /// be the line of somebody else, which never ended.
+    pub(crate) fn is_event(&self, text: &[u8]) -> bool {
+        let names = [b"@timestamp".as_slice(), b"eventVersion", b"eventName"];
+        is_cloudtrail(text)
+            || (fields(text, names).iter().any(Option::is_some)
+                && self.document(text) == RecordKind::Event)
+    }
+
     /// A line of CloudWatch.
     fn line<'a>(&self, message: &'a [u8], lines: &LogSource) -> RecordKind<'a> {
         if message.starts_with(CONTROL_TEXT) {
@@ -161,9 +180,6 @@ impl Recogniser {
 
     /// `Records` is what CloudTrail, S3, SQS, SNS and Kinesis all call it.
     fn element_of_records<'a>(&self, text: &'a [u8]) -> RecordKind<'a> {
-        if is_cloudtrail(text) {
-            return RecordKind::Event;
-        }
         let [kinesis, source, sns_source, body, sns, data] =
             fields(text, [b"kinesis", b"eventSource", b"EventSource", b"body", b"Sns", b"data"]);
         if let Some(kinesis) = kinesis {

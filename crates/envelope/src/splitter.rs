@@ -17,6 +17,7 @@ use crate::sink::{EventSink, Place};
 use crate::sniff::FirstKeys;
 
 mod document;
+mod held;
 mod lines;
 mod nested;
 mod skip;
@@ -45,7 +46,8 @@ pub struct Splitter {
     base: u64,
     /// The present line, from 1.
     line: u64,
-    /// The beginning of a line that was not over at the end of the last piece.
+    /// The beginning of a line that was not over at the end of the last piece: outside of documents,
+    /// or inside one (`held.rs`).
     carry: Vec<u8>,
     /// Where in the stream `carry` began.
     carry_start: u64,
@@ -158,8 +160,8 @@ impl Splitter {
 
     /// The stream is over: what is still open is a truncated document.
     pub fn finish(&mut self, sink: &mut dyn EventSink) -> ControlFlow<()> {
-        while self.mode == Mode::Lines && !self.carry.is_empty() {
-            self.carry_ends(0, sink)?;
+        while !self.carry.is_empty() {
+            if self.holds_line() { self.held_ends(0, sink)? } else { self.carry_ends(0, sink)? }
         }
         match self.mode {
             Mode::Lines | Mode::Between => ControlFlow::Continue(()),
@@ -177,6 +179,7 @@ impl Splitter {
             at = match self.mode {
                 Mode::Lines => self.lines(bytes, at, sink)?,
                 Mode::Between => self.between(bytes, at),
+                Mode::Document if self.holds_line() => self.held_line(bytes, at, sink)?,
                 Mode::Document => self.document(bytes, at, sink)?,
                 Mode::Skip(why) => self.skip(why, bytes, at, sink)?,
             };

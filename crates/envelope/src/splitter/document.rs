@@ -2,12 +2,16 @@
 
 use std::ops::ControlFlow;
 
+use super::held::{LineInDocument, next_line_like_a_document};
 use super::nested;
 use super::{Mode, Splitter};
 use crate::bytes::{RECORD_SEPARATOR, from, is_space, part};
 use crate::frame::{Frame, FrameStep};
 use crate::recognise::CONTROL_MESSAGE;
 use crate::sink::{EventSink, Place, SplitFault, code};
+
+/// Why a document is not read on.
+pub(super) const NEW_DOCUMENT: &str = "a new document begins before this one ends";
 
 impl Splitter {
     /// Between two documents of a line: white space, a comma, as in an array without brackets, a
@@ -46,12 +50,18 @@ impl Splitter {
         sink: &mut dyn EventSink,
     ) -> ControlFlow<(), usize> {
         while at < bytes.len() {
-            if std::mem::take(&mut self.fresh_line)
-                && bytes.get(at) == Some(&b'{')
-                && self.new_document_begins(bytes)
-            {
-                self.cut_off(bytes, at, "a new document begins before this one ends", sink)?;
-                return ControlFlow::Continue(at);
+            if std::mem::take(&mut self.fresh_line) {
+                match self.line_in_document(bytes, at) {
+                    LineInDocument::Part => {}
+                    LineInDocument::Alone => {
+                        self.cut_off(bytes, at, NEW_DOCUMENT, sink)?;
+                        return ControlFlow::Continue(at);
+                    }
+                    LineInDocument::Open => {
+                        self.hold(bytes, at);
+                        return ControlFlow::Continue(bytes.len());
+                    }
+                }
             }
             let start = at;
             let mut counted = at;
@@ -86,23 +96,14 @@ impl Splitter {
         ControlFlow::Continue(at)
     }
 
-    /// Up to where the frame can read without checking the first column: the next line that
-    /// begins with `{`, or the piece's end. Searched once, however often it is needed.
+    /// Up to where the frame can read without a look at the beginning of a line. Searched once,
+    /// however often it is needed.
     fn piece_end(&mut self, bytes: &[u8], at: usize) -> usize {
         if self.piece_end <= at {
-            let found = self.marks.first_column.find(from(bytes, at));
-            self.piece_end = found.map_or(bytes.len(), |newline| at + newline + 1);
+            let found = next_line_like_a_document(from(bytes, at));
+            self.piece_end = found.map_or(bytes.len(), |line| at + line);
         }
         self.piece_end
-    }
-
-    /// Whether a `{` in the first column can only be a new document: where no value may be, in
-    /// the middle of a string (JSON's strings have no line breaks), or inside a record that was
-    /// not pretty-printed.
-    fn new_document_begins(&self, bytes: &[u8]) -> bool {
-        self.frame.in_string()
-            || !matches!(self.last_byte, b'[' | b',' | b':')
-            || (self.capture.is_open() && self.capture.byte(1, bytes) == Some(b'"'))
     }
 
     /// The open document was cut off before `at`.
@@ -139,7 +140,7 @@ impl Splitter {
             self.records += 1;
             return nested::bad(place, too_large(captured.size, max), captured.text, sink);
         };
-        if self.frame.is_control() {
+        if self.frame.is_control() && !self.opener.is_event(captured.text) {
             let place = Place { record: Some(self.records), ..place };
             self.records += 1;
             return sink.no_events(place, CONTROL_MESSAGE);

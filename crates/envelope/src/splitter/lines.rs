@@ -211,8 +211,6 @@ pub(super) struct LineMarks {
     first_keys: [(&'static [u8], Finder<'static>); 2],
     /// The same, for the keys of arrays of events.
     containers: [Finder<'static>; 5],
-    /// A line that begins like a document.
-    pub(super) first_column: Finder<'static>,
 }
 
 impl LineMarks {
@@ -221,7 +219,6 @@ impl LineMarks {
             second_document: ["}{", "} {"].map(Finder::new),
             containers: ["\"Records\"", "\"records\"", "\"Events\"", "\"logEvents\"", "\"hits\""]
                 .map(Finder::new),
-            first_column: Finder::new("\n{"),
             first_keys: [
                 (b"{\"eventVersion\"".as_slice(), Finder::new("\"eventVersion\"")),
                 (b"{\"@timestamp\"", Finder::new("\"@timestamp\"")),

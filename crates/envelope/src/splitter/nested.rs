@@ -100,6 +100,17 @@ impl Opener {
         ControlFlow::Continue(is_event)
     }
 
+    /// Whether a record is an event wherever it is.
+    pub(super) fn is_event(&self, text: &[u8]) -> bool {
+        self.recogniser.is_event(text)
+    }
+
+    /// Whether a document of its own would be judged or opened, or be reported as a broken event.
+    pub(super) fn is_judged(&self, text: &[u8]) -> bool {
+        let kind = self.recogniser.record(None, &LogSource::default(), text);
+        !matches!(kind, RecordKind::NoEvents(_) | RecordKind::Untrusted(..) | RecordKind::Bad(_))
+    }
+
     fn kind(
         &mut self,
         kind: RecordKind<'_>,
