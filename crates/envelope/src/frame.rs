@@ -61,7 +61,7 @@ enum FrameState {
 }
 
 /// How far a document has been read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Frame {
     state: FrameState,
     /// The objects around the present place: 0 in a document that is an array, 1 in an object,
@@ -74,10 +74,14 @@ pub(crate) struct Frame {
     key: Vec<u8>,
     text: Vec<u8>,
     control: bool,
-    /// How many keys the document has had.
-    keys: u64,
+    /// It has keys that the answer of `aws logs filter-log-events` has not.
+    has_other_keys: bool,
     /// The document has keys of an ECS document: its arrays are its own.
     is_ecs: bool,
+    /// It enters no array.
+    has_no_arrays: bool,
+    /// Its keys behind the array are known.
+    looked_ahead: bool,
     /// Where its lines come from, as far as it has said so.
     lines: LogSource,
     /// How many of the two names were there.
@@ -98,8 +102,10 @@ impl Frame {
             key: Vec::new(),
             text: Vec::new(),
             control: false,
-            keys: 0,
+            has_other_keys: false,
             is_ecs: false,
+            has_no_arrays: false,
+            looked_ahead: false,
             lines: LogSource::default(),
             names: 0,
             knows_lines,
@@ -119,6 +125,37 @@ impl Frame {
     /// Whether the part of the document read so far marks a CloudWatch control message.
     pub(crate) fn is_control(&self) -> bool {
         self.control
+    }
+
+    /// Whether the keys that were read make a document with such an array one of its own: those of an
+    /// ECS document, or any but those of the array's envelope.
+    pub(crate) fn owns_array(&self, container: Option<Container>) -> bool {
+        self.is_ecs || (container == Some(Container::FilteredEvents) && self.has_other_keys)
+    }
+
+    /// Whether members behind the array that was entered may say that it is no array of records.
+    pub(crate) fn has_unread_members(&self) -> bool {
+        self.level > 0 && !self.looked_ahead && !self.knows_lines
+    }
+
+    /// They are known, or are not asked about.
+    pub(crate) fn has_looked_ahead(&mut self) {
+        self.looked_ahead = true;
+    }
+
+    /// A frame for the rest of the document that enters no array.
+    pub(crate) fn without_arrays(&self) -> Self {
+        let mut frame = Self { has_no_arrays: true, ..self.clone() };
+        frame.array_is_member();
+        frame
+    }
+
+    /// The array that was entered is no array of records: the document is one of its own.
+    pub(crate) fn array_is_member(&mut self) {
+        self.container = None;
+        self.has_no_arrays = true;
+        self.nested(FrameState::Nested);
+        self.brackets.find_end(b"[");
     }
 
     /// Whether the present place is inside a string.
@@ -227,10 +264,9 @@ impl Frame {
         self.keep(bytes.get(..stop).unwrap_or_default());
         match self.state {
             FrameState::Key => {
-                self.keys += 1;
-                self.is_ecs |=
-                    matches!(self.key.as_slice(), b"@timestamp" | b"event" | b"data_stream")
-                        || self.key.starts_with(b"event.");
+                // Where the document was read as a whole, it is known to be none.
+                self.is_ecs |= !self.knows_lines && is_ecs_key(&self.key);
+                self.has_other_keys |= !is_key_of_filtered_events(&self.key);
                 self.state = FrameState::AfterKey;
             }
             FrameState::TextRecord => {
@@ -273,7 +309,9 @@ impl Frame {
     fn value(&mut self, byte: u8) -> (usize, FrameStep) {
         match byte {
             b'[' => {
-                if let Some(container) = self.announced().filter(|_| !self.is_ecs) {
+                if let Some(container) =
+                    self.announced().filter(|_| !self.is_ecs && !self.has_no_arrays)
+                {
                     return self.enter_array(container);
                 }
                 self.nested(FrameState::Nested);
@@ -315,7 +353,7 @@ impl Frame {
         .map(|(_, container)| container)
         .filter(|container| match container {
             Container::LogEvents => knows_lines,
-            Container::FilteredEvents => self.keys == 1,
+            Container::FilteredEvents => !self.has_other_keys,
             _ => true,
         })
     }
@@ -351,4 +389,21 @@ impl Frame {
         self.state = FrameState::AfterValue;
         (1, if self.level == 0 { FrameStep::DocumentEnds } else { FrameStep::More })
     }
+}
+
+/// Whether a key is one that `aws logs filter-log-events` and `get-log-events` print.
+fn is_key_of_filtered_events(key: &[u8]) -> bool {
+    let keys =
+        ["events", "searchedLogStreams", "nextToken", "nextForwardToken", "nextBackwardToken"];
+    keys.iter().any(|name| same_key(key, name.as_bytes()))
+}
+
+/// Whether a key marks an ECS document.
+fn is_ecs_key(key: &[u8]) -> bool {
+    if key.contains(&b'\\') {
+        return unescape(key).is_ok_and(|key| !key.contains(&b'\\') && is_ecs_key(&key));
+    }
+    matches!(key, b"@timestamp" | b"event" | b"data_stream")
+        || key.starts_with(b"event.")
+        || key.starts_with(b"data_stream.")
 }

@@ -16,12 +16,14 @@ use crate::record_buffer::RecordBuffer;
 use crate::sink::{EventSink, Place};
 use crate::sniff::FirstKeys;
 
+mod ahead;
 mod document;
 mod held;
 mod lines;
 mod nested;
 mod skip;
 
+use ahead::LookAhead;
 use lines::{LineMarks, OpenLine};
 use nested::Opener;
 
@@ -60,6 +62,10 @@ pub struct Splitter {
     /// The text of the record, document or faulty line that is being read.
     capture: RecordBuffer,
     frame: Frame,
+    /// The document's end is looked for before its records are handed on.
+    ahead: Option<LookAhead>,
+    /// How far documents of several lines were looked through.
+    looked_until: u64,
     /// How many records of the present document have been handed on.
     records: u64,
     /// The first key of the present document if its line has to be learned.
@@ -127,6 +133,8 @@ impl Splitter {
             piece_end: 0,
             capture: RecordBuffer::new(opener.options.max_event),
             frame: Frame::new(false),
+            ahead: None,
+            looked_until: 0,
             records: 0,
             first_key: None,
             fresh_line: false,
@@ -152,6 +160,7 @@ impl Splitter {
     /// Nothing more is there for now: a plain event whose line has no end yet is handed on if its
     /// brackets close. What follows it on the line is then read as if it began one.
     pub fn pause(&mut self, sink: &mut dyn EventSink) -> ControlFlow<()> {
+        self.looked_enough(true, sink)?;
         if self.mode == Mode::Lines && self.carry_end.closes(&self.carry) {
             return self.carry_ends(0, sink);
         }
@@ -160,8 +169,16 @@ impl Splitter {
 
     /// The stream is over: what is still open is a truncated document.
     pub fn finish(&mut self, sink: &mut dyn EventSink) -> ControlFlow<()> {
-        while !self.carry.is_empty() {
-            if self.holds_line() { self.held_ends(0, sink)? } else { self.carry_ends(0, sink)? }
+        loop {
+            if self.ahead.is_some() {
+                self.looked_enough(false, sink)?;
+            } else if self.holds_line() {
+                self.held_ends(0, sink)?;
+            } else if !self.carry.is_empty() {
+                self.carry_ends(0, sink)?;
+            } else {
+                break;
+            }
         }
         match self.mode {
             Mode::Lines | Mode::Between => ControlFlow::Continue(()),
@@ -179,6 +196,7 @@ impl Splitter {
             at = match self.mode {
                 Mode::Lines => self.lines(bytes, at, sink)?,
                 Mode::Between => self.between(bytes, at),
+                Mode::Document if self.ahead.is_some() => self.look_ahead(bytes, at, sink)?,
                 Mode::Document if self.holds_line() => self.held_line(bytes, at, sink)?,
                 Mode::Document => self.document(bytes, at, sink)?,
                 Mode::Skip(why) => self.skip(why, bytes, at, sink)?,

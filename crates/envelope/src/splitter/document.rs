@@ -73,6 +73,10 @@ impl Splitter {
                 counted = at;
                 match step {
                     FrameStep::More => {}
+                    FrameStep::Array if self.frame.has_unread_members() => {
+                        self.array_begins(at);
+                        return ControlFlow::Continue(at);
+                    }
                     FrameStep::Array => self.capture.drop_text(),
                     FrameStep::RecordStarts => self.capture.begin(at, self.place(at)),
                     FrameStep::RecordEnds => self.record_ends(bytes, at, sink)?,

@@ -88,7 +88,7 @@ impl Splitter {
         }
     }
 
-    /// The line at `at` is not over in this piece: it waits.
+    /// What begins at `at` waits for the next piece.
     pub(super) fn hold(&mut self, bytes: &[u8], at: usize) {
         self.capture.carry(part(bytes, 0, at));
         self.capture.go_on_at(bytes.len());
@@ -115,13 +115,23 @@ impl Splitter {
 
     /// The line that waits, up to `end` in the present piece, can be told now.
     pub(super) fn held_ends(&mut self, end: usize, sink: &mut dyn EventSink) -> ControlFlow<()> {
-        let held = std::mem::take(&mut self.carry);
-        let base = std::mem::replace(&mut self.base, self.carry_start);
         self.capture.go_on_at(0);
-        if self.is_alone(held.strip_suffix(b"\n").unwrap_or(&held)) {
+        let line = std::mem::take(&mut self.carry);
+        let is_alone = self.is_alone(line.strip_suffix(b"\n").unwrap_or(&line));
+        self.carry = line;
+        if is_alone {
+            let base = std::mem::replace(&mut self.base, self.carry_start);
             self.cut_off(&[], 0, NEW_DOCUMENT, sink)?;
+            self.base = base;
         }
         // `fresh_line` was taken when the line began to wait: it is not asked about again.
+        self.read_held(end, sink)
+    }
+
+    /// Reads what waits, up to `end` in the present piece.
+    pub(super) fn read_held(&mut self, end: usize, sink: &mut dyn EventSink) -> ControlFlow<()> {
+        let held = std::mem::take(&mut self.carry);
+        let base = std::mem::replace(&mut self.base, self.carry_start);
         self.feed(&held, sink)?;
         self.capture.carry(&held);
         self.capture.go_on_at(end);
