@@ -9,7 +9,7 @@
 use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command};
 use firstseen::cli::{
-    ExitStatus, build, explain, fields, inspect, new, pages, rebuild, rule_words, run, test,
+    ExitStatus, build, explain, fields, inspect, new, pages, rebuild, rule_words, run, state, test,
 };
 use firstseen::escape::escaped;
 use firstseen::terminal::message::{self, Level};
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Explain(args) => explain::explain(args),
         Command::Build(args) => build::build(args),
+        Command::State(args) => state::state(args),
         Command::Test(args) => test::test(args),
         Command::Fields(args) => fields::fields(args),
         Command::Inspect(args) => inspect::inspect(args),

@@ -30,6 +30,7 @@ mod settings;
 mod size;
 mod snapshots;
 mod state;
+mod state_commands;
 mod stream;
 mod support;
 mod terminal;

@@ -9,7 +9,14 @@ use std::fs;
 
 /// The commands that the help lists.
 fn commands() -> Vec<String> {
-    let help = call("--help").ok().stdout;
+    commands_in(&call("--help").ok().stdout)
+}
+
+/// The commands that a help text lists; none where it has no such list.
+fn commands_in(help: &str) -> Vec<String> {
+    if !help.contains("Commands:\n") {
+        return Vec::new();
+    }
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap().to_owned();
     let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names = names.filter_map(|line| line.split_whitespace().next());
@@ -26,7 +33,12 @@ fn page() -> String {
     };
     part("firstseen", &call("--help").ok().stdout);
     for command in commands() {
-        part(&format!("firstseen {command}"), &call(&command).arg("--help").ok().stdout);
+        let help = call(&command).arg("--help").ok().stdout;
+        part(&format!("firstseen {command}"), &help);
+        for below in commands_in(&help) {
+            let help = call(&command).arg(&below).arg("--help").ok().stdout;
+            part(&format!("firstseen {command} {below}"), &help);
+        }
     }
     page
 }
@@ -101,6 +113,8 @@ fn completions_and_man_pages_name_every_command() {
         let page = fs::read_to_string(folder.path(&format!("man1/firstseen-{command}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS") && page.contains(&command), "{page}");
     }
+    let page = fs::read_to_string(folder.path("man1/firstseen-state-list.1")).unwrap();
+    assert!(page.contains("\\-\\-where"), "{page}");
 }
 
 /// It builds without a warning, its test passes, and no file is overwritten.

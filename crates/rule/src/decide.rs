@@ -82,17 +82,20 @@ impl Engine {
         let (kind, previous_ms) = match verdict {
             Verdict::Seen => {
                 if state.take(time_ms, identity, window_ms, verdict) {
-                    pending.mark(rule, term);
+                    pending.mark(rule, time_ms, term);
                 }
                 return None;
             }
             Verdict::LateBeyondMemory => {
                 return Some((OutcomeKind::LateBeyondMemory, String::new()));
             }
-            Verdict::New { .. } if self.settings.learn_until_ms.is_some_and(|t| time_ms < t) => {
+            Verdict::New { .. }
+                if self.settings.learn_until_ms.is_some_and(|t| time_ms < t)
+                    || state.is_approved(time_ms) =>
+            {
                 state.take(time_ms, identity, window_ms, verdict);
                 state.unalert(identity);
-                pending.mark(rule, term);
+                pending.mark(rule, time_ms, term);
                 return Some((OutcomeKind::Learned, String::new()));
             }
             Verdict::New { previous_ms } => (OutcomeKind::Alert, previous_ms),
@@ -104,7 +107,7 @@ impl Engine {
             None => {
                 // As if it had alerted, so that the other items are judged as they will be.
                 if state.take(time_ms, identity, window_ms, verdict) {
-                    pending.mark(rule, term);
+                    pending.mark(rule, time_ms, term);
                 }
                 return Some((OutcomeKind::NeedsEvent, String::new()));
             }
@@ -122,7 +125,7 @@ impl Engine {
             // The state is kept only with its alert.
             Ok(text) => {
                 if state.take(time_ms, identity, window_ms, verdict) {
-                    pending.mark(rule, term);
+                    pending.mark(rule, time_ms, term);
                 }
                 Some((kind, text))
             }
@@ -145,9 +148,13 @@ impl PendingState {
     }
 
     /// The state changed: it is to be written.
-    fn mark(&mut self, rule: &RulePlan, term: &str) {
+    fn mark(&mut self, rule: &RulePlan, time_ms: i64, term: &str) {
         if self.changed.is_none() {
-            self.changed = Some((term.to_owned(), time_to_live_ms(rule.window_ms)));
+            let mut ttl_ms = time_to_live_ms(rule.window_ms);
+            if let Ok(state) = &self.state {
+                ttl_ms = ttl_ms.max(state.approved_for_ms(time_ms));
+            }
+            self.changed = Some((term.to_owned(), ttl_ms));
         }
     }
 

@@ -3,24 +3,36 @@
 //! In: the stored value (untrusted bytes), an event's time and identity, the window. Out: a
 //! verdict and the new value. It never looks at an event, a query or a clock.
 //!
-//! An episode is a run of sightings with no gap over the window. The one or two newest are kept.
+//! An episode is a run of sightings with no gap over the window. The one or two newest are kept. A
+//! term that a person approved has an approval too, and needs no episode: its value is of version 2,
+//! which an engine that knows version 1 alone refuses and leaves as it is.
 //!
 //! ```text
 //! value, at most 512 bytes               episode
-//!  0 u8 version (1)                       0 i64 first   8 i64 last, milliseconds since 1970
-//!  1 u8 number of episodes, 1 or 2       16 u8 number of alerts, at most 4
-//!  2 episodes, oldest first              17 alerts: 16 bytes identity of the event,
-//!    then the readable term (UTF-8,           i64 the sighting before it (minimum: none)
-//!    cut to what fits)
+//!  0 u8 version, 1 or 2                   0 i64 first   8 i64 last, milliseconds since 1970
+//!  1 u8 number of episodes, at most 2    16 u8 number of alerts, at most 4
+//!  2 version 2: the approval             17 alerts: 16 bytes identity of the event,
+//!    episodes, oldest first                   i64 the sighting before it (minimum: none)
+//!    then the readable term (UTF-8,      approval
+//!    cut to what fits)                    0 i64 until   8 u8 length of the reason   9 reason
 //! ```
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use firstseen_abi::{Cursor, MAX_VALUE, Malformed};
 use thiserror::Error;
 
-/// The layout that this code writes, and the newest that it reads.
+mod known;
+pub use known::{carried, read_whole};
+
+/// The layout of a value without an approval.
 const VERSION: u8 = 1;
+/// The layout of a value with one, and the newest that is read.
+const APPROVED: u8 = 2;
+/// The longest reason of an approval, in bytes.
+pub const MAX_REASON: usize = 120;
 /// Episodes kept of a term.
 const EPISODES: usize = 2;
 /// Alerts remembered of an episode: their events may come again.
@@ -31,7 +43,7 @@ const ALERTS: usize = 4;
 pub enum TermStateError {
     /// A newer engine wrote it.
     #[error(
-        "the state was written by a newer engine (layout {0}, this one knows {VERSION}): use the newer artifact everywhere, or give this one another state"
+        "the state was written by a newer engine (layout {0}, this one knows {APPROVED}): use the newer artifact everywhere, or give this one another state"
     )]
     Newer(u8),
     /// It is not what any engine writes.
@@ -59,10 +71,20 @@ pub struct Episode {
     pub alerted: Vec<Alerted>,
 }
 
-/// The state of a term: episodes, oldest first.
+/// A person's word that a term is known, up to an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// Events before this time do not alert, milliseconds since 1970.
+    pub until_ms: i64,
+    /// Why; at most [`MAX_REASON`] bytes.
+    pub reason: String,
+}
+
+/// The state of a term: episodes, oldest first, and perhaps an approval.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TermState {
     episodes: Vec<Episode>,
+    approval: Option<Approval>,
 }
 
 /// What a sighting means.
@@ -90,7 +112,7 @@ impl TermState {
     #[must_use]
     pub fn seen(first_ms: i64, last_ms: i64) -> Option<Self> {
         let episode = Episode { first_ms, last_ms, alerted: Vec::new() };
-        (first_ms <= last_ms).then(|| Self { episodes: vec![episode] })
+        (first_ms <= last_ms).then(|| Self { episodes: vec![episode], approval: None })
     }
 
     /// The episodes, oldest first.
@@ -106,16 +128,28 @@ impl TermState {
     pub fn read(value: &[u8]) -> Result<Self, TermStateError> {
         let mut c = Cursor::new(value);
         match c.u8("version").map_err(TermStateError::Damaged)? {
-            VERSION => Self::read_body(&mut c).map_err(TermStateError::Damaged),
+            version @ (VERSION | APPROVED) => {
+                Self::read_body(&mut c, version == APPROVED).map_err(TermStateError::Damaged)
+            }
             newer => Err(TermStateError::Newer(newer)),
         }
     }
 
     #[inline]
-    fn read_body(c: &mut Cursor<'_>) -> Result<Self, Malformed> {
+    fn read_body(c: &mut Cursor<'_>, is_approved: bool) -> Result<Self, Malformed> {
         let count = usize::from(c.u8("episodes")?);
-        if count == 0 || count > EPISODES {
+        if (count == 0 && !is_approved) || count > EPISODES {
             return Err(c.malformed("number of episodes"));
+        }
+        let mut approval = None;
+        if is_approved {
+            let until_ms = c.i64("end of the approval")?;
+            let length = usize::from(c.u8("reason")?);
+            if length > MAX_REASON {
+                return Err(c.malformed("reason"));
+            }
+            let reason = c.text(length, "reason")?.to_owned();
+            approval = Some(Approval { until_ms, reason });
         }
         let mut episodes: Vec<Episode> = Vec::with_capacity(count);
         for _ in 0..count {
@@ -134,13 +168,20 @@ impl TermState {
             }
             episodes.push(Episode { first_ms, last_ms, alerted });
         }
-        Ok(Self { episodes })
+        Ok(Self { episodes, approval })
     }
 
     /// The value to store; `term` is kept for the reader and cut to what fits.
     #[must_use]
     pub fn write(&self, term: &str) -> Vec<u8> {
-        let mut out = vec![VERSION, u8::try_from(self.episodes.len()).unwrap_or(0)];
+        let version = if self.approval.is_some() { APPROVED } else { VERSION };
+        let mut out = vec![version, u8::try_from(self.episodes.len()).unwrap_or(0)];
+        if let Some(Approval { until_ms, reason }) = &self.approval {
+            out.extend_from_slice(&until_ms.to_le_bytes());
+            let reason = cut(reason, MAX_REASON).as_bytes();
+            out.push(u8::try_from(reason.len()).unwrap_or(0));
+            out.extend_from_slice(reason);
+        }
         for episode in &self.episodes {
             out.extend_from_slice(&episode.first_ms.to_le_bytes());
             out.extend_from_slice(&episode.last_ms.to_le_bytes());
@@ -151,11 +192,7 @@ impl TermState {
             }
         }
         let room = MAX_VALUE.saturating_sub(out.len());
-        let mut cut = term.len().min(room);
-        while !term.is_char_boundary(cut) {
-            cut = cut.saturating_sub(1);
-        }
-        out.extend_from_slice(term.get(..cut).unwrap_or_default().as_bytes());
+        out.extend_from_slice(cut(term, room).as_bytes());
         out
     }
 
@@ -215,6 +252,18 @@ impl TermState {
         }
     }
 
+    /// Whether an event of this time is approved.
+    #[must_use]
+    pub fn is_approved(&self, time_ms: i64) -> bool {
+        self.approval.as_ref().is_some_and(|approval| time_ms < approval.until_ms)
+    }
+
+    /// How long after this time an approval ends; 0 where there is none.
+    #[must_use]
+    pub fn approved_for_ms(&self, time_ms: i64) -> i64 {
+        self.approval.as_ref().map_or(0, |approval| approval.until_ms.saturating_sub(time_ms))
+    }
+
     /// Forgets that this event alerted: it was learned, and must not repeat an alert.
     pub fn unalert(&mut self, identity: &[u8; 16]) {
         for episode in &mut self.episodes {
@@ -240,29 +289,21 @@ impl TermState {
     }
 }
 
+/// The longest beginning of the text that has at most so many bytes.
+fn cut(text: &str, room: usize) -> &str {
+    let mut end = text.len().min(room);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.get(..end).unwrap_or_default()
+}
+
 impl Episode {
     /// Whether a sighting at this time belongs to it.
     const fn reaches(&self, time_ms: i64, window_ms: i64) -> bool {
         time_ms >= self.first_ms.saturating_sub(window_ms)
             && time_ms <= self.last_ms.saturating_add(window_ms)
     }
-}
-
-/// The value of a term for a rule of which the window alone changed: of its newest episode the first
-/// and the last sighting where the window grew, the last alone where it shrank, as then there may be
-/// gaps between them. Of its alerts nothing is known.
-///
-/// # Errors
-/// [`TermStateError`] as for [`TermState::read`].
-pub fn carried(value: &[u8], grows: bool) -> Result<Vec<u8>, TermStateError> {
-    let state = TermState::read(value)?;
-    let Some(newest) = state.episodes.last() else { return Ok(value.to_vec()) };
-    let first_ms = if grows { newest.first_ms } else { newest.last_ms };
-    let episode = Episode { first_ms, last_ms: newest.last_ms, alerted: Vec::new() };
-    // Behind the episodes is the readable term.
-    let term = value.get(state.write("").len()..).unwrap_or_default();
-    let term = core::str::from_utf8(term).unwrap_or_default();
-    Ok(TermState { episodes: vec![episode] }.write(term))
 }
 
 /// How long a store must keep a value: twice the window and a week.
@@ -272,165 +313,4 @@ pub const fn time_to_live_ms(window_ms: i64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeSet;
-
-    const W: i64 = 10;
-
-    fn id(n: u8) -> [u8; 16] {
-        [n; 16]
-    }
-
-    #[test]
-    fn exactly_one_window_ago_is_still_seen() {
-        let mut s = TermState::default();
-        assert_eq!(s.sight(100, &id(1), W), Verdict::New { previous_ms: None });
-        assert_eq!(s.sight(110, &id(2), W), Verdict::Seen);
-        assert_eq!(s.sight(121, &id(3), W), Verdict::New { previous_ms: Some(110) });
-        assert_eq!(s.episodes().len(), 2);
-    }
-
-    #[test]
-    fn a_seen_term_is_known_without_alerts() {
-        let mut s = TermState::seen(80, 100).unwrap();
-        assert_eq!(TermState::read(&s.write("t")).unwrap(), s);
-        assert_eq!(s.sight(70, &id(1), W), Verdict::Seen);
-        assert_eq!(s.sight(111, &id(2), W), Verdict::New { previous_ms: Some(100) });
-        assert_eq!(TermState::seen(101, 100), None);
-    }
-
-    #[test]
-    fn what_is_carried_over_is_the_newest_episode_without_its_alerts() {
-        let mut s = TermState::default();
-        for time in [100, 200, 205] {
-            s.sight(time, &id(1 + time as u8), W);
-        }
-        let value = s.write("[\"t\"]");
-        for (grows, first_ms) in [(true, 200), (false, 205)] {
-            let carried = carried(&value, grows).unwrap();
-            assert_eq!(TermState::read(&carried).unwrap(), TermState::seen(first_ms, 205).unwrap());
-            assert!(carried.ends_with(b"\0[\"t\"]"), "the term stays readable");
-        }
-        assert_eq!(carried(&[9, 1], true), Err(TermStateError::Newer(9)));
-    }
-
-    #[test]
-    fn the_same_event_repeats_the_same_alert() {
-        let mut s = TermState::default();
-        s.sight(100, &id(1), W);
-        s.sight(150, &id(2), W);
-        let before = s.clone();
-        assert_eq!(s.sight(150, &id(2), W), Verdict::Repeat { previous_ms: Some(100) });
-        assert_eq!(s.sight(100, &id(1), W), Verdict::Repeat { previous_ms: None });
-        assert_eq!(s, before);
-    }
-
-    #[test]
-    fn older_than_both_is_late_and_between_them_is_new() {
-        let mut s = TermState::default();
-        s.sight(100, &id(1), W);
-        s.sight(200, &id(2), W);
-        let before = s.clone();
-        assert_eq!(s.sight(50, &id(3), W), Verdict::LateBeyondMemory);
-        assert_eq!(s, before);
-        assert_eq!(s.sight(150, &id(4), W), Verdict::New { previous_ms: Some(100) });
-        let kept: Vec<_> = s.episodes().iter().map(|e| e.first_ms).collect();
-        assert_eq!(kept, [150, 200]);
-    }
-
-    #[test]
-    fn a_sighting_that_a_store_may_have_forgotten_is_not_named() {
-        let ttl = time_to_live_ms(W);
-        for (after, previous_ms) in [(ttl - 1, Some(100)), (ttl, None)] {
-            let mut s = TermState::default();
-            s.sight(100, &id(1), W);
-            assert_eq!(s.sight(100 + after, &id(2), W), Verdict::New { previous_ms });
-        }
-    }
-
-    #[test]
-    fn a_late_event_joins_two_episodes() {
-        let mut s = TermState::default();
-        s.sight(100, &id(1), W);
-        s.sight(115, &id(2), W);
-        assert_eq!(s.sight(107, &id(3), W), Verdict::Seen);
-        assert_eq!(s.episodes().len(), 1);
-        assert_eq!((s.episodes()[0].first_ms, s.episodes()[0].last_ms), (100, 115));
-        assert_eq!(s.episodes()[0].alerted.len(), 2);
-        assert_eq!(s.sight(115, &id(2), W), Verdict::Repeat { previous_ms: Some(100) });
-    }
-
-    #[test]
-    fn a_value_fits_whatever_the_term() {
-        let mut s = TermState::default();
-        for n in 0..40u8 {
-            s.sight(i64::from(n) * 11, &id(n), W);
-            s.sight(i64::from(n) * 11 - 5, &id(n + 100), W);
-        }
-        let value = s.write(&"ö".repeat(1000));
-        assert!(value.len() <= MAX_VALUE);
-        assert_eq!(TermState::read(&value).unwrap(), s);
-    }
-
-    #[test]
-    fn a_newer_or_damaged_value_is_an_error() {
-        let mut s = TermState::default();
-        s.sight(1, &id(1), W);
-        let good = s.write("");
-        for cut in 0..good.len() {
-            assert!(TermState::read(&good[..cut]).is_err(), "{cut}");
-        }
-        let mut newer = good.clone();
-        newer[0] = 2;
-        assert_eq!(TermState::read(&newer), Err(TermStateError::Newer(2)));
-    }
-
-    /// The batch meaning: a time alerts when the sighting before it is over a window ago.
-    fn batch(times: &[i64]) -> BTreeSet<i64> {
-        let sorted: BTreeSet<i64> = times.iter().copied().collect();
-        let mut last = None;
-        sorted
-            .into_iter()
-            .filter(|t| {
-                let new = last.is_none_or(|l| *t - l > W);
-                last = Some(*t);
-                new
-            })
-            .collect()
-    }
-
-    proptest! {
-        #[test]
-        fn in_order_it_is_exactly_the_batch_meaning(mut times in prop::collection::vec(0i64..400, 1..60)) {
-            times.sort_unstable();
-            let mut s = TermState::default();
-            let mut alerts = BTreeSet::new();
-            for (n, t) in times.iter().enumerate() {
-                s = TermState::read(&{ let mut x = s.clone(); if let Verdict::New { .. } = x.sight(*t, &id(n as u8), W) { alerts.insert(*t); } x.write("t") }).unwrap();
-            }
-            prop_assert_eq!(alerts, batch(&times));
-        }
-
-        #[test]
-        fn out_of_order_each_true_episode_alerts_at_least_once(times in prop::collection::vec(0i64..200, 1..40), late in prop::collection::vec(0i64..W, 40)) {
-            // Events late by less than the window: order of arrival is time plus lateness.
-            let mut arrivals: Vec<(i64, i64, u8)> = times.iter().zip(&late).enumerate()
-                .map(|(n, (t, l))| (t + l, *t, n as u8)).collect();
-            arrivals.sort_unstable();
-            let mut s = TermState::default();
-            let mut alerted = Vec::new();
-            for (_, t, n) in &arrivals {
-                if let Verdict::New { .. } = s.sight(*t, &id(*n), W) { alerted.push(*t); }
-                prop_assert!(s.episodes().len() <= EPISODES);
-                prop_assert!(s.episodes().windows(2).all(|e| e[1].first_ms - e[0].last_ms > W));
-            }
-            let starts: Vec<i64> = batch(&times).into_iter().collect();
-            for (n, start) in starts.iter().enumerate() {
-                let end = starts.get(n + 1).copied().unwrap_or(i64::MAX);
-                prop_assert!(alerted.iter().any(|a| a >= start && *a < end), "{start}: {alerted:?}");
-            }
-        }
-    }
-}
+mod tests;

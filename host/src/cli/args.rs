@@ -10,6 +10,7 @@ use crate::cli::new::NewArgs;
 use crate::cli::pages::{CompletionsArgs, ManArgs};
 use crate::cli::rebuild::RebuildArgs;
 use crate::cli::run::RunArgs;
+use crate::cli::state::StateArgs;
 use crate::cli::test::TestArgs;
 use crate::terminal::message::{self, Level};
 use crate::terminal::style;
@@ -94,6 +95,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Compile rules in Elastic's TOML form to .wasm files
     Build(BuildArgs),
+    /// Show and correct what a state knows
+    State(StateArgs),
     /// Test rules with the test files beside them (x.test.toml)
     Test(TestArgs),
     /// Show an event as rules see it: flat ECS fields with types

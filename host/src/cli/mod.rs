@@ -10,6 +10,7 @@
 //! | `test`: rules against what their authors expect | [`mod@test`] |
 //! | `build`: rule.toml to an artifact | [`build`] |
 //! | `fields`: an event as flat ECS with types | [`fields`] |
+//! | `state`: what a state knows, seen and corrected | [`mod@state`] |
 //! | `inspect`: what an artifact says of itself | [`inspect`] |
 //! | `rebuild`: an artifact with the engine of today | [`rebuild`] |
 //! | `new`: a rule to start from | [`new`] |
@@ -33,6 +34,7 @@ pub mod rule_words;
 pub mod run;
 pub mod signal;
 mod size;
+pub mod state;
 pub mod test;
 mod verify;
 pub mod warnings;

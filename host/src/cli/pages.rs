@@ -61,10 +61,16 @@ pub fn man(args: &ManArgs, mut root: clap::Command) -> anyhow::Result<ExitStatus
     std::fs::create_dir_all(folder).map_err(|e| anyhow!("{}: {e}", shown(folder)))?;
     write_whole(&folder.join("firstseen.1"), &page(&root)?)?;
     let mut count = 1;
-    for command in root.get_subcommands().filter(|c| c.get_name() != "help" && !c.is_hide_set()) {
-        let name = format!("firstseen-{}", command.get_name());
-        write_whole(&folder.join(format!("{name}.1")), &page(command)?)?;
-        count += 1;
+    let mut waiting = vec![("firstseen".to_owned(), &root)];
+    while let Some((name, command)) = waiting.pop() {
+        for below in
+            command.get_subcommands().filter(|c| c.get_name() != "help" && !c.is_hide_set())
+        {
+            let name = format!("{name}-{}", below.get_name());
+            write_whole(&folder.join(format!("{name}.1")), &page(below)?)?;
+            count += 1;
+            waiting.push((name, below));
+        }
     }
     message::info(&format!("{}: {count} pages", shown(folder)));
     Ok(ExitStatus::Done)

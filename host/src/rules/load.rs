@@ -5,7 +5,7 @@
 //! share a state.
 
 use super::KnownException;
-use super::find::RulePath;
+use super::find::{RulePath, find};
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
 use crate::terminal::message::Level;
@@ -13,12 +13,14 @@ use crate::terminal::progress::Progress;
 use crate::terminal::{diagnostic, formats, message};
 use crate::work;
 use anyhow::{Context, anyhow, bail};
+use firstseen_artifact::RuleMeta;
 use firstseen_compiler::{CompileError, RuleText, compile};
 use firstseen_engines::flagship;
 use firstseen_rule::source::{self, ReadOptions};
+use firstseen_runtime::artifact::read_any_meta;
 use firstseen_runtime::{Artifact, Runtime};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// No rule is that large.
 const MAX_FILE: u64 = 256 << 20;
@@ -140,6 +142,29 @@ fn built(
         messages.push((level, diagnostic::shown(&source, diagnostic) + "\n"));
     }
     wasm.map(Some)
+}
+
+/// What the rules of these files and folders say of themselves; nothing is compiled or run. What is
+/// wrong with a rule's source is printed.
+///
+/// # Errors
+/// The first rule that cannot be used, by name, and why.
+pub fn rule_metas(paths: &[PathBuf]) -> anyhow::Result<Vec<RuleMeta>> {
+    let mut metas = Vec::new();
+    for rule in find(paths)? {
+        let mut messages = Vec::new();
+        let path = rule.path();
+        let wasm = match &rule {
+            RulePath::Artifact(_) => read_file(path).map(Some),
+            RulePath::Source { in_folder, .. } => built(path, *in_folder, &mut messages),
+        };
+        messages.iter().for_each(|(level, text)| message::page(*level, text));
+        if let Some(wasm) = wasm? {
+            let meta = read_any_meta(&wasm).with_context(|| format!("rule {}", shown(path)))?;
+            metas.extend(meta.rules);
+        }
+    }
+    Ok(metas)
 }
 
 /// The bytes of an artifact's file.

@@ -14,7 +14,7 @@ use super::{Applied, PrefixRecord, StateError, StateHistory, StateStore, StateWr
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::identity::of_rule;
-use firstseen_rule::state::{TermState, carried};
+use firstseen_rule::state::{TermState, carried, read_whole};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
@@ -89,6 +89,8 @@ impl<S: StateStore + StateHistory> CarryOver<S> {
                 used += 1;
                 now.used = used;
                 new_records.push(now);
+            } else if let Some(newest) = newest.filter(|newest| newest.name != now.name) {
+                new_records.push(PrefixRecord { used: newest.used, ..now });
             }
         }
         if !read_only && !new_records.is_empty() {
@@ -117,6 +119,7 @@ fn record_of(tenant: &str, rule: &RuleMeta) -> PrefixRecord {
     };
     PrefixRecord {
         prefix: format!("{tenant}:{}", rule.key_prefix),
+        name: Some(rule.name.clone()),
         fields: rule.new_terms.clone(),
         window_ms: rule.window_ms,
         window: rule.window.clone(),
@@ -232,7 +235,11 @@ impl<S: StateStore> CarryOver<S> {
             rule.older.iter().map(|older| [older.prefix.as_bytes(), rest].concat()).collect();
         let values = state.get_many(&mut keys.iter().map(Vec::as_slice))?;
         let last = |value: &[u8]| Some(TermState::read(value).ok()?.episodes().last()?.last_ms);
-        let mut newest = own.map(|own| last(own).unwrap_or(i64::MAX));
+        // An approval alone is no sighting.
+        let is_only_approved =
+            |value: &[u8]| TermState::read(value).is_ok_and(|state| state.episodes().is_empty());
+        let mut newest =
+            own.filter(|own| !is_only_approved(own)).map(|own| last(own).unwrap_or(i64::MAX));
         let mut found = None;
         for (older, value) in rule.older.iter().zip(values) {
             let Some(value) = value else { continue };
@@ -242,6 +249,13 @@ impl<S: StateStore> CarryOver<S> {
             {
                 (newest, found) = (last, Some(value));
             }
+        }
+        if let (Some(value), Some(Ok(own))) = (&mut found, own.map(TermState::read))
+            && let Some(approval) = own.approval()
+            && let Ok((mut state, term)) = read_whole(value)
+        {
+            state.approve(approval.clone());
+            *value = state.write(term);
         }
         Ok(found)
     }

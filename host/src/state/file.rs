@@ -14,6 +14,7 @@
 
 use super::{Applied, StateError, StateStore, StateWrite};
 use crate::escape::escaped;
+use admin::put_row;
 use create::{create, is_still, refuse_locked, regular_file};
 use foldhash::fast::RandomState;
 use redb::backends::FileBackend;
@@ -26,6 +27,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
+mod admin;
 mod create;
 mod history;
 
@@ -284,16 +286,7 @@ fn write(
         let mut rows: Vec<_> = pending.iter().collect();
         rows.sort_unstable_by_key(|(key, _)| *key);
         for (key, Row(row)) in rows {
-            let old = terms.insert(&key[..], &row[..])?.and_then(|old| hour_of(old.value()));
-            let new = hour_of(row);
-            if old != new {
-                if let Some(old) = old {
-                    expiry.remove((old, &key[..]))?;
-                }
-                if let Some(new) = new {
-                    expiry.insert((new, &key[..]), ())?;
-                }
-            }
+            put_row(&mut terms, &mut expiry, key, row)?;
         }
         // All of an hour has expired once the next one has begun.
         let limit = SWEEP + 2 * pending.len();

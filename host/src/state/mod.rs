@@ -6,6 +6,7 @@
 //! what a value means, and has no clock: [`StateStore::advance`]
 //! gives it the time.
 
+pub mod admin;
 mod carry;
 mod file;
 mod memory;
@@ -88,6 +89,9 @@ pub struct PrefixRecord {
     /// `TENANT:RULE_ID:FINGERPRINT:`.
     #[serde(skip)]
     pub prefix: String,
+    /// The rule's name, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The new-terms fields.
     pub fields: Vec<String>,
     /// The window in milliseconds.
@@ -174,7 +178,7 @@ pub enum StateError {
     /// The last process died while writing, and repairing means writing.
     #[error(
         "{path}: not closed cleanly, and repairing it means writing; firstseen run repairs it \
-         when it opens it"
+         when it opens it, firstseen state compact too"
     )]
     NeedsRepair {
         /// The state file.

@@ -11,6 +11,7 @@ pub mod pretty;
 pub mod progress;
 pub mod rule_table;
 pub mod screen;
+pub mod state;
 pub mod style;
 pub mod summary;
 pub mod table;

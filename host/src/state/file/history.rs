@@ -5,10 +5,22 @@
 
 use super::{Handle, META, Redb, fault, parse};
 use crate::state::{EachTerm, PrefixRecord, StateError, StateHistory};
+use redb::Table;
 use std::io;
 
 /// Before the prefix whose record it is.
 const RECORD: &str = "prefix/";
+
+/// Writes what is kept of a rule.
+pub(super) fn put_record(
+    meta: &mut Table<'_, &'static str, &'static str>,
+    record: &PrefixRecord,
+) -> Result<(), redb::Error> {
+    let key = format!("{RECORD}{}", record.prefix);
+    let value = serde_json::to_string(record).map_err(io::Error::other)?;
+    meta.insert(key.as_str(), value.as_str())?;
+    Ok(())
+}
 
 impl StateHistory for Redb {
     fn records(&self) -> Result<Vec<PrefixRecord>, StateError> {
@@ -32,9 +44,7 @@ impl StateHistory for Redb {
             {
                 let mut meta = transaction.open_table(META)?;
                 for record in records {
-                    let key = format!("{RECORD}{}", record.prefix);
-                    let value = serde_json::to_string(record).map_err(io::Error::other)?;
-                    meta.insert(key.as_str(), value.as_str())?;
+                    put_record(&mut meta, record)?;
                 }
             }
             transaction.commit()?;

@@ -1,0 +1,131 @@
+//! `state`: what a state knows, seen and corrected by a person.
+//!
+//! In: a state that no run has open. Out: what it knows, for a person or as NDJSON; or the state with
+//! one change and an entry in its log. It judges no event, and what it shows is escaped.
+//!
+//! | what | module |
+//! | --- | --- |
+//! | what is in a state, one rule at a time | [`stats`] |
+//! | terms | [`list`], [`get`](mod@get) |
+//! | which rules, which terms | [`select`], [`row`] |
+
+mod get;
+mod list;
+mod row;
+mod select;
+mod stats;
+
+use super::ExitStatus;
+use crate::state::{Redb, StateError};
+use crate::terminal::screen::{self, TextForm};
+use crate::terminal::style;
+use crate::terminal::wrap::WIDTH;
+use anyhow::Context;
+use clap::{Args, Subcommand, ValueEnum};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+/// The arguments of `state`.
+#[derive(Debug, Clone, Args)]
+#[command(disable_help_subcommand = true)]
+pub struct StateArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+/// What `state` does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum StateCommand {
+    /// Show the rules of a state, how many terms each has, and since when
+    Stats(stats::StatsArgs),
+    /// List terms, of all or of some
+    List(list::ListArgs),
+    /// Show all that is known of one term; exit status 1 if it is not known
+    Get(get::GetArgs),
+}
+
+/// How a state is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StateFormat {
+    /// Pretty on a terminal, NDJSON in a pipe or a file
+    Auto,
+    /// For people, as wide as the terminal (80 columns elsewhere)
+    Pretty,
+    /// One JSON object per line
+    Ndjson,
+}
+
+/// Does what the command says.
+///
+/// # Errors
+/// When the state is in use, is none, or cannot be read or written.
+pub fn state(args: &StateArgs) -> anyhow::Result<ExitStatus> {
+    match &args.command {
+        StateCommand::Stats(args) => stats::stats(args),
+        StateCommand::List(args) => list::list(args),
+        StateCommand::Get(args) => get::get(args),
+    }
+}
+
+/// Opens a state for reading: it is never written, and may be one that only root can write.
+fn open_to_read(path: &Path) -> anyhow::Result<Redb> {
+    in_use(Redb::open_read_only(path))
+}
+
+/// A state that is in use cannot be looked at either: half of a commit is no state.
+fn in_use<T>(opened: Result<T, StateError>) -> anyhow::Result<T> {
+    let is_locked = matches!(opened, Err(StateError::Locked { .. }));
+    let opened = opened.map_err(anyhow::Error::from);
+    if is_locked {
+        return opened.context(
+            "firstseen state needs a state that no run has open; end the run first (Ctrl-C, or \
+             SIGTERM: it commits what it has read)",
+        );
+    }
+    opened
+}
+
+/// Where a state is shown, and how.
+struct StatePage {
+    out: Box<dyn Write + Send>,
+    is_pretty: bool,
+    width: usize,
+    colour: bool,
+}
+
+impl StatePage {
+    fn new(format: StateFormat) -> Self {
+        let on_terminal = std::io::stdout().is_terminal();
+        let is_pretty = match format {
+            StateFormat::Auto => on_terminal,
+            StateFormat::Pretty => true,
+            StateFormat::Ndjson => false,
+        };
+        let width = if on_terminal { screen::width() } else { None };
+        Self {
+            out: screen::stdout(if is_pretty { TextForm::Plain } else { TextForm::Json }),
+            is_pretty,
+            width: width.unwrap_or(WIDTH),
+            colour: style::on_stdout(),
+        }
+    }
+
+    /// Writes a text; whether anybody still reads.
+    fn put(&mut self, text: &str) -> anyhow::Result<bool> {
+        match self.out.write_all(text.as_bytes()) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            Err(e) => Err(anyhow::anyhow!("standard output: {e}")),
+        }
+    }
+
+    fn end(mut self) -> anyhow::Result<ExitStatus> {
+        match self.out.flush() {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(anyhow::anyhow!("standard output: {e}"))
+            }
+            _ => Ok(ExitStatus::Done),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `state stats`: the rules of a state.
+//!
+//! In: a state, opened for reading. Out: for each prefix of keys its rule, how many terms it has, of
+//! when, and what they take. Terms are counted as expired at the time of the newest sighting.
+
+use super::select::{RuleChoice, StatePrefix, newest_sighting, prefixes};
+use super::{ExitStatus, StateFormat, StatePage, open_to_read, row::LineTime};
+use crate::files::shown;
+use crate::state::admin::StateAdmin;
+use crate::terminal::state::{RuleStats, stats_head, stats_paragraph};
+use clap::Args;
+use firstseen_rule::state::TermState;
+use serde_json::json;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// The arguments of `state stats`.
+#[derive(Debug, Clone, Args)]
+pub struct StatsArgs {
+    /// The state
+    #[arg(value_name = "STATE")]
+    pub state: PathBuf,
+    /// Which rules
+    #[command(flatten)]
+    pub rules: RuleChoice,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = StateFormat::Auto)]
+    pub format: StateFormat,
+}
+
+/// Shows the rules of a state.
+///
+/// # Errors
+/// When the state cannot be read, or the output failed.
+pub(super) fn stats(args: &StatsArgs) -> anyhow::Result<ExitStatus> {
+    let state = open_to_read(&args.state)?;
+    let file_bytes = std::fs::metadata(&args.state).map_or(0, |meta| meta.len());
+    let chosen = args.rules.choose(prefixes(&state)?)?;
+    let newest = newest_sighting(&state)?;
+    let mut page = StatePage::new(args.format);
+    let mut all = Vec::new();
+    for prefix in &chosen {
+        all.push(count(&state, prefix, newest)?);
+    }
+    if page.is_pretty {
+        let name = shown(&args.state);
+        page.put(&stats_head(&name, file_bytes, &all))?;
+    }
+    for (prefix, stats) in chosen.iter().zip(&all) {
+        let text = if page.is_pretty {
+            format!("\n{}", stats_paragraph(stats, page.colour))
+        } else {
+            line(prefix, stats)
+        };
+        if !page.put(&text)? {
+            break;
+        }
+    }
+    page.end()
+}
+
+fn count(
+    state: &impl StateAdmin,
+    prefix: &StatePrefix,
+    newest: Option<i64>,
+) -> anyhow::Result<RuleStats> {
+    let record = prefix.record.as_ref();
+    let mut stats = RuleStats {
+        name: prefix.name().to_owned(),
+        rule_id: prefix.rule_id().to_owned(),
+        tenant: prefix.tenant().to_owned(),
+        fingerprint: prefix.fingerprint().to_owned(),
+        window: record.map(|record| record.window.clone()),
+        fields: prefix.fields().to_vec(),
+        time_field: record.and_then(|record| record.time_field.clone()),
+        is_older: prefix.is_older,
+        ..RuleStats::default()
+    };
+    state.each_term(prefix.prefix.as_bytes(), Some(&prefix.end()), &mut |term| {
+        stats.terms += 1;
+        // A row has its expiry, and its key stands in the index of expiries too.
+        stats.bytes += (2 * term.key.len() + term.value.len() + 16) as u64;
+        stats.expired += u64::from(newest.is_some_and(|newest| term.expires_ms <= newest));
+        match TermState::read(term.value) {
+            Ok(state) => {
+                let (first, last) = (state.episodes().first(), state.episodes().last());
+                let earliest = stats.first_ms.into_iter().chain(first.map(|e| e.first_ms));
+                stats.first_ms = earliest.min();
+                stats.last_ms = stats.last_ms.max(last.map(|e| e.last_ms));
+                stats.approved += u64::from(state.approval().is_some());
+            }
+            Err(_) => stats.unread += 1,
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(stats)
+}
+
+fn line(prefix: &StatePrefix, stats: &RuleStats) -> String {
+    let time = |ms: Option<i64>| ms.map(LineTime);
+    let record = prefix.record.as_ref();
+    let document = json!({
+        "rule": stats.name,
+        "rule_id": stats.rule_id,
+        "tenant": stats.tenant,
+        "prefix": prefix.prefix,
+        "terms": stats.terms,
+        "expired": stats.expired,
+        "approved": stats.approved,
+        "unread": stats.unread,
+        "first_sighting": time(stats.first_ms),
+        "last_sighting": time(stats.last_ms),
+        "window": stats.window,
+        "window_ms": record.map(|record| record.window_ms),
+        "fields": record.map(|record| &record.fields),
+        "time_field": stats.time_field,
+        "epoch": record.and_then(|record| record.epoch),
+        "older": stats.is_older,
+        "bytes": stats.bytes,
+    });
+    document.to_string() + "\n"
+}

@@ -1,0 +1,166 @@
+//! A state file as a person looks at it and corrects it.
+//!
+//! In: ranges of keys, one change. Out: terms and the log; the change in one durable transaction, or
+//! nothing of it. The log is a table of its own, which an earlier version passes over:
+//!
+//! ```text
+//! table audit    number, counting up -> what was changed, by whom and why, as JSON
+//! ```
+
+use super::history::put_record;
+use super::{Bytes, EXPIRY, Handle, META, Redb, Row, StateError, TERMS, fault, hour_of, parse};
+use crate::state::PrefixRecord;
+use crate::state::admin::{AuditEntry, EachStored, EditWork, StateAdmin, StateEdit, StoredTerm};
+use redb::{Database, ReadableTable, Table, TableDefinition, TableError};
+use std::io;
+
+const AUDIT: TableDefinition<'_, u64, &str> = TableDefinition::new("audit");
+
+impl StateAdmin for Redb {
+    fn each_term(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        each: &mut EachStored<'_>,
+    ) -> Result<(), StateError> {
+        let terms = self.terms()?;
+        let rows = match to {
+            Some(to) => terms.range(from..to),
+            None => terms.range(from..),
+        };
+        for row in rows.map_err(|e| fault(&self.path, e))? {
+            let (key, row) = row.map_err(|e| fault(&self.path, e))?;
+            // What is too short for an expiry is shown as what it is, a value that nobody can read.
+            let (expires_ms, value) = parse(row.value()).unwrap_or((0, &[]));
+            if each(StoredTerm { key: key.value(), value, expires_ms }).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn stored(&self, key: &[u8]) -> Result<Option<(Vec<u8>, i64)>, StateError> {
+        let row = self.terms()?.get(key).map_err(|e| fault(&self.path, e))?;
+        Ok(row.and_then(|row| parse(row.value()).map(|(expires, value)| (value.to_vec(), expires))))
+    }
+
+    fn edit(&mut self, work: &mut EditWork<'_>) -> anyhow::Result<()> {
+        let Handle::Write(database) = &self.handle else { return Err(self.read_only().into()) };
+        // A reader left open would keep the pages that this change replaces.
+        self.terms = None;
+        let result = edit(&self.path, database, work);
+        self.terms = Some(self.open_terms()?);
+        result
+    }
+
+    fn log(&self) -> Result<Vec<AuditEntry>, StateError> {
+        let table = match self.begin_read()?.open_table(AUDIT) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            table => table.map_err(|e| fault(&self.path, e))?,
+        };
+        let mut out = Vec::new();
+        for row in table.iter().map_err(|e| fault(&self.path, e))? {
+            let (_, text) = row.map_err(|e| fault(&self.path, e))?;
+            out.push(read_entry(text.value()));
+        }
+        Ok(out)
+    }
+}
+
+/// An entry; of one that a newer version wrote in another way, its text.
+fn read_entry(text: &str) -> AuditEntry {
+    serde_json::from_str(text).unwrap_or_else(|_| AuditEntry {
+        at: String::new(),
+        who: String::new(),
+        action: "unknown".to_owned(),
+        terms: 0,
+        what: text.to_owned(),
+        reason: None,
+    })
+}
+
+fn edit(path: &str, database: &Database, work: &mut EditWork<'_>) -> anyhow::Result<()> {
+    let transaction = database.begin_write().map_err(|e| fault(path, e))?;
+    {
+        let open = || -> Result<RedbEdit<'_>, redb::Error> {
+            Ok(RedbEdit {
+                path,
+                meta: transaction.open_table(META)?,
+                terms: transaction.open_table(TERMS)?,
+                expiry: transaction.open_table(EXPIRY)?,
+                audit: transaction.open_table(AUDIT)?,
+            })
+        };
+        work(&mut open().map_err(|e| fault(path, e))?)?;
+    }
+    transaction.commit().map_err(|e| fault(path, e))?;
+    Ok(())
+}
+
+/// A change within its transaction.
+struct RedbEdit<'t> {
+    path: &'t str,
+    meta: Table<'t, &'static str, &'static str>,
+    terms: Table<'t, Bytes, Bytes>,
+    expiry: Table<'t, (i64, Bytes), ()>,
+    audit: Table<'t, u64, &'static str>,
+}
+
+impl StateEdit for RedbEdit<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, i64)>, StateError> {
+        let row = self.terms.get(key).map_err(|e| fault(self.path, e))?;
+        Ok(row.and_then(|row| parse(row.value()).map(|(expires, value)| (value.to_vec(), expires))))
+    }
+
+    fn put(&mut self, term: StoredTerm<'_>) -> Result<(), StateError> {
+        let Row(row) = Row::new(term.expires_ms, term.value);
+        put_row(&mut self.terms, &mut self.expiry, term.key, &row).map_err(|e| fault(self.path, e))
+    }
+
+    fn remove(&mut self, key: &[u8]) -> Result<bool, StateError> {
+        let mut remove = || -> Result<bool, redb::Error> {
+            let Some(old) = self.terms.remove(key)?.map(|old| hour_of(old.value())) else {
+                return Ok(false);
+            };
+            if let Some(old) = old {
+                self.expiry.remove((old, key))?;
+            }
+            Ok(true)
+        };
+        remove().map_err(|e| fault(self.path, e))
+    }
+
+    fn record(&mut self, record: &PrefixRecord) -> Result<(), StateError> {
+        put_record(&mut self.meta, record).map_err(|e| fault(self.path, e))
+    }
+
+    fn log(&mut self, entry: &AuditEntry) -> Result<(), StateError> {
+        let mut add = || -> Result<(), redb::Error> {
+            let last = self.audit.last()?.map_or(0, |(number, _)| number.value());
+            let text = serde_json::to_string(entry).map_err(io::Error::other)?;
+            self.audit.insert(last + 1, text.as_str())?;
+            Ok(())
+        };
+        add().map_err(|e| fault(self.path, e))
+    }
+}
+
+/// Writes a row, and moves its entry in the index of expiries.
+pub(super) fn put_row(
+    terms: &mut Table<'_, Bytes, Bytes>,
+    expiry: &mut Table<'_, (i64, Bytes), ()>,
+    key: &[u8],
+    row: &[u8],
+) -> Result<(), redb::Error> {
+    let old = terms.insert(key, row)?.and_then(|old| hour_of(old.value()));
+    let new = hour_of(row);
+    if old != new {
+        if let Some(old) = old {
+            expiry.remove((old, key))?;
+        }
+        if let Some(new) = new {
+            expiry.insert((new, key), ())?;
+        }
+    }
+    Ok(())
+}
