@@ -9,6 +9,7 @@ mod artifacts;
 mod bad_input;
 mod build;
 mod cli;
+mod crash;
 mod exceptions;
 mod explain;
 mod explain_and_run;

@@ -245,4 +245,11 @@ impl Observer for RunObserver {
             None => Ok(()),
         }
     }
+
+    fn sync(&mut self) -> anyhow::Result<()> {
+        match &mut self.dead_letter {
+            Some(dead) => dead.sync().context("--dead-letter"),
+            None => Ok(()),
+        }
+    }
 }

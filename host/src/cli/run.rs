@@ -25,7 +25,7 @@ use crate::sink::compact::CompactSink;
 use crate::sink::dead_letter::DeadLetter;
 use crate::sink::{AlertSink, Format, Output};
 use crate::source::{self, FoundInputs, Input, ReadLimits};
-use crate::state::{CarryOver, Memory, Redb, StateStore};
+use crate::state::{CarryOver, Memory, Redb, StateError, StateStore};
 use crate::terminal::message::{self, Level};
 use crate::terminal::{self, formats, screen, style, wording};
 use anyhow::{Context, anyhow, bail};
@@ -154,12 +154,16 @@ pub fn set_up(
         guests.push(Guest::new(&runtime, artifact, &tenant, settings.clone())?);
     }
     let metas = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
-    let store = open_state(&common.state, read_only, &tenant, metas)?;
-    let output = match &common.output {
-        Some(path) if common.append => Output::append(path, format)?,
-        Some(path) => Output::file(path, format)?,
-        None => Output::new(format::stdout(format), "standard output", format),
-    };
+    if !read_only {
+        refuse_to_empty(common)?;
+    }
+    let mut store = open_state(&common.state, read_only, &tenant, metas)?;
+    let output = open_output(common, format, &*store)?;
+    if !read_only && let Some(mark) = output.mark() {
+        // What a crash leaves behind it is known to no state.
+        store.mark(mark);
+        store.commit()?;
+    }
     let trust = Arc::new(trust);
     Ok(Setup { artifacts, own_exceptions, guests, found, store, output, exceptions, trust })
 }
@@ -214,6 +218,48 @@ fn read_settings(common: &Common) -> anyhow::Result<(Settings, Option<String>)> 
     }
     let settings = text.as_deref().map(Settings::read).transpose().map_err(|e| anyhow!(e))?;
     Ok((settings.unwrap_or_default(), text))
+}
+
+/// A state does not give the alerts again that it knows: a file that holds some stays.
+fn refuse_to_empty(common: &Common) -> anyhow::Result<()> {
+    let Some(output) = &common.output else { return Ok(()) };
+    let holds_some = output.metadata().is_ok_and(|meta| meta.is_file() && meta.len() > 0);
+    let is_memory = common.state.as_os_str() == "memory:";
+    if common.append || is_memory || !holds_some {
+        return Ok(());
+    }
+    let terms = match Redb::open_read_only(&common.state) {
+        Ok(state) => state.count()?,
+        Err(StateError::Absent { .. }) => 0,
+        Err(StateError::NeedsRepair { .. }) => 1,
+        Err(error) => return Err(error.into()),
+    };
+    if terms == 0 {
+        return Ok(());
+    }
+    let (output, state) = (shown(output), shown(&common.state));
+    bail!(
+        "{output}: it may hold alerts that the state {state} knows and does not give again; nothing \
+         was written: give --append to write behind them, or another --output"
+    )
+}
+
+fn open_output(common: &Common, format: Format, store: &dyn StateStore) -> anyhow::Result<Output> {
+    let Some(path) = &common.output else {
+        return Ok(Output::standard(format::stdout(format), format));
+    };
+    if !common.append {
+        return Ok(Output::file(path, format)?);
+    }
+    let mark = match path.canonicalize() {
+        Ok(path) => store.marked(&path.to_string_lossy())?,
+        Err(_) => None,
+    };
+    let output = Output::append(path, format, mark.as_ref())?;
+    if let Some(sentence) = output.mended() {
+        message::warning(sentence);
+    }
+    Ok(output)
 }
 
 /// Opens the state; what a changed rule has to know of it is said at once.
@@ -278,6 +324,9 @@ pub fn run_with(
     let dead_letter = args.dead_letter.as_deref();
     let dead_letter =
         dead_letter.map(|path| DeadLetter::open(path, args.common.append)).transpose()?;
+    if let Some(sentence) = dead_letter.as_ref().and_then(DeadLetter::mended) {
+        message::warning(sentence);
+    }
     let Setup {
         artifacts, own_exceptions, guests, found, store, output, exceptions, trust, ..
     } = setup;

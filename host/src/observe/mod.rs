@@ -147,4 +147,12 @@ pub trait Observer {
     fn settle(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
+
+    /// A state will be committed: what was written is to be on the disk.
+    ///
+    /// # Errors
+    /// Where it is not; then nothing is committed.
+    fn sync(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }

@@ -1,8 +1,8 @@
 //! Decides matches in batches, writes the alerts and commits the state.
 //!
 //! In: matches, in the order in which they count. Out: alerts to the sink, then the state to the
-//! store. An alert is written and flushed before the state that knows it is committed. If anything
-//! fails in between, nothing more is committed: the next run writes those alerts.
+//! store. An alert is written, flushed and synced before the state that knows it is committed. If
+//! anything fails in between, nothing more is committed: the next run writes those alerts.
 
 use super::text::RereadTexts;
 use super::{Located, OutputStatus};
@@ -21,6 +21,8 @@ const BATCH_MATCHES: usize = 1024;
 const BATCH_BYTES: usize = 4 << 20;
 /// Matches between two commits of a finite input.
 const COMMIT_MATCHES: u64 = 64 * 1024;
+/// What was written for them, at most: a match may have many terms.
+const COMMIT_BYTES: usize = 16 << 20;
 
 /// Matches that are decided together.
 #[derive(Debug, Default)]
@@ -101,7 +103,7 @@ impl Decider {
         if self.decide(rules, sink, located)? == OutputStatus::Closed {
             return Ok(OutputStatus::Closed);
         }
-        self.commit(sink)
+        self.commit(sink, located)
     }
 
     /// The store's own words for the summary.
@@ -110,15 +112,27 @@ impl Decider {
         self.store.describe()
     }
 
-    fn commit(&mut self, sink: &mut dyn AlertSink) -> anyhow::Result<OutputStatus> {
+    fn commit(
+        &mut self,
+        sink: &mut dyn AlertSink,
+        located: &mut Located<'_>,
+    ) -> anyhow::Result<OutputStatus> {
         if self.failed || (self.uncommitted == 0 && !sink.wants_input()) {
             return Ok(OutputStatus::Open);
         }
-        match sink.flush() {
+        let is_durable = self.uncommitted > 0 && self.store.is_durable();
+        let written = sink.flush().and_then(|()| if is_durable { sink.sync() } else { Ok(()) });
+        match written {
             Ok(()) => {}
             // The state must not know alerts that nobody got.
             Err(OutputError::Closed) => return Ok(OutputStatus::Closed),
             Err(e) => return Err(anyhow!(e)),
+        }
+        if is_durable {
+            located.observer.sync()?;
+            if let Some(mark) = sink.mark() {
+                self.store.mark(mark);
+            }
         }
         if self.uncommitted > 0 {
             self.store.advance(self.newest_ms);
@@ -161,7 +175,9 @@ impl Decider {
             return Ok(status);
         }
         self.failed = false;
-        if self.uncommitted >= COMMIT_MATCHES { self.commit(sink) } else { Ok(status) }
+        let is_full =
+            self.uncommitted >= COMMIT_MATCHES || self.store.waiting_bytes() >= COMMIT_BYTES;
+        if is_full { self.commit(sink, located) } else { Ok(status) }
     }
 
     /// Decides one artifact's matches; halves them where the rule fails, until the one at fault is

@@ -10,8 +10,8 @@
 //!      +--------- acknowledged <-- StateStore <-- AlertSink <-- Round <-- what is ready
 //! ```
 //! `poll` returns before anything is decided, so no borrow of the source outlives the call. Alerts are written and
-//! flushed before the state that knows them is committed: after a crash they come again, byte for
-//! byte the same, and none is lost.
+//! synced before the state that knows them is committed: after a crash or a power loss they come again,
+//! byte for byte the same, and none is lost.
 
 mod dates;
 pub mod decide;

@@ -119,6 +119,7 @@ struct ScriptedStore {
     fails_at: Rc<Cell<usize>>,
     /// A key that another writer writes just before we do.
     stolen: Option<Vec<u8>>,
+    waiting_bytes: usize,
 }
 
 impl ScriptedStore {
@@ -183,6 +184,10 @@ impl StateStore for ScriptedStore {
     fn describe(&self) -> String {
         "scripted".to_owned()
     }
+
+    fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
 }
 
 /// A sink that fails, or closes, at its n-th call. What was not flushed is lost.
@@ -190,6 +195,8 @@ struct ScriptedSink {
     calls: Calls,
     durable: Rc<RefCell<Durable>>,
     waiting: Vec<(EventAt, String)>,
+    /// Written, and gone if the power fails.
+    flushed: Vec<(EventAt, String)>,
     fails_at: Rc<Cell<usize>>,
     closes: bool,
 }
@@ -216,7 +223,13 @@ impl AlertSink for ScriptedSink {
 
     fn flush(&mut self) -> Result<(), OutputError> {
         self.call("flush")?;
-        self.durable.borrow_mut().alerts.append(&mut self.waiting);
+        self.flushed.append(&mut self.waiting);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), OutputError> {
+        self.call("sync")?;
+        self.durable.borrow_mut().alerts.append(&mut self.flushed);
         Ok(())
     }
 }
@@ -280,6 +293,9 @@ struct Heard {
     counts: BTreeMap<String, u64>,
     notices: Vec<String>,
     fails: bool,
+    calls: Calls,
+    /// Dead letters cannot be synced.
+    sync_fails: bool,
 }
 
 impl Observer for Heard {
@@ -295,6 +311,11 @@ impl Observer for Heard {
         };
         self.notices.push(text);
         if self.fails { Err(anyhow::anyhow!("the observer ends the run")) } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> anyhow::Result<()> {
+        called(&self.calls, "sync dead letters");
+        if self.sync_fails { Err(anyhow::anyhow!("dead letters")) } else { Ok(()) }
     }
 }
 
@@ -330,6 +351,7 @@ struct Scene {
     sink_fails_at: usize,
     closes: bool,
     stolen: Option<Vec<u8>>,
+    waiting_bytes: usize,
     budget: usize,
     rereadable: bool,
     stop_after: usize,
@@ -345,6 +367,7 @@ impl Default for Scene {
             sink_fails_at: 0,
             closes: false,
             stolen: None,
+            waiting_bytes: 0,
             budget: 1 << 20,
             rereadable: false,
             stop_after: usize::MAX,
@@ -356,6 +379,7 @@ impl Default for Scene {
 impl Scene {
     /// Runs over these blocks of lines, as files do or as a stream with this hold.
     fn run(&mut self, blocks: &[&str], hold_ms: Option<i64>) -> anyhow::Result<OutputStatus> {
+        self.heard.calls = Rc::clone(&self.calls);
         let calls = || Rc::clone(&self.calls);
         let store = ScriptedStore {
             calls: calls(),
@@ -363,11 +387,13 @@ impl Scene {
             pending: BTreeMap::new(),
             fails_at: Rc::new(Cell::new(self.store_fails_at)),
             stolen: self.stolen.take(),
+            waiting_bytes: self.waiting_bytes,
         };
         let sink = ScriptedSink {
             calls: calls(),
             durable: Rc::clone(&self.durable),
             waiting: Vec::new(),
+            flushed: Vec::new(),
             fails_at: Rc::new(Cell::new(self.sink_fails_at)),
             closes: self.closes,
         };
@@ -459,9 +485,11 @@ fn a_stream_is_decided_block_by_block() {
         "alert",
         "alert",
         "flush",
+        "sync",
+        "sync dead letters",
         "commit",
     ];
-    assert_eq!(scene.calls.borrow()[..10], expected);
+    assert_eq!(scene.calls.borrow()[..12], expected);
 }
 
 #[test]
@@ -507,10 +535,34 @@ fn output_comes_before_state() {
         let mut count = 0;
         for (at, _) in commits {
             count += 1;
-            assert_eq!(calls[at - 1], "flush", "{calls:?}");
+            assert_eq!(calls[at - 3..at], ["flush", "sync", "sync dead letters"], "{calls:?}");
         }
         assert!(count > 0);
     }
+}
+
+#[test]
+fn nothing_is_committed_where_dead_letters_cannot_be_synced() {
+    for hold in [None, Some(0)] {
+        let heard = Heard { sync_fails: true, ..Heard::default() };
+        let mut scene = Scene { heard, ..Scene::default() };
+        assert_eq!(scene.run(&BLOCKS, hold).unwrap_err().to_string(), "dead letters");
+        assert!(scene.known().is_empty());
+    }
+}
+
+/// A file's commits are bounded by what waits in memory, whatever the number of matches.
+#[test]
+fn what_waits_in_memory_is_committed_at_a_bound() {
+    let lines: String = (0..3000).map(|n| format!("{{{n} k{n}}}\n")).collect();
+    let mut counts = Vec::new();
+    for waiting_bytes in [(16 << 20) - 1, 16 << 20] {
+        let mut scene = Scene { waiting_bytes, ..Scene::default() };
+        scene.run(&[&lines], None).unwrap();
+        assert_eq!(scene.alerts().len(), 3000);
+        counts.push(scene.calls.borrow().iter().filter(|call| *call == "commit").count());
+    }
+    assert_eq!(counts, [1, 3], "once at the end, or after each round");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! read is written before more is waited for. It never drops a line.
 
 use super::{AlertSink, Output, OutputError};
+use crate::state::OutputMark;
 use firstseen_record::{JsonRecord, RecordChecker};
 use firstseen_session::EventAt;
 use std::collections::BTreeMap;
@@ -152,6 +153,14 @@ impl AlertSink for AnnotateSink {
             self.write_late_notes()?;
         }
         self.output.flush()
+    }
+
+    fn sync(&mut self) -> Result<(), OutputError> {
+        self.output.sync()
+    }
+
+    fn mark(&self) -> Option<OutputMark> {
+        self.output.mark()
     }
 }
 

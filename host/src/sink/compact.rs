@@ -5,6 +5,7 @@
 //! cannot be read goes on as it is.
 
 use super::{AlertSink, OutputError};
+use crate::state::OutputMark;
 use firstseen_session::EventAt;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -55,6 +56,14 @@ impl AlertSink for CompactSink {
 
     fn flush(&mut self) -> Result<(), OutputError> {
         self.inner.flush()
+    }
+
+    fn sync(&mut self) -> Result<(), OutputError> {
+        self.inner.sync()
+    }
+
+    fn mark(&self) -> Option<OutputMark> {
+        self.inner.mark()
     }
 }
 

@@ -48,8 +48,10 @@ impl DeadLetter {
     /// # Errors
     /// [`OutputError::Failed`] where it cannot be made.
     pub fn open(path: &Path, append: bool) -> Result<Self, OutputError> {
-        let open = if append { Output::append } else { Output::file };
-        Ok(Self { out: open(path, Format::Ndjson)? })
+        let format = Format::Ndjson;
+        let out =
+            if append { Output::append(path, format, None) } else { Output::file(path, format) };
+        Ok(Self { out: out? })
     }
 
     /// Writes one skipped event.
@@ -94,6 +96,20 @@ impl DeadLetter {
     /// [`OutputError`], which names the file.
     pub fn flush(&mut self) -> Result<(), OutputError> {
         self.out.flush()
+    }
+
+    /// Has on the disk what was written.
+    ///
+    /// # Errors
+    /// [`OutputError`], which names the file.
+    pub fn sync(&mut self) -> Result<(), OutputError> {
+        self.out.sync()
+    }
+
+    /// What was done to the end of a file that is appended to: a sentence for the user.
+    #[must_use]
+    pub fn mended(&self) -> Option<&str> {
+        self.out.mended()
     }
 }
 

@@ -7,9 +7,11 @@ pub mod annotate;
 pub mod compact;
 pub mod dead_letter;
 pub mod output;
+mod torn;
 
 pub use output::{AlertRenderer, Format, Output, OutputError};
 
+use crate::state::OutputMark;
 use firstseen_session::EventAt;
 
 /// Takes the alerts of a run.
@@ -39,6 +41,18 @@ pub trait AlertSink {
     /// # Errors
     /// [`OutputError`].
     fn flush(&mut self) -> Result<(), OutputError>;
+
+    /// Has on the disk what was written, where it is written to a file: after a power loss too it is
+    /// there if a state is that knows it. Called after [`AlertSink::flush`].
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    fn sync(&mut self) -> Result<(), OutputError>;
+
+    /// How long the file of alerts is, for the state to keep.
+    fn mark(&self) -> Option<OutputMark> {
+        None
+    }
 }
 
 impl AlertSink for Output {
@@ -48,5 +62,13 @@ impl AlertSink for Output {
 
     fn flush(&mut self) -> Result<(), OutputError> {
         Self::flush(self)
+    }
+
+    fn sync(&mut self) -> Result<(), OutputError> {
+        Self::sync(self)
+    }
+
+    fn mark(&self) -> Option<OutputMark> {
+        Self::mark(self)
     }
 }

@@ -3,12 +3,16 @@
 //! In: alerts as JSON, one at a time. Out: lines, or text. It decides nothing, and it does not know
 //! how text for a person looks: the command line hands it an [`AlertRenderer`].
 
-use crate::files::{WriteTarget, open_stream, write_target};
+use super::torn::end_last_line;
+use crate::files::{WriteTarget, folder_of, open_stream, write_target};
 use crate::observe::place::input_name;
+use crate::state::OutputMark;
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// Makes an alert readable.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +70,15 @@ pub struct Output {
     writer: BufWriter<Box<dyn Write + Send>>,
     name: String,
     format: Format,
+    /// What is written to, where it is a regular file.
+    file: Option<File>,
+    /// Its path, without links.
+    path: Option<PathBuf>,
+    /// The folder of a file that may be new: it is synced once, so that the file keeps its name.
+    folder: Option<PathBuf>,
+    /// Something was written since it was synced last.
+    unsynced: bool,
+    mended: Option<String>,
 }
 
 impl Output {
@@ -76,35 +89,56 @@ impl Output {
     pub fn file(path: &Path, format: Format) -> Result<Self, OutputError> {
         let name = input_name(&path.to_string_lossy());
         let file = File::create(path).map_err(|e| cannot_be_made(&name, &e))?;
-        Ok(Self::new(Box::new(file), &name, format))
+        Self::on_file(file, path, format, true, None).map_err(|e| cannot_be_made(&name, &e))
     }
 
-    /// A file, written behind what it holds. A last line that a crash cut short stays one of its own.
+    /// A file, written behind what it holds. A last line that a crash cut short is never continued:
+    /// see [`Output::mended`]. `mark` is how long the file was when its state was committed last.
     ///
     /// # Errors
     /// [`OutputError::Failed`] where it cannot be opened.
-    pub fn append(path: &Path, format: Format) -> Result<Self, OutputError> {
+    pub fn append(
+        path: &Path,
+        format: Format,
+        mark: Option<&OutputMark>,
+    ) -> Result<Self, OutputError> {
         let name = input_name(&path.to_string_lossy());
         let open = || {
             // A pipe has no end to look at, and one who reads it would keep it open for itself.
             if let WriteTarget::Stream = write_target(path)? {
-                return open_stream(path);
+                return Self::on_file(open_stream(path)?, path, format, true, None);
             }
-            let mut file = File::options().read(true).append(true).create(true).open(path)?;
-            let mut last = [b'\n'];
-            // An empty file has none.
-            if file.seek(SeekFrom::End(-1)).is_ok() {
-                file.read_exact(&mut last)?;
-            }
-            if last != [b'\n'] {
-                file.write_all(b"\n")?;
-            }
-            Ok(file)
+            let file = File::options().read(true).append(true).create(true).open(path)?;
+            let is_json = matches!(format, Format::Ndjson);
+            let mended = end_last_line(&file, path, is_json, mark)?;
+            // Names of columns stand at the beginning of a file alone.
+            let is_new = file.metadata()?.len() == 0;
+            Self::on_file(file, path, format, is_new, mended)
         };
-        let file = open().map_err(|e: io::Error| cannot_be_made(&name, &e))?;
-        // Names of columns stand at the beginning of a file alone.
-        let is_new = file.metadata().is_ok_and(|meta| meta.len() == 0);
-        Ok(Self::begun(Box::new(file), &name, format, is_new))
+        open().map_err(|e: io::Error| cannot_be_made(&name, &e))
+    }
+
+    fn on_file(
+        file: File,
+        path: &Path,
+        format: Format,
+        is_new: bool,
+        mended: Option<String>,
+    ) -> io::Result<Self> {
+        let name = input_name(&path.to_string_lossy());
+        let regular = if file.metadata()?.is_file() { Some(file.try_clone()?) } else { None };
+        let path = if regular.is_some() { Some(path.canonicalize()?) } else { None };
+        let folder = path.as_deref().map(|path| folder_of(path).to_path_buf());
+        let begun = Self::begun(Box::new(file), &name, format, is_new);
+        Ok(Self { file: regular, path, folder, mended, ..begun })
+    }
+
+    /// Standard output, through this writer.
+    #[must_use]
+    pub fn standard(writer: Box<dyn Write + Send>, format: Format) -> Self {
+        let file = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+        let is_regular = |file: &File| file.metadata().is_ok_and(|meta| meta.is_file());
+        Self { file: file.ok().filter(is_regular), ..Self::new(writer, "standard output", format) }
     }
 
     /// A writer; `name` stands for it in errors.
@@ -115,7 +149,16 @@ impl Output {
 
     fn begun(writer: Box<dyn Write + Send>, name: &str, format: Format, is_new: bool) -> Self {
         let writer = BufWriter::with_capacity(64 << 10, writer);
-        let mut output = Self { writer, name: name.to_owned(), format };
+        let mut output = Self {
+            writer,
+            name: name.to_owned(),
+            format,
+            file: None,
+            path: None,
+            folder: None,
+            unsynced: true,
+            mended: None,
+        };
         if let Some(header) = format.header().filter(|_| is_new) {
             // It waits in memory: the first flush says if it cannot be written.
             let _ = output.line(header);
@@ -156,6 +199,7 @@ impl Output {
     /// # Errors
     /// [`OutputError`].
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        self.unsynced = true;
         self.writer.write_all(bytes).map_err(|e| self.fault(&e))
     }
 
@@ -165,6 +209,52 @@ impl Output {
     /// [`OutputError`].
     pub fn flush(&mut self) -> Result<(), OutputError> {
         self.writer.flush().map_err(|e| self.fault(&e))
+    }
+
+    /// Has what was written on the disk, with the file's name, where it is a file.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn sync(&mut self) -> Result<(), OutputError> {
+        self.flush()?;
+        if !self.unsynced {
+            return Ok(());
+        }
+        let sync = || -> io::Result<()> {
+            if let Some(file) = &self.file {
+                file.sync_data()?;
+            }
+            self.folder.as_ref().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        };
+        match sync() {
+            // Some file systems know no such call.
+            Err(e)
+                if !matches!(
+                    e.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+                ) =>
+            {
+                return Err(self.fault(&e));
+            }
+            _ => {}
+        }
+        self.folder = None;
+        self.unsynced = false;
+        Ok(())
+    }
+
+    /// How long the file is, as far as it was flushed.
+    #[must_use]
+    pub fn mark(&self) -> Option<OutputMark> {
+        let meta = self.file.as_ref()?.metadata().ok()?;
+        let path = self.path.as_ref()?.to_string_lossy().into_owned();
+        Some(OutputMark { path, inode: meta.ino(), length: meta.len() })
+    }
+
+    /// What was done to the end of a file that is appended to: a sentence for the user.
+    #[must_use]
+    pub fn mended(&self) -> Option<&str> {
+        self.mended.as_deref()
     }
 
     fn fault(&self, error: &io::Error) -> OutputError {
@@ -198,6 +288,7 @@ fn one_line(json: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
 
     #[test]
     fn ndjson_is_one_document_a_line() {
@@ -216,17 +307,19 @@ mod tests {
     fn what_is_appended_stands_on_lines_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("alerts");
-        for (before, after) in [("", "{}\n"), ("a\n", "a\n{}\n"), ("{\"cut", "{\"cut\n{}\n")] {
+        for (before, after) in
+            [("", "{}\n"), ("a\n", "a\n{}\n"), ("{\"cut\":1}", "{\"cut\":1}\n{}\n")]
+        {
             std::fs::write(&path, before).unwrap();
-            let mut out = Output::append(&path, Format::Ndjson).unwrap();
+            let mut out = Output::append(&path, Format::Ndjson, None).unwrap();
             out.alert("{}").unwrap();
             drop(out);
             assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
         }
         std::fs::remove_file(&path).unwrap();
-        drop(Output::append(&path, Format::Ndjson).unwrap());
+        drop(Output::append(&path, Format::Ndjson, None).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), b"");
-        let error = Output::append(folder.path(), Format::Ndjson).err().unwrap().to_string();
+        let error = Output::append(folder.path(), Format::Ndjson, None).err().unwrap().to_string();
         assert!(error.contains("cannot be written"), "{error}");
     }
 
@@ -243,7 +336,7 @@ mod tests {
             File::open(reader).unwrap().read_exact(&mut first).unwrap();
             first
         });
-        let mut out = Output::append(&path, Format::Ndjson).unwrap();
+        let mut out = Output::append(&path, Format::Ndjson, None).unwrap();
         out.alert("{}").unwrap();
         out.flush().unwrap();
         assert_eq!(&reader.join().unwrap(), b"{}\n");
@@ -270,7 +363,8 @@ mod tests {
         let render = |json: &str, _: bool, _: usize| json.to_owned();
         let header = Some("names");
         let format = Format::Lines(AlertRenderer { render, colour: false, width: 80, header });
-        for open in [Output::append, Output::append, Output::file, Output::append] {
+        let append = |path: &Path, format| Output::append(path, format, None);
+        for open in [append, append, Output::file, append] {
             open(&path, format).unwrap().alert("row").unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "names\nrow\nrow\n");

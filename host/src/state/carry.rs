@@ -10,7 +10,7 @@
 //!                `-- of fields, window, epoch and time field: another window is another prefix
 //! ```
 
-use super::{Applied, PrefixRecord, StateError, StateHistory, StateStore, StateWrite};
+use super::{Applied, OutputMark, PrefixRecord, StateError, StateHistory, StateStore, StateWrite};
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::identity::of_rule;
@@ -306,6 +306,22 @@ impl<S: StateStore> StateStore for CarryOver<S> {
 
     fn describe(&self) -> String {
         self.state.describe()
+    }
+
+    fn is_durable(&self) -> bool {
+        self.state.is_durable()
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.state.waiting_bytes()
+    }
+
+    fn mark(&mut self, mark: OutputMark) {
+        self.state.mark(mark);
+    }
+
+    fn marked(&self, path: &str) -> Result<Option<OutputMark>, StateError> {
+        self.state.marked(path)
     }
 }
 

@@ -7,12 +7,13 @@
 //! ```text
 //! table meta     "product" -> "firstseen", "format" -> "1"
 //!                "prefix/" PREFIX -> what is kept of its rule, as JSON
+//!                "output/" PATH -> how long an output was at the last commit, as JSON
 //! table terms    key -> i64 expiry (ms, little-endian) | value
 //! table expiry   (hour of the expiry, key) -> nothing      finds what can be removed
 //! ```
 //! The index knows only the hour, so that refreshing a term seldom has to move its entry.
 
-use super::{Applied, StateError, StateStore, StateWrite};
+use super::{Applied, OutputMark, StateError, StateStore, StateWrite};
 use crate::escape::escaped;
 use admin::put_row;
 use create::{create, is_still, refuse_locked, regular_file};
@@ -49,6 +50,8 @@ const HOUR_MS: i64 = 3_600_000;
 /// Expired keys that a commit removes besides two for each key it writes: so the file shrinks
 /// whenever more expires than arrives, and a commit stays short.
 const SWEEP: usize = 1000;
+/// What a row that waits takes in memory besides its bytes, about.
+const ROW_BYTES: usize = 64;
 
 /// A state file.
 pub struct Redb {
@@ -57,6 +60,8 @@ pub struct Redb {
     /// What is committed, as of the last commit. `None` only where reopening it failed.
     terms: Option<ReadOnlyTable<Bytes, Bytes>>,
     pending: HashMap<Box<[u8]>, Row, RandomState>,
+    pending_bytes: usize,
+    mark: Option<OutputMark>,
     now_ms: i64,
     /// Terms when it was opened; `None`: it was made then.
     found: Option<u64>,
@@ -156,7 +161,9 @@ impl Redb {
 
     fn new(path: String, handle: Handle, is_new: bool) -> Result<Self, StateError> {
         let (pending, now_ms) = (HashMap::default(), i64::MIN);
-        let mut state = Self { path, handle, terms: None, pending, now_ms, found: None };
+        let (terms, mark, found) = (None, None, None);
+        let mut state =
+            Self { path, handle, terms, pending, pending_bytes: 0, mark, now_ms, found };
         state.terms = Some(state.open_terms()?);
         state.found = if is_new { None } else { Some(state.count()?) };
         Ok(state)
@@ -210,6 +217,7 @@ impl Redb {
         if current.as_deref() != write.expected {
             return Ok(Applied::Conflict(current));
         }
+        self.pending_bytes += write.key.len() + write.value.len() + ROW_BYTES;
         self.pending.insert(write.key.into(), Row::new(write.expires_ms, write.value));
         Ok(Applied::Done)
     }
@@ -238,16 +246,17 @@ impl StateStore for Redb {
     }
 
     fn commit(&mut self) -> Result<(), StateError> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && self.mark.is_none() {
             return Ok(());
         }
         let Handle::Write(database) = &self.handle else { return Err(self.read_only()) };
         // A reader left open would keep the pages that this commit replaces.
         self.terms = None;
-        let result = write(database, &self.pending, self.now_ms);
+        let result = write(database, &self.pending, self.mark.as_ref(), self.now_ms);
         self.terms = Some(self.open_terms()?);
         result.map_err(|e| fault(&self.path, e))?;
         self.pending.clear();
+        (self.pending_bytes, self.mark) = (0, None);
         Ok(())
     }
 
@@ -259,6 +268,18 @@ impl StateStore for Redb {
             count += u64::from(committed.is_none());
         }
         Ok(count)
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    fn mark(&mut self, mark: OutputMark) {
+        self.mark = Some(mark);
+    }
+
+    fn marked(&self, path: &str) -> Result<Option<OutputMark>, StateError> {
+        self.read_mark(path)
     }
 
     fn describe(&self) -> String {
@@ -276,9 +297,13 @@ impl StateStore for Redb {
 fn write(
     database: &Database,
     pending: &HashMap<Box<[u8]>, Row, RandomState>,
+    mark: Option<&OutputMark>,
     now_ms: i64,
 ) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
+    if let Some(mark) = mark {
+        history::write_mark(&mut transaction.open_table(META)?, mark)?;
+    }
     {
         let mut terms = transaction.open_table(TERMS)?;
         let mut expiry = transaction.open_table(EXPIRY)?;

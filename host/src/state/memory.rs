@@ -100,6 +100,10 @@ impl StateStore for Memory {
         Ok(self.terms.len() as u64)
     }
 
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> String {
         "memory, nothing is kept; --state PATH keeps it".to_owned()
     }

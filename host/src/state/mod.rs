@@ -81,6 +81,39 @@ pub trait StateStore {
 
     /// For the summary: what it is and what becomes of it.
     fn describe(&self) -> String;
+
+    /// Whether what is committed outlives the process: then the alerts that it knows have to, too.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    /// The bytes that wait in memory for the next commit.
+    fn waiting_bytes(&self) -> usize {
+        0
+    }
+
+    /// Keeps how long an output is, with the next commit.
+    fn mark(&mut self, _mark: OutputMark) {}
+
+    /// How long the output at this path was at the last commit.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn marked(&self, _path: &str) -> Result<Option<OutputMark>, StateError> {
+        Ok(None)
+    }
+}
+
+/// An output as it was when the state was committed: what is behind it no state knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputMark {
+    /// The path, without links.
+    #[serde(skip)]
+    pub path: String,
+    /// The file's number in its file system: another file at the path is not meant.
+    pub inode: u64,
+    /// Its length in bytes.
+    pub length: u64,
 }
 
 /// What a state keeps of a rule whose terms are under one prefix of keys.

@@ -32,7 +32,9 @@ fn run_with_settings() {
     scene.title("tenants");
     for tenant in ["red", "blue"] {
         scene.write(&format!("{tenant}.json"), format!("{{\"tenant\": \"{tenant}\"}}"));
-        scene.run(&format!("run events.ndjson --settings {tenant}.json --state s --output out"));
+        scene.run(&format!(
+            "run events.ndjson --settings {tenant}.json --state s --output out-{tenant}"
+        ));
     }
     scene.title("dates ahead of the clock");
     scene.write("slack.json", r#"{"future_slack": "36500d"}"#);

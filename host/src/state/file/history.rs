@@ -4,7 +4,7 @@
 //! committed. An earlier version passes the records over.
 
 use super::{Handle, META, Redb, fault, parse};
-use crate::state::{EachTerm, PrefixRecord, StateError, StateHistory};
+use crate::state::{EachTerm, OutputMark, PrefixRecord, StateError, StateHistory};
 use redb::Table;
 use std::io;
 
@@ -20,6 +20,27 @@ pub(super) fn put_record(
     let value = serde_json::to_string(record).map_err(io::Error::other)?;
     meta.insert(key.as_str(), value.as_str())?;
     Ok(())
+}
+
+/// Before the path whose mark it is.
+const OUTPUT: &str = "output/";
+
+pub(super) fn write_mark(
+    meta: &mut Table<'_, &str, &str>,
+    mark: &OutputMark,
+) -> Result<(), redb::Error> {
+    let value = serde_json::to_string(mark).map_err(io::Error::other)?;
+    meta.insert(format!("{OUTPUT}{}", mark.path).as_str(), value.as_str())?;
+    Ok(())
+}
+
+impl Redb {
+    pub(super) fn read_mark(&self, path: &str) -> Result<Option<OutputMark>, StateError> {
+        let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
+        let row = meta.get(format!("{OUTPUT}{path}").as_str()).map_err(|e| fault(&self.path, e))?;
+        let mark = row.and_then(|row| serde_json::from_str::<OutputMark>(row.value()).ok());
+        Ok(mark.map(|mark| OutputMark { path: path.to_owned(), ..mark }))
+    }
 }
 
 impl StateHistory for Redb {

@@ -1,0 +1,119 @@
+//! What a crash, a full disk or a second run leave: no alert is lost, and no line stays broken.
+//!
+//! In: states and outputs of runs that ended in other ways than they should. Out: whether the next run
+//! gives what is missing, and refuses what would lose something.
+
+use crate::support::{Call, Folder, call, create_stack, json_lines, repository, run, stack_lines};
+use std::collections::BTreeSet;
+use std::process::Command;
+
+fn text(path: &std::path::Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_second_run_over_a_state_never_empties_the_output_of_the_first() {
+    let folder = Folder::new();
+    let (state, output) = (folder.path("state"), folder.path("alerts"));
+    let over = |output: &std::path::Path| {
+        let call = run().arg("--state").arg(&state).arg("--output").arg(output);
+        call.arg(repository("samples/cloudtrail"))
+    };
+    assert_eq!(over(&output).ok().count("alerts"), 7);
+    let before = text(&output);
+    let known = std::fs::read(&state).unwrap();
+    over(&output).fails(&["--append", output.to_str().unwrap(), state.to_str().unwrap()]);
+    assert_eq!(text(&output), before);
+    assert!(std::fs::read(&state).unwrap() == known);
+    assert_eq!(over(&output).arg("--append").ok().count("repeats"), 7);
+    assert_eq!(text(&output), before);
+    assert_eq!(over(&folder.path("other")).ok().count("repeats"), 7);
+    // Without alerts to lose it is replaced, and so it is where nothing is remembered.
+    assert_eq!(over(&folder.path("other")).ok().count("alerts"), 0);
+    let fresh = run().arg("--output").arg(&output).arg(repository("samples/cloudtrail"));
+    assert_eq!(fresh.ok().count("alerts"), 7);
+    // An explanation knows no alert.
+    let explain = call("explain").arg("--state").arg(&state).arg("--output").arg(&output);
+    explain.arg(repository("samples/cloudtrail")).ok();
+}
+
+#[test]
+fn a_torn_last_line_is_cut_and_its_alert_comes_again() {
+    let folder = Folder::new();
+    let first = folder.write("1", stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]));
+    let second = folder.write("2", stack_lines(&[("b", "2025-04-01T09:00:00Z", "bob")]));
+    let over = |name: &str, input| {
+        let state = folder.path(&format!("{name} state"));
+        let call = run().arg("--append").arg("--output").arg(folder.path(name));
+        call.arg("--state").arg(state).arg(input).ok()
+    };
+    over("whole", &first);
+    over("torn", &first);
+    let known = text(&folder.path("whole")).len();
+    over("whole", &second);
+    let whole = text(&folder.path("whole"));
+    // As a crash leaves it between the alert and the state that knows it.
+    folder.write("torn", &whole[..known + (whole.len() - known) / 2]);
+    let done = over("torn", &second);
+    assert!(done.stderr.contains("its last line was cut short"), "{}", done.stderr);
+    assert_eq!(text(&folder.path("torn")), whole);
+}
+
+/// The system ends the process in the middle of a line, as it does at the limit of a file's size.
+#[test]
+fn a_process_that_dies_while_it_writes_a_line_loses_nothing() {
+    let folder = Folder::new();
+    let events: String = (0..400)
+        .map(|n| {
+            let time = format!("2025-04-01T08:{:02}:{:02}Z", n / 60, n % 60);
+            format!("{}\n", create_stack(&n.to_string(), &time, &format!("user{n}")))
+        })
+        .collect();
+    let input = folder.write("events", events);
+    let over = |call: Call, name: &str| {
+        let state = folder.path(&format!("{name} state"));
+        let call = call.arg("run").arg("--append").arg("--output").arg(folder.path(name));
+        call.arg("--state").arg(state).arg(&input)
+    };
+    let binary = || Call::of(Command::new(env!("CARGO_BIN_EXE_firstseen")), Folder::new());
+    let cached = |mut call: Call| {
+        call.command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+        call
+    };
+    over(cached(binary()), "whole").ok();
+    let limited = || {
+        let call = Call::of(Command::new("bash"), Folder::new());
+        let script = "ulimit -c 0; ulimit -f 1600; exec \"$0\" \"$@\"";
+        cached(call.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_firstseen")))
+    };
+    assert_ne!(over(limited(), "torn").end().status, Some(0));
+    let torn = text(&folder.path("torn"));
+    assert!(!torn.is_empty() && !torn.ends_with('\n'), "cut in the middle of a line");
+    let done = over(cached(binary()), "torn").ok();
+    assert!(done.stderr.contains("its last line was cut short"), "{}", done.stderr);
+    let (whole, again) = (text(&folder.path("whole")), text(&folder.path("torn")));
+    json_lines(&again);
+    let of = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert!(of(&again) == of(&whole), "each alert is there, with the same bytes");
+    assert_eq!(whole.lines().count(), 400);
+}
+
+/// States as earlier versions wrote them.
+#[test]
+fn states_of_every_format_are_read() {
+    let folder = Folder::new();
+    let mut count = 0;
+    for state in std::fs::read_dir(repository("tests/fixtures/states")).unwrap() {
+        let state = state.unwrap().path();
+        if state.extension().is_none_or(|extension| extension != "redb") {
+            continue;
+        }
+        count += 1;
+        let copy = folder.path("state");
+        std::fs::copy(&state, &copy).unwrap();
+        let done = run().arg("--state").arg(&copy).arg(repository("samples/cloudtrail")).ok();
+        assert_eq!((done.count("alerts"), done.count("repeats")), (0, 7), "{}", state.display());
+        assert!(done.stderr.contains("existing, 6 terms"), "{}", done.stderr);
+    }
+    assert!(count > 0);
+}
