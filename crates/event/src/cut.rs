@@ -4,6 +4,8 @@
 //! In: a text, and an ASCII character or a text to look for. Out: whether it is there, and what is
 //! around it.
 
+use core::cmp::Ordering;
+
 /// What is before the first such character, and what is behind it.
 #[inline(never)]
 pub(crate) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
@@ -43,9 +45,79 @@ pub(crate) fn cut_around<'t>(text: &'t str, part: &str) -> Option<(&'t str, &'t 
     Some((text.get(..place)?, text.get(place + part.len()..)?))
 }
 
+/// The lines of a table that begin with `name` and a tab. The lines are in the order of these names,
+/// and no name has a tab or the end of a line in it.
+#[inline(never)]
+pub(crate) fn lines_of<'t>(table: &'t str, name: &str) -> &'t str {
+    let bytes = table.as_bytes();
+    let line_at = |start: usize| {
+        let rest = bytes.get(start..).unwrap_or_default();
+        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest.get(..length).unwrap_or_default();
+        let own = line.get(..memchr::memchr(b'\t', line).unwrap_or(length)).unwrap_or_default();
+        (own.cmp(name.as_bytes()), start + length + 1)
+    };
+    let (mut start, mut end) = (0, bytes.len());
+    while start < end {
+        let middle = start + (end - start) / 2;
+        let before = bytes.get(start..middle).unwrap_or_default();
+        let of_line = memchr::memrchr(b'\n', before).map_or(start, |place| start + place + 1);
+        match line_at(of_line) {
+            (Ordering::Less, next) => start = next.min(end),
+            _ => end = of_line,
+        }
+    }
+    let mut end = start;
+    while let (Ordering::Equal, next) = line_at(end)
+        && end < bytes.len()
+    {
+        end = next;
+    }
+    table.get(start..end.min(bytes.len())).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_a_table() {
+        let table = "a\t1\nab\t2\nab\t3\nb\t4\nd\t5";
+        for (name, lines) in [
+            ("a", "a\t1\n"),
+            ("ab", "ab\t2\nab\t3\n"),
+            ("b", "b\t4\n"),
+            ("d", "d\t5"),
+            ("", ""),
+            ("aa", ""),
+            ("c", ""),
+            ("e", ""),
+            ("ab\t2", ""),
+            ("a\t1\nab", ""),
+        ] {
+            assert_eq!(lines_of(table, name), lines, "{name}");
+        }
+        assert_eq!(lines_of("", ""), "");
+        assert_eq!(lines_of("", "a"), "");
+    }
+
+    /// The look-up is by bisection.
+    #[test]
+    fn the_tables_are_in_order() {
+        let tables = [
+            include_str!("cloudtrail/categories.tsv"),
+            include_str!("cloudtrail/related.tsv"),
+            include_str!("cloudtrail/targets.tsv"),
+        ];
+        for table in tables {
+            let names: Vec<&str> = table.lines().map(|line| first_part(line, b'\t').0).collect();
+            assert!(names.is_sorted(), "{names:?}");
+            for line in table.lines() {
+                let (name, _) = first_part(line, b'\t');
+                assert!(lines_of(table, name).lines().any(|found| found == line), "{line}");
+            }
+        }
+    }
 
     #[test]
     fn parts_of_texts() {

@@ -271,9 +271,12 @@ fn put(object: &mut Object, path: &str, value: Json, depth: usize) {
     let mut object = object;
     let mut rest = path;
     while let Some((segment, below)) = rest.split_once('.') {
-        let entry = object.entry(segment.to_owned()).or_insert_with(|| Json::Object(Object::new()));
+        // Most are there: looked up first, because an entry needs a key of its own.
+        if !object.contains_key(segment) {
+            object.insert(segment.to_owned(), Json::Object(Object::new()));
+        }
         // `is_open` has checked that all of these are objects.
-        let Json::Object(next) = entry else { return };
+        let Some(Json::Object(next)) = object.get_mut(segment) else { return };
         object = next;
         rest = below;
     }

@@ -33,13 +33,15 @@ const MAX_SEGMENTS: usize = 64;
 pub(crate) struct Trie {
     nodes: Vec<NodeKeys>,
     paths: Vec<String>,
+    /// The nodes that keys lead to, in the order of their paths.
+    sorted: Vec<Node>,
     wants: Vec<u8>,
 }
 
 impl Trie {
     pub(crate) fn new() -> Self {
         let mut trie = Self::default();
-        trie.node(String::new());
+        trie.node("");
         trie
     }
 
@@ -52,22 +54,34 @@ impl Trie {
             return self.len() as Node - 1;
         }
         for (end, _) in path.match_indices('.') {
-            let above = self.node(path.get(..end).unwrap_or_default().to_owned());
+            let above = self.node(path.get(..end).unwrap_or_default());
             self.want(above, BELOW);
         }
-        let node = self.node(path.to_owned());
+        let node = self.node(path);
         self.want(node, wants);
         node
     }
 
-    fn node(&mut self, path: String) -> Node {
-        let known = self.paths.iter().position(|known| *known == path);
-        let node = known.unwrap_or_else(|| {
-            self.paths.push(path);
-            self.wants.push(0);
-            self.paths.len() - 1
-        });
-        node as Node
+    fn node(&mut self, path: &str) -> Node {
+        match self.place(path) {
+            Ok(place) => self.sorted.get(place).copied().unwrap_or(ROOT),
+            Err(place) => {
+                let node = self.len() as Node;
+                self.sorted.insert(place, node);
+                self.paths.push(path.to_owned());
+                self.wants.push(0);
+                node
+            }
+        }
+    }
+
+    fn path(&self, node: Node) -> &str {
+        self.paths.get(node as usize).map_or("", String::as_str)
+    }
+
+    /// Where in the order a path is, or would be.
+    fn place(&self, path: &str) -> Result<usize, usize> {
+        self.sorted.binary_search_by(|node| self.path(*node).cmp(path))
     }
 
     fn want(&mut self, node: Node, wants: u8) {
@@ -78,19 +92,22 @@ impl Trie {
 
     /// Builds the look-up tables, after the last `add`.
     pub(crate) fn finish(&mut self) {
-        let all = self.paths.iter().enumerate();
-        let below = |above: &str| {
-            let rest = all.clone().skip(1).filter(|(_, path)| !path.is_empty());
-            rest.filter_map(|(node, path)| {
-                let rest = match above {
-                    "" => path.as_str(),
-                    _ => path.strip_prefix(above)?.strip_prefix('.')?,
-                };
-                Some((Box::from(rest.as_bytes()), node as Node))
-            })
-            .collect()
-        };
-        self.nodes = self.paths.iter().map(|path| NodeKeys::new(below(path))).collect();
+        let mut keys = vec![Vec::new(); self.len()];
+        for &node in &self.sorted {
+            let path = self.path(node);
+            let starts = path.match_indices('.').filter(|(end, _)| *end > 0);
+            let below_others = starts.filter_map(|(end, _)| {
+                let above = self.sorted.get(self.place(path.get(..end)?).ok()?)?;
+                Some((*above, path.get(end + 1..)?))
+            });
+            let below_root = (node != ROOT).then_some((ROOT, path));
+            for (above, rest) in below_root.into_iter().chain(below_others) {
+                if let Some(keys) = keys.get_mut(above as usize) {
+                    keys.push((Box::from(rest.as_bytes()), node));
+                }
+            }
+        }
+        self.nodes = keys.into_iter().map(NodeKeys::new).collect();
     }
 
     pub(crate) fn len(&self) -> usize {

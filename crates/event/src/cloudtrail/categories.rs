@@ -3,7 +3,7 @@
 //! In: an event's name. Out: its types and its category, of the table `categories.tsv`. An event
 //! that is not in it has the type `info` and no category.
 
-use crate::cut::{any_part, cut};
+use crate::cut::{any_part, cut, first_part, lines_of};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, RawField};
 use crate::spans::{FieldValues, Spans};
@@ -50,12 +50,8 @@ impl ComputedField for CategoryField {
 
 /// The categories and the types of an event.
 fn row(name: &str) -> Option<(&'static str, &'static str)> {
-    let mut found = None;
-    any_part(TABLE, b'\n', &mut |line| {
-        found = cut(line, b'\t').filter(|(known, _)| *known == name);
-        found.is_some()
-    });
-    cut(found?.1, b'\t')
+    let (_, row) = cut(first_part(lines_of(TABLE, name), b'\n').0, b'\t')?;
+    cut(row, b'\t')
 }
 
 #[cfg(test)]

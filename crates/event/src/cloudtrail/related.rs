@@ -8,7 +8,7 @@ use super::identity::Caller;
 use super::objects::WholeObjects;
 use super::targets::TargetPaths;
 use super::tls::TlsText;
-use crate::cut::{any_part, cut, cut_around, first_part};
+use crate::cut::{cut, cut_around, first_part, lines_of};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, RawField};
 use crate::spans::{Blanks, FieldValues, Spans, TextSet};
@@ -121,13 +121,11 @@ impl EntityPaths {
             to.extend(event.texts(self.store, Blanks::All));
         }
         if let Some(service) = event.first(self.source).and_then(service) {
-            any_part(TABLE, b'\n', &mut |line| {
-                let (name, paths) = first_part(line, b'\t');
-                if name == service {
-                    trees.add(paths, to);
-                }
-                name == service
-            });
+            let (_, paths) = first_part(lines_of(TABLE, &service), b'\t');
+            let (paths, _) = first_part(paths, b'\n');
+            if !paths.is_empty() {
+                trees.add(paths, to);
+            }
         }
         self.targets.add(event, &mut trees, to);
     }

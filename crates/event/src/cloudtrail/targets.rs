@@ -5,7 +5,7 @@
 
 use super::entities::EntityKind;
 use super::objects::{Trees, WholeObjects};
-use crate::cut::{any_part, cut_around, first_part};
+use crate::cut::{any_part, cut_around, first_part, lines_of};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, RawField};
 use crate::spans::{FieldValues, Spans, TextSet};
@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use firstseen_value::Value;
 
 /// A line for each kind of event: the service, the event's name (`*x*`: it contains x), the paths.
-/// The first that fits counts.
+/// In the order of the services; of one service's lines the first that fits counts.
 const TABLE: &str = include_str!("targets.tsv");
 
 /// Where targets are, in the events of one reader.
@@ -52,17 +52,16 @@ impl TargetPaths {
 /// The paths of an event's targets.
 fn paths(service: &str, action: &str) -> Option<&'static str> {
     let mut found = None;
-    any_part(TABLE, b'\n', &mut |line| {
-        let (of_service, rest) = first_part(line, b'\t');
-        let (name, paths) = first_part(rest, b'\t');
+    any_part(lines_of(TABLE, service), b'\n', &mut |line| {
+        let (name, paths) = first_part(first_part(line, b'\t').1, b'\t');
         let is_named = match name.strip_prefix('*') {
             Some(part) => cut_around(action, first_part(part, b'*').0).is_some(),
             None => name == action,
         };
-        if of_service == service && is_named {
+        if is_named {
             found = Some(paths);
         }
-        found.is_some()
+        is_named
     });
     found.filter(|paths| !paths.is_empty())
 }

@@ -181,7 +181,7 @@ pub(crate) fn as_value(object: &firstseen_event::json::Object) -> Value {
 
 /// The text without what only we accept: halves of surrogate pairs as U+FFFD, numbers that no double
 /// holds as strings of their text. Anything else stays, and what is wrong stays wrong.
-pub fn narrowed(text: &str) -> String {
+pub(crate) fn narrowed(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     let mut in_string = false;
