@@ -4,6 +4,7 @@
 //! event is sent, and in which order.
 
 use crate::support::{Call, Folder, create_stack, event_id, repository, run, stack_lines};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Stdio};
@@ -318,4 +319,29 @@ fn signal_ends_a_run_cleanly() {
         let again = run().arg("--state").arg(&state).arg("-").pipe(again).ok();
         assert_eq!(again.count("seen"), 1, "the state was committed");
     }
+}
+
+/// A file of an option may be a FIFO whose other end nobody opens: the first signal ends that wait.
+#[test]
+fn signal_ends_a_run_that_waits_for_a_file() {
+    for option in ["--exceptions", "--settings", "--output", "--dead-letter"] {
+        let folder = Folder::new();
+        let path = folder.path("fifo");
+        mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+        let call = run().arg(option).arg(&path);
+        let live = Live::start(call.arg("-"));
+        // Before it listens, the system itself would end it.
+        let status = format!("/proc/{}/status", live.id());
+        while !catches_terminate(&std::fs::read_to_string(&status).unwrap()) {
+            std::thread::yield_now();
+        }
+        let (_, ended, errors) = live.signal(Signal::TERM);
+        assert_eq!(ended, Some(143), "{option}: {errors}");
+    }
+}
+
+/// Whether the status of a process says that it handles SIGTERM itself.
+fn catches_terminate(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() >> (Signal::TERM.as_raw() - 1) & 1 == 1
 }

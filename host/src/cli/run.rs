@@ -383,6 +383,7 @@ pub fn run_with(
         signals.watch_output().context("standard output cannot be watched")?;
     }
     let mut status = OutputStatus::Open;
+    signals.begin();
     if fault.is_none() {
         match pipeline.run(&found.inputs) {
             Ok(_) if signals.output_is_closed() => status = OutputStatus::Closed,
@@ -392,6 +393,7 @@ pub fn run_with(
     }
     let mut end = pipeline.finish();
     observer.finish()?;
+    signals.end();
     let elapsed = began.elapsed();
     findings::take(&mut observer, &mut end, &artifacts, own_exceptions);
     let summary = &mut observer.summary;

@@ -3,7 +3,8 @@
 //!
 //! In: signals, and the other end of standard output. Out: a request to end, which the pipeline looks
 //! at between two blocks, and a wake-up for a source that waits. A second signal ends the process at
-//! once.
+//! once, and so does the first while nothing is decided: a file of an option may be a FIFO that nobody
+//! opens at its other end.
 
 use crate::pipeline::Stop;
 use crate::source::Wake;
@@ -22,6 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub struct Signals {
     /// The signal that was received, or 0.
     which: Arc<AtomicUsize>,
+    /// Whether the next signal ends the process at once.
+    at_once: Arc<AtomicBool>,
     /// Whoever read standard output is gone.
     closed: Arc<AtomicBool>,
     wake: UnixStream,
@@ -29,23 +32,23 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Listens from now on; until [`Self::begin`] a signal ends the process at once.
     ///
     /// # Errors
     /// When the system does not let it.
     pub fn listen() -> io::Result<Self> {
         let (wake, to_wake) = UnixStream::pair()?;
         let which = Arc::new(AtomicUsize::new(0));
-        let again = Arc::new(AtomicBool::new(false));
+        let at_once = Arc::new(AtomicBool::new(true));
         // A shell starts what runs in the background with these ignored: then they stay so.
         for signal in [SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)) {
             // In this order: the second signal finds the first one's mark.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
-            flag::register(signal, Arc::clone(&again))?;
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&at_once))?;
+            flag::register(signal, Arc::clone(&at_once))?;
             flag::register_usize(signal, Arc::clone(&which), signal as usize)?;
             low_level::pipe::register(signal, to_wake.try_clone()?)?;
         }
-        Ok(Self { which, closed: Arc::default(), wake, to_wake })
+        Ok(Self { which, at_once, closed: Arc::default(), wake, to_wake })
     }
 
     /// Listens to nothing: the run ends by itself.
@@ -54,7 +57,18 @@ impl Signals {
     /// When the system gives no pair of sockets.
     pub fn none() -> io::Result<Self> {
         let (wake, to_wake) = UnixStream::pair()?;
-        Ok(Self { which: Arc::default(), closed: Arc::default(), wake, to_wake })
+        let (which, at_once, closed) = (Arc::default(), Arc::default(), Arc::default());
+        Ok(Self { which, at_once, closed, wake, to_wake })
+    }
+
+    /// What was read has to be decided from now on: the first signal asks the run to end.
+    pub fn begin(&self) {
+        self.at_once.store(false, Ordering::SeqCst);
+    }
+
+    /// All is decided and committed: a signal ends the process at once again.
+    pub fn end(&self) {
+        self.at_once.store(true, Ordering::SeqCst);
     }
 
     /// Listens from now on whether standard output is still read. A write would say it too, but a stream
