@@ -3,8 +3,11 @@
 //! In: states and outputs of runs that ended in other ways than they should. Out: whether the next run
 //! gives what is missing, and refuses what would lose something.
 
-use crate::support::{Call, Folder, call, create_stack, json_lines, repository, run, stack_lines};
+use crate::support::{
+    Call, Done, Folder, call, create_stack, json_lines, repository, run, stack_lines,
+};
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::process::Command;
 
 fn text(path: &std::path::Path) -> String {
@@ -116,4 +119,79 @@ fn states_of_every_format_are_read() {
         assert!(done.stderr.contains("existing, 6 terms"), "{}", done.stderr);
     }
     assert!(count > 0);
+}
+
+/// Whatever became of its bytes: a state answers as it did, or it is refused by name.
+#[test]
+fn a_damaged_state_is_right_or_refused() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    let over = || run().arg("--state").arg(&state).arg(repository("samples/cloudtrail"));
+    assert_eq!(over().ok().count("alerts"), 7);
+    let whole = std::fs::read(&state).unwrap();
+    let mut refused = 0;
+    for (n, at) in (0..12).map(|n| (n, whole.len() * n / 12 + 37)) {
+        let mut bytes = whole.clone();
+        match n % 3 {
+            0 => bytes[at] ^= 0x40,
+            1 => bytes.truncate(at),
+            _ => bytes[at..at + 256].fill(0xff),
+        }
+        std::fs::write(&state, &bytes).unwrap();
+        let done = over().end();
+        assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
+        if done.status == Some(0) {
+            assert_eq!((done.count("alerts"), done.count("repeats")), (0, 7), "at {at}");
+        } else {
+            refused += 1;
+            assert_eq!(done.status, Some(2), "{}", done.stderr);
+            assert!(done.stderr.contains(state.to_str().unwrap()), "{}", done.stderr);
+            assert_eq!(done.stdout, "", "at {at}: no alert without its state");
+        }
+    }
+    assert!(refused >= 4, "{refused} refused");
+}
+
+/// Runs over these inputs and a pipe behind them; `meanwhile` is done when all before the pipe was read.
+fn run_with_a_pause(folder: &Folder, call: Call, meanwhile: impl FnOnce(), events: &str) -> Done {
+    let pipe = folder.path("pipe");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let call = call.arg(&pipe);
+    std::thread::scope(|scope| {
+        let done = scope.spawn(|| call.end());
+        // Opening it waits for the reader.
+        let mut writer = std::fs::File::options().write(true).open(&pipe).unwrap();
+        meanwhile();
+        writer.write_all(events.as_bytes()).unwrap();
+        drop(writer);
+        done.join().unwrap()
+    })
+}
+
+#[test]
+fn a_state_that_is_deleted_or_replaced_during_a_run_ends_it() {
+    let events = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
+    for replaced in [false, true] {
+        let folder = Folder::new();
+        let state = folder.path("state");
+        let call = run().arg("--state").arg(&state);
+        let done = run_with_a_pause(
+            &folder,
+            call,
+            || {
+                if replaced {
+                    std::fs::copy(&state, folder.path("copy")).unwrap();
+                    std::fs::rename(folder.path("copy"), &state).unwrap();
+                } else {
+                    std::fs::remove_file(&state).unwrap();
+                }
+            },
+            &events,
+        );
+        assert_eq!(done.status, Some(2), "{}", done.stderr);
+        assert!(done.stderr.contains("replaced or deleted"), "{}", done.stderr);
+        let again = run().arg("--state").arg(&state).arg("-").pipe(events.clone()).ok();
+        assert_eq!(again.lines(), done.lines(), "it comes again, with its id");
+    }
 }

@@ -16,8 +16,9 @@
 use super::{Applied, OutputMark, StateError, StateStore, StateWrite};
 use crate::escape::escaped;
 use admin::put_row;
-use create::{create, is_still, refuse_locked, regular_file};
+use create::{FileId, UNFINISHED, create, fill, refuse_locked, regular_file};
 use foldhash::fast::RandomState;
+use guard::guarded;
 use redb::backends::FileBackend;
 use redb::{
     Builder, Database, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
@@ -26,10 +27,11 @@ use redb::{
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod admin;
 mod create;
+mod guard;
 mod history;
 
 type Bytes = &'static [u8];
@@ -44,6 +46,9 @@ const FORMAT: u64 = 1;
 const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 /// redb's own limit would be 1 GiB.
 const CACHE_BYTES: usize = 32 << 20;
+/// All checksums of a file up to this size are compared when it is opened; `firstseen state verify`
+/// does it for any.
+const CHECKED_BYTES: u64 = 16 << 20;
 /// How often it is looked again where another process makes or replaces the file at the same time.
 const OPEN_TRIES: usize = 16;
 const HOUR_MS: i64 = 3_600_000;
@@ -56,7 +61,10 @@ const ROW_BYTES: usize = 64;
 /// A state file.
 pub struct Redb {
     path: String,
-    handle: Handle,
+    /// `None` only while it is closed.
+    handle: Option<Handle>,
+    /// Where the file is, which one, and how long it was at the last commit.
+    place: Option<(PathBuf, FileId, u64)>,
     /// What is committed, as of the last commit. `None` only where reopening it failed.
     terms: Option<ReadOnlyTable<Bytes, Bytes>>,
     pending: HashMap<Box<[u8]>, Row, RandomState>,
@@ -98,13 +106,24 @@ impl Redb {
     /// When it is in use, something else, newer, damaged, or cannot be made.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let name = escaped(&path.to_string_lossy()).into_owned();
+        guarded(&name.clone(), || Self::open_or_make(name, path))
+    }
+
+    fn open_or_make(name: String, path: &Path) -> Result<Self, StateError> {
         for _ in 0..OPEN_TRIES {
             let target = regular_file(&name, path)?;
             let mut file = match OpenOptions::new().read(true).write(true).open(&target) {
                 Ok(file) => file,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     match create(&target, None).map_err(|e| fault(&name, e))? {
-                        Some(database) => return Self::new(name, Handle::Write(database), true),
+                        Some((database, id)) => {
+                            return Self::new(
+                                name,
+                                Handle::Write(database),
+                                Some((target, id)),
+                                true,
+                            );
+                        }
                         // Another process was quicker: that one's is opened.
                         None => continue,
                     }
@@ -113,23 +132,30 @@ impl Redb {
             };
             // Before anything is read: what another process is writing may look like anything.
             refuse_locked(&name, file.try_lock())?;
-            if !is_still(&file, &target) {
+            let meta = file.metadata().map_err(|e| fault(&name, e))?;
+            let id = FileId::of(&meta);
+            if !id.is_at(&target) {
                 continue;
             }
             // An empty file was made for us, by mktemp for one.
-            if !check_magic(&name, &mut file)?
-                && let Ok(Some(database)) = create(&target, Some(&file))
-            {
-                return Self::new(name, Handle::Write(database), true);
+            let is_made = check_magic(&name, &mut file)?;
+            if !is_made {
+                if let Ok(Some((database, id))) = create(&target, Some(&file)) {
+                    return Self::new(name, Handle::Write(database), Some((target, id)), true);
+                }
+                fill(&file).map_err(|e| fault(&name, e))?;
             }
+            let mut builder = builder();
+            builder.set_check_integrity_on_open(is_made && meta.len() <= CHECKED_BYTES);
             let database = FileBackend::new(file)
-                .and_then(|backend| builder().create_with_backend(backend))
+                .and_then(|backend| builder.create_with_backend(backend))
                 .map_err(|e| fault(&name, e))?;
-            let is_new = !check_meta(&name, &begin_read(&name, &database)?)?;
-            if is_new {
+            let is_known = check_meta(&name, &begin_read(&name, &database)?)?;
+            if !is_known {
                 initialise(&database).map_err(|e| fault(&name, e))?;
             }
-            return Self::new(name, Handle::Write(database), is_new);
+            let is_new = !is_known || !is_made;
+            return Self::new(name, Handle::Write(database), Some((target, id)), is_new);
         }
         Err(StateError::Locked { path: name })
     }
@@ -140,6 +166,10 @@ impl Redb {
     /// As for [`Redb::open`]; when there is none; when its last process died while writing.
     pub fn open_read_only(path: &Path) -> Result<Self, StateError> {
         let name = escaped(&path.to_string_lossy()).into_owned();
+        guarded(&name.clone(), || Self::open_to_read(name, path))
+    }
+
+    fn open_to_read(name: String, path: &Path) -> Result<Self, StateError> {
         let mut file = match File::open(regular_file(&name, path)?) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -156,14 +186,21 @@ impl Redb {
         if !check_meta(&name, &begin_read(&name, &database)?)? {
             return Err(StateError::Absent { path: name });
         }
-        Self::new(name, Handle::Read(database), false)
+        Self::new(name, Handle::Read(database), None, false)
     }
 
-    fn new(path: String, handle: Handle, is_new: bool) -> Result<Self, StateError> {
+    fn new(
+        path: String,
+        handle: Handle,
+        place: Option<(PathBuf, FileId)>,
+        is_new: bool,
+    ) -> Result<Self, StateError> {
+        let place = place.map(|(target, id)| (target, id, 0));
+        let handle = Some(handle);
         let (pending, now_ms) = (HashMap::default(), i64::MIN);
         let (terms, mark, found) = (None, None, None);
         let mut state =
-            Self { path, handle, terms, pending, pending_bytes: 0, mark, now_ms, found };
+            Self { path, handle, place, terms, pending, pending_bytes: 0, mark, now_ms, found };
         state.terms = Some(state.open_terms()?);
         state.found = if is_new { None } else { Some(state.count()?) };
         Ok(state)
@@ -171,8 +208,9 @@ impl Redb {
 
     fn begin_read(&self) -> Result<ReadTransaction, StateError> {
         match &self.handle {
-            Handle::Write(database) => begin_read(&self.path, database),
-            Handle::Read(database) => begin_read(&self.path, database),
+            Some(Handle::Write(database)) => begin_read(&self.path, database),
+            Some(Handle::Read(database)) => begin_read(&self.path, database),
+            None => Err(self.closed()),
         }
     }
 
@@ -182,10 +220,32 @@ impl Redb {
     }
 
     fn terms(&self) -> Result<&ReadOnlyTable<Bytes, Bytes>, StateError> {
-        self.terms.as_ref().ok_or_else(|| StateError::Failed {
+        self.terms.as_ref().ok_or_else(|| self.closed())
+    }
+
+    fn closed(&self) -> StateError {
+        StateError::Failed {
             path: self.path.clone(),
             reason: "could not be opened again after a commit; run again".to_owned(),
-        })
+        }
+    }
+
+    /// Whether the file is the one that was opened, as long as it was at least: what is committed into
+    /// another is gone with it.
+    fn check_place(&mut self) -> Result<(), StateError> {
+        let Some((target, id, length)) = &mut self.place else { return Ok(()) };
+        let path = self.path.clone();
+        match target.metadata() {
+            Ok(meta) if FileId::of(&meta) == *id && meta.len() >= *length => {
+                *length = 0;
+                Ok(())
+            }
+            Ok(meta) if FileId::of(&meta) == *id => {
+                let reason = "another process cut it short".to_owned();
+                Err(StateError::Corrupt { path, reason })
+            }
+            _ => Err(StateError::Replaced { path }),
+        }
     }
 
     fn read_only(&self) -> StateError {
@@ -228,17 +288,17 @@ impl StateStore for Redb {
         &mut self,
         keys: &mut dyn Iterator<Item = &[u8]>,
     ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
-        keys.map(|key| self.get(key)).collect()
+        guarded(&self.path, || keys.map(|key| self.get(key)).collect())
     }
 
     fn apply(
         &mut self,
         writes: &mut dyn Iterator<Item = StateWrite<'_>>,
     ) -> Result<Vec<Applied>, StateError> {
-        if let Handle::Read(_) = self.handle {
+        if let Some(Handle::Read(_)) = self.handle {
             return Err(self.read_only());
         }
-        writes.map(|write| self.write(&write)).collect()
+        guarded(&self.path.clone(), || writes.map(|write| self.write(&write)).collect())
     }
 
     fn advance(&mut self, newest_event_ms: i64) {
@@ -249,25 +309,37 @@ impl StateStore for Redb {
         if self.pending.is_empty() && self.mark.is_none() {
             return Ok(());
         }
-        let Handle::Write(database) = &self.handle else { return Err(self.read_only()) };
+        self.check_place()?;
         // A reader left open would keep the pages that this commit replaces.
         self.terms = None;
-        let result = write(database, &self.pending, self.mark.as_ref(), self.now_ms);
-        self.terms = Some(self.open_terms()?);
-        result.map_err(|e| fault(&self.path, e))?;
+        let Some(Handle::Write(database)) = &self.handle else { return Err(self.read_only()) };
+        let terms = guarded(&self.path, || {
+            let result = write(database, &self.pending, self.mark.as_ref(), self.now_ms);
+            let terms = self.open_terms()?;
+            result.map_err(|e| fault(&self.path, e))?;
+            Ok(terms)
+        });
+        self.terms = Some(terms?);
+        // Whoever put another file there may have done it meanwhile.
+        self.check_place()?;
+        if let Some((target, _, length)) = &mut self.place {
+            *length = target.metadata().map_or(0, |meta| meta.len());
+        }
         self.pending.clear();
         (self.pending_bytes, self.mark) = (0, None);
         Ok(())
     }
 
     fn count(&self) -> Result<u64, StateError> {
-        let terms = self.terms()?;
-        let mut count = terms.len().map_err(|e| fault(&self.path, e))?;
-        for key in self.pending.keys() {
-            let committed = terms.get(&key[..]).map_err(|e| fault(&self.path, e))?;
-            count += u64::from(committed.is_none());
-        }
-        Ok(count)
+        guarded(&self.path, || {
+            let terms = self.terms()?;
+            let mut count = terms.len().map_err(|e| fault(&self.path, e))?;
+            for key in self.pending.keys() {
+                let committed = terms.get(&key[..]).map_err(|e| fault(&self.path, e))?;
+                count += u64::from(committed.is_none());
+            }
+            Ok(count)
+        })
     }
 
     fn waiting_bytes(&self) -> usize {
@@ -279,7 +351,7 @@ impl StateStore for Redb {
     }
 
     fn marked(&self, path: &str) -> Result<Option<OutputMark>, StateError> {
-        self.read_mark(path)
+        guarded(&self.path, || self.read_mark(path))
     }
 
     fn describe(&self) -> String {
@@ -290,6 +362,17 @@ impl StateStore for Redb {
             Some(found) if found == count => format!("{}, existing, {terms}", self.path),
             Some(found) => format!("{}, existing, {terms}, {found} before", self.path),
         }
+    }
+}
+
+impl Drop for Redb {
+    fn drop(&mut self) {
+        let open = (self.terms.take(), self.handle.take());
+        // What cannot be closed well is repaired when it is opened next.
+        let _ = guarded(&self.path, || {
+            drop(open);
+            Ok(())
+        });
     }
 }
 
@@ -347,8 +430,8 @@ fn begin_read(path: &str, database: &impl ReadableDatabase) -> Result<ReadTransa
 fn check_magic(path: &str, file: &mut File) -> Result<bool, StateError> {
     let mut first = Vec::new();
     file.take(MAGIC.len() as u64).read_to_end(&mut first).map_err(|e| fault(path, e))?;
-    if first.is_empty() || first == MAGIC {
-        return Ok(!first.is_empty());
+    if first.is_empty() || first == MAGIC || first == UNFINISHED {
+        return Ok(first == MAGIC);
     }
     let found = match first[0] {
         b'{' | b'[' => "it looks like JSON",
@@ -409,7 +492,8 @@ fn initialise(database: &Database) -> Result<(), redb::Error> {
 /// What a fault of redb or of the operating system means to the user.
 fn fault(path: &str, error: impl Into<redb::Error>) -> StateError {
     use io::ErrorKind::{
-        FileTooLarge, InvalidData, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+        FileTooLarge, InvalidData, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+        StorageFull, UnexpectedEof,
     };
     let path = path.to_owned();
     match error.into() {
@@ -420,7 +504,7 @@ fn fault(path: &str, error: impl Into<redb::Error>) -> StateError {
         redb::Error::Corrupted(reason) => StateError::Corrupt { path, reason },
         redb::Error::Io(e) => match e.kind() {
             StorageFull | QuotaExceeded | FileTooLarge => StateError::Full { path },
-            InvalidData => StateError::Corrupt { path, reason: e.to_string() },
+            InvalidData | UnexpectedEof => StateError::Corrupt { path, reason: e.to_string() },
             PermissionDenied | ReadOnlyFilesystem => {
                 let reason = format!("{e}; use a path that may be written to");
                 StateError::Failed { path, reason }

@@ -224,12 +224,24 @@ pub enum StateError {
         path: String,
     },
     /// The content contradicts itself.
-    #[error("{path}: the state is damaged ({reason}); restore a copy, or start with another path")]
+    #[error(
+        "{path}: the state is damaged ({reason}); restore a copy of it (`firstseen state verify` \
+         checks one), or start with another path"
+    )]
     Corrupt {
         /// The state file.
         path: String,
         /// What the store says.
         reason: String,
+    },
+    /// Another file is at its path, or none.
+    #[error(
+        "{path}: the state file was replaced or deleted while this run used it, so what the run \
+         learned since is not kept; leave it in place, and run again"
+    )]
+    Replaced {
+        /// The state file.
+        path: String,
     },
     /// Anything else.
     #[error("{path}: {reason}")]

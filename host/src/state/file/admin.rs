@@ -8,7 +8,9 @@
 //! ```
 
 use super::history::put_record;
-use super::{Bytes, EXPIRY, Handle, META, Redb, Row, StateError, TERMS, fault, hour_of, parse};
+use super::{
+    Bytes, EXPIRY, Handle, META, Redb, Row, StateError, TERMS, fault, guarded, hour_of, parse,
+};
 use crate::state::PrefixRecord;
 use crate::state::admin::{AuditEntry, EachStored, EditWork, StateAdmin, StateEdit, StoredTerm};
 use redb::{Database, ReadableTable, Table, TableDefinition, TableError};
@@ -23,29 +25,38 @@ impl StateAdmin for Redb {
         to: Option<&[u8]>,
         each: &mut EachStored<'_>,
     ) -> Result<(), StateError> {
-        let terms = self.terms()?;
-        let rows = match to {
-            Some(to) => terms.range(from..to),
-            None => terms.range(from..),
-        };
-        for row in rows.map_err(|e| fault(&self.path, e))? {
-            let (key, row) = row.map_err(|e| fault(&self.path, e))?;
-            // What is too short for an expiry is shown as what it is, a value that nobody can read.
-            let (expires_ms, value) = parse(row.value()).unwrap_or((0, &[]));
-            if each(StoredTerm { key: key.value(), value, expires_ms }).is_break() {
-                break;
+        guarded(&self.path, || {
+            let terms = self.terms()?;
+            let rows = match to {
+                Some(to) => terms.range(from..to),
+                None => terms.range(from..),
+            };
+            for row in rows.map_err(|e| fault(&self.path, e))? {
+                let (key, row) = row.map_err(|e| fault(&self.path, e))?;
+                // What is too short for an expiry is shown as what it is, a value that nobody can read.
+                let (expires_ms, value) = parse(row.value()).unwrap_or((0, &[]));
+                if each(StoredTerm { key: key.value(), value, expires_ms }).is_break() {
+                    break;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn stored(&self, key: &[u8]) -> Result<Option<(Vec<u8>, i64)>, StateError> {
-        let row = self.terms()?.get(key).map_err(|e| fault(&self.path, e))?;
-        Ok(row.and_then(|row| parse(row.value()).map(|(expires, value)| (value.to_vec(), expires))))
+        guarded(&self.path, || {
+            let row = self.terms()?.get(key).map_err(|e| fault(&self.path, e))?;
+            let row = row.and_then(|row| {
+                parse(row.value()).map(|(expires, value)| (value.to_vec(), expires))
+            });
+            Ok(row)
+        })
     }
 
     fn edit(&mut self, work: &mut EditWork<'_>) -> anyhow::Result<()> {
-        let Handle::Write(database) = &self.handle else { return Err(self.read_only().into()) };
+        let Some(Handle::Write(database)) = &self.handle else {
+            return Err(self.read_only().into());
+        };
         // A reader left open would keep the pages that this change replaces.
         self.terms = None;
         let result = edit(&self.path, database, work);

@@ -3,7 +3,7 @@
 //! In: records of prefixes, ranges of keys. Out: the same again, durable at once; terms as they were
 //! committed. An earlier version passes the records over.
 
-use super::{Handle, META, Redb, fault, parse};
+use super::{Handle, META, Redb, fault, guarded, parse};
 use crate::state::{EachTerm, OutputMark, PrefixRecord, StateError, StateHistory};
 use redb::Table;
 use std::io;
@@ -35,16 +35,7 @@ pub(super) fn write_mark(
 }
 
 impl Redb {
-    pub(super) fn read_mark(&self, path: &str) -> Result<Option<OutputMark>, StateError> {
-        let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
-        let row = meta.get(format!("{OUTPUT}{path}").as_str()).map_err(|e| fault(&self.path, e))?;
-        let mark = row.and_then(|row| serde_json::from_str::<OutputMark>(row.value()).ok());
-        Ok(mark.map(|mark| OutputMark { path: path.to_owned(), ..mark }))
-    }
-}
-
-impl StateHistory for Redb {
-    fn records(&self) -> Result<Vec<PrefixRecord>, StateError> {
+    fn read_records(&self) -> Result<Vec<PrefixRecord>, StateError> {
         let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
         let mut out = Vec::new();
         for row in meta.range(RECORD..).map_err(|e| fault(&self.path, e))? {
@@ -58,8 +49,21 @@ impl StateHistory for Redb {
         Ok(out)
     }
 
+    pub(super) fn read_mark(&self, path: &str) -> Result<Option<OutputMark>, StateError> {
+        let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
+        let row = meta.get(format!("{OUTPUT}{path}").as_str()).map_err(|e| fault(&self.path, e))?;
+        let mark = row.and_then(|row| serde_json::from_str::<OutputMark>(row.value()).ok());
+        Ok(mark.map(|mark| OutputMark { path: path.to_owned(), ..mark }))
+    }
+}
+
+impl StateHistory for Redb {
+    fn records(&self) -> Result<Vec<PrefixRecord>, StateError> {
+        guarded(&self.path, || self.read_records())
+    }
+
     fn record(&mut self, records: &[PrefixRecord]) -> Result<(), StateError> {
-        let Handle::Write(database) = &self.handle else { return Err(self.read_only()) };
+        let Some(Handle::Write(database)) = &self.handle else { return Err(self.read_only()) };
         let write = || -> Result<(), redb::Error> {
             let transaction = database.begin_write()?;
             {
@@ -71,18 +75,20 @@ impl StateHistory for Redb {
             transaction.commit()?;
             Ok(())
         };
-        write().map_err(|e| fault(&self.path, e))
+        guarded(&self.path, || write().map_err(|e| fault(&self.path, e)))
     }
 
     fn scan(&self, from: &[u8], to: &[u8], each: &mut EachTerm<'_>) -> Result<(), StateError> {
-        let rows = self.terms()?.range(from..to).map_err(|e| fault(&self.path, e))?;
-        for row in rows {
-            let (key, row) = row.map_err(|e| fault(&self.path, e))?;
-            let Some((_, value)) = parse(row.value()) else { continue };
-            if each(key.value(), value).is_break() {
-                break;
+        guarded(&self.path, || {
+            let rows = self.terms()?.range(from..to).map_err(|e| fault(&self.path, e))?;
+            for row in rows {
+                let (key, row) = row.map_err(|e| fault(&self.path, e))?;
+                let Some((_, value)) = parse(row.value()) else { continue };
+                if each(key.value(), value).is_break() {
+                    break;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

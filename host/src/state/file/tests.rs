@@ -144,6 +144,70 @@ fn what_a_killed_creation_leaves_is_no_hindrance() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the two made here");
 }
 
+/// Kills this process at a step of making a state.
+pub(super) mod kills {
+    /// The step, counted from 1.
+    pub(crate) const AT: &str = "FIRSTSEEN_TEST_KILLED_AT";
+    pub(crate) const PATH: &str = "FIRSTSEEN_TEST_STATE";
+
+    std::thread_local! {
+        static LEFT: std::cell::Cell<usize> =
+            std::cell::Cell::new(std::env::var(AT).ok().and_then(|at| at.parse().ok()).unwrap_or(0));
+    }
+
+    pub(crate) fn step() {
+        LEFT.set(LEFT.get().wrapping_sub(1));
+        if LEFT.get() == 0 {
+            let signal = rustix::process::Signal::KILL;
+            rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
+        }
+    }
+}
+
+/// The child of the test below: it makes a state, and is killed on the way.
+#[test]
+fn makes_a_state_until_it_is_killed() {
+    let Some(path) = std::env::var_os(kills::PATH) else { return };
+    let path = PathBuf::from(path);
+    if path.extension().is_some_and(|extension| extension == "filled") {
+        fill(&File::options().write(true).open(&path).unwrap()).unwrap();
+    } else {
+        drop(Redb::open(&path).unwrap());
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_at_any_step_of_making_a_state_leaves_one_that_can_be_made() {
+    // A new file; one in the place of an empty one; and one that is filled where it is.
+    for (name, given) in [("new", false), ("given", true), ("given.filled", true)] {
+        let mut killed = 0;
+        loop {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(name);
+            if given {
+                std::fs::write(&path, b"").unwrap();
+            }
+            let status = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "state::file::tests::makes_a_state_until_it_is_killed"])
+                .env(kills::AT, (killed + 1).to_string())
+                .env(kills::PATH, &path)
+                .stdout(std::process::Stdio::null())
+                .status()
+                .unwrap();
+            if status.success() {
+                break;
+            }
+            killed += 1;
+            let mut store = Redb::open(&path).unwrap();
+            put(&mut store, "a", "1", 10);
+            store.commit().unwrap();
+            drop(store);
+            assert_eq!(get(&mut Redb::open(&path).unwrap(), "a").as_deref(), Some("1"));
+        }
+        assert!(killed >= 3, "{name}: {killed} steps");
+    }
+}
+
 #[test]
 fn of_many_that_start_at_once_one_has_it_and_the_others_are_told_so() {
     let (folder, path) = folder();
@@ -281,6 +345,89 @@ fn a_file_cut_short_is_an_error() {
         std::fs::write(&path, &whole[..length]).unwrap();
         assert!(Redb::open_read_only(&path).is_err(), "{length} bytes");
         assert!(Redb::open(&path).is_err(), "{length} bytes");
+    }
+}
+
+/// A generator of numbers, the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % bound as u64) as usize
+    }
+}
+
+/// Whatever becomes of the bytes: the state is as it was, or an error names it.
+#[test]
+fn a_damaged_file_is_right_or_refused_and_never_empty() {
+    let (_folder, path) = folder();
+    let mut store = Redb::open(&path).unwrap();
+    for round in 0..6 {
+        for n in 0..40 {
+            put(&mut store, &format!("key {n}"), &format!("{round} {}", "x".repeat(n)), 1 << 40);
+        }
+        store.commit().unwrap();
+    }
+    drop(store);
+    let whole = std::fs::read(&path).unwrap();
+    let (mut refused, mut numbers) = (0, Numbers(2026));
+    for case in 0..300 {
+        let mut bytes = whole.clone();
+        let at = numbers.below(bytes.len());
+        match case % 4 {
+            0 => bytes[at] ^= 1 << numbers.below(8),
+            1 => bytes[numbers.below(320)] ^= 1 << numbers.below(8),
+            2 => bytes.truncate(at.max(1)),
+            _ => {
+                let end = (at + 512).min(bytes.len());
+                bytes[at..end].fill(0);
+            }
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let used = || -> Result<(), StateError> {
+            let mut store = Redb::open(&path)?;
+            for n in 0..40 {
+                let value = store.get_many(&mut std::iter::once(format!("key {n}").as_bytes()))?;
+                let expected = format!("5 {}", "x".repeat(n)).into_bytes();
+                assert_eq!(value, [Some(expected)], "case {case} at {at}");
+            }
+            assert_eq!(store.count()?, 40, "case {case} at {at}");
+            put_bytes(&mut store, b"more", b"1", 1 << 40)?;
+            store.commit()
+        };
+        if let Err(error) = used() {
+            refused += 1;
+            assert!(error.to_string().contains(path.to_str().unwrap()), "case {case}: {error}");
+        }
+    }
+    assert!(refused > 100, "{refused} of 300 refused");
+}
+
+#[test]
+fn a_file_that_was_replaced_deleted_or_cut_short_takes_no_commit() {
+    let damages: [fn(&Path); 3] = [
+        |path| std::fs::remove_file(path).unwrap(),
+        |path| {
+            std::fs::copy(path, path.with_extension("copy")).unwrap();
+            std::fs::rename(path.with_extension("copy"), path).unwrap();
+        },
+        |path| File::options().write(true).open(path).unwrap().set_len(4096).unwrap(),
+    ];
+    for (n, damage) in damages.into_iter().enumerate() {
+        let (_folder, path) = folder();
+        let mut store = Redb::open(&path).unwrap();
+        put(&mut store, "a", "1", 10);
+        store.commit().unwrap();
+        damage(&path);
+        let error =
+            put_bytes(&mut store, b"b", b"2", 10).and_then(|()| store.commit()).unwrap_err();
+        match (n, &error) {
+            (0 | 1, StateError::Replaced { .. }) | (2, StateError::Corrupt { .. }) => {}
+            _ => panic!("{n}: {error}"),
+        }
+        assert!(error.to_string().contains("run again") || n == 2, "{error}");
     }
 }
 

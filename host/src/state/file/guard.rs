@@ -1,0 +1,72 @@
+//! Calls redb so that nothing it does with a damaged file ends the process.
+//!
+//! In: a call, and the path of the file. Out: its result; a panic inside it is [`StateError::Corrupt`],
+//! and nothing of it is printed. What was committed before is as it was.
+
+use super::StateError;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+thread_local! {
+    /// Whether this thread is inside such a call.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    /// Where the panic was.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+static HOOK: Once = Once::new();
+
+/// Calls it.
+pub(super) fn guarded<T>(
+    path: &str,
+    call: impl FnOnce() -> Result<T, StateError>,
+) -> Result<T, StateError> {
+    HOOK.call_once(|| {
+        let others = take_hook();
+        set_hook(Box::new(move |info| {
+            if !keep(info) {
+                others(info)
+            }
+        }));
+    });
+    let outer = INSIDE.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    INSIDE.set(outer);
+    result.unwrap_or_else(|_| {
+        let place = PLACE.take().map_or_else(String::new, |place| format!(" at {place}"));
+        let reason = format!("reading it failed in an unexpected way{place}");
+        Err(StateError::Corrupt { path: path.to_owned(), reason })
+    })
+}
+
+/// Keeps where a panic was, if it will be caught here.
+fn keep(info: &PanicHookInfo<'_>) -> bool {
+    let inside = INSIDE.get();
+    if inside {
+        let place = info.location().map(|at| {
+            let file = at.file().rsplit('/').next().unwrap_or_default();
+            format!("{file}:{}", at.line())
+        });
+        PLACE.set(place);
+    }
+    inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_that_names_the_file_and_what_to_do() {
+        let result: Result<(), _> = guarded("s.redb", || panic!("damaged"));
+        let error = result.unwrap_err().to_string();
+        assert!(
+            error.starts_with("s.redb: the state is damaged") && error.contains("restore"),
+            "{error}"
+        );
+        assert!(error.contains("guard.rs:"), "{error}");
+        assert!(matches!(guarded("s", || Ok(1)), Ok(1)));
+        assert!(!INSIDE.get());
+    }
+}
