@@ -285,7 +285,7 @@ fn verify_finds_a_changed_byte() {
         // The source follows the plan in the file.
         ("plan", at("Zebra", 0), "plan is not what its source makes"),
         ("comment", at("A comment.", 0), "its source was changed after it was built"),
-        ("engine", code, "not the one of this version"),
+        ("engine", code, "the code of its engine differs from the one of this version"),
         ("digest", at("source_sha256", 0) + 17, "its source was changed after it was built"),
         ("window", at("\"window_ms\":6", 0) + 12, "its source differ in the window"),
     ] {

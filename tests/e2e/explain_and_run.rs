@@ -148,4 +148,40 @@ fn one_event_or_those_of_a_query_are_shown_and_all_are_decided() {
         .args(&["--where", "user.name: ("])
         .arg(&path)
         .fails(&["--where", "user.name: ("]);
+    // A query is looked at as a rule's is.
+    for (query, said) in [
+        ("iam where event.action == \"x\"", &["error[other_language]", "this is EQL"][..]),
+        ("from logs-* | limit 1", &["this is ES|QL", "--where:1:1"]),
+        ("a: b and user.name == \"bob\"", &["--where:1:20", "`==` is not KQL"]),
+    ] {
+        call("explain").args(&["--where", query]).arg(&path).fails(said);
+    }
+    let done =
+        call("explain").args(&["--where", "usr.name: bob or user.name: bob"]).arg(&path).ok();
+    assert!(done.stderr.contains("warning[unknown_field]"), "{}", done.stderr);
+    assert!(done.stderr.contains("did you mean `user.name`?"), "{}", done.stderr);
+}
+
+#[test]
+fn texts_of_several_events_are_taken_apart_where_a_rule_says_so() {
+    let folder = Folder::new();
+    let raw = |id: &str, user: &str| create_stack(id, "2025-04-01T08:00:00Z", user).to_string();
+    let both = format!("[{},{}]", raw("a", "ann"), raw("b", "bob"));
+    let carrier = |extra: &str| {
+        format!("{{\"@timestamp\":\"2025-04-01T08:00:00Z\"{extra},\"message\":{}}}", json!(both))
+    };
+    for (name, text, matches) in [
+        ("two on a line", format!("{} {}\n", raw("a", "ann"), raw("b", "bob")), 2),
+        ("a text of several", format!("{}\n", carrier("")), 2),
+        // The rule reads what a strict parser does not.
+        ("a lone surrogate", format!("{}\n", carrier(",\"x\":\"\\ud800\"")), 2),
+        ("a number beyond f64", format!("{}\n", carrier(",\"x\":1e999")), 2),
+        // One event to a rule: it names what it is.
+        ("a parsed event", format!("{}\n", carrier(",\"event\":{\"action\":\"CreateStack\"}")), 0),
+        ("in an array", format!("[{},{}]", carrier(""), raw("c", "cem")), 3),
+        ("cut", format!("{} {}\n", raw("a", "ann"), "{\"eventName\""), 1),
+    ] {
+        let path = folder.write("events.json", text);
+        assert_eq!(agree(|call| call.arg(&path), name), matches, "{name}");
+    }
 }

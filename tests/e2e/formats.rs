@@ -4,7 +4,7 @@
 //! `--compact` leaves out.
 
 use crate::support::{Done, Folder, read_json, repository, run, stack_lines};
-use crate::terminal::on_terminal;
+use crate::terminal::{on_terminal, on_terminal_of};
 use serde_json::Value;
 
 /// The samples in this form.
@@ -42,11 +42,14 @@ fn a_line_per_alert_fits_every_terminal() {
 
 #[test]
 fn pretty_is_as_wide_as_the_terminal() {
-    for columns in [60, 80, 120] {
+    // Without rows its columns count all the same; without columns it is a usual one.
+    for (rows, columns, expected) in
+        [(24, 60, 60), (24, 80, 80), (24, 120, 120), (0, 120, 120), (24, 0, 80), (0, 0, 80)]
+    {
         let call = run().args(&["--color", "never"]).arg(repository("samples/cloudtrail"));
-        let (shown, _) = on_terminal(call, columns);
+        let (shown, _) = on_terminal_of(call, rows, columns);
         let widest = shown.lines().map(|line| line.chars().count()).max();
-        assert_eq!(widest, Some(usize::from(columns)), "{shown}");
+        assert_eq!(widest, Some(expected), "{rows} rows, {columns} columns: {shown}");
     }
     let widest = samples(&["--format", "pretty"]).stdout;
     assert_eq!(widest.lines().map(|line| line.chars().count()).max(), Some(80));

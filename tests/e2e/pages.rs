@@ -117,6 +117,33 @@ fn completions_and_man_pages_name_every_command() {
     assert!(page.contains("\\-\\-where"), "{page}");
 }
 
+/// A rule can be begun with fields that no example has as it stands, and its test passes. That all fields
+/// of docs/fields.md have an event is tested beside the examples.
+#[test]
+fn new_gives_its_event_the_field() {
+    let folder = Folder::new();
+    for (number, name) in [
+        "aws.cloudtrail.error_code",
+        "aws.cloudtrail.flattened.request_parameters.someThing",
+        "event.original",
+        "group.name",
+        "host.target.entity.id",
+        "requestParameters.someThing",
+        "service.name",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let path = folder.path(&format!("field_{number}"));
+        let done = call("new").arg(path).args(&["--field", name]).ok();
+        let is_own = *name == "event.original";
+        assert_eq!(done.stderr.contains("of its own"), is_own, "{name}: {}", done.stderr);
+    }
+    call("test").arg(folder.path("")).ok();
+    let typo = call("new").arg(folder.path("typo")).args(&["--field", "usr.name"]);
+    typo.fails(&["did you mean `user.name`?"]);
+}
+
 /// It builds without a warning, its test passes, and no file is overwritten.
 #[test]
 fn new_rule_builds_and_passes_its_test() {

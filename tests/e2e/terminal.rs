@@ -20,6 +20,11 @@ const EVIL: &str = "x\x1b[2J\x1b]0;title\x07\u{9b}2J\u{202e}y\nerror: forged\r";
 
 /// What a call wrote to a terminal of this width, and to standard error.
 pub(crate) fn on_terminal(call: Call, columns: u16) -> (String, String) {
+    on_terminal_of(call, 24, columns)
+}
+
+/// The same on a terminal that says that it has so many rows.
+pub(crate) fn on_terminal_of(call: Call, rows: u16, columns: u16) -> (String, String) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap();
@@ -28,7 +33,7 @@ pub(crate) fn on_terminal(call: Call, columns: u16) -> (String, String) {
         .write(true)
         .open(std::ffi::OsStr::from_bytes(name.to_bytes()))
         .unwrap();
-    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&terminal, size).unwrap();
     // As it is written: no carriage return before a line feed.
     let mut modes = tcgetattr(&terminal).unwrap();

@@ -19,6 +19,16 @@ pub fn differing_sections(one: &[u8], other: &[u8]) -> Result<Vec<String>, MetaE
     Ok(names.into_iter().filter(differs).cloned().collect())
 }
 
+/// The bytes of all sections of these names, one after the other.
+///
+/// # Errors
+/// [`MetaError`]: it is no module.
+pub fn bytes_of_sections(wasm: &[u8], names: &[&str]) -> Result<Vec<u8>, MetaError> {
+    let sections = sections(wasm)?;
+    let named = names.iter().filter_map(|name| sections.get(*name));
+    Ok(named.flatten().copied().collect::<Vec<_>>().concat())
+}
+
 fn sections(wasm: &[u8]) -> Result<BTreeMap<String, Vec<&[u8]>>, MetaError> {
     let mut out: BTreeMap<String, Vec<&[u8]>> = BTreeMap::new();
     for payload in Parser::new(0).parse_all(wasm) {

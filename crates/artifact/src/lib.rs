@@ -77,7 +77,7 @@ mod plan;
 mod standard;
 
 #[cfg(feature = "compose")]
-pub use compare::differing_sections;
+pub use compare::{bytes_of_sections, differing_sections};
 #[cfg(feature = "compose")]
 pub use compose::{ArtifactParts, compose};
 #[cfg(feature = "compose")]

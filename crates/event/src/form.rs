@@ -53,7 +53,7 @@ pub(crate) struct FormMarks {
     s3_key: Node,
     s3_test: Node,
     several: [(Node, &'static str); 6],
-    shapes: [(Node, &'static str); 11],
+    shapes: [(Node, &'static str); 12],
 }
 
 /// The keys that mark the events of a raw source.
@@ -189,6 +189,7 @@ impl FormMarks {
                 ("fields", OBJECTS, "search hit with fields and no _source"),
                 ("_raw", SCALARS, "Splunk event"),
                 ("result._raw", SCALARS, "Splunk event"),
+                ("sourcetype", SCALARS, "Splunk HEC event"),
                 ("resourceLogs", ARRAYS, "OTLP log records"),
                 ("streams", ARRAYS, "Loki streams"),
                 ("data.resultType", SCALARS, "Loki query result"),

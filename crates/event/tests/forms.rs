@@ -178,6 +178,10 @@ fn objects_without_events_are_named() {
         (json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}), "S3 notification"),
         (json!({"data": {"aws": {"eventName": "x"}}, "rule": {"level": 3}}), "Wazuh alert"),
         (json!({"result": {"_raw": "x"}}), "Splunk event"),
+        (
+            json!({"time": 1, "sourcetype": "aws:cloudtrail", "event": {"eventName": "a"}}),
+            "Splunk HEC event",
+        ),
         (json!({"resourceLogs": []}), "OTLP log records"),
         (json!({"streams": []}), "Loki streams"),
         (json!({"eventData": "{}"}), "CloudTrail Lake eventData"),

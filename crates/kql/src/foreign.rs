@@ -83,6 +83,12 @@ fn opening(text: &str) -> Option<SyntaxError> {
         |message: String, expected| Some(SyntaxError::new(text, at, OTHER, message, expected));
     let plain = first.chars().all(|c| c.is_alphanumeric() || c == '_');
     let has = |c: char| outside_quotes(start).any(|(_, found)| found == c);
+    if plain && first.eq_ignore_ascii_case("select") && spaced(rest) && has_word(rest, "from") {
+        return fault(
+            "this is SQL: `SELECT .. FROM` is not KQL".into(),
+            "the conditions of its `WHERE` alone, such as `event.action: CreateStack`",
+        );
+    }
     if plain && second.eq_ignore_ascii_case("where") && spaced(after) {
         return fault(
             format!("this is EQL: `{first} where` is not KQL"),
@@ -110,6 +116,25 @@ fn opening(text: &str) -> Option<SyntaxError> {
     })
 }
 
+/// `["a", "b"]`, whose end may be missing, as KQL writes it: `("a" or "b")`.
+#[must_use]
+pub fn alternatives(list: &str) -> String {
+    let inner = list.strip_prefix('[').unwrap_or(list);
+    let inner = inner.split(']').next().unwrap_or(inner);
+    let mut out = String::from("(");
+    for (index, value) in inner.split(',').enumerate() {
+        out += if index == 0 { "" } else { " or " };
+        out += value.trim();
+    }
+    out + ")"
+}
+
+/// Whether a text has this word before its first colon.
+fn has_word(text: &str, wanted: &str) -> bool {
+    let before = text.split(':').next().unwrap_or(text);
+    before.split(is_space).any(|word| word.eq_ignore_ascii_case(wanted))
+}
+
 /// The clause in which reading failed.
 fn around(text: &str, error: &SyntaxError) -> Option<SyntaxError> {
     let fault = |at: usize, code, message: String, expected: String| {
@@ -120,13 +145,13 @@ fn around(text: &str, error: &SyntaxError) -> Option<SyntaxError> {
     let next = text.get(span.end..).unwrap_or("");
     let found = text.get(error.at..).and_then(|rest| rest.chars().next());
     let colon = outside_quotes(clause).find(|(_, c)| *c == ':').map(|(at, _)| at);
+    let commas = || {
+        let message = "a list is not separated by commas: write `field: (a or b)`";
+        fault(error.at, OTHER, message.into(), "` or ` between the values".into())
+    };
     if let Some((at, symbol, keyword)) = joined(clause) {
         let message = format!("`{symbol}` is not KQL: write `{keyword}`");
         return fault(span.start + at, OTHER, message, format!("`{keyword}`"));
-    }
-    if found == Some(',') {
-        let message = "a list is not separated by commas: write `field: (a or b)`";
-        return fault(error.at, OTHER, message.into(), "` or ` between the values".into());
     }
     if let Some(colon) = colon.filter(|colon| span.start + colon < error.at) {
         let value = clause.get(colon + 1..).unwrap_or("").trim_start_matches(is_space);
@@ -136,12 +161,20 @@ fn around(text: &str, error: &SyntaxError) -> Option<SyntaxError> {
                 let message = "regular expressions are not KQL: write a wildcard, `field: a*`";
                 fault(at, OTHER, message.into(), "a value, in which `*` is any text".into())
             }
+            Some('[') => {
+                let message = "a list in square brackets is JSON, not KQL: write `field: (a or b)`";
+                fault(at, OTHER, message.into(), format!("`{}`", alternatives(value)))
+            }
             Some('\'') => {
                 let message = "KQL quotes with `\"`: single quotes are a part of the value";
                 fault(at, OTHER, message.into(), "the value in double quotes".into())
             }
+            _ if found == Some(',') => commas(),
             _ => None,
         };
+    }
+    if found == Some(',') {
+        return commas();
     }
     let (at, symbol, instead, rest) = operator(clause).or_else(|| negated(clause, next))?;
     let field = clause.get(..at).unwrap_or("").trim_matches(is_space);
@@ -152,7 +185,8 @@ fn around(text: &str, error: &SyntaxError) -> Option<SyntaxError> {
         let message = format!("two fields cannot be compared: `{field}` with `{value}`");
         return fault(at, "two_fields", message, "a field and a value".into());
     }
-    let message = format!("`{symbol}` is not KQL: write `{instead}`");
+    let language = if symbol == "~" { "SQL's match, " } else { "" };
+    let message = format!("`{symbol}` is {language}not KQL: write `{instead}`");
     let simple =
         instead.ends_with("field: value") && !field.contains(is_space) && !value.is_empty();
     let expected = match simple && !field.is_empty() {
@@ -209,6 +243,9 @@ fn operator(clause: &str) -> Option<(usize, &str, &'static str, &str)> {
             if let Some(tail) = rest.strip_prefix(symbol) {
                 return Some((at, symbol, instead, tail));
             }
+        }
+        if word_start && let Some(tail) = rest.strip_prefix('~') {
+            return Some((at, "~", "field: *value*", tail));
         }
         if word_start {
             for (name, instead) in WORDS {

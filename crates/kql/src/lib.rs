@@ -99,7 +99,7 @@ pub use doc::Doc;
 pub use error::SyntaxError;
 pub use explain::{ExplainedClause, Explanation};
 pub use field::FieldRef;
-pub use foreign::foreign;
+pub use foreign::{alternatives, foreign};
 pub use limits::{MAX_DEPTH, MAX_TEXT};
 pub use query::Query;
 pub use required::Pair;

@@ -320,6 +320,24 @@ fn doubtful() -> Vec<Case> {
         ),
         (
             "foreign_value",
+            query("event.action: CreateStack, DeleteStack"),
+            "CreateStack, DeleteStack",
+            "write `(CreateStack or DeleteStack)`",
+        ),
+        (
+            "foreign_value",
+            query("user.name: ann, bob and event.action: x"),
+            "ann, bob",
+            "write `(ann or bob)`",
+        ),
+        (
+            "foreign_value",
+            query("event.action: [CreateStack, DeleteStack]"),
+            "[CreateStack, DeleteStack]",
+            "square brackets is JSON",
+        ),
+        (
+            "foreign_value",
             query("event.action: /Create.*/"),
             "/Create.*/",
             "no regular expressions",

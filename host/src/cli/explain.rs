@@ -161,58 +161,82 @@ impl Explainer {
         Ok(ExitStatus::Done)
     }
 
-    fn event(&mut self, place: Place, event: &[u8]) -> ControlFlow<()> {
-        let number = self.event;
-        self.event += 1;
-        let facts = self.filter.look(event);
-        let shown = facts.is_some();
-        let facts = Value::Object(facts.unwrap_or_default());
-        if self.prefilter.passes(event, event.contains(&b'\\')) {
-            self.decisions.samples.passes(self.prefilter.artifacts(), event);
-        }
-        let mut batch = EventBatch::default();
-        batch.push(event);
-        let mut all = std::mem::take(&mut self.rules);
-        if self.is_stream {
-            self.now_ms = run::SystemClock.now_ms();
-        }
-        let mut result = Ok(());
-        for (artifact, rules) in (0u16..).zip(&mut all) {
-            let mut taken = self.decisions.taking(artifact, (number, event), shown);
-            batch.keys(&mut **rules, self.now_ms, &mut taken);
-            let context = "matched events could not be put in order";
-            result = taken.fault.map_or(Ok(()), Err).context(context);
-            if shown && result.is_ok() {
-                let documents = documents(&mut **rules, event, artifact == 0);
-                for (rule, mut document) in (0u16..).zip(documents) {
-                    document.insert("event".to_owned(), facts.clone());
-                    result =
-                        result.and_then(|()| self.wait(place, number, (artifact, rule), document));
-                }
-            }
-            if result.is_err() {
-                break;
-            }
-        }
-        self.rules = all;
-        let settled = result.and_then(|()| if self.is_stream { self.settle() } else { Ok(()) });
-        self.flow(settled)
-    }
-
-    /// A line, in parts where it is several events.
-    fn line_or_parts(&mut self, place: Place, line: &[u8]) -> ControlFlow<()> {
-        let Some(parts) = LinePart::of_line(&self.limits, line) else {
-            return Self::event(self, place, line);
+    /// An event, or the parts of a text that a rule says is none: as `run` takes them.
+    fn event_or_parts(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
+        let Some(parts) = self.event(place, text, false)? else {
+            return ControlFlow::Continue(());
         };
         for (record, part) in (0..).zip(parts) {
             let place = Place { record: Some(record), ..place };
             match part {
-                LinePart::Event(text) => Self::event(self, place, &text)?,
+                // Parts are never split again.
+                LinePart::Event(text) => _ = self.event(place, &text, true)?,
                 LinePart::NoEvents(what) => EventSink::no_events(self, place, &what)?,
                 LinePart::Bad(fault, text) => EventSink::bad(self, place, fault, &text)?,
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Explains an event; or hands out its parts, where a rule says that it is none and it has some.
+    fn event(
+        &mut self,
+        place: Place,
+        event: &[u8],
+        is_part: bool,
+    ) -> ControlFlow<(), Option<Vec<LinePart>>> {
+        let number = self.event;
+        self.event += 1;
+        let mut batch = EventBatch::default();
+        batch.push(event);
+        if self.is_stream {
+            self.now_ms = run::SystemClock.now_ms();
+        }
+        let facts = self.filter.look(event);
+        let shown = facts.is_some();
+        let mut all = std::mem::take(&mut self.rules);
+        let (mut result, mut bad) = (Ok(()), None);
+        for (artifact, rules) in (0u16..).zip(&mut all) {
+            let mut taken = self.decisions.taking(artifact, (number, event), shown);
+            batch.keys(&mut **rules, self.now_ms, &mut taken);
+            bad = bad.or(taken.bad);
+            result = result.and(taken.fault.map_or(Ok(()), Err));
+        }
+        let bad = bad.filter(|_| !is_part);
+        let parts = bad.and_then(|said| LinePart::all(&self.limits, &said, event));
+        let mut result = result.context("matched events could not be put in order");
+        if parts.is_none() {
+            if self.prefilter.passes(event, event.contains(&b'\\')) {
+                self.decisions.samples.passes(self.prefilter.artifacts(), event);
+            }
+            if let Some(facts) = facts {
+                let lines = self.wait_for_all(place, (number, event), facts, &mut all);
+                result = result.and(lines);
+            }
+        }
+        self.rules = all;
+        let settled = result.and_then(|()| if self.is_stream { self.settle() } else { Ok(()) });
+        self.flow(settled)?;
+        ControlFlow::Continue(parts)
+    }
+
+    /// Keeps what each rule says of an event until the state has answered.
+    fn wait_for_all(
+        &mut self,
+        place: Place,
+        (number, event): (u64, &[u8]),
+        facts: Map<String, Value>,
+        all: &mut [Box<dyn Rules>],
+    ) -> anyhow::Result<()> {
+        let facts = Value::Object(facts);
+        for (artifact, rules) in (0u16..).zip(all) {
+            let documents = documents(&mut **rules, event, artifact == 0);
+            for (rule, mut document) in (0u16..).zip(documents) {
+                document.insert("event".to_owned(), facts.clone());
+                self.wait(place, number, (artifact, rule), document)?;
+            }
+        }
+        Ok(())
     }
 
     /// Ends the reading where something failed, or nobody reads any more.
@@ -344,11 +368,11 @@ fn shown(line: WaitingLine, answers: Vec<Value>, pretty: bool) -> String {
 
 impl EventSink for Explainer {
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
-        line_events(place, chunk).try_for_each(|(place, text)| self.line_or_parts(place, text))
+        line_events(place, chunk).try_for_each(|(place, text)| self.event_or_parts(place, text))
     }
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
-        Self::event(self, place, text)
+        self.event_or_parts(place, text)
     }
 
     fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()> {

@@ -122,18 +122,29 @@ fn verify(artifacts: &[PathBuf]) -> anyhow::Result<ExitStatus> {
             let mut row = |text: &str| out += &wrapped(&escaped(text), "  - ", "    ");
             differences.faults.iter().for_each(|fault| row(fault));
             differences.open.iter().for_each(|open| row(&format!("not compared: {open}")));
-            if differences.other_engine {
-                row(&format!(
-                    "not compared: its engine, {}, is not the one of this version, {}; use the \
-                     version that built it, or `firstseen rebuild`",
-                    seen.meta.engine,
-                    env!("CARGO_PKG_VERSION")
-                ));
+            if let Some([its, ours]) = &differences.other_engine {
+                row(&other_engine(&seen.meta.engine, its, ours));
             }
         }
         print(TextForm::Plain, out.as_bytes())?;
     }
     Ok(status)
+}
+
+/// What is said of an engine whose code is not that of this version's.
+fn other_engine(version: &str, its: &str, ours: &str) -> String {
+    let this = env!("CARGO_PKG_VERSION");
+    let what = match version == this {
+        true => format!(
+            "the code of its engine differs from the one of this version, though both are {this}: \
+             it was changed, or is of another build"
+        ),
+        false => format!(
+            "the code of its engine, {version}, is not known to this version, {this}; use the \
+             version that built it, or `firstseen rebuild`"
+        ),
+    };
+    format!("{what}; digests: its {its}, this version's {ours}")
 }
 
 fn see(path: &Path) -> anyhow::Result<InspectedArtifact> {

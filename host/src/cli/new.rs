@@ -42,7 +42,7 @@ pub fn new(args: &NewArgs) -> anyhow::Result<ExitStatus> {
     }
     let test = path.with_extension("test.toml");
     let example = examples::with(&args.fields)?;
-    let text = rule(stem, &args.fields, example);
+    let text = rule(stem, &args.fields, &example);
     let name = shown(&path);
     let source = RuleText { name: &name, text: &text };
     if let Err(faults) = source::read(&text, &ReadOptions::default()) {
@@ -53,8 +53,13 @@ pub fn new(args: &NewArgs) -> anyhow::Result<ExitStatus> {
         bail!("{}: this file exists already; give another name", shown(&test));
     }
     write_new(&path, &text)?;
-    write_new(&test, &self::test(example))?;
+    write_new(&test, &self::test(&example))?;
     message::info(&format!("created {name} (the rule) and {} (its test)", shown(&test)));
+    if let Some(field) = &example.unique {
+        message::warning(&format!(
+            "every event has a `{field}` of its own, so this rule alerts on each; take another field"
+        ));
+    }
     message::info("  edit both, then run: firstseen test, firstseen build");
     Ok(ExitStatus::Done)
 }
@@ -122,7 +127,7 @@ note = """## Triage and analysis
 # Which events count. Only these can alert, and only these are remembered.
 query = '''
 event.dataset: aws.cloudtrail and event.provider: {provider} and
-  event.action: {action} and event.outcome: success
+  event.action: {action} and event.outcome: {outcome}
 '''
 
 # One to three fields. Their values together are the term that has to be new.
@@ -140,11 +145,22 @@ value = "now-10d"
         fields = fields.join(", "),
         provider = example.provider,
         action = example.action,
+        outcome = example.outcome,
     )
 }
 
 fn test(example: &ExampleEvent) -> String {
-    let ExampleEvent { base, failed, .. } = example;
+    let ExampleEvent { base, other, outcome, unique, .. } = example;
+    let (again, next) = match unique {
+        None => ("the first time alerts, the next one does not".to_owned(), false),
+        Some(field) => (format!("every event alerts: its {field} is its own"), true),
+    };
+    let again = quoted(&again);
+    let another = if *outcome == "success" {
+        "a failed call never alerts"
+    } else {
+        "another call never alerts"
+    };
     format!(
         r#"# What the rule has to do. `firstseen test` runs it.
 
@@ -152,7 +168,7 @@ fn test(example: &ExampleEvent) -> String {
 # with what `set` changes.
 {base}
 [[case]]
-name = "the first time alerts, the next one does not"
+name = {again}
 
 [[case.event]]
 at = "+0s"
@@ -160,7 +176,7 @@ alert = true
 
 [[case.event]]
 at = "+3d"
-alert = false
+alert = {next}
 
 [[case]]
 name = "after ten days of silence it alerts again"
@@ -174,10 +190,10 @@ at = "+11d"
 alert = true
 
 [[case]]
-name = "a failed call never alerts"
+name = "{another}"
 
 [[case.event]]
-set = {{ {failed} }}
+set = {{ {other} }}
 alert = false
 "#
     )

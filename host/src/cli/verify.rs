@@ -6,10 +6,11 @@
 use crate::files::shown;
 use crate::terminal::diagnostic;
 use anyhow::Context;
-use firstseen_artifact::{Meta, RuleMeta, differing_sections, embedded_plan};
+use firstseen_artifact::{Meta, RuleMeta, bytes_of_sections, differing_sections, embedded_plan};
 use firstseen_compiler::{self as compile, EngineModule, Origin, RuleText, Target};
 use firstseen_rule::source::{self, EventTime, ReadOptions, Rule};
 use firstseen_rule::{Plan, RulePlan};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// The sections that come from the engine alone.
@@ -32,8 +33,9 @@ pub(super) struct Differences {
     pub(super) faults: Vec<String>,
     /// What another version may have made otherwise, and so could not be compared.
     pub(super) open: Vec<String>,
-    /// Whether the engine is another one; then its code is not known here.
-    pub(super) other_engine: bool,
+    /// Where the engine is another one, the digests of its code and of this version's; then what it does
+    /// is not known here.
+    pub(super) other_engine: Option<[String; 2]>,
 }
 
 impl EmbeddedRules {
@@ -95,10 +97,10 @@ impl EmbeddedRules {
     pub(super) fn compare(&self, wasm: &[u8], built: &[u8]) -> anyhow::Result<Differences> {
         let sections = differing_sections(wasm, built)?;
         let is_of_engine = |name: &String| ENGINE.contains(&name.as_str());
-        let mut found = Differences {
-            other_engine: sections.iter().any(is_of_engine),
-            ..Differences::default()
-        };
+        let mut found = Differences::default();
+        if sections.iter().any(is_of_engine) {
+            found.other_engine = Some([digest_of_code(wasm)?, digest_of_code(built)?]);
+        }
         for (known, (text, rule)) in self.meta.rules.iter().zip(&self.rules) {
             found.metadata(known, text, rule);
         }
@@ -115,17 +117,24 @@ impl EmbeddedRules {
             }
             Err(reason) => found.derived(reason),
         }
-        if !found.other_engine && found.faults.is_empty() && !sections.is_empty() {
+        if found.other_engine.is_none() && found.faults.is_empty() && !sections.is_empty() {
             found.faults.push(format!("these sections were changed: {}", sections.join(", ")));
         }
         Ok(found)
     }
 }
 
+/// The digest of what comes from the engine alone.
+fn digest_of_code(wasm: &[u8]) -> anyhow::Result<String> {
+    let mut digest = "sha256:".to_owned();
+    firstseen_value::push_hex(&mut digest, &Sha256::digest(bytes_of_sections(wasm, ENGINE)?));
+    Ok(digest)
+}
+
 impl Differences {
     /// Whether the artifact is, byte for byte, what its source makes.
     pub(super) fn is_none(&self) -> bool {
-        self.faults.is_empty() && self.open.is_empty() && !self.other_engine
+        self.faults.is_empty() && self.open.is_empty() && self.other_engine.is_none()
     }
 
     fn metadata(&mut self, known: &RuleMeta, text: &str, rule: &Rule) {
@@ -185,7 +194,7 @@ impl Differences {
 
     /// Something that a version derives from the source, and another one may derive otherwise.
     fn derived(&mut self, reason: String) {
-        let to = if self.other_engine { &mut self.open } else { &mut self.faults };
+        let to = if self.other_engine.is_some() { &mut self.open } else { &mut self.faults };
         to.push(reason);
     }
 }

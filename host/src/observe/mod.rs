@@ -17,7 +17,7 @@ use firstseen_session::RuleRef;
 pub enum Counter {
     /// Inputs that were begun.
     Inputs,
-    /// Unpacked bytes of events.
+    /// Bytes that were read, unpacked.
     Bytes,
     /// Events that were read.
     Events,

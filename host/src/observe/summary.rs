@@ -96,7 +96,7 @@ pub struct UnusedException {
 }
 
 /// The beginning of 2013, in milliseconds since 1970.
-const YEAR_2013: i64 = 1_356_998_400_000;
+pub(crate) const YEAR_2013: i64 = 1_356_998_400_000;
 
 /// What is counted by name, at most: an event or a guest could send new names for ever.
 const MAX_NAMES: usize = 1000;

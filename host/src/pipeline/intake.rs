@@ -243,7 +243,6 @@ impl Intake<'_> {
         chunk: &[u8],
         ends: impl Iterator<Item = usize>,
     ) -> ControlFlow<()> {
-        self.observer.count(Counter::Bytes, chunk.len() as u64);
         self.date(chunk);
         if self.prefilter.passes_all() {
             self.all_lines(place, chunk, ends)
@@ -306,7 +305,6 @@ impl EventSink for Intake<'_> {
     }
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
-        self.observer.count(Counter::Bytes, text.len() as u64);
         if std::mem::take(&mut self.is_first) {
             self.date(text);
         }

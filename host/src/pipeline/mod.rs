@@ -253,6 +253,7 @@ impl<'r> Pipeline<'r> {
         order: &mut Order,
     ) -> anyhow::Result<OutputStatus> {
         let is_stream = order.is_stream();
+        let mut unpacked = 0;
         loop {
             let patience = order.due_in(self.clock);
             let mut intake = Intake {
@@ -286,13 +287,15 @@ impl<'r> Pipeline<'r> {
             if let Err(error) = polled {
                 let text = error.to_string();
                 let notice = match error.kind {
-                    ReadErrorKind::Grew => {
+                    ReadErrorKind::Grew | ReadErrorKind::Misnamed => {
                         Notice::Message { severity: NoticeSeverity::Warning, text: &text }
                     }
                     _ => Notice::InputFailed { text: &text },
                 };
                 fault = fault.or(self.observer.notice(&notice).err());
             }
+            self.observer.count(Counter::Bytes, source.unpacked() - unpacked);
+            unpacked = source.unpacked();
             self.observer.reading(number, source.stored());
             if self.sink.wants_input() {
                 self.sink.input(source.block());

@@ -2,7 +2,7 @@
 //! several events.
 //!
 //! In: the text, and what a rule says of it. Out: its parts, as crate envelope splits them. Only texts
-//! that the literals of a rule are in come here, so that lines are fast: nearly none is such a text.
+//! of which a rule said that they are no one event come here, so that lines are fast: nearly none is such a text.
 
 use crate::source::ReadLimits;
 use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter, line_events};
@@ -25,13 +25,6 @@ pub(crate) enum LinePart {
 }
 
 impl LinePart {
-    /// The parts of a line; nothing where it is one event, or cannot be read.
-    pub(crate) fn of_line(read: &ReadLimits, line: &[u8]) -> Option<Vec<Self>> {
-        // What a rule would say of it: a line that is no one document is bad, unless all of it can be read.
-        let is_document = serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
-        Self::all(read, if is_document { "several_events: " } else { "bad_json: " }, line)
-    }
-
     /// The parts of a text of which a rule said this (`code: reason`); nothing where it is one event
     /// all the same, and bad.
     pub(crate) fn all(read: &ReadLimits, said: &str, text: &[u8]) -> Option<Vec<Self>> {
@@ -102,9 +95,6 @@ mod tests {
         assert_eq!(parts("bad_json: x", &format!("{a} x")), None);
         assert_eq!(parts("bad_json: x", r#"{"a":}"#), None);
         assert_eq!(parts("no_time: x", &format!("{a}{b}")), None);
-        let of_line = |line: String| LinePart::of_line(&ReadLimits::default(), line.as_bytes());
-        assert_eq!(of_line(format!("{a}{b}")).map(|parts| parts.len()), Some(2));
-        assert!(of_line(format!("{a}}}")).is_none());
         let raw = r#"{"eventName":"a","eventSource":"b"}"#;
         let text = serde_json::json!({ "@timestamp": "1", "message": format!("[{raw},{raw},1]") });
         assert_eq!(

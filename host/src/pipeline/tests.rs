@@ -282,6 +282,10 @@ impl Source for ScriptedSource {
         &[]
     }
 
+    fn unpacked(&self) -> u64 {
+        self.offset
+    }
+
     fn stored(&self) -> u64 {
         self.offset
     }

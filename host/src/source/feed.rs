@@ -22,6 +22,7 @@ const PIPE_BLOCK: usize = 256 << 10;
 /// What a file out of a folder without any JSON is called.
 const NO_LOG: &str = "file that is no log";
 const EMPTY: &str = "empty input";
+const BLANK: &str = "input of white space alone";
 
 /// How often packed data may be packed.
 const MAX_PACKED: usize = 4;
@@ -34,6 +35,10 @@ pub(super) struct Feed {
     filled: usize,
     /// Unpacked bytes handed on.
     offset: u64,
+    /// Whether all of it was white space so far.
+    is_blank: bool,
+    /// Whether its name says gzip and it is read as the plain text that it is.
+    is_misnamed: bool,
     is_pipe: bool,
     /// Whether it may turn out to be a file without events beside the logs.
     may_be_no_log: bool,
@@ -63,6 +68,7 @@ impl Feed {
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
         let is_packed = packing != Packing::Plain;
+        let is_misnamed = is_named_gzip && packing != Packing::Gzip && !first.is_empty();
         let mut reader = unpacked(packing, Cursor::new(first).chain(input))?;
         for times in 1.. {
             if packing == Packing::Plain {
@@ -90,6 +96,8 @@ impl Feed {
             block: vec![0; if is_pipe { PIPE_BLOCK } else { FILE_BLOCK }],
             filled: 0,
             offset: 0,
+            is_blank: true,
+            is_misnamed,
             is_pipe,
             may_be_no_log,
             open_lines: false,
@@ -109,16 +117,18 @@ impl Feed {
         self.filled = filled;
         let block = self.block.get(..filled).unwrap_or_default();
         let is_whole = self.offset == 0 && matches!(end, Some(Ok(())));
-        if is_whole && self.may_be_no_log && filled > 0 && !has_json(block) {
-            let place = Place { offset: 0, line: 1, record: None };
-            let _ = sink.no_events(place, NO_LOG);
-            return Ok(Polled::End);
-        }
-        if is_whole && filled == 0 {
-            let _ = sink.no_events(Place { offset: 0, line: 1, record: None }, EMPTY);
-            return Ok(Polled::End);
-        }
         self.offset += filled as u64;
+        self.is_blank = self.is_blank && block.trim_ascii().is_empty();
+        let what = match end {
+            Some(Ok(())) if self.offset == 0 => Some(EMPTY),
+            Some(Ok(())) if self.is_blank => Some(BLANK),
+            _ if is_whole && self.may_be_no_log && !has_json(block) => Some(NO_LOG),
+            _ => None,
+        };
+        if let Some(what) = what {
+            let _ = sink.no_events(Place { offset: 0, line: 1, record: None }, what);
+            return Ok(Polled::End);
+        }
         if filled > 0 {
             let stored = self.stored.load(Ordering::Relaxed);
             let mut limit = FaultLimit { sink, faults: &mut self.faults, stored };
@@ -148,6 +158,11 @@ impl Feed {
     /// Unpacked bytes handed on.
     pub(super) fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Whether its name says gzip and it is read as it is.
+    pub(super) fn is_misnamed(&self) -> bool {
+        self.is_misnamed
     }
 }
 

@@ -68,6 +68,8 @@ pub enum ReadErrorKind {
     Unsupported,
     /// It became longer while it was read: what was added was not read.
     Grew,
+    /// Its name says gzip and it is none: it was read as it is.
+    Misnamed,
     /// The operating system's word.
     Io,
 }
@@ -95,7 +97,10 @@ impl ReadError {
         let advice = match kind {
             ReadErrorKind::Truncated | ReadErrorKind::Corrupt => "fetch it again",
             ReadErrorKind::Io if *offset > 0 => "try again",
-            ReadErrorKind::Unsupported | ReadErrorKind::Grew | ReadErrorKind::Io => {
+            ReadErrorKind::Unsupported
+            | ReadErrorKind::Grew
+            | ReadErrorKind::Misnamed
+            | ReadErrorKind::Io => {
                 return format!("{file}: {reason}");
             }
         };
@@ -182,6 +187,9 @@ impl Input {
         Ok(())
     }
 }
+
+/// What is said of a file that is not what its name says, and was read all the same.
+const MISNAMED: &str = "its name says gzip and it is none; it was read as it is";
 
 /// An input being read.
 struct InputSource {
@@ -276,16 +284,22 @@ impl InputSource {
 impl Source for InputSource {
     fn poll(&mut self, into: &mut dyn EventSink) -> Result<Polled, ReadError> {
         let polled = self.read_block(into).map_err(|error| self.error(&error))?;
-        match (polled, self.growth()) {
-            (Polled::End, Some(reason)) => Err(ReadError {
-                kind: ReadErrorKind::Grew,
-                file: Arc::clone(&self.input.name),
-                offset: self.feed.as_ref().map_or(0, Feed::offset),
-                stored_offset: self.stored(),
-                reason,
-            }),
-            _ => Ok(polled),
+        if polled == Polled::More {
+            return Ok(polled);
         }
+        let misnamed = self.feed.as_ref().is_some_and(Feed::is_misnamed);
+        let (kind, reason) = match self.growth() {
+            Some(reason) => (ReadErrorKind::Grew, reason),
+            None if misnamed => (ReadErrorKind::Misnamed, MISNAMED.to_owned()),
+            None => return Ok(polled),
+        };
+        Err(ReadError {
+            kind,
+            file: Arc::clone(&self.input.name),
+            offset: self.feed.as_ref().map_or(0, Feed::offset),
+            stored_offset: self.stored(),
+            reason,
+        })
     }
 
     fn wait_at_most(&mut self, limit: Option<Duration>) {
@@ -294,6 +308,10 @@ impl Source for InputSource {
 
     fn block(&self) -> &[u8] {
         self.feed.as_ref().map_or(&[], Feed::block)
+    }
+
+    fn unpacked(&self) -> u64 {
+        self.feed.as_ref().map_or(0, Feed::offset)
     }
 
     fn stored(&self) -> u64 {

@@ -46,6 +46,9 @@ pub trait Source {
     /// The unpacked bytes of the last block.
     fn block(&self) -> &[u8];
 
+    /// How many unpacked bytes were read.
+    fn unpacked(&self) -> u64;
+
     /// How many bytes were read as they are stored.
     fn stored(&self) -> u64;
 }

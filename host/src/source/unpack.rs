@@ -22,10 +22,14 @@ pub(super) enum Packing {
     Zstd,
     /// Recognised so that the error can say it; otherwise it would be millions of bad lines.
     Unsupported(&'static str),
+    /// The same for text in another encoding, by its name for iconv.
+    Encoded(&'static str),
 }
 
-/// What UTF-16 is called, and how it is undone.
-const UTF16: Packing = Packing::Unsupported("UTF-16 (`iconv -f UTF-16 -t UTF-8` converts it)");
+/// UTF-16 with a mark at its beginning, and without one: then its order of bytes has to be named.
+const UTF16: Packing = Packing::Encoded("UTF-16");
+const UTF16_LE: Packing = Packing::Encoded("UTF-16LE");
+const UTF16_BE: Packing = Packing::Encoded("UTF-16BE");
 
 /// The first bytes of each packing.
 const MAGICS: [(&[u8], Packing); 8] = [
@@ -46,7 +50,8 @@ pub(super) fn recognise(first: &[u8]) -> Packing {
     match first {
         [0x50..=0x5f, rest @ ..] if rest.starts_with(&SKIPPABLE) => Packing::Zstd,
         // Without a mark, and with the text of a JSON document.
-        [b'{' | b'[' | b'"', 0, ..] | [0, b'{' | b'[' | b'"', ..] => UTF16,
+        [b'{' | b'[' | b'"', 0, ..] => UTF16_LE,
+        [0, b'{' | b'[' | b'"', ..] => UTF16_BE,
         _ => MAGICS
             .iter()
             .find(|(magic, _)| first.starts_with(magic))
@@ -74,6 +79,12 @@ pub(super) fn unpacked<'r>(
         Packing::Plain => Box::new(input),
         Packing::Gzip => Box::new(GunzipReader::new(buffered(input))),
         Packing::Zstd => Box::new(Unzstd::new(buffered(input))?),
+        Packing::Encoded(name) => {
+            let text = format!(
+                "text in {name}, which is not read here; convert it: iconv -f {name} -t UTF-8"
+            );
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
         Packing::Unsupported(name) => {
             let text = format!("{name} data, which is not read here; unpack or convert it first");
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
@@ -182,8 +193,8 @@ mod tests {
             (b"\xfd7zXZ\0", Unsupported("xz")),
             (b"\xff\xfe{\0", UTF16),
             (b"\xfe\xff\0{", UTF16),
-            (b"{\0\"\0", UTF16),
-            (b"\0[\0{", UTF16),
+            (b"{\0\"\0", UTF16_LE),
+            (b"\0[\0{", UTF16_BE),
         ] {
             assert_eq!(recognise(first), packing, "{first:?}");
         }

@@ -32,11 +32,12 @@ pub fn stdout(form: TextForm) -> Box<dyn Write + Send> {
     }
 }
 
-/// The columns of the terminal behind standard output; nothing where none is there or it says 0.
+/// The columns of the terminal behind standard output, whatever it says of its rows; nothing where none
+/// is there or it says 0.
 #[must_use]
 pub fn width() -> Option<usize> {
-    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
-    Some(usize::from(width.0)).filter(|width| *width > 0)
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
 /// Text of several lines, safe for a terminal; `styles` says whether the codes of colours stay.

@@ -7,7 +7,7 @@ use super::formats::{bytes, counted, number};
 use super::rule_table;
 use super::wrap::wrapped;
 use crate::escape::escaped;
-use crate::observe::summary::Summary;
+use crate::observe::summary::{Summary, YEAR_2013};
 use std::cmp::Reverse;
 
 /// Where the text of a row begins.
@@ -91,6 +91,13 @@ fn notes(summary: &Summary) -> Vec<String> {
         summary.before_2013,
         "matched event is dated before 2013, when there was no CloudTrail: is its time right?",
         "matched events are dated before 2013, when there was no CloudTrail: is their time right?",
+    );
+    note(
+        u64::from(
+            summary.before_2013 == 0 && summary.first_time_ms.is_some_and(|ms| ms < YEAR_2013),
+        ),
+        "or more events are dated before 2013, when there was no CloudTrail: is their time right?",
+        "",
     );
     note(
         summary.released_early,

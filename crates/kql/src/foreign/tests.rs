@@ -29,6 +29,10 @@ fn operators_of_eql_and_esql_are_named_with_what_kql_writes() {
         ("a: (\"b\", \"c\")", ", \"c\"", "not separated by commas"),
         ("a: /b(c)/", "/b(", "regular expressions are not KQL"),
         ("a: 'b (c)'", "'b", "single quotes"),
+        ("event.action: [\"A\",\"B\"]", "[\"A", "is JSON, not KQL: write `field: (a or b)`"),
+        ("event.action: [\"A\", \"B\"] and a: b", "[\"A", "| `(\"A\" or \"B\")`"),
+        ("user.name ~ 'root.*'", "~ 'r", "`~` is SQL's match, not KQL: write `field: *value*`"),
+        ("a: b and user.name ~ \"root\"", "~ \"r", "not KQL"),
     ] {
         let (code, rest, message) = found(text).unwrap_or_else(|| panic!("{text}: nothing"));
         assert_eq!(code, "other_language", "{text}");
@@ -54,6 +58,8 @@ fn openings_are_named_whether_kql_can_read_them_or_not() {
         (" process where event.type : \"start\"", "EQL"),
         ("sequence by user.name [iam where true] [iam where true]", "EQL"),
         ("from logs-* | where event.action == \"CreateStack\"", "ES|QL"),
+        ("SELECT * FROM events WHERE eventName = 'x'", "SQL"),
+        ("select eventName, userName from events", "SQL"),
         ("FROM logs-aws* METADATA _id\n| WHERE event.action : \"x\"", "ES|QL"),
     ] {
         let (code, _, message) = found(text).unwrap_or_else(|| panic!("{text}: nothing"));
@@ -69,6 +75,9 @@ fn kql_is_left_alone() {
         "process.command_line: (*LD_PRELOAD=* or x=y)",
         "user.name: where",
         "from: logs and a: b",
+        "select: x and from: y",
+        "user.name: ~root",
+        "a: b~c",
         "a: 'b'",
         "url.path: /api/",
         "where.x: y",

@@ -2,13 +2,17 @@
 //!
 //! In: the TOML, the span of a string in it, the value that the parser made of it, a byte of that
 //! value. Out: the byte of the TOML, or nothing if the value does not belong to the span. It decodes
-//! no escapes: it only knows how long they are.
+//! no escapes: it only knows how long they are. A value that stands alone is its own text.
 
 use std::ops::Range;
 
 /// The byte of the TOML where byte `at` of the string's value is written.
 pub(super) fn place(toml: &str, span: &Range<usize>, value: &str, at: usize) -> Option<usize> {
     let written = toml.get(span.clone())?;
+    if written == value {
+        // A text of its own, without quotes around it.
+        return value.is_char_boundary(at).then_some(span.start + at);
+    }
     let (quote, escapes) = ["\"\"\"", "'''", "\"", "'"]
         .into_iter()
         .find(|quote| written.starts_with(quote))

@@ -69,6 +69,32 @@ pub fn read(text: &str, options: &ReadOptions) -> Result<Rule, Vec<Diagnostic>> 
     }
 }
 
+/// Checks a query that stands alone, as a rule's query is checked. What is found is in its own text.
+///
+/// # Errors
+/// All diagnostics in order of position, where one of them is an error.
+#[cfg(feature = "lint")]
+pub fn check_query(text: &str) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    let mut faults = Diagnostics::default();
+    let query = At { value: text, span: 0..text.len() };
+    if self::query(text, &query, &mut faults).is_some() {
+        let facts = Facts::default();
+        let input = LintInput {
+            text,
+            query: &query,
+            new_terms: &[],
+            filters: &[],
+            facts: &facts,
+            known_fields: &[],
+        };
+        lint::check(&input, &mut faults);
+    }
+    match faults.finish() {
+        (warnings, false) => Ok(warnings),
+        (faults, true) => Err(faults),
+    }
+}
+
 /// The plan; `None` if a part of it is missing or wrong, which was reported then.
 fn plan(
     text: &str,

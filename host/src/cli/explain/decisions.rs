@@ -65,7 +65,15 @@ impl Decisions {
         event: (u64, &'d [u8]),
         shown: bool,
     ) -> TakenItems<'d> {
-        TakenItems { decisions: self, artifact, event, shown, last_matched: None, fault: None }
+        TakenItems {
+            decisions: self,
+            artifact,
+            event,
+            shown,
+            last_matched: None,
+            bad: None,
+            fault: None,
+        }
     }
 
     /// Decides everything that waits: by time, as files are decided; or as it came, as a stream is.
@@ -226,6 +234,8 @@ pub(super) struct TakenItems<'d> {
     shown: bool,
     /// The rule of the last match with terms.
     last_matched: Option<u16>,
+    /// Why the event cannot be read, if it cannot: `code: reason`.
+    pub(super) bad: Option<String>,
     /// Why a match could not be kept.
     pub(super) fault: Option<std::io::Error>,
 }
@@ -235,7 +245,11 @@ impl ItemVisitor for TakenItems<'_> {
         let rule = RuleRef { artifact: self.artifact, rule: item.rule };
         let (number, text) = self.event;
         let counted = match item.kind {
-            ItemKind::Bad | ItemKind::NoEvents => return,
+            ItemKind::Bad => {
+                self.bad.get_or_insert_with(|| item.text.to_owned());
+                return;
+            }
+            ItemKind::NoEvents => return,
             ItemKind::Matched => None,
             ItemKind::Missing => Some(RuleCounter::Missing),
             ItemKind::Excepted => Some(RuleCounter::Excepted),

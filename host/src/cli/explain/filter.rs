@@ -4,9 +4,12 @@
 //! nothing: an event that is not shown is decided all the same, as later ones rest on it.
 
 use crate::escape::escaped;
+use crate::terminal::{diagnostic, message};
 use anyhow::anyhow;
+use firstseen_compiler::RuleText;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::probe::{EventProbe, ProbedEvent};
+use firstseen_rule::source;
 use serde_json::{Map, Value};
 
 /// Who did it: the first of these that an event has.
@@ -32,7 +35,10 @@ impl EventFilter {
     /// What is wrong with the query.
     pub(super) fn new(ids: &[String], kql: Option<&str>) -> anyhow::Result<Self> {
         let probe = match kql {
-            Some(kql) => EventProbe::with_query(&WHO, kql).map_err(|e| anyhow!("--where: {e}"))?,
+            Some(kql) => {
+                checked(kql)?;
+                EventProbe::with_query(&WHO, kql).map_err(|e| anyhow!("--where: {e}"))?
+            }
             None => EventProbe::new(&WHO),
         };
         Ok(Self { ids: ids.to_vec(), probe, has_query: kql.is_some(), has_shown: false })
@@ -69,6 +75,22 @@ impl EventFilter {
             }
         })
     }
+}
+
+/// Says of a query what is said of a rule's: its warnings are printed.
+///
+/// # Errors
+/// When it is no query, after what is wrong with it was printed.
+fn checked(kql: &str) -> anyhow::Result<()> {
+    let source = RuleText { name: "--where", text: kql };
+    let (found, is_query) = match source::check_query(kql) {
+        Ok(warnings) => (warnings, true),
+        Err(faults) => (faults, false),
+    };
+    for one in &found {
+        message::page(diagnostic::level(one), &(diagnostic::shown(&source, one) + "\n"));
+    }
+    if is_query { Ok(()) } else { Err(anyhow!("--where is no query: {}", escaped(kql))) }
 }
 
 fn facts(found: ProbedEvent) -> Map<String, Value> {
@@ -118,6 +140,6 @@ mod tests {
         let expected = json!({ "when": "2025-04-01T08:00:00.000Z", "who": "ann", "id": "a" });
         assert_eq!(Value::Object(facts), expected);
         let error = EventFilter::new(&[], Some("(")).err().unwrap().to_string();
-        assert!(error.starts_with("--where: "), "{error}");
+        assert!(error.starts_with("--where is no query: ("), "{error}");
     }
 }

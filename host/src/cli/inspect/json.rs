@@ -3,6 +3,7 @@
 //! In: an artifact that was read. Out: one document.
 
 use super::{InspectedArtifact, text};
+use firstseen_artifact::Meta;
 use firstseen_rule::exception::Exception;
 use serde_json::{Value, json};
 
@@ -49,7 +50,7 @@ pub(super) fn document(seen: &InspectedArtifact) -> Value {
         "memory_pages": look.memory.map(|(least, _)| least),
         "max_memory_pages": look.memory.and_then(|(_, most)| most),
         "target": meta.target,
-        "settings": serde_json::from_str::<Value>(&meta.options).unwrap_or_default(),
+        "settings": settings(meta),
         "rules": rules,
         "imports": imports,
         "exports": exports,
@@ -64,4 +65,16 @@ fn exception(exception: &Exception) -> Value {
         "expires": text::end(exception),
         "query": exception.query.to_string(),
     })
+}
+
+/// The options that the artifact was built with. The rules' own settings, which an engine gets as text, are
+/// opened.
+pub(super) fn settings(meta: &Meta) -> Value {
+    let mut options: Value = serde_json::from_str(&meta.options).unwrap_or_default();
+    if let Some(own) = options.get_mut("settings")
+        && let Some(opened) = own.as_str().and_then(|text| serde_json::from_str(text).ok())
+    {
+        *own = opened;
+    }
+    options
 }

@@ -10,6 +10,7 @@ use crate::terminal::wrap::wrapped;
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::RulePlan;
 use firstseen_rule::exception::Exception;
+use serde_json::Value;
 
 /// Columns of the names on the left.
 const LEFT: usize = 13;
@@ -37,7 +38,7 @@ pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
     if !meta.target.is_empty() {
         row(&mut out, "built for", &meta.target);
     }
-    row(&mut out, "settings", &meta.options);
+    settings(&mut out, &super::json::settings(meta));
     let planned = plan.as_ref().map(|plan| plan.rules.as_slice()).unwrap_or_default();
     for (index, rule) in meta.rules.iter().enumerate() {
         out.push('\n');
@@ -63,6 +64,22 @@ pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
         out += &format!("  {:>10}  {}{custom}\n", section.size, escaped(&section.name));
     }
     out
+}
+
+/// A row for each option, and one for each of the rules' own settings.
+fn settings(out: &mut String, settings: &Value) {
+    for (name, value) in settings.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(own) => {
+                for (index, (name, value)) in own.iter().enumerate() {
+                    let label = if index == 0 { "settings" } else { "" };
+                    row(out, label, &format!("{name} = {value}"));
+                }
+            }
+            Value::String(text) => row(out, name, text),
+            other => row(out, name, &other.to_string()),
+        }
+    }
 }
 
 fn rule(out: &mut String, rule: &RuleMeta, plan: Option<&RulePlan>) {
@@ -133,5 +150,23 @@ fn row(out: &mut String, name: &str, text: &str) {
     if !text.is_empty() {
         let first = format!("  {name:<LEFT$}");
         *out += &wrapped(&escaped(text), &first, &" ".repeat(LEFT + 2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn options_and_settings_have_a_row_each() {
+        let mut out = String::new();
+        let own = json!({ "learn_until": "2025-04-01", "trust_envelopes": ["a", "b"] });
+        settings(&mut out, &json!({ "records": "alerts", "state_limit": 9, "settings": own }));
+        assert_eq!(
+            out,
+            "  records      alerts\n  settings     learn_until = \"2025-04-01\"\n               \
+             trust_envelopes = [\"a\",\"b\"]\n  state_limit  9\n"
+        );
     }
 }

@@ -14,7 +14,10 @@ const MAX_PARTS: usize = 64;
 ///
 /// # Errors
 /// A name that would need a value and an object in one place.
-pub(super) fn merge(base: &mut Map<String, Value>, changes: &toml::Table) -> Result<(), String> {
+pub(in crate::cli) fn merge(
+    base: &mut Map<String, Value>,
+    changes: &toml::Table,
+) -> Result<(), String> {
     for (name, value) in changes {
         put(base, name, value)?;
     }

@@ -12,7 +12,7 @@
 mod check;
 mod coverage;
 mod cross_check;
-mod event;
+pub(super) mod event;
 mod execute;
 mod file;
 mod find;

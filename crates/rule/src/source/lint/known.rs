@@ -67,6 +67,12 @@ pub fn known_field(name: &str) -> bool {
     KnownFields { own: &[] }.knows(name)
 }
 
+/// The known name that a misspelled one was meant to be.
+#[must_use]
+pub fn meant_field(name: &str) -> Option<&'static str> {
+    KnownFields { own: &[] }.doubts(name).flatten()
+}
+
 impl KnownFields<'_> {
     /// Whether a name is probably wrong: `Some` with the name that was meant, if one is near.
     pub(super) fn doubts(&self, name: &str) -> Option<Option<&'static str>> {

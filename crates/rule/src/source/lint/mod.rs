@@ -18,7 +18,7 @@ mod scope;
 mod tables;
 mod values;
 
-pub use known::known_field;
+pub use known::{known_field, meant_field};
 
 use super::diagnostic::{Diagnostics, FilterField, short};
 use super::facts::Facts;

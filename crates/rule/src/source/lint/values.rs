@@ -89,11 +89,39 @@ fn foreign(leaf: &WrittenValue, written: &str) -> Option<(String, String)> {
         let help = "write a wildcard, as in `Create*`, or quote a value that has slashes";
         return Some((message.to_owned(), help.to_owned()));
     }
-    let listed = if WORDS.contains(&leaf.field.as_str()) { "," } else { ", " };
-    if leaf.in_list && leaf.value.contains(listed) {
+    if inside_brackets(written) {
+        let message =
+            "a list in square brackets is JSON: in KQL the brackets are a part of the value";
+        let list = firstseen_kql::alternatives(written);
+        return Some((message.to_owned(), format!("write `{}`", short(&list))));
+    }
+    if is_list(leaf) {
         let message = "the commas are a part of the value: this is one value, no list".to_owned();
         let each: Vec<&str> = leaf.value.split(',').map(str::trim).collect();
         return Some((message, format!("write `({})`", short(&each.join(" or ")))));
     }
     None
+}
+
+/// `[a, b]`. A value of one word in brackets may be what it says, `[redacted]`.
+fn inside_brackets(written: &str) -> bool {
+    written.starts_with('[') && written.ends_with(']') && written.contains(',')
+}
+
+/// Whether a value with commas was meant as a list: one of words, or one in parentheses.
+fn is_list(leaf: &WrittenValue) -> bool {
+    if WORDS.contains(&leaf.field.as_str()) {
+        return leaf.value.contains(',');
+    }
+    // Without parentheses it may be a sentence.
+    let is_name =
+        |part: &str| !part.trim().is_empty() && !part.trim().contains(char::is_whitespace);
+    let is_sentence = || !leaf.value.split(", ").all(is_name) || is_text(&leaf.field);
+    leaf.value.contains(", ") && (leaf.in_list || !is_sentence())
+}
+
+/// Fields that hold what people and programs write.
+fn is_text(field: &str) -> bool {
+    let ends = ["message", "original", "command_line", "title", "reason", "description", ".text"];
+    ends.iter().any(|end| field.ends_with(end))
 }
