@@ -110,7 +110,7 @@ fn summary_has_every_count() {
     let done = run().arg(repository("samples/cloudtrail")).ok();
     let Value::Object(summary) = &done.summary else { panic!("{}", done.summary) };
     let counts = "files bytes events matched alerts repeats seen missing_terms bad suppressed_by_exception \
-                  future older_than_state too_many_terms learned failed_inputs dead_letters \
+                  future older_than_state too_many_terms learned failed_inputs dead_letters records_cut \
                   released_early elapsed_ms events_per_second";
     for name in counts.split_whitespace() {
         assert!(summary[name].is_u64(), "{name}: {summary:?}");

@@ -6,7 +6,9 @@
 use crate::build::artifact;
 use crate::stream::Live;
 use crate::support::{Folder, create_stack, run};
+use base64::Engine;
 use serde_json::{Value, json};
+use std::io::Write;
 
 /// A query about another dataset.
 const EXEC: &str =
@@ -142,7 +144,23 @@ fn two_events_on_a_line_are_two_whatever_is_between_them() {
     });
     let b = create_stack("b", "2025-03-03T09:00:00Z", "bob");
     for second in [b, ecs] {
-        for between in ["", " ", "  ", "\t", ",", " , ", "\u{1e}", "\u{feff}", "\n\u{1e}"] {
+        for between in [
+            "",
+            " ",
+            "  ",
+            "\t",
+            ",",
+            " , ",
+            "\u{1e}",
+            "\u{feff}",
+            "\n\u{1e}",
+            "\u{b}",
+            "\u{c}",
+            "\u{85}",
+            "\u{a0}",
+            "\u{2028}",
+            "\u{2003}\u{3000}",
+        ] {
             let done = run().arg("-").pipe(format!("\u{1e}{a}{between}{second}\n")).ok();
             assert_eq!(done.alert_ids(), ["a", "b"], "{between:?}: {}", done.stderr);
             assert_eq!((done.count("events"), done.count("bad")), (2, 0), "{between:?}");
@@ -173,7 +191,7 @@ fn what_the_first_bytes_of_a_file_show_is_named() {
     let event = create_stack("a", "2025-03-03T09:00:00Z", "alice").to_string();
     let gzip = |bytes: &[u8]| {
         let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        std::io::Write::write_all(&mut out, bytes).unwrap();
+        out.write_all(bytes).unwrap();
         out.finish().unwrap()
     };
     let twice = folder.write("twice.json.gz", gzip(&gzip(event.as_bytes())));
@@ -270,4 +288,86 @@ fn a_line_that_never_closes_hides_no_event() {
         assert!(line.starts_with(read.trim_end_matches('}')), "{line}");
         assert_eq!(line.contains("firstseen_alerts"), number % 2 == 0, "{line}");
     }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn what_is_packed_cannot_fill_a_disk_or_a_terminal() {
+    let folder = Folder::new();
+    // 84 MB of lines that are no events, in a small file.
+    let line = "x".repeat(60_000) + "\n";
+    let bomb = folder.write("bomb.gz", gzip(line.repeat(1400).as_bytes()));
+    let dead = folder.path("dead");
+    let done = run().arg("--dead-letter").arg(&dead).arg(&bomb).ok();
+    let size = std::fs::metadata(&dead).unwrap().len();
+    assert!((60 << 20..=64 << 20).contains(&size), "{size}");
+    assert_eq!(done.count("bad"), 1400);
+    assert_eq!(done.count("dead_letters") + done.count("dead_letters_cut"), 1400);
+    assert!(done.stderr.contains("because the dead letter file has its limit"), "{}", done.stderr);
+    // A record that is cut is named, however many lines came out of it.
+    let data = base64::engine::general_purpose::STANDARD.encode(gzip(&b"x\n".repeat(1 << 20)));
+    let event = create_stack("a", "2025-03-03T09:00:00Z", "alice");
+    let records = json!({ "Records": [{ "kinesis": { "data": data } }, event] });
+    let done = run().arg("-").pipe(records.to_string()).ok();
+    assert_eq!(done.alert_ids(), ["a"]);
+    assert_eq!(done.count("records_cut"), 1);
+    assert!(done.count("bad") > 100);
+    assert!(done.stderr.contains("expands_too_far"), "{}", done.stderr);
+    // Inputs that cannot be read are named up to a limit.
+    let inputs = Folder::new();
+    for number in 0..120 {
+        inputs.write(&format!("{number:03}.gz"), b"\x1f\x8b");
+    }
+    let done = run().arg(inputs.path("")).ok();
+    assert_eq!(done.count("failed_inputs"), 120);
+    assert!(done.stderr.contains("more are not shown"), "{}", done.stderr);
+    assert!(done.stderr.matches(".gz: ").count() <= 100, "{}", done.stderr);
+}
+
+#[test]
+fn text_behind_gzip_is_named() {
+    let folder = Folder::new();
+    let event =
+        |id: &str, user: &str| format!("{}\n", create_stack(id, "2025-03-03T09:00:00Z", user));
+    let packed = [gzip(event("a", "alice").as_bytes()), event("b", "bob").into_bytes()].concat();
+    let file = folder.write("events.gz", &packed);
+    for done in [run().arg(&file).ok(), run().arg("-").pipe(packed).ok()] {
+        assert_eq!(done.alert_ids(), ["a"]);
+        assert_eq!(done.count("failed_inputs"), 1);
+        let words = "there is no gzip header where one should be, near byte ";
+        assert!(done.stderr.contains(words), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn messages_of_a_queue_are_read_as_a_command_prints_them() {
+    let event = create_stack("a", "2025-03-03T09:00:00Z", "alice");
+    let messages = json!({ "Messages": [{ "MessageId": "1", "Body": event.to_string() }] });
+    for text in [messages.to_string(), format!("{messages:#}")] {
+        assert_eq!(run().arg("-").pipe(text).ok().alert_ids(), ["a"]);
+    }
+}
+
+#[test]
+fn an_event_that_nests_too_deep_is_counted_and_named() {
+    let event = |id: &str, levels: usize| {
+        let mut event = create_stack(id, "2025-03-03T09:00:00Z", id);
+        event["requestParameters"] = json!({ "x": "DEEP" });
+        let deep = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        event.to_string().replace("\"DEEP\"", &deep)
+    };
+    let lines = format!("{}\n{}\n{}\n", event("a", 100), event("b", 126), event("c", 1));
+    let done = run().arg("-").pipe(lines.as_str()).ok();
+    assert_eq!(done.alert_ids(), ["a", "c"]);
+    assert_eq!((done.count("events"), done.count("bad")), (2, 1));
+    assert!(done.stderr.contains("line 2") && done.stderr.contains("too_deep"), "{}", done.stderr);
+    let done = run().args(&["--annotate", "-"]).pipe(lines.as_str()).ok();
+    assert_eq!(done.count("bad"), 1);
+    let line = done.stdout.lines().nth(1).unwrap();
+    assert!(line.ends_with("}}") && line.contains("\"code\":\"too_deep\""), "{line}");
 }

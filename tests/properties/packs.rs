@@ -27,6 +27,7 @@ const COUNTS: &[&str] = &[
     "bad",
     "bytes",
     "dead_letters",
+    "records_cut",
     "events",
     "suppressed_by_exception",
     "older_than_state",

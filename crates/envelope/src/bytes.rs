@@ -21,6 +21,48 @@ pub(crate) fn is_space(byte: u8) -> bool {
 /// What a JSON text sequence (RFC 7464) begins each document with.
 pub(crate) const RECORD_SEPARATOR: u8 = 0x1e;
 
+/// Unicode's white space and the byte order mark, without those that are one byte and without the 12
+/// from U+2000 to U+200B.
+const SPACES: [&str; 9] = [
+    "\u{85}", "\u{a0}", "\u{1680}", "\u{2028}", "\u{2029}", "\u{202f}", "\u{205f}", "\u{3000}",
+    "\u{feff}",
+];
+
+/// What may stand between two documents of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Separator {
+    /// Something else.
+    None,
+    /// White space, a comma, as in an array without brackets, a record separator (RFC 7464), or a byte
+    /// order mark, of so many bytes.
+    Bytes(usize),
+    /// The next bytes decide.
+    Open,
+}
+
+impl Separator {
+    /// What `bytes` begins with.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [] | [0xe2] | [0xe2, 0x80] => Self::Open,
+            [b' ' | b'\t' | 0x0b | 0x0c | b'\r' | b',' | RECORD_SEPARATOR, ..] => Self::Bytes(1),
+            [0xe2, 0x80, 0x80..=0x8b, ..] => Self::Bytes(3),
+            _ => match SPACES.iter().find(|space| bytes.starts_with(space.as_bytes())) {
+                Some(space) => Self::Bytes(space.len()),
+                None if SPACES.iter().any(|space| space.as_bytes().starts_with(bytes)) => {
+                    Self::Open
+                }
+                None => Self::None,
+            },
+        }
+    }
+}
+
+/// Whether `byte` can be of a [`Separator`].
+pub(crate) fn may_separate(byte: u8) -> bool {
+    byte >= 0x80 || Separator::of(&[byte]) == Separator::Bytes(1)
+}
+
 /// Whether `byte` may stand between lines.
 #[inline]
 pub(crate) fn is_gap(byte: u8) -> bool {

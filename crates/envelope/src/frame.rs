@@ -345,6 +345,7 @@ impl Frame {
             (b"Records".as_slice(), Container::Records),
             (b"records", Container::FirehoseRecords),
             (b"Events", Container::LookupEvents),
+            (b"Messages", Container::SqsMessages),
             (b"logEvents", Container::LogEvents),
             (b"events", Container::FilteredEvents),
         ]

@@ -26,6 +26,8 @@ pub(crate) enum Container {
     LogEvents,
     /// `events`, first of all keys: what `aws logs filter-log-events` prints.
     FilteredEvents,
+    /// `Messages`: what `aws sqs receive-message` prints.
+    SqsMessages,
     /// `hits.hits`: the answer of a search.
     Hits,
 }
@@ -124,6 +126,10 @@ impl Recogniser {
             Some(Container::Records) => self.element_of_records(text),
             Some(Container::FirehoseRecords) => match string(fields(text, [b"data"])[0]) {
                 Some(data) => RecordKind::Base64(data),
+                None => self.document(text),
+            },
+            Some(Container::SqsMessages) => match string(fields(text, [b"Body"])[0]) {
+                Some(body) => RecordKind::Message(body, SQS),
                 None => self.document(text),
             },
             Some(Container::LookupEvents) => match string(fields(text, [b"CloudTrailEvent"])[0]) {
@@ -234,11 +240,13 @@ impl Recogniser {
 
 /// An envelope of several events.
 fn envelope(text: &[u8]) -> Option<RecordKind<'_>> {
-    let [records, firehose, lookup, log_events, hits, awslogs] =
-        fields(text, [b"Records", b"records", b"Events", b"logEvents", b"hits", b"awslogs"]);
+    let [records, firehose, lookup, messages, log_events, hits, awslogs] = fields(
+        text,
+        [b"Records", b"records", b"Events", b"Messages", b"logEvents", b"hits", b"awslogs"],
+    );
     let hits = hits.and_then(|hits| fields(hits, [b"hits"])[0]);
     let is_array = |value: &[u8]| value.first() == Some(&b'[');
-    if [records, firehose, lookup, log_events, hits].into_iter().flatten().any(is_array) {
+    if [records, firehose, lookup, messages, log_events, hits].into_iter().flatten().any(is_array) {
         return Some(RecordKind::Envelope);
     }
     let data = awslogs.and_then(|awslogs| string(fields(awslogs, [b"data"])[0]));

@@ -37,8 +37,10 @@ impl SplitFault {
 
 /// The codes of a [`SplitFault`]; they are stable.
 pub mod code {
-    /// An event over `SplitOptions::max_event`, or compressed data that expands beyond all measure.
+    /// An event over `SplitOptions::max_event`.
     pub const TOO_LARGE: &str = "too_large";
+    /// A record that expands too far: what came out of it was handed on, the rest was cut.
+    pub const EXPANDS_TOO_FAR: &str = "expands_too_far";
     /// The document was cut off: by the end of the input, or by a new document.
     pub const TRUNCATED: &str = "truncated";
     /// It begins as JSON and does not go on as JSON, or it is JSON that cannot be an event.

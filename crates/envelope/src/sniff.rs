@@ -4,7 +4,7 @@
 //! tell. It never reads past that key, so that the decision costs nanoseconds and depends on the
 //! line alone, not on how the input was cut into pieces.
 
-use crate::bytes::from;
+use crate::bytes::{Separator, from};
 
 /// How many bytes of a line are looked at. A first key that is not over by then is unknown.
 pub(crate) const REACH: usize = 128;
@@ -88,8 +88,11 @@ impl FirstKeys {
             Some(b'[' | b',') => Sniff::Document,
             Some(0xef) if line.starts_with(BOM) => Sniff::Bom,
             None => Sniff::More,
-            Some(_) if BOM.starts_with(line) => Sniff::More,
-            Some(_) => Sniff::NotJson,
+            Some(_) => match Separator::of(line) {
+                Separator::Open => Sniff::More,
+                Separator::Bytes(_) => Sniff::Document,
+                Separator::None => Sniff::NotJson,
+            },
         }
     }
 

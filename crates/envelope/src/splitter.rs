@@ -66,6 +66,8 @@ pub struct Splitter {
     ahead: Option<LookAhead>,
     /// How far documents of several lines were looked through.
     looked_until: u64,
+    /// The beginning of a separator that was not over at the end of the last piece.
+    gap: Vec<u8>,
     /// How many records of the present document have been handed on.
     records: u64,
     /// The first key of the present document if its line has to be learned.
@@ -135,6 +137,7 @@ impl Splitter {
             frame: Frame::new(false),
             ahead: None,
             looked_until: 0,
+            gap: Vec::new(),
             records: 0,
             first_key: None,
             fresh_line: false,
@@ -181,6 +184,9 @@ impl Splitter {
             }
         }
         match self.mode {
+            Mode::Between if !self.gap.is_empty() => {
+                self.skip_ends(skip::SkipReason::NotJson, &[], 0, sink)
+            }
             Mode::Lines | Mode::Between => ControlFlow::Continue(()),
             Mode::Document => {
                 self.cut_off(&[], 0, "the input ends before this document does", sink)

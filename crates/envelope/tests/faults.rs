@@ -227,7 +227,8 @@ fn what_a_record_expands_to_is_bounded_over_all_levels() {
         let output = split(&input);
         let most = 1000 + (input.len() as u64 * 256 + (1 << 20)) / 64;
         assert!((output.len() as u64) < most, "{} of {most}", output.len());
-        let faults = output.iter().filter(|o| matches!(o, SplitOutput::Bad(_, "too_large", _)));
+        let faults =
+            output.iter().filter(|o| matches!(o, SplitOutput::Bad(_, "expands_too_far", _)));
         assert_eq!(faults.count(), 1, "what was cut is named once");
         assert_eq!(events(&output).last(), Some(&B));
     }
@@ -245,7 +246,7 @@ fn a_gzip_bomb_is_bounded() {
     }
     let data = base64(&encoder.finish().unwrap());
     let output = split(format!(r#"[{{"awslogs":{{"data":"{data}"}}}},{B}]"#));
-    assert_eq!(brief(&output), [A, "bad: too_large", B]);
+    assert_eq!(brief(&output), [A, "bad: expands_too_far", B]);
 }
 
 #[test]
@@ -266,4 +267,49 @@ fn a_line_break_in_a_string() {
     // Not JSON, but the frame can be followed: the event is handed on, and its reader decides.
     let broken = "{\"a\":\"x\ny\"}";
     check(&format!("[{A},{broken},{B}]"), &[A, broken, B]);
+}
+
+#[test]
+fn white_space_of_all_kinds_separates_documents() {
+    let spaces = [
+        "\u{b}",
+        "\u{c}",
+        "\u{85}",
+        "\u{a0}",
+        "\u{1680}",
+        "\u{2000}",
+        "\u{200b}",
+        "\u{2028}",
+        "\u{2029}",
+        "\u{202f}",
+        "\u{205f}",
+        "\u{3000}",
+        "\u{feff}",
+        " \u{a0},\u{2003}\t",
+    ];
+    for space in spaces {
+        let input = format!("{A}{space}{B}{space}{A}\n{space}{B}{space}\n{A}\n");
+        let output = split(&input);
+        assert_eq!(brief(&output), [A, B, A, B, A], "{space:?}");
+        let bytes: Vec<usize> = (0..input.len()).collect();
+        assert_eq!(
+            split_at(input.as_bytes(), &bytes, SplitOptions::default()),
+            output,
+            "{space:?}"
+        );
+    }
+    // Text that begins with the same bytes is text, and is kept whole.
+    for text in ["\u{3042}\u{3042}", "\u{201c}x", "\u{e9}", "\u{2028}\u{3042}"] {
+        let input = format!("{text}\n{A} {text}\n{B}\n");
+        let output = split(&input);
+        assert_eq!(brief(&output), ["bad: not_json", A, "bad: not_json", B], "{text}");
+        let SplitOutput::Bad(_, _, kept) = &output[0] else { panic!("{output:?}") };
+        assert_eq!(String::from_utf8_lossy(kept), text.trim());
+        let bytes: Vec<usize> = (0..input.len()).collect();
+        assert_eq!(split_at(input.as_bytes(), &bytes, SplitOptions::default()), output, "{text:?}");
+    }
+    assert_eq!(
+        brief(&split(b"{\"a\":1}\xe2\x80")),
+        ["none: JSON that is neither CloudTrail nor ECS", "bad: not_json"]
+    );
 }

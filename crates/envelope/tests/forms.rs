@@ -388,3 +388,23 @@ fn an_envelope_after_a_learned_key() {
         }
     }
 }
+
+#[test]
+fn messages_of_a_queue() {
+    // What `aws sqs receive-message` prints: bodies are documents, or messages to people.
+    let body = |text: &str| {
+        format!(r#"{{"MessageId":"1","ReceiptHandle":"r","Body":{}}}"#, common::quoted(text))
+    };
+    let event = r#"{"eventVersion":"1.08","eventName":"A","eventSource":"s"}"#;
+    let sns =
+        format!(r#"{{"Type":"Notification","TopicArn":"t","Message":{}}}"#, common::quoted(event));
+    let input = format!(
+        "{{\n \"Messages\": [{}, {}, {}, {{\"MessageId\":\"2\"}}]\n}}",
+        body(event),
+        body(&sns),
+        body("hello"),
+    );
+    let output = common::split(&input);
+    let other = "none: JSON that is neither CloudTrail nor ECS";
+    assert_eq!(common::brief(&output), [event, event, "none: SQS message", other]);
+}

@@ -4,7 +4,7 @@
 //! form. The order of keys never matters. A string is looked into only where it may be opened; whether
 //! it may is said by `trust`, and whether it holds events by `inner`. Nothing is opened here.
 
-use crate::inner::{InnerForm, all_keys, is_raw_object, mark_of};
+use crate::inner::{InnerForm, all_keys, is_gap, is_raw_object, mark_of};
 use crate::path::{ARRAYS, Node, OBJECTS, SCALARS, Trie};
 use crate::raw::{Lookalike, RawSource};
 use crate::scan::decode;
@@ -52,7 +52,7 @@ pub(crate) struct FormMarks {
     s3_bucket: Node,
     s3_key: Node,
     s3_test: Node,
-    several: [(Node, &'static str); 6],
+    several: [(Node, &'static str); 7],
     shapes: [(Node, &'static str); 12],
 }
 
@@ -182,6 +182,7 @@ impl FormMarks {
                 (trie.add("logEvents", ARRAYS), "CloudWatch Logs subscription"),
                 (trie.add("Events", ARRAYS), "LookupEvents result"),
                 (trie.add("records", ARRAYS), "Firehose records"),
+                (trie.add("Messages", ARRAYS), "SQS messages"),
                 (trie.add("awslogs", OBJECTS), "CloudWatch Logs for Lambda"),
                 (trie.add("hits", OBJECTS), "Elasticsearch search result"),
             ],
@@ -393,7 +394,7 @@ fn has_marks(text: &str) -> bool {
 fn begins_json(text: &str) -> bool {
     let mut bare = text;
     loop {
-        bare = bare.trim_start_matches([' ', '\n', '\t', '\r', ',', '\u{1e}', '\u{feff}']);
+        bare = bare.trim_start_matches(is_gap);
         let escape = ["\\n", "\\t", "\\r", "\\ufeff", "\\uFEFF"];
         match escape.iter().find_map(|escape| bare.strip_prefix(escape)) {
             Some(rest) => bare = rest,

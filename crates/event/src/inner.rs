@@ -266,12 +266,17 @@ fn is_scalar(opening: u8) -> bool {
     !matches!(opening, b'{' | b'[' | b'n')
 }
 
-/// Behind what may stand between two documents: white space, commas, record separators (RFC 7464)
-/// and byte order marks.
+/// What may stand between two documents: white space, also Unicode's, commas, record separators
+/// (RFC 7464) and byte order marks.
+pub(crate) fn is_gap(c: char) -> bool {
+    matches!(c, '\t'..='\r' | ' ' | ',' | '\u{1e}' | '\u{85}' | '\u{a0}' | '\u{1680}' | '\u{feff}'
+        | '\u{2000}'..='\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
+}
+
+/// Behind what may stand between two documents.
 fn skip_gap(text: &str, at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
-    let gap = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | ',' | '\u{1e}' | '\u{feff}');
-    text.len() - rest.trim_start_matches(gap).len()
+    text.len() - rest.trim_start_matches(is_gap).len()
 }
 
 #[cfg(test)]
@@ -338,6 +343,8 @@ mod tests {
             format!("{RAW}\t{RAW}"),
             format!("\u{1e}{RAW}\n\u{1e}{RAW}"),
             format!("{RAW} , \u{feff}{RAW}"),
+            format!("{RAW}\u{b}{RAW}"),
+            format!("{RAW}\u{a0}\u{2028}\u{3000}\u{c}\u{85}{RAW}"),
             format!("[{RAW} , {RAW}]"),
             format!(r#"{{"Records":[{RAW},{RAW}]}}"#),
         ] {

@@ -13,6 +13,7 @@ use crate::terminal::message;
 use crate::terminal::missing::MissingCauses;
 use crate::terminal::progress::Progress;
 use anyhow::{Context, anyhow};
+use firstseen_envelope::code;
 use firstseen_session::RuleRef;
 use std::collections::HashSet;
 
@@ -29,14 +30,21 @@ pub enum OnError {
 const NAMED_FAULTS: u64 = 10;
 /// Other messages of one kind; an input, a rule or a store could have any number of them.
 const NAMED_OTHERS: u64 = 100;
-/// Dead letters that are kept, at most, and their bytes: a small packed input can hold any number.
+/// Dead letters that are kept, at most. A small packed input can hold any number.
 const MAX_DEAD: u64 = 1_000_000;
-const MAX_DEAD_BYTES: u64 = 4 << 30;
+/// Their bytes, as they are written: so many, or so many for each byte that was read of the inputs.
+const MAX_DEAD_BYTES: u64 = 64 << 20;
+const MAX_DEAD_FACTOR: u64 = 10;
 
 /// Matches without a new-terms field whose cause is looked for.
 const CAUSES: u64 = 1000;
 /// Names of exceptions that are remembered: more than there can be, unless a guest makes them up.
 const MAX_USED: usize = 20_000;
+
+/// How many bytes of dead letters inputs of so many bytes may give.
+fn most_dead_bytes(read: u64) -> u64 {
+    read.saturating_mul(MAX_DEAD_FACTOR).max(MAX_DEAD_BYTES)
+}
 
 /// The observer of `run`.
 pub struct RunObserver {
@@ -54,10 +62,13 @@ pub struct RunObserver {
     sizes: Vec<Option<u64>>,
     present: u32,
     named: u64,
-    /// How many messages there were of matches that were not decided, of inputs, of rules.
-    others: [u64; 3],
+    /// How many messages there were of matches that were not decided, of inputs, of rules, of records that were
+    /// cut.
+    others: [u64; 4],
     /// Bytes of dead letters.
     dead_bytes: u64,
+    /// Bytes that were read of the inputs before the present one, its number, and its own.
+    read: (u64, u32, u64),
 }
 
 impl RunObserver {
@@ -82,8 +93,9 @@ impl RunObserver {
             sizes,
             present: 0,
             named: 0,
-            others: [0; 3],
+            others: [0; 4],
             dead_bytes: 0,
+            read: (0, 0, 0),
         }
     }
 
@@ -122,11 +134,15 @@ impl RunObserver {
         raw: &[u8],
     ) -> anyhow::Result<()> {
         if let Some(dead) = &mut self.dead_letter {
-            if self.summary.dead_letters < MAX_DEAD && self.dead_bytes < MAX_DEAD_BYTES {
-                // Kept nowhere is lost: no skipping without the place that was asked for.
-                dead.write(at, code, reason, raw).context("--dead-letter")?;
+            let (before, _, present) = self.read;
+            let room = most_dead_bytes(before + present).saturating_sub(self.dead_bytes);
+            let is_kept = self.summary.dead_letters < MAX_DEAD && room > 0;
+            // Kept nowhere is lost: no skipping without the place that was asked for.
+            let written = if is_kept { dead.write(at, code, reason, raw, room) } else { Ok(0) };
+            let written = written.context("--dead-letter")?;
+            if written > 0 {
                 self.summary.dead_letters += 1;
-                self.dead_bytes += raw.len() as u64;
+                self.dead_bytes += written;
             } else {
                 self.summary.dead_letters_cut += 1;
             }
@@ -134,6 +150,12 @@ impl RunObserver {
         let reason = escaped(reason);
         if self.on_error == OnError::Fail {
             return Err(anyhow!("{at}: {code}: {reason}"));
+        }
+        if code == code::EXPANDS_TOO_FAR {
+            // The last of many lines as a rule: it is not to be lost behind them.
+            self.summary.records_cut += 1;
+            self.say_some(3, &format!("cut: {at}: {code}: {reason}"));
+            return Ok(());
         }
         self.named += 1;
         if self.named <= NAMED_FAULTS {
@@ -225,6 +247,12 @@ impl Observer for RunObserver {
     }
 
     fn reading(&mut self, input: u32, stored_bytes: u64) {
+        let (before, last, present) = self.read;
+        self.read = if input == last {
+            (before, last, stored_bytes)
+        } else {
+            (before + present, input, stored_bytes)
+        };
         while self.present < input {
             if let Some(done) = self.sizes.get(self.present as usize) {
                 self.progress.next(*done);

@@ -60,6 +60,8 @@ pub struct Summary {
     pub dead_letters: u64,
     /// Skipped events that were not written there, because it has its limit.
     pub dead_letters_cut: u64,
+    /// Records whose rest was cut, because they expand too far.
+    pub records_cut: u64,
     /// The earliest and the latest time of the events that were looked at, in milliseconds since 1970:
     /// all that match, and of files some of the others.
     pub first_time_ms: Option<i64>,

@@ -54,7 +54,7 @@ impl DeadLetter {
         Ok(Self { out: out? })
     }
 
-    /// Writes one skipped event.
+    /// Writes one skipped event, unless that takes more than `room` bytes; returns how many it took.
     ///
     /// # Errors
     /// [`OutputError`], which names the file.
@@ -64,7 +64,8 @@ impl DeadLetter {
         code: &str,
         reason: &str,
         raw: &[u8],
-    ) -> Result<(), OutputError> {
+        room: u64,
+    ) -> Result<u64, OutputError> {
         let kept = &raw[..raw.len().min(MAX_RAW)];
         let text = match from_utf8(kept) {
             Ok(text) => Some(text),
@@ -87,7 +88,12 @@ impl DeadLetter {
         };
         let json = serde_json::to_string(&letter)
             .map_err(|e| OutputError::Failed(format!("a dead letter has no JSON: {e}")))?;
-        self.out.line(&json)
+        let size = json.len() as u64 + 1;
+        if size > room {
+            return Ok(0);
+        }
+        self.out.line(&json)?;
+        Ok(size)
     }
 
     /// Hands on what waits.
@@ -126,7 +132,7 @@ mod tests {
         let mut letters = DeadLetter::open(&path, false).unwrap();
         let at =
             EventLocation { file: "a.gz".into(), place: Place { offset: 70, line: 3, record } };
-        letters.write(&at, "bad_json", "a comma is missing", raw).unwrap();
+        letters.write(&at, "bad_json", "a comma is missing", raw, u64::MAX).unwrap();
         letters.flush().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 1);
@@ -162,11 +168,27 @@ mod tests {
     }
 
     #[test]
+    fn a_letter_that_has_no_room_is_not_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dead");
+        let mut letters = DeadLetter::open(&path, false).unwrap();
+        let place = Place { offset: 0, line: 1, record: None };
+        let at = EventLocation { file: "-".into(), place };
+        // In base64, with its quotes and its place: what is written counts, not what was read.
+        let raw = [0xff; 300];
+        let size = letters.write(&at, "bad_json", "", &raw, u64::MAX).unwrap();
+        assert_eq!(letters.write(&at, "bad_json", "", &raw, size - 1).unwrap(), 0);
+        assert_eq!(letters.write(&at, "bad_json", "", &raw, size).unwrap(), size);
+        letters.flush().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 2 * size);
+    }
+
+    #[test]
     fn a_full_disk_is_an_error_that_names_the_file() {
         let mut letters = DeadLetter::open(Path::new("/dev/full"), true).unwrap();
         let at =
             EventLocation { file: "-".into(), place: Place { offset: 0, line: 1, record: None } };
-        letters.write(&at, "bad_json", "", b"").unwrap();
+        letters.write(&at, "bad_json", "", b"", u64::MAX).unwrap();
         assert!(letters.flush().unwrap_err().to_string().starts_with("/dev/full: "));
     }
 }

@@ -122,6 +122,11 @@ fn notes(summary: &Summary) -> Vec<String> {
     );
     note(summary.bad, "event could not be read", "events could not be read");
     note(
+        summary.records_cut,
+        "of these is a record that expands too far: the rest of it was cut",
+        "of these are records that expand too far: the rest of each was cut",
+    );
+    note(
         summary.dead_letters,
         "skipped event was written to the dead letter file",
         "skipped events were written to the dead letter file",

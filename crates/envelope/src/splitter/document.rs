@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::held::{LineInDocument, next_line_like_a_document};
 use super::nested;
 use super::{Mode, Splitter};
-use crate::bytes::{RECORD_SEPARATOR, from, is_space, part};
+use crate::bytes::{Separator, from, is_space, part};
 use crate::frame::{Frame, FrameStep};
 use crate::recognise::CONTROL_MESSAGE;
 use crate::sink::{EventSink, Place, SplitFault, code};
@@ -14,17 +14,33 @@ use crate::sink::{EventSink, Place, SplitFault, code};
 pub(super) const NEW_DOCUMENT: &str = "a new document begins before this one ends";
 
 impl Splitter {
-    /// Between two documents of a line: white space, a comma, as in an array without brackets, a
-    /// record separator (RFC 7464), or a byte order mark, where two files were joined.
+    /// Between two documents of a line.
     pub(super) fn between(&mut self, bytes: &[u8], mut at: usize) -> usize {
         while let Some(byte) = bytes.get(at) {
+            if !self.gap.is_empty() {
+                self.gap.push(*byte);
+                match Separator::of(&self.gap) {
+                    Separator::Open => {}
+                    Separator::Bytes(_) => {
+                        self.gap.clear();
+                        self.capture.drop_text();
+                    }
+                    Separator::None => {
+                        // What it began with is kept already.
+                        self.gap.clear();
+                        self.go_on_skipping();
+                        return at;
+                    }
+                }
+                at += 1;
+                continue;
+            }
             match *byte {
                 b'\n' => {
                     self.line += 1;
                     self.mode = Mode::Lines;
                     return at + 1;
                 }
-                b' ' | b'\t' | b'\r' | b',' | RECORD_SEPARATOR | 0xef | 0xbb | 0xbf => at += 1,
                 b'{' | b'[' => {
                     self.mode = Mode::Document;
                     self.frame = Frame::new(self.opener.lines.is_some());
@@ -33,10 +49,18 @@ impl Splitter {
                     self.capture.begin(at, self.place(at));
                     return at;
                 }
-                _ => {
-                    self.skip_not_json(at);
-                    return at;
-                }
+                _ => match Separator::of(from(bytes, at)) {
+                    Separator::Bytes(length) => at += length,
+                    Separator::Open => {
+                        self.capture.begin(at, self.place(at));
+                        self.gap.extend_from_slice(from(bytes, at));
+                        return bytes.len();
+                    }
+                    Separator::None => {
+                        self.skip_not_json(at);
+                        return at;
+                    }
+                },
             }
         }
         at

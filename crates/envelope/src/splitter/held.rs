@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use super::document::NEW_DOCUMENT;
 use super::{Mode, Splitter};
 use crate::brackets::Brackets;
-use crate::bytes::{RECORD_SEPARATOR, from, is_space, part};
+use crate::bytes::{from, is_space, may_separate, part};
 use crate::sink::EventSink;
 
 /// What a line inside an open document is.
@@ -71,7 +71,7 @@ impl Splitter {
         }
         let mut rest = line;
         loop {
-            let next = rest.iter().position(|byte| !is_before(*byte) && *byte != b',');
+            let next = rest.iter().position(|byte| !may_separate(*byte));
             rest = from(rest, next.unwrap_or(rest.len()));
             // What the elements of an array are, its first level shows.
             rest = match rest.first() {
@@ -154,7 +154,7 @@ pub(super) fn next_line_like_a_document(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whether `byte` may stand before the first document of a line.
+/// Whether `byte` may stand before the first document of a line. Behind a comma is an element.
 fn is_before(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | RECORD_SEPARATOR | 0xef | 0xbb | 0xbf)
+    byte != b',' && may_separate(byte)
 }

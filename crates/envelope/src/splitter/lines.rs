@@ -210,15 +210,22 @@ pub(super) struct LineMarks {
     /// Documents on one line are alike, whatever stands between them.
     first_keys: [(&'static [u8], Finder<'static>); 2],
     /// The same, for the keys of arrays of events.
-    containers: [Finder<'static>; 5],
+    containers: [Finder<'static>; 6],
 }
 
 impl LineMarks {
     pub(super) fn new() -> Self {
         Self {
             second_document: ["}{", "} {"].map(Finder::new),
-            containers: ["\"Records\"", "\"records\"", "\"Events\"", "\"logEvents\"", "\"hits\""]
-                .map(Finder::new),
+            containers: [
+                "\"Records\"",
+                "\"records\"",
+                "\"Events\"",
+                "\"Messages\"",
+                "\"logEvents\"",
+                "\"hits\"",
+            ]
+            .map(Finder::new),
             first_keys: [
                 (b"{\"eventVersion\"".as_slice(), Finder::new("\"eventVersion\"")),
                 (b"{\"@timestamp\"", Finder::new("\"@timestamp\"")),

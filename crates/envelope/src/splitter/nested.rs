@@ -177,7 +177,8 @@ impl Opener {
                     "a record of {} bytes that expands to more than {most}: the rest of it was cut",
                     text.len()
                 );
-                bad(numbered(place, records), SplitFault::new(code::TOO_LARGE, reason), text, sink)
+                let fault = SplitFault::new(code::EXPANDS_TOO_FAR, reason);
+                bad(numbered(place, records), fault, text, sink)
             }
             OpenOutcome::Stopped => ControlFlow::Break(()),
             OpenOutcome::Fault(fault) => bad(numbered(place, records), fault, text, sink),

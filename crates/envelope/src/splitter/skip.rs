@@ -20,6 +20,11 @@ impl Splitter {
     /// The line is not JSON from `at` on.
     pub(super) fn skip_not_json(&mut self, at: usize) {
         self.capture.begin(at, self.place(at));
+        self.go_on_skipping();
+    }
+
+    /// The line is not JSON from where the capture began on.
+    pub(super) fn go_on_skipping(&mut self) {
         self.fresh_line = false;
         self.mode = Mode::Skip(SkipReason::NotJson);
     }
