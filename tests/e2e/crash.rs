@@ -195,3 +195,60 @@ fn a_state_that_is_deleted_or_replaced_during_a_run_ends_it() {
         assert_eq!(again.lines(), done.lines(), "it comes again, with its id");
     }
 }
+
+/// A log is renamed, and another one has its name, between reading it and deciding.
+#[test]
+fn a_log_that_is_renamed_during_a_run_loses_no_alert() {
+    let folder = Folder::new();
+    let first = stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]);
+    let later = stack_lines(&[("b", "2025-04-03T08:00:00Z", "alice")]);
+    let log = folder.write("log", first);
+    let call = run().arg("--state").arg(folder.path("state")).arg(&log);
+    let done = run_with_a_pause(
+        &folder,
+        call,
+        || {
+            std::fs::rename(&log, folder.path("log.1")).unwrap();
+            std::fs::write(&log, "another log\n").unwrap();
+        },
+        &later,
+    );
+    assert_eq!(done.status, Some(0), "{}", done.stderr);
+    assert_eq!(done.alert_ids(), ["a"]);
+    assert_eq!((done.count("lost_texts"), done.count("seen")), (0, 1));
+}
+
+/// A log is copied and cut: its events are gone when they are to alert. A later sighting is not the
+/// first, and the next run gives what is missing.
+#[test]
+fn a_log_that_is_cut_during_a_run_gives_no_wrong_alert_and_none_is_lost() {
+    let folder = Folder::new();
+    // Events whose kind is known by their first member are read where they are, and not carried.
+    let event = |id, hour| {
+        format!(
+            r#"{{"eventVersion":"1.08","eventID":"{id}","eventTime":"2025-04-01T{hour}:00:00Z","eventSource":"cloudformation.amazonaws.com","eventName":"CreateStack","recipientAccountId":"111122223333","userIdentity":{{"type":"IAMUser","accountId":"111122223333","userName":"alice"}}}}"#
+        )
+    };
+    let log = folder.write("log", format!("{}\n{}\n", event("a", "08"), event("a2", "09")));
+    let later = stack_lines(&[
+        ("b", "2025-04-03T08:00:00Z", "alice"),
+        ("c", "2025-04-03T09:00:00Z", "carol"),
+    ]);
+    let over = || run().arg("--state").arg(folder.path("state"));
+    let done = run_with_a_pause(
+        &folder,
+        over().arg(&log),
+        || {
+            std::fs::copy(&log, folder.path("log.1")).unwrap();
+            std::fs::write(&log, "").unwrap();
+        },
+        &later,
+    );
+    assert_eq!(done.status, Some(2), "{}", done.stderr);
+    assert!(done.stderr.contains("run again over the files"), "{}", done.stderr);
+    assert_eq!(done.alert_ids(), ["c"]);
+    assert_eq!((done.count("lost_texts"), done.count("after_lost_text")), (1, 2));
+    assert_eq!(done.count("bad"), 0);
+    let again = over().arg(folder.path("log.1")).arg(folder.write("later", later)).ok();
+    assert_eq!((again.alert_ids(), again.count("repeats")), (vec!["a".to_owned()], 1));
+}

@@ -46,5 +46,7 @@ mod rules;
 
 pub use batch::{EventBatch, ItemVisitor};
 pub use matched::{EventAt, EventText, Match, RuleRef};
-pub use round::{MAX_TRIES, PlannedWrite, Round, RoundEnd, Step, TermOutcome, WriteResult};
+pub use round::{
+    KEY_CLOSED, MAX_TRIES, PlannedWrite, Round, RoundEnd, Step, TermOutcome, WriteResult,
+};
 pub use rules::{CallError, Decide, Rules};

@@ -22,6 +22,9 @@ pub const MAX_TRIES: u8 = 16;
 /// Texts that one call of `decide` is given, in bytes; a single text may be longer.
 const MAX_TEXTS: usize = 64 << 20;
 
+/// What is said of a term whose key is closed, see [`Round::close`]: it begins with its code.
+pub const KEY_CLOSED: &str = "key_closed: an earlier sighting of the term could not be read again";
+
 /// What a round needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -88,6 +91,9 @@ pub struct RoundEnd {
     /// Terms whose key was not settled: the store did not answer, others were faster, or the rule
     /// failed after a write. Each has its outcome too; handed in again it may be decided.
     pub unsettled: u64,
+    /// The keys of matches whose texts were lost: nothing may be decided about them until the input is
+    /// read again, as a later sighting is not the first.
+    pub closed: Vec<Vec<u8>>,
 }
 
 /// Matches being decided together.
@@ -130,8 +136,6 @@ struct RoundKey {
     /// What the last decision wants as the value, and for how long.
     next: Option<(Box<[u8]>, i64)>,
     open: bool,
-    /// One of its matches has no text.
-    has_lost: bool,
     /// `code: reason` where it could not be settled.
     failed: Option<String>,
 }
@@ -183,6 +187,19 @@ impl Round {
         round.matches = matches;
         round.ask_keys();
         round
+    }
+
+    /// Closes keys before the first step: they are neither read nor written, and their terms do not
+    /// alert.
+    pub fn close(&mut self, is_closed: impl Fn(&[u8]) -> bool) {
+        for at in 0..self.keys.len() {
+            if is_closed(self.key(at))
+                && let Some(key) = self.keys.get_mut(at)
+            {
+                key.fail(KEY_CLOSED);
+            }
+        }
+        self.ask_keys();
     }
 
     /// Goes on until the caller is needed.
@@ -257,29 +274,19 @@ impl Round {
 
     /// Takes the texts of [`Round::texts_to_fetch`], in their order; `Err` says why there is none.
     pub fn texts(&mut self, texts: impl IntoIterator<Item = Result<Vec<u8>, String>>) {
-        let mut lost = false;
         for (at, text) in core::mem::take(&mut self.asked).into_iter().zip(texts) {
             let Some(item) = self.items.get_mut(at as usize) else { continue };
             match text {
                 Ok(text) => item.fetched = Some(text),
                 Err(reason) => {
                     item.lost = Some(reason);
-                    lost = true;
+                    // A later sighting is not the first.
                     for at in terms_of(&self.term_keys, item.terms) {
                         if let Some(key) = self.keys.get_mut(*at as usize) {
-                            key.has_lost = true;
+                            key.fail(KEY_CLOSED);
                         }
                     }
                 }
-            }
-        }
-        if lost {
-            // A later sighting may now be the first. So the texts of all that share a key with a
-            // lost one are fetched at once, and the rule is asked once more, not once for each.
-            for item in &mut self.items {
-                let keys = terms_of(&self.term_keys, item.terms);
-                let mut keys = keys.iter().filter_map(|k| self.keys.get(*k as usize));
-                item.wanted |= keys.any(|key| key.has_lost);
             }
         }
         self.ask_texts();
@@ -360,6 +367,9 @@ impl Round {
     #[must_use]
     pub fn finish(self) -> RoundEnd {
         let mut end = RoundEnd::default();
+        let has_lost = self.items.iter().any(|item| item.lost.is_some());
+        let count = if has_lost { self.keys.len() } else { 0 };
+        let closed: Vec<Vec<u8>> = (0..count).map(|at| self.key(at).to_vec()).collect();
         let mut outcomes = self.outcomes.into_iter();
         let rules = self.matches.iter().map(|matched| matched.rule);
         for ((at, item), rule) in self.items.into_iter().enumerate().zip(rules) {
@@ -385,6 +395,8 @@ impl Round {
                 }
             }
             if let Some(reason) = item.lost {
+                let keys = keys.iter().filter_map(|key| closed.get(*key as usize));
+                end.closed.extend(keys.cloned());
                 let (kind, text) = (OutcomeKind::Error, format!("text_lost: {reason}"));
                 end.outcomes.push(TermOutcome { at, term: None, kind, text });
             }
@@ -418,7 +430,7 @@ impl RoundKey {
         // The key is a part of the item: its place is the difference of their addresses.
         let start = (key.as_ptr() as usize).saturating_sub(item.as_ptr() as usize);
         let at = (index, start as u32, key.len() as u16);
-        Self { at, value: None, next: None, open: true, has_lost: false, failed: None }
+        Self { at, value: None, next: None, open: true, failed: None }
     }
 
     fn fail(&mut self, reason: &str) {

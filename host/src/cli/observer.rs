@@ -182,6 +182,8 @@ impl Observer for RunObserver {
             Counter::Seen => &mut summary.seen,
             Counter::Learned => &mut summary.learned,
             Counter::OlderThanState => &mut summary.older_than_state,
+            Counter::LostTexts => &mut summary.lost_texts,
+            Counter::AfterLostText => &mut summary.after_lost_text,
             Counter::ReleasedEarly => &mut summary.released_early,
         };
         *sum += n;
@@ -203,7 +205,8 @@ impl Observer for RunObserver {
                 return self.skipped(at, code, reason, raw);
             }
             Notice::NotDecided { at, text } => {
-                self.summary.bad += 1;
+                // Lost texts have a count of their own.
+                self.summary.bad += u64::from(!text.starts_with("text_lost: "));
                 self.say_some(0, &format!("not decided: {at}: {}", escaped(text)));
             }
             Notice::Missing { field, event } => {

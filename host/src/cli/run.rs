@@ -409,6 +409,13 @@ pub fn run_with(
     if let Some(fault) = fault {
         return Err(fault);
     }
+    if summary.lost_texts > 0 {
+        let events = formats::count(usize::try_from(summary.lost_texts)?, "event");
+        bail!(
+            "{events} could not be read again, because files were replaced or cut during the run: run \
+             again over the files where they are now, all that was not decided is decided then"
+        );
+    }
     if let Some(signal) = signals.received() {
         return Ok(ExitStatus::Signal(signal));
     }

@@ -33,6 +33,10 @@ pub enum Counter {
     Learned,
     /// Terms older than all that the state remembers.
     OlderThanState,
+    /// Matches whose text could not be read again.
+    LostTexts,
+    /// Later sightings of their terms, of which nothing may be decided.
+    AfterLostText,
     /// Matches that a hold let go early, for want of memory.
     ReleasedEarly,
 }

@@ -11,10 +11,12 @@ use crate::sink::{AlertSink, OutputError};
 use crate::state::{Applied, StateStore, StateWrite};
 use anyhow::{Context, anyhow};
 use firstseen_abi::OutcomeKind;
+use firstseen_session::KEY_CLOSED;
 use firstseen_session::{
     CallError, EventAt, EventText, Match, Round, RoundEnd, RuleRef, Rules, Step, TermOutcome,
     WriteResult,
 };
+use std::collections::HashSet;
 
 /// Matches decided in one round, and bytes of them.
 const BATCH_MATCHES: usize = 1024;
@@ -60,6 +62,8 @@ pub struct Decider {
     store: Box<dyn StateStore>,
     /// The files from which texts are read again.
     pub texts: RereadTexts,
+    /// Keys of matches whose texts were lost: until the input is read again nothing is decided of them.
+    closed: HashSet<Vec<u8>>,
     /// Whether an alert that was given before is given again.
     emit_repeats: bool,
     pending: MatchBatch,
@@ -77,6 +81,7 @@ impl Decider {
         Self {
             store,
             texts: RereadTexts::default(),
+            closed: HashSet::new(),
             emit_repeats,
             pending: MatchBatch::default(),
             newest_ms: i64::MIN,
@@ -197,10 +202,15 @@ impl Decider {
                 continue;
             }
             let mut round = Round::new(matches);
+            if !self.closed.is_empty() {
+                round.close(|key| self.closed.contains(key));
+            }
             let (store, texts) = (&mut *self.store, &mut self.texts);
             match run_round(&mut round, rules, store, texts, self.newest_ms)? {
                 Ok(()) => {
-                    let RoundEnd { matches, outcomes, seen, seen_by_rule, .. } = round.finish();
+                    let RoundEnd { matches, outcomes, seen, seen_by_rule, closed, .. } =
+                        round.finish();
+                    self.closed.extend(closed);
                     located.observer.count(Counter::Seen, seen);
                     for (rule, seen) in seen_by_rule {
                         located.observer.count_of(rule, RuleCounter::Seen, seen);
@@ -245,10 +255,18 @@ impl Decider {
                     (Counter::OlderThanState, RuleCounter::NotJudged, false)
                 }
                 OutcomeKind::Learned => (Counter::Learned, RuleCounter::Learned, false),
+                OutcomeKind::Error if text == KEY_CLOSED => {
+                    located.observer.count(Counter::AfterLostText, 1);
+                    located.observer.count_of(rule, RuleCounter::NotJudged, 1);
+                    continue;
+                }
                 OutcomeKind::Error | OutcomeKind::NeedsEvent => {
                     sink.not_judged(&at, &text);
                     located.observer.count_of(rule, RuleCounter::NotJudged, 1);
                     let location = located.location(&at);
+                    if text.starts_with("text_lost: ") {
+                        located.observer.count(Counter::LostTexts, 1);
+                    }
                     let notice = Notice::NotDecided { at: &location, text: &text };
                     located.observer.notice(&notice)?;
                     continue;

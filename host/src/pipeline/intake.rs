@@ -49,6 +49,8 @@ pub struct Intake<'p> {
     pub input: u32,
     /// Whether the input's texts can be read again.
     pub rereadable: bool,
+    /// Set where a match refers to a text in the input.
+    pub refers_to_text: &'p mut bool,
     /// How inputs are read.
     pub read: &'p ReadLimits,
     /// No event of the block was taken yet.
@@ -98,6 +100,7 @@ impl Intake<'_> {
             fault: &mut self.fault,
             input: self.input,
             rereadable: self.rereadable,
+            refers_to_text: &mut *self.refers_to_text,
         };
         let result = self.gathering.run(self.rules, *self.now_ms, &mut matches);
         let parts = self.report_all(result);
@@ -336,6 +339,7 @@ struct MatchCollector<'c> {
     fault: &'c mut Option<anyhow::Error>,
     input: u32,
     rereadable: bool,
+    refers_to_text: &'c mut bool,
 }
 
 impl MatchVisitor for MatchCollector<'_> {
@@ -379,6 +383,7 @@ impl MatchCollector<'_> {
             Order::Sorted(sorter) => {
                 // Where the event's text can be read again, it is not carried.
                 let text = if self.rereadable && spot.as_is {
+                    *self.refers_to_text = true;
                     MatchText::At { input: self.input, offset: spot.place.offset, len: item.len }
                 } else {
                     MatchText::Carried(raw)

@@ -92,6 +92,8 @@ pub struct Pipeline<'r> {
     /// The inputs' names, by their numbers.
     names: Vec<Arc<str>>,
     now_ms: i64,
+    /// A match of the present input has its text in the file alone.
+    refers_to_text: bool,
 }
 
 /// Where matches wait for their turn.
@@ -182,6 +184,7 @@ impl<'r> Pipeline<'r> {
             options,
             names: Vec::new(),
             now_ms: clock.now_ms(),
+            refers_to_text: false,
         }
     }
 
@@ -219,16 +222,21 @@ impl<'r> Pipeline<'r> {
             if self.stop.is_requested() {
                 break;
             }
-            let mut source = input.source(self.options.read.clone(), self.stop.wake());
             let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
             self.names.push(Arc::clone(&input.name));
             self.observer.count(Counter::Inputs, 1);
             let again = if order.is_stream() { None } else { input.readable_again() };
-            let rereadable = again.is_some();
-            if let Some(path) = again {
-                self.decider.texts.add(number, path.to_path_buf());
+            let rereadable = again.as_ref().is_some_and(|file| {
+                self.decider.texts.add(number, Arc::clone(&input.name), Arc::clone(file))
+            });
+            let (options, wake) = (self.options.read.clone(), self.stop.wake());
+            let mut source = input.source_of(options, wake, again);
+            self.refers_to_text = false;
+            let read = self.read(&mut *source, number, rereadable, &mut order);
+            if !self.refers_to_text {
+                self.decider.texts.remove(number);
             }
-            match self.read(&mut *source, number, rereadable, &mut order) {
+            match read {
                 Ok(OutputStatus::Open) => {}
                 Ok(OutputStatus::Closed) => return Ok(OutputStatus::Closed),
                 Err(error) => {
@@ -269,6 +277,7 @@ impl<'r> Pipeline<'r> {
                 name: self.names.last().cloned().unwrap_or_else(|| Arc::from("-")),
                 input: number,
                 rereadable,
+                refers_to_text: &mut self.refers_to_text,
                 read: &self.options.read,
                 is_first: true,
                 sink: &mut *self.sink,

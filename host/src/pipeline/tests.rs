@@ -625,15 +625,27 @@ fn a_key_that_another_writer_took_does_not_alert() {
 }
 
 #[test]
-fn a_lost_text_is_reported_by_its_place_and_the_rest_is_decided() {
+fn a_lost_text_is_reported_by_its_place_and_later_sightings_do_not_alert() {
     // The input counts as a file, and no such file can be read again.
     let mut scene = Scene { rereadable: true, ..Scene::default() };
     let many: String = (0..600).map(|n| format!("{{{n} a}}\n")).collect();
     scene.run(&[&many], None).unwrap();
-    assert_eq!(scene.heard.notices.len(), 600);
-    assert!(scene.heard.notices[1].starts_with("scripted: line 2, byte 6: text_lost: "));
+    assert_eq!(scene.heard.notices.len(), 1);
+    assert!(scene.heard.notices[0].starts_with("scripted: line 1, byte 0: text_lost: "));
+    assert_eq!(scene.heard.counts["LostTexts"], 1);
+    assert_eq!(scene.heard.counts["AfterLostText"], 599);
     let asked = scene.calls.borrow().iter().filter(|call| *call == "decide").count();
     assert!(asked <= 2, "asked {asked} times");
+    assert!(scene.known().is_empty() && scene.alerts().is_empty());
+}
+
+/// A key stays closed over rounds: the later sightings come with another one.
+#[test]
+fn a_key_stays_closed_for_the_run() {
+    let mut scene = Scene { rereadable: true, ..Scene::default() };
+    let many: String = (0..3000).map(|n| format!("{{{n} a}}\n")).collect();
+    scene.run(&[&many], None).unwrap();
+    assert_eq!(scene.heard.counts["AfterLostText"], 2999);
     assert!(scene.known().is_empty() && scene.alerts().is_empty());
 }
 

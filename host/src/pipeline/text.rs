@@ -1,4 +1,4 @@
-//! Reads an event's text again from its file, and uses it only if nothing changed.
+//! Reads an event's text again from its file, which stayed open, and uses it only if nothing changed.
 //!
 //! In: where a matched event is, and what the rule answered about it. Out: its text, for the few that
 //! alert. Carrying every text through the sorter costs as much as reading it; most are never looked
@@ -10,20 +10,32 @@ use firstseen_abi::Item;
 use firstseen_session::{CallError, EventBatch, ItemVisitor, Rules};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// Files that are kept open, at most; events of others are carried.
+const MOST_OPEN: usize = 4096;
 
 /// The files that can be read again.
 #[derive(Debug, Default)]
 pub struct RereadTexts {
-    files: HashMap<u32, PathBuf>,
-    open: Option<(u32, File)>,
+    /// Each with its name.
+    files: HashMap<u32, (Arc<str>, Arc<File>)>,
 }
 
 impl RereadTexts {
-    /// Adds an input that is a plain file.
-    pub fn add(&mut self, input: u32, path: PathBuf) {
-        self.files.insert(input, path);
+    /// Adds an input that is a plain file; whether there was room for it.
+    pub fn add(&mut self, input: u32, name: Arc<str>, file: Arc<File>) -> bool {
+        let has_room = self.files.len() < most_open();
+        if has_room {
+            self.files.insert(input, (name, file));
+        }
+        has_room
+    }
+
+    /// Closes an input whose events are not asked for.
+    pub fn remove(&mut self, input: u32) {
+        self.files.remove(&input);
     }
 
     /// The text at a place; `item` is the answer of the rule about it.
@@ -38,7 +50,7 @@ impl RereadTexts {
         item: &[u8],
         rules: &mut dyn Rules,
     ) -> Result<Vec<u8>, String> {
-        let name = self.files.get(&input).map(|p| p.display().to_string()).unwrap_or_default();
+        let name = self.files.get(&input).map_or("", |(name, _)| name);
         let text = self.bytes(input, offset, len).map_err(|e| format!("{name}: {e}"))?;
         let mut batch = EventBatch::default();
         batch.push(&text);
@@ -50,18 +62,19 @@ impl RereadTexts {
         Err(format!("{name}: byte {offset}: the file changed while it was read; run again"))
     }
 
-    fn bytes(&mut self, input: u32, offset: u64, len: u32) -> std::io::Result<Vec<u8>> {
-        if self.open.as_ref().is_none_or(|(open, _)| *open != input) {
-            let path = self.files.get(&input).ok_or(std::io::ErrorKind::NotFound)?;
-            self.open = Some((input, File::open(path)?));
-        }
+    fn bytes(&self, input: u32, offset: u64, len: u32) -> std::io::Result<Vec<u8>> {
+        let (_, file) = self.files.get(&input).ok_or(std::io::ErrorKind::NotFound)?;
         let mut text = vec![0; len as usize];
-        if let Some((_, file)) = &mut self.open {
-            file.seek(SeekFrom::Start(offset))?;
-            file.read_exact(&mut text)?;
-        }
+        file.read_exact_at(&mut text, offset)?;
         Ok(text)
     }
+}
+
+/// Half of what the process may have open, as others need some.
+fn most_open() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MOST_OPEN);
+    (limit / 2).min(MOST_OPEN)
 }
 
 /// Whether the rule says the same of a text as it did before, its place in the buffer aside.
@@ -97,6 +110,11 @@ mod tests {
         fn failed(&mut self, _: usize, _: &CallError) {}
     }
 
+    fn add(texts: &mut RereadTexts, input: u32, path: &std::path::Path) {
+        let name = path.to_string_lossy().into();
+        assert!(texts.add(input, name, Arc::new(File::open(path).unwrap())));
+    }
+
     #[test]
     fn a_file_that_changed_gives_no_text() {
         let event = |user: &str| {
@@ -120,7 +138,7 @@ mod tests {
         for (content, ok) in [(&one, true), (&other, false)] {
             std::fs::write(&path, format!(" {content}")).unwrap();
             let mut texts = RereadTexts::default();
-            texts.add(0, path.clone());
+            add(&mut texts, 0, &path);
             let text = texts.read(0, 1, len, &said.0, &mut guest);
             assert_eq!(text.is_ok(), ok, "{text:?}");
             if let Err(reason) = text {
@@ -129,7 +147,7 @@ mod tests {
         }
         std::fs::write(&path, " {").unwrap();
         let mut texts = RereadTexts::default();
-        texts.add(0, path);
+        add(&mut texts, 0, &path);
         assert!(texts.read(0, 1, len, &said.0, &mut guest).is_err());
     }
 
@@ -139,9 +157,13 @@ mod tests {
         let path = folder.path().join("f");
         std::fs::write(&path, b"0123456789").unwrap();
         let mut texts = RereadTexts::default();
-        texts.add(4, path);
+        add(&mut texts, 4, &path);
+        std::fs::rename(&path, folder.path().join("g")).unwrap();
+        std::fs::write(&path, b"another file").unwrap();
         assert_eq!(texts.bytes(4, 3, 4).unwrap(), b"3456");
         assert!(texts.bytes(4, 8, 4).is_err());
         assert!(texts.bytes(9, 0, 1).is_err());
+        texts.remove(4);
+        assert!(texts.bytes(4, 3, 4).is_err());
     }
 }

@@ -13,7 +13,8 @@ use firstseen_envelope::{EventSink, SplitOptions, Splitter};
 use firstseen_event::Trust;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -70,6 +71,8 @@ pub enum ReadErrorKind {
     Grew,
     /// Its name says gzip and it is none: it was read as it is.
     Misnamed,
+    /// It became shorter while it was read.
+    Shrank,
     /// The operating system's word.
     Io,
 }
@@ -100,6 +103,7 @@ impl ReadError {
             ReadErrorKind::Unsupported
             | ReadErrorKind::Grew
             | ReadErrorKind::Misnamed
+            | ReadErrorKind::Shrank
             | ReadErrorKind::Io => {
                 return format!("{file}: {reason}");
             }
@@ -151,21 +155,41 @@ impl Input {
         self.kind == InputKind::Stdin
     }
 
-    /// The path, if this is a file that can be read again at any place: none that is packed, and no
-    /// pipe.
+    /// The open file, if it can be read again at any place: none that is packed, and no pipe. What
+    /// becomes of its name does not matter to who has it open.
     #[must_use]
-    pub fn readable_again(&self) -> Option<&Path> {
+    pub fn readable_again(&self) -> Option<Arc<File>> {
         let InputKind::File(path) = &self.kind else { return None };
         self.bytes?;
-        let mut first = Vec::new();
-        File::open(path).ok()?.take(MAGIC as u64).read_to_end(&mut first).ok()?;
-        (recognise(&first) == Packing::Plain).then_some(path)
+        let file = File::open(path).ok()?;
+        let mut first = [0; MAGIC];
+        let mut read = 0;
+        // Without moving the place that it is read from.
+        while let Some(rest) = first.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, read as u64).ok()? {
+                0 => break,
+                more => read += more,
+            }
+        }
+        (recognise(first.get(..read)?) == Packing::Plain).then(|| Arc::new(file))
     }
 
     /// The source of this input's events; standard input ends when `wake` becomes readable.
     #[must_use]
     pub fn source(&self, options: ReadLimits, wake: Option<Wake>) -> Box<dyn Source> {
+        self.source_of(options, wake, None)
+    }
+
+    /// The same, of a file that is open.
+    #[must_use]
+    pub fn source_of(
+        &self,
+        options: ReadLimits,
+        wake: Option<Wake>,
+        file: Option<Arc<File>>,
+    ) -> Box<dyn Source> {
         Box::new(InputSource {
+            file,
             input: self.clone(),
             options,
             wake,
@@ -199,6 +223,8 @@ struct InputSource {
     patience: Patience,
     /// Opened with the first block.
     feed: Option<Feed>,
+    /// The file that is read.
+    file: Option<Arc<File>>,
     /// The length of a file when it was opened: so much of it is read.
     length: Option<u64>,
     stored: Arc<AtomicU64>,
@@ -221,7 +247,11 @@ impl InputSource {
                 Feed::open(pipe, true, *in_folder, false, splitter, &self.stored)
             }
             InputKind::File(path) => {
-                let file = File::open(path)?;
+                let file = match self.file.take() {
+                    Some(file) => file,
+                    None => Arc::new(File::open(path)?),
+                };
+                self.file = Some(Arc::clone(&file));
                 // Files of /proc have no length of their own.
                 let length = file.metadata()?.len();
                 let most = if length == 0 { u64::MAX } else { length };
@@ -245,18 +275,24 @@ impl InputSource {
         self.feed.as_mut().map_or(Ok(Polled::End), |feed| feed.poll(into))
     }
 
-    /// What was added to a file since it was opened, if all of the rest was read.
-    fn growth(&self) -> Option<String> {
-        let (InputKind::File(path), Some(length)) = (&self.input.kind, self.length) else {
-            return None;
-        };
-        let now = std::fs::metadata(path).ok()?.len();
+    /// What was added to a file since it was opened, if all of the rest was read, or taken away.
+    fn change(&self) -> Option<(ReadErrorKind, String)> {
+        let (file, length) = (self.file.as_ref()?, self.length?);
+        let now = file.metadata().ok()?.len();
         let is_read = self.stored() >= length;
-        (is_read && now > length).then(|| {
-            format!(
+        if is_read && now > length {
+            let reason = format!(
                 "it grew from {length} to {now} bytes while it was read; what was added was not \
                  read; run again"
-            )
+            );
+            return Some((ReadErrorKind::Grew, reason));
+        }
+        (!is_read && now < length).then(|| {
+            let reason = format!(
+                "it was cut from {length} to {now} bytes while it was read; run again over what it \
+                 held"
+            );
+            (ReadErrorKind::Shrank, reason)
         })
     }
 
@@ -288,8 +324,8 @@ impl Source for InputSource {
             return Ok(polled);
         }
         let misnamed = self.feed.as_ref().is_some_and(Feed::is_misnamed);
-        let (kind, reason) = match self.growth() {
-            Some(reason) => (ReadErrorKind::Grew, reason),
+        let (kind, reason) = match self.change() {
+            Some(change) => change,
             None if misnamed => (ReadErrorKind::Misnamed, MISNAMED.to_owned()),
             None => return Ok(polled),
         };

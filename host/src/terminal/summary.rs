@@ -110,6 +110,18 @@ fn notes(summary: &Summary) -> Vec<String> {
         "terms are older than everything in the state: they were not judged",
     );
     note(
+        summary.lost_texts,
+        "matched event was gone when it was to alert: its file was replaced or cut during the run; \
+         nothing is kept of its terms",
+        "matched events were gone when they were to alert: their files were replaced or cut during \
+         the run; nothing is kept of their terms",
+    );
+    note(
+        summary.after_lost_text,
+        "later sighting of such a term was not judged",
+        "later sightings of such terms were not judged",
+    );
+    note(
         summary.too_many_terms,
         "matched event has more terms than were judged: the limit is 256 terms and 8 MiB",
         "matched events have more terms than were judged: the limit is 256 terms and 8 MiB",
@@ -243,6 +255,9 @@ mod tests {
   1 event was released early, because memory for --hold was full: it may be out
     of order
   1 term is older than everything in the state: it was not judged
+  1 matched event was gone when it was to alert: its file was replaced or cut
+    during the run; nothing is kept of its terms
+  2 later sightings of such terms were not judged
   1 matched event has more terms than were judged: the limit is 256 terms and 8
     MiB
   1,234 matched events were suppressed by exceptions: ci pipeline 1,231, the

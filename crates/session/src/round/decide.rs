@@ -19,6 +19,11 @@ impl Round {
             .filter(|(_, item)| item.lost.is_none() && self.is_open(item))
             .map(|(at, _)| at)
             .collect();
+        if items.is_empty() {
+            self.asked.clear();
+            self.stage = Stage::Done;
+            return Ok(());
+        }
         let mut keys: Vec<u32> = Vec::with_capacity(self.keys.len());
         let mut place = vec![u32::MAX; self.keys.len()];
         for item in items.iter().filter_map(|at| self.items.get(*at as usize)) {

@@ -192,20 +192,36 @@ fn faster_writers_win_after_sixteen_tries() {
 }
 
 #[test]
-fn a_lost_text_is_one_outcome_and_the_next_sighting_alerts() {
+fn a_lost_text_closes_its_keys_and_a_later_sighting_does_not_alert() {
     let (mut world, mut rules) = (World { lost: true, ..World::default() }, FirstTime::default());
     let at = |offset| EventText::At { input: 0, offset, len: 2 };
-    let mut matches: Vec<Match> = (0..500).map(|n| matched(&["k1", "k2"], at(n))).collect();
-    matches.push(carried(&["k2"], "last"));
-    let mut round = Round::new(matches);
+    let mut matches = vec![matched(&["k1", "k2"], at(0)), carried(&["k3"], "other")];
+    matches.extend((1..500).map(|n| matched(&["k1"], at(n))));
+    matches.push(carried(&["k2", "k4"], "last"));
+    let mut round = Round::new(matches.clone());
     world.play(&mut round, &mut rules).unwrap();
     let end = round.finish();
-    assert_eq!(end.outcomes.len(), 501);
-    assert!(end.outcomes[..500].iter().all(|o| o.term.is_none() && o.text == "text_lost: gone"));
-    assert_eq!(end.outcomes[500].text, "alert of last");
-    assert_eq!(rules.calls, 2, "a store that loses every text asks a bounded number of times");
-    assert_eq!(world.fetched, 500);
-    assert!(!world.rows.contains_key(&b"k1"[..]), "nothing is written for a lost sighting");
+    assert_eq!(texts(&end)[0], (0, None, OutcomeKind::Error, "text_lost: gone"));
+    assert_eq!(texts(&end)[1], (1, Some(0), OutcomeKind::Alert, "alert of other"));
+    assert!(end.outcomes[2..502].iter().all(|o| o.term == Some(0) && o.text == KEY_CLOSED));
+    assert_eq!(texts(&end)[502], (501, Some(1), OutcomeKind::Alert, "alert of last"));
+    assert_eq!((end.outcomes.len(), rules.calls, world.fetched), (503, 2, 1));
+    let written: Vec<&[u8]> = world.rows.keys().map(Vec::as_slice).collect();
+    assert_eq!(written, [b"k3", b"k4"], "nothing is written for a closed key");
+    assert_eq!(end.closed, [b"k1".to_vec(), b"k2".to_vec()]);
+    // In a later round they stay closed, whatever can be read by then.
+    let (mut world, mut rules) = (World::default(), FirstTime::default());
+    let mut round = Round::new(matches);
+    round.close(|key| end.closed.iter().any(|closed| closed == key));
+    world.play(&mut round, &mut rules).unwrap();
+    assert_eq!(world.rows.keys().map(Vec::as_slice).collect::<Vec<_>>(), [b"k3", b"k4"]);
+    let end = round.finish();
+    assert_eq!(end.outcomes.iter().filter(|o| o.text == KEY_CLOSED).count(), 502);
+    let mut round = Round::new(vec![carried(&["k1"], "a")]);
+    round.close(|_| true);
+    let (mut rules, mut world) = (FirstTime::default(), World::default());
+    world.play(&mut round, &mut rules).unwrap();
+    assert_eq!((rules.calls, world.reads), (0, 0), "nobody is asked where all is closed");
 }
 
 #[test]

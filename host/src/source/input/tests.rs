@@ -160,6 +160,41 @@ fn a_file_that_grows_is_read_to_its_length_at_opening() {
 }
 
 #[test]
+fn a_file_that_is_cut_or_renamed_while_it_is_read() {
+    for cut in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let text = lines(20_000);
+        std::fs::write(&path, &text).unwrap();
+        let input = Input::file(path.clone());
+        let file = input.readable_again();
+        assert!(file.is_some());
+        let mut source = input.source_of(ReadLimits::default(), None, file);
+        let mut heard = Heard::default();
+        assert_eq!(source.poll(&mut heard).unwrap(), Polled::More);
+        if cut {
+            std::fs::write(&path, "").unwrap();
+        } else {
+            std::fs::rename(&path, folder.path().join("log.1")).unwrap();
+            std::fs::write(&path, "{}\n".repeat(100_000)).unwrap();
+        }
+        let end = loop {
+            match source.poll(&mut heard) {
+                Ok(Polled::More) => {}
+                end => break end,
+            }
+        };
+        if cut {
+            let error = end.unwrap_err();
+            assert_eq!(error.kind, ReadErrorKind::Shrank);
+            assert!(error.to_string().contains("it was cut from"), "{error}");
+        } else {
+            assert_eq!((end.unwrap(), heard.text.len()), (Polled::End, text.len()));
+        }
+    }
+}
+
+#[test]
 fn packed_data_in_packed_data_is_read_and_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.gz");
