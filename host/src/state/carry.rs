@@ -111,7 +111,9 @@ impl PrefixRecord {
     }
 }
 
-fn record_of(tenant: &str, rule: &RuleMeta) -> PrefixRecord {
+/// What a state keeps of a rule, `used` aside.
+#[must_use]
+pub fn record_of(tenant: &str, rule: &RuleMeta) -> PrefixRecord {
     let time_field = rule.event_time.clone();
     let is_of = |epoch: &u32| {
         let time = time_field.as_deref();

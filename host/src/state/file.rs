@@ -33,6 +33,9 @@ mod admin;
 mod create;
 mod guard;
 mod history;
+mod verify;
+
+pub use verify::VerifiedState;
 
 type Bytes = &'static [u8];
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");

@@ -12,8 +12,8 @@ mod file;
 mod memory;
 mod scratch;
 
-pub use carry::CarryOver;
-pub use file::Redb;
+pub use carry::{CarryOver, record_of};
+pub use file::{Redb, VerifiedState};
 pub use memory::Memory;
 pub use scratch::ScratchState;
 

@@ -90,6 +90,11 @@ fn sentence(document: &Value, answer: &Value) -> String {
     if let Some(id) = field(answer, "alert") {
         parts.push(format!("alert {id}"));
     }
+    if let Some(until) = at("approved_until") {
+        let word = if says == "approved" { "" } else { "approved " };
+        parts.push(format!("{word}until {}", show_time(until)));
+        parts.extend(field(answer, "approved_because").map(|reason| format!("because: {reason}")));
+    }
     parts.extend(field(answer, "reason"));
     if parts.is_empty() { says } else { format!("{says}: {}", parts.join(", ")) }
 }
@@ -127,6 +132,10 @@ mod tests {
             ),
             (json!({ "says": "repeat", "alert": "a1" }), "repeat: alert a1"),
             (json!({ "says": "learned" }), "learned"),
+            (
+                json!({ "says": "approved", "approved_until": last, "approved_because": "a\u{1b}" }),
+                "approved: until 2025-03-06 10:12:00 UTC, because: a\\u{1b}",
+            ),
             (json!({ "says": "error", "reason": "bad\u{1b}" }), "error: bad\\u{1b}"),
         ] {
             assert_eq!(sentence(&document, &answer), expected, "{answer}");

@@ -9,7 +9,8 @@ use super::style::{BOLD, DIM, paint};
 use super::value::show_time;
 use super::wrap::wrapped;
 use crate::escape::escaped;
-use chrono::{DateTime, Utc};
+use crate::state::admin::AuditEntry;
+use chrono::{DateTime, SubsecRound, Utc};
 use unicode_width::UnicodeWidthStr;
 
 /// What there is to say of a rule in a state.
@@ -107,6 +108,23 @@ pub fn stats_paragraph(rule: &RuleStats, colour: bool) -> String {
         out += &fact("tenant", tenant);
     }
     out + &fact("rule", &format!("{}, state {}", rule.rule_id, rule.fingerprint))
+}
+
+/// An entry of a state's log.
+#[must_use]
+pub fn log_entry(entry: &AuditEntry) -> String {
+    let at = DateTime::parse_from_rfc3339(&entry.at).map(|at| at.trunc_subsecs(0).to_utc());
+    let at = at.map_or_else(|_| escaped(&entry.at).into_owned(), show_time);
+    let head = format!("{at}  {}  {}", escaped(&entry.action), escaped(&entry.who));
+    let terms = match entry.terms {
+        0 => String::new(),
+        terms => format!("  {}", counted(terms, "term", "terms")),
+    };
+    let mut out = format!("{head}{terms}\n{}", wrapped(&escaped(&entry.what), "  ", "  "));
+    if let Some(reason) = &entry.reason {
+        out += &wrapped(&format!("because: {}", escaped(reason)), "  ", "  ");
+    }
+    out
 }
 
 /// A labelled fact on lines of its own.

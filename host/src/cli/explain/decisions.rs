@@ -136,15 +136,21 @@ impl Decisions {
         let mut known = Vec::new();
         for term in item.terms() {
             let value = self.store.get(term.key).context("the state was not read")?;
-            let mut of_term = Map::new();
+            let (mut of_term, mut approved) = (Map::new(), Map::new());
             // What a newer engine wrote is its own to explain.
             if let (Some(value), Some(rule)) = (value, rule)
                 && let Ok(state) = TermState::read(&value)
             {
                 of_term = sighting(&state, rule, matched.time_ms, term.values);
+                if let Some(approval) =
+                    state.approval().filter(|approval| matched.time_ms < approval.until_ms)
+                {
+                    approved.insert("approved_until".to_owned(), rfc3339(approval.until_ms).into());
+                    approved.insert("approved_because".to_owned(), (*approval.reason).into());
+                }
             }
             let term = serde_json::from_str(term.values).unwrap_or_default();
-            known.push(KnownTerm { term, sighting: of_term });
+            known.push(KnownTerm { term, sighting: of_term, approved });
         }
         Ok(known)
     }
@@ -155,10 +161,11 @@ impl Decisions {
     }
 }
 
-/// A term, and the sighting within whose window the event is.
+/// A term, the sighting within whose window the event is, and the approval that covers the event.
 struct KnownTerm {
     term: Value,
     sighting: Map<String, Value>,
+    approved: Map<String, Value>,
 }
 
 /// The newest episode that reaches an event of this time, in words.
@@ -200,17 +207,20 @@ fn answer(outcome: Option<&TermOutcome>, known: KnownTerm) -> Value {
         out.insert("says".to_owned(), "seen".into());
         out.insert("term".to_owned(), known.term);
         out.extend(known.sighting);
+        out.extend(known.approved);
         return Value::Object(out);
     };
     let word = match kind {
         OutcomeKind::Alert => "new",
         OutcomeKind::Repeat => "repeat",
         OutcomeKind::LateBeyondMemory => "older_than_state",
+        OutcomeKind::Learned if !known.approved.is_empty() => "approved",
         OutcomeKind::Learned => "learned",
         OutcomeKind::Error | OutcomeKind::NeedsEvent => "error",
     };
     out.insert("says".to_owned(), word.into());
     out.insert("term".to_owned(), known.term);
+    out.extend(known.approved);
     if word == "error" {
         out.insert("reason".to_owned(), text.as_str().into());
         return Value::Object(out);

@@ -7,13 +7,21 @@
 //! | --- | --- |
 //! | what is in a state, one rule at a time | [`stats`] |
 //! | terms | [`list`], [`get`](mod@get) |
+//! | changes, and the log of them | [`change`], [`audit`] |
+//! | from one state to another | [`transfer`], [`merge`] |
+//! | the file itself | [`upkeep`] |
 //! | which rules, which terms | [`select`], [`row`] |
 
+mod audit;
+mod change;
 mod get;
 mod list;
+mod merge;
 mod row;
 mod select;
 mod stats;
+mod transfer;
+mod upkeep;
 
 use super::ExitStatus;
 use crate::state::{Redb, StateError};
@@ -43,6 +51,22 @@ pub enum StateCommand {
     List(list::ListArgs),
     /// Show all that is known of one term; exit status 1 if it is not known
     Get(get::GetArgs),
+    /// Approve a term ahead of time: until an end its events do not alert
+    Approve(change::ApproveArgs),
+    /// Forget terms: they are new again
+    Forget(change::ForgetArgs),
+    /// Write what a state knows, as NDJSON, to standard output
+    Export(transfer::ExportArgs),
+    /// Add what was exported to a state; what it knows stays
+    Import(transfer::ImportArgs),
+    /// Add what one state knows to another one
+    Migrate(transfer::MigrateArgs),
+    /// Make the file smaller
+    Compact(upkeep::CompactArgs),
+    /// Read all of a state; exit status 1 if something in it is damaged
+    Verify(upkeep::VerifyArgs),
+    /// Show what was changed with these commands, by whom and why
+    Log(audit::LogArgs),
 }
 
 /// How a state is shown.
@@ -65,12 +89,34 @@ pub fn state(args: &StateArgs) -> anyhow::Result<ExitStatus> {
         StateCommand::Stats(args) => stats::stats(args),
         StateCommand::List(args) => list::list(args),
         StateCommand::Get(args) => get::get(args),
+        StateCommand::Approve(args) => change::approve(args),
+        StateCommand::Forget(args) => change::forget(args),
+        StateCommand::Export(args) => transfer::export(args),
+        StateCommand::Import(args) => transfer::import(args),
+        StateCommand::Migrate(args) => transfer::migrate(args),
+        StateCommand::Compact(args) => upkeep::compact(args),
+        StateCommand::Verify(args) => upkeep::verify(args),
+        StateCommand::Log(args) => audit::log(args),
     }
 }
 
 /// Opens a state for reading: it is never written, and may be one that only root can write.
 fn open_to_read(path: &Path) -> anyhow::Result<Redb> {
     in_use(Redb::open_read_only(path))
+}
+
+/// Opens a state that is there, to change it.
+fn open_to_change(path: &Path) -> anyhow::Result<Redb> {
+    // Only a run and what takes terms over make one: a path with a slip of the pen is none.
+    if !path.exists() {
+        open_to_read(path)?;
+    }
+    in_use(Redb::open(path))
+}
+
+/// Opens a state to change it, or makes it.
+fn open_or_make(path: &Path) -> anyhow::Result<Redb> {
+    in_use(Redb::open(path))
 }
 
 /// A state that is in use cannot be looked at either: half of a commit is no state.

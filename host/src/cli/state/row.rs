@@ -5,11 +5,13 @@
 //! and a cut term is marked; a value that cannot be read is kept as it is, with the reason.
 
 use super::select::StatePrefix;
+use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use firstseen_abi::MAX_VALUE;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::identity::of_alert;
-use firstseen_rule::state::{TermState, read_whole};
+use firstseen_rule::state::{Alerted, Approval, Episode, TermState, read_whole};
 use firstseen_value::{hex, parse_time_ms};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -37,6 +39,11 @@ impl TermRow {
         let (values, is_cut) = values_of(&text);
         let (key, value) = (key.to_owned(), value.to_vec());
         Self { key, values, is_cut, text, state, value, expires_ms }
+    }
+
+    /// The values of a term's text.
+    pub(super) fn values_of_text(text: &str) -> Vec<String> {
+        values_of(text).0
     }
 
     /// The last sighting, if there was one.
@@ -170,6 +177,34 @@ impl StateLine {
         self
     }
 
+    /// The value that the line says, and its expiry.
+    pub(super) fn taken(&self) -> anyhow::Result<(Vec<u8>, i64)> {
+        if self.key.len() != 32 || !self.key.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            bail!("`key` is not 32 hexadecimal digits");
+        }
+        if let Some(value) = &self.value {
+            let value = STANDARD.decode(value).context("`value`")?;
+            if value.len() > MAX_VALUE {
+                bail!("`value` has more than {MAX_VALUE} bytes");
+            }
+            return Ok((value, self.expires.0));
+        }
+        let text = match (&self.term, &self.term_cut) {
+            (Some(term), _) => term.get(),
+            (None, Some(text)) => text,
+            (None, None) => bail!("neither `term` nor `term_cut`"),
+        };
+        let episodes = self.episodes.iter().map(EpisodeLine::taken);
+        let approval = self.approved_until.map(|until| Approval {
+            until_ms: until.0,
+            reason: self.approved_reason.clone().unwrap_or_default(),
+        });
+        let state = TermState::of(episodes.collect::<anyhow::Result<_>>()?, approval);
+        let state = state.context("its sightings are not what any engine keeps")?;
+        Ok((state.write(text), self.expires.0))
+    }
+
     /// With its line break.
     pub(super) fn text(&self) -> anyhow::Result<String> {
         Ok(serde_json::to_string(self)? + "\n")
@@ -186,7 +221,7 @@ pub(super) struct EpisodeLine {
 }
 
 impl EpisodeLine {
-    fn of(episode: &firstseen_rule::state::Episode) -> Self {
+    fn of(episode: &Episode) -> Self {
         let alerted = episode.alerted.iter().map(|alerted| AlertedLine {
             event: hex(&alerted.identity),
             previous: alerted.previous_ms.map(LineTime),
@@ -198,6 +233,22 @@ impl EpisodeLine {
             alerted: alerted.collect(),
         }
     }
+}
+
+impl EpisodeLine {
+    fn taken(&self) -> anyhow::Result<Episode> {
+        let alerted = self.alerted.iter().map(|alerted| {
+            let identity = unhex(&alerted.event).context("`event` is not 32 hexadecimal digits")?;
+            Ok(Alerted { identity, previous_ms: alerted.previous.map(|time| time.0) })
+        });
+        let alerted = alerted.collect::<anyhow::Result<_>>()?;
+        Ok(Episode { first_ms: self.first.0, last_ms: self.last.0, alerted })
+    }
+}
+
+fn unhex(text: &str) -> Option<[u8; 16]> {
+    let is_hex = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    is_hex.then(|| u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes))?
 }
 
 /// An alert that an episode gave.

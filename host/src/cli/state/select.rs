@@ -11,6 +11,7 @@ use crate::state::admin::StateAdmin;
 use anyhow::{anyhow, bail};
 use clap::Args;
 use firstseen_artifact::RuleMeta;
+use firstseen_rule::alert::rfc3339;
 use firstseen_rule::term::{Term, TermKind};
 use firstseen_rule::window::duration;
 use firstseen_value::{Glob, parse_time_ms};
@@ -127,8 +128,12 @@ impl StatePrefix {
         after(&self.prefix)
     }
 
-    /// The key of the term with these values, `None` where no term of the rule can have them.
-    pub(super) fn key_of(&self, given: &[String]) -> Option<String> {
+    pub(super) fn of(record: PrefixRecord) -> Self {
+        Self { prefix: record.prefix.clone(), record: Some(record), is_older: false }
+    }
+
+    /// The term with these values, `None` where no term of the rule can have them.
+    pub(super) fn term_of(&self, given: &[String]) -> Option<Term> {
         let fields = self.fields();
         let named: Option<Vec<(usize, &str)>> = given
             .iter()
@@ -150,8 +155,7 @@ impl StatePrefix {
             return None;
         }
         let kind = |at: usize| fields.get(at).map_or(TermKind::Text, |field| TermKind::of(field));
-        let term = Term::of_values(values.into_iter().enumerate().map(|(at, v)| (kind(at), v)));
-        Some(term.key(&self.prefix))
+        Some(Term::of_values(values.into_iter().enumerate().map(|(at, v)| (kind(at), v))))
     }
 }
 
@@ -259,6 +263,24 @@ pub(super) struct TermTest<'f> {
 }
 
 impl TermFilter {
+    /// The filter as it was given, for a log.
+    pub(super) fn words(&self) -> String {
+        let mut out = String::new();
+        for (field, glob) in &self.values {
+            out += &format!("--where {field}={} ", glob.pieces().join("*"));
+        }
+        for (option, time) in
+            [("--seen-since", self.seen_since), ("--seen-before", self.seen_before)]
+        {
+            match time {
+                Some(TimeArg::At(ms)) => out += &format!("{option} {} ", rfc3339(ms)),
+                Some(TimeArg::Before(ms)) => out += &format!("{option} {ms}ms "),
+                None => {}
+            }
+        }
+        out
+    }
+
     /// The filter for this state.
     pub(super) fn over(&self, state: &impl StateAdmin) -> anyhow::Result<TermTest<'_>> {
         let mut newest = None;
@@ -363,7 +385,8 @@ pub(super) fn keys_of<'p>(
     prefixes: &'p [StatePrefix],
     given: &[String],
 ) -> anyhow::Result<Vec<(&'p StatePrefix, String)>> {
-    let keys: Vec<_> = prefixes.iter().filter_map(|p| Some((p, p.key_of(given)?))).collect();
+    let keys: Vec<_> =
+        prefixes.iter().filter_map(|p| Some((p, p.term_of(given)?.key(&p.prefix)))).collect();
     match (keys.is_empty(), prefixes.first()) {
         (true, Some(first)) => {
             let fields: Vec<_> = first.fields().iter().map(|field| escaped(field)).collect();

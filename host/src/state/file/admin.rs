@@ -16,7 +16,7 @@ use crate::state::admin::{AuditEntry, EachStored, EditWork, StateAdmin, StateEdi
 use redb::{Database, ReadableTable, Table, TableDefinition, TableError};
 use std::io;
 
-const AUDIT: TableDefinition<'_, u64, &str> = TableDefinition::new("audit");
+pub(super) const AUDIT: TableDefinition<'_, u64, &str> = TableDefinition::new("audit");
 
 impl StateAdmin for Redb {
     fn each_term(
@@ -78,9 +78,14 @@ impl StateAdmin for Redb {
     }
 }
 
+/// An entry, where it can be read.
+pub(super) fn read_audit(text: &str) -> Option<AuditEntry> {
+    serde_json::from_str(text).ok()
+}
+
 /// An entry; of one that a newer version wrote in another way, its text.
 fn read_entry(text: &str) -> AuditEntry {
-    serde_json::from_str(text).unwrap_or_else(|_| AuditEntry {
+    read_audit(text).unwrap_or_else(|| AuditEntry {
         at: String::new(),
         who: String::new(),
         action: "unknown".to_owned(),
@@ -88,6 +93,23 @@ fn read_entry(text: &str) -> AuditEntry {
         what: text.to_owned(),
         reason: None,
     })
+}
+
+impl Redb {
+    /// Moves what is in the file together, so that it has fewer bytes.
+    ///
+    /// # Errors
+    /// When it was opened for reading, or cannot be written.
+    pub fn compact(&mut self) -> Result<(), StateError> {
+        // Compacting needs the file for itself.
+        self.terms = None;
+        let result = match &mut self.handle {
+            Handle::Read(_) => Err(StateError::ReadOnly { path: self.path.clone() }),
+            Handle::Write(database) => database.compact().map_err(|e| fault(&self.path, e)),
+        };
+        self.terms = Some(self.open_terms()?);
+        result.map(|_| ())
+    }
 }
 
 fn edit(path: &str, database: &Database, work: &mut EditWork<'_>) -> anyhow::Result<()> {

@@ -9,7 +9,13 @@ use redb::Table;
 use std::io;
 
 /// Before the prefix whose record it is.
-const RECORD: &str = "prefix/";
+pub(super) const RECORD: &str = "prefix/";
+
+/// What is kept of a rule, where it can be read.
+pub(super) fn read_record(prefix: &str, text: &str) -> Option<PrefixRecord> {
+    let record = serde_json::from_str::<PrefixRecord>(text).ok()?;
+    Some(PrefixRecord { prefix: prefix.to_owned(), ..record })
+}
 
 /// Writes what is kept of a rule.
 pub(super) fn put_record(
@@ -42,9 +48,7 @@ impl Redb {
             let (key, value) = row.map_err(|e| fault(&self.path, e))?;
             let Some(prefix) = key.value().strip_prefix(RECORD) else { break };
             // What a newer version wrote in another way is as good as not recorded.
-            if let Ok(record) = serde_json::from_str::<PrefixRecord>(value.value()) {
-                out.push(PrefixRecord { prefix: prefix.to_owned(), ..record });
-            }
+            out.extend(read_record(prefix, value.value()));
         }
         Ok(out)
     }

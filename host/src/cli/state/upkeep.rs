@@ -1,0 +1,90 @@
+//! `state compact` and `state verify`: the file that a state is in.
+//!
+//! In: a state. Out: the same in fewer bytes; or what is damaged in it, exit status 1 if there is
+//! something. `verify` writes nothing, not even a repair.
+
+use super::audit::{self, ReasonArg};
+use super::{ExitStatus, StateFormat, StatePage, in_use, open_to_change};
+use crate::escape::escaped;
+use crate::files::shown;
+use crate::state::admin::StateAdmin;
+use crate::state::{Redb, StateError};
+use crate::terminal::formats::{bytes, counted};
+use crate::terminal::message;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// The arguments of `state compact`.
+#[derive(Debug, Clone, Args)]
+pub struct CompactArgs {
+    /// The state
+    #[arg(value_name = "STATE")]
+    pub state: PathBuf,
+    /// Why
+    #[command(flatten)]
+    pub why: ReasonArg,
+}
+
+/// The arguments of `state verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// The state
+    #[arg(value_name = "STATE")]
+    pub state: PathBuf,
+}
+
+/// Makes the file smaller.
+///
+/// # Errors
+/// When the state cannot be read or written.
+pub(super) fn compact(args: &CompactArgs) -> anyhow::Result<ExitStatus> {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
+    let mut state = open_to_change(&args.state)?;
+    let before = size(&args.state);
+    let what = format!("a file of {}", bytes(before));
+    let entry = audit::entry("compact", 0, what, args.why.reason.as_deref());
+    state.edit(&mut |edit| Ok(edit.log(&entry)?))?;
+    state.compact()?;
+    drop(state);
+    let after = size(&args.state);
+    message::info(&format!(
+        "{}: {} before, {} now",
+        shown(&args.state),
+        bytes(before),
+        bytes(after)
+    ));
+    Ok(ExitStatus::Done)
+}
+
+/// Reads everything.
+///
+/// # Errors
+/// When the state is in use, is none, or cannot be read at all.
+pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
+    let name = shown(&args.state);
+    let mut page = StatePage::new(StateFormat::Pretty);
+    let found = match Redb::verify(&args.state) {
+        Err(StateError::Corrupt { reason, .. }) => {
+            page.put(&format!("{name}: damaged: {}\n", escaped(&reason)))?;
+            return page.end().map(|_| ExitStatus::Unmet);
+        }
+        found => in_use(found)?,
+    };
+    for fault in &found.faults {
+        page.put(&format!("{name}: damaged: {}\n", escaped(fault)))?;
+    }
+    if found.more_faults > 0 {
+        page.put(&format!("{name}: damaged: {} more\n", found.more_faults))?;
+    }
+    if found.needs_repair {
+        let hint = "not closed cleanly; the next run repairs it, firstseen state compact too";
+        page.put(&format!("{name}: {hint}\n"))?;
+    }
+    if found.faults.is_empty() {
+        let terms = counted(found.terms, "term", "terms");
+        let rules = counted(found.rules, "rule", "rules");
+        page.put(&format!("{name}: good: {terms} of {rules}, every page and every record read\n"))?;
+        return page.end();
+    }
+    page.end().map(|_| ExitStatus::Unmet)
+}

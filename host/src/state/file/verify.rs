@@ -1,0 +1,371 @@
+//! Reads a state file to its end, and says what is damaged in it.
+//!
+//! In: a path. Out: how many terms it has, and each record, key or index entry that is not what this
+//! code writes. The file is never written: what redb writes while it looks stays in memory.
+
+use super::admin::{AUDIT, read_audit};
+use super::create::{refuse_locked, regular_file};
+use super::history::{RECORD, read_record};
+use super::{
+    EXPIRY, META, Redb, StateError, TERMS, begin_read, builder, check_magic, check_meta, fault,
+    hour_of, parse,
+};
+use crate::escape::escaped;
+use firstseen_rule::state::TermState;
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableError,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Faults that are told one by one.
+const SHOWN: usize = 20;
+
+/// What was found in a state.
+#[derive(Debug, Default)]
+pub struct VerifiedState {
+    /// How many terms.
+    pub terms: u64,
+    /// How many prefixes of keys.
+    pub rules: u64,
+    /// What is damaged, the first of it.
+    pub faults: Vec<String>,
+    /// How much more.
+    pub more_faults: u64,
+    /// Its last process died while writing.
+    pub needs_repair: bool,
+}
+
+impl VerifiedState {
+    fn fault(&mut self, text: String) {
+        if self.faults.len() < SHOWN {
+            self.faults.push(text);
+        } else {
+            self.more_faults += 1;
+        }
+    }
+}
+
+impl Redb {
+    /// Reads all of a state.
+    ///
+    /// # Errors
+    /// As for [`Redb::open_read_only`]; [`StateError::Corrupt`] where nothing can be read.
+    pub fn verify(path: &Path) -> Result<VerifiedState, StateError> {
+        let name = escaped(&path.to_string_lossy()).into_owned();
+        let mut file = match File::open(regular_file(&name, path)?) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(StateError::Absent { path: name });
+            }
+            Err(e) => return Err(fault(&name, e)),
+        };
+        refuse_locked(&name, file.try_lock_shared())?;
+        if !check_magic(&name, &mut file)? {
+            return Err(StateError::Absent { path: name });
+        }
+        // What redb makes of bytes that nobody wrote may be a panic: it is damage too.
+        let said = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let found = catch_unwind(AssertUnwindSafe(|| look(&name, file)));
+        std::panic::set_hook(said);
+        found.unwrap_or_else(|_| {
+            let reason = "its pages contradict each other".to_owned();
+            Err(StateError::Corrupt { path: name, reason })
+        })
+    }
+}
+
+fn look(name: &str, file: File) -> Result<VerifiedState, StateError> {
+    let length = file.metadata().map_err(|e| fault(name, e))?.len();
+    let layer = MemoryLayer { file, state: Mutex::new(Layer { length, pages: BTreeMap::new() }) };
+    let mut database = builder().create_with_backend(layer).map_err(|e| fault(name, e))?;
+    let is_whole = database.check_integrity().map_err(|e| fault(name, e))?;
+    let mut found = VerifiedState { needs_repair: !is_whole, ..VerifiedState::default() };
+    if !check_meta(name, &begin_read(name, &database)?)? {
+        return Err(StateError::Absent { path: name.to_owned() });
+    }
+    tables(&database, &mut found).map_err(|e| fault(name, e))?;
+    Ok(found)
+}
+
+fn tables(database: &Database, found: &mut VerifiedState) -> Result<(), redb::Error> {
+    let transaction = database.begin_read()?;
+    let (terms, expiry) = (transaction.open_table(TERMS)?, transaction.open_table(EXPIRY)?);
+    let mut prefixes = BTreeSet::new();
+    for row in terms.iter()? {
+        let (key, row) = row?;
+        found.terms += 1;
+        let (key, row) = (key.value(), row.value());
+        let name = String::from_utf8_lossy(key);
+        match prefix_of(key) {
+            Some(prefix) if prefixes.contains(prefix) => {}
+            Some(prefix) => _ = prefixes.insert(prefix.to_owned()),
+            None => found.fault(format!("key {name}: it is not TENANT:RULE_ID:FINGERPRINT:HASH")),
+        }
+        let Some((_, value)) = parse(row) else {
+            found.fault(format!("term {name}: its value is too short"));
+            continue;
+        };
+        if let Err(reason) = TermState::read(value) {
+            found.fault(format!("term {name}: {reason}"));
+        }
+        let hour = hour_of(row).unwrap_or_default();
+        if expiry.get((hour, key))?.is_none() {
+            found.fault(format!("term {name}: it is not in the index, and would never expire"));
+        }
+    }
+    if let more @ 1.. = expiry.len()?.saturating_sub(found.terms) {
+        found.fault(format!("the index of expiries has {more} entries of no term"));
+    }
+    found.rules = prefixes.len() as u64;
+    for row in transaction.open_table(META)?.range(RECORD..)? {
+        let (key, value) = row?;
+        let Some(prefix) = key.value().strip_prefix(RECORD) else { break };
+        if read_record(prefix, value.value()).is_none() {
+            found.fault(format!("the record of {prefix}: it cannot be read"));
+        }
+    }
+    match transaction.open_table(AUDIT) {
+        Err(TableError::TableDoesNotExist(_)) => {}
+        log => {
+            for row in log?.iter()? {
+                let (number, text) = row?;
+                if read_audit(text.value()).is_none() {
+                    found.fault(format!("entry {} of the log: it cannot be read", number.value()));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The prefix of a key as a guest makes it.
+fn prefix_of(key: &[u8]) -> Option<&str> {
+    let (prefix, hash) = std::str::from_utf8(key).ok()?.rsplit_once(':')?;
+    let is_hash = hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    (is_hash && prefix.split(':').count() > 2).then_some(prefix)
+}
+
+/// A file that is read, under what was written in memory.
+#[derive(Debug)]
+struct MemoryLayer {
+    file: File,
+    state: Mutex<Layer>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    length: u64,
+    /// Pieces of this size, by their number.
+    pages: BTreeMap<u64, Vec<u8>>,
+}
+
+const PIECE: u64 = 4096;
+
+impl MemoryLayer {
+    /// A piece as the file has it; zeros behind its end.
+    fn piece(&self, number: u64) -> io::Result<Vec<u8>> {
+        let mut piece = vec![0; PIECE as usize];
+        let mut at = 0;
+        while at < piece.len() {
+            match self.file.read_at(&mut piece[at..], number * PIECE + at as u64)? {
+                0 => break,
+                read => at += read,
+            }
+        }
+        Ok(piece)
+    }
+
+    /// Calls with each part of a range: the piece that it is in, where it begins there, and where in
+    /// the range.
+    fn parts(
+        offset: u64,
+        length: usize,
+    ) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let from = offset + at as u64;
+            let inside = (from % PIECE) as usize;
+            let end = length.min(at + PIECE as usize - inside);
+            let part = (from / PIECE, inside, at..end);
+            at = end;
+            (!part.2.is_empty()).then_some(part)
+        })
+    }
+}
+
+fn poisoned<T>(_: T) -> io::Error {
+    io::Error::other("a thread failed while it wrote")
+}
+
+impl StorageBackend for MemoryLayer {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.state.lock().map_err(poisoned)?.length)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let layer = self.state.lock().map_err(poisoned)?;
+        if offset.checked_add(out.len() as u64).is_none_or(|end| end > layer.length) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        for (number, inside, part) in Self::parts(offset, out.len()) {
+            let to = &mut out[part];
+            match layer.pages.get(&number) {
+                Some(page) => to.copy_from_slice(&page[inside..inside + to.len()]),
+                None => self.file.read_exact_at(to, number * PIECE + inside as u64)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        let mut layer = self.state.lock().map_err(poisoned)?;
+        // What comes behind the end later is zeros, whatever the file has there.
+        let (from, to) = (layer.length.min(length), layer.length.max(length));
+        let mut at = from;
+        while at < to {
+            let number = at / PIECE;
+            let end = ((number + 1) * PIECE).min(to);
+            let piece = match layer.pages.remove(&number) {
+                Some(piece) => Ok(piece),
+                None => self.piece(number),
+            };
+            let mut piece = piece?;
+            piece[(at % PIECE) as usize..(end - number * PIECE) as usize].fill(0);
+            layer.pages.insert(number, piece);
+            at = end;
+        }
+        layer.length = length;
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut layer = self.state.lock().map_err(poisoned)?;
+        for (number, inside, part) in Self::parts(offset, data.len()) {
+            let from = &data[part];
+            let piece = match layer.pages.remove(&number) {
+                Some(piece) => Ok(piece),
+                None => self.piece(number),
+            };
+            let mut piece = piece?;
+            piece[inside..inside + from.len()].copy_from_slice(from);
+            layer.pages.insert(number, piece);
+        }
+        layer.length = layer.length.max(offset + data.len() as u64);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{StateStore, StateWrite};
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    #[test]
+    fn damage_is_named_and_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.redb");
+        let mut state = Redb::open(&path).unwrap();
+        let good = firstseen_rule::state::TermState::seen(1, 2).unwrap().write("[\"a\"]");
+        let key = format!("t:r:f:{}", "0".repeat(32));
+        let write = |key, value| StateWrite { key, expected: None, value, expires_ms: 10 };
+        state.apply(&mut std::iter::once(write(key.as_bytes(), &good))).unwrap();
+        state.commit().unwrap();
+        drop(state);
+        let found = Redb::verify(&path).unwrap();
+        assert_eq!((found.terms, found.rules), (1, 1));
+        assert!(found.faults.is_empty() && !found.needs_repair, "{found:?}");
+
+        let mut state = Redb::open(&path).unwrap();
+        let bad = [write(b"nothing", &good), write(b"t:r:f:x", &[9, 1])];
+        state.apply(&mut bad.into_iter()).unwrap();
+        state.commit().unwrap();
+        drop(state);
+        let before = std::fs::read(&path).unwrap();
+        let found = Redb::verify(&path).unwrap();
+        assert_eq!(found.faults.len(), 3, "{found:?}");
+        for word in ["nothing", "x: it is not TENANT", "newer engine"] {
+            assert!(found.faults.iter().any(|fault| fault.contains(word)), "{word}: {found:?}");
+        }
+        assert!(std::fs::read(&path).unwrap() == before);
+    }
+
+    /// Whatever byte of the file is another one, it is told or it does not matter: no panic.
+    #[test]
+    fn a_flipped_byte_is_told_or_does_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.redb");
+        let mut state = Redb::open(&path).unwrap();
+        let good = firstseen_rule::state::TermState::seen(1, 2).unwrap().write("[\"needle\"]");
+        let key = format!("t:r:f:{}", "0".repeat(32));
+        let write =
+            StateWrite { key: key.as_bytes(), expected: None, value: &good, expires_ms: 10 };
+        state.apply(&mut std::iter::once(write)).unwrap();
+        state.commit().unwrap();
+        drop(state);
+        let bytes = std::fs::read(&path).unwrap();
+        let needle = memchr::memmem::find_iter(&bytes, b"needle").last().unwrap();
+        let mut told = 0;
+        for at in (0..bytes.len()).step_by(997).chain([needle]) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x55;
+            std::fs::write(&path, &damaged).unwrap();
+            let found = Redb::verify(&path);
+            let is_told =
+                found.as_ref().map_or(true, |found| !found.faults.is_empty() || found.needs_repair);
+            told += u32::from(is_told);
+            assert!(at != needle || is_told, "{found:?}");
+        }
+        assert!(told > 1);
+    }
+
+    proptest! {
+        /// The layer is a file of which the one below knows nothing.
+        #[test]
+        fn what_is_written_is_read_and_the_file_stays(
+            first in prop::collection::vec(any::<u8>(), 0..9000),
+            writes in prop::collection::vec((0u64..12_000, prop::collection::vec(any::<u8>(), 1..5000), any::<bool>()), 0..8),
+        ) {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&first).unwrap();
+            let length = first.len() as u64;
+            let state = Mutex::new(Layer { length, pages: BTreeMap::new() });
+            let layer = MemoryLayer { file: file.try_clone().unwrap(), state };
+            let mut model = first.clone();
+            for (offset, data, cuts) in writes {
+                if cuts {
+                    layer.set_len(offset).unwrap();
+                    model.resize(offset as usize, 0);
+                    continue;
+                }
+                let end = offset as usize + data.len();
+                if model.len() < end {
+                    layer.set_len(end as u64).unwrap();
+                    model.resize(end, 0);
+                }
+                layer.write(offset, &data).unwrap();
+                model[offset as usize..end].copy_from_slice(&data);
+            }
+            prop_assert_eq!(layer.len().unwrap(), model.len() as u64);
+            let mut all = vec![1; model.len()];
+            layer.read(0, &mut all).unwrap();
+            prop_assert!(all == model);
+            prop_assert!(layer.read(1, &mut all).is_err() || all.is_empty());
+            let mut below = vec![0; first.len()];
+            file.read_exact_at(&mut below, 0).unwrap();
+            prop_assert!(below == first);
+        }
+    }
+}
