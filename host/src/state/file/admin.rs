@@ -59,22 +59,24 @@ impl StateAdmin for Redb {
         };
         // A reader left open would keep the pages that this change replaces.
         self.terms = None;
-        let result = edit(&self.path, database, work);
+        let result = guarded(&self.path, || Ok(edit(&self.path, database, work)));
         self.terms = Some(self.open_terms()?);
-        result
+        result?
     }
 
     fn log(&self) -> Result<Vec<AuditEntry>, StateError> {
-        let table = match self.begin_read()?.open_table(AUDIT) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            table => table.map_err(|e| fault(&self.path, e))?,
-        };
-        let mut out = Vec::new();
-        for row in table.iter().map_err(|e| fault(&self.path, e))? {
-            let (_, text) = row.map_err(|e| fault(&self.path, e))?;
-            out.push(read_entry(text.value()));
-        }
-        Ok(out)
+        guarded(&self.path, || {
+            let table = match self.begin_read()?.open_table(AUDIT) {
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                table => table.map_err(|e| fault(&self.path, e))?,
+            };
+            let mut out = Vec::new();
+            for row in table.iter().map_err(|e| fault(&self.path, e))? {
+                let (_, text) = row.map_err(|e| fault(&self.path, e))?;
+                out.push(read_entry(text.value()));
+            }
+            Ok(out)
+        })
     }
 }
 
@@ -103,9 +105,12 @@ impl Redb {
     pub fn compact(&mut self) -> Result<(), StateError> {
         // Compacting needs the file for itself.
         self.terms = None;
+        let path = &self.path;
         let result = match &mut self.handle {
-            Handle::Read(_) => Err(StateError::ReadOnly { path: self.path.clone() }),
-            Handle::Write(database) => database.compact().map_err(|e| fault(&self.path, e)),
+            Some(Handle::Write(database)) => {
+                guarded(path, || database.compact().map_err(|e| fault(path, e)))
+            }
+            _ => Err(StateError::ReadOnly { path: path.clone() }),
         };
         self.terms = Some(self.open_terms()?);
         result.map(|_| ())

@@ -5,6 +5,7 @@
 
 use super::admin::{AUDIT, read_audit};
 use super::create::{refuse_locked, regular_file};
+use super::guard::guarded;
 use super::history::{RECORD, read_record};
 use super::{
     EXPIRY, META, Redb, StateError, TERMS, begin_read, builder, check_magic, check_meta, fault,
@@ -19,7 +20,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -69,15 +69,7 @@ impl Redb {
         if !check_magic(&name, &mut file)? {
             return Err(StateError::Absent { path: name });
         }
-        // What redb makes of bytes that nobody wrote may be a panic: it is damage too.
-        let said = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {}));
-        let found = catch_unwind(AssertUnwindSafe(|| look(&name, file)));
-        std::panic::set_hook(said);
-        found.unwrap_or_else(|_| {
-            let reason = "its pages contradict each other".to_owned();
-            Err(StateError::Corrupt { path: name, reason })
-        })
+        guarded(&name, || look(&name, file))
     }
 }
 
