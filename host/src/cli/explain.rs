@@ -62,8 +62,9 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     let filter = EventFilter::new(&args.ids, args.filter.as_deref())?;
     let format = format::explanations(args.format, &args.common);
     let setup = run::set_up(&args.common, format, true, &[])?;
-    let Setup { artifacts, own_exceptions, guests, found, store, output, exceptions, trust } =
-        setup;
+    let Setup {
+        artifacts, own_exceptions, guests, found, store, output, exceptions, trust, ..
+    } = setup;
     let exceptions: Vec<_> = own_exceptions.into_iter().chain(exceptions.exceptions()).collect();
     let samples = RunSamples::new(artifacts.len(), !exceptions.is_empty());
     let guests = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>);

@@ -114,6 +114,8 @@ pub struct Setup {
     pub exceptions: Exceptions,
     /// The envelopes that are trusted besides those that always are.
     pub trust: Arc<Trust>,
+    /// How far ahead of the clock an event may be dated.
+    pub future_slack_ms: i64,
 }
 
 /// Opens rules, inputs, the state and, last, the output: what an earlier run wrote there is emptied
@@ -143,7 +145,7 @@ pub fn set_up(
     paths::refuse_collisions(&outputs, &read)?;
     let runtime = common.cache.runtime()?;
     let LoadedRules { artifacts, exceptions: own_exceptions } = load_all(&runtime, &rules)?;
-    let (Settings { tenant, trust, .. }, settings) = read_settings(common)?;
+    let (Settings { tenant, trust, future_slack_ms, .. }, settings) = read_settings(common)?;
     let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let rules = rules.map(|rule| rule.id.clone()).collect();
     let exceptions =
@@ -165,7 +167,17 @@ pub fn set_up(
         store.commit()?;
     }
     let trust = Arc::new(trust);
-    Ok(Setup { artifacts, own_exceptions, guests, found, store, output, exceptions, trust })
+    Ok(Setup {
+        artifacts,
+        own_exceptions,
+        guests,
+        found,
+        store,
+        output,
+        exceptions,
+        trust,
+        future_slack_ms,
+    })
 }
 
 /// A rule among the inputs would be read as a log, and would not run.
@@ -328,7 +340,16 @@ pub fn run_with(
         message::warning(sentence);
     }
     let Setup {
-        artifacts, own_exceptions, guests, found, store, output, exceptions, trust, ..
+        artifacts,
+        own_exceptions,
+        guests,
+        found,
+        store,
+        output,
+        exceptions,
+        trust,
+        future_slack_ms,
+        ..
     } = setup;
     // An annotated line is written when it is over, and the state must not know its alerts before.
     let read = ReadLimits { open_lines: !args.annotate, ..read_options(&args.common, &trust) };
@@ -375,6 +396,7 @@ pub fn run_with(
         options: PipelineOptions {
             read,
             hold_ms: args.hold,
+            future_slack_ms,
             order_budget: DEFAULT_BUDGET,
             emit_repeats: args.repeats == Repeats::Emit,
         },

@@ -224,7 +224,7 @@ pub(crate) mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("}\n") && text.lines().count() == 1);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json.as_object().unwrap().len(), 33);
+        assert_eq!(json.as_object().unwrap().len(), 34);
         for (name, value) in [
             ("events", 1_234_567),
             ("matched", 58),

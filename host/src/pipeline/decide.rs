@@ -50,11 +50,47 @@ impl MatchBatch {
 
 /// Gives a store the time up to which everything was decided before these matches are, and takes
 /// their newest time.
-pub fn advance(store: &mut dyn StateStore, newest_ms: &mut i64, matches: &[Match]) {
-    let oldest = matches.iter().map(|m| m.time_ms).min().unwrap_or(i64::MIN);
-    store.advance((*newest_ms).max(oldest));
-    let newest = matches.iter().map(|m| m.time_ms).max().unwrap_or(i64::MIN);
-    *newest_ms = (*newest_ms).max(newest);
+pub fn advance(store: &mut dyn StateStore, newest: &mut NewestTimes, matches: &[Match]) {
+    let mut oldest: Vec<Option<i64>> = Vec::new();
+    for Match { rule, time_ms, .. } in matches {
+        let at = usize::from(rule.artifact);
+        if oldest.len() <= at {
+            oldest.resize(at + 1, None);
+        }
+        if let Some(oldest) = oldest.get_mut(at) {
+            *oldest = Some(oldest.map_or(*time_ms, |oldest| oldest.min(*time_ms)));
+        }
+    }
+    for (artifact, oldest) in (0..).zip(oldest) {
+        if let Some(oldest) = oldest {
+            store.advance(artifact, newest.of(artifact).max(oldest));
+        }
+    }
+    for Match { rule, time_ms, .. } in matches {
+        newest.take(rule.artifact, *time_ms);
+    }
+}
+
+/// The newest time that was decided, of each artifact: what one says of the time is nothing to others.
+#[derive(Debug, Default)]
+pub struct NewestTimes(Vec<i64>);
+
+impl NewestTimes {
+    /// Of this artifact.
+    #[must_use]
+    pub fn of(&self, artifact: u16) -> i64 {
+        self.0.get(usize::from(artifact)).copied().unwrap_or(i64::MIN)
+    }
+
+    fn take(&mut self, artifact: u16, time_ms: i64) {
+        let at = usize::from(artifact);
+        if self.0.len() <= at {
+            self.0.resize(at + 1, i64::MIN);
+        }
+        if let Some(newest) = self.0.get_mut(at) {
+            *newest = (*newest).max(time_ms);
+        }
+    }
 }
 
 /// Decides, writes, remembers.
@@ -68,7 +104,7 @@ pub struct Decider {
     emit_repeats: bool,
     pending: MatchBatch,
     /// The newest time that was decided.
-    newest_ms: i64,
+    newest: NewestTimes,
     uncommitted: u64,
     /// Something went wrong between an alert and the state that knows it.
     failed: bool,
@@ -84,7 +120,7 @@ impl Decider {
             closed: HashSet::new(),
             emit_repeats,
             pending: MatchBatch::default(),
-            newest_ms: i64::MIN,
+            newest: NewestTimes::default(),
             uncommitted: 0,
             failed: false,
         }
@@ -140,7 +176,9 @@ impl Decider {
             }
         }
         if self.uncommitted > 0 {
-            self.store.advance(self.newest_ms);
+            for (artifact, newest_ms) in (0..).zip(&self.newest.0) {
+                self.store.advance(artifact, *newest_ms);
+            }
             self.store.commit().context("the state was not written")?;
             self.uncommitted = 0;
         }
@@ -165,12 +203,14 @@ impl Decider {
         self.failed = true;
         // The artifacts' matches are decided one artifact after the other. So nothing expires before
         // all are: the last match of one may be much later than the first of the next.
-        advance(&mut *self.store, &mut self.newest_ms, &matches);
+        advance(&mut *self.store, &mut self.newest, &matches);
         self.uncommitted += matches.len() as u64;
 
         let mut decided = Vec::new();
         for (artifact, (turns, matches)) in by_artifact(matches, rules.len()).enumerate() {
-            if let Some(rules) = rules.get_mut(artifact) {
+            if let (Some(rules), Ok(number)) = (rules.get_mut(artifact), u16::try_from(artifact)) {
+                // What follows is this one's.
+                self.store.advance(number, i64::MIN);
                 self.decide_artifact(&mut **rules, turns, matches, located, &mut decided)?;
             }
         }
@@ -197,6 +237,8 @@ impl Decider {
     ) -> anyhow::Result<()> {
         // What is still to decide, the next part last.
         let mut todo = vec![(turns, matches)];
+        let artifact = todo.first().and_then(|(_, matches)| matches.first());
+        let newest_ms = artifact.map_or(i64::MIN, |m| self.newest.of(m.rule.artifact));
         while let Some((mut turns, matches)) = todo.pop() {
             if matches.is_empty() {
                 continue;
@@ -206,7 +248,7 @@ impl Decider {
                 round.close(|key| self.closed.contains(key));
             }
             let (store, texts) = (&mut *self.store, &mut self.texts);
-            match run_round(&mut round, rules, store, texts, self.newest_ms)? {
+            match run_round(&mut round, rules, store, texts, newest_ms)? {
                 Ok(()) => {
                     let RoundEnd { matches, outcomes, seen, seen_by_rule, closed, .. } =
                         round.finish();

@@ -102,11 +102,13 @@ impl EventGathering {
         (spot.unwrap_or(nothing), self.batch.event(event))
     }
 
-    /// Runs the events through the artifacts.
+    /// Runs the events through the artifacts. A match that is dated later than `latest_ms` is refused,
+    /// whatever an artifact says.
     pub fn run(
         &mut self,
         rules: &mut [Box<dyn Rules>],
         now_ms: i64,
+        latest_ms: i64,
         to: &mut dyn MatchVisitor,
     ) -> GatheredResult {
         let mut result = GatheredResult::default();
@@ -132,6 +134,7 @@ impl EventGathering {
                 unread: &mut unread,
                 noted: &mut noted,
                 last_matched: None,
+                latest_ms,
                 to: &mut *to,
             };
             let counts = batch.keys(&mut **rules, now_ms, &mut router);
@@ -166,6 +169,7 @@ struct ItemRouter<'g> {
     noted: &'g mut BitSet,
     /// The event and the rule of the last match with terms.
     last_matched: Option<(usize, u16)>,
+    latest_ms: i64,
     to: &'g mut dyn MatchVisitor,
 }
 
@@ -199,6 +203,15 @@ impl ItemVisitor for ItemRouter<'_> {
                 if self.unread.insert(event) {
                     self.note(event, item.kind, item.text.to_owned(), None);
                 }
+            }
+            ItemKind::Matched if item.time_ms > self.latest_ms => {
+                let artifact = u16::try_from(self.artifact).unwrap_or(u16::MAX);
+                let rule = RuleRef { artifact, rule: item.rule };
+                let text = format!(
+                    "future_event: the rule says {} ms, the clock allows {} ms",
+                    item.time_ms, self.latest_ms
+                );
+                self.note(event, ItemKind::Future, text, Some(rule));
             }
             ItemKind::Future | ItemKind::TooManyTerms => {
                 let artifact = u16::try_from(self.artifact).unwrap_or(u16::MAX);

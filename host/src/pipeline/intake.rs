@@ -47,6 +47,8 @@ pub struct Intake<'p> {
     pub name: Arc<str>,
     /// See `name`.
     pub input: u32,
+    /// How far ahead of it an event may be dated.
+    pub future_slack_ms: i64,
     /// Whether the input's texts can be read again.
     pub rereadable: bool,
     /// Set where a match refers to a text in the input.
@@ -102,7 +104,11 @@ impl Intake<'_> {
             rereadable: self.rereadable,
             refers_to_text: &mut *self.refers_to_text,
         };
-        let result = self.gathering.run(self.rules, *self.now_ms, &mut matches);
+        let latest_ms = match *self.now_ms {
+            0 => i64::MAX,
+            now_ms => now_ms.saturating_add(self.future_slack_ms),
+        };
+        let result = self.gathering.run(self.rules, *self.now_ms, latest_ms, &mut matches);
         let parts = self.report_all(result);
         self.gathering.clear();
         self.take_parts(parts)

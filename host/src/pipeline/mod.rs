@@ -68,6 +68,8 @@ pub struct PipelineOptions {
     pub read: ReadLimits,
     /// How long a stream's matches wait for older ones: in event time, and by the clock at most.
     pub hold_ms: i64,
+    /// How far ahead of the clock an event may be dated, whatever a rule says.
+    pub future_slack_ms: i64,
     /// Bytes of matches that wait in memory.
     pub order_budget: usize,
     /// Whether an alert that was given before is given again.
@@ -276,6 +278,7 @@ impl<'r> Pipeline<'r> {
                 now_ms: &mut self.now_ms,
                 name: self.names.last().cloned().unwrap_or_else(|| Arc::from("-")),
                 input: number,
+                future_slack_ms: self.options.future_slack_ms,
                 rereadable,
                 refers_to_text: &mut self.refers_to_text,
                 read: &self.options.read,

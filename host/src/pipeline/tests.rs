@@ -168,7 +168,7 @@ impl StateStore for ScriptedStore {
             .collect())
     }
 
-    fn advance(&mut self, _: i64) {}
+    fn advance(&mut self, _: u16, _: i64) {}
 
     fn commit(&mut self) -> Result<(), StateError> {
         self.call("commit")?;
@@ -422,6 +422,7 @@ impl Scene {
             options: PipelineOptions {
                 read: ReadLimits::default(),
                 hold_ms: 0,
+                future_slack_ms: 1 << 40,
                 order_budget: self.budget,
                 emit_repeats: false,
             },
@@ -647,6 +648,15 @@ fn a_key_stays_closed_for_the_run() {
     scene.run(&[&many], None).unwrap();
     assert_eq!(scene.heard.counts["AfterLostText"], 2999);
     assert!(scene.known().is_empty() && scene.alerts().is_empty());
+}
+
+/// A rule that is at fault, or hostile: it says that an event is of the end of time.
+#[test]
+fn an_event_that_a_rule_dates_beyond_the_clock_is_refused_and_counted() {
+    let mut scene = Scene::default();
+    scene.run(&["{9223372036854775807 a}\n{5 a}\n"], None).unwrap();
+    assert_eq!(scene.alerts(), ["{5 a}"]);
+    assert!(scene.heard.notices[0].contains("Future"), "{:?}", scene.heard.notices);
 }
 
 #[test]

@@ -294,8 +294,8 @@ impl<S: StateStore> StateStore for CarryOver<S> {
         }))
     }
 
-    fn advance(&mut self, newest_event_ms: i64) {
-        self.state.advance(newest_event_ms);
+    fn advance(&mut self, artifact: u16, newest_event_ms: i64) {
+        self.state.advance(artifact, newest_event_ms);
     }
 
     fn commit(&mut self) -> Result<(), StateError> {

@@ -13,6 +13,7 @@
 //! ```
 //! The index knows only the hour, so that refreshing a term seldom has to move its entry.
 
+use super::clocks::ExpiryClocks;
 use super::{Applied, OutputMark, StateError, StateStore, StateWrite};
 use crate::escape::escaped;
 use admin::put_row;
@@ -73,7 +74,9 @@ pub struct Redb {
     pending: HashMap<Box<[u8]>, Row, RandomState>,
     pending_bytes: usize,
     mark: Option<OutputMark>,
-    now_ms: i64,
+    clocks: ExpiryClocks,
+    /// Where the last commit stopped looking for what has expired.
+    swept: Option<(i64, Vec<u8>)>,
     /// Terms when it was opened; `None`: it was made then.
     found: Option<u64>,
 }
@@ -200,10 +203,20 @@ impl Redb {
     ) -> Result<Self, StateError> {
         let place = place.map(|(target, id)| (target, id, 0));
         let handle = Some(handle);
-        let (pending, now_ms) = (HashMap::default(), i64::MIN);
+        let (pending, clocks, swept) = (HashMap::default(), ExpiryClocks::default(), None);
         let (terms, mark, found) = (None, None, None);
-        let mut state =
-            Self { path, handle, place, terms, pending, pending_bytes: 0, mark, now_ms, found };
+        let mut state = Self {
+            path,
+            handle,
+            place,
+            terms,
+            pending,
+            pending_bytes: 0,
+            mark,
+            clocks,
+            swept,
+            found,
+        };
         state.terms = Some(state.open_terms()?);
         state.found = if is_new { None } else { Some(state.count()?) };
         Ok(state)
@@ -264,7 +277,7 @@ impl Redb {
                 path: self.path.clone(),
                 reason: "a value is too short".to_owned(),
             })?;
-            Ok((expires > self.now_ms).then(|| value.to_vec()))
+            Ok((expires > self.clocks.now()).then(|| value.to_vec()))
         };
         if let Some(Row(row)) = self.pending.get(key) {
             return alive(row);
@@ -276,6 +289,7 @@ impl Redb {
     }
 
     fn write(&mut self, write: &StateWrite<'_>) -> Result<Applied, StateError> {
+        self.clocks.meets(write.key);
         let current = self.get(write.key)?;
         if current.as_deref() != write.expected {
             return Ok(Applied::Conflict(current));
@@ -291,7 +305,13 @@ impl StateStore for Redb {
         &mut self,
         keys: &mut dyn Iterator<Item = &[u8]>,
     ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
-        guarded(&self.path, || keys.map(|key| self.get(key)).collect())
+        let Self { path, .. } = &*self;
+        let path = path.clone();
+        let mut get = |key| {
+            self.clocks.meets(key);
+            self.get(key)
+        };
+        guarded(&path, || keys.map(&mut get).collect())
     }
 
     fn apply(
@@ -304,8 +324,8 @@ impl StateStore for Redb {
         guarded(&self.path.clone(), || writes.map(|write| self.write(&write)).collect())
     }
 
-    fn advance(&mut self, newest_event_ms: i64) {
-        self.now_ms = self.now_ms.max(newest_event_ms);
+    fn advance(&mut self, artifact: u16, newest_event_ms: i64) {
+        self.clocks.advance(artifact, newest_event_ms);
     }
 
     fn commit(&mut self) -> Result<(), StateError> {
@@ -316,13 +336,16 @@ impl StateStore for Redb {
         // A reader left open would keep the pages that this commit replaces.
         self.terms = None;
         let Some(Handle::Write(database)) = &self.handle else { return Err(self.read_only()) };
+        let mut swept = self.swept.clone();
         let terms = guarded(&self.path, || {
-            let result = write(database, &self.pending, self.mark.as_ref(), self.now_ms);
+            let mark = self.mark.as_ref();
+            let result = write(database, &self.pending, mark, &self.clocks, &mut swept);
             let terms = self.open_terms()?;
             result.map_err(|e| fault(&self.path, e))?;
             Ok(terms)
         });
         self.terms = Some(terms?);
+        self.swept = swept;
         // Whoever put another file there may have done it meanwhile.
         self.check_place()?;
         if let Some((target, _, length)) = &mut self.place {
@@ -384,7 +407,8 @@ fn write(
     database: &Database,
     pending: &HashMap<Box<[u8]>, Row, RandomState>,
     mark: Option<&OutputMark>,
-    now_ms: i64,
+    clocks: &ExpiryClocks,
+    swept: &mut Option<(i64, Vec<u8>)>,
 ) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     if let Some(mark) = mark {
@@ -399,13 +423,26 @@ fn write(
         for (key, Row(row)) in rows {
             put_row(&mut terms, &mut expiry, key, row)?;
         }
-        // All of an hour has expired once the next one has begun.
+        // All of an hour has expired once the next one has begun. It goes on where it stopped: what is
+        // kept, as its rule has no newer events, is not looked at by every commit.
         let limit = SWEEP + 2 * pending.len();
-        let expired = expiry
-            .range::<(i64, &[u8])>(..(hour(now_ms), &[][..]))?
-            .take(limit)
-            .map(|entry| entry.map(|(at, _)| (at.value().0, at.value().1.to_vec())))
-            .collect::<Result<Vec<_>, _>>()?;
+        let from = swept.take().unwrap_or((i64::MIN, Vec::new()));
+        let (mut expired, mut looked) = (Vec::new(), 0);
+        let to = (hour(clocks.newest()), &[][..]);
+        if (from.0, &from.1[..]) < to {
+            for entry in expiry.range::<(i64, &[u8])>((from.0, &from.1[..])..to)? {
+                let (entry, _) = entry?;
+                let (at, key) = entry.value();
+                if looked == limit {
+                    *swept = Some((at, key.to_vec()));
+                    break;
+                }
+                looked += 1;
+                if clocks.of_key(key).is_some_and(|now_ms| at < hour(now_ms)) {
+                    expired.push((at, key.to_vec()));
+                }
+            }
+        }
         for (at, key) in expired {
             expiry.remove((at, &key[..]))?;
             terms.remove(&key[..])?;

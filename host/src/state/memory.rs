@@ -3,6 +3,7 @@
 //! In and out: keys and values. It removes what has expired whenever it has doubled, so that its
 //! size follows the terms that are alive.
 
+use super::clocks::ExpiryClocks;
 use super::{Applied, StateError, StateStore, StateWrite};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -14,19 +15,21 @@ const SMALL: usize = 1 << 14;
 #[derive(Debug)]
 pub struct Memory {
     terms: HashMap<Box<[u8]>, Row, RandomState>,
-    now_ms: i64,
+    clocks: ExpiryClocks,
     sweep_at: usize,
 }
 
 #[derive(Debug)]
 struct Row {
     expires_ms: i64,
+    /// The artifact that wrote it.
+    artifact: u16,
     value: Box<[u8]>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { terms: HashMap::default(), now_ms: i64::MIN, sweep_at: SMALL }
+        Self { terms: HashMap::default(), clocks: ExpiryClocks::default(), sweep_at: SMALL }
     }
 }
 
@@ -34,13 +37,14 @@ impl Memory {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        let alive = self.terms.get(key).filter(|row| row.expires_ms > self.now_ms);
+        let alive = self.terms.get(key).filter(|row| row.expires_ms > self.clocks.now());
         alive.map(|row| &*row.value)
     }
 
     /// Puts a value, whatever is there.
     pub fn put(&mut self, key: &[u8], value: &[u8], expires_ms: i64) {
-        let row = Row { expires_ms, value: value.into() };
+        let artifact = self.clocks.present();
+        let row = Row { expires_ms, artifact, value: value.into() };
         match self.terms.get_mut(key) {
             Some(old) => *old = row,
             None => {
@@ -51,18 +55,18 @@ impl Memory {
 
     fn write(&mut self, write: &StateWrite<'_>) -> Applied {
         let StateWrite { key, expected, value, expires_ms } = *write;
-        let now_ms = self.now_ms;
+        let (now_ms, artifact) = (self.clocks.now(), self.clocks.present());
         match self.terms.get_mut(key) {
             Some(row) => {
                 let current = (row.expires_ms > now_ms).then_some(&*row.value);
                 if current != expected {
                     return Applied::Conflict(current.map(<[u8]>::to_vec));
                 }
-                *row = Row { expires_ms, value: value.into() };
+                *row = Row { expires_ms, artifact, value: value.into() };
             }
             None if expected.is_some() => return Applied::Conflict(None),
             None => {
-                self.terms.insert(key.into(), Row { expires_ms, value: value.into() });
+                self.terms.insert(key.into(), Row { expires_ms, artifact, value: value.into() });
             }
         }
         Applied::Done
@@ -84,13 +88,13 @@ impl StateStore for Memory {
         Ok(writes.map(|write| self.write(&write)).collect())
     }
 
-    fn advance(&mut self, newest_event_ms: i64) {
-        self.now_ms = self.now_ms.max(newest_event_ms);
+    fn advance(&mut self, artifact: u16, newest_event_ms: i64) {
+        self.clocks.advance(artifact, newest_event_ms);
     }
 
     fn commit(&mut self) -> Result<(), StateError> {
         if self.terms.len() >= self.sweep_at {
-            self.terms.retain(|_, row| row.expires_ms > self.now_ms);
+            self.terms.retain(|_, row| row.expires_ms > self.clocks.of(row.artifact));
             self.sweep_at = (2 * self.terms.len()).max(SMALL);
         }
         Ok(())
@@ -118,10 +122,10 @@ mod tests {
         let mut store = Memory::default();
         store.put(b"k", b"1", 100);
         store.put(b"k", b"2", 200);
-        store.advance(199);
-        store.advance(5);
+        store.advance(0, 199);
+        store.advance(0, 5);
         assert_eq!(store.get(b"k"), Some(&b"2"[..]));
-        store.advance(200);
+        store.advance(0, 200);
         assert_eq!(store.get(b"k"), None);
     }
 
@@ -136,7 +140,7 @@ mod tests {
         assert_eq!(store.write(&write(Some(b"0"), b"2")), conflict(b"1"));
         assert_eq!(store.write(&write(Some(b"1"), b"2")), Applied::Done);
         // An expired value is absent.
-        store.advance(100);
+        store.advance(0, 100);
         assert_eq!(store.write(&write(Some(b"2"), b"3")), Applied::Conflict(None));
         assert_eq!(store.write(&write(None, b"3")), Applied::Done);
     }
@@ -145,7 +149,7 @@ mod tests {
     fn size_follows_what_is_alive() {
         let mut store = Memory::default();
         for i in 0..10 * SMALL as i64 {
-            store.advance(i);
+            store.advance(0, i);
             store.put(&i.to_le_bytes(), b"", i + 100);
             store.commit().unwrap();
             assert!(store.count().unwrap() <= SMALL as u64);

@@ -8,6 +8,7 @@
 
 pub mod admin;
 mod carry;
+mod clocks;
 mod file;
 mod memory;
 mod scratch;
@@ -63,8 +64,9 @@ pub trait StateStore {
         writes: &mut dyn Iterator<Item = StateWrite<'_>>,
     ) -> Result<Vec<Applied>, StateError>;
 
-    /// Takes the time of the newest event. It never goes back.
-    fn advance(&mut self, newest_event_ms: i64);
+    /// Takes the time of the newest event of an artifact, by its number in the run. It never goes back,
+    /// and it is nothing to other artifacts' terms. The reads and writes that follow are this artifact's.
+    fn advance(&mut self, artifact: u16, newest_event_ms: i64);
 
     /// Makes everything written since the last commit durable at once, or nothing of it, and removes
     /// some of what has expired.

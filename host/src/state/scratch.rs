@@ -3,6 +3,7 @@
 //! In: a state, opened for reading. Out: its values, and over them what was written here. It is gone
 //! with the process: `explain` decides against it as `run` would, and changes nothing.
 
+use super::clocks::ExpiryClocks;
 use super::{Applied, StateError, StateStore, StateWrite};
 use std::collections::HashMap;
 
@@ -13,14 +14,14 @@ type ScratchValue = (i64, Box<[u8]>);
 pub struct ScratchState {
     base: Box<dyn StateStore>,
     written: HashMap<Box<[u8]>, ScratchValue>,
-    now_ms: i64,
+    clocks: ExpiryClocks,
 }
 
 impl ScratchState {
     /// A layer over this state.
     #[must_use]
     pub fn over(base: Box<dyn StateStore>) -> Self {
-        Self { base, written: HashMap::new(), now_ms: i64::MIN }
+        Self { base, written: HashMap::new(), clocks: ExpiryClocks::default() }
     }
 
     /// The value of a key.
@@ -29,7 +30,9 @@ impl ScratchState {
     /// When the state below cannot be read.
     pub fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
         match self.written.get(key) {
-            Some((expires_ms, value)) => Ok((*expires_ms > self.now_ms).then(|| value.to_vec())),
+            Some((expires_ms, value)) => {
+                Ok((*expires_ms > self.clocks.now()).then(|| value.to_vec()))
+            }
             None => Ok(self.base.get_many(&mut std::iter::once(key))?.pop().flatten()),
         }
     }
@@ -58,9 +61,9 @@ impl StateStore for ScratchState {
         writes.map(write).collect()
     }
 
-    fn advance(&mut self, newest_event_ms: i64) {
-        self.now_ms = self.now_ms.max(newest_event_ms);
-        self.base.advance(newest_event_ms);
+    fn advance(&mut self, artifact: u16, newest_event_ms: i64) {
+        self.clocks.advance(artifact, newest_event_ms);
+        self.base.advance(artifact, newest_event_ms);
     }
 
     fn commit(&mut self) -> Result<(), StateError> {
@@ -106,7 +109,7 @@ mod tests {
         let conflict = Applied::Conflict(Some(b"1".to_vec()));
         assert_eq!(results.unwrap(), [Applied::Done, conflict, Applied::Done]);
         let mut values = |now| {
-            scratch.advance(now);
+            scratch.advance(0, now);
             scratch.get_many(&mut [&b"a"[..], b"b", b"c"].into_iter()).unwrap()
         };
         let value = |text: &str| Some(text.as_bytes().to_vec());

@@ -4,7 +4,7 @@
 //! repeat, learned, and what the state knew. The state itself is never written.
 
 use crate::observe::rule_counts::{RuleCounter, RuleTally};
-use crate::pipeline::decide::{MatchBatch, advance, run_round};
+use crate::pipeline::decide::{MatchBatch, NewestTimes, advance, run_round};
 use crate::pipeline::order::{DEFAULT_BUDGET, Sorter};
 use crate::pipeline::text::RereadTexts;
 use crate::rules::sample::RunSamples;
@@ -27,7 +27,7 @@ pub(super) struct Decisions {
     /// Of each artifact its rules.
     rules: Vec<Vec<RuleMeta>>,
     sorter: Sorter,
-    newest_ms: i64,
+    newest: NewestTimes,
     /// By event, artifact and rule; of events that are shown.
     answers: HashMap<(u64, u16, u16), Vec<Value>>,
     pub(super) tally: RuleTally,
@@ -50,7 +50,7 @@ impl Decisions {
             store: ScratchState::over(store),
             rules,
             sorter: Sorter::new(DEFAULT_BUDGET),
-            newest_ms: i64::MIN,
+            newest: NewestTimes::default(),
             answers: HashMap::new(),
             tally,
             samples,
@@ -94,17 +94,19 @@ impl Decisions {
 
     /// Decides these matches, one after the other: so the state can be asked before each.
     fn decide(&mut self, rules: &mut [Box<dyn Rules>], matches: Vec<Match>) -> anyhow::Result<()> {
-        advance(&mut self.store, &mut self.newest_ms, &matches);
+        advance(&mut self.store, &mut self.newest, &matches);
         for matched in matches {
             let RuleRef { artifact, rule } = matched.rule;
             let Some(guest) = rules.get_mut(usize::from(artifact)) else { continue };
             let place = (matched.at.offset, artifact, rule);
             let shown = matched.at.input != 0;
+            // What follows is this one's.
+            self.store.advance(artifact, i64::MIN);
             let known = self.known(&matched)?;
             let at = matched.rule;
             let mut round = Round::new(vec![matched]);
             let mut texts = RereadTexts::default();
-            let (store, newest_ms) = (&mut self.store, self.newest_ms);
+            let (store, newest_ms) = (&mut self.store, self.newest.of(artifact));
             let outcomes = match run_round(&mut round, &mut **guest, store, &mut texts, newest_ms)?
             {
                 Ok(()) => round.finish().outcomes,

@@ -96,7 +96,7 @@ impl CrossCheck {
 
     pub(super) fn advance(&self, newest_ms: i64) {
         let mut store = self.store.lock();
-        store.memory.advance(newest_ms);
+        store.memory.advance(0, newest_ms);
         store.newest_ms = newest_ms;
     }
 

@@ -187,7 +187,7 @@ impl<'s> CaseExecutor<'s> {
         }
         let time_ms = found.items.iter().map(|item| item.time_ms).find(|ms| *ms != 0);
         self.newest_ms = self.newest_ms.max(time_ms.unwrap_or(i64::MIN));
-        self.store.advance(self.newest_ms);
+        self.store.advance(0, self.newest_ms);
         self.cross_check.advance(self.newest_ms);
         let mut expected = ExpectedAnswer::of(counts.matched);
         let mut got = Vec::new();

@@ -86,13 +86,13 @@ fn values_expire_by_the_time_of_events_and_are_swept() {
     put(&mut store, "old", "1", 1000);
     put(&mut store, "kept", "1", 1000);
     store.commit().unwrap();
-    store.advance(999);
+    store.advance(0, 999);
     assert_eq!(get(&mut store, "old").as_deref(), Some("1"));
-    store.advance(1000);
-    store.advance(0);
+    store.advance(0, 1000);
+    store.advance(0, 0);
     assert_eq!(get(&mut store, "old"), None, "expired, though still in the file");
     put(&mut store, "kept", "2", 10 * HOUR_MS);
-    store.advance(HOUR_MS);
+    store.advance(0, HOUR_MS);
     store.commit().unwrap();
     assert_eq!(store.count().unwrap(), 1);
     assert_eq!(get(&mut store, "kept").as_deref(), Some("2"));
@@ -106,13 +106,45 @@ fn a_sweep_is_bounded_and_goes_on_at_the_next_commit() {
         put(&mut store, &i.to_string(), "", 0);
     }
     store.commit().unwrap();
-    store.advance(HOUR_MS);
+    store.advance(0, HOUR_MS);
     put(&mut store, "x", "", 10 * HOUR_MS);
     store.commit().unwrap();
     assert_eq!(store.count().unwrap(), (2 * SWEEP - (SWEEP + 2) + 1) as u64);
     put(&mut store, "x", "", 10 * HOUR_MS);
     store.commit().unwrap();
     assert_eq!(store.count().unwrap(), 1);
+}
+
+/// Another artifact says that it is the end of time.
+#[test]
+fn one_artifacts_time_is_nothing_to_anothers_terms() {
+    let (_folder, path) = folder();
+    let mut store = Redb::open(&path).unwrap();
+    for i in 0..500 {
+        put(&mut store, &format!("t:victim:f:{i}"), "1", 10 * HOUR_MS);
+    }
+    store.commit().unwrap();
+    store.advance(1, i64::MAX);
+    // More than a sweep can look at in one commit, with no rule of this run to tell their time.
+    for i in 0..2 * SWEEP {
+        put(&mut store, &format!("t:hostile:f:{i}"), "1", i64::MAX);
+    }
+    for round in 0..5 {
+        put(&mut store, "t:hostile:f:x", &round.to_string(), i64::MAX);
+        store.commit().unwrap();
+    }
+    store.advance(0, HOUR_MS);
+    for i in 0..500 {
+        assert!(get(&mut store, &format!("t:victim:f:{i}")).is_some(), "{i}");
+    }
+    // The rule's own time does, also of what it had under another fingerprint.
+    put(&mut store, "t:victim:g:new", "1", 1000 * HOUR_MS);
+    store.advance(0, 12 * HOUR_MS);
+    for round in 0..3 {
+        put(&mut store, "t:victim:g:new", &round.to_string(), 1000 * HOUR_MS);
+        store.commit().unwrap();
+    }
+    assert_eq!(store.count().unwrap(), 2 * SWEEP as u64 + 2);
 }
 
 #[test]
@@ -455,7 +487,7 @@ proptest! {
         let mut store = Redb::open(&path).unwrap();
         let (mut committed, mut now) = (BTreeMap::new(), 0);
         let mut current = BTreeMap::new();
-        store.advance(now);
+        store.advance(0, now);
         for (step, (action, key, hours)) in steps.into_iter().enumerate() {
             match action {
                 0 => {
@@ -465,12 +497,12 @@ proptest! {
                 1 => {
                     drop(store);
                     store = Redb::open(&path).unwrap();
-                    store.advance(now);
+                    store.advance(0, now);
                     current = committed.clone();
                 }
                 2 => {
                     now += hours * HOUR_MS / 2;
-                    store.advance(now);
+                    store.advance(0, now);
                 }
                 _ => {
                     let expires = now + hours * HOUR_MS;
@@ -502,6 +534,6 @@ fn a_write_needs_the_expected_value() {
     store.commit().unwrap();
     assert_eq!(apply(&mut store, Some(b"0"), b"2"), conflict(b"1"), "after the commit");
     assert_eq!(apply(&mut store, Some(b"1"), b"2"), Applied::Done);
-    store.advance(100);
+    store.advance(0, 100);
     assert_eq!(apply(&mut store, Some(b"2"), b"3"), Applied::Conflict(None), "expired");
 }
