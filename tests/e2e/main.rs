@@ -32,6 +32,7 @@ mod size;
 mod snapshots;
 mod state;
 mod state_commands;
+mod state_page;
 mod stream;
 mod support;
 mod terminal;

@@ -14,7 +14,7 @@ use super::{Applied, OutputMark, PrefixRecord, StateError, StateHistory, StateSt
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::identity::of_rule;
-use firstseen_rule::state::{TermState, carried, read_whole};
+use firstseen_rule::state::{Approval, TermState, carried, read_whole};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
@@ -237,14 +237,21 @@ impl<S: StateStore> CarryOver<S> {
             rule.older.iter().map(|older| [older.prefix.as_bytes(), rest].concat()).collect();
         let values = state.get_many(&mut keys.iter().map(Vec::as_slice))?;
         let last = |value: &[u8]| Some(TermState::read(value).ok()?.episodes().last()?.last_ms);
+        let approval = |value: &[u8]| TermState::read(value).ok()?.approval().cloned();
         // An approval alone is no sighting.
-        let is_only_approved =
-            |value: &[u8]| TermState::read(value).is_ok_and(|state| state.episodes().is_empty());
-        let mut newest =
-            own.filter(|own| !is_only_approved(own)).map(|own| last(own).unwrap_or(i64::MAX));
-        let mut found = None;
+        let is_seen =
+            |own: &&[u8]| TermState::read(own).map_or(true, |state| !state.episodes().is_empty());
+        let mut newest = own.filter(is_seen).map(|own| last(own).unwrap_or(i64::MAX));
+        let (mut found, mut approved) = (None, None);
         for (older, value) in rule.older.iter().zip(values) {
             let Some(value) = value else { continue };
+            let until = |approved: &Option<(Approval, Vec<u8>)>| {
+                approved.as_ref().map(|(approval, _)| approval.until_ms)
+            };
+            let older_approval = approval(&value).map(|approval| (approval, value.clone()));
+            if until(&older_approval) > until(&approved) {
+                approved = older_approval;
+            }
             let last = last(&value);
             if last > newest
                 && let Ok(value) = carried(&value, older.grows)
@@ -252,11 +259,19 @@ impl<S: StateStore> CarryOver<S> {
                 (newest, found) = (last, Some(value));
             }
         }
-        if let (Some(value), Some(Ok(own))) = (&mut found, own.map(TermState::read))
-            && let Some(approval) = own.approval()
+        // What a person said of the rule as it is now counts, else what was said of it before.
+        let own_approval = own.and_then(approval);
+        if own_approval.is_none()
+            && found.is_none()
+            && let Some((_, value)) = &approved
+        {
+            found = Some(own.unwrap_or(value).to_vec());
+        }
+        if let Some(value) = &mut found
+            && let Some(approval) = own_approval.or(approved.map(|(approval, _)| approval))
             && let Ok((mut state, term)) = read_whole(value)
         {
-            state.approve(approval.clone());
+            state.approve(approval);
             *value = state.write(term);
         }
         Ok(found)

@@ -147,3 +147,43 @@ fn a_state_without_records_is_named_and_one_that_is_only_read_is_not_changed() {
     assert!(told[0].contains("taken over"), "{told:?}");
     assert_eq!(episodes(read(&mut state, &twenty, "ann")), [(1, 1)]);
 }
+
+/// Writes an approval, as `state approve` does.
+fn approve(state: &mut CarryOver<Redb>, rule: &RuleMeta, term: &str, until_ms: i64) {
+    let key = key(rule, term);
+    let own = state.state.get_many(&mut std::iter::once(&key[..])).unwrap().pop().unwrap();
+    let mut known = own.as_deref().map_or(TermState::default(), |v| TermState::read(v).unwrap());
+    known.approve(Approval { until_ms, reason: "r".to_owned() });
+    let (expected, value) = (own.as_deref(), known.write(term));
+    let write = StateWrite { key: &key, expected, value: &value, expires_ms: 1000 * DAY };
+    assert_eq!(state.state.apply(&mut std::iter::once(write)).unwrap(), [Applied::Done]);
+    state.commit().unwrap();
+}
+
+#[test]
+fn an_approval_is_taken_over_and_hides_no_sighting() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.redb");
+    let (ten, twenty) = (rule(10, &["user.name"], 0), rule(20, &["user.name"], 0));
+    let (mut state, _) = open(&path, &ten);
+    sight(&mut state, &ten, "ann", 30 * DAY);
+    sight(&mut state, &ten, "bob", 30 * DAY);
+    approve(&mut state, &ten, "bob", 90 * DAY);
+    approve(&mut state, &ten, "eve", 90 * DAY);
+    drop(state);
+    let (mut state, _) = open(&path, &twenty);
+    let of = |state: &mut CarryOver<Redb>, term| {
+        let value = read(state, &twenty, term).unwrap();
+        let known = TermState::read(&value).unwrap();
+        (known.episodes().len(), known.approval().map(|approval| approval.until_ms / DAY))
+    };
+    // Approved under the rule as it is now, seen under the rule as it was.
+    approve(&mut state, &twenty, "ann", 70 * DAY);
+    approve(&mut state, &twenty, "bob", 70 * DAY);
+    let all = ["ann", "bob", "eve"];
+    assert_eq!(all.map(|term| of(&mut state, term)), [(1, Some(70)), (1, Some(70)), (0, Some(90))]);
+    for term in all {
+        sight(&mut state, &twenty, term, 40 * DAY);
+    }
+    assert_eq!(all.map(|term| of(&mut state, term)), [(1, Some(70)), (1, Some(70)), (1, Some(90))]);
+}
