@@ -160,7 +160,7 @@ impl StatePrefix {
 }
 
 /// The first key behind all that begin with this prefix, which ends in `:`.
-fn after(prefix: &str) -> Vec<u8> {
+pub(super) fn after(prefix: &str) -> Vec<u8> {
     let mut end = prefix.as_bytes().to_vec();
     if let Some(last) = end.last_mut() {
         *last += 1;
@@ -291,7 +291,7 @@ impl TermFilter {
                 Some(TimeArg::Before(length)) => {
                     let found = match newest {
                         Some(found) => found,
-                        None => newest_sighting(state)?,
+                        None => newest_sighting(state, &[], None)?,
                     };
                     newest = Some(found);
                     Some(found.unwrap_or(0).saturating_sub(length))
@@ -402,10 +402,14 @@ pub(super) fn keys_of<'p>(
     }
 }
 
-/// The time of the newest sighting that a state has.
-pub(super) fn newest_sighting(state: &impl StateAdmin) -> anyhow::Result<Option<i64>> {
+/// The time of the newest sighting under keys from one, up to another.
+pub(super) fn newest_sighting(
+    state: &impl StateAdmin,
+    from: &[u8],
+    to: Option<&[u8]>,
+) -> anyhow::Result<Option<i64>> {
     let mut newest = None;
-    state.each_term(&[], None, &mut |term| {
+    state.each_term(from, to, &mut |term| {
         if let Ok(state) = firstseen_rule::state::TermState::read(term.value) {
             newest = newest.max(state.episodes().last().map(|episode| episode.last_ms));
         }

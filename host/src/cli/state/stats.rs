@@ -1,9 +1,9 @@
 //! `state stats`: the rules of a state.
 //!
 //! In: a state, opened for reading. Out: for each prefix of keys its rule, how many terms it has, of
-//! when, and what they take. Terms are counted as expired at the time of the newest sighting.
+//! when, and what they take. Terms are counted as expired at the time of the rule's newest sighting.
 
-use super::select::{RuleChoice, StatePrefix, newest_sighting, prefixes};
+use super::select::{RuleChoice, StatePrefix, after, newest_sighting, prefixes};
 use super::{ExitStatus, StateFormat, StatePage, open_to_read, row::LineTime};
 use crate::files::shown;
 use crate::state::admin::StateAdmin;
@@ -36,10 +36,12 @@ pub(super) fn stats(args: &StatsArgs) -> anyhow::Result<ExitStatus> {
     let state = open_to_read(&args.state)?;
     let file_bytes = std::fs::metadata(&args.state).map_or(0, |meta| meta.len());
     let chosen = args.rules.choose(prefixes(&state)?)?;
-    let newest = newest_sighting(&state)?;
     let mut page = StatePage::new(args.format);
     let mut all = Vec::new();
     for prefix in &chosen {
+        // What expires is what is old for the rule itself.
+        let rule = prefix.of_rule();
+        let newest = newest_sighting(&state, rule.as_bytes(), Some(&after(rule)))?;
         all.push(count(&state, prefix, newest)?);
     }
     if page.is_pretty {
