@@ -15,6 +15,8 @@ pub struct Artifact {
     pub name: String,
     /// What it says of itself.
     pub meta: Meta,
+    /// The digest of its file, in hexadecimal, cut to what tells builds apart.
+    pub digest: String,
     /// Its code.
     pub module: Module,
 }
@@ -28,7 +30,9 @@ impl Artifact {
         let meta = read_meta(wasm).map_err(|e| anyhow::anyhow!("rule {name}: {e}"))?;
         let module =
             runtime.cache.load(&runtime.engine, wasm).with_context(|| format!("rule {name}"))?;
-        Ok(Self { name, meta, module })
+        let mut digest = blake3::hash(wasm).to_hex().to_string();
+        digest.truncate(16);
+        Ok(Self { name, meta, digest, module })
     }
 }
 

@@ -14,7 +14,7 @@ fn flagship() -> &'static (Runtime, Artifact) {
         let runtime = Runtime::new().unwrap();
         let module = Module::new(&runtime.engine, firstseen_engines::flagship()).unwrap();
         let meta = Meta::read(firstseen_engines::flagship()).unwrap();
-        (runtime, Artifact { name: "flagship".to_owned(), meta, module })
+        (runtime, Artifact { name: "flagship".to_owned(), meta, digest: String::new(), module })
     });
     &FLAGSHIP_RULE
 }

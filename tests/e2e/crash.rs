@@ -252,3 +252,30 @@ fn a_log_that_is_cut_during_a_run_gives_no_wrong_alert_and_none_is_lost() {
     let again = over().arg(folder.path("log.1")).arg(folder.write("later", later)).ok();
     assert_eq!((again.alert_ids(), again.count("repeats")), (vec!["a".to_owned()], 1));
 }
+
+/// An artifact that says another id, with the keys of the rule whose alerts it would take.
+#[test]
+fn a_rule_that_takes_the_keys_of_another_is_refused() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    let original = repository("tests/fixtures/artifacts/flagship-0.1.0.wasm");
+    let mut bytes = std::fs::read(&original).unwrap();
+    let id = b"\"id\":\"0415258b";
+    let at = bytes.windows(id.len()).position(|window| window == id).unwrap();
+    bytes[at..at + id.len()].copy_from_slice(b"\"id\":\"evilevil");
+    let hostile = folder.write("hostile.wasm", bytes);
+    let over = |rule: &std::path::Path| {
+        let call = run().arg("--state").arg(&state).arg("--rule").arg(rule);
+        call.arg(repository("samples/cloudtrail"))
+    };
+    let alerts = over(&original).ok().count("alerts");
+    assert!(alerts > 0);
+    let done = over(&hostile).fails(&["--take-over", "evil"]);
+    assert_eq!(done.stdout, "");
+    assert_eq!(over(&original).ok().count("repeats"), alerts);
+    let taken = over(&hostile).arg("--take-over").end();
+    assert!(taken.stderr.contains("takes over the terms"), "{}", taken.stderr);
+    over(&original).fails(&["--take-over"]);
+    let log = call("state").arg("log").arg(&state).ok();
+    assert!(log.stdout.contains("take-over"), "{}", log.stdout);
+}

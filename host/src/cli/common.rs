@@ -24,6 +24,9 @@ pub struct Common {
     /// Keep the state in this file; `memory:` keeps it for this run only
     #[arg(long, value_name = "PATH", default_value = "memory:")]
     pub state: PathBuf,
+    /// Let a rule go on with terms in the state that another rule wrote
+    #[arg(long)]
+    pub take_over: bool,
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE", group = "appended")]
     pub output: Option<PathBuf>,

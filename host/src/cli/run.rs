@@ -8,6 +8,7 @@ use super::format::{self, AlertFormatArg};
 use super::observer::{OnError, RunObserver};
 use super::rule_words::is_rule;
 use super::signal::Signals;
+use super::state::audit::entry;
 use super::{ExitStatus, findings, paths};
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
@@ -25,19 +26,20 @@ use crate::sink::compact::CompactSink;
 use crate::sink::dead_letter::DeadLetter;
 use crate::sink::{AlertSink, Format, Output};
 use crate::source::{self, FoundInputs, Input, ReadLimits};
+use crate::state::admin::StateAdmin;
 use crate::state::{CarryOver, Memory, Redb, StateError, StateStore};
+use crate::state::{StateHistory, claim};
 use crate::terminal::message::{self, Level};
 use crate::terminal::{self, formats, screen, style, wording};
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
-use firstseen_artifact::RuleMeta;
 use firstseen_event::Trust;
 use firstseen_rule::Settings;
 use firstseen_runtime::{Artifact, Guest};
 use firstseen_session::Rules;
 use serde_json::{Map, Value};
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -155,11 +157,10 @@ pub fn set_up(
     for artifact in &artifacts {
         guests.push(Guest::new(&runtime, artifact, &tenant, settings.clone())?);
     }
-    let metas = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     if !read_only {
         refuse_to_empty(common)?;
     }
-    let mut store = open_state(&common.state, read_only, &tenant, metas)?;
+    let mut store = open_state(common, read_only, &tenant, &artifacts)?;
     let output = open_output(common, format, &*store)?;
     if !read_only && let Some(mark) = output.mark() {
         // What a crash leaves behind it is known to no state.
@@ -275,18 +276,36 @@ fn open_output(common: &Common, format: Format, store: &dyn StateStore) -> anyho
 }
 
 /// Opens the state; what a changed rule has to know of it is said at once.
-fn open_state<'m>(
-    path: &Path,
+fn open_state(
+    common: &Common,
     read_only: bool,
     tenant: &str,
-    rules: impl Iterator<Item = &'m RuleMeta>,
+    artifacts: &[Artifact],
 ) -> anyhow::Result<Box<dyn StateStore>> {
+    let path = &common.state;
     if path.as_os_str() == "memory:" {
         return Ok(Box::new(Memory::default()));
     }
     let store = if read_only { Redb::open_read_only(path) } else { Redb::open(path) };
-    let (store, told) = CarryOver::open(store?, tenant, rules, read_only)?;
-    for sentence in told {
+    let mut store = store?;
+    let owned = artifacts.iter().flat_map(|artifact| {
+        artifact.meta.rules.iter().map(|rule| (rule, artifact.digest.as_str()))
+    });
+    let changes = claim(&store.owners()?, tenant, owned, common.take_over)?;
+    if !read_only && !changes.owners.is_empty() {
+        store.edit(&mut |edit| {
+            for owner in &changes.owners {
+                edit.own(owner)?;
+            }
+            for sentence in &changes.told {
+                edit.log(&entry("take-over", 0, sentence.clone(), None))?;
+            }
+            Ok(())
+        })?;
+    }
+    let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
+    let (store, told) = CarryOver::open(store, tenant, rules, read_only)?;
+    for sentence in changes.told.into_iter().chain(told) {
         message::warning(&format!("state {}: {}", shown(path), escaped(&sentence)));
     }
     Ok(Box::new(store))

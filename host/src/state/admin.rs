@@ -4,7 +4,7 @@
 //! expiry, the log. A change is durable together with its entry, or nothing of it is. It judges no
 //! event. A store that implements the two traits can be used by every command of `firstseen state`.
 
-use super::{PrefixRecord, StateError, StateHistory};
+use super::{PrefixOwner, PrefixRecord, StateError, StateHistory};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
@@ -101,6 +101,12 @@ pub trait StateEdit {
     /// # Errors
     /// When the store cannot be written.
     fn record(&mut self, record: &PrefixRecord) -> Result<(), StateError>;
+
+    /// Writes who owns a prefix.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn own(&mut self, owner: &PrefixOwner) -> Result<(), StateError>;
 
     /// Adds an entry to the log.
     ///

@@ -7,6 +7,7 @@
 //! ```text
 //! table meta     "product" -> "firstseen", "format" -> "1"
 //!                "prefix/" PREFIX -> what is kept of its rule, as JSON
+//!                "owner/" PREFIX -> the rule that owns its terms, as JSON
 //!                "output/" PATH -> how long an output was at the last commit, as JSON
 //! table terms    key -> i64 expiry (ms, little-endian) | value
 //! table expiry   (hour of the expiry, key) -> nothing      finds what can be removed

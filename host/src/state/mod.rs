@@ -11,11 +11,13 @@ mod carry;
 mod clocks;
 mod file;
 mod memory;
+mod owner;
 mod scratch;
 
 pub use carry::{CarryOver, record_of};
 pub use file::{Redb, VerifiedState};
 pub use memory::Memory;
+pub use owner::{OwnerChanges, PrefixOwner, claim};
 pub use scratch::ScratchState;
 
 use serde::{Deserialize, Serialize};
@@ -151,6 +153,12 @@ pub trait StateHistory {
     /// When the store cannot be read.
     fn records(&self) -> Result<Vec<PrefixRecord>, StateError>;
 
+    /// The owners of all prefixes that are recorded.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn owners(&self) -> Result<Vec<PrefixOwner>, StateError>;
+
     /// Writes these records, durable at once.
     ///
     /// # Errors
@@ -244,6 +252,22 @@ pub enum StateError {
     Replaced {
         /// The state file.
         path: String,
+    },
+    /// The terms that a rule would use are another's.
+    #[error(
+        "the state's terms under {} are those of rule {}: rule {} would make it miss alerts; give \
+         another --state, or --take-over if it is meant to go on with them",
+        crate::escape::escaped(prefix),
+        crate::escape::escaped(owner),
+        crate::escape::escaped(rule)
+    )]
+    Owned {
+        /// The prefix of their keys.
+        prefix: String,
+        /// The id of the rule that owns it.
+        owner: String,
+        /// The id of the rule that would use it.
+        rule: String,
     },
     /// Anything else.
     #[error("{path}: {reason}")]

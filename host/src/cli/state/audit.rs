@@ -49,7 +49,7 @@ pub(super) fn log(args: &LogArgs) -> anyhow::Result<ExitStatus> {
 }
 
 /// The entry of a change that is made now.
-pub(super) fn entry(action: &str, terms: u64, what: String, reason: Option<&str>) -> AuditEntry {
+pub(crate) fn entry(action: &str, terms: u64, what: String, reason: Option<&str>) -> AuditEntry {
     AuditEntry {
         at: rfc3339(SystemClock.now_ms()),
         who: user(),

@@ -12,7 +12,7 @@
 //! | the file itself | [`upkeep`] |
 //! | which rules, which terms | [`select`], [`row`] |
 
-mod audit;
+pub(crate) mod audit;
 mod change;
 mod get;
 mod list;

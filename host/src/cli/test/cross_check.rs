@@ -183,7 +183,8 @@ mod tests {
         // Not through the cache, which is the user's.
         let module = Module::new(&runtime.engine, flagship()).unwrap();
         let meta = Meta::read(flagship()).unwrap();
-        let artifact = Artifact { name: "flagship".to_owned(), meta, module };
+        let artifact =
+            Artifact { name: "flagship".to_owned(), meta, digest: String::new(), module };
         let start = || CrossCheck::new(Guest::new(&runtime, &artifact, "default", None).unwrap());
         let first = Memory::default();
 

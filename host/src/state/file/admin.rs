@@ -7,12 +7,12 @@
 //! table audit    number, counting up -> what was changed, by whom and why, as JSON
 //! ```
 
-use super::history::put_record;
+use super::history::{put_owner, put_record};
 use super::{
     Bytes, EXPIRY, Handle, META, Redb, Row, StateError, TERMS, fault, guarded, hour_of, parse,
 };
-use crate::state::PrefixRecord;
 use crate::state::admin::{AuditEntry, EachStored, EditWork, StateAdmin, StateEdit, StoredTerm};
+use crate::state::{PrefixOwner, PrefixRecord};
 use redb::{Database, ReadableTable, Table, TableDefinition, TableError};
 use std::io;
 
@@ -166,6 +166,10 @@ impl StateEdit for RedbEdit<'_> {
             Ok(true)
         };
         remove().map_err(|e| fault(self.path, e))
+    }
+
+    fn own(&mut self, owner: &PrefixOwner) -> Result<(), StateError> {
+        put_owner(&mut self.meta, owner).map_err(|e| fault(self.path, e))
     }
 
     fn record(&mut self, record: &PrefixRecord) -> Result<(), StateError> {

@@ -4,7 +4,7 @@
 //! committed. An earlier version passes the records over.
 
 use super::{Handle, META, Redb, fault, guarded, parse};
-use crate::state::{EachTerm, OutputMark, PrefixRecord, StateError, StateHistory};
+use crate::state::{EachTerm, OutputMark, PrefixOwner, PrefixRecord, StateError, StateHistory};
 use redb::Table;
 use std::io;
 
@@ -40,7 +40,33 @@ pub(super) fn write_mark(
     Ok(())
 }
 
+/// Before the prefix whose owner it is.
+const OWNER: &str = "owner/";
+
+/// Writes who owns a prefix.
+pub(super) fn put_owner(
+    meta: &mut Table<'_, &'static str, &'static str>,
+    owner: &PrefixOwner,
+) -> Result<(), redb::Error> {
+    let value = serde_json::to_string(owner).map_err(io::Error::other)?;
+    meta.insert(format!("{OWNER}{}", owner.prefix).as_str(), value.as_str())?;
+    Ok(())
+}
+
 impl Redb {
+    fn read_owners(&self) -> Result<Vec<PrefixOwner>, StateError> {
+        let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
+        let mut out = Vec::new();
+        for row in meta.range(OWNER..).map_err(|e| fault(&self.path, e))? {
+            let (key, value) = row.map_err(|e| fault(&self.path, e))?;
+            let Some(prefix) = key.value().strip_prefix(OWNER) else { break };
+            if let Ok(owner) = serde_json::from_str::<PrefixOwner>(value.value()) {
+                out.push(PrefixOwner { prefix: prefix.to_owned(), ..owner });
+            }
+        }
+        Ok(out)
+    }
+
     fn read_records(&self) -> Result<Vec<PrefixRecord>, StateError> {
         let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
         let mut out = Vec::new();
@@ -62,6 +88,10 @@ impl Redb {
 }
 
 impl StateHistory for Redb {
+    fn owners(&self) -> Result<Vec<PrefixOwner>, StateError> {
+        guarded(&self.path, || self.read_owners())
+    }
+
     fn records(&self) -> Result<Vec<PrefixRecord>, StateError> {
         guarded(&self.path, || self.read_records())
     }
