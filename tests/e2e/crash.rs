@@ -279,3 +279,19 @@ fn a_rule_that_takes_the_keys_of_another_is_refused() {
     let log = call("state").arg("log").arg(&state).ok();
     assert!(log.stdout.contains("take-over"), "{}", log.stdout);
 }
+
+/// Events from before what the state remembers alert again, and the summary says so.
+#[test]
+fn a_replay_from_before_the_states_memory_is_counted() {
+    let folder = Folder::new();
+    let over = |user, time| {
+        let events = stack_lines(&[(user, time, user)]);
+        run().arg("--state").arg(folder.path("state")).arg("-").pipe(events).ok()
+    };
+    over("alice", "2025-01-01T08:00:00Z");
+    over("bob", "2025-04-01T08:00:00Z");
+    let again = over("alice", "2025-01-01T08:00:00Z");
+    let later = over("carol", "2025-05-01T08:00:00Z");
+    assert_eq!((again.count("before_memory"), again.count("alerts")), (1, 1), "{}", again.stderr);
+    assert_eq!((later.count("before_memory"), later.count("alerts")), (0, 1));
+}

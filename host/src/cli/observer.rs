@@ -182,6 +182,7 @@ impl Observer for RunObserver {
             Counter::Seen => &mut summary.seen,
             Counter::Learned => &mut summary.learned,
             Counter::OlderThanState => &mut summary.older_than_state,
+            Counter::BeforeMemory => &mut summary.before_memory,
             Counter::LostTexts => &mut summary.lost_texts,
             Counter::AfterLostText => &mut summary.after_lost_text,
             Counter::ReleasedEarly => &mut summary.released_early,

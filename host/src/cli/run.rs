@@ -399,6 +399,13 @@ pub fn run_with(
         message::info(&format!("reading standard input; {rules}; state {state}"));
     }
     let rules = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect();
+    let memory_from = store.known_until().map_or_else(Vec::new, |newest_ms| {
+        let of = |artifact: &Artifact| {
+            let windows = artifact.meta.rules.iter().map(|rule| rule.window_ms);
+            windows.map(|window_ms| newest_ms.saturating_sub(window_ms)).collect()
+        };
+        artifacts.iter().map(of).collect()
+    });
     let mut pipeline = Pipeline::new(Parts {
         rules,
         prefilter: Prefiltering::new(&artifacts),
@@ -418,6 +425,7 @@ pub fn run_with(
             future_slack_ms,
             order_budget: DEFAULT_BUDGET,
             emit_repeats: args.repeats == Repeats::Emit,
+            memory_from,
         },
     });
     if args.common.output.is_none() && found.inputs.iter().any(Input::is_stream) {

@@ -33,6 +33,8 @@ pub enum Counter {
     Learned,
     /// Terms older than all that the state remembers.
     OlderThanState,
+    /// Alerts dated before what the state remembers.
+    BeforeMemory,
     /// Matches whose text could not be read again.
     LostTexts,
     /// Later sightings of their terms, of which nothing may be decided.

@@ -50,6 +50,8 @@ pub struct Summary {
     pub future: u64,
     /// Terms older than all that the state remembers.
     pub older_than_state: u64,
+    /// Alerts dated before what the state remembers of earlier runs, which may have given them too.
+    pub before_memory: u64,
     /// Matched events whose text was gone when it was needed: their input was replaced or cut.
     pub lost_texts: u64,
     /// Later sightings of their terms, of which nothing was decided.
@@ -189,6 +191,7 @@ pub(crate) mod tests {
             released_early: 1,
             older_than_state: 1,
             too_many_terms: 1,
+            before_memory: 2,
             lost_texts: 1,
             after_lost_text: 2,
             learned: 7,
@@ -224,7 +227,7 @@ pub(crate) mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("}\n") && text.lines().count() == 1);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json.as_object().unwrap().len(), 34);
+        assert_eq!(json.as_object().unwrap().len(), 35);
         for (name, value) in [
             ("events", 1_234_567),
             ("matched", 58),

@@ -102,6 +102,8 @@ pub struct Decider {
     closed: HashSet<Vec<u8>>,
     /// Whether an alert that was given before is given again.
     emit_repeats: bool,
+    /// Of each artifact's rules, from when on the state remembers what earlier runs saw.
+    memory_from: Vec<Vec<i64>>,
     pending: MatchBatch,
     /// The newest time that was decided.
     newest: NewestTimes,
@@ -113,12 +115,13 @@ pub struct Decider {
 impl Decider {
     /// Decides against this store.
     #[must_use]
-    pub fn new(store: Box<dyn StateStore>, emit_repeats: bool) -> Self {
+    pub fn new(store: Box<dyn StateStore>, emit_repeats: bool, memory_from: Vec<Vec<i64>>) -> Self {
         Self {
             store,
             texts: RereadTexts::default(),
             closed: HashSet::new(),
             emit_repeats,
+            memory_from,
             pending: MatchBatch::default(),
             newest: NewestTimes::default(),
             uncommitted: 0,
@@ -260,8 +263,8 @@ impl Decider {
                     decided.extend(outcomes.into_iter().filter_map(|outcome| {
                         let TermOutcome { at, kind, text, .. } = outcome;
                         let (turn, matched) = (*turns.get(at)?, matches.get(at)?);
-                        let Match { at, rule, .. } = *matched;
-                        Some(DecidedTerm { turn, at, rule, kind, text })
+                        let Match { at, rule, time_ms, .. } = *matched;
+                        Some(DecidedTerm { turn, at, rule, time_ms, kind, text })
                     }));
                 }
                 Err(error) => {
@@ -269,8 +272,8 @@ impl Decider {
                     if let [matched] = matches.as_slice() {
                         let (kind, text) = (OutcomeKind::Error, format!("rule_failed: {error}"));
                         let turn = turns.first().copied().unwrap_or_default();
-                        let Match { at, rule, .. } = *matched;
-                        decided.push(DecidedTerm { turn, at, rule, kind, text });
+                        let Match { at, rule, time_ms, .. } = *matched;
+                        decided.push(DecidedTerm { turn, at, rule, time_ms, kind, text });
                         continue;
                     }
                     let half = matches.len() / 2;
@@ -289,7 +292,12 @@ impl Decider {
         sink: &mut dyn AlertSink,
         located: &mut Located<'_>,
     ) -> anyhow::Result<OutputStatus> {
-        for DecidedTerm { at, rule, kind, text, .. } in decided {
+        for DecidedTerm { at, rule, time_ms, kind, text, .. } in decided {
+            let memory = self.memory_from.get(usize::from(rule.artifact));
+            let memory = memory.and_then(|rules| rules.get(usize::from(rule.rule)));
+            if kind == OutcomeKind::Alert && memory.is_some_and(|from| time_ms < *from) {
+                located.observer.count(Counter::BeforeMemory, 1);
+            }
             let (counter, of_rule, wanted) = match kind {
                 OutcomeKind::Alert => (Counter::Alerts, RuleCounter::Alerts, true),
                 OutcomeKind::Repeat => (Counter::Repeats, RuleCounter::Repeats, self.emit_repeats),
@@ -386,6 +394,7 @@ struct DecidedTerm {
     turn: usize,
     at: EventAt,
     rule: RuleRef,
+    time_ms: i64,
     kind: OutcomeKind,
     text: String,
 }

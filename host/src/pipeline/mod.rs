@@ -74,6 +74,8 @@ pub struct PipelineOptions {
     pub order_budget: usize,
     /// Whether an alert that was given before is given again.
     pub emit_repeats: bool,
+    /// Of each artifact's rules, from when on the state remembers what earlier runs saw.
+    pub memory_from: Vec<Vec<i64>>,
 }
 
 /// What a run works with.
@@ -177,7 +179,7 @@ impl<'r> Pipeline<'r> {
             prefilter,
             samples,
             gathering: EventGathering::default(),
-            decider: Decider::new(store, options.emit_repeats),
+            decider: Decider::new(store, options.emit_repeats, options.memory_from.clone()),
             sink,
             observer,
             clock,

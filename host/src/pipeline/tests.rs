@@ -425,6 +425,7 @@ impl Scene {
                 future_slack_ms: 1 << 40,
                 order_budget: self.budget,
                 emit_repeats: false,
+                memory_from: vec![vec![4]],
             },
         });
         pipeline.names.push(Arc::from("scripted"));
@@ -463,6 +464,7 @@ fn files_are_put_in_order_of_time() {
     let lines: Vec<u64> = scene.durable.borrow().alerts.iter().map(|(at, _)| at.line).collect();
     assert_eq!(lines, [5, 3, 4], "a match keeps its place through sorting");
     assert_eq!(scene.heard.counts["Seen"], 2);
+    assert_eq!(scene.heard.counts["BeforeMemory"], 1, "of the time 1 alone");
 }
 
 #[test]

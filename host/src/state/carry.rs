@@ -329,6 +329,10 @@ impl<S: StateStore> StateStore for CarryOver<S> {
         self.state.is_durable()
     }
 
+    fn known_until(&self) -> Option<i64> {
+        self.state.known_until()
+    }
+
     fn waiting_bytes(&self) -> usize {
         self.state.waiting_bytes()
     }

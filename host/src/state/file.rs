@@ -7,6 +7,7 @@
 //! ```text
 //! table meta     "product" -> "firstseen", "format" -> "1"
 //!                "prefix/" PREFIX -> what is kept of its rule, as JSON
+//!                "newest" -> the newest time of events, ms
 //!                "owner/" PREFIX -> the rule that owns its terms, as JSON
 //!                "output/" PATH -> how long an output was at the last commit, as JSON
 //! table terms    key -> i64 expiry (ms, little-endian) | value
@@ -76,6 +77,7 @@ pub struct Redb {
     pending_bytes: usize,
     mark: Option<OutputMark>,
     clocks: ExpiryClocks,
+    known_until: Option<i64>,
     /// Where the last commit stopped looking for what has expired.
     swept: Option<(i64, Vec<u8>)>,
     /// Terms when it was opened; `None`: it was made then.
@@ -216,9 +218,11 @@ impl Redb {
             mark,
             clocks,
             swept,
+            known_until: None,
             found,
         };
         state.terms = Some(state.open_terms()?);
+        state.known_until = state.read_newest()?;
         state.found = if is_new { None } else { Some(state.count()?) };
         Ok(state)
     }
@@ -369,6 +373,10 @@ impl StateStore for Redb {
         })
     }
 
+    fn known_until(&self) -> Option<i64> {
+        self.known_until
+    }
+
     fn waiting_bytes(&self) -> usize {
         self.pending_bytes
     }
@@ -412,8 +420,12 @@ fn write(
     swept: &mut Option<(i64, Vec<u8>)>,
 ) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
-    if let Some(mark) = mark {
-        history::write_mark(&mut transaction.open_table(META)?, mark)?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        if let Some(mark) = mark {
+            history::write_mark(&mut meta, mark)?;
+        }
+        history::write_newest(&mut meta, clocks.newest())?;
     }
     {
         let mut terms = transaction.open_table(TERMS)?;

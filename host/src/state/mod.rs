@@ -91,6 +91,12 @@ pub trait StateStore {
         true
     }
 
+    /// The newest time of events that earlier runs committed, where it is known: terms whose last
+    /// sighting is a window older may be forgotten.
+    fn known_until(&self) -> Option<i64> {
+        None
+    }
+
     /// The bytes that wait in memory for the next commit.
     fn waiting_bytes(&self) -> usize {
         0

@@ -110,6 +110,13 @@ fn notes(summary: &Summary) -> Vec<String> {
         "terms are older than everything in the state: they were not judged",
     );
     note(
+        summary.before_memory,
+        "alert is dated before what the state remembers: an earlier run may have given it, with \
+         another id",
+        "alerts are dated before what the state remembers: an earlier run may have given them, with \
+         other ids",
+    );
+    note(
         summary.lost_texts,
         "matched event was gone when it was to alert: its file was replaced or cut during the run; \
          nothing is kept of its terms",
@@ -255,6 +262,8 @@ mod tests {
   1 event was released early, because memory for --hold was full: it may be out
     of order
   1 term is older than everything in the state: it was not judged
+  2 alerts are dated before what the state remembers: an earlier run may have
+    given them, with other ids
   1 matched event was gone when it was to alert: its file was replaced or cut
     during the run; nothing is kept of its terms
   2 later sightings of such terms were not judged

@@ -5,7 +5,7 @@
 
 use super::{Handle, META, Redb, fault, guarded, parse};
 use crate::state::{EachTerm, OutputMark, PrefixOwner, PrefixRecord, StateError, StateHistory};
-use redb::Table;
+use redb::{ReadableTable, Table};
 use std::io;
 
 /// Before the prefix whose record it is.
@@ -53,7 +53,28 @@ pub(super) fn put_owner(
     Ok(())
 }
 
+/// The newest time of events.
+const NEWEST: &str = "newest";
+
+/// Writes the newest time of a run, where it is newer than what is there.
+pub(super) fn write_newest(
+    meta: &mut Table<'_, &'static str, &'static str>,
+    newest_ms: i64,
+) -> Result<(), redb::Error> {
+    let known = meta.get(NEWEST)?.and_then(|text| text.value().parse::<i64>().ok());
+    if newest_ms > known.unwrap_or(i64::MIN) {
+        meta.insert(NEWEST, newest_ms.to_string().as_str())?;
+    }
+    Ok(())
+}
+
 impl Redb {
+    pub(super) fn read_newest(&self) -> Result<Option<i64>, StateError> {
+        let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
+        let text = meta.get(NEWEST).map_err(|e| fault(&self.path, e))?;
+        Ok(text.and_then(|text| text.value().parse().ok()))
+    }
+
     fn read_owners(&self) -> Result<Vec<PrefixOwner>, StateError> {
         let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
         let mut out = Vec::new();
