@@ -9,7 +9,8 @@
 use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command};
 use firstseen::cli::{
-    ExitStatus, build, explain, fields, inspect, new, pages, rebuild, rule_words, run, state, test,
+    ExitStatus, build, explain, fields, inspect, learn, new, pages, rebuild, rule_words, run,
+    state, test,
 };
 use firstseen::escape::escaped;
 use firstseen::terminal::message::{self, Level};
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     cli.global.apply();
     let status = match &cli.command {
         Command::Run(args) => run::run(args),
+        Command::Learn(args) => learn::learn(args),
         Command::Explain(args) => explain::explain(args),
         Command::Build(args) => build::build(args),
         Command::State(args) => state::state(args),

@@ -19,6 +19,7 @@ mod foreign_host;
 mod formats;
 #[cfg(feature = "targets")]
 mod javascript;
+mod learning;
 mod lenient;
 mod many;
 mod pages;

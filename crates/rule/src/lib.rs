@@ -76,6 +76,7 @@
 //! | an event's terms and their state keys | [`term`] |
 //! | the keys of one request, found by their bytes | `key` |
 //! | prior state and a sighting -> verdict and new state | [`state`] |
+//! | when a rule began to learn | [`learn`] |
 //! | the alert's document | [`alert`] |
 //! | a large event, shortened for its alerts | `shorten` |
 //! | one rule with the indexes of its fields | `prepared` |
@@ -88,7 +89,7 @@
 //! | rule.toml -> checked rule -> plan (feature `source`) | `source` |
 //!
 //! Order of modules, each importing only from those before it: `window`, `identity`, `exception`,
-//! `plan`, `settings`, `fields`, `term`, `key`, `state`, `alert`, `shorten`, `prepared`, `index`,
+//! `plan`, `settings`, `fields`, `term`, `key`, `state`, `learn`, `alert`, `shorten`, `prepared`, `index`,
 //! `engine`, `decide`, `evaluate`, `explain`, `probe`, `source`.
 #![cfg_attr(not(any(test, feature = "source")), no_std)]
 #![forbid(unsafe_code)]
@@ -116,6 +117,7 @@ pub mod fields;
 pub mod identity;
 mod index;
 mod key;
+pub mod learn;
 pub mod plan;
 mod prepared;
 #[cfg(feature = "source")]

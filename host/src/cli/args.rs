@@ -6,6 +6,7 @@ use crate::cli::build::BuildArgs;
 use crate::cli::explain::ExplainArgs;
 use crate::cli::fields::FieldsArgs;
 use crate::cli::inspect::InspectArgs;
+use crate::cli::learn::LearnArgs;
 use crate::cli::new::NewArgs;
 use crate::cli::pages::{CompletionsArgs, ManArgs};
 use crate::cli::rebuild::RebuildArgs;
@@ -91,6 +92,8 @@ pub enum ColorArg {
 pub enum Command {
     /// Read events and write alerts
     Run(RunArgs),
+    /// Fill a state from past events, without alerts
+    Learn(LearnArgs),
     /// Show for each event whether it matches, why, and what the state knows
     Explain(ExplainArgs),
     /// Compile rules in Elastic's TOML form to .wasm files

@@ -4,14 +4,16 @@
 //! nothing, and which exceptions took nothing out. It changes no count.
 
 use super::observer::RunObserver;
+use crate::observe::learned::{LearnedDays, RuleLearning};
 use crate::observe::rule_counts::RuleTally;
-use crate::observe::summary::UnusedException;
+use crate::observe::summary::{Summary, UnusedException};
 use crate::pipeline::PipelineEnd;
+use crate::pipeline::learning::Learning;
 use crate::rules::sample::{EventSample, RunSamples};
 use crate::rules::{KnownException, silent};
 use firstseen_runtime::Artifact;
-use firstseen_session::Rules;
-use std::collections::HashSet;
+use firstseen_session::{RuleRef, Rules};
+use std::collections::{HashMap, HashSet};
 
 /// Takes what was found into the summary.
 pub(super) fn take(
@@ -25,6 +27,30 @@ pub(super) fn take(
     observer.summary.rules = tally.finish();
     let known = own.into_iter().chain(std::mem::take(&mut end.exceptions));
     observer.summary.unused_exceptions = unused(known, &observer.used, &end.samples.matched);
+}
+
+/// Says of each rule from when to when it learned, and of `firstseen learn` whether it was enough.
+pub(super) fn learned(
+    summary: &mut Summary,
+    days: &HashMap<RuleRef, LearnedDays>,
+    artifacts: &[Artifact],
+    learning: &Learning,
+    learns: bool,
+) {
+    let rules = (0u16..).zip(artifacts).flat_map(|(artifact, of)| {
+        (0u16..).zip(&of.meta.rules).map(move |(rule, meta)| (RuleRef { artifact, rule }, meta))
+    });
+    let (first, last) = (summary.first_time_ms, summary.last_time_ms);
+    for (counts, (at, meta)) in summary.rules.iter_mut().zip(rules) {
+        let Some(span) = learning.span(at) else { continue };
+        let now = first.zip(last).filter(|_| learns).map(|(first, last)| {
+            let window = (&*meta.window, meta.window_ms);
+            days.get(&at).cloned().unwrap_or_default().over(first, last, window)
+        });
+        let own = first.zip(last).filter(|_| learns);
+        let (first_time_ms, last_time_ms) = own.unwrap_or((span.first_ms, span.last_ms));
+        counts.learning = Some(RuleLearning { first_time_ms, last_time_ms, now });
+    }
 }
 
 /// Gives each rule that matched nothing the reason that a sample of the events shows.

@@ -6,6 +6,7 @@
 //! | what | module |
 //! | --- | --- |
 //! | `run`: events to alerts | [`run`] |
+//! | `learn`: past events to a state | [`learn`] |
 //! | `explain`: why, event by event | [`explain`] |
 //! | `test`: rules against what their authors expect | [`mod@test`] |
 //! | `build`: rule.toml to an artifact | [`build`] |
@@ -25,6 +26,7 @@ pub mod fields;
 mod findings;
 pub mod format;
 pub mod inspect;
+pub mod learn;
 pub mod new;
 pub mod observer;
 pub mod pages;

@@ -5,6 +5,7 @@
 //! what is judged.
 
 use crate::escape::escaped;
+use crate::observe::learned::LearnedDays;
 use crate::observe::rule_counts::RuleTally;
 use crate::observe::summary::Summary;
 use crate::observe::{Counter, Notice, NoticeSeverity, Observer, RuleCounter, SkipKind};
@@ -15,7 +16,7 @@ use crate::terminal::progress::Progress;
 use anyhow::{Context, anyhow};
 use firstseen_envelope::code;
 use firstseen_session::RuleRef;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What to do with an event that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -54,6 +55,8 @@ pub struct RunObserver {
     pub tally: RuleTally,
     /// The exceptions that took something out.
     pub used: HashSet<String>,
+    /// What each rule learned.
+    pub learned: HashMap<RuleRef, LearnedDays>,
     causes: MissingCauses,
     on_error: OnError,
     dead_letter: Option<DeadLetter>,
@@ -86,6 +89,7 @@ impl RunObserver {
             summary: Summary { dataset, ..Summary::default() },
             tally,
             used: HashSet::new(),
+            learned: HashMap::new(),
             causes: MissingCauses::default(),
             on_error,
             dead_letter,
@@ -248,6 +252,10 @@ impl Observer for RunObserver {
 
     fn dated(&mut self, time_ms: i64, matched: bool) {
         self.summary.date(time_ms, matched);
+    }
+
+    fn learned(&mut self, rule: RuleRef, time_ms: i64) {
+        self.learned.entry(rule).or_default().learned(time_ms);
     }
 
     fn reading(&mut self, input: u32, stored_bytes: u64) {

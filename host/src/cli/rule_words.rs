@@ -39,7 +39,7 @@ pub fn expanded(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
             out.push(OPTION.into());
         } else {
             after_rule = false;
-            takes_rules |= word == "run" || word == "explain";
+            takes_rules |= word == "run" || word == "explain" || word == "learn";
         }
         out.push(word);
     }
@@ -76,6 +76,7 @@ mod tests {
             ("f run a.wasm --rule b.wasm", "f run a.wasm --rule b.wasm"),
             ("f run --rule a.wasm -- b.wasm", "f run --rule a.wasm -- b.wasm"),
             ("f run --rule run b.wasm", "f run --rule run --rule b.wasm"),
+            ("f learn --rule a.wasm b.wasm x", "f learn --rule a.wasm --rule b.wasm x"),
             ("f run --rule", "f run --rule"),
             // Of other commands these are no rules.
             ("f build --rule a.toml b.toml", "f build --rule a.toml b.toml"),

@@ -13,6 +13,7 @@ use super::{ExitStatus, findings, paths};
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
 use crate::observe::rule_counts::RuleTally;
+use crate::pipeline::learning::Learning;
 use crate::pipeline::order::DEFAULT_BUDGET;
 use crate::pipeline::{Clock, OutputStatus, Parts, Pipeline, PipelineOptions};
 use crate::rules::exceptions::Exceptions;
@@ -29,10 +30,12 @@ use crate::source::{self, FoundInputs, Input, ReadLimits};
 use crate::state::admin::StateAdmin;
 use crate::state::{CarryOver, Memory, Redb, StateError, StateStore};
 use crate::state::{StateHistory, claim};
+use crate::terminal::learned::ALL_NEW;
 use crate::terminal::message::{self, Level};
 use crate::terminal::{self, formats, screen, style, wording};
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
+use firstseen_artifact::RuleMeta;
 use firstseen_event::Trust;
 use firstseen_rule::Settings;
 use firstseen_runtime::{Artifact, Guest};
@@ -92,6 +95,9 @@ pub struct RunArgs {
     /// their own. This is for pipelines that expect an answer to each line.
     #[arg(long, conflicts_with_all = ["format", "hold"])]
     pub annotate: bool,
+    /// Whether nothing alerts, and what was learned is told: `firstseen learn`.
+    #[arg(skip)]
+    pub learns: bool,
 }
 
 fn duration(text: &str) -> Result<i64, String> {
@@ -114,6 +120,8 @@ pub struct Setup {
     pub output: Output,
     /// What the guests are configured with.
     pub exceptions: Exceptions,
+    /// The settings, as the command line has them.
+    pub settings: Settings,
     /// The envelopes that are trusted besides those that always are.
     pub trust: Arc<Trust>,
     /// How far ahead of the clock an event may be dated.
@@ -147,7 +155,8 @@ pub fn set_up(
     paths::refuse_collisions(&outputs, &read)?;
     let runtime = common.cache.runtime()?;
     let LoadedRules { artifacts, exceptions: own_exceptions } = load_all(&runtime, &rules)?;
-    let (Settings { tenant, trust, future_slack_ms, .. }, settings) = read_settings(common)?;
+    let (read, settings) = read_settings(common)?;
+    let tenant = &read.tenant;
     let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let rules = rules.map(|rule| rule.id.clone()).collect();
     let exceptions =
@@ -155,19 +164,20 @@ pub fn set_up(
     let settings: Option<Arc<str>> = exceptions.settings()?.map(Arc::from);
     let mut guests = Vec::new();
     for artifact in &artifacts {
-        guests.push(Guest::new(&runtime, artifact, &tenant, settings.clone())?);
+        guests.push(Guest::new(&runtime, artifact, tenant, settings.clone())?);
     }
     if !read_only {
         refuse_to_empty(common)?;
     }
-    let mut store = open_state(common, read_only, &tenant, &artifacts)?;
+    let mut store = open_state(common, read_only, tenant, &artifacts)?;
     let output = open_output(common, format, &*store)?;
     if !read_only && let Some(mark) = output.mark() {
         // What a crash leaves behind it is known to no state.
         store.mark(mark);
         store.commit()?;
     }
-    let trust = Arc::new(trust);
+    let trust = Arc::new(read.trust.clone());
+    let (future_slack_ms, settings) = (read.future_slack_ms, read);
     Ok(Setup {
         artifacts,
         own_exceptions,
@@ -176,6 +186,7 @@ pub fn set_up(
         store,
         output,
         exceptions,
+        settings,
         trust,
         future_slack_ms,
     })
@@ -311,6 +322,13 @@ fn open_state(
     Ok(Box::new(store))
 }
 
+/// From when to when the rules learned, as the state will say.
+fn start_of(artifacts: &[Artifact], settings: &Settings, learns: bool) -> Learning {
+    let prefix = |rule: &RuleMeta| format!("{}:{}", settings.tenant, rule.key_prefix);
+    let prefixes = artifacts.iter().map(|a| a.meta.rules.iter().map(prefix).collect()).collect();
+    Learning::new(prefixes, settings.future_slack_ms, learns)
+}
+
 /// The system's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;
@@ -363,13 +381,15 @@ pub fn run_with(
         own_exceptions,
         guests,
         found,
-        store,
+        mut store,
         output,
         exceptions,
+        settings,
         trust,
         future_slack_ms,
-        ..
     } = setup;
+    let mut learning = start_of(&artifacts, &settings, args.learns);
+    learning.look(&mut *store)?;
     // An annotated line is written when it is over, and the state must not know its alerts before.
     let read = ReadLimits { open_lines: !args.annotate, ..read_options(&args.common, &trust) };
     let sink: Box<dyn AlertSink> = if args.annotate {
@@ -393,10 +413,17 @@ pub fn run_with(
     let tally = RuleTally::new(artifacts.iter().map(named).collect());
     let mut observer = RunObserver::new(args.on_error, dead_letter, sizes, tally, dataset);
     let mut fault = found.report(&mut observer).err();
-    if found.inputs.iter().any(Input::is_stream) {
+    let is_streamed = found.inputs.iter().any(Input::is_stream);
+    if is_streamed {
         let rules = formats::count(metas().count(), "rule");
         let state = escaped(&store.describe()).into_owned();
         message::info(&format!("reading standard input; {rules}; state {state}"));
+    }
+    // A stream may never end: it is told at its start, files with their summary.
+    let all_new = settings.learn_until_ms.is_none() && store.count()? == 0;
+    observer.summary.all_new = all_new && !is_streamed;
+    if all_new && is_streamed {
+        message::info(&format!("the state is empty: {ALL_NEW}"));
     }
     let rules = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect();
     let memory_from = store.known_until().map_or_else(Vec::new, |newest_ms| {
@@ -419,6 +446,7 @@ pub fn run_with(
         clock: &SystemClock,
         stop: signals,
         live_settings: Some(Box::new(exceptions)),
+        learning,
         options: PipelineOptions {
             read,
             hold_ms: args.hold,
@@ -428,7 +456,7 @@ pub fn run_with(
             memory_from,
         },
     });
-    if args.common.output.is_none() && found.inputs.iter().any(Input::is_stream) {
+    if args.common.output.is_none() && !args.learns && is_streamed {
         signals.watch_output().context("standard output cannot be watched")?;
     }
     let mut status = OutputStatus::Open;
@@ -447,6 +475,7 @@ pub fn run_with(
     findings::take(&mut observer, &mut end, &artifacts, own_exceptions);
     let summary = &mut observer.summary;
     summary.state = std::mem::take(&mut end.state);
+    findings::learned(summary, &observer.learned, &artifacts, &end.learning, args.learns);
     summary.finish(elapsed);
     if status == OutputStatus::Open && message::prints(Level::Info) {
         let page = terminal::summary::page(summary);

@@ -3,6 +3,7 @@
 //! In: calls from the pipeline. Out: whatever the observer makes of them: a summary, lines on
 //! standard error, a dead letter. The pipeline prints nothing and keeps no sums.
 
+pub mod learned;
 pub mod place;
 pub mod rule_counts;
 pub mod summary;
@@ -142,6 +143,9 @@ pub trait Observer {
     /// An event is dated so, in milliseconds since 1970. Heard of every event that matches a rule, and
     /// of some others.
     fn dated(&mut self, _time_ms: i64, _matched: bool) {}
+
+    /// A rule took a term of an event of this time as known.
+    fn learned(&mut self, _rule: RuleRef, _time_ms: i64) {}
 
     /// So many bytes of this input were read, as they are stored.
     fn reading(&mut self, _input: u32, _stored_bytes: u64) {}

@@ -3,6 +3,7 @@
 //! In: a rule and what happened. Out: sums by rule. Every match ends in one of them, so that a rule
 //! that cannot alert shows.
 
+use super::learned::RuleLearning;
 use firstseen_session::RuleRef;
 use serde::Serialize;
 
@@ -51,6 +52,9 @@ pub struct RuleCounts {
     pub excepted: u64,
     /// Matches and terms that were not judged.
     pub not_judged: u64,
+    /// From when to when it learned, where its state says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning: Option<RuleLearning>,
     /// Why it may have matched nothing; only where it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent: Option<String>,

@@ -91,6 +91,9 @@ pub struct Summary {
     /// chooses words for a person, and is not in the JSON.
     #[serde(skip)]
     pub dataset: Option<String>,
+    /// Whether the state knew nothing before, and nothing told it to learn. It is not in the JSON.
+    #[serde(skip)]
+    pub all_new: bool,
 }
 
 /// An exception that took nothing out.

@@ -4,6 +4,7 @@
 //! store. An alert is written, flushed and synced before the state that knows it is committed. If
 //! anything fails in between, nothing more is committed: the next run writes those alerts.
 
+use super::learning::Learning;
 use super::text::RereadTexts;
 use super::{Located, OutputStatus};
 use crate::observe::{Counter, Notice, RuleCounter};
@@ -100,6 +101,8 @@ pub struct Decider {
     pub texts: RereadTexts,
     /// Keys of matches whose texts were lost: until the input is read again nothing is decided of them.
     closed: HashSet<Vec<u8>>,
+    /// From when to when the rules learned.
+    pub learning: Learning,
     /// Whether an alert that was given before is given again.
     emit_repeats: bool,
     /// Of each artifact's rules, from when on the state remembers what earlier runs saw.
@@ -115,11 +118,17 @@ pub struct Decider {
 impl Decider {
     /// Decides against this store.
     #[must_use]
-    pub fn new(store: Box<dyn StateStore>, emit_repeats: bool, memory_from: Vec<Vec<i64>>) -> Self {
+    pub fn new(
+        store: Box<dyn StateStore>,
+        emit_repeats: bool,
+        memory_from: Vec<Vec<i64>>,
+        learning: Learning,
+    ) -> Self {
         Self {
             store,
             texts: RereadTexts::default(),
             closed: HashSet::new(),
+            learning,
             emit_repeats,
             memory_from,
             pending: MatchBatch::default(),
@@ -146,6 +155,10 @@ impl Decider {
     ) -> anyhow::Result<OutputStatus> {
         if self.decide(rules, sink, located)? == OutputStatus::Closed {
             return Ok(OutputStatus::Closed);
+        }
+        // Not where something failed: the state would know of events that are read again.
+        if !self.failed && self.learning.advance(&mut *self.store)? {
+            self.uncommitted = self.uncommitted.max(1);
         }
         self.commit(sink, located)
     }
@@ -208,6 +221,7 @@ impl Decider {
         // all are: the last match of one may be much later than the first of the next.
         advance(&mut *self.store, &mut self.newest, &matches);
         self.uncommitted += matches.len() as u64;
+        self.learning.begin(&mut *self.store)?;
 
         let mut decided = Vec::new();
         for (artifact, (turns, matches)) in by_artifact(matches, rules.len()).enumerate() {
@@ -304,7 +318,10 @@ impl Decider {
                 OutcomeKind::LateBeyondMemory => {
                     (Counter::OlderThanState, RuleCounter::NotJudged, false)
                 }
-                OutcomeKind::Learned => (Counter::Learned, RuleCounter::Learned, false),
+                OutcomeKind::Learned => {
+                    located.observer.learned(rule, time_ms);
+                    (Counter::Learned, RuleCounter::Learned, false)
+                }
                 OutcomeKind::Error if text == KEY_CLOSED => {
                     located.observer.count(Counter::AfterLostText, 1);
                     located.observer.count_of(rule, RuleCounter::NotJudged, 1);

@@ -6,6 +6,7 @@
 
 use super::dates;
 use super::gather::{EventGathering, EventSpot, GatheredResult, MatchVisitor};
+use super::learning::Learning;
 use super::order::MatchText;
 use super::parts::{LinePart, SplitText};
 use super::{Clock, Order};
@@ -33,6 +34,8 @@ pub struct Intake<'p> {
     pub samples: &'p mut RunSamples,
     /// Events that wait for a call.
     pub gathering: &'p mut EventGathering,
+    /// Hears when events happened.
+    pub learning: &'p mut Learning,
     /// Where matches go.
     pub order: &'p mut Order,
     /// Receives counts and notices.
@@ -97,6 +100,8 @@ impl Intake<'_> {
         }
         let mut matches = MatchCollector {
             order: &mut *self.order,
+            learning: &mut *self.learning,
+            now_ms: *self.now_ms,
             observer: &mut *self.observer,
             sample: &mut self.samples.matched,
             fault: &mut self.fault,
@@ -198,7 +203,12 @@ impl Intake<'_> {
     /// Dates the first and the last line: enough to say what time the input is from, and no work.
     /// Of a stream only what matches is dated: where its blocks end depends on its sender.
     fn date(&mut self, lines: &[u8]) {
-        if self.clock.is_some() {
+        if let Some(clock) = self.clock {
+            if self.learning.wants_first()
+                && let Some(time_ms) = dates::first_time(lines)
+            {
+                self.learning.read(time_ms, clock.now_ms());
+            }
             return;
         }
         let lines = lines.trim_ascii_end();
@@ -206,6 +216,7 @@ impl Intake<'_> {
         for line in [lines, lines.get(last..).unwrap_or_default()] {
             if let Some(time_ms) = dates::first_time(line) {
                 self.observer.dated(time_ms, false);
+                self.learning.read(time_ms, *self.now_ms);
             }
         }
     }
@@ -340,6 +351,8 @@ impl EventSink for Intake<'_> {
 /// Hands matches to the order, and counts those that cannot alert.
 struct MatchCollector<'c> {
     order: &'c mut Order,
+    learning: &'c mut Learning,
+    now_ms: i64,
     observer: &'c mut dyn Observer,
     sample: &'c mut EventSample,
     fault: &'c mut Option<anyhow::Error>,
@@ -356,6 +369,7 @@ impl MatchVisitor for MatchCollector<'_> {
         self.observer.count_of(rule, RuleCounter::Matched, 1);
         if item.time_ms != 0 {
             self.observer.dated(item.time_ms, true);
+            self.learning.read(item.time_ms, self.now_ms);
         }
         let result = match item.kind {
             ItemKind::Matched => self.matched(rule, spot, raw, item),

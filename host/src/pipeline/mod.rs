@@ -17,6 +17,7 @@ mod dates;
 pub mod decide;
 pub mod gather;
 pub mod intake;
+pub mod learning;
 pub mod order;
 pub(crate) mod parts;
 pub mod text;
@@ -33,6 +34,7 @@ use decide::Decider;
 use firstseen_session::{EventAt, Match, Rules};
 use gather::EventGathering;
 use intake::Intake;
+use learning::Learning;
 use order::{Hold, Sorter};
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,6 +154,8 @@ pub struct Parts<'r> {
     pub stop: &'r dyn Stop,
     /// Settings that may change.
     pub live_settings: Option<Box<dyn LiveSettings>>,
+    /// From when to when the rules learned.
+    pub learning: Learning,
     /// How to read and order.
     pub options: PipelineOptions,
 }
@@ -166,6 +170,8 @@ pub struct PipelineEnd {
     pub exceptions: Vec<KnownException>,
     /// The state's own words.
     pub state: String,
+    /// From when to when the rules learned.
+    pub learning: Learning,
 }
 
 impl<'r> Pipeline<'r> {
@@ -173,13 +179,18 @@ impl<'r> Pipeline<'r> {
     #[must_use]
     pub fn new(parts: Parts<'r>) -> Self {
         let Parts { rules, prefilter, samples, store, sink, observer, clock, stop, .. } = parts;
-        let Parts { live_settings, options, .. } = parts;
+        let Parts { live_settings, options, learning, .. } = parts;
         Self {
             rules,
             prefilter,
             samples,
             gathering: EventGathering::default(),
-            decider: Decider::new(store, options.emit_repeats, options.memory_from.clone()),
+            decider: Decider::new(
+                store,
+                options.emit_repeats,
+                options.memory_from.clone(),
+                learning,
+            ),
             sink,
             observer,
             clock,
@@ -217,7 +228,8 @@ impl<'r> Pipeline<'r> {
     pub fn finish(self) -> PipelineEnd {
         let Self { rules, samples, decider, live_settings, .. } = self;
         let exceptions = live_settings.map(|settings| settings.exceptions()).unwrap_or_default();
-        PipelineEnd { rules, samples, exceptions, state: decider.describe() }
+        let state = decider.describe();
+        PipelineEnd { rules, samples, exceptions, state, learning: decider.learning }
     }
 
     fn read_all(&mut self, inputs: &[Input], mut order: Order) -> anyhow::Result<OutputStatus> {
@@ -273,6 +285,7 @@ impl<'r> Pipeline<'r> {
                 prefilter: &mut self.prefilter,
                 samples: &mut self.samples,
                 gathering: &mut self.gathering,
+                learning: &mut self.decider.learning,
                 order,
                 observer: self.observer,
                 live_settings: self.live_settings.as_deref_mut().filter(|_| is_stream),

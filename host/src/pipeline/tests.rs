@@ -418,6 +418,7 @@ impl Scene {
             observer: &mut self.heard,
             clock: &clock,
             stop: &stop,
+            learning: Learning::default(),
             live_settings: None,
             options: PipelineOptions {
                 read: ReadLimits::default(),

@@ -14,6 +14,7 @@ use super::{Applied, OutputMark, PrefixRecord, StateError, StateHistory, StateSt
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::identity::of_rule;
+use firstseen_rule::learn::is_learn_key;
 use firstseen_rule::state::{Approval, TermState, carried, read_whole};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -177,7 +178,10 @@ fn change(
     carries: bool,
 ) -> Result<String, StateError> {
     let (mut count, mut since) = (0u64, i64::MAX);
-    state.scan(prefix.as_bytes(), &after(prefix.as_bytes()), &mut |_, value| {
+    state.scan(prefix.as_bytes(), &after(prefix.as_bytes()), &mut |key, value| {
+        if is_learn_key(key) {
+            return ControlFlow::Continue(());
+        }
         count += 1;
         if let Ok(state) = TermState::read(value)
             && let Some(episode) = state.episodes().last()
@@ -224,7 +228,7 @@ fn change(
 }
 
 const SET_ASIDE: &str = ": they are set aside, and everything is new to it; run it over past events \
-                         with learn_until in --settings first, or go back to the rule as it was";
+                         with firstseen learn first, or go back to the rule as it was";
 
 impl<S: StateStore> CarryOver<S> {
     /// The newest of what is known of a key, where an older prefix knows more than its own.

@@ -16,10 +16,11 @@
 //! The index knows only the hour, so that refreshing a term seldom has to move its entry.
 
 use super::clocks::ExpiryClocks;
-use super::{Applied, OutputMark, StateError, StateStore, StateWrite};
+use super::{Applied, OutputMark, StateError, StateHistory, StateStore, StateWrite};
 use crate::escape::escaped;
 use admin::put_row;
 use create::{FileId, UNFINISHED, create, fill, refuse_locked, regular_file};
+use firstseen_rule::learn::{is_learn_key, learn_key};
 use foldhash::fast::RandomState;
 use guard::guarded;
 use redb::backends::FileBackend;
@@ -365,7 +366,12 @@ impl StateStore for Redb {
         guarded(&self.path, || {
             let terms = self.terms()?;
             let mut count = terms.len().map_err(|e| fault(&self.path, e))?;
-            for key in self.pending.keys() {
+            for record in self.records()? {
+                let learned = terms.get(learn_key(&record.prefix).as_bytes());
+                let learned = learned.map_err(|e| fault(&self.path, e))?;
+                count = count.saturating_sub(u64::from(learned.is_some()));
+            }
+            for key in self.pending.keys().filter(|key| !is_learn_key(key)) {
                 let committed = terms.get(&key[..]).map_err(|e| fault(&self.path, e))?;
                 count += u64::from(committed.is_none());
             }

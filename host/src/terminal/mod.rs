@@ -4,6 +4,7 @@ pub mod diagnostic;
 pub mod explained;
 pub mod formats;
 pub mod guide;
+pub mod learned;
 pub mod line;
 pub mod message;
 pub mod missing;

@@ -4,6 +4,7 @@
 //! sentence for everything that was not judged as usual. Names from events are escaped.
 
 use super::formats::{bytes, counted, number};
+use super::learned::{self, minute};
 use super::rule_table;
 use super::wrap::wrapped;
 use crate::escape::escaped;
@@ -45,16 +46,13 @@ pub fn page(summary: &Summary) -> String {
     out += &row("matched", &number(summary.matched));
     out += &row("alerts", &alerts);
     out += &row("state", &escaped(&summary.state));
-    for note in notes(summary) {
+    let all_new = format!("the state was empty: {}", learned::ALL_NEW);
+    let told = Some(all_new).filter(|_| summary.all_new).into_iter();
+    let told = told.chain(learned::sentences(&summary.rules));
+    for note in told.chain(notes(summary)) {
         out += &wrapped(&note, "  ", "    ");
     }
     out
-}
-
-/// A time to the minute, in UTC.
-fn minute(ms: i64) -> String {
-    let time = chrono::DateTime::from_timestamp_millis(ms);
-    time.map_or_else(|| ms.to_string(), |time| time.format("%Y-%m-%d %H:%M").to_string())
 }
 
 fn row(label: &str, text: &str) -> String {
@@ -229,6 +227,7 @@ mod tests {
             bytes: 999,
             events: 10,
             state: summary.state,
+            all_new: true,
             elapsed_ms: 4,
             events_per_second: 2500,
             ..Summary::default()
@@ -239,6 +238,8 @@ mod tests {
   matched   0
   alerts    0
   state     s.redb, 1 term
+  the state was empty: every term is new once and alerts; `firstseen learn INPUT
+    --state PATH` takes past ones as known, --learn-until TIME those before it
 "
         );
     }

@@ -12,6 +12,7 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::alert::rfc3339;
+use firstseen_rule::learn::{LEARN, is_learn_key};
 use firstseen_rule::term::{Term, TermKind};
 use firstseen_rule::window::duration;
 use firstseen_value::{Glob, parse_time_ms};
@@ -339,8 +340,11 @@ impl TermTest<'_> {
             let (mut fault, mut ended) = (None, false);
             state.each_term(prefix.prefix.as_bytes(), Some(&prefix.end()), &mut |term| {
                 let key = String::from_utf8_lossy(term.key);
-                // The key of a rule whose id begins like this one's prefix.
-                if key.get(prefix.prefix.len()..).is_none_or(|hash| hash.contains(':')) {
+                // The key of a rule whose id begins like this one's prefix, or no term's.
+                if key
+                    .get(prefix.prefix.len()..)
+                    .is_none_or(|hash| hash.contains(':') || hash == LEARN)
+                {
                     return ControlFlow::Continue(());
                 }
                 let row = TermRow::read(&key, term.value, term.expires_ms);
@@ -410,7 +414,9 @@ pub(super) fn newest_sighting(
 ) -> anyhow::Result<Option<i64>> {
     let mut newest = None;
     state.each_term(from, to, &mut |term| {
-        if let Ok(state) = firstseen_rule::state::TermState::read(term.value) {
+        if !is_learn_key(term.key)
+            && let Ok(state) = firstseen_rule::state::TermState::read(term.value)
+        {
             newest = newest.max(state.episodes().last().map(|episode| episode.last_ms));
         }
         ControlFlow::Continue(())

@@ -9,6 +9,7 @@ use crate::files::shown;
 use crate::state::admin::StateAdmin;
 use crate::terminal::state::{RuleStats, stats_head, stats_paragraph};
 use clap::Args;
+use firstseen_rule::learn::is_learn_key;
 use firstseen_rule::state::TermState;
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -79,6 +80,9 @@ fn count(
         ..RuleStats::default()
     };
     state.each_term(prefix.prefix.as_bytes(), Some(&prefix.end()), &mut |term| {
+        if is_learn_key(term.key) {
+            return ControlFlow::Continue(());
+        }
         stats.terms += 1;
         // A row has its expiry, and its key stands in the index of expiries too.
         stats.bytes += (2 * term.key.len() + term.value.len() + 16) as u64;

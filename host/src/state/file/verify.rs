@@ -12,6 +12,7 @@ use super::{
     hour_of, parse,
 };
 use crate::escape::escaped;
+use firstseen_rule::learn::LEARN;
 use firstseen_rule::state::TermState;
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableError,
@@ -140,7 +141,7 @@ fn tables(database: &Database, found: &mut VerifiedState) -> Result<(), redb::Er
 /// The prefix of a key as a guest makes it.
 fn prefix_of(key: &[u8]) -> Option<&str> {
     let (prefix, hash) = std::str::from_utf8(key).ok()?.rsplit_once(':')?;
-    let is_hash = hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_hash = hash == LEARN || hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit());
     (is_hash && prefix.split(':').count() > 2).then_some(prefix)
 }
 

@@ -1,0 +1,151 @@
+//! What the rules learned, for a person.
+//!
+//! In: the counts of a run. Out: sentences: of `firstseen learn` one for each rule, of `run` one that says
+//! from when to when its rules learned before. Names are escaped.
+
+use super::formats::{counted, number};
+use crate::escape::escaped;
+use crate::observe::learned::{LearnedNow, RuleLearning};
+use crate::observe::rule_counts::RuleCounts;
+
+/// What a first run is told.
+pub const ALL_NEW: &str = "every term is new once and alerts; `firstseen learn INPUT --state PATH` takes \
+                           past ones as known, --learn-until TIME those before it";
+
+/// Rules that are named.
+const SHOWN_RULES: usize = 20;
+
+/// The sentences, those of rules that learned most first.
+#[must_use]
+pub fn sentences(rules: &[RuleCounts]) -> Vec<String> {
+    let mut now: Vec<_> = rules
+        .iter()
+        .filter_map(|rule| {
+            let learning = rule.learning.as_ref()?;
+            Some((rule, learning, learning.now.as_ref()?))
+        })
+        .collect();
+    if now.is_empty() {
+        return before(rules).into_iter().collect();
+    }
+    now.sort_by_key(|(rule, ..)| std::cmp::Reverse(rule.learned));
+    let mut out: Vec<_> =
+        now.iter().take(SHOWN_RULES).map(|(rule, span, now)| learned(rule, span, now)).collect();
+    if let more @ 1.. = now.len().saturating_sub(SHOWN_RULES) {
+        let more = number(more as u64);
+        out.push(format!("{more} more rules learned; --summary FILE names them all"));
+    }
+    out
+}
+
+fn learned(rule: &RuleCounts, span: &RuleLearning, now: &LearnedNow) -> String {
+    let terms = counted(rule.learned, "term", "terms");
+    let name = escaped(&rule.name);
+    let (from, to) = (minute(span.first_time_ms), minute(span.last_time_ms));
+    let mut out = format!("{name}: {terms} learned from {from} to {to}");
+    let days = counted(now.days, "day", "days");
+    let none = number(now.days_without_new);
+    if let Some(last) = now.last_new_ms {
+        let ago = length(span.last_time_ms.saturating_sub(last));
+        out += &format!(
+            "; the last new term came {ago} before the end, {none} of {days} brought none"
+        );
+    } else {
+        out += &format!("; none of {days} brought a new one");
+    }
+    if now.is_shorter_than_window {
+        out += &format!("; this is shorter than its window of {}", escaped(&now.window));
+    }
+    out
+}
+
+/// What `run` says of an earlier `firstseen learn`.
+fn before(rules: &[RuleCounts]) -> Option<String> {
+    let spans = rules.iter().filter_map(|rule| rule.learning.as_ref());
+    let spans: Vec<_> = spans.filter(|span| span.first_time_ms < span.last_time_ms).collect();
+    let first = spans.iter().map(|span| span.first_time_ms).min()?;
+    let last = spans.iter().map(|span| span.last_time_ms).max()?;
+    let who = match (spans.len(), rules.len()) {
+        (some, all) if some < all => {
+            format!(" by {} of {} rules", number(some as u64), number(all as u64))
+        }
+        _ => String::new(),
+    };
+    Some(format!("learned before{who}: {} to {}", minute(first), minute(last)))
+}
+
+/// A time to the minute, in UTC.
+pub(super) fn minute(ms: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_millis(ms);
+    time.map_or_else(|| ms.to_string(), |time| time.format("%Y-%m-%d %H:%M").to_string())
+}
+
+/// A length in its largest unit: `2 d`.
+fn length(ms: i64) -> String {
+    let (number, unit) = match ms / 60_000 {
+        minutes @ ..60 => (minutes.max(0), "min"),
+        minutes @ ..1440 => (minutes / 60, "h"),
+        minutes => (minutes / 1440, "d"),
+    };
+    format!("{number} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    fn rule(name: &str, learned: u64, last: i64, now: Option<LearnedNow>) -> RuleCounts {
+        let learning = Some(RuleLearning { first_time_ms: 0, last_time_ms: last, now });
+        RuleCounts { name: name.to_owned(), learned, learning, ..RuleCounts::default() }
+    }
+
+    fn now(last_new_ms: Option<i64>, without: u64, short: bool) -> Option<LearnedNow> {
+        Some(LearnedNow {
+            last_new_ms,
+            days: 10,
+            days_without_new: without,
+            window: "20d".to_owned(),
+            is_shorter_than_window: short,
+        })
+    }
+
+    #[test]
+    fn what_was_learned_is_said_and_whether_it_is_enough() {
+        let rules = [
+            rule("a\x1b", 1, 9 * DAY, now(Some(7 * DAY), 8, false)),
+            rule("b", 3, 9 * DAY, now(Some(9 * DAY), 7, true)),
+            rule("c", 0, 9 * DAY, now(None, 10, false)),
+        ];
+        assert_eq!(
+            sentences(&rules),
+            [
+                "b: 3 terms learned from 1970-01-01 00:00 to 1970-01-10 00:00; the last \
+                 new term came 0 min before the end, 7 of 10 days brought none; this is shorter than \
+                 its window of 20d",
+                "a\\u{1b}: 1 term learned from 1970-01-01 00:00 to 1970-01-10 00:00; the \
+                 last new term came 2 d before the end, 8 of 10 days brought none",
+                "c: 0 terms learned from 1970-01-01 00:00 to 1970-01-10 00:00; none of \
+                 10 days brought a new one",
+            ]
+        );
+        let many: Vec<_> =
+            (0..25).map(|n| rule(&n.to_string(), 1, DAY, now(None, 1, false))).collect();
+        assert_eq!(
+            sentences(&many).last().unwrap(),
+            "5 more rules learned; --summary FILE names them all"
+        );
+        assert_eq!(length(3 * 3_600_000), "3 h");
+    }
+
+    #[test]
+    fn a_run_says_what_was_learned_before() {
+        let rules = [rule("a", 0, 9 * DAY, None), rule("b", 0, 0, None)];
+        assert_eq!(
+            sentences(&rules),
+            ["learned before by 1 of 2 rules: 1970-01-01 00:00 to 1970-01-10 00:00"]
+        );
+        assert!(sentences(&rules[1..]).is_empty());
+    }
+}
