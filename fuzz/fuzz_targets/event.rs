@@ -82,7 +82,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
         // The content of a string is its own text: it may be anything but not longer.
-        Ok(ReadOutcome::Inner(inner)) => {
+        Ok(ReadOutcome::Inner(inner, _)) => {
             assert!(inner.len() < text.len());
             let _ = (READER.read(&inner, &mut Scratch::default()), document(text));
         }

@@ -17,6 +17,7 @@ mod fields;
 mod fixtures;
 mod foreign_host;
 mod formats;
+mod indices;
 #[cfg(feature = "targets")]
 mod javascript;
 mod learning;

@@ -82,11 +82,20 @@ pub struct Counts {
     pub late: u32,
     /// The number of rules with an exception that excluded the event.
     pub excepted: u32,
+    /// The number of rules whose index patterns do not cover the index that the event names; absent if
+    /// it is 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub other_index: u32,
     /// The new-terms fields that are missing from the event.
     pub missing: Vec<String>,
     /// The kind of a document without events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_events: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// All vectors: file names and texts.

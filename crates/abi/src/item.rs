@@ -4,13 +4,13 @@
 //! ```text
 //! head, 32 bytes                         item
 //!  0 u32 status                           0 u32 size of the whole item
-//!  4 u32 events read                      4 u8  kind   5 u8 reserved   6 u16 rule
+//!  4 u32 events read                      4 u8  kind   5 u8 reason   6 u16 rule
 //!  8 u32 matches (a rule and an event)    8 u32 offset of the event in the input buffer
 //! 12 u32 bad events                      12 u32 its length
 //! 16 u32 missing a new-terms field       16 i64 its time, milliseconds since 1970, UTC
 //! 20 u32 excepted                        24 16 bytes, its identity
 //! 24 u32 items that follow               40 u16 number of terms   42 u16 length of the text
-//! 28 u32 reserved                        44 the text (kinds other than matched: code and reason)
+//! 28 u32 of another index                44 the text (kinds other than matched: code and reason)
 //!                                        then for each term: u16 key length, u32 term length,
 //!                                        the state key, the term (a JSON array of its values)
 //! ```
@@ -41,20 +41,37 @@ pub enum ItemKind {
     /// The query matched, and terms of the event are not judged: those beyond 256, behind the item
     /// with the others, or all of them where they are too long.
     TooManyTerms = 7,
+    /// The query matched, and the document names an index outside the rule's patterns; the text is its
+    /// name. A kind of `Excepted` with a reason of its own, for hosts that do not know it.
+    OtherIndex,
 }
 
+/// The byte behind the kind: an exception excluded the event.
+const BY_EXCEPTION: u8 = 0;
+/// Its index did.
+const BY_INDEX: u8 = 1;
+
 impl ItemKind {
-    const fn from_byte(byte: u8) -> Option<Self> {
-        Some(match byte {
+    const fn from_bytes(kind: u8, reason: u8) -> Option<Self> {
+        Some(match kind {
             1 => Self::Matched,
             2 => Self::Missing,
             3 => Self::Bad,
+            4 if reason == BY_INDEX => Self::OtherIndex,
             4 => Self::Excepted,
             5 => Self::NoEvents,
             6 => Self::Future,
             7 => Self::TooManyTerms,
             _ => return None,
         })
+    }
+
+    /// The kind, and the reason behind it.
+    const fn bytes(self) -> [u8; 2] {
+        match self {
+            Self::OtherIndex => [Self::Excepted as u8, BY_INDEX],
+            kind => [kind as u8, BY_EXCEPTION],
+        }
     }
 }
 
@@ -71,6 +88,8 @@ pub struct Counts {
     pub missing: u32,
     /// Matches that an exception excluded.
     pub excepted: u32,
+    /// Matches of documents that name an index outside the rule's patterns.
+    pub other_index: u32,
 }
 
 /// One term of an event: the key under which its state lives, and its values.
@@ -116,8 +135,8 @@ impl<'a> Item<'a> {
         let mut c = Cursor::new(raw);
         c.u32("item size")?;
         let kind = c.u8("item kind")?;
-        let kind = ItemKind::from_byte(kind).ok_or(c.malformed("item kind"))?;
-        c.u8("reserved")?;
+        let reason = c.u8("reason")?;
+        let kind = ItemKind::from_bytes(kind, reason).ok_or(c.malformed("item kind"))?;
         let rule = c.u16("rule")?;
         let (offset, len) = (c.u32("offset")?, c.u32("length")?);
         let time_ms = c.i64("time")?;
@@ -174,15 +193,16 @@ impl<'a> Keys<'a> {
             return Err(Ok(status));
         }
         let mut next = || c.u32("counts").map_err(Err);
-        let counts = Counts {
+        let mut counts = Counts {
             read: next()?,
             matched: next()?,
             bad: next()?,
             missing: next()?,
             excepted: next()?,
+            other_index: 0,
         };
         let items = next()?;
-        next()?;
+        counts.other_index = next()?;
         Ok(Self { counts, items, cursor: c })
     }
 
@@ -237,7 +257,7 @@ impl<'o> KeysWriter<'o> {
         }
         let text = text.get(..cut).unwrap_or_default();
         put_u32(self.out, 0);
-        self.out.extend_from_slice(&[kind as u8, 0]);
+        self.out.extend_from_slice(&kind.bytes());
         self.out.extend_from_slice(&rule.to_le_bytes());
         put_u32(self.out, place.0);
         put_u32(self.out, place.1);
@@ -262,8 +282,9 @@ impl<'o> KeysWriter<'o> {
     /// Writes the head.
     pub fn finish(self) {
         let c = self.counts;
-        let head = [status::OK, c.read, c.matched, c.bad, c.missing, c.excepted, self.items, 0];
-        for (index, value) in head.into_iter().enumerate() {
+        let counts = [c.read, c.matched, c.bad, c.missing, c.excepted, self.items, c.other_index];
+        let head = [status::OK].into_iter().chain(counts);
+        for (index, value) in head.enumerate() {
             patch_u32(self.out, index.saturating_mul(4), value);
         }
     }
@@ -276,13 +297,15 @@ mod tests {
     fn sample() -> Vec<u8> {
         let mut out = vec![9; 3];
         let mut w = KeysWriter::new(&mut out);
-        w.counts = Counts { read: 7, matched: 2, bad: 1, missing: 1, excepted: 0 };
+        w.counts = Counts { read: 7, matched: 2, bad: 1, missing: 1, excepted: 0, other_index: 1 };
         let terms = [
             ItemTerm { key: b"t:r:f:1", values: r#"["a","b"]"# },
             ItemTerm { key: b"t:r:f:2", values: r#"["a","ö"]"# },
         ];
         w.item(ItemKind::Matched, 3, (10, 20), -5, &[7; 16], "", terms.into_iter());
         w.item(ItemKind::Bad, 0, (40, 2), 0, &[0; 16], "E101: no", [].into_iter());
+        w.item(ItemKind::OtherIndex, 2, (50, 9), 4, &[1; 16], "logs-x-y", [].into_iter());
+        w.item(ItemKind::Excepted, 2, (60, 9), 4, &[1; 16], "logs-x-y", [].into_iter());
         w.finish();
         out
     }
@@ -291,9 +314,12 @@ mod tests {
     fn written_items_are_read_back() {
         let out = sample();
         let keys = Keys::read(&out).unwrap();
-        assert_eq!(keys.counts.read, 7);
+        assert_eq!((keys.counts.read, keys.counts.other_index), (7, 1));
         let items: Vec<_> = keys.items().collect::<Result<_, _>>().unwrap();
-        assert_eq!(items.len(), 2);
+        assert_eq!(items.len(), 4);
+        assert_eq!((items[2].kind, items[3].kind), (ItemKind::OtherIndex, ItemKind::Excepted));
+        // A host that does not know the reason takes it for an exception.
+        assert_eq!((&items[2].raw[4..6], &items[3].raw[4..6]), (&[4u8, 1][..], &[4u8, 0][..]));
         assert_eq!((items[0].kind, items[0].rule), (ItemKind::Matched, 3));
         assert_eq!((items[0].offset, items[0].len, items[0].time_ms), (10, 20, -5));
         let terms: Vec<_> = items[0].terms().collect();

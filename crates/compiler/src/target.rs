@@ -40,6 +40,8 @@ pub struct TargetChoices {
     pub state_limit: Option<usize>,
     /// `--settings`: the text of the file.
     pub settings: Option<String>,
+    /// `--any-index`: the settings say so too.
+    pub any_index: bool,
 }
 
 impl Target {
@@ -148,6 +150,7 @@ impl Target {
             ("--records", choices.records.is_some()),
             ("--state", choices.state.is_some()),
             ("--state-limit", choices.state_limit.is_some()),
+            ("--any-index", choices.any_index),
             ("--settings", choices.settings.is_some()),
         ];
         let taken = self.takes();
@@ -189,12 +192,14 @@ impl Target {
     const fn takes(self) -> &'static [&'static str] {
         match self {
             Self::Core => &[],
-            Self::Js => &["--settings"],
-            Self::FluentBit => &["--records", "--state", "--state-limit", "--settings"],
-            Self::RedpandaConnect | Self::Bento => &["--settings"],
-            Self::Redpanda => &["--state-limit", "--settings"],
-            Self::Wasi => &["--state-limit", "--settings"],
-            Self::Extism => &["--state-limit", "--settings"],
+            Self::Js => &["--settings", "--any-index"],
+            Self::FluentBit => {
+                &["--records", "--state", "--state-limit", "--settings", "--any-index"]
+            }
+            Self::RedpandaConnect | Self::Bento => &["--settings", "--any-index"],
+            Self::Redpanda => &["--state-limit", "--settings", "--any-index"],
+            Self::Wasi => &["--state-limit", "--settings", "--any-index"],
+            Self::Extism => &["--state-limit", "--settings", "--any-index"],
         }
     }
 }
@@ -211,6 +216,15 @@ mod tests {
         assert!(error.contains("--records") && error.contains("fluent-bit"), "{error}");
         let settings = TargetChoices { settings: Some("{".to_owned()), ..TargetChoices::default() };
         assert!(Target::Wasi.options(&settings).unwrap_err().starts_with("--settings: "));
+        let any = TargetChoices {
+            settings: Some(r#"{"any_index":true}"#.to_owned()),
+            any_index: true,
+            ..TargetChoices::default()
+        };
+        for target in Target::ALL.into_iter().filter(|target| *target != Target::Core) {
+            assert!(target.options(&any).unwrap().settings().unwrap().any_index);
+        }
+        assert!(Target::Core.options(&any).unwrap_err().starts_with("--any-index: "));
         for target in Target::ALL {
             assert_eq!(target.options(&TargetChoices::default()), Ok(target.defaults()));
         }

@@ -223,7 +223,7 @@ impl Recogniser {
         match self.reader.read_trusting(document, &mut scratch, &self.trust) {
             Ok(ReadOutcome::Event(_)) | Err(_) => RecordKind::Event,
             // An entry of LookupEvents holds nothing else; other documents are opened by their reader.
-            Ok(ReadOutcome::Inner(inner)) => match fields(text, [b"CloudTrailEvent"])[0] {
+            Ok(ReadOutcome::Inner(inner, _)) => match fields(text, [b"CloudTrailEvent"])[0] {
                 Some(_) => RecordKind::RawTextOf(inner),
                 None => RecordKind::Event,
             },

@@ -184,7 +184,7 @@ fn by_reader(reader: &EventReader, text: &str, trust: &Trust) -> Option<Vec<Judg
             let value = parse(fields.text()).unwrap();
             vec![if fields.is_raw() { Judged::Raw(value) } else { Judged::Ecs(value) }]
         }
-        Ok(ReadOutcome::Inner(inner)) => by_reader(reader, &inner, trust)?,
+        Ok(ReadOutcome::Inner(inner, _)) => by_reader(reader, &inner, trust)?,
         Ok(ReadOutcome::NoEvent(_)) => Vec::new(),
         Ok(ReadOutcome::SeveralInner(_) | ReadOutcome::SeveralEvents(_)) => return None,
         Err(fault) => panic!("{fault}: {text}"),

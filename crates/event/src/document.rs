@@ -55,7 +55,7 @@ pub fn document(text: &str) -> Result<Object, EventError> {
 pub fn inner_text(text: &str, trust: &Trust) -> Option<String> {
     let DocumentReader { reader, .. } = DocumentReader::get();
     match reader.read_trusting(text, &mut Scratch::default(), trust) {
-        Ok(ReadOutcome::Inner(inner)) => Some(inner),
+        Ok(ReadOutcome::Inner(inner, _)) => Some(inner),
         _ => None,
     }
 }
@@ -76,7 +76,7 @@ pub fn document_trusting(text: &str, trust: &Trust) -> Result<Object, EventError
                     None => Ok(nested(parse(&fields)?, 1)),
                 };
             }
-            ReadOutcome::Inner(inner) => inner,
+            ReadOutcome::Inner(inner, _) => inner,
             ReadOutcome::NoEvent(what) => {
                 return Err(EventError::new("not_one_event", format!("this is a {what}"), 0));
             }

@@ -6,6 +6,7 @@
 
 use crate::clean::is_blank_value;
 use crate::error::EventError;
+use crate::index_name::StatedIndex;
 use crate::plan::{FieldPlan, ReadPlan};
 use crate::raw::RawSource;
 use crate::scan::Span;
@@ -26,6 +27,10 @@ pub struct EventFields<'a> {
     source: Option<usize>,
     /// An export's `_id`.
     export_id: Option<Span>,
+    /// The `_index` of the hit around it.
+    index: Option<Span>,
+    /// The index that is named by the document around the text.
+    outer_index: Option<StatedIndex>,
     /// See [`EventFields::unopened`].
     unopened: Option<String>,
 }
@@ -35,10 +40,26 @@ impl<'a> EventFields<'a> {
         plan: &'a ReadPlan,
         spans: Spans<'a>,
         source: Option<usize>,
-        export_id: Option<Span>,
+        (export_id, index): (Option<Span>, Option<Span>),
         unopened: Option<String>,
     ) -> Self {
-        Self { plan, spans, source, export_id, unopened }
+        Self { plan, spans, source, export_id, index, outer_index: None, unopened }
+    }
+
+    /// The same event, read out of a string of a document that names this index.
+    #[must_use]
+    pub fn within(mut self, index: Option<StatedIndex>) -> Self {
+        self.outer_index = index;
+        self
+    }
+
+    /// The index that it is named to be in: by `_index` of an export or a search hit, else by
+    /// `data_stream.type`, `.dataset` and `.namespace`. What is around the event counts before what is
+    /// in it, because others may have written that.
+    #[must_use]
+    pub fn stated_index(&self) -> Option<StatedIndex> {
+        let own = || self.plan.stated_index(&self.spans, self.index);
+        self.outer_index.clone().or_else(own)
     }
 
     /// The values of a request, by its index in what the reader was made with: in the order of the

@@ -37,7 +37,9 @@ pub(crate) struct FormMarks {
     detail: Node,
     bridge_source: Node,
     hit: Node,
-    index: Node,
+    pub(crate) index: Node,
+    /// Type, dataset and namespace.
+    pub(crate) stream: [Node; 3],
     pub(crate) export_id: Node,
     lookup: Node,
     log: Node,
@@ -158,6 +160,8 @@ impl FormMarks {
             message: scalar("message"),
             detail_type: scalar("detail-type"),
             index: scalar("_index"),
+            stream: ["data_stream.type", "data_stream.dataset", "data_stream.namespace"]
+                .map(&mut scalar),
             export_id: scalar("_id"),
             lookup: scalar("CloudTrailEvent"),
             log: scalar("log"),

@@ -43,6 +43,7 @@
 //! | `raw` | what a raw source is, and where its fields come from |
 //! | `cloudtrail` | one raw source: tables, and what is computed |
 //! | `sources` | the table of raw sources |
+//! | `index_name` | the name of an index, taken apart |
 //! | `trust`, `inner` | which envelopes are trusted; the events in a text |
 //! | `pattern`, `form`, `plan` | how requests are answered; what an object is |
 //! | `fields` | the high answer: the fields of an event by ECS name |
@@ -92,6 +93,7 @@ mod document;
 mod error;
 mod fields;
 mod form;
+mod index_name;
 mod inner;
 pub mod json;
 mod origins;
@@ -116,6 +118,7 @@ pub use bits::BitSet;
 pub use document::{document, document_trusting, inner_text};
 pub use error::EventError;
 pub use fields::EventFields;
+pub use index_name::{IndexName, StatedIndex};
 pub use inner::{InnerPart, inner_parts, is_raw_event};
 pub use origins::{FieldOrigin, fields_of_outside_data, raw_fields};
 pub use plan::FieldRequest;

@@ -4,14 +4,17 @@
 //! Made once, used for every event.
 
 use crate::form::FormMarks;
+use crate::index_name::StatedIndex;
 use crate::path::{Node, OBJECTS, SCALARS, Trie};
 use crate::pattern::{Pattern, values_below};
 use crate::raw::RawField;
+use crate::scan::{Span, decode};
 use crate::sources::SOURCES;
-use crate::spans::{FieldValues, Spans};
+use crate::spans::{FieldValues, Spans, value_of_span};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use firstseen_value::Value;
 
 /// What to look for in events. A field is named by its ECS name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +87,20 @@ impl ReadPlan {
         let fields = requests.into_iter().map(plan).collect();
         trie.finish();
         Self { trie, marks, fields }
+    }
+
+    /// The index that a document names: by `_index` of the hit that it is in (`hit`) or its own, else
+    /// by `data_stream.*`, where all three parts are there.
+    pub(crate) fn stated_index(&self, event: &Spans<'_>, hit: Option<Span>) -> Option<StatedIndex> {
+        let text = |node| event.string_content(node).map(decode).filter(|text| !text.is_empty());
+        let hit = hit.and_then(|span| value_of_span(event.whole_text(), span));
+        let hit = hit.map(Value::into_text).filter(|name| !name.is_empty());
+        if let Some(name) = hit.or_else(|| text(self.marks.index)) {
+            return Some(StatedIndex { name: name.into_owned(), is_stream: false });
+        }
+        let [kind, dataset, namespace] = self.marks.stream.map(text);
+        let name = [kind?, dataset?, namespace?].join("-");
+        Some(StatedIndex { name, is_stream: true })
     }
 
     #[inline]

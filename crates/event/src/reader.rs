@@ -7,6 +7,8 @@
 use crate::error::EventError;
 use crate::fields::EventFields;
 use crate::form::{Around, ObjectForm};
+use crate::index_name::StatedIndex;
+use crate::path::Node;
 use crate::plan::{FieldRequest, ReadPlan};
 use crate::scan::{Scan, Span};
 use crate::spans::Spans;
@@ -26,8 +28,8 @@ pub enum ReadOutcome<'a> {
     /// An event; single-event envelopes (EventBridge, an export's `_source`) are opened.
     Event(EventFields<'a>),
     /// The event is in a string of this one (LookupEvents, CloudWatch, a raw event in
-    /// `message` or `event.original`): its text, to be read again.
-    Inner(String),
+    /// `message` or `event.original`): its text, to be read again, and the index that this one names.
+    Inner(String, Option<StatedIndex>),
     /// An object that holds no event: what it is.
     NoEvent(Cow<'static, str>),
     /// An envelope of several events, to be split first: what it is.
@@ -98,7 +100,7 @@ impl EventReader {
         if !scan.at_end() {
             return Err(EventError::json("text follows the event", scan.at));
         }
-        let (mut export_id, mut around) = (None, Around::Nothing);
+        let (mut export_id, mut index, mut around) = (None, None, Around::Nothing);
         for _ in 0..=MAX_ENVELOPES {
             let form = if self.reads_events {
                 let event = Spans::new(text, scratch, start..end);
@@ -113,7 +115,11 @@ impl EventReader {
                     None
                 }
                 ObjectForm::Raw(source) => Some(source),
-                ObjectForm::Inner(inner) => return Ok(ReadOutcome::Inner(inner)),
+                ObjectForm::Inner(inner) => {
+                    let event = Spans::new(text, scratch, start..end);
+                    let index = self.plan.stated_index(&event, index);
+                    return Ok(ReadOutcome::Inner(inner, index));
+                }
                 ObjectForm::NoEvent(what) => return Ok(ReadOutcome::NoEvent(what)),
                 ObjectForm::SeveralEvents(what) => return Ok(ReadOutcome::SeveralEvents(what)),
                 ObjectForm::SeveralInner(text) => return Ok(ReadOutcome::SeveralInner(text)),
@@ -122,7 +128,10 @@ impl EventReader {
                     if !matches!(around, Around::Index(_)) {
                         around = what;
                     }
-                    export_id = self.export_id(scratch).or(export_id);
+                    let marks = &self.plan.marks;
+                    export_id = scalar_at(scratch, marks.export_id).or(export_id);
+                    // The outermost: what is inside was written by others.
+                    index = index.or_else(|| scalar_at(scratch, marks.index));
                     let mut scan = Scan::new(text, at);
                     walk(&self.plan.trie, text, &mut scan, scratch)?;
                     (start, end) = (at, scan.at);
@@ -130,18 +139,19 @@ impl EventReader {
                 }
             };
             let spans = Spans::new(text, scratch, start..end);
-            let fields = EventFields::new(&self.plan, spans, source, export_id, unopened);
+            let fields = EventFields::new(&self.plan, spans, source, (export_id, index), unopened);
             return Ok(ReadOutcome::Event(fields));
         }
         let reason = format!("the event is inside more than {MAX_ENVELOPES} envelopes");
         Err(EventError::new("too_deep", reason, start))
     }
+}
 
-    fn export_id(&self, scratch: &Scratch) -> Option<Span> {
-        let capture = scratch.of(self.plan.marks.export_id).next()?;
-        let SpanKind::Scalar(scalar) = capture.kind else { return None };
-        Some(Span { scalar, start: capture.start as usize, end: capture.end as usize })
-    }
+/// The first value at a node, if it is a scalar.
+fn scalar_at(scratch: &Scratch, node: Node) -> Option<Span> {
+    let capture = scratch.of(node).next()?;
+    let SpanKind::Scalar(scalar) = capture.kind else { return None };
+    Some(Span { scalar, start: capture.start as usize, end: capture.end as usize })
 }
 
 /// The error for a text that does not begin with an object.

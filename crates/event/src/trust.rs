@@ -4,6 +4,7 @@
 //! trusts besides. Out: whether what is inside counts. It reads no event. The reader asks it about one
 //! event's own envelope, crate envelope about what it splits; docs/trust.md gives the reasons.
 
+use crate::index_name::IndexName;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -107,24 +108,10 @@ pub(crate) fn is_aws_source(name: &str) -> bool {
     name.starts_with("aws.") && !name.starts_with("aws.partner")
 }
 
-/// What Elasticsearch puts before the name of a backing index.
-const INDEX_PREFIXES: [&str; 3] = ["partial-", "restored-", ".ds-"];
-
 /// Whether an index is a data stream of another dataset (`logs-nginx.access-default`), a backing
 /// index of it, or either in another cluster, in the frozen tier, out of a snapshot or reindexed.
 pub(crate) fn is_foreign_index(name: &str) -> bool {
-    // No index has a colon in its own name.
-    let mut name = name.rsplit_once(':').map_or(name, |(_, name)| name);
-    while let Some(rest) = INDEX_PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
-        name = rest;
-    }
-    let hidden = name.strip_prefix('.').unwrap_or(name);
-    if let Some((_version, rest)) =
-        hidden.strip_prefix("reindexed-v").and_then(|rest| rest.split_once('-'))
-    {
-        name = rest.strip_prefix("ds-").unwrap_or(rest);
-    }
-    name.strip_prefix("logs-").is_some_and(|stream| {
+    IndexName::of(name).bare.strip_prefix("logs-").is_some_and(|stream| {
         let dataset = stream.split_once('-').map_or(stream, |(dataset, _)| dataset);
         !is_cloudtrail_dataset(dataset)
     })

@@ -66,7 +66,7 @@ fn sights(lines: &str) -> BTreeMap<String, (i64, Vec<Vec<String>>)> {
             let mut scratch = Scratch::default();
             let fields = match reader.read(&text, &mut scratch) {
                 Ok(ReadOutcome::Event(fields)) => fields,
-                Ok(ReadOutcome::Inner(inner)) => {
+                Ok(ReadOutcome::Inner(inner, _)) => {
                     text = inner;
                     continue;
                 }

@@ -20,7 +20,7 @@ fn read(text: &str) -> String {
             let id = fields.id().unwrap_or("no id".into());
             format!("{} {id} {:?}", actions.join("+"), fields.dataset())
         }
-        Ok(ReadOutcome::Inner(inner)) => format!("inner {inner}"),
+        Ok(ReadOutcome::Inner(inner, _)) => format!("inner {inner}"),
         Ok(ReadOutcome::NoEvent(what)) => format!("nothing: {what}"),
         Ok(ReadOutcome::SeveralEvents(what)) => format!("many: {what}"),
         Ok(ReadOutcome::SeveralInner(text)) => format!("many in {text}"),
@@ -145,7 +145,7 @@ fn envelopes_that_others_write_to_are_named() {
         let (reader, mut scratch) = (reader(), Scratch::default());
         match reader.read_trusting(&text, &mut scratch, &trust).unwrap() {
             ReadOutcome::Event(fields) => assert!(fields.is_raw(), "{text}"),
-            ReadOutcome::Inner(inner) => assert_eq!(inner, RAW),
+            ReadOutcome::Inner(inner, _) => assert_eq!(inner, RAW),
             other => panic!("{text}: {other:?}"),
         }
     }

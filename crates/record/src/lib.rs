@@ -67,7 +67,7 @@ pub fn depth(text: &str) -> usize {
         let mut scratch = Scratch::default();
         let inner = match reader.read(&text, &mut scratch) {
             Ok(ReadOutcome::Event(_)) => break,
-            Ok(ReadOutcome::Inner(inner)) => inner,
+            Ok(ReadOutcome::Inner(inner, _)) => inner,
             _ => return 0,
         };
         text = Cow::Owned(inner);

@@ -7,22 +7,18 @@ use crate::alert;
 use crate::exception::Exception;
 use crate::fields::{EventDoc, FieldRequests, FieldSlot, event_error_text};
 use crate::index::RuleIndex;
+use crate::open::{OpenedEvent, Outside, open_event};
 use crate::plan::{Plan, RulePlan};
 use crate::prepared::PreparedRule;
 use crate::settings::Settings;
 use crate::term::{self, Terms};
-use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_abi::{ItemKind, KeysWriter, Malformed};
 use firstseen_event::{
-    BitSet, EventError, EventFields, EventReader, Prefilter, ReadOutcome, Scratch, TEXT_NOT_OPENED,
-    Trust, looks_whole,
+    BitSet, EventFields, EventReader, Prefilter, Scratch, TEXT_NOT_OPENED, Trust, looks_whole,
 };
-
-/// How deep an event may be nested in strings inside strings.
-const MAX_INNER: u8 = 4;
 
 /// Literals that are searched for one by one, at the most.
 const MAX_SEARCHED: usize = 16;
@@ -60,13 +56,6 @@ struct Pass<'w> {
     /// The rules that the event at hand may match.
     candidates: BitSet,
     writer: KeysWriter<'w>,
-}
-
-/// An event's text after its envelope was opened.
-pub(crate) enum OpenedEvent<'a> {
-    Event(EventFields<'a>),
-    Nothing(&'a str),
-    Bad(EventError),
 }
 
 impl Engine {
@@ -190,7 +179,7 @@ impl Engine {
         scratch: &mut Scratch,
         pass: &mut Pass<'_>,
     ) {
-        pass.writer.counts.read = pass.writer.counts.read.saturating_add(1);
+        count(&mut pass.writer.counts.read);
         let text = match firstseen_event::utf8(bytes) {
             Ok(text) => text,
             Err(fault) => return bad(&mut pass.writer, place, &event_error_text(&fault)),
@@ -198,7 +187,7 @@ impl Engine {
         if !self.may_match(bytes) {
             return;
         }
-        self.open(text, scratch, 0, &mut |opened| match opened {
+        self.open(text, scratch, &mut |opened| match opened {
             OpenedEvent::Event(fields) => {
                 self.matches(&fields, place, pass);
                 if let Some(entry) = fields.unopened() {
@@ -219,10 +208,10 @@ impl Engine {
         &self,
         text: &str,
         scratch: &mut Scratch,
-        depth: u8,
         then: &mut dyn FnMut(OpenedEvent<'_>),
     ) {
-        open_event(&self.reader, &self.settings.trust, text, scratch, depth, then);
+        let outside = Outside::default();
+        open_event(&self.reader, &self.settings.trust, text, scratch, outside, then);
     }
 
     fn matches(&self, fields: &EventFields<'_>, place: (usize, usize), pass: &mut Pass<'_>) {
@@ -234,21 +223,22 @@ impl Engine {
             if !rule.query.matches(&EventDoc { fields, slots: &prepared.slots }) {
                 continue;
             }
+            let other_index = prepared.other_index(fields, &self.settings.trust);
             let time_ms = match prepared.time_ms(rule, fields) {
                 Ok(time_ms) => time_ms,
+                Err(_) if other_index.is_some() => 0,
                 Err(error) => return bad(writer, place, &event_error_text(&error)),
             };
-            writer.counts.matched = writer.counts.matched.saturating_add(1);
+            count(&mut writer.counts.matched);
             let identity = prepared.identity(fields, time_ms);
-            let MatchVerdict { kind, text, terms, more } =
-                self.verdict(prepared, rule, fields, time_ms, *now_ms);
+            let MatchVerdict { kind, text, terms, more } = match other_index {
+                Some(name) => MatchVerdict::without_terms(ItemKind::OtherIndex, name),
+                None => self.verdict(prepared, rule, fields, time_ms, *now_ms),
+            };
             match kind {
-                ItemKind::Missing => {
-                    writer.counts.missing = writer.counts.missing.saturating_add(1)
-                }
-                ItemKind::Excepted => {
-                    writer.counts.excepted = writer.counts.excepted.saturating_add(1);
-                }
+                ItemKind::Missing => count(&mut writer.counts.missing),
+                ItemKind::Excepted => count(&mut writer.counts.excepted),
+                ItemKind::OtherIndex => count(&mut writer.counts.other_index),
                 _ => {}
             }
             let rule = u16::try_from(index).unwrap_or(u16::MAX);
@@ -296,7 +286,7 @@ impl Engine {
         time_ms: i64,
         now_ms: i64,
     ) -> MatchVerdict {
-        let without_terms = |kind, text| MatchVerdict { kind, text, terms: Vec::new(), more: 0 };
+        let without_terms = MatchVerdict::without_terms;
         if let Some(exception) = self.excepted(rule, prepared, fields, Some(time_ms)) {
             return without_terms(ItemKind::Excepted, exception.name.clone());
         }
@@ -327,39 +317,6 @@ impl Engine {
     }
 }
 
-/// Unwraps the strings that an event may be nested in, and passes its fields on.
-pub(crate) fn open_event(
-    reader: &EventReader,
-    trust: &Trust,
-    text: &str,
-    scratch: &mut Scratch,
-    depth: u8,
-    then: &mut dyn FnMut(OpenedEvent<'_>),
-) {
-    let fault = |code, reason: String| EventError { code, reason, at: 0 };
-    match reader.read_trusting(text, scratch, trust) {
-        Ok(ReadOutcome::Event(fields)) => then(OpenedEvent::Event(fields)),
-        Ok(ReadOutcome::NoEvent(what)) => then(OpenedEvent::Nothing(&what)),
-        Ok(ReadOutcome::Inner(_)) if depth >= MAX_INNER => {
-            let reason = format!("the event is nested in more than {MAX_INNER} strings");
-            then(OpenedEvent::Bad(fault("too_deep", reason)));
-        }
-        Ok(ReadOutcome::Inner(inner)) => {
-            let depth = depth.saturating_add(1);
-            open_event(reader, trust, &inner, &mut Scratch::default(), depth, then);
-        }
-        Ok(ReadOutcome::SeveralInner(_)) => {
-            let reason = "a string in it holds several events: the host has to split it";
-            then(OpenedEvent::Bad(fault("several_events", reason.to_owned())));
-        }
-        Ok(ReadOutcome::SeveralEvents(what)) => {
-            let reason = format!("{what} holds several events: the host has to split it");
-            then(OpenedEvent::Bad(fault("several_events", reason)));
-        }
-        Err(error) => then(OpenedEvent::Bad(error)),
-    }
-}
-
 /// What becomes of a match.
 struct MatchVerdict {
     kind: ItemKind,
@@ -368,6 +325,17 @@ struct MatchVerdict {
     terms: Vec<term::Term>,
     /// How many terms more the event has, which are not judged.
     more: usize,
+}
+
+impl MatchVerdict {
+    const fn without_terms(kind: ItemKind, text: String) -> Self {
+        Self { kind, text, terms: Vec::new(), more: 0 }
+    }
+}
+
+/// One more.
+fn count(sum: &mut u32) {
+    *sum = sum.saturating_add(1);
 }
 
 /// The search for the rules' literals; none for many of them, where reading an event and looking
@@ -382,7 +350,7 @@ fn prefilter(plan: &Plan) -> Prefilter {
 }
 
 fn bad(writer: &mut KeysWriter<'_>, place: (usize, usize), text: &str) {
-    writer.counts.bad = writer.counts.bad.saturating_add(1);
+    count(&mut writer.counts.bad);
     writer.item(ItemKind::Bad, 0, pair(place), 0, &[0; 16], text, [].into_iter());
 }
 

@@ -37,6 +37,8 @@ pub struct Evaluation {
     pub late: u32,
     /// Rules under which an exception excluded it.
     pub excepted: u32,
+    /// Rules whose index patterns do not cover the index that it names.
+    pub other_index: u32,
     /// New-terms fields that it does not have.
     pub missing: Vec<String>,
     /// What the text is, if it holds no event at all.
@@ -148,6 +150,10 @@ impl Engine {
                 outcome.excepted = outcome.excepted.saturating_add(1);
                 return;
             }
+            ItemKind::OtherIndex => {
+                outcome.other_index = outcome.other_index.saturating_add(1);
+                return;
+            }
             ItemKind::NoEvents => {
                 match item.text.strip_prefix(TEXT_NOT_OPENED) {
                     Some(entry) => outcome.not_opened = Some(entry.to_owned()),
@@ -222,7 +228,7 @@ const fn refusal(error: KvError) -> &'static str {
 
 impl Evaluation {
     /// `{"matched", "alerts": [], "repeats": [], "seen", "learned", "late", "excepted",
-    /// "missing": [], "no_events"?, "not_opened"?, "error"?: {"code", "reason"}}`; counts are of terms, `matched`
+    /// "missing": [], "other_index"?, "no_events"?, "not_opened"?, "error"?: {"code", "reason"}}`; counts are of terms, `matched`
     /// of rules.
     #[must_use]
     pub fn json(&self) -> String {
@@ -238,6 +244,9 @@ impl Evaluation {
             self.excepted,
             self.missing.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(",")
         ));
+        if self.other_index > 0 {
+            out.push_str(&format!(",\"other_index\":{}", self.other_index));
+        }
         if let Some(what) = &self.no_events {
             out.push_str(&format!(",\"no_events\":{}", quoted(what)));
         }

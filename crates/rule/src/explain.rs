@@ -5,8 +5,9 @@
 //! holds it can say what it knows of the keys.
 
 use crate::alert::rfc3339;
-use crate::engine::{Engine, OpenedEvent};
+use crate::engine::Engine;
 use crate::fields::EventDoc;
+use crate::open::OpenedEvent;
 use crate::plan::RulePlan;
 use crate::prepared::PreparedRule;
 use crate::term::{self, Terms};
@@ -21,7 +22,8 @@ use firstseen_value::hex;
 impl Engine {
     /// `{"rules": [{"rule_id", "rule", "matched", "decided_by": [{"clause", "field", "true",
     /// "found": [], "missing"}], "clauses": [true, ..], "time", "identity", "terms": [[..]],
-    /// "keys": [], "missing": [], "excepted"?, "excepted_because"?, "excepted_until"?}]}`, or
+    /// "keys": [], "missing": [], "excepted"?, "excepted_because"?, "excepted_until"?,
+    /// "other_index"?}]}`, or
     /// `{"error": {"code", "reason"}}`, or `{"no_events": ".."}`.
     #[must_use]
     pub fn explain(&self, event: &[u8]) -> String {
@@ -31,7 +33,7 @@ impl Engine {
                 let reason = format!("not UTF-8 (at byte {})", fault.valid_up_to());
                 out = error("bad_utf8", reason);
             }
-            Ok(text) => self.open(text, &mut Scratch::default(), 0, &mut |opened| {
+            Ok(text) => self.open(text, &mut Scratch::default(), &mut |opened| {
                 out = match opened {
                     OpenedEvent::Event(fields) => {
                         Json::from([("rules", Json::List(self.explain_rules(&fields)))])
@@ -88,6 +90,9 @@ impl Engine {
                 set("identity", Json::from(hex(&prepared.identity(fields, *ms))));
             }
             Err(error) => set("time_error", Json::from(&*error.reason)),
+        }
+        if let Some(name) = prepared.other_index(fields, &self.settings.trust) {
+            set("other_index", Json::from(name));
         }
         if let Some(exception) = self.excepted(rule, prepared, fields, time.ok()) {
             set("excepted", Json::from(&*exception.name));

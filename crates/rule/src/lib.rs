@@ -79,6 +79,8 @@
 //! | when a rule began to learn | [`learn`] |
 //! | the alert's document | [`alert`] |
 //! | a large event, shortened for its alerts | `shorten` |
+//! | the strings around an event, unwrapped | `open` |
+//! | which indices a rule is about | `index_patterns` |
 //! | one rule with the indexes of its fields | `prepared` |
 //! | which rules an event may match | `index` |
 //! | step one, `keys`: events -> items | [`engine`] |
@@ -89,8 +91,8 @@
 //! | rule.toml -> checked rule -> plan (feature `source`) | `source` |
 //!
 //! Order of modules, each importing only from those before it: `window`, `identity`, `exception`,
-//! `plan`, `settings`, `fields`, `term`, `key`, `state`, `learn`, `alert`, `shorten`, `prepared`, `index`,
-//! `engine`, `decide`, `evaluate`, `explain`, `probe`, `source`.
+//! `plan`, `settings`, `fields`, `term`, `key`, `state`, `learn`, `alert`, `shorten`, `open`,
+//! `index_patterns`, `prepared`, `index`, `engine`, `decide`, `evaluate`, `explain`, `probe`, `source`.
 #![cfg_attr(not(any(test, feature = "source")), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -116,8 +118,10 @@ pub mod explain;
 pub mod fields;
 pub mod identity;
 mod index;
+pub mod index_patterns;
 mod key;
 pub mod learn;
+mod open;
 pub mod plan;
 mod prepared;
 #[cfg(feature = "source")]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The layout of an encoded plan, and the only one that this engine reads.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// One rule, planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ pub struct RulePlan {
     /// The field that the time of an event is read from, where the rule's `timestamp_override` is
     /// followed; without, it is the event's `@timestamp`.
     pub event_time: Option<TimeField>,
+    /// The patterns of the indices that it is about, one in each; none: every index.
+    pub indices: Vec<String>,
 }
 
 /// A field whose value is the time of an event.

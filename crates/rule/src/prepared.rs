@@ -5,14 +5,18 @@
 
 use crate::fields::{FieldRequests, FieldSlot};
 use crate::identity;
+use crate::index_patterns::IndexPatterns;
 use crate::plan::RulePlan;
 use crate::settings::Settings;
 use crate::term::{TermField, TermKind};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_event::{EventError, EventFields, FieldRequest};
+use firstseen_event::{EventError, EventFields, FieldRequest, StatedIndex, Trust, TrustKind};
 use firstseen_value::{Value, parse_time_ms};
+
+/// The longest name of an index that is shown, in bytes: no index has a longer one.
+const MAX_NAME: usize = 255;
 
 /// One rule with the indexes of its fields.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct PreparedRule {
     pub(crate) exceptions: Vec<Vec<FieldSlot>>,
     /// The settings' exceptions that are for this rule, by index.
     pub(crate) added: Vec<usize>,
+    /// The indices that it is about; none, where all are.
+    indices: IndexPatterns,
     /// The request for the field that the time is read from, where that is not `@timestamp`.
     time: Option<usize>,
     pub(crate) fingerprint: String,
@@ -47,7 +53,29 @@ impl PreparedRule {
         let prefix = format!("{}:{}", settings.tenant, rule.key_prefix());
         let time = rule.event_time.as_ref();
         let time = time.map(|time| asks.place(FieldRequest::Values(time.field.clone())));
-        Self { slots, terms, exceptions, added, time, fingerprint: rule.fingerprint(), prefix }
+        let fingerprint = rule.fingerprint();
+        let patterns = if settings.any_index { &[][..] } else { &rule.indices };
+        let indices = IndexPatterns::new(patterns);
+        Self { slots, terms, exceptions, added, indices, time, fingerprint, prefix }
+    }
+
+    /// The name of the index that the document names, where the rule is not about it. An index or a
+    /// dataset that a host trusts by name is as good as one of the rule's.
+    pub(crate) fn other_index(&self, fields: &EventFields<'_>, trust: &Trust) -> Option<String> {
+        if self.indices.is_empty() {
+            return None;
+        }
+        let is_trusted = |StatedIndex { name, is_stream }: &StatedIndex| match is_stream {
+            true => trust.names(TrustKind::Dataset, name.split('-').nth(1).unwrap_or_default()),
+            false => trust.names(TrustKind::Index, name),
+        };
+        let index = fields.stated_index().filter(|index| !self.indices.cover(index))?;
+        if is_trusted(&index) {
+            return None;
+        }
+        let mut name = index.name;
+        name.truncate(name.floor_char_boundary(MAX_NAME));
+        Some(name)
     }
 
     /// The event's time, as the rule reads it.

@@ -3,8 +3,8 @@
 //! In: names, a query; then one event's text at a time. Out: the values as text. A host uses it to
 //! say something about an event: who, when, why a field is missing. Nothing of it decides an alert.
 
-use crate::engine::{OpenedEvent, open_event};
 use crate::fields::{EventDoc, FieldRequests, FieldSlot};
+use crate::open::{OpenedEvent, Outside, open_event};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -78,11 +78,18 @@ impl EventProbe {
         let text = core::str::from_utf8(event).ok()?;
         let mut found = None;
         let mut scratch = core::mem::take(&mut self.scratch);
-        open_event(&self.reader, Trust::DEFAULT, text, &mut scratch, 0, &mut |opened| {
-            if let OpenedEvent::Event(fields) = opened {
-                found = Some(self.probed(&fields));
-            }
-        });
+        open_event(
+            &self.reader,
+            Trust::DEFAULT,
+            text,
+            &mut scratch,
+            Outside::default(),
+            &mut |opened| {
+                if let OpenedEvent::Event(fields) = opened {
+                    found = Some(self.probed(&fields));
+                }
+            },
+        );
         self.scratch = scratch;
         found
     }

@@ -1,4 +1,5 @@
-//! What a host may set at run time: the tenant, exceptions, learning, the slack for clocks, trust.
+//! What a host may set at run time: the tenant, exceptions, learning, the slack for clocks, trust,
+//! whether index patterns count.
 //!
 //! In: a JSON object (untrusted). Out: settings, or an error that names the part. A host that sets
 //! nothing gets the rule as it was built.
@@ -26,6 +27,8 @@ pub struct Settings {
     pub future_slack_ms: i64,
     /// The envelopes that are trusted besides those that always are.
     pub trust: Trust,
+    /// Events of every index are judged, whatever the rules' index patterns are.
+    pub any_index: bool,
 }
 
 impl Default for Settings {
@@ -37,13 +40,14 @@ impl Default for Settings {
             // Clocks differ, and CloudTrail dates events when the call began.
             future_slack_ms: 3_600_000,
             trust: Trust::default(),
+            any_index: false,
         }
     }
 }
 
 /// The members of a settings document. docs/settings.md has a row for each.
 pub const KEYS: &[&str] =
-    &["tenant", "exceptions", "learn_until", "future_slack", "trust_envelopes"];
+    &["tenant", "exceptions", "learn_until", "future_slack", "trust_envelopes", "any_index"];
 
 /// Settings as they are written.
 struct SettingsDocument {
@@ -52,6 +56,7 @@ struct SettingsDocument {
     learn_until: Option<String>,
     future_slack: Option<String>,
     trust_envelopes: Option<Vec<String>>,
+    any_index: Option<bool>,
 }
 
 impl SettingsDocument {
@@ -65,6 +70,7 @@ impl SettingsDocument {
             learn_until: members.text("learn_until")?,
             future_slack: members.text("future_slack")?,
             trust_envelopes: members.list("trust_envelopes", json::text)?,
+            any_index: members.flag("any_index")?,
         };
         members.end().map(|()| document)
     }
@@ -72,8 +78,8 @@ impl SettingsDocument {
 
 impl Settings {
     /// Reads settings:
-    /// `{"tenant", "exceptions": [..], "learn_until", "future_slack", "trust_envelopes": [..]}`, every
-    /// part optional; exceptions as [`exception::ExceptionDocument`]s, times as RFC 3339, lengths as `1h`.
+    /// `{"tenant", "exceptions": [..], "learn_until", "future_slack", "trust_envelopes": [..],
+    /// "any_index"}`, every part optional; exceptions as [`exception::ExceptionDocument`]s, times as RFC 3339, lengths as `1h`.
     ///
     /// # Errors
     /// A message that names the part and what is wrong with it.
@@ -100,6 +106,7 @@ impl Settings {
             settings.trust = Trust::read(entries.iter().map(String::as_str))
                 .map_err(|e| format!("trust_envelopes: {e}"))?;
         }
+        settings.any_index = document.any_index.unwrap_or_default();
         for exception in document.exceptions {
             let name = exception.name.clone();
             let exception = exception.compile(ExceptionOrigin::Settings);
@@ -117,14 +124,14 @@ mod tests {
     fn every_part_is_read() {
         let settings = Settings::read(
             r#"{"tenant":"acme","learn_until":"2024-01-01T00:00:00Z","future_slack":"5m",
-                "trust_envelopes":["dataset:nginx.access"],
+                "trust_envelopes":["dataset:nginx.access"],"any_index":true,
                 "exceptions":[{"name":"ci","query":"user.name: ci-*"}]}"#,
         )
         .unwrap();
         assert_eq!(settings.tenant, "acme");
         assert_eq!(settings.learn_until_ms, Some(1_704_067_200_000));
         assert_eq!(settings.future_slack_ms, 300_000);
-        assert_eq!(settings.exceptions.len(), 1);
+        assert_eq!((settings.exceptions.len(), settings.any_index), (1, true));
         assert!(settings.trust.names(firstseen_event::TrustKind::Dataset, "nginx.access"));
         assert_eq!(Settings::read("{}").unwrap(), Settings::default());
     }
@@ -166,6 +173,7 @@ mod tests {
             (r#"{"future_slack":"1"}"#, "future_slack"),
             (r#"{"trust_envelopes":["nginx"]}"#, "trust_envelopes: `nginx`"),
             (r#"{"trust_envelopes":"log"}"#, "trust_envelopes"),
+            (r#"{"any_index":"yes"}"#, "any_index"),
             (r#"{"exceptions":[{"name":"x","query":"a:("}]}"#, "exception `x`"),
         ] {
             let error = Settings::read(json).unwrap_err();

@@ -134,4 +134,5 @@ fn add(sum: &mut Counts, more: Counts) {
     sum.bad = sum.bad.saturating_add(more.bad);
     sum.missing = sum.missing.saturating_add(more.missing);
     sum.excepted = sum.excepted.saturating_add(more.excepted);
+    sum.other_index = sum.other_index.saturating_add(more.other_index);
 }

@@ -33,7 +33,7 @@ pub struct Common {
     /// Append to --output and --dead-letter instead of replacing them
     #[arg(long, requires = "appended")]
     pub append: bool,
-    /// Settings for the rules, as JSON: tenant, exceptions, learn_until, future_slack, trust_envelopes
+    /// Settings for the rules, as JSON: docs/settings.md lists its keys
     #[arg(long, value_name = "FILE.json")]
     pub settings: Option<PathBuf>,
     /// Learn from events before this time: their new terms do not alert (2026-12-01T00:00:00Z)
@@ -52,6 +52,12 @@ pub struct Common {
     /// any characters, or `log`. The summary names what was not opened. See docs/trust.md.
     #[arg(long, value_name = "ENVELOPE")]
     pub trust_envelopes: Vec<String>,
+    /// Judge events of every index, also of those outside the rules' index patterns
+    ///
+    /// An event names its index by `_index` of an export, else by its `data_stream` fields. One that
+    /// names none is always judged. The summary counts what was left out.
+    #[arg(long)]
+    pub any_index: bool,
     // 2 GiB and more cannot be handed to a module; far less fits its memory.
     /// Skip events that are larger than this: bytes, or with K or M
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(1 << 10, 24 << 20, "between 1K and 24M"))]

@@ -152,6 +152,7 @@ impl Explainer {
             Err(OutputError::Closed) => self.closed = true,
             Err(e) => return Err(anyhow!(e)),
         }
+        let no_index = findings::no_index(&self.decisions.tally, artifacts);
         if !self.closed && message::prints(Level::Info) {
             let Decisions { mut tally, samples, used, .. } = self.decisions;
             findings::explain_silent(&mut tally, &mut self.rules, &samples, artifacts);
@@ -159,6 +160,7 @@ impl Explainer {
             let page = rule_table::page(&tally.finish(), &unused);
             message::page(Level::Info, page.trim_end());
         }
+        no_index.iter().for_each(|sentence| message::warning(sentence));
         Ok(ExitStatus::Done)
     }
 

@@ -1,16 +1,19 @@
 //! What `run` and `explain` found out about rules and exceptions.
 //!
 //! In: the counts of each rule, samples of the events, the exceptions. Out: why a rule may have matched
-//! nothing, and which exceptions took nothing out. It changes no count.
+//! nothing, which exceptions took nothing out, and which rules are about none of the indices. It changes
+//! no count.
 
 use super::observer::RunObserver;
 use crate::observe::learned::{LearnedDays, RuleLearning};
+use crate::escape::escaped;
 use crate::observe::rule_counts::RuleTally;
 use crate::observe::summary::{Summary, UnusedException};
 use crate::pipeline::PipelineEnd;
 use crate::pipeline::learning::Learning;
 use crate::rules::sample::{EventSample, RunSamples};
 use crate::rules::{KnownException, silent};
+use crate::terminal::formats::number;
 use firstseen_runtime::Artifact;
 use firstseen_session::{RuleRef, Rules};
 use std::collections::{HashMap, HashSet};
@@ -51,6 +54,27 @@ pub(super) fn learned(
         let (first_time_ms, last_time_ms) = own.unwrap_or((span.first_ms, span.last_ms));
         counts.learning = Some(RuleLearning { first_time_ms, last_time_ms, now });
     }
+}
+
+/// A warning for each rule whose index patterns cover none of the indices that it met.
+pub(super) fn no_index(tally: &RuleTally, artifacts: &[Artifact]) -> Vec<String> {
+    let sentence = |(at, left_out): (RuleRef, u64)| {
+        let artifact = artifacts.get(usize::from(at.artifact))?;
+        let rule = artifact.meta.rules.get(usize::from(at.rule))?;
+        let (events, they) = if left_out == 1 {
+            ("the one event that matched was".to_owned(), "it names")
+        } else {
+            (format!("all {} events that matched were", number(left_out)), "they name")
+        };
+        let patterns: Vec<_> = rule.index.iter().map(|pattern| escaped(pattern)).collect();
+        Some(format!(
+            "{}: {events} left out: the rule is about the indices {}, and {they} others; \
+             --any-index judges every index",
+            escaped(&rule.name),
+            patterns.join(", ")
+        ))
+    };
+    tally.of_other_indices().into_iter().filter_map(sentence).collect()
 }
 
 /// Gives each rule that matched nothing the reason that a sample of the events shows.

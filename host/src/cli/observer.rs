@@ -231,6 +231,7 @@ impl Observer for RunObserver {
                 }
                 self.summary.suppress(name);
             }
+            Notice::OtherIndex { name } => self.summary.other_index(name),
             Notice::NoEvents { what } => self.summary.no_events(what),
             Notice::InputFailed { text } => {
                 self.summary.failed_inputs += 1;

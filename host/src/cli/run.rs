@@ -224,11 +224,14 @@ fn read_settings(common: &Common) -> anyhow::Result<(Settings, Option<String>)> 
         text = Some(written);
     }
     let trusted = &common.trust_envelopes;
-    if common.learn_until.is_some() || !trusted.is_empty() {
+    if common.learn_until.is_some() || !trusted.is_empty() || common.any_index {
         let document = text.as_deref().map(serde_json::from_str).transpose()?;
         let mut document: Map<String, Value> = document.unwrap_or_default();
         if let Some(time) = &common.learn_until {
             document.insert("learn_until".to_owned(), Value::String(time.clone()));
+        }
+        if common.any_index {
+            document.insert("any_index".to_owned(), Value::Bool(true));
         }
         if !trusted.is_empty() {
             Trust::read(trusted.iter().map(String::as_str))
@@ -472,6 +475,7 @@ pub fn run_with(
     observer.finish()?;
     signals.end();
     let elapsed = began.elapsed();
+    let no_index = findings::no_index(&observer.tally, &artifacts);
     findings::take(&mut observer, &mut end, &artifacts, own_exceptions);
     let summary = &mut observer.summary;
     summary.state = std::mem::take(&mut end.state);
@@ -481,6 +485,7 @@ pub fn run_with(
         let page = terminal::summary::page(summary);
         to.write_all(screen::lines(&page, style::on_stderr()).as_bytes()).ok();
     }
+    no_index.iter().for_each(|sentence| message::warning(sentence));
     if let Some(path) = &args.summary {
         summary.write_json(path)?;
     }

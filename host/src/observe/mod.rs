@@ -101,6 +101,11 @@ pub enum Notice<'a> {
         /// The exception's name.
         name: &'a str,
     },
+    /// A match is of an index that its rule is not about.
+    OtherIndex {
+        /// The index.
+        name: &'a str,
+    },
     /// Something was recognised and holds no events.
     NoEvents {
         /// What it is.

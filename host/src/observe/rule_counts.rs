@@ -24,6 +24,8 @@ pub enum RuleCounter {
     Missing,
     /// A match that an exception took out.
     Excepted,
+    /// A match of an index that the rule is not about.
+    OtherIndex,
     /// A match, or a term, that was not judged: from the future, older than the state, too many
     /// terms, or the rule failed.
     NotJudged,
@@ -50,6 +52,8 @@ pub struct RuleCounts {
     pub missing: u64,
     /// Matches that an exception took out.
     pub excepted: u64,
+    /// Matches of an index that the rule is not about.
+    pub other_index: u64,
     /// Matches and terms that were not judged.
     pub not_judged: u64,
     /// From when to when it learned, where its state says so.
@@ -87,6 +91,7 @@ impl RuleTally {
             RuleCounter::Learned => &mut counts.learned,
             RuleCounter::Missing => &mut counts.missing,
             RuleCounter::Excepted => &mut counts.excepted,
+            RuleCounter::OtherIndex => &mut counts.other_index,
             RuleCounter::NotJudged => &mut counts.not_judged,
         } += n;
     }
@@ -99,10 +104,21 @@ impl RuleTally {
     /// The rules without a match.
     #[must_use]
     pub fn silent(&self) -> Vec<RuleRef> {
-        let rules = (0u16..).zip(&self.artifacts).flat_map(|(artifact, rules)| {
+        self.rules().filter(|(_, counts)| counts.matched == 0).map(|(rule, _)| rule).collect()
+    }
+
+    /// The rules whose every match is of an index that they are not about, with the number.
+    #[must_use]
+    pub fn of_other_indices(&self) -> Vec<(RuleRef, u64)> {
+        let all = self.rules().map(|(rule, counts)| (rule, counts.matched, counts.other_index));
+        let outside = all.filter(|(_, matched, other)| *other > 0 && matched == other);
+        outside.map(|(rule, matched, _)| (rule, matched)).collect()
+    }
+
+    fn rules(&self) -> impl Iterator<Item = (RuleRef, &RuleCounts)> {
+        (0u16..).zip(&self.artifacts).flat_map(|(artifact, rules)| {
             (0u16..).zip(rules).map(move |(rule, counts)| (RuleRef { artifact, rule }, counts))
-        });
-        rules.filter(|(_, counts)| counts.matched == 0).map(|(rule, _)| rule).collect()
+        })
     }
 
     /// All of them, in the order of the artifacts.
@@ -129,6 +145,7 @@ mod tests {
             RuleCounter::Learned,
             RuleCounter::Missing,
             RuleCounter::Excepted,
+            RuleCounter::OtherIndex,
             RuleCounter::NotJudged,
         ];
         for (n, counter) in (1u64..).zip(counters) {
@@ -138,11 +155,16 @@ mod tests {
             tally.count(at(7, 0), counter, n);
         }
         assert_eq!(tally.silent(), [at(0, 0), at(1, 0)]);
+        // One of several matches is no reason for a warning, all of them are.
+        assert_eq!(tally.of_other_indices(), []);
+        tally.count(at(0, 0), RuleCounter::Matched, 3);
+        tally.count(at(0, 0), RuleCounter::OtherIndex, 3);
+        assert_eq!(tally.of_other_indices(), [(at(0, 0), 3)]);
         let all = tally.finish();
         assert_eq!(all.iter().map(|rule| &*rule.name).collect::<Vec<_>>(), ["A", "B", "C"]);
         let json = serde_json::to_string(&all[2]).unwrap();
-        let expected = r#"{"id":"c","name":"C","matched":1,"alerts":2,"repeats":3,"seen":4,"learned":5,"missing":6,"excepted":7,"not_judged":8}"#;
+        let expected = r#"{"id":"c","name":"C","matched":1,"alerts":2,"repeats":3,"seen":4,"learned":5,"missing":6,"excepted":7,"other_index":8,"not_judged":9}"#;
         assert_eq!(json, expected);
-        assert_eq!(all[0].matched + all[1].matched, 0);
+        assert_eq!(all[1].matched, 0);
     }
 }

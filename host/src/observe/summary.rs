@@ -46,6 +46,10 @@ pub struct Summary {
     pub suppressed_by_exception: u64,
     /// The same by the exception's name, for the first 1000 names.
     pub suppressed_by: BTreeMap<String, u64>,
+    /// Matched events of an index that their rule is not about.
+    pub other_index: u64,
+    /// The same by the index, for the first 1000 names.
+    pub other_index_by: BTreeMap<String, u64>,
     /// Matched events dated later than the clock allows.
     pub future: u64,
     /// Terms older than all that the state remembers.
@@ -125,6 +129,16 @@ impl Summary {
         }
     }
 
+    /// Counts a match of an index that its rule is not about.
+    pub fn other_index(&mut self, name: &str) {
+        self.other_index += 1;
+        if let Some(count) = self.other_index_by.get_mut(name) {
+            *count += 1;
+        } else if self.other_index_by.len() < MAX_NAMES {
+            self.other_index_by.insert(name.to_owned(), 1);
+        }
+    }
+
     /// Takes the time of an event into the span.
     pub fn date(&mut self, time_ms: i64, matched: bool) {
         self.first_time_ms = Some(self.first_time_ms.map_or(time_ms, |first| first.min(time_ms)));
@@ -190,6 +204,8 @@ pub(crate) mod tests {
             not_opened: [("dataset:nginx.access".to_owned(), 3), ("log".to_owned(), 1)].into(),
             suppressed_by_exception: 1234,
             suppressed_by: [("ci pipeline".to_owned(), 1231), ("the vendor".to_owned(), 3)].into(),
+            other_index: 3,
+            other_index_by: [("logs-aws.guardduty-default".to_owned(), 3)].into(),
             future: 2,
             released_early: 1,
             older_than_state: 1,
@@ -213,11 +229,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn exceptions_are_counted_by_name_up_to_a_limit() {
+    fn exceptions_and_indices_are_counted_by_name_up_to_a_limit() {
         let mut summary = Summary::default();
         for n in 0..2 * MAX_NAMES {
             (0..=n % 7).for_each(|_| summary.suppress(&format!("name {n}")));
+            summary.other_index(&format!("index {n}"));
         }
+        assert_eq!((summary.other_index, summary.other_index_by.len()), (2000, MAX_NAMES));
         assert_eq!(summary.suppressed_by.len(), MAX_NAMES);
         assert!(summary.suppressed_by_exception > summary.suppressed_by.values().sum());
     }
@@ -230,7 +248,7 @@ pub(crate) mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("}\n") && text.lines().count() == 1);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json.as_object().unwrap().len(), 35);
+        assert_eq!(json.as_object().unwrap().len(), 37);
         for (name, value) in [
             ("events", 1_234_567),
             ("matched", 58),

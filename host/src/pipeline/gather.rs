@@ -218,7 +218,7 @@ impl ItemVisitor for ItemRouter<'_> {
                 let rule = RuleRef { artifact, rule: item.rule };
                 self.note(event, item.kind, item.text.to_owned(), Some(rule));
             }
-            ItemKind::Matched | ItemKind::Missing | ItemKind::Excepted => {
+            ItemKind::Matched | ItemKind::Missing | ItemKind::Excepted | ItemKind::OtherIndex => {
                 if item.kind == ItemKind::Matched {
                     self.last_matched = Some((event, item.rule));
                 }

@@ -381,6 +381,10 @@ impl MatchVisitor for MatchCollector<'_> {
                 self.observer.count_of(rule, RuleCounter::Excepted, 1);
                 self.observer.notice(&Notice::Excepted { name: item.text })
             }
+            ItemKind::OtherIndex => {
+                self.observer.count_of(rule, RuleCounter::OtherIndex, 1);
+                self.observer.notice(&Notice::OtherIndex { name: item.text })
+            }
             ItemKind::Bad | ItemKind::NoEvents | ItemKind::Future | ItemKind::TooManyTerms => {
                 Ok(())
             }

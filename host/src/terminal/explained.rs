@@ -30,6 +30,9 @@ pub fn paragraph(at: &EventLocation, document: Map<String, Value>, state: &[Valu
     let matched = document.get("matched") == Some(&Value::Bool(true));
     let word = if matched { "matches" } else { "does not match" };
     out += &format!("  {word}: {}\n", of("rule"));
+    if let Some(name) = field(document, "other_index") {
+        out += &format!("    left out: index {name} is not in the rule's patterns\n");
+    }
     if let Some(name) = field(document, "excepted") {
         let until = field(document, "excepted_until").map(|end| format!(", until {end}"));
         out += &format!("    suppressed by exception: {name}{}\n", until.unwrap_or_default());

@@ -22,11 +22,12 @@ type Column = (&'static str, fn(&RuleCounts) -> u64);
 const ALWAYS: [Column; 3] =
     [("matched", |r| r.matched), ("alerts", |r| r.alerts), ("seen", |r| r.seen)];
 /// Those that a table has where a rule has some.
-const WHERE_ANY: [Column; 5] = [
+const WHERE_ANY: [Column; 6] = [
     ("repeated", |r| r.repeats),
     ("learned", |r| r.learned),
     ("missing", |r| r.missing),
     ("excepted", |r| r.excepted),
+    ("other index", |r| r.other_index),
     ("not judged", |r| r.not_judged),
 ];
 

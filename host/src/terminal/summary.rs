@@ -10,6 +10,7 @@ use super::wrap::wrapped;
 use crate::escape::escaped;
 use crate::observe::summary::{Summary, YEAR_2013};
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// Where the text of a row begins.
 const INDENT: usize = 12;
@@ -131,11 +132,17 @@ fn notes(summary: &Summary) -> Vec<String> {
         "matched event has more terms than were judged: the limit is 256 terms and 8 MiB",
         "matched events have more terms than were judged: the limit is 256 terms and 8 MiB",
     );
-    let by = suppressed_by(summary);
+    let by = listed(&summary.suppressed_by);
     note(
         summary.suppressed_by_exception,
         &format!("matched event was suppressed by an exception: {by}"),
         &format!("matched events were suppressed by exceptions: {by}"),
+    );
+    let by = listed(&summary.other_index_by);
+    note(
+        summary.other_index,
+        &format!("matched event is of an index outside its rule's patterns: {by}"),
+        &format!("matched events are of indices outside their rules' patterns: {by}"),
     );
     note(summary.bad, "event could not be read", "events could not be read");
     note(
@@ -199,9 +206,9 @@ fn causes(summary: &Summary, field: &str, count: u64) -> String {
     format!(" ({of}{})", shown.join(", "))
 }
 
-/// The exceptions by name, the one that suppressed most first.
-fn suppressed_by(summary: &Summary) -> String {
-    let mut by: Vec<_> = summary.suppressed_by.iter().collect();
+/// What is counted by name, the largest count first.
+fn listed(counts: &BTreeMap<String, u64>) -> String {
+    let mut by: Vec<_> = counts.iter().collect();
     by.sort_by_key(|(name, count)| (Reverse(**count), *name));
     let shown = by.iter().take(SHOWN_NAMES);
     let shown = shown.map(|(name, count)| format!("{} {}", escaped(name), number(**count)));
@@ -272,6 +279,8 @@ mod tests {
     MiB
   1,234 matched events were suppressed by exceptions: ci pipeline 1,231, the
     vendor 3
+  3 matched events are of indices outside their rules' patterns:
+    logs-aws.guardduty-default 3
   2 events could not be read
   2 skipped events were written to the dead letter file
   5 more were not, because the dead letter file has its limit

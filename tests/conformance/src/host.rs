@@ -294,6 +294,10 @@ fn note(item: &Item<'_>, outcome: &mut Outcome) {
             counts.matched += 1;
             counts.excepted += 1;
         }
+        ItemKind::OtherIndex => {
+            counts.matched += 1;
+            counts.other_index += 1;
+        }
         ItemKind::NoEvents => counts.no_events = Some(item.text.to_owned()),
         ItemKind::Bad => fault(outcome, item.text),
         ItemKind::Future | ItemKind::TooManyTerms => {

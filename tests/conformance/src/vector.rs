@@ -68,6 +68,8 @@ pub(crate) struct Counts {
     pub(crate) learned: u32,
     pub(crate) late: u32,
     pub(crate) excepted: u32,
+    #[serde(default)]
+    pub(crate) other_index: u32,
     pub(crate) missing: Vec<String>,
     pub(crate) no_events: Option<String>,
 }

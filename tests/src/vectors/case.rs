@@ -139,6 +139,7 @@ impl Claim {
         counts.learned += others.learned;
         counts.late += others.late;
         counts.excepted += others.excepted;
+        counts.other_index += others.other_index;
         counts.missing.extend(others.missing);
         self
     }
@@ -209,6 +210,14 @@ pub fn late() -> Claim {
 pub fn excepted() -> Claim {
     let mut claim = Claim::matched(1);
     claim.counts.excepted = 1;
+    claim
+}
+
+/// One rule matches, and its index patterns do not cover the index that the event names.
+#[must_use]
+pub fn other_index() -> Claim {
+    let mut claim = Claim::matched(1);
+    claim.counts.other_index = 1;
     claim
 }
 

@@ -124,6 +124,7 @@ fn counts(outcome: &Value) -> Counts {
         learned: number("learned"),
         late: number("late"),
         excepted: number("excepted"),
+        other_index: outcome["other_index"].as_u64().unwrap_or(0) as u32,
         missing: outcome["missing"].as_array().expect("a list").iter().map(text).collect(),
         no_events: outcome.get("no_events").map(text),
     }

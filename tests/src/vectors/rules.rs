@@ -3,7 +3,7 @@
 
 use super::case::{
     ACCOUNT, Case, Claim, STACKS, alert, alerts, bad, excepted, missing, new_user, no_match,
-    repeat, seen, stack, stack_text, with,
+    other_index, repeat, seen, stack, stack_text, with,
 };
 use serde_json::{Value, json};
 
@@ -19,12 +19,59 @@ pub fn cases() -> Vec<Case> {
         event_time(),
         pack(),
         pack_with_faults(),
+        index_patterns(),
+        any_index(),
     ]);
     cases
 }
 
 fn at(time: &str) -> Value {
     stack("ann", time)
+}
+
+/// A hit with an event out of this index.
+fn hit(index: &str, user: &str) -> String {
+    let source = stack(user, "2025-04-01T08:00:00Z");
+    json!({ "_index": index, "_id": "1", "_source": source }).to_string()
+}
+
+/// An event of a data stream.
+fn stream(dataset: &str, namespace: &str, user: &str) -> Value {
+    let stream = json!({ "type": "logs", "dataset": dataset, "namespace": namespace });
+    with(stack(user, "2025-04-01T08:00:00Z"), "data_stream", stream)
+}
+
+fn index_patterns() -> Case {
+    let in_hit = json!({
+        "_index": "filebeat-8.17.0", "_source": stream("aws.guardduty", "default", "dan"),
+    });
+    Case::of(
+        "index-patterns",
+        "an event that names an index counts where the rule's patterns cover it",
+        &["tests/rules/indices.toml"],
+    )
+    .step(hit("logs-aws.guardduty-default", "ann"), other_index())
+    .step(
+        hit("prod:.ds-logs-aws.cloudtrail-default-2025.04.01-000007", "ann"),
+        alert(json!(["ann"])),
+    )
+    .step(hit(".ds-logs-aws.cloudtrail-test-2025.04.01-000007", "bob"), other_index())
+    .step(stream("aws.cloudtrail", "test", "bob").to_string(), other_index())
+    .step(stream("aws.cloudtrail", "prod", "bob").to_string(), alert(json!(["bob"])))
+    .step(stack_text("cyd", "2025-04-01T08:00:00Z"), alert(json!(["cyd"])))
+    // The hit says where it is, whatever is in it.
+    .step(in_hit.to_string(), alert(json!(["dan"])))
+    .step(hit("filebeat-8.17.0", "ann"), seen())
+}
+
+fn any_index() -> Case {
+    Case::of(
+        "any-index",
+        "a setting turns the rule's index patterns off",
+        &["tests/rules/indices.toml"],
+    )
+    .settings(json!({ "any_index": true }))
+    .step(hit("logs-aws.guardduty-default", "ann"), alert(json!(["ann"])))
 }
 
 fn three_fields() -> Case {

@@ -37,6 +37,14 @@ impl Members {
         }
     }
 
+    pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Json::Bool(value)) => Ok(Some(value)),
+            Some(_) => Err(format!("`{name}`: expected true or false")),
+        }
+    }
+
     /// A required string.
     fn needed(&mut self, name: &str) -> Result<String, String> {
         self.text(name)?.ok_or_else(|| format!("`{name}` is missing"))

@@ -124,6 +124,7 @@ fn plan(
         alert: String::new(),
         exceptions: exceptions.collect(),
         event_time,
+        indices: indices(&shape.facts.index),
     };
     plan.alert = alert::part(&plan, &shape.facts);
     #[cfg(feature = "lint")]
@@ -141,6 +142,26 @@ fn plan(
         lint::check(&input, faults);
     }
     Some((plan, shape.facts))
+}
+
+/// Index patterns as the engine takes them: one in each text, without date math. What a date stands
+/// for may be any, because an old event is in an old index.
+fn indices(written: &[String]) -> Vec<String> {
+    let parts = written.iter().flat_map(|text| text.split(',')).map(str::trim);
+    let undated = |pattern: &str| match pattern.strip_prefix('<').and_then(|p| p.strip_suffix('>'))
+    {
+        Some(math) => match (math.find('{'), math.rfind('}')) {
+            (Some(from), Some(to)) if from < to => format!(
+                "{}*{}",
+                math.get(..from).unwrap_or_default(),
+                math.get(to + 1..).unwrap_or_default()
+            ),
+            _ => math.to_owned(),
+        },
+        None if pattern == "_all" => "*".to_owned(),
+        None => pattern.to_owned(),
+    };
+    parts.filter(|pattern| !pattern.is_empty()).map(undated).collect()
 }
 
 /// The field of the time, if the rule's own choice is to be followed.

@@ -11,6 +11,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use firstseen_compiler::{Origin, Target, TargetChoices};
 use firstseen_rule::source::EventTime;
 use firstseen_target_support::Records;
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 /// The arguments of `build`.
@@ -78,6 +79,9 @@ pub struct ChosenArgs {
     /// Settings for all rules: docs/abi.md, section 7
     #[arg(long, value_name = "FILE.json")]
     pub settings: Option<PathBuf>,
+    /// Judge events of every index, also of those outside the rules' index patterns
+    #[arg(long)]
+    pub any_index: bool,
 }
 
 /// What to do with a pipeline's records.
@@ -96,9 +100,25 @@ impl ChosenArgs {
             RecordsArg::Annotate => Records::Annotate,
             RecordsArg::Alerts => Records::Alerts,
         });
-        let settings = self.settings.as_deref().map(read_text).transpose()?;
+        let mut settings = self.settings.as_deref().map(read_text).transpose()?;
+        if self.any_index {
+            settings = Some(with_any_index(settings));
+        }
         let (state, state_limit) = (self.state.clone(), self.state_limit);
-        Ok(TargetChoices { records, state, state_limit, settings })
+        let any_index = self.any_index;
+        Ok(TargetChoices { records, state, state_limit, settings, any_index })
+    }
+}
+
+/// The settings with `any_index` set. What is no object is left as it is, for its fault to be told.
+fn with_any_index(settings: Option<String>) -> String {
+    let text = settings.unwrap_or_else(|| "{}".to_owned());
+    match serde_json::from_str::<Map<String, Value>>(&text) {
+        Ok(mut members) => {
+            members.insert("any_index".to_owned(), Value::Bool(true));
+            Value::Object(members).to_string()
+        }
+        Err(_) => text,
     }
 }
 

@@ -265,6 +265,7 @@ impl ItemVisitor for TakenItems<'_> {
             ItemKind::Matched => None,
             ItemKind::Missing => Some(RuleCounter::Missing),
             ItemKind::Excepted => Some(RuleCounter::Excepted),
+            ItemKind::OtherIndex => Some(RuleCounter::OtherIndex),
             ItemKind::Future | ItemKind::TooManyTerms => Some(RuleCounter::NotJudged),
         };
         // What is left out of a match follows it.

@@ -24,6 +24,7 @@ pub(super) struct ExpectedAnswer {
     learned: u32,
     late: u32,
     excepted: u32,
+    other_index: u32,
     missing: Vec<String>,
     no_events: Option<String>,
     error: Option<String>,
@@ -45,6 +46,7 @@ impl ExpectedAnswer {
                 TestOutcome::Learned => self.learned += 1,
                 TestOutcome::Late => self.late += 1,
                 TestOutcome::Excepted => self.excepted += 1,
+                TestOutcome::OtherIndex => self.other_index += 1,
                 TestOutcome::Missing => self.missing.push(got.text.clone()),
                 TestOutcome::NoEvents => self.no_events = Some(got.text.clone()),
                 TestOutcome::NoMatch => {}
@@ -65,6 +67,9 @@ impl ExpectedAnswer {
             "seen": self.seen, "learned": self.learned, "late": self.late,
             "excepted": self.excepted, "missing": self.missing,
         });
+        if self.other_index > 0 {
+            out["other_index"] = json!(self.other_index);
+        }
         if let Some(what) = &self.no_events {
             out["no_events"] = json!(what);
         }

@@ -222,6 +222,7 @@ impl<'s> CaseExecutor<'s> {
             ItemKind::Missing => return alone(TestOutcome::Missing),
             ItemKind::Bad => return alone(TestOutcome::Bad),
             ItemKind::Excepted => return alone(TestOutcome::Excepted),
+            ItemKind::OtherIndex => return alone(TestOutcome::OtherIndex),
             ItemKind::NoEvents => return alone(TestOutcome::NoEvents),
             ItemKind::Future => return alone(TestOutcome::Future),
             ItemKind::TooManyTerms => return alone(TestOutcome::TooManyTerms),

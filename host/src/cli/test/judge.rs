@@ -153,6 +153,9 @@ fn reasons(executed: &EventResult, window: &str) -> Vec<String> {
             TestOutcome::Excepted => {
                 out.push(format!("the exception `{}` suppresses it", got.text))
             }
+            TestOutcome::OtherIndex => {
+                out.push(format!("index {} is not in the rule's patterns", got.text))
+            }
             TestOutcome::Repeat => {
                 out.push("the same event (id and time) alerted before".to_owned())
             }

@@ -5,7 +5,7 @@
 
 use super::coverage::RuleCoverage;
 use super::execute::CaseExecutor;
-use super::file::{self, CaseSpec, TestFile, TestFileFault};
+use super::file::{self, CaseSpec, TestFile, TestFileFault, TestOutcome};
 use super::find::rule_of;
 use super::judge::{self, Failure};
 use super::report::{CaseReport, FileReport, TestProblem};
@@ -139,6 +139,7 @@ fn execute(
             name: case.name.clone(),
             line: case.line,
             events: 0,
+            other_index: 0,
             failures: Vec::new(),
             problem: None,
         };
@@ -167,6 +168,8 @@ fn execute_case(
     for (index, event) in case.events.iter().enumerate() {
         let executed = executor.execute(event, folder).map_err(|error| (event.line, error))?;
         report.events += executed.len();
+        let got = executed.iter().flat_map(|event| &event.got);
+        report.other_index += got.filter(|got| got.outcome == TestOutcome::OtherIndex).count();
         if let Some(coverage) = coverage {
             executed.iter().for_each(|one| coverage.add(one));
         }

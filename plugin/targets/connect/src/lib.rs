@@ -93,7 +93,10 @@ extern "C" fn keys() {
                         push_error(&mut lines, item.text);
                     }
                     // No fault, and nothing to look up.
-                    ItemKind::Missing | ItemKind::Excepted | ItemKind::NoEvents => {}
+                    ItemKind::Missing
+                    | ItemKind::Excepted
+                    | ItemKind::OtherIndex
+                    | ItemKind::NoEvents => {}
                 }
             }
         }

@@ -94,6 +94,8 @@ export interface Outcome {
   late: number;
   /** Rules whose exception took the event out. */
   excepted: number;
+  /** Rules whose index patterns do not cover the index that the event names. Absent: none. */
+  other_index?: number;
   /** The new-terms fields that the event lacks. */
   missing: string[];
   /** What the document is, where it holds no event. */
@@ -115,6 +117,8 @@ export interface FileOutcome {
   learned: number;
   late: number;
   excepted: number;
+  /** Matches of an index that the rule's patterns do not cover. Absent: none. */
+  other_index?: number;
   /** How many matches lack which new-terms field. */
   missing: Record<string, number>;
   /** How many documents without events, by what they are. */

@@ -271,8 +271,10 @@ function written(answer) {
 // ---- outcomes
 
 function outcome(counts) {
-  const { matched, seen, learned, late, excepted } = counts;
-  return { matched, alerts: [], repeats: [], seen, learned, late, excepted, missing: [] };
+  const { matched, seen, learned, late, excepted, other_index } = counts;
+  const out = { matched, alerts: [], repeats: [], seen, learned, late, excepted, missing: [] };
+  if (other_index > 0) out.other_index = other_index;
+  return out;
 }
 
 function judged(run, asked) {

@@ -66,6 +66,7 @@ pub(crate) struct RunReport {
     learned: u64,
     late: u64,
     excepted: u64,
+    other_index: u64,
     bad: u64,
     missing: BTreeMap<String, u64>,
     no_events: BTreeMap<String, u64>,
@@ -107,6 +108,7 @@ impl RunReport {
         match item.kind {
             ItemKind::Missing => *self.missing.entry(item.text.to_owned()).or_default() += 1,
             ItemKind::Excepted => self.excepted += 1,
+            ItemKind::OtherIndex => self.other_index += 1,
             ItemKind::NoEvents => self.no_events(item.text),
             ItemKind::Matched => {}
             ItemKind::Bad | ItemKind::Future | ItemKind::TooManyTerms => {
@@ -158,7 +160,7 @@ impl RunReport {
 
     pub(crate) fn json(&self) -> String {
         let mut out = format!(
-            "{{\"read\":{},\"matched\":{},\"seen\":{},\"learned\":{},\"late\":{},\"excepted\":{},\
+            "{{\"read\":{},\"matched\":{},\"seen\":{},\"learned\":{},\"late\":{},\"excepted\":{},\"other_index\":{},\
              \"bad\":{},\"retry\":{},\"missing\":{},\"no_events\":{},\"errors\":[",
             self.read,
             self.matched,
@@ -166,6 +168,7 @@ impl RunReport {
             self.learned,
             self.late,
             self.excepted,
+            self.other_index,
             self.bad,
             self.away,
             counts(&self.missing),

@@ -83,6 +83,7 @@ struct Counts {
     learned: u64,
     late: u64,
     excepted: u64,
+    other_index: u64,
     missing: u64,
     no_events: u64,
     faults: u64,
@@ -100,6 +101,7 @@ impl Counts {
         self.learned += u64::from(outcome.learned);
         self.late += u64::from(outcome.late);
         self.excepted += u64::from(outcome.excepted);
+        self.other_index += u64::from(outcome.other_index);
         self.missing += outcome.missing.len() as u64;
     }
 
@@ -112,6 +114,7 @@ impl Counts {
             (self.seen, "seen before"),
             (self.learned, "learned"),
             (self.excepted, "excepted"),
+            (self.other_index, "of indices outside the rule's patterns"),
             (self.late, "older than the memory"),
             (self.missing, "without a new-terms field"),
             (self.no_events, "documents without events"),

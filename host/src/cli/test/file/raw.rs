@@ -29,6 +29,7 @@ pub(super) struct RawCase {
     pub(super) now: Option<Time>,
     pub(super) learn_until: Option<Time>,
     pub(super) future_slack: Option<Spanned<String>>,
+    pub(super) any_index: Option<bool>,
     pub(super) exceptions: Option<Spanned<Vec<toml::Value>>>,
     #[serde(default)]
     pub(super) before: Vec<Spanned<RawBefore>>,

@@ -100,6 +100,9 @@ impl TestFileReader<'_> {
             place = Some(slack.span());
             settings.insert("future_slack".to_owned(), Value::String(slack.get_ref().clone()));
         }
+        if let Some(any) = raw.any_index {
+            settings.insert("any_index".to_owned(), Value::Bool(any));
+        }
         if let Some(exceptions) = &raw.exceptions {
             place = Some(exceptions.span());
             let list = exceptions.get_ref().iter().map(|e| plain(e, start_ms)).collect();

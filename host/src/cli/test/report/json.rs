@@ -34,6 +34,7 @@ pub(super) fn write(report: &TestReport) -> String {
 fn case(case: &CaseReport) -> Value {
     json!({
         "name": case.name, "line": case.line, "events": case.events,
+        "other_index": case.other_index,
         "passed": case.failures.is_empty() && case.problem.is_none(),
         "failures": case.failures.iter().map(failure).collect::<Vec<_>>(),
         "errors": case.problem.iter().map(problem).collect::<Vec<_>>(),

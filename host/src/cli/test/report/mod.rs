@@ -68,6 +68,8 @@ pub(super) struct CaseReport {
     pub(super) line: usize,
     /// Events executed.
     pub(super) events: usize,
+    /// Of them, matches of an index outside the rule's patterns.
+    pub(super) other_index: usize,
     pub(super) failures: Vec<Failure>,
     pub(super) problem: Option<TestProblem>,
 }

@@ -149,5 +149,10 @@ impl ReportPage {
 
 fn cases(file: &FileReport) -> String {
     let events = file.cases.iter().map(|case| case.events).sum();
-    format!("{}, {}", count(file.cases.len(), "case"), count(events, "event"))
+    let other_index: usize = file.cases.iter().map(|case| case.other_index).sum();
+    let mut text = format!("{}, {}", count(file.cases.len(), "case"), count(events, "event"));
+    if other_index > 0 {
+        text += &format!(", {other_index} left out by index");
+    }
+    text
 }
