@@ -5,8 +5,8 @@
 //! no count.
 
 use super::observer::RunObserver;
-use crate::observe::learned::{LearnedDays, RuleLearning};
 use crate::escape::escaped;
+use crate::observe::learned::{LearnedDays, RuleLearning};
 use crate::observe::rule_counts::RuleTally;
 use crate::observe::summary::{Summary, UnusedException};
 use crate::pipeline::PipelineEnd;

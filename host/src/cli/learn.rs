@@ -44,6 +44,9 @@ pub struct LearnArgs {
     /// As for `firstseen run`.
     #[arg(long, value_name = "ENVELOPE")]
     pub trust_envelopes: Vec<String>,
+    /// Judge events of every index, also of those outside the rules' index patterns
+    #[arg(long)]
+    pub any_index: bool,
     /// Skip events that are larger than this: bytes, or with K or M
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(1 << 10, 24 << 20, "between 1K and 24M"))]
     pub max_event: usize,
@@ -84,6 +87,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         learn_until: Some(NEVER.to_owned()),
         exceptions: args.exceptions,
         trust_envelopes: args.trust_envelopes,
+        any_index: args.any_index,
         max_event: args.max_event,
         cache: args.cache,
     };
