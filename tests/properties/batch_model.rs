@@ -100,6 +100,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
             state: state.to_owned(),
             output: Some(folder.join("alerts")),
             append: false,
+            take_over: false,
             settings: None,
             learn_until: None,
             exceptions: Vec::new(),

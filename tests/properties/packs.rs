@@ -74,6 +74,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
             state: PathBuf::from("memory:"),
             output: Some(path("alerts")),
             append: false,
+            take_over: false,
             settings: None,
             learn_until: None,
             exceptions: Vec::new(),

@@ -16,9 +16,9 @@ use wasmparser::{
 pub struct ModuleInfo {
     /// In their order.
     pub sections: Vec<Section>,
-    /// Namespace, name and signature (or the kind, if it is not a function).
+    /// Namespace, name and signature (or the kind, if it is not a function), sorted.
     pub imports: Vec<(String, String, String)>,
-    /// Name and signature (or the kind, if it is not a function).
+    /// Name and signature (or the kind, if it is not a function), sorted.
     pub exports: Vec<(String, String)>,
     /// Pages of 64 KiB: the initial number, and the maximum if there is one.
     pub memory: Option<(u64, Option<u64>)>,
@@ -115,6 +115,9 @@ pub fn read_module(wasm: &[u8]) -> Result<ModuleInfo, MetaError> {
         };
         module.exports.push((export.name.to_owned(), kind_text.to_owned()));
     }
+    // The order in the file is a linker's, and means nothing.
+    module.imports.sort();
+    module.exports.sort();
     Ok(module)
 }
 
@@ -217,7 +220,7 @@ mod tests {
         let module = read_module(&wasm).unwrap();
         let text = str::to_owned;
         assert_eq!(module.imports, [(text("ns"), text("f"), text("(i32, i64) -> i32"))]);
-        let exports = [("memory", "memory"), ("g", "global"), ("h", "() -> ()")];
+        let exports = [("g", "global"), ("h", "() -> ()"), ("memory", "memory")];
         assert_eq!(module.exports, exports.map(|(name, kind)| (text(name), text(kind))));
         assert_eq!(module.memory, Some((2, Some(9))));
         let standard = [("description", "what it does"), ("name", "named")];
