@@ -105,6 +105,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
             learn_until: None,
             exceptions: Vec::new(),
             trust_envelopes: Vec::new(),
+            any_index: false,
             max_event: 1 << 20,
             cache: CacheArgs { cache: None },
         },
@@ -117,12 +118,15 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
         hold: 0,
         repeats: Repeats::Drop,
         annotate: false,
+        learns: false,
     }
 }
 
 /// Runs and returns the alert lines and the summary.
 fn run(args: &RunArgs) -> (Vec<String>, Value) {
     let mut messages = Vec::new();
+    // What a run before wrote was looked at.
+    let _ = std::fs::remove_file(args.common.output.as_ref().expect("given"));
     let ending = run_with(args, &mut messages, &Signals::none().expect("sockets"));
     ending.unwrap_or_else(|fault| panic!("{fault:#}\n{}", String::from_utf8_lossy(&messages)));
     let read = |path: &Option<PathBuf>| {

@@ -79,6 +79,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
             learn_until: None,
             exceptions: Vec::new(),
             trust_envelopes: Vec::new(),
+            any_index: false,
             max_event: 1 << 20,
             cache: CacheArgs { cache: None },
         },
@@ -91,6 +92,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
         hold: 0,
         repeats: Repeats::Drop,
         annotate: false,
+        learns: false,
     };
     let mut messages = Vec::new();
     run_with(&args, &mut messages, &Signals::none().expect("sockets"))

@@ -41,7 +41,9 @@ use firstseen_rule::Settings;
 use firstseen_runtime::{Artifact, Guest};
 use firstseen_session::Rules;
 use serde_json::{Map, Value};
+use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -273,7 +275,8 @@ fn refuse_to_empty(common: &Common) -> anyhow::Result<()> {
 
 fn open_output(common: &Common, format: Format, store: &dyn StateStore) -> anyhow::Result<Output> {
     let Some(path) = &common.output else {
-        return Ok(Output::standard(format::stdout(format), format));
+        let file = std::io::stdout().as_fd().try_clone_to_owned().ok().map(File::from);
+        return Ok(Output::standard(format::stdout(format), file, format));
     };
     if !common.append {
         return Ok(Output::file(path, format)?);

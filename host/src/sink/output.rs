@@ -10,7 +10,6 @@ use crate::state::OutputMark;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -133,12 +132,11 @@ impl Output {
         Ok(Self { file: regular, path, folder, mended, ..begun })
     }
 
-    /// Standard output, through this writer.
+    /// Standard output, through this writer; `file` is what it leads to.
     #[must_use]
-    pub fn standard(writer: Box<dyn Write + Send>, format: Format) -> Self {
-        let file = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    pub fn standard(writer: Box<dyn Write + Send>, file: Option<File>, format: Format) -> Self {
         let is_regular = |file: &File| file.metadata().is_ok_and(|meta| meta.is_file());
-        Self { file: file.ok().filter(is_regular), ..Self::new(writer, "standard output", format) }
+        Self { file: file.filter(is_regular), ..Self::new(writer, "standard output", format) }
     }
 
     /// A writer; `name` stands for it in errors.

@@ -269,7 +269,7 @@ mod tests {
         let mut missing = Vec::new();
         for field in firstseen_event::raw_fields() {
             let name = field.name.replace('*', "someThing");
-            match with(&[name.clone()]) {
+            match with(std::slice::from_ref(&name)) {
                 Ok(example) => {
                     let ExampleEvent { provider, action, outcome, .. } = example;
                     let query = format!(
