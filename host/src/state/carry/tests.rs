@@ -113,7 +113,7 @@ fn other_fields_and_another_epoch_begin_anew_and_say_so() {
         let (mut state, told) = open(&path, &changed);
         let [told] = told.as_slice() else { panic!("{told:?}") };
         assert!(told.contains(words) && told.contains("1 term of it"), "{told}");
-        assert!(told.contains("set aside") && told.contains("learn_until"), "{told}");
+        assert!(told.contains("set aside") && told.contains("firstseen learn"), "{told}");
         assert_eq!(read(&mut state, &changed, "ann"), None);
     }
 }

@@ -106,7 +106,10 @@ fn what_cannot_be_judged_is_named_by_its_line() {
     assert!(lines[0].starts_with("firstseen: line 3: not_json: "), "{messages}");
     assert!(lines[1].starts_with("firstseen: line 4: bad_json: "), "{messages}");
     assert!(lines[2].starts_with("firstseen: line 5, record 1: bad_json: "), "{messages}");
-    assert_eq!(lines[3], "firstseen: 5 events, 1 matched, 1 alerts, 3 not judged");
+    assert_eq!(
+        lines[3],
+        "firstseen: 4 events, 1 matched, 1 alerts, 1 documents without events, 3 not judged"
+    );
 }
 
 #[test]
