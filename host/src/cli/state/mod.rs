@@ -5,12 +5,12 @@
 //!
 //! | what | module |
 //! | --- | --- |
-//! | what is in a state, one rule at a time | [`stats`] |
-//! | terms | [`list`], [`get`](mod@get) |
-//! | changes, and the log of them | [`change`], [`audit`] |
-//! | from one state to another | [`transfer`], [`merge`] |
-//! | the file itself | [`upkeep`] |
-//! | which rules, which terms | [`select`], [`row`] |
+//! | what is in a state, one rule at a time | `stats` |
+//! | terms | `list`, `get` |
+//! | changes, and the log of them | `change`, `audit` |
+//! | from one state to another | `transfer`, `merge` |
+//! | the file itself | `upkeep` |
+//! | which rules, which terms | `select`, `row` |
 
 pub(crate) mod audit;
 mod change;
