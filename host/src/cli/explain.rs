@@ -10,7 +10,8 @@ mod spool;
 
 use super::common::Common;
 use super::format::{self, FormatArg};
-use super::run::{self, Setup};
+use super::run::SystemClock;
+use super::setup::{self, Setup};
 use super::{ExitStatus, findings};
 use crate::observe::place::{EventLocation, input_name};
 use crate::pipeline::Clock;
@@ -61,7 +62,7 @@ pub struct ExplainArgs {
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     let filter = EventFilter::new(&args.ids, args.filter.as_deref())?;
     let format = format::explanations(args.format, &args.common);
-    let setup = run::set_up(&args.common, format, true, &[])?;
+    let setup = setup::set_up(&args.common, format, true, &[])?;
     let Setup {
         artifacts, own_exceptions, guests, found, store, output, exceptions, trust, ..
     } = setup;
@@ -78,9 +79,9 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
         output,
         pretty: format.is_pretty(),
         matched_only: args.matched_only,
-        now_ms: run::SystemClock.now_ms(),
+        now_ms: SystemClock.now_ms(),
         event: 0,
-        limits: run::read_options(&args.common, &trust),
+        limits: setup::read_options(&args.common, &trust),
         file: Arc::from("-"),
         is_stream: false,
         fault: None,
@@ -193,7 +194,7 @@ impl Explainer {
         let mut batch = EventBatch::default();
         batch.push(event);
         if self.is_stream {
-            self.now_ms = run::SystemClock.now_ms();
+            self.now_ms = SystemClock.now_ms();
         }
         let facts = self.filter.look(event);
         let shown = facts.is_some();

@@ -34,6 +34,7 @@ mod paths;
 pub mod rebuild;
 pub mod rule_words;
 pub mod run;
+pub mod setup;
 pub mod signal;
 mod size;
 pub mod state;

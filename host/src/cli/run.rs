@@ -6,46 +6,30 @@
 use super::common::Common;
 use super::format::{self, AlertFormatArg};
 use super::observer::{OnError, RunObserver};
-use super::rule_words::is_rule;
+use super::setup::{Setup, read_options, set_up, start_of};
 use super::signal::Signals;
-use super::state::audit::entry;
-use super::{ExitStatus, findings, paths};
+use super::{ExitStatus, findings};
 use crate::escape::escaped;
-use crate::files::{read_text, shown};
 use crate::observe::rule_counts::RuleTally;
-use crate::pipeline::learning::Learning;
 use crate::pipeline::order::DEFAULT_BUDGET;
 use crate::pipeline::{Clock, OutputStatus, Parts, Pipeline, PipelineOptions};
-use crate::rules::exceptions::Exceptions;
-use crate::rules::find::RulePath;
-use crate::rules::load::{LoadedRules, load_all};
+use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
-use crate::rules::{self, KnownException, LiveSettings};
+use crate::sink::AlertSink;
 use crate::sink::annotate::AnnotateSink;
 use crate::sink::compact::CompactSink;
 use crate::sink::dead_letter::DeadLetter;
-use crate::sink::{AlertSink, Format, Output};
-use crate::source::{self, FoundInputs, Input, ReadLimits};
-use crate::state::admin::StateAdmin;
-use crate::state::{CarryOver, Memory, Redb, StateError, StateStore};
-use crate::state::{StateHistory, claim};
+use crate::source::{Input, ReadLimits};
 use crate::terminal::learned::ALL_NEW;
 use crate::terminal::message::{self, Level};
 use crate::terminal::{self, formats, screen, style, wording};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use firstseen_artifact::RuleMeta;
-use firstseen_event::Trust;
-use firstseen_rule::Settings;
-use firstseen_runtime::{Artifact, Guest};
+use firstseen_runtime::Artifact;
 use firstseen_session::Rules;
-use serde_json::{Map, Value};
-use std::fs::File;
-use std::io::{IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What happens to an alert that an earlier run has written.
@@ -106,235 +90,6 @@ fn duration(text: &str) -> Result<i64, String> {
     if text == "0" { Ok(0) } else { firstseen_rule::window::duration(text) }
 }
 
-/// What `run` and `explain` begin with.
-pub struct Setup {
-    /// The artifacts.
-    pub artifacts: Vec<Artifact>,
-    /// The exceptions that are inside them.
-    pub own_exceptions: Vec<KnownException>,
-    /// One guest for each.
-    pub guests: Vec<Guest>,
-    /// The inputs.
-    pub found: FoundInputs,
-    /// The state.
-    pub store: Box<dyn StateStore>,
-    /// Where alerts go.
-    pub output: Output,
-    /// What the guests are configured with.
-    pub exceptions: Exceptions,
-    /// The settings, as the command line has them.
-    pub settings: Settings,
-    /// The envelopes that are trusted besides those that always are.
-    pub trust: Arc<Trust>,
-    /// How far ahead of the clock an event may be dated.
-    pub future_slack_ms: i64,
-}
-
-/// Opens rules, inputs, the state and, last, the output: what an earlier run wrote there is emptied
-/// only when this one can begin. `written` are the other options that name a file to write.
-///
-/// # Errors
-/// The first of them that cannot be opened, by name; a file that would be two things at once.
-pub fn set_up(
-    common: &Common,
-    format: Format,
-    read_only: bool,
-    written: &[(&str, Option<&PathBuf>)],
-) -> anyhow::Result<Setup> {
-    refuse_rules(&common.inputs)?;
-    let found = find_inputs(&common.inputs)?;
-    let rules = rules::find::find(&common.rules)?;
-    let mut outputs = vec![("--output", common.output.as_ref())];
-    outputs.extend_from_slice(written);
-    for (option, path) in &outputs {
-        if let Some(path) = path {
-            found.refuse_output(option, path)?;
-        }
-    }
-    outputs.insert(0, ("--state", Some(&common.state)));
-    let read = common.settings.iter().chain(&common.exceptions).map(PathBuf::as_path);
-    let read: Vec<_> = rules.iter().map(RulePath::path).chain(read).collect();
-    paths::refuse_collisions(&outputs, &read)?;
-    let runtime = common.cache.runtime()?;
-    let LoadedRules { artifacts, exceptions: own_exceptions } = load_all(&runtime, &rules)?;
-    let (read, settings) = read_settings(common)?;
-    let tenant = &read.tenant;
-    let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
-    let rules = rules.map(|rule| rule.id.clone()).collect();
-    let exceptions =
-        Exceptions::open(settings.as_deref(), &common.exceptions, rules, SystemClock.now_ms())?;
-    let settings: Option<Arc<str>> = exceptions.settings()?.map(Arc::from);
-    let mut guests = Vec::new();
-    for artifact in &artifacts {
-        guests.push(Guest::new(&runtime, artifact, tenant, settings.clone())?);
-    }
-    if !read_only {
-        refuse_to_empty(common)?;
-    }
-    let mut store = open_state(common, read_only, tenant, &artifacts)?;
-    let output = open_output(common, format, &*store)?;
-    if !read_only && let Some(mark) = output.mark() {
-        // What a crash leaves behind it is known to no state.
-        store.mark(mark);
-        store.commit()?;
-    }
-    let trust = Arc::new(read.trust.clone());
-    let (future_slack_ms, settings) = (read.future_slack_ms, read);
-    Ok(Setup {
-        artifacts,
-        own_exceptions,
-        guests,
-        found,
-        store,
-        output,
-        exceptions,
-        settings,
-        trust,
-        future_slack_ms,
-    })
-}
-
-/// A rule among the inputs would be read as a log, and would not run.
-fn refuse_rules(inputs: &[PathBuf]) -> anyhow::Result<()> {
-    let Some(rule) = inputs.iter().find(|input| is_rule(input.as_os_str())) else { return Ok(()) };
-    let rule = shown(rule);
-    bail!(
-        "{rule}: a rule among the inputs; rules stand together behind --rule, before the inputs: \
-         --rule {rule}"
-    )
-}
-
-fn find_inputs(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
-    if args.is_empty() {
-        if std::io::stdin().is_terminal() {
-            bail!("no input: give files, folders, or - for standard input");
-        }
-        return source::find(&[PathBuf::from("-")]);
-    }
-    source::find(args)
-}
-
-/// The settings, of which the host needs the tenant, for the keys' prefix, and the trust; and the
-/// document for the guests.
-fn read_settings(common: &Common) -> anyhow::Result<(Settings, Option<String>)> {
-    let mut text = None;
-    if let Some(path) = &common.settings {
-        let written = read_text(path).with_context(|| "--settings".to_owned())?;
-        // The guests read it too; here a fault has the file's name, not a rule's.
-        let fault = |e: String| anyhow!("--settings {}: {e}", shown(path));
-        Settings::read(&written).map_err(fault)?;
-        text = Some(written);
-    }
-    let trusted = &common.trust_envelopes;
-    if common.learn_until.is_some() || !trusted.is_empty() || common.any_index {
-        let document = text.as_deref().map(serde_json::from_str).transpose()?;
-        let mut document: Map<String, Value> = document.unwrap_or_default();
-        if let Some(time) = &common.learn_until {
-            document.insert("learn_until".to_owned(), Value::String(time.clone()));
-        }
-        if common.any_index {
-            document.insert("any_index".to_owned(), Value::Bool(true));
-        }
-        if !trusted.is_empty() {
-            Trust::read(trusted.iter().map(String::as_str))
-                .map_err(|e| anyhow!("--trust-envelopes: {e}"))?;
-            let all = document.entry("trust_envelopes").or_insert(Value::Null);
-            let mut entries = all.as_array().cloned().unwrap_or_default();
-            entries.extend(trusted.iter().map(|entry| Value::from(entry.as_str())));
-            *all = Value::Array(entries);
-        }
-        text = Some(Value::Object(document).to_string());
-    }
-    let settings = text.as_deref().map(Settings::read).transpose().map_err(|e| anyhow!(e))?;
-    Ok((settings.unwrap_or_default(), text))
-}
-
-/// A state does not give the alerts again that it knows: a file that holds some stays.
-fn refuse_to_empty(common: &Common) -> anyhow::Result<()> {
-    let Some(output) = &common.output else { return Ok(()) };
-    let holds_some = output.metadata().is_ok_and(|meta| meta.is_file() && meta.len() > 0);
-    let is_memory = common.state.as_os_str() == "memory:";
-    if common.append || is_memory || !holds_some {
-        return Ok(());
-    }
-    let terms = match Redb::open_read_only(&common.state) {
-        Ok(state) => state.count()?,
-        Err(StateError::Absent { .. }) => 0,
-        Err(StateError::NeedsRepair { .. }) => 1,
-        Err(error) => return Err(error.into()),
-    };
-    if terms == 0 {
-        return Ok(());
-    }
-    let (output, state) = (shown(output), shown(&common.state));
-    bail!(
-        "{output}: it may hold alerts that the state {state} knows and does not give again; nothing \
-         was written: give --append to write behind them, or another --output"
-    )
-}
-
-fn open_output(common: &Common, format: Format, store: &dyn StateStore) -> anyhow::Result<Output> {
-    let Some(path) = &common.output else {
-        let file = std::io::stdout().as_fd().try_clone_to_owned().ok().map(File::from);
-        return Ok(Output::standard(format::stdout(format), file, format));
-    };
-    if !common.append {
-        return Ok(Output::file(path, format)?);
-    }
-    let mark = match path.canonicalize() {
-        Ok(path) => store.marked(&path.to_string_lossy())?,
-        Err(_) => None,
-    };
-    let output = Output::append(path, format, mark.as_ref())?;
-    if let Some(sentence) = output.mended() {
-        message::warning(sentence);
-    }
-    Ok(output)
-}
-
-/// Opens the state; what a changed rule has to know of it is said at once.
-fn open_state(
-    common: &Common,
-    read_only: bool,
-    tenant: &str,
-    artifacts: &[Artifact],
-) -> anyhow::Result<Box<dyn StateStore>> {
-    let path = &common.state;
-    if path.as_os_str() == "memory:" {
-        return Ok(Box::new(Memory::default()));
-    }
-    let store = if read_only { Redb::open_read_only(path) } else { Redb::open(path) };
-    let mut store = store?;
-    let owned = artifacts.iter().flat_map(|artifact| {
-        artifact.meta.rules.iter().map(|rule| (rule, artifact.digest.as_str()))
-    });
-    let changes = claim(&store.owners()?, tenant, owned, common.take_over)?;
-    if !read_only && !changes.owners.is_empty() {
-        store.edit(&mut |edit| {
-            for owner in &changes.owners {
-                edit.own(owner)?;
-            }
-            for sentence in &changes.told {
-                edit.log(&entry("take-over", 0, sentence.clone(), None))?;
-            }
-            Ok(())
-        })?;
-    }
-    let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
-    let (store, told) = CarryOver::open(store, tenant, rules, read_only)?;
-    for sentence in changes.told.into_iter().chain(told) {
-        message::warning(&format!("state {}: {}", shown(path), escaped(&sentence)));
-    }
-    Ok(Box::new(store))
-}
-
-/// From when to when the rules learned, as the state will say.
-fn start_of(artifacts: &[Artifact], settings: &Settings, learns: bool) -> Learning {
-    let prefix = |rule: &RuleMeta| format!("{}:{}", settings.tenant, rule.key_prefix);
-    let prefixes = artifacts.iter().map(|a| a.meta.rules.iter().map(prefix).collect()).collect();
-    Learning::new(prefixes, settings.future_slack_ms, learns)
-}
-
 /// The system's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;
@@ -344,13 +99,6 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.ok().and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0)
     }
-}
-
-/// How inputs are read.
-#[must_use]
-pub fn read_options(common: &Common, trust: &Arc<Trust>) -> ReadLimits {
-    let trust = Arc::clone(trust);
-    ReadLimits { max_event: common.max_event, trust, ..ReadLimits::default() }
 }
 
 /// Runs; the summary goes to standard error.
