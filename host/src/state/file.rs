@@ -16,27 +16,28 @@
 //! The index knows only the hour, so that refreshing a term seldom has to move its entry.
 
 use super::clocks::ExpiryClocks;
-use super::{Applied, OutputMark, StateError, StateHistory, StateStore, StateWrite};
+use super::{Applied, OutputMark, StateError, StateStore, StateWrite};
 use crate::escape::escaped;
-use admin::put_row;
-use create::{FileId, UNFINISHED, create, fill, refuse_locked, regular_file};
-use firstseen_rule::learn::{is_learn_key, learn_key};
+use create::{FileId, create, fill, refuse_locked, regular_file};
 use foldhash::fast::RandomState;
+use format::{check_magic, check_meta, initialise};
 use guard::guarded;
 use redb::backends::FileBackend;
 use redb::{
     Builder, Database, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
-    ReadableTable, ReadableTableMetadata, TableDefinition, TableError,
+    TableDefinition,
 };
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 mod admin;
 mod create;
+mod format;
 mod guard;
 mod history;
+mod store;
 mod verify;
 
 pub use verify::VerifiedState;
@@ -306,106 +307,6 @@ impl Redb {
     }
 }
 
-impl StateStore for Redb {
-    fn get_many(
-        &mut self,
-        keys: &mut dyn Iterator<Item = &[u8]>,
-    ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
-        let Self { path, .. } = &*self;
-        let path = path.clone();
-        let mut get = |key| {
-            self.clocks.meets(key);
-            self.get(key)
-        };
-        guarded(&path, || keys.map(&mut get).collect())
-    }
-
-    fn apply(
-        &mut self,
-        writes: &mut dyn Iterator<Item = StateWrite<'_>>,
-    ) -> Result<Vec<Applied>, StateError> {
-        if let Some(Handle::Read(_)) = self.handle {
-            return Err(self.read_only());
-        }
-        guarded(&self.path.clone(), || writes.map(|write| self.write(&write)).collect())
-    }
-
-    fn advance(&mut self, artifact: u16, newest_event_ms: i64) {
-        self.clocks.advance(artifact, newest_event_ms);
-    }
-
-    fn commit(&mut self) -> Result<(), StateError> {
-        if self.pending.is_empty() && self.mark.is_none() {
-            return Ok(());
-        }
-        self.check_place()?;
-        // A reader left open would keep the pages that this commit replaces.
-        self.terms = None;
-        let Some(Handle::Write(database)) = &self.handle else { return Err(self.read_only()) };
-        let mut swept = self.swept.clone();
-        let terms = guarded(&self.path, || {
-            let mark = self.mark.as_ref();
-            let result = write(database, &self.pending, mark, &self.clocks, &mut swept);
-            let terms = self.open_terms()?;
-            result.map_err(|e| fault(&self.path, e))?;
-            Ok(terms)
-        });
-        self.terms = Some(terms?);
-        self.swept = swept;
-        // Whoever put another file there may have done it meanwhile.
-        self.check_place()?;
-        if let Some((target, _, length)) = &mut self.place {
-            *length = target.metadata().map_or(0, |meta| meta.len());
-        }
-        self.pending.clear();
-        (self.pending_bytes, self.mark) = (0, None);
-        Ok(())
-    }
-
-    fn count(&self) -> Result<u64, StateError> {
-        guarded(&self.path, || {
-            let terms = self.terms()?;
-            let mut count = terms.len().map_err(|e| fault(&self.path, e))?;
-            for record in self.records()? {
-                let learned = terms.get(learn_key(&record.prefix).as_bytes());
-                let learned = learned.map_err(|e| fault(&self.path, e))?;
-                count = count.saturating_sub(u64::from(learned.is_some()));
-            }
-            for key in self.pending.keys().filter(|key| !is_learn_key(key)) {
-                let committed = terms.get(&key[..]).map_err(|e| fault(&self.path, e))?;
-                count += u64::from(committed.is_none());
-            }
-            Ok(count)
-        })
-    }
-
-    fn known_until(&self) -> Option<i64> {
-        self.known_until
-    }
-
-    fn waiting_bytes(&self) -> usize {
-        self.pending_bytes
-    }
-
-    fn mark(&mut self, mark: OutputMark) {
-        self.mark = Some(mark);
-    }
-
-    fn marked(&self, path: &str) -> Result<Option<OutputMark>, StateError> {
-        guarded(&self.path, || self.read_mark(path))
-    }
-
-    fn describe(&self) -> String {
-        let Ok(count) = self.count() else { return self.path.clone() };
-        let terms = if count == 1 { "1 term".to_owned() } else { format!("{count} terms") };
-        match self.found {
-            None => format!("{}, new, {terms}", self.path),
-            Some(found) if found == count => format!("{}, existing, {terms}", self.path),
-            Some(found) => format!("{}, existing, {terms}, {found} before", self.path),
-        }
-    }
-}
-
 impl Drop for Redb {
     fn drop(&mut self) {
         let open = (self.terms.take(), self.handle.take());
@@ -415,60 +316,6 @@ impl Drop for Redb {
             Ok(())
         });
     }
-}
-
-/// One durable transaction: everything that waits, and some of what has expired.
-fn write(
-    database: &Database,
-    pending: &HashMap<Box<[u8]>, Row, RandomState>,
-    mark: Option<&OutputMark>,
-    clocks: &ExpiryClocks,
-    swept: &mut Option<(i64, Vec<u8>)>,
-) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut meta = transaction.open_table(META)?;
-        if let Some(mark) = mark {
-            history::write_mark(&mut meta, mark)?;
-        }
-        history::write_newest(&mut meta, clocks.newest())?;
-    }
-    {
-        let mut terms = transaction.open_table(TERMS)?;
-        let mut expiry = transaction.open_table(EXPIRY)?;
-        // In the order of the tree neighbours are written together.
-        let mut rows: Vec<_> = pending.iter().collect();
-        rows.sort_unstable_by_key(|(key, _)| *key);
-        for (key, Row(row)) in rows {
-            put_row(&mut terms, &mut expiry, key, row)?;
-        }
-        // All of an hour has expired once the next one has begun. It goes on where it stopped: what is
-        // kept, as its rule has no newer events, is not looked at by every commit.
-        let limit = SWEEP + 2 * pending.len();
-        let from = swept.take().unwrap_or((i64::MIN, Vec::new()));
-        let (mut expired, mut looked) = (Vec::new(), 0);
-        let to = (hour(clocks.newest()), &[][..]);
-        if (from.0, &from.1[..]) < to {
-            for entry in expiry.range::<(i64, &[u8])>((from.0, &from.1[..])..to)? {
-                let (entry, _) = entry?;
-                let (at, key) = entry.value();
-                if looked == limit {
-                    *swept = Some((at, key.to_vec()));
-                    break;
-                }
-                looked += 1;
-                if clocks.of_key(key).is_some_and(|now_ms| at < hour(now_ms)) {
-                    expired.push((at, key.to_vec()));
-                }
-            }
-        }
-        for (at, key) in expired {
-            expiry.remove((at, &key[..]))?;
-            terms.remove(&key[..])?;
-        }
-    }
-    transaction.commit()?;
-    Ok(())
 }
 
 fn hour_of(row: &[u8]) -> Option<i64> {
@@ -483,69 +330,6 @@ fn builder() -> Builder {
 
 fn begin_read(path: &str, database: &impl ReadableDatabase) -> Result<ReadTransaction, StateError> {
     database.begin_read().map_err(|e| fault(path, e))
-}
-
-/// Whether there is something in the file; an error if it is not redb's.
-fn check_magic(path: &str, file: &mut File) -> Result<bool, StateError> {
-    let mut first = Vec::new();
-    file.take(MAGIC.len() as u64).read_to_end(&mut first).map_err(|e| fault(path, e))?;
-    if first.is_empty() || first == MAGIC || first == UNFINISHED {
-        return Ok(first == MAGIC);
-    }
-    let found = match first[0] {
-        b'{' | b'[' => "it looks like JSON",
-        0x1f => "it looks like gzip",
-        _ => "it does not begin like one",
-    };
-    Err(StateError::Foreign { path: path.to_owned(), found: found.to_owned() })
-}
-
-/// Whether the file was initialised; an error if somebody else's data or a newer format is in it.
-fn check_meta(path: &str, transaction: &ReadTransaction) -> Result<bool, StateError> {
-    let foreign = || StateError::Foreign {
-        path: path.to_owned(),
-        found: "a redb file of another program".to_owned(),
-    };
-    let meta = match transaction.open_table(META) {
-        Ok(meta) => meta,
-        // A process that died between making the file and its first commit left no table at all.
-        Err(TableError::TableDoesNotExist(_)) => {
-            let mut tables = transaction.list_tables().map_err(|e| fault(path, e))?;
-            return if tables.next().is_none() { Ok(false) } else { Err(foreign()) };
-        }
-        Err(TableError::Storage(e)) => return Err(fault(path, e)),
-        Err(_) => return Err(foreign()),
-    };
-    let text = |key| -> Result<_, StateError> {
-        let value = meta.get(key).map_err(|e| fault(path, e))?;
-        Ok(value.map(|value| value.value().to_owned()))
-    };
-    if text("product")?.as_deref() != Some(PRODUCT) {
-        return Err(foreign());
-    }
-    match text("format")?.and_then(|format| format.parse::<u64>().ok()) {
-        Some(FORMAT) => Ok(true),
-        Some(found) if found > FORMAT => {
-            Err(StateError::Newer { path: path.to_owned(), found, known: FORMAT })
-        }
-        _ => Err(StateError::Corrupt {
-            path: path.to_owned(),
-            reason: "it does not say which format it has".to_owned(),
-        }),
-    }
-}
-
-fn initialise(database: &Database) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut meta = transaction.open_table(META)?;
-        meta.insert("product", PRODUCT)?;
-        meta.insert("format", FORMAT.to_string().as_str())?;
-        transaction.open_table(TERMS)?;
-        transaction.open_table(EXPIRY)?;
-    }
-    transaction.commit()?;
-    Ok(())
 }
 
 /// What a fault of redb or of the operating system means to the user.

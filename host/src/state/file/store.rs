@@ -1,0 +1,168 @@
+//! The file as a store: what is looked up, what waits, and the transaction that writes it.
+//!
+//! In: keys, writes, the time of events. Out: values, and one durable transaction for each commit, which
+//! removes some of what has expired too. It opens no file.
+
+use super::admin::put_row;
+use super::guard::guarded;
+use super::{EXPIRY, Handle, META, Redb, Row, SWEEP, TERMS, fault, history, hour};
+use crate::state::clocks::ExpiryClocks;
+use crate::state::{Applied, OutputMark, StateError, StateHistory, StateStore, StateWrite};
+use firstseen_rule::learn::{is_learn_key, learn_key};
+use foldhash::fast::RandomState;
+use redb::{Database, ReadableTable, ReadableTableMetadata};
+use std::collections::HashMap;
+
+impl StateStore for Redb {
+    fn get_many(
+        &mut self,
+        keys: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        let Self { path, .. } = &*self;
+        let path = path.clone();
+        let mut get = |key| {
+            self.clocks.meets(key);
+            self.get(key)
+        };
+        guarded(&path, || keys.map(&mut get).collect())
+    }
+
+    fn apply(
+        &mut self,
+        writes: &mut dyn Iterator<Item = StateWrite<'_>>,
+    ) -> Result<Vec<Applied>, StateError> {
+        if let Some(Handle::Read(_)) = self.handle {
+            return Err(self.read_only());
+        }
+        guarded(&self.path.clone(), || writes.map(|write| self.write(&write)).collect())
+    }
+
+    fn advance(&mut self, artifact: u16, newest_event_ms: i64) {
+        self.clocks.advance(artifact, newest_event_ms);
+    }
+
+    fn commit(&mut self) -> Result<(), StateError> {
+        if self.pending.is_empty() && self.mark.is_none() {
+            return Ok(());
+        }
+        self.check_place()?;
+        // A reader left open would keep the pages that this commit replaces.
+        self.terms = None;
+        let Some(Handle::Write(database)) = &self.handle else { return Err(self.read_only()) };
+        let mut swept = self.swept.clone();
+        let terms = guarded(&self.path, || {
+            let mark = self.mark.as_ref();
+            let result = write(database, &self.pending, mark, &self.clocks, &mut swept);
+            let terms = self.open_terms()?;
+            result.map_err(|e| fault(&self.path, e))?;
+            Ok(terms)
+        });
+        self.terms = Some(terms?);
+        self.swept = swept;
+        // Whoever put another file there may have done it meanwhile.
+        self.check_place()?;
+        if let Some((target, _, length)) = &mut self.place {
+            *length = target.metadata().map_or(0, |meta| meta.len());
+        }
+        self.pending.clear();
+        (self.pending_bytes, self.mark) = (0, None);
+        Ok(())
+    }
+
+    fn count(&self) -> Result<u64, StateError> {
+        guarded(&self.path, || {
+            let terms = self.terms()?;
+            let mut count = terms.len().map_err(|e| fault(&self.path, e))?;
+            for record in self.records()? {
+                let learned = terms.get(learn_key(&record.prefix).as_bytes());
+                let learned = learned.map_err(|e| fault(&self.path, e))?;
+                count = count.saturating_sub(u64::from(learned.is_some()));
+            }
+            for key in self.pending.keys().filter(|key| !is_learn_key(key)) {
+                let committed = terms.get(&key[..]).map_err(|e| fault(&self.path, e))?;
+                count += u64::from(committed.is_none());
+            }
+            Ok(count)
+        })
+    }
+
+    fn known_until(&self) -> Option<i64> {
+        self.known_until
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    fn mark(&mut self, mark: OutputMark) {
+        self.mark = Some(mark);
+    }
+
+    fn marked(&self, path: &str) -> Result<Option<OutputMark>, StateError> {
+        guarded(&self.path, || self.read_mark(path))
+    }
+
+    fn describe(&self) -> String {
+        let Ok(count) = self.count() else { return self.path.clone() };
+        let terms = if count == 1 { "1 term".to_owned() } else { format!("{count} terms") };
+        match self.found {
+            None => format!("{}, new, {terms}", self.path),
+            Some(found) if found == count => format!("{}, existing, {terms}", self.path),
+            Some(found) => format!("{}, existing, {terms}, {found} before", self.path),
+        }
+    }
+}
+
+/// One durable transaction: everything that waits, and some of what has expired.
+fn write(
+    database: &Database,
+    pending: &HashMap<Box<[u8]>, Row, RandomState>,
+    mark: Option<&OutputMark>,
+    clocks: &ExpiryClocks,
+    swept: &mut Option<(i64, Vec<u8>)>,
+) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        if let Some(mark) = mark {
+            history::write_mark(&mut meta, mark)?;
+        }
+        history::write_newest(&mut meta, clocks.newest())?;
+    }
+    {
+        let mut terms = transaction.open_table(TERMS)?;
+        let mut expiry = transaction.open_table(EXPIRY)?;
+        // In the order of the tree neighbours are written together.
+        let mut rows: Vec<_> = pending.iter().collect();
+        rows.sort_unstable_by_key(|(key, _)| *key);
+        for (key, Row(row)) in rows {
+            put_row(&mut terms, &mut expiry, key, row)?;
+        }
+        // All of an hour has expired once the next one has begun. It goes on where it stopped: what is
+        // kept, as its rule has no newer events, is not looked at by every commit.
+        let limit = SWEEP + 2 * pending.len();
+        let from = swept.take().unwrap_or((i64::MIN, Vec::new()));
+        let (mut expired, mut looked) = (Vec::new(), 0);
+        let to = (hour(clocks.newest()), &[][..]);
+        if (from.0, &from.1[..]) < to {
+            for entry in expiry.range::<(i64, &[u8])>((from.0, &from.1[..])..to)? {
+                let (entry, _) = entry?;
+                let (at, key) = entry.value();
+                if looked == limit {
+                    *swept = Some((at, key.to_vec()));
+                    break;
+                }
+                looked += 1;
+                if clocks.of_key(key).is_some_and(|now_ms| at < hour(now_ms)) {
+                    expired.push((at, key.to_vec()));
+                }
+            }
+        }
+        for (at, key) in expired {
+            expiry.remove((at, &key[..]))?;
+            terms.remove(&key[..])?;
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
