@@ -86,6 +86,10 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(inner.len() < text.len());
             let _ = (READER.read(&inner, &mut Scratch::default()), document(text));
         }
+        Ok(ReadOutcome::SeveralInner(inner)) => {
+            assert!(inner.len() < text.len());
+            assert_eq!(document(text).map_err(|fault| fault.code), Err("not_one_event"));
+        }
         Ok(ReadOutcome::NoEvent(_) | ReadOutcome::SeveralEvents(_)) => {
             assert_eq!(document(text).map_err(|fault| fault.code), Err("not_one_event"));
         }

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     for event_time in [EventTime::Timestamp, EventTime::TimestampOverride] {
-        let diagnostics = match read(text, &ReadOptions { event_time }) {
+        let diagnostics = match read(text, &ReadOptions { event_time, ..ReadOptions::default() }) {
             Ok(rule) => {
                 let plan = Plan { rules: vec![rule.plan] };
                 let bytes = plan.encode().expect("a plan can be written");
