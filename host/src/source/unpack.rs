@@ -32,9 +32,7 @@ const UTF16_LE: Packing = Packing::Encoded("UTF-16LE");
 const UTF16_BE: Packing = Packing::Encoded("UTF-16BE");
 
 /// The first bytes of each packing.
-const MAGICS: [(&[u8], Packing); 8] = [
-    (&[0xff, 0xfe], UTF16),
-    (&[0xfe, 0xff], UTF16),
+const MAGICS: [(&[u8], Packing); 6] = [
     (&[0x1f, 0x8b], Packing::Gzip),
     (&[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd),
     (b"BZh", Packing::Unsupported("bzip2")),
@@ -49,9 +47,12 @@ const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 pub(super) fn recognise(first: &[u8]) -> Packing {
     match first {
         [0x50..=0x5f, rest @ ..] if rest.starts_with(&SKIPPABLE) => Packing::Zstd,
+        // Two characters in a row, so that a stray byte in a line does not end the reading of all that
+        // follow.
+        [0xff, 0xfe, low, 0, ..] | [0xfe, 0xff, 0, low, ..] if *low != 0 => UTF16,
         // Without a mark, and with the text of a JSON document.
-        [b'{' | b'[' | b'"', 0, ..] => UTF16_LE,
-        [0, b'{' | b'[' | b'"', ..] => UTF16_BE,
+        [b'{' | b'[' | b'"', 0, low, 0, ..] if *low != 0 => UTF16_LE,
+        [0, b'{' | b'[' | b'"', 0, low, ..] if *low != 0 => UTF16_BE,
         _ => MAGICS
             .iter()
             .find(|(magic, _)| first.starts_with(magic))
@@ -66,7 +67,18 @@ pub(super) fn undecided(first: &[u8]) -> bool {
         [0x50..=0x5f, rest @ ..] => rest.len() < SKIPPABLE.len() && SKIPPABLE.starts_with(rest),
         _ => false,
     };
-    skippable || MAGICS.iter().any(|(magic, _)| begins(magic))
+    let utf16 = first.len() < 4
+        && matches!(
+            first,
+            [0xff]
+                | [0xfe]
+                | [0]
+                | [0xff, 0xfe, ..]
+                | [0xfe, 0xff, ..]
+                | [b'{' | b'[' | b'"', 0, ..]
+                | [0, b'{' | b'[' | b'"', ..]
+        );
+    skippable || utf16 || MAGICS.iter().any(|(magic, _)| begins(magic))
 }
 
 /// The reader of the unpacked bytes.
@@ -195,9 +207,16 @@ mod tests {
             (b"\xfe\xff\0{", UTF16),
             (b"{\0\"\0", UTF16_LE),
             (b"\0[\0{", UTF16_BE),
+            // A stray byte is a fault of its line.
+            (b"\0{\"a\":1}", Plain),
+            (b"{\0\"a\":1}", Plain),
+            (b"\xff\xfe\n{", Plain),
+            (b"\xfe\xff\n{", Plain),
         ] {
             assert_eq!(recognise(first), packing, "{first:?}");
         }
+        assert!(undecided(b"\0") && undecided(b"\0{") && undecided(b"\xff\xfe\n"));
+        assert!(!undecided(b"{") && !undecided(b"{\"") && !undecided(b"\0{\"a"));
         assert!(undecided(b"") && undecided(b"\x28\xb5") && undecided(b"["));
         assert!(!undecided(b"{") && !undecided(b"[{") && !undecided(b"\x28{"));
         assert!(!undecided(b"\x1f\x8b") && !undecided(b"BUCKET"));
