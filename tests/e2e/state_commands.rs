@@ -119,6 +119,18 @@ fn terms_are_chosen_by_value_and_by_time() {
     state("get", &path)
         .args(&["--term", "alice"])
         .fails(&["2 values", "cloud.account.id and user.name"]);
+    // A name that is none, one beside a value alone, one twice: never a value by itself.
+    for term in [
+        ["user.nam=alice", "cloud.account.id=111122223333"],
+        ["User.Name=alice", "cloud.account.id=111122223333"],
+        ["user.name=alice", "111122223333"],
+        ["cloud.account.id=1", "cloud.account.id=2"],
+    ] {
+        let term = ["--term", term[0], "--term", term[1]];
+        state("get", &path).args(&term).fails(&["cloud.account.id and user.name", term[1]]);
+        state("forget", &path).args(&term).fails(&["FIELD=VALUE"]);
+        state("approve", &path).args(&["--reason", "x"]).args(&term).fails(&["FIELD=VALUE"]);
+    }
     let unknown = state("get", &path).args(&["--term", "1", "--term", "alice"]).end();
     assert_eq!((unknown.status, unknown.stdout.as_str()), (Some(1), ""));
     assert!(unknown.stderr.contains("not known"), "{}", unknown.stderr);

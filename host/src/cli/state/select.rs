@@ -144,11 +144,20 @@ impl StatePrefix {
             })
             .collect();
         let mut values: Vec<&str> = given.iter().map(String::as_str).collect();
-        if let Some(mut named) = named {
+        let named = named.map(|mut named| {
             named.sort_unstable();
-            if named.iter().enumerate().all(|(place, (field, _))| place == *field) {
-                values = named.into_iter().map(|(_, value)| value).collect();
+            named
+        });
+        let is_each_once = |named: &Vec<(usize, &str)>| {
+            named.iter().enumerate().all(|(place, (field, _))| place == *field)
+        };
+        match named.filter(is_each_once) {
+            Some(named) => values = named.into_iter().map(|(_, value)| value).collect(),
+            // A misspelled name must not become a part of a value that nobody has.
+            None if !fields.is_empty() && values.iter().any(|value| names_a_field(value)) => {
+                return None;
             }
+            None => {}
         }
         // Older states do not say what the fields are; nearly all are text.
         let is_known = !fields.is_empty();
@@ -158,6 +167,15 @@ impl StatePrefix {
         let kind = |at: usize| fields.get(at).map_or(TermKind::Text, |field| TermKind::of(field));
         Some(Term::of_values(values.into_iter().enumerate().map(|(at, v)| (kind(at), v))))
     }
+}
+
+/// Whether a value begins as `FIELD=VALUE` does, with a name of two parts or more as ECS has them. A
+/// value that begins so itself can be given behind its field.
+fn names_a_field(given: &str) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '@' | '-');
+    given.split_once('=').is_some_and(|(field, _)| {
+        field.contains('.') && !field.starts_with('.') && field.chars().all(is_of_name)
+    })
 }
 
 /// The first key behind all that begin with this prefix, which ends in `:`.
@@ -395,11 +413,13 @@ pub(super) fn keys_of<'p>(
         (true, Some(first)) => {
             let fields: Vec<_> = first.fields().iter().map(|field| escaped(field)).collect();
             Err(anyhow!(
-                "--term: a term of {} has {} values, {}; {} given",
+                "--term: a term of {} has {} values, {}; {} given: {}; give the values in this order, \
+                 or FIELD=VALUE for each",
                 escaped(first.name()),
                 fields.len(),
                 fields.join(" and "),
-                given.len()
+                given.len(),
+                given.iter().map(|given| escaped(given)).collect::<Vec<_>>().join(", ")
             ))
         }
         _ => Ok(keys),
