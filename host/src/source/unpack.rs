@@ -40,6 +40,44 @@ const MAGICS: [(&[u8], Packing); 6] = [
     (b"PK\x03\x04", Packing::Unsupported("zip")),
     (b"PAR1", Packing::Unsupported("Parquet")),
 ];
+
+/// A byte of text in another encoding.
+#[derive(Debug, Clone, Copy)]
+enum TextByte {
+    Is(u8),
+    /// With which a JSON document begins.
+    Json,
+    /// The half of a character of ASCII that is not zero.
+    Low,
+}
+
+impl TextByte {
+    fn is(self, byte: u8) -> bool {
+        match self {
+            Self::Is(one) => byte == one,
+            Self::Json => matches!(byte, b'{' | b'[' | b'"'),
+            Self::Low => byte != 0,
+        }
+    }
+}
+
+/// The first bytes of UTF-16: two characters in a row, so that a stray byte in a line does not end the
+/// reading of all that follow. With a mark, or with the text of a JSON document.
+const ENCODINGS: [([TextByte; 4], Packing); 4] = {
+    use TextByte::{Is, Json, Low};
+    [
+        ([Is(0xff), Is(0xfe), Low, Is(0)], UTF16),
+        ([Is(0xfe), Is(0xff), Is(0), Low], UTF16),
+        ([Json, Is(0), Low, Is(0)], UTF16_LE),
+        ([Is(0), Json, Is(0), Low], UTF16_BE),
+    ]
+};
+
+/// Whether the bytes are those as far as both go.
+fn begins_as(first: &[u8], bytes: &[TextByte]) -> bool {
+    first.iter().zip(bytes).all(|(byte, expected)| expected.is(*byte))
+}
+
 /// What follows the first byte (0x50 to 0x5f) of a zstd frame to be skipped; pzstd begins with one.
 const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 
@@ -47,16 +85,13 @@ const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 pub(super) fn recognise(first: &[u8]) -> Packing {
     match first {
         [0x50..=0x5f, rest @ ..] if rest.starts_with(&SKIPPABLE) => Packing::Zstd,
-        // Two characters in a row, so that a stray byte in a line does not end the reading of all that
-        // follow.
-        [0xff, 0xfe, low, 0, ..] | [0xfe, 0xff, 0, low, ..] if *low != 0 => UTF16,
-        // Without a mark, and with the text of a JSON document.
-        [b'{' | b'[' | b'"', 0, low, 0, ..] if *low != 0 => UTF16_LE,
-        [0, b'{' | b'[' | b'"', 0, low, ..] if *low != 0 => UTF16_BE,
-        _ => MAGICS
-            .iter()
-            .find(|(magic, _)| first.starts_with(magic))
-            .map_or(Packing::Plain, |(_, packing)| *packing),
+        _ => {
+            let encoded = ENCODINGS
+                .iter()
+                .find(|(bytes, _)| first.len() >= bytes.len() && begins_as(first, bytes));
+            let packed = || MAGICS.iter().find(|(magic, _)| first.starts_with(magic)).map(|m| m.1);
+            encoded.map(|e| e.1).or_else(packed).unwrap_or(Packing::Plain)
+        }
     }
 }
 
@@ -67,17 +102,10 @@ pub(super) fn undecided(first: &[u8]) -> bool {
         [0x50..=0x5f, rest @ ..] => rest.len() < SKIPPABLE.len() && SKIPPABLE.starts_with(rest),
         _ => false,
     };
-    let utf16 = first.len() < 4
-        && matches!(
-            first,
-            [0xff]
-                | [0xfe]
-                | [0]
-                | [0xff, 0xfe, ..]
-                | [0xfe, 0xff, ..]
-                | [b'{' | b'[' | b'"', 0, ..]
-                | [0, b'{' | b'[' | b'"', ..]
-        );
+    // A line of text may begin so: it does not wait.
+    let is_json = matches!(first, [byte] if TextByte::Json.is(*byte));
+    let utf16 = !is_json
+        && ENCODINGS.iter().any(|(bytes, _)| first.len() < bytes.len() && begins_as(first, bytes));
     skippable || utf16 || MAGICS.iter().any(|(magic, _)| begins(magic))
 }
 
