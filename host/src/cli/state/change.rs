@@ -6,7 +6,7 @@
 use super::audit::{self, ReasonArg};
 use super::row::TermRow;
 use super::select::{
-    RuleChoice, RuleName, StatePrefix, TermChoice, TermFilter, TimeArg, keys_of, prefixes, time,
+    RuleChoice, RuleName, StatePrefix, TermChoice, TermFilter, TimeArg, prefixes, time,
 };
 use super::{ExitStatus, open_to_change};
 use crate::cli::run::SystemClock;
@@ -134,13 +134,11 @@ fn reason(text: &str) -> Result<String, String> {
 pub(super) fn approve(args: &ApproveArgs) -> anyhow::Result<ExitStatus> {
     let mut state = open_to_change(&args.state)?;
     let (prefix, is_new) = the_rule(&args.rules, prefixes(&state)?)?;
-    let (key, text) = match (args.term.term.as_slice(), prefix.term_of(&args.term.term)) {
-        ([], _) => bail!("say which term: --term VALUE, once for each new-terms field of the rule"),
-        (_, Some(term)) => (term.key(&prefix.prefix), term.json),
-        (given, None) => {
-            return keys_of(std::slice::from_ref(&prefix), given).map(|_| ExitStatus::Failed);
-        }
-    };
+    if args.term.term.is_empty() {
+        bail!("say which term: --term VALUE, once for each new-terms field of the rule");
+    }
+    let term = prefix.term_of(&args.term.term)?;
+    let (key, text) = (term.key(&prefix.prefix), term.json);
     let now = SystemClock.now_ms();
     let until_ms = match (args.until, prefix.record.as_ref()) {
         (Some(TimeArg::At(ms)), _) => ms,

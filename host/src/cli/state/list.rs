@@ -17,6 +17,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::slice::from_ref;
 
 /// The rows of a table.
 const TABLE_ROWS: usize = 1000;
@@ -51,7 +52,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitStatus> {
     let test = args.filter.over(&state)?;
     let mut page = StatePage::new(args.format);
     let mut shown = 0u64;
-    for prefix in chosen.chunks(1) {
+    for prefix in &chosen {
         let more = if page.is_pretty {
             table(&state, &test, prefix, args, &mut page, &mut shown)?
         } else {
@@ -70,13 +71,13 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitStatus> {
 fn lines(
     state: &Redb,
     test: &TermTest<'_>,
-    prefix: &[StatePrefix],
+    prefix: &StatePrefix,
     args: &ListArgs,
     page: &mut StatePage,
     shown: &mut u64,
 ) -> anyhow::Result<bool> {
     let (mut left, mut is_read) = (args.limit.unwrap_or(usize::MAX), true);
-    test.each(state, prefix, &mut |prefix, row| {
+    test.each(state, from_ref(prefix), &mut |prefix, row| {
         if left == 0 {
             return Ok(ControlFlow::Break(()));
         }
@@ -117,14 +118,14 @@ impl Ord for BySighting {
 fn table(
     state: &Redb,
     test: &TermTest<'_>,
-    prefix: &[StatePrefix],
+    prefix: &StatePrefix,
     args: &ListArgs,
     page: &mut StatePage,
     shown: &mut u64,
 ) -> anyhow::Result<bool> {
     let limit = args.limit.unwrap_or(TABLE_ROWS);
     let (mut newest, mut count) = (BinaryHeap::new(), 0u64);
-    test.each(state, prefix, &mut |_, row| {
+    test.each(state, from_ref(prefix), &mut |_, row| {
         count += 1;
         newest.push(Reverse(BySighting(row.last_ms(), row)));
         if newest.len() > limit {
@@ -132,7 +133,6 @@ fn table(
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    let [prefix] = prefix else { return Ok(true) };
     if count == 0 {
         return Ok(true);
     }

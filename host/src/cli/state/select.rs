@@ -8,7 +8,7 @@ use crate::escape::escaped;
 use crate::rules::load::rule_metas;
 use crate::state::PrefixRecord;
 use crate::state::admin::StateAdmin;
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::Args;
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::alert::rfc3339;
@@ -133,40 +133,50 @@ impl StatePrefix {
         Self { prefix: record.prefix.clone(), record: Some(record), is_older: false }
     }
 
-    /// The term with these values, `None` where no term of the rule can have them.
-    pub(super) fn term_of(&self, given: &[String]) -> Option<Term> {
+    /// The term with these values.
+    ///
+    /// # Errors
+    /// No term of the rule can have them: it has other fields, or another number of them.
+    pub(super) fn term_of(&self, given: &[String]) -> anyhow::Result<Term> {
         let fields = self.fields();
-        let named: Option<Vec<(usize, &str)>> = given
-            .iter()
-            .map(|given| {
-                let (field, value) = given.split_once('=')?;
-                Some((fields.iter().position(|known| known == field)?, value))
-            })
-            .collect();
-        let mut values: Vec<&str> = given.iter().map(String::as_str).collect();
-        let named = named.map(|mut named| {
-            named.sort_unstable();
-            named
-        });
-        let is_each_once = |named: &Vec<(usize, &str)>| {
-            named.iter().enumerate().all(|(place, (field, _))| place == *field)
-        };
-        match named.filter(is_each_once) {
-            Some(named) => values = named.into_iter().map(|(_, value)| value).collect(),
+        let values: Vec<&str> = match in_order(fields, given) {
+            Some(values) => values,
+            // Older states do not say what the fields are; nearly all are text.
+            None if fields.is_empty() => given.iter().map(String::as_str).collect(),
             // A misspelled name must not become a part of a value that nobody has.
-            None if !fields.is_empty() && values.iter().any(|value| names_a_field(value)) => {
-                return None;
+            None if fields.len() == given.len() && !given.iter().any(|g| names_a_field(g)) => {
+                given.iter().map(String::as_str).collect()
             }
-            None => {}
-        }
-        // Older states do not say what the fields are; nearly all are text.
-        let is_known = !fields.is_empty();
-        if is_known && fields.len() != values.len() {
-            return None;
-        }
+            None => {
+                let fields: Vec<_> = fields.iter().map(|field| escaped(field)).collect();
+                let shown: Vec<_> = given.iter().map(|given| escaped(given)).collect();
+                bail!(
+                    "--term: a term of {} has {} values, {}; {} given: {}; give the values in this \
+                     order, or FIELD=VALUE for each",
+                    escaped(self.name()),
+                    fields.len(),
+                    fields.join(" and "),
+                    given.len(),
+                    shown.join(", ")
+                )
+            }
+        };
         let kind = |at: usize| fields.get(at).map_or(TermKind::Text, |field| TermKind::of(field));
-        Some(Term::of_values(values.into_iter().enumerate().map(|(at, v)| (kind(at), v))))
+        Ok(Term::of_values(values.into_iter().enumerate().map(|(at, v)| (kind(at), v))))
     }
+}
+
+/// The values of `FIELD=VALUE`, in the order of the fields; nothing unless each field is named once.
+fn in_order<'g>(fields: &[String], given: &'g [String]) -> Option<Vec<&'g str>> {
+    let of = |field: &String| {
+        let mut values = given.iter().filter_map(|given| match given.split_once('=')? {
+            (name, value) if name == field => Some(value),
+            _ => None,
+        });
+        values.next().filter(|_| values.next().is_none())
+    };
+    let values: Vec<&str> = fields.iter().map(of).collect::<Option<_>>()?;
+    (!values.is_empty() && values.len() == given.len()).then_some(values)
 }
 
 /// Whether a value begins as `FIELD=VALUE` does, with a name of two parts or more as ECS has them. A
@@ -407,21 +417,15 @@ pub(super) fn keys_of<'p>(
     prefixes: &'p [StatePrefix],
     given: &[String],
 ) -> anyhow::Result<Vec<(&'p StatePrefix, String)>> {
-    let keys: Vec<_> =
-        prefixes.iter().filter_map(|p| Some((p, p.term_of(given)?.key(&p.prefix)))).collect();
-    match (keys.is_empty(), prefixes.first()) {
-        (true, Some(first)) => {
-            let fields: Vec<_> = first.fields().iter().map(|field| escaped(field)).collect();
-            Err(anyhow!(
-                "--term: a term of {} has {} values, {}; {} given: {}; give the values in this order, \
-                 or FIELD=VALUE for each",
-                escaped(first.name()),
-                fields.len(),
-                fields.join(" and "),
-                given.len(),
-                given.iter().map(|given| escaped(given)).collect::<Vec<_>>().join(", ")
-            ))
+    let (mut keys, mut fault) = (Vec::new(), None);
+    for prefix in prefixes {
+        match prefix.term_of(given) {
+            Ok(term) => keys.push((prefix, term.key(&prefix.prefix))),
+            Err(error) => fault = fault.or(Some(error)),
         }
+    }
+    match fault {
+        Some(error) if keys.is_empty() => Err(error),
         _ => Ok(keys),
     }
 }
