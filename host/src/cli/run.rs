@@ -140,7 +140,6 @@ pub fn run_with(
         exceptions,
         settings,
         trust,
-        future_slack_ms,
     } = setup;
     let mut learning = start_of(&artifacts, &settings, args.learns);
     learning.look(&mut *store)?;
@@ -204,7 +203,7 @@ pub fn run_with(
         options: PipelineOptions {
             read,
             hold_ms: args.hold,
-            future_slack_ms,
+            future_slack_ms: settings.future_slack_ms,
             order_budget: DEFAULT_BUDGET,
             emit_repeats: args.repeats == Repeats::Emit,
             memory_from,

@@ -54,8 +54,6 @@ pub struct Setup {
     pub settings: Settings,
     /// The envelopes that are trusted besides those that always are.
     pub trust: Arc<Trust>,
-    /// How far ahead of the clock an event may be dated.
-    pub future_slack_ms: i64,
 }
 
 /// Opens rules, inputs, the state and, last, the output: what an earlier run wrote there is emptied
@@ -107,7 +105,6 @@ pub fn set_up(
         store.commit()?;
     }
     let trust = Arc::new(read.trust.clone());
-    let (future_slack_ms, settings) = (read.future_slack_ms, read);
     Ok(Setup {
         artifacts,
         own_exceptions,
@@ -116,9 +113,8 @@ pub fn set_up(
         store,
         output,
         exceptions,
-        settings,
+        settings: read,
         trust,
-        future_slack_ms,
     })
 }
 
