@@ -181,18 +181,7 @@ impl Redb {
     }
 
     fn open_to_read(name: String, path: &Path) -> Result<Self, StateError> {
-        let mut file = match File::open(regular_file(&name, path)?) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(StateError::Absent { path: name });
-            }
-            Err(e) => return Err(fault(&name, e)),
-        };
-        refuse_locked(&name, file.try_lock_shared())?;
-        if !check_magic(&name, &mut file)? {
-            return Err(StateError::Absent { path: name });
-        }
-        drop(file);
+        drop(existing(&name, path)?);
         let database = builder().open_read_only(path).map_err(|e| fault(&name, e))?;
         if !check_meta(&name, &begin_read(&name, &database)?)? {
             return Err(StateError::Absent { path: name });
@@ -326,6 +315,18 @@ fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
     builder
+}
+
+/// Opens a file that is there for reading, and holds it against a writer; it begins as a state does.
+fn existing(name: &str, path: &Path) -> Result<File, StateError> {
+    let absent = || StateError::Absent { path: name.to_owned() };
+    let mut file = match File::open(regular_file(name, path)?) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(absent()),
+        Err(e) => return Err(fault(name, e)),
+    };
+    refuse_locked(name, file.try_lock_shared())?;
+    if check_magic(name, &mut file)? { Ok(file) } else { Err(absent()) }
 }
 
 fn begin_read(path: &str, database: &impl ReadableDatabase) -> Result<ReadTransaction, StateError> {

@@ -25,31 +25,17 @@ impl StateAdmin for Redb {
         to: Option<&[u8]>,
         each: &mut EachStored<'_>,
     ) -> Result<(), StateError> {
-        guarded(&self.path, || {
-            let terms = self.terms()?;
-            let rows = match to {
-                Some(to) => terms.range(from..to),
-                None => terms.range(from..),
-            };
-            for row in rows.map_err(|e| fault(&self.path, e))? {
-                let (key, row) = row.map_err(|e| fault(&self.path, e))?;
-                // What is too short for an expiry is shown as what it is, a value that nobody can read.
-                let (expires_ms, value) = parse(row.value()).unwrap_or((0, &[]));
-                if each(StoredTerm { key: key.value(), value, expires_ms }).is_break() {
-                    break;
-                }
-            }
-            Ok(())
+        self.each_row(from, to, &mut |key, row| {
+            // What is too short for an expiry is shown as what it is, a value that nobody can read.
+            let (expires_ms, value) = parse(row).unwrap_or((0, &[]));
+            each(StoredTerm { key, value, expires_ms })
         })
     }
 
     fn stored(&self, key: &[u8]) -> Result<Option<(Vec<u8>, i64)>, StateError> {
         guarded(&self.path, || {
             let row = self.terms()?.get(key).map_err(|e| fault(&self.path, e))?;
-            let row = row.and_then(|row| {
-                parse(row.value()).map(|(expires, value)| (value.to_vec(), expires))
-            });
-            Ok(row)
+            Ok(row.and_then(|row| value_and_expiry(row.value())))
         })
     }
 
@@ -147,7 +133,7 @@ struct RedbEdit<'t> {
 impl StateEdit for RedbEdit<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, i64)>, StateError> {
         let row = self.terms.get(key).map_err(|e| fault(self.path, e))?;
-        Ok(row.and_then(|row| parse(row.value()).map(|(expires, value)| (value.to_vec(), expires))))
+        Ok(row.and_then(|row| value_and_expiry(row.value())))
     }
 
     fn put(&mut self, term: StoredTerm<'_>) -> Result<(), StateError> {
@@ -185,6 +171,11 @@ impl StateEdit for RedbEdit<'_> {
         };
         add().map_err(|e| fault(self.path, e))
     }
+}
+
+/// A term's value and its expiry.
+fn value_and_expiry(row: &[u8]) -> Option<(Vec<u8>, i64)> {
+    parse(row).map(|(expires_ms, value)| (value.to_vec(), expires_ms))
 }
 
 /// Writes a row, and moves its entry in the index of expiries.

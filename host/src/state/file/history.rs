@@ -6,7 +6,9 @@
 use super::{Handle, META, Redb, fault, guarded, parse};
 use crate::state::{EachTerm, OutputMark, PrefixOwner, PrefixRecord, StateError, StateHistory};
 use redb::{ReadableTable, Table};
+use serde::Serialize;
 use std::io;
+use std::ops::ControlFlow;
 
 /// Before the prefix whose record it is.
 pub(super) const RECORD: &str = "prefix/";
@@ -17,15 +19,29 @@ pub(super) fn read_record(prefix: &str, text: &str) -> Option<PrefixRecord> {
     Some(PrefixRecord { prefix: prefix.to_owned(), ..record })
 }
 
+fn read_owner(prefix: &str, text: &str) -> Option<PrefixOwner> {
+    let owner = serde_json::from_str::<PrefixOwner>(text).ok()?;
+    Some(PrefixOwner { prefix: prefix.to_owned(), ..owner })
+}
+
+/// Writes what is kept of something under its name, as JSON.
+fn put(
+    meta: &mut Table<'_, &str, &str>,
+    kind: &str,
+    name: &str,
+    kept: &impl Serialize,
+) -> Result<(), redb::Error> {
+    let value = serde_json::to_string(kept).map_err(io::Error::other)?;
+    meta.insert(format!("{kind}{name}").as_str(), value.as_str())?;
+    Ok(())
+}
+
 /// Writes what is kept of a rule.
 pub(super) fn put_record(
-    meta: &mut Table<'_, &'static str, &'static str>,
+    meta: &mut Table<'_, &str, &str>,
     record: &PrefixRecord,
 ) -> Result<(), redb::Error> {
-    let key = format!("{RECORD}{}", record.prefix);
-    let value = serde_json::to_string(record).map_err(io::Error::other)?;
-    meta.insert(key.as_str(), value.as_str())?;
-    Ok(())
+    put(meta, RECORD, &record.prefix, record)
 }
 
 /// Before the path whose mark it is.
@@ -35,9 +51,7 @@ pub(super) fn write_mark(
     meta: &mut Table<'_, &str, &str>,
     mark: &OutputMark,
 ) -> Result<(), redb::Error> {
-    let value = serde_json::to_string(mark).map_err(io::Error::other)?;
-    meta.insert(format!("{OUTPUT}{}", mark.path).as_str(), value.as_str())?;
-    Ok(())
+    put(meta, OUTPUT, &mark.path, mark)
 }
 
 /// Before the prefix whose owner it is.
@@ -45,12 +59,10 @@ const OWNER: &str = "owner/";
 
 /// Writes who owns a prefix.
 pub(super) fn put_owner(
-    meta: &mut Table<'_, &'static str, &'static str>,
+    meta: &mut Table<'_, &str, &str>,
     owner: &PrefixOwner,
 ) -> Result<(), redb::Error> {
-    let value = serde_json::to_string(owner).map_err(io::Error::other)?;
-    meta.insert(format!("{OWNER}{}", owner.prefix).as_str(), value.as_str())?;
-    Ok(())
+    put(meta, OWNER, &owner.prefix, owner)
 }
 
 /// The newest time of events.
@@ -58,7 +70,7 @@ const NEWEST: &str = "newest";
 
 /// Writes the newest time of a run, where it is newer than what is there.
 pub(super) fn write_newest(
-    meta: &mut Table<'_, &'static str, &'static str>,
+    meta: &mut Table<'_, &str, &str>,
     newest_ms: i64,
 ) -> Result<(), redb::Error> {
     let known = meta.get(NEWEST)?.and_then(|text| text.value().parse::<i64>().ok());
@@ -75,27 +87,19 @@ impl Redb {
         Ok(text.and_then(|text| text.value().parse().ok()))
     }
 
-    fn read_owners(&self) -> Result<Vec<PrefixOwner>, StateError> {
+    /// What is kept of a kind, as `read` makes it of a name and its text. What a newer version wrote in
+    /// another way is as good as not there.
+    fn read_all<T>(
+        &self,
+        kind: &str,
+        read: impl Fn(&str, &str) -> Option<T>,
+    ) -> Result<Vec<T>, StateError> {
         let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
         let mut out = Vec::new();
-        for row in meta.range(OWNER..).map_err(|e| fault(&self.path, e))? {
+        for row in meta.range(kind..).map_err(|e| fault(&self.path, e))? {
             let (key, value) = row.map_err(|e| fault(&self.path, e))?;
-            let Some(prefix) = key.value().strip_prefix(OWNER) else { break };
-            if let Ok(owner) = serde_json::from_str::<PrefixOwner>(value.value()) {
-                out.push(PrefixOwner { prefix: prefix.to_owned(), ..owner });
-            }
-        }
-        Ok(out)
-    }
-
-    fn read_records(&self) -> Result<Vec<PrefixRecord>, StateError> {
-        let meta = self.begin_read()?.open_table(META).map_err(|e| fault(&self.path, e))?;
-        let mut out = Vec::new();
-        for row in meta.range(RECORD..).map_err(|e| fault(&self.path, e))? {
-            let (key, value) = row.map_err(|e| fault(&self.path, e))?;
-            let Some(prefix) = key.value().strip_prefix(RECORD) else { break };
-            // What a newer version wrote in another way is as good as not recorded.
-            out.extend(read_record(prefix, value.value()));
+            let Some(name) = key.value().strip_prefix(kind) else { break };
+            out.extend(read(name, value.value()));
         }
         Ok(out)
     }
@@ -110,11 +114,11 @@ impl Redb {
 
 impl StateHistory for Redb {
     fn owners(&self) -> Result<Vec<PrefixOwner>, StateError> {
-        guarded(&self.path, || self.read_owners())
+        guarded(&self.path, || self.read_all(OWNER, read_owner))
     }
 
     fn records(&self) -> Result<Vec<PrefixRecord>, StateError> {
-        guarded(&self.path, || self.read_records())
+        guarded(&self.path, || self.read_all(RECORD, read_record))
     }
 
     fn record(&mut self, records: &[PrefixRecord]) -> Result<(), StateError> {
@@ -134,16 +138,9 @@ impl StateHistory for Redb {
     }
 
     fn scan(&self, from: &[u8], to: &[u8], each: &mut EachTerm<'_>) -> Result<(), StateError> {
-        guarded(&self.path, || {
-            let rows = self.terms()?.range(from..to).map_err(|e| fault(&self.path, e))?;
-            for row in rows {
-                let (key, row) = row.map_err(|e| fault(&self.path, e))?;
-                let Some((_, value)) = parse(row.value()) else { continue };
-                if each(key.value(), value).is_break() {
-                    break;
-                }
-            }
-            Ok(())
+        self.each_row(from, Some(to), &mut |key, row| match parse(row) {
+            Some((_, value)) => each(key, value),
+            None => ControlFlow::Continue(()),
         })
     }
 }

@@ -7,7 +7,9 @@ use super::admin::put_row;
 use super::guard::guarded;
 use super::{EXPIRY, Handle, META, Redb, Row, SWEEP, TERMS, fault, history, hour};
 use crate::state::clocks::ExpiryClocks;
-use crate::state::{Applied, OutputMark, StateError, StateHistory, StateStore, StateWrite};
+use crate::state::{
+    Applied, EachTerm, OutputMark, StateError, StateHistory, StateStore, StateWrite,
+};
 use firstseen_rule::learn::{is_learn_key, learn_key};
 use foldhash::fast::RandomState;
 use redb::{Database, ReadableTable, ReadableTableMetadata};
@@ -110,6 +112,32 @@ impl StateStore for Redb {
             Some(found) if found == count => format!("{}, existing, {terms}", self.path),
             Some(found) => format!("{}, existing, {terms}, {found} before", self.path),
         }
+    }
+}
+
+impl Redb {
+    /// Calls with each committed row from a key on, up to another where there is one, in the order of the
+    /// keys, until it breaks.
+    pub(super) fn each_row(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        each: &mut EachTerm<'_>,
+    ) -> Result<(), StateError> {
+        guarded(&self.path, || {
+            let terms = self.terms()?;
+            let rows = match to {
+                Some(to) => terms.range(from..to),
+                None => terms.range(from..),
+            };
+            for row in rows.map_err(|e| fault(&self.path, e))? {
+                let (key, row) = row.map_err(|e| fault(&self.path, e))?;
+                if each(key.value(), row.value()).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
     }
 }
 

@@ -4,11 +4,10 @@
 //! code writes. The file is never written: what redb writes while it looks stays in memory.
 
 use super::admin::{AUDIT, read_audit};
-use super::create::{refuse_locked, regular_file};
 use super::guard::guarded;
 use super::history::{RECORD, read_record};
 use super::{
-    EXPIRY, META, Redb, StateError, TERMS, begin_read, builder, check_magic, check_meta, fault,
+    EXPIRY, META, Redb, StateError, TERMS, begin_read, builder, check_meta, existing, fault,
     hour_of, parse,
 };
 use crate::escape::escaped;
@@ -59,17 +58,7 @@ impl Redb {
     /// As for [`Redb::open_read_only`]; [`StateError::Corrupt`] where nothing can be read.
     pub fn verify(path: &Path) -> Result<VerifiedState, StateError> {
         let name = escaped(&path.to_string_lossy()).into_owned();
-        let mut file = match File::open(regular_file(&name, path)?) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(StateError::Absent { path: name });
-            }
-            Err(e) => return Err(fault(&name, e)),
-        };
-        refuse_locked(&name, file.try_lock_shared())?;
-        if !check_magic(&name, &mut file)? {
-            return Err(StateError::Absent { path: name });
-        }
+        let file = existing(&name, path)?;
         guarded(&name, || look(&name, file))
     }
 }
