@@ -3,10 +3,10 @@
 //! In: the times of the events whose terms were taken as known. Out: on how many days of a span none was
 //! new, and when the last was: whether it was enough. A day is one of UTC.
 
+use firstseen_rule::window::DAY_MS;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-const DAY_MS: i64 = 86_400_000;
 /// Days that are remembered: a hundred years. Events could be dated anywhere.
 const MAX_DAYS: usize = 36_525;
 

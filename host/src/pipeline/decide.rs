@@ -9,7 +9,7 @@ use super::text::RereadTexts;
 use super::{Located, OutputStatus};
 use crate::observe::{Counter, Notice, RuleCounter};
 use crate::sink::{AlertSink, OutputError};
-use crate::state::{Applied, StateStore, StateWrite};
+use crate::state::{Applied, NewestTimes, StateStore, StateWrite};
 use anyhow::{Context, anyhow};
 use firstseen_abi::OutcomeKind;
 use firstseen_session::KEY_CLOSED;
@@ -17,7 +17,7 @@ use firstseen_session::{
     CallError, EventAt, EventText, Match, Round, RoundEnd, RuleRef, Rules, Step, TermOutcome,
     WriteResult,
 };
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Matches decided in one round, and bytes of them.
 const BATCH_MATCHES: usize = 1024;
@@ -52,45 +52,16 @@ impl MatchBatch {
 /// Gives a store the time up to which everything was decided before these matches are, and takes
 /// their newest time.
 pub fn advance(store: &mut dyn StateStore, newest: &mut NewestTimes, matches: &[Match]) {
-    let mut oldest: Vec<Option<i64>> = Vec::new();
+    let mut oldest: BTreeMap<u16, i64> = BTreeMap::new();
     for Match { rule, time_ms, .. } in matches {
-        let at = usize::from(rule.artifact);
-        if oldest.len() <= at {
-            oldest.resize(at + 1, None);
-        }
-        if let Some(oldest) = oldest.get_mut(at) {
-            *oldest = Some(oldest.map_or(*time_ms, |oldest| oldest.min(*time_ms)));
-        }
+        let oldest = oldest.entry(rule.artifact).or_insert(*time_ms);
+        *oldest = (*oldest).min(*time_ms);
     }
-    for (artifact, oldest) in (0..).zip(oldest) {
-        if let Some(oldest) = oldest {
-            store.advance(artifact, newest.of(artifact).max(oldest));
-        }
+    for (artifact, oldest) in oldest {
+        store.advance(artifact, newest.of(artifact).max(oldest));
     }
     for Match { rule, time_ms, .. } in matches {
         newest.take(rule.artifact, *time_ms);
-    }
-}
-
-/// The newest time that was decided, of each artifact: what one says of the time is nothing to others.
-#[derive(Debug, Default)]
-pub struct NewestTimes(Vec<i64>);
-
-impl NewestTimes {
-    /// Of this artifact.
-    #[must_use]
-    pub fn of(&self, artifact: u16) -> i64 {
-        self.0.get(usize::from(artifact)).copied().unwrap_or(i64::MIN)
-    }
-
-    fn take(&mut self, artifact: u16, time_ms: i64) {
-        let at = usize::from(artifact);
-        if self.0.len() <= at {
-            self.0.resize(at + 1, i64::MIN);
-        }
-        if let Some(newest) = self.0.get_mut(at) {
-            *newest = (*newest).max(time_ms);
-        }
     }
 }
 
@@ -192,8 +163,8 @@ impl Decider {
             }
         }
         if self.uncommitted > 0 {
-            for (artifact, newest_ms) in (0..).zip(&self.newest.0) {
-                self.store.advance(artifact, *newest_ms);
+            for (artifact, newest_ms) in self.newest.each() {
+                self.store.advance(artifact, newest_ms);
             }
             self.store.commit().context("the state was not written")?;
             self.uncommitted = 0;

@@ -7,10 +7,38 @@
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
+/// The newest time of each artifact's events: what one says of the time is nothing to others.
+#[derive(Debug, Default)]
+pub struct NewestTimes(Vec<i64>);
+
+impl NewestTimes {
+    /// Of this artifact.
+    #[must_use]
+    pub fn of(&self, artifact: u16) -> i64 {
+        self.0.get(usize::from(artifact)).copied().unwrap_or(i64::MIN)
+    }
+
+    /// An event of this artifact has this time.
+    pub fn take(&mut self, artifact: u16, time_ms: i64) {
+        let at = usize::from(artifact);
+        if self.0.len() <= at {
+            self.0.resize(at + 1, i64::MIN);
+        }
+        if let Some(newest) = self.0.get_mut(at) {
+            *newest = (*newest).max(time_ms);
+        }
+    }
+
+    /// Of each artifact, in order.
+    pub fn each(&self) -> impl Iterator<Item = (u16, i64)> {
+        (0..).zip(self.0.iter().copied())
+    }
+}
+
 /// The clocks of a run.
 #[derive(Debug, Default)]
 pub(super) struct ExpiryClocks {
-    newest: Vec<i64>,
+    newest: NewestTimes,
     /// The artifact at work.
     present: u16,
     /// The artifacts of the rules whose keys were met.
@@ -23,13 +51,7 @@ impl ExpiryClocks {
     /// Takes the time of an artifact, which is the one at work from now on.
     pub(super) fn advance(&mut self, artifact: u16, newest_ms: i64) {
         self.present = artifact;
-        let at = usize::from(artifact);
-        if self.newest.len() <= at {
-            self.newest.resize(at + 1, i64::MIN);
-        }
-        if let Some(newest) = self.newest.get_mut(at) {
-            *newest = (*newest).max(newest_ms);
-        }
+        self.newest.take(artifact, newest_ms);
     }
 
     /// The time for the artifact at work.
@@ -44,12 +66,12 @@ impl ExpiryClocks {
 
     /// The time for an artifact.
     pub(super) fn of(&self, artifact: u16) -> i64 {
-        self.newest.get(usize::from(artifact)).copied().unwrap_or(i64::MIN)
+        self.newest.of(artifact)
     }
 
     /// The newest of all times.
     pub(super) fn newest(&self) -> i64 {
-        self.newest.iter().copied().max().unwrap_or(i64::MIN)
+        self.newest.each().map(|(_, newest_ms)| newest_ms).max().unwrap_or(i64::MIN)
     }
 
     /// The artifact at work meets this key: it is of one of its rules.

@@ -15,6 +15,7 @@ mod owner;
 mod scratch;
 
 pub use carry::{CarryOver, record_of};
+pub use clocks::NewestTimes;
 pub use file::{Redb, VerifiedState};
 pub use memory::Memory;
 pub use owner::{OwnerChanges, PrefixOwner, claim};

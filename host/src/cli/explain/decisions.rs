@@ -4,11 +4,11 @@
 //! repeat, learned, and what the state knew. The state itself is never written.
 
 use crate::observe::rule_counts::{RuleCounter, RuleTally};
-use crate::pipeline::decide::{MatchBatch, NewestTimes, advance, run_round};
+use crate::pipeline::decide::{MatchBatch, advance, run_round};
 use crate::pipeline::order::{DEFAULT_BUDGET, Sorter};
 use crate::pipeline::text::RereadTexts;
 use crate::rules::sample::RunSamples;
-use crate::state::{ScratchState, StateStore};
+use crate::state::{NewestTimes, ScratchState, StateStore};
 use anyhow::Context;
 use firstseen_abi::{Cursor, Item, ItemKind, OutcomeKind};
 use firstseen_artifact::RuleMeta;
