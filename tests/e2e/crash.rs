@@ -3,6 +3,7 @@
 //! In: states and outputs of runs that ended in other ways than they should. Out: whether the next run
 //! gives what is missing, and refuses what would lose something.
 
+use crate::stream::Live;
 use crate::support::{
     Call, Done, Folder, call, create_stack, json_lines, repository, run, stack_lines,
 };
@@ -40,26 +41,68 @@ fn a_second_run_over_a_state_never_empties_the_output_of_the_first() {
     explain.arg(repository("samples/cloudtrail")).ok();
 }
 
+/// A run is killed, and what it wrote behind its last commit, whole lines and a piece of one, is there.
 #[test]
-fn a_torn_last_line_is_cut_and_its_alert_comes_again() {
+fn what_no_state_knows_is_cut_and_comes_again() {
     let folder = Folder::new();
-    let first = folder.write("1", stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]));
-    let second = folder.write("2", stack_lines(&[("b", "2025-04-01T09:00:00Z", "bob")]));
-    let over = |name: &str, input| {
+    let events = [
+        ("a", "2025-04-01T08:00:00Z", "alice"),
+        ("b", "2025-04-01T09:00:00Z", "bob"),
+        ("c", "2025-04-01T10:00:00Z", "carol"),
+    ]
+    .map(|event| stack_lines(&[event]));
+    let over = |name: &str| {
         let state = folder.path(&format!("{name} state"));
         let call = run().arg("--append").arg("--output").arg(folder.path(name));
-        call.arg("--state").arg(state).arg(input).ok()
+        call.arg("--state").arg(state).arg("-")
     };
-    over("whole", &first);
-    over("torn", &first);
-    let known = text(&folder.path("whole")).len();
-    over("whole", &second);
+    over("whole").pipe(events.concat()).ok();
     let whole = text(&folder.path("whole"));
-    // As a crash leaves it between the alert and the state that knows it.
-    folder.write("torn", &whole[..known + (whole.len() - known) / 2]);
-    let done = over("torn", &second);
-    assert!(done.stderr.contains("its last line was cut short"), "{}", done.stderr);
-    assert_eq!(text(&folder.path("torn")), whole);
+    let mut live = Live::start(over("torn"));
+    for (number, event) in events[..2].iter().enumerate() {
+        live.write(event);
+        while text_if(&folder.path("torn")).lines().count() <= number {
+            std::thread::yield_now();
+        }
+    }
+    // The first is known by now, as the second is written.
+    live.kill();
+    for behind in ["", "{\"an\":\"alert\"}\n", "{\"an\":\"alert\"}\n{\"cut\"", "{\"cut\""] {
+        let copy = folder.path("copy");
+        std::fs::copy(folder.path("torn state"), folder.path("torn state.kept")).unwrap();
+        std::fs::copy(folder.path("torn"), &copy).unwrap();
+        let mut file = std::fs::File::options().append(true).open(folder.path("torn")).unwrap();
+        file.write_all(behind.as_bytes()).unwrap();
+        let done = over("torn").pipe(events.concat()).ok();
+        assert!(behind.is_empty() || done.stderr.contains("come again"), "{}", done.stderr);
+        assert_eq!(text(&folder.path("torn")), whole);
+        let moved = text_if(&folder.path("torn.torn"));
+        assert_eq!(moved.contains("an\":\"alert"), behind.contains('\n'), "{moved}");
+        // A run that ended well is over: what comes behind its output is another's.
+        file.write_all(b"{\"of\":\"another\"}\n").unwrap();
+        over("torn").pipe(events.concat()).ok();
+        assert_eq!(text(&folder.path("torn")), format!("{whole}{{\"of\":\"another\"}}\n"));
+        // Back to what the kill left, in the same file.
+        let mut file = std::fs::File::options().write(true).open(folder.path("torn")).unwrap();
+        file.set_len(0).unwrap();
+        file.write_all(&std::fs::read(&copy).unwrap()).unwrap();
+        std::fs::rename(folder.path("torn state.kept"), folder.path("torn state")).unwrap();
+        std::fs::remove_file(folder.path("torn.torn")).ok();
+    }
+    // A shorter output, and another at its path, are said and left.
+    std::fs::write(folder.path("torn"), "").unwrap();
+    let done = over("torn").pipe(events.concat()).ok();
+    assert!(done.stderr.contains("shorter than the state knows it"), "{}", done.stderr);
+    std::fs::rename(folder.path("torn"), folder.path("torn.1")).unwrap();
+    folder.write("torn", "{\"of\":\"another\"}\n");
+    let done = over("torn").pipe(events.concat()).ok();
+    assert!(done.stderr.contains("not the file that the state knows"), "{}", done.stderr);
+    assert_eq!(text(&folder.path("torn")), "{\"of\":\"another\"}\n");
+}
+
+/// What is in a file, where there is one.
+fn text_if(path: &std::path::Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 /// The system ends the process in the middle of a line, as it does at the limit of a file's size.

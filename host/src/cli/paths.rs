@@ -34,7 +34,7 @@ fn is_file(path: &Path) -> bool {
 }
 
 /// The path without links and dots; of a file that is not there yet, its folder's.
-fn whole(path: &Path) -> PathBuf {
+pub(super) fn whole(path: &Path) -> PathBuf {
     if let Ok(path) = path.canonicalize() {
         return path;
     }

@@ -16,7 +16,7 @@ use crate::rules::exceptions::Exceptions;
 use crate::rules::find::RulePath;
 use crate::rules::load::{LoadedRules, load_all};
 use crate::rules::{self, KnownException};
-use crate::sink::{Format, Output};
+use crate::sink::{Format, Output, UnknownLines};
 use crate::source::{self, FoundInputs, ReadLimits};
 use crate::state::admin::StateAdmin;
 use crate::state::{CarryOver, Memory, Redb, StateError, StateStore};
@@ -205,11 +205,8 @@ fn open_output(common: &Common, format: Format, store: &dyn StateStore) -> anyho
     if !common.append {
         return Ok(Output::file(path, format)?);
     }
-    let mark = match path.canonicalize() {
-        Ok(path) => store.marked(&path.to_string_lossy())?,
-        Err(_) => None,
-    };
-    let output = Output::append(path, format, mark.as_ref())?;
+    let mark = store.marked(&paths::whole(path).to_string_lossy())?;
+    let output = Output::append(path, format, mark.as_ref(), UnknownLines::Move)?;
     if let Some(sentence) = output.mended() {
         message::warning(sentence);
     }

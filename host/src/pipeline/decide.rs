@@ -9,7 +9,7 @@ use super::text::RereadTexts;
 use super::{Located, OutputStatus};
 use crate::observe::{Counter, Notice, RuleCounter};
 use crate::sink::{AlertSink, OutputError};
-use crate::state::{Applied, NewestTimes, StateStore, StateWrite};
+use crate::state::{Applied, NewestTimes, OutputMark, StateStore, StateWrite};
 use anyhow::{Context, anyhow};
 use firstseen_abi::OutcomeKind;
 use firstseen_session::KEY_CLOSED;
@@ -132,6 +132,19 @@ impl Decider {
             self.uncommitted = self.uncommitted.max(1);
         }
         self.commit(sink, located)
+    }
+
+    /// The run is over, and all that is in the output is known to the state: what comes behind it is another's.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn close(&mut self, sink: &dyn AlertSink) -> anyhow::Result<()> {
+        if self.failed || !self.store.is_durable() {
+            return Ok(());
+        }
+        let Some(mark) = sink.mark() else { return Ok(()) };
+        self.store.mark(OutputMark { open: false, ..mark });
+        self.store.commit().context("the state was not written")
     }
 
     /// The store's own words for the summary.

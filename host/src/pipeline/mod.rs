@@ -220,6 +220,7 @@ impl<'r> Pipeline<'r> {
                 return Ok(OutputStatus::Closed);
             }
         }
+        self.decider.close(&*self.sink)?;
         Ok(OutputStatus::Open)
     }
 

@@ -3,6 +3,7 @@
 //! In: events that could not be read, with their places and the reasons. Out: a file with one JSON
 //! document a line. It keeps at most 64 KiB of an event, and says so where there was more.
 use crate::observe::place::EventLocation;
+use crate::sink::UnknownLines;
 use crate::sink::output::{Format, Output, OutputError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -49,8 +50,10 @@ impl DeadLetter {
     /// [`OutputError::Failed`] where it cannot be made.
     pub fn open(path: &Path, append: bool) -> Result<Self, OutputError> {
         let format = Format::Ndjson;
-        let out =
-            if append { Output::append(path, format, None) } else { Output::file(path, format) };
+        let out = match append {
+            true => Output::append(path, format, None, UnknownLines::Move),
+            false => Output::file(path, format),
+        };
         Ok(Self { out: out? })
     }
 

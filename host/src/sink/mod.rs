@@ -10,6 +10,7 @@ pub mod output;
 mod torn;
 
 pub use output::{AlertRenderer, Format, Output, OutputError};
+pub use torn::UnknownLines;
 
 use crate::state::OutputMark;
 use firstseen_session::EventAt;

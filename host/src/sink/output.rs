@@ -3,7 +3,7 @@
 //! In: alerts as JSON, one at a time. Out: lines, or text. It decides nothing, and it does not know
 //! how text for a person looks: the command line hands it an [`AlertRenderer`].
 
-use super::torn::end_last_line;
+use super::torn::{EndOfFile, UnknownLines, end_of_file, tail_digest};
 use crate::files::{WriteTarget, folder_of, open_stream, write_target};
 use crate::observe::place::input_name;
 use crate::state::OutputMark;
@@ -77,7 +77,9 @@ pub struct Output {
     folder: Option<PathBuf>,
     /// Something was written since it was synced last.
     unsynced: bool,
-    mended: Option<String>,
+    /// The file, to read its end again.
+    reader: Option<File>,
+    end: EndOfFile,
 }
 
 impl Output {
@@ -88,11 +90,13 @@ impl Output {
     pub fn file(path: &Path, format: Format) -> Result<Self, OutputError> {
         let name = input_name(&path.to_string_lossy());
         let file = File::create(path).map_err(|e| cannot_be_made(&name, &e))?;
-        Self::on_file(file, path, format, true, None).map_err(|e| cannot_be_made(&name, &e))
+        let end = EndOfFile::default();
+        Self::on_file(file, path, format, true, end).map_err(|e| cannot_be_made(&name, &e))
     }
 
     /// A file, written behind what it holds. A last line that a crash cut short is never continued:
-    /// see [`Output::mended`]. `mark` is how long the file was when its state was committed last.
+    /// see [`Output::mended`]. `mark` is how the file was when its state was committed last, `unknown` what
+    /// becomes of whole lines behind it.
     ///
     /// # Errors
     /// [`OutputError::Failed`] where it cannot be opened.
@@ -100,19 +104,20 @@ impl Output {
         path: &Path,
         format: Format,
         mark: Option<&OutputMark>,
+        unknown: UnknownLines,
     ) -> Result<Self, OutputError> {
         let name = input_name(&path.to_string_lossy());
         let open = || {
             // A pipe has no end to look at, and one who reads it would keep it open for itself.
             if let WriteTarget::Stream = write_target(path)? {
-                return Self::on_file(open_stream(path)?, path, format, true, None);
+                return Self::on_file(open_stream(path)?, path, format, true, EndOfFile::default());
             }
             let file = File::options().read(true).append(true).create(true).open(path)?;
             let is_json = matches!(format, Format::Ndjson);
-            let mended = end_last_line(&file, path, is_json, mark)?;
+            let end = end_of_file(&file, path, is_json, mark, unknown)?;
             // Names of columns stand at the beginning of a file alone.
             let is_new = file.metadata()?.len() == 0;
-            Self::on_file(file, path, format, is_new, mended)
+            Self::on_file(file, path, format, is_new, end)
         };
         open().map_err(|e: io::Error| cannot_be_made(&name, &e))
     }
@@ -122,14 +127,16 @@ impl Output {
         path: &Path,
         format: Format,
         is_new: bool,
-        mended: Option<String>,
+        end: EndOfFile,
     ) -> io::Result<Self> {
         let name = input_name(&path.to_string_lossy());
         let regular = if file.metadata()?.is_file() { Some(file.try_clone()?) } else { None };
         let path = if regular.is_some() { Some(path.canonicalize()?) } else { None };
         let folder = path.as_deref().map(|path| folder_of(path).to_path_buf());
+        // Who may only write to it has a mark without its last bytes.
+        let reader = path.as_deref().and_then(|path| File::open(path).ok());
         let begun = Self::begun(Box::new(file), &name, format, is_new);
-        Ok(Self { file: regular, path, folder, mended, ..begun })
+        Ok(Self { file: regular, path, folder, reader, end, ..begun })
     }
 
     /// Standard output, through this writer; `file` is what it leads to.
@@ -155,7 +162,8 @@ impl Output {
             path: None,
             folder: None,
             unsynced: true,
-            mended: None,
+            reader: None,
+            end: EndOfFile::default(),
         };
         if let Some(header) = format.header().filter(|_| is_new) {
             // It waits in memory: the first flush says if it cannot be written.
@@ -246,13 +254,23 @@ impl Output {
     pub fn mark(&self) -> Option<OutputMark> {
         let meta = self.file.as_ref()?.metadata().ok()?;
         let path = self.path.as_ref()?.to_string_lossy().into_owned();
-        Some(OutputMark { path, inode: meta.ino(), length: meta.len() })
+        let (inode, length) = (meta.ino(), meta.len());
+        let is_same = |file: &&File| file.metadata().is_ok_and(|meta| meta.ino() == inode);
+        let reader = self.reader.as_ref().filter(is_same);
+        let tail = reader.and_then(|file| tail_digest(file, length).ok());
+        Some(OutputMark { path, inode, length, tail, open: true })
     }
 
     /// What was done to the end of a file that is appended to: a sentence for the user.
     #[must_use]
     pub fn mended(&self) -> Option<&str> {
-        self.mended.as_deref()
+        self.end.told.as_deref()
+    }
+
+    /// Whether it is not the file that the state recorded, or not all of it.
+    #[must_use]
+    pub fn is_other(&self) -> bool {
+        self.end.is_other
     }
 
     fn fault(&self, error: &io::Error) -> OutputError {
@@ -309,15 +327,18 @@ mod tests {
             [("", "{}\n"), ("a\n", "a\n{}\n"), ("{\"cut\":1}", "{\"cut\":1}\n{}\n")]
         {
             std::fs::write(&path, before).unwrap();
-            let mut out = Output::append(&path, Format::Ndjson, None).unwrap();
+            let mut out = Output::append(&path, Format::Ndjson, None, UnknownLines::Move).unwrap();
             out.alert("{}").unwrap();
             drop(out);
             assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
         }
         std::fs::remove_file(&path).unwrap();
-        drop(Output::append(&path, Format::Ndjson, None).unwrap());
+        drop(Output::append(&path, Format::Ndjson, None, UnknownLines::Move).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), b"");
-        let error = Output::append(folder.path(), Format::Ndjson, None).err().unwrap().to_string();
+        let error = Output::append(folder.path(), Format::Ndjson, None, UnknownLines::Move)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains("cannot be written"), "{error}");
     }
 
@@ -334,7 +355,7 @@ mod tests {
             File::open(reader).unwrap().read_exact(&mut first).unwrap();
             first
         });
-        let mut out = Output::append(&path, Format::Ndjson, None).unwrap();
+        let mut out = Output::append(&path, Format::Ndjson, None, UnknownLines::Move).unwrap();
         out.alert("{}").unwrap();
         out.flush().unwrap();
         assert_eq!(&reader.join().unwrap(), b"{}\n");
@@ -361,7 +382,7 @@ mod tests {
         let render = |json: &str, _: bool, _: usize| json.to_owned();
         let header = Some("names");
         let format = Format::Lines(AlertRenderer { render, colour: false, width: 80, header });
-        let append = |path: &Path, format| Output::append(path, format, None);
+        let append = |path: &Path, format| Output::append(path, format, None, UnknownLines::Move);
         for open in [append, append, Output::file, append] {
             open(&path, format).unwrap().alert("row").unwrap();
         }

@@ -1,60 +1,167 @@
-//! The last line of a file that is appended to: a crash or a full disk may have cut it short.
+//! The end of a file that is appended to: a crash or a full disk may have cut its last line short, and what
+//! a run wrote behind its last commit no state knows.
 //!
-//! In: the file, and how long it was when its state was committed last. Out: a file that ends with a
-//! line's end, and a sentence about what was done. A piece of a line is never continued, and only what
-//! no state knows is cut: its alert comes again.
+//! In: the file, and how it was when its state was committed last. Out: a file that ends with a line's end,
+//! and a sentence about what was done. A piece of a line is never continued. Only what no state knows is
+//! taken away, and only of the file that the state recorded: its alerts come again.
 
 use crate::files::{folder_of, shown};
 use crate::state::OutputMark;
 use serde::de::IgnoredAny;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// How much is read at a time on the way back to the last line's beginning.
 const STEP: usize = 64 << 10;
+/// So many bytes before its end tell a file from another one.
+const TAIL: u64 = 4 << 10;
 
-/// Ends the last line. A piece behind the mark is cut. Without a mark, or before it, a newline is added
-/// behind what is whole, and the piece of a document is moved to `FILE.torn`.
-pub(super) fn end_last_line(
+/// What becomes of whole lines that no state knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownLines {
+    /// They are moved to `FILE.torn`: whether their events are read again is not known.
+    Move,
+    /// They are cut: their events are read again.
+    Cut,
+}
+
+/// What was found, and done, at the end of a file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct EndOfFile {
+    /// A sentence for the user.
+    pub(super) told: Option<String>,
+    /// It is not as the state recorded it: what the state knows is not all in it.
+    pub(super) is_other: bool,
+}
+
+/// A digest of the last bytes before a length.
+pub(super) fn tail_digest(file: &File, length: u64) -> io::Result<String> {
+    let mut tail = vec![0; length.min(TAIL) as usize];
+    let begin = length - tail.len() as u64;
+    file.read_exact_at(&mut tail, begin)?;
+    Ok(blake3::hash(&tail).to_hex()[..32].to_owned())
+}
+
+/// Ends the file. What a run that died left behind the mark goes; without a mark, or where another wrote
+/// behind it, a newline is added behind what is whole, and the piece of a document is moved to `FILE.torn`.
+pub(super) fn end_of_file(
     file: &File,
     path: &Path,
     is_json: bool,
     mark: Option<&OutputMark>,
-) -> io::Result<Option<String>> {
+    unknown: UnknownLines,
+) -> io::Result<EndOfFile> {
     let meta = file.metadata()?;
-    let piece = last_piece(file, meta.len())?;
+    let other = match mark {
+        Some(mark) => other_than(file, &meta, mark)?,
+        None => None,
+    };
+    let mut told = other.map(|how| format!("{}: {how}", shown(path)));
+    let is_other = told.is_some();
+    match mark {
+        Some(mark) if !is_other && mark.open && meta.len() > mark.length => {
+            return Ok(EndOfFile { told: Some(cut(file, path, mark.length, unknown)?), is_other });
+        }
+        _ => {}
+    }
+    if let Some(sentence) = end_last_line(file, path, is_json, meta.len())? {
+        told = Some(told.map_or(sentence.clone(), |told| format!("{told}; {sentence}")));
+    }
+    Ok(EndOfFile { told, is_other })
+}
+
+/// How it differs from the file that the state recorded.
+fn other_than(
+    file: &File,
+    meta: &std::fs::Metadata,
+    mark: &OutputMark,
+) -> io::Result<Option<String>> {
+    let lost = "the alerts that were in it do not come again";
+    if meta.ino() != mark.inode {
+        let known = mark.length;
+        return Ok((known > 0).then(|| {
+            format!(
+                "it is not the file that the state knows, which was moved or deleted with {known} bytes of \
+                 alerts; nothing of it was cut, and {lost}"
+            )
+        }));
+    }
+    if meta.len() < mark.length {
+        let missing = mark.length - meta.len();
+        return Ok(Some(format!("it is {missing} bytes shorter than the state knows it: {lost}")));
+    }
+    match &mark.tail {
+        Some(tail) if *tail != tail_digest(file, mark.length)? => Ok(Some(format!(
+            "it was written anew since the state was committed: nothing of it was cut, and {lost}"
+        ))),
+        _ => Ok(None),
+    }
+}
+
+/// Takes away what is behind a length.
+fn cut(file: &File, path: &Path, length: u64, unknown: UnknownLines) -> io::Result<String> {
+    let mut behind = Vec::new();
+    let mut reader = file;
+    io::Seek::seek(&mut reader, io::SeekFrom::Start(length))?;
+    reader.read_to_end(&mut behind)?;
+    let whole = memchr::memrchr(b'\n', &behind).map_or(0, |at| at + 1);
+    let (lines, bytes) = (memchr::memchr_iter(b'\n', &behind).count(), behind.len());
+    let mut where_to = String::new();
+    if unknown == UnknownLines::Move && whole > 0 {
+        let torn = torn_path(path);
+        keep(&torn, behind.get(..whole).unwrap_or_default())?;
+        where_to = format!(", its whole lines to {}", shown(&torn));
+    }
+    file.set_len(length)?;
+    file.sync_all()?;
+    let what = match (lines, whole == bytes) {
+        (0, _) => format!("its last line was cut short; its {bytes} bytes were removed"),
+        (lines, true) => format!("{lines} lines behind what the state knows were removed"),
+        (lines, false) => {
+            format!(
+                "its last line was cut short, and {lines} lines before it are not known to the state; \
+                 the {bytes} bytes were removed"
+            )
+        }
+    };
+    Ok(format!("{}: {what}{where_to}; their alerts come again with their events", shown(path)))
+}
+
+/// Ends the last line.
+fn end_last_line(
+    file: &File,
+    path: &Path,
+    is_json: bool,
+    length: u64,
+) -> io::Result<Option<String>> {
+    let piece = last_piece(file, length)?;
     if piece.is_empty() {
         return Ok(None);
     }
-    let begin = meta.len() - piece.len() as u64;
     let is_whole = serde_json::from_slice::<IgnoredAny>(&piece).is_ok();
-    let is_behind = mark.is_some_and(|mark| mark.inode == meta.ino() && mark.length <= begin);
-    if is_json && is_whole || !is_json && !is_behind {
+    if is_whole || !is_json {
         (&*file).write_all(b"\n")?;
         return Ok(None);
     }
     let bytes = piece.len();
-    if is_behind {
-        file.set_len(begin)?;
-        return Ok(Some(format!(
-            "{}: its last line was cut short; its {bytes} bytes were removed, and the alert comes again",
-            shown(path)
-        )));
-    }
     let torn = torn_path(path);
-    // On the disk before it is gone here.
-    let mut kept = File::options().append(true).create(true).open(&torn)?;
-    kept.write_all(&[&piece[..], b"\n"].concat())?;
-    kept.sync_all()?;
-    File::open(folder_of(&torn))?.sync_all()?;
-    file.set_len(begin)?;
+    keep(&torn, &[&piece[..], b"\n"].concat())?;
+    file.set_len(length - bytes as u64)?;
     Ok(Some(format!(
         "{}: its last line was cut short; its {bytes} bytes were moved to {}",
         shown(path),
         shown(&torn)
     )))
+}
+
+/// Writes behind what is in a file; it is on the disk when this returns.
+fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut kept = File::options().append(true).create(true).open(path)?;
+    kept.write_all(bytes)?;
+    kept.sync_all()?;
+    File::open(folder_of(path))?.sync_all()
 }
 
 fn torn_path(path: &Path) -> PathBuf {
@@ -86,51 +193,104 @@ fn last_piece(file: &File, length: u64) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// What is in the file afterwards, and in the one beside it.
-    fn ended(before: &str, is_json: bool, mark: Option<u64>) -> (String, Option<String>, bool) {
+    /// How a file ends after a run before it was marked so; what is kept beside it, and what was told.
+    struct Ended {
+        text: String,
+        torn: Option<String>,
+        told: String,
+        is_other: bool,
+    }
+
+    /// `marked` is what the file held at the mark, and whether its run was over then.
+    fn ended(
+        before: &str,
+        is_json: bool,
+        marked: Option<(&str, bool)>,
+        how: UnknownLines,
+    ) -> Ended {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
+        let open = || File::options().read(true).append(true).create(true).open(&path).unwrap();
+        let mark = marked.map(|(text, open_run)| {
+            std::fs::write(&path, text).unwrap();
+            let (file, length) = (open(), text.len() as u64);
+            let tail = Some(tail_digest(&file, length).unwrap());
+            let inode = file.metadata().unwrap().ino();
+            OutputMark { path: String::new(), inode, length, tail, open: open_run }
+        });
         std::fs::write(&path, before).unwrap();
-        let file = File::options().read(true).append(true).open(&path).unwrap();
-        let inode = file.metadata().unwrap().ino();
-        let mark = mark.map(|length| OutputMark { path: String::new(), inode, length });
-        let told = end_last_line(&file, &path, is_json, mark.as_ref()).unwrap();
+        let file = open();
+        let end = end_of_file(&file, &path, is_json, mark.as_ref(), how).unwrap();
         // What follows stands on a line of its own.
         (&file).write_all(b"next\n").unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("\nnext\n") || text == "next\n", "{text}");
         let torn = std::fs::read_to_string(torn_path(&path)).ok();
-        (text.strip_suffix("next\n").unwrap().to_owned(), torn, told.is_some())
+        let text = text.strip_suffix("next\n").unwrap().to_owned();
+        Ended { text, torn, told: end.told.unwrap_or_default(), is_other: end.is_other }
     }
 
     #[test]
-    fn a_piece_that_no_state_knows_is_cut() {
-        for mark in [0, 4] {
-            assert_eq!(ended("{1}\n{\"a\":", true, Some(mark)), ("{1}\n".into(), None, true));
-            assert_eq!(ended("a,b\na,", false, Some(mark)), ("a,b\n".into(), None, true));
+    fn what_a_run_left_that_no_state_knows_is_cut() {
+        for how in [UnknownLines::Cut, UnknownLines::Move] {
+            for (before, is_json, mark, lines) in [
+                ("{1}\n{\"a\":", true, "{1}\n", ""),
+                ("{1}\n{2}\n{\"a\":", true, "{1}\n", "{2}\n"),
+                ("{1}\n{2}\n", true, "{1}\n", "{2}\n"),
+                ("{1}\n{\"a\":1}", true, "{1}\n", ""),
+                ("{\"a", true, "", ""),
+                ("a,b\na,", false, "a,b\n", ""),
+            ] {
+                let end = ended(before, is_json, Some((mark, true)), how);
+                assert_eq!((end.text.as_str(), end.is_other), (mark, false));
+                let moved = (how == UnknownLines::Move && !lines.is_empty()).then_some(lines);
+                assert_eq!(end.torn.as_deref(), moved);
+                assert!(end.told.contains("come again"), "{}", end.told);
+            }
+            let end = ended("{1}\n", true, Some(("{1}\n", true)), how);
+            assert_eq!((end.text.as_str(), end.told.as_str()), ("{1}\n", ""));
         }
-        assert_eq!(ended("{\"a", true, Some(0)), (String::new(), None, true));
     }
 
     #[test]
-    fn what_may_be_known_is_kept() {
-        // Of another file, or within what the state knew.
-        for mark in [None, Some(5), Some(100)] {
-            let (text, torn, told) = ended("{1}\n{\"a\":", true, mark);
-            assert_eq!((text.as_str(), torn.as_deref(), told), ("{1}\n", Some("{\"a\":\n"), true));
-            assert_eq!(ended("a,b\na,", false, mark), ("a,b\na,\n".into(), None, false));
+    fn what_another_wrote_is_never_cut() {
+        // The run that was recorded was over; the file was written anew, or cut; there is no record.
+        for (mark, told) in [
+            (Some(("{1}\n", false)), ""),
+            (Some(("{7}\n", true)), "written anew"),
+            (Some(("{1}\n{2}\n{3}\n{4}\n{5}\n", true)), "shorter"),
+            (None, ""),
+        ] {
+            let end = ended("{1}\n{2}\n{\"a\":", true, mark, UnknownLines::Cut);
+            assert_eq!(end.text, "{1}\n{2}\n");
+            assert_eq!(end.torn.as_deref(), Some("{\"a\":\n"));
+            assert!(end.told.contains("moved to") && end.told.contains(told), "{}", end.told);
+            assert_eq!(end.is_other, !told.is_empty());
+            let rows = ended("a,b\na,", false, mark.filter(|_| told.is_empty()), UnknownLines::Cut);
+            assert_eq!((rows.text.as_str(), rows.torn), ("a,b\na,\n", None));
         }
+    }
+
+    #[test]
+    fn a_file_at_the_path_of_another_is_never_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        std::fs::write(&path, "{1}\n{2}\n").unwrap();
+        let file = File::options().read(true).append(true).open(&path).unwrap();
+        let inode = file.metadata().unwrap().ino() + 1;
+        let mark = OutputMark { path: String::new(), inode, length: 4, tail: None, open: true };
+        let end = end_of_file(&file, &path, true, Some(&mark), UnknownLines::Cut).unwrap();
+        assert!(end.is_other && end.told.unwrap().contains("not the file that the state knows"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"{1}\n{2}\n");
     }
 
     #[test]
     fn a_whole_line_only_gets_its_end() {
-        for mark in [None, Some(0), Some(4)] {
-            assert_eq!(
-                ended("{1}\n{\"a\":1}", true, mark),
-                ("{1}\n{\"a\":1}\n".into(), None, false)
-            );
-            assert_eq!(ended("{1}\n", true, mark), ("{1}\n".into(), None, false));
-            assert_eq!(ended("", true, mark), (String::new(), None, false));
+        for (before, after) in
+            [("{1}\n{\"a\":1}", "{1}\n{\"a\":1}\n"), ("{1}\n", "{1}\n"), ("", "")]
+        {
+            let end = ended(before, true, None, UnknownLines::Move);
+            assert_eq!((end.text.as_str(), end.torn, end.told.as_str()), (after, None, ""));
         }
     }
 
@@ -138,8 +298,8 @@ mod tests {
     fn long_pieces_are_found_whole() {
         for length in [STEP - 1, STEP, STEP + 1, 3 * STEP] {
             let piece = "x".repeat(length);
-            let (text, torn, _) = ended(&format!("a\n{piece}"), true, None);
-            assert_eq!((text.as_str(), torn), ("a\n", Some(format!("{piece}\n"))));
+            let end = ended(&format!("a\n{piece}"), true, None, UnknownLines::Move);
+            assert_eq!((end.text.as_str(), end.torn), ("a\n", Some(format!("{piece}\n"))));
         }
     }
 }

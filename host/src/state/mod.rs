@@ -125,6 +125,12 @@ pub struct OutputMark {
     pub inode: u64,
     /// Its length in bytes.
     pub length: u64,
+    /// A digest of its last bytes, where it could be read: a file that goes on from here has them too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<String>,
+    /// Whether the run that wrote it went on after this: then what is behind is that run's, if it died.
+    #[serde(default)]
+    pub open: bool,
 }
 
 /// What a state keeps of a rule whose terms are under one prefix of keys.
