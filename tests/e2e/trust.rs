@@ -82,6 +82,31 @@ fn forgeries() -> Vec<(Value, &'static str)> {
             json!({ "_index": "logs-nginx.access-default", "_id": "1", "_source": event() }),
             "index:logs-nginx.access-default",
         ),
+        // Members of a document that is one of its own.
+        (json!({ "@timestamp": time, "Records": [event()] }), "dataset:-"),
+        (json!({ "Records": [event()], "event": { "module": "nginx" } }), "dataset:nginx"),
+        (json!({ "event.action": "x", "Records": [event()] }), "dataset:-"),
+        (json!({ "@timestamp": time, "Events": [{ "CloudTrailEvent": text }] }), "dataset:-"),
+        (json!({ "@timestamp": time, "Messages": [{ "Body": text }] }), "dataset:-"),
+        (
+            json!({ "@timestamp": time, "hits": { "hits": [{ "_id": "1", "_source": event() }] } }),
+            "dataset:-",
+        ),
+        (json!({ "@timestamp": time, "_source": event() }), "dataset:-"),
+        (
+            json!({
+                "data_stream": { "dataset": "x.y" }, "version": "0", "source": "aws.cloudformation",
+                "detail-type": "AWS API Call via CloudTrail", "detail": event(),
+            }),
+            "dataset:x.y",
+        ),
+        (
+            json!({
+                "@timestamp": time, "Type": "Notification", "TopicArn": "arn:aws:sns:::t",
+                "Message": text,
+            }),
+            "dataset:-",
+        ),
     ]
 }
 
@@ -99,11 +124,12 @@ fn a_forged_event_does_not_count_and_the_real_one_alerts() {
         // Who trusts the envelope gets its event, by the option or by the settings.
         let folder = Folder::new();
         let settings = folder.write("s.json", json!({ "trust_envelopes": [entry] }).to_string());
+        let file = folder.write("lines.ndjson", &lines);
         let option = run().arg("--trust-envelopes").arg(entry);
         let setting = run().arg("--settings").arg(settings);
         for call in [option, setting] {
-            let done = call.arg("-").pipe(lines.as_str()).ok();
-            assert_eq!(done.alert_ids(), ["forged"], "{entry}");
+            let done = call.arg(&file).ok();
+            assert_eq!(done.alert_ids(), ["forged"], "{entry}: {lines}");
             assert_eq!(done.summary["not_opened"], json!({}));
         }
     }

@@ -404,7 +404,5 @@ fn is_ecs_key(key: &[u8]) -> bool {
     if key.contains(&b'\\') {
         return unescape(key).is_ok_and(|key| !key.contains(&b'\\') && is_ecs_key(&key));
     }
-    matches!(key, b"@timestamp" | b"event" | b"data_stream")
-        || key.starts_with(b"event.")
-        || key.starts_with(b"data_stream.")
+    std::str::from_utf8(key).is_ok_and(firstseen_event::is_ecs_key)
 }

@@ -229,7 +229,8 @@ impl Recogniser {
             },
             Ok(ReadOutcome::SeveralInner(text)) => RecordKind::RawTextOf(text),
             Ok(ReadOutcome::SeveralEvents(what)) => {
-                envelope(text).unwrap_or(RecordKind::NoEvents(Cow::Borrowed(what)))
+                let opened = envelope(text).or_else(|| notification(text));
+                opened.unwrap_or(RecordKind::NoEvents(Cow::Borrowed(what)))
             }
             Ok(ReadOutcome::NoEvent(what)) => {
                 notification(text).unwrap_or(RecordKind::NoEvents(what))

@@ -21,9 +21,18 @@ const OWN: [&str; 6] = [
     r#""@timestamp":"2026-01-01""#,
 ];
 
+/// Members that close a document too, and do not make it an event.
+const CLOSING: [&str; 6] = [
+    r#""event":"x""#,
+    r#""event":[]"#,
+    r#""event":{"dataset":null}"#,
+    r#""event.module":"nginx""#,
+    r#""event":{"module":"nginx"}"#,
+    r#""data_stream":{"type":"logs"}"#,
+];
+
 /// Members that an envelope may have.
-const OTHER: [&str; 4] =
-    [r#""owner":"x""#, r#""event":"x""#, r#""event":{"dataset":null}"#, r#""z":[{"event":1}]"#];
+const OTHER: [&str; 2] = [r#""owner":"x""#, r#""z":[{"event":1}]"#];
 
 fn arrays() -> Vec<String> {
     let records = ["Records", "records", "Events"].map(|key| format!("\"{key}\":[{A},{B}]"));
@@ -51,11 +60,39 @@ fn members_behind_an_array_count_as_those_before_it() {
             let lines = format!("{{\n {array},\n {member}\n}}");
             assert_eq!(answer(&format!("{lines}\n{A}\n")), [lines.as_str(), A]);
         }
+        for member in CLOSING {
+            let name = if member.contains("nginx") { "nginx" } else { "-" };
+            for document in [format!("{{{member},{array}}}"), format!("{{{array},{member}}}")] {
+                let closed = format!("none: not opened: dataset:{name}");
+                assert_eq!(answer(&format!("{document}\n{A}\n")), [closed.as_str(), A]);
+            }
+        }
         for member in OTHER {
             for document in [format!("{{{member},{array}}}"), format!("{{{array},{member}}}")] {
                 let found = answer(&format!("{document}\n{A}\n"));
                 assert_eq!(found.len(), 3, "{document}: {found:?}");
                 assert!(found[0].contains(A) && found[1].contains(B), "{document}: {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_trusts_a_document_of_its_own_gets_its_array() {
+    let answer = |document: &str, entry: &str| brief(&common::split_trusting(document, &[entry]));
+    for array in arrays() {
+        for (member, name) in OWN
+            .map(|own| (own, "nginx.access"))
+            .into_iter()
+            .chain(CLOSING.map(|own| (own, if own.contains("nginx") { "nginx" } else { "-" })))
+        {
+            let name = if member.contains("@timestamp") { "-" } else { name };
+            for document in [format!("{{{member},{array}}}"), format!("{{{array},{member}}}")] {
+                let found = answer(&document, &format!("dataset:{name}"));
+                assert_eq!(found.len(), 2, "{document}: {found:?}");
+                assert!(found[0].contains(A) && found[1].contains(B), "{document}: {found:?}");
+                let other = answer(&document, "dataset:other");
+                assert_eq!(other.len(), 1, "{document}: {other:?}");
             }
         }
     }

@@ -48,17 +48,22 @@ fn is_raw(value: &Value) -> bool {
     marked && !of_aws.is_some_and(|source| source.starts_with("aws:"))
 }
 
+/// Whether a key at the top marks a document of its own.
+fn is_own_key(key: &str) -> bool {
+    key == "@timestamp" || is_own_object(key)
+}
+
+fn is_own_object(key: &str) -> bool {
+    matches!(key.split('.').next(), Some("event" | "data_stream"))
+}
+
+/// A raw event and nothing else.
+fn is_raw_alone(value: &Value) -> bool {
+    is_raw(value) && !value.as_object().unwrap().keys().any(|key| is_own_object(key))
+}
+
 /// A text of events: its raw events, where it is one of the three forms.
 fn raw_events(text: &str) -> Vec<Value> {
-    let inner = |value: &Value| {
-        let own = value.as_object().is_some_and(|object| {
-            object.keys().any(|key| {
-                let root = key.split('.').next().unwrap();
-                root == "event" || root == "data_stream"
-            })
-        });
-        is_raw(value) && !own
-    };
     let mut found = Vec::new();
     for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
         let Ok(value) = value else { break };
@@ -71,7 +76,7 @@ fn raw_events(text: &str) -> Vec<Value> {
             }
             other => vec![other.clone()],
         };
-        found.extend(elements.into_iter().filter(inner));
+        found.extend(elements.into_iter().filter(is_raw_alone));
     }
     found
 }
@@ -101,18 +106,35 @@ fn judged(document: &Value, trust: &Trust, foreign: bool) -> Vec<Judged> {
         || ["event.id", "event.dataset", "event.kind", "data_stream.dataset"]
             .iter()
             .any(|field| !path(object, field).is_empty());
-    let own = || if ecs { vec![Judged::Ecs(document.clone())] } else { Vec::new() };
+    let is_ecs = ecs;
+    let own = || if is_ecs { vec![Judged::Ecs(document.clone())] } else { Vec::new() };
     let untrusted = foreign || names_another(object, trust);
     if !parsed && is_raw(document) {
         return if untrusted { own() } else { vec![Judged::Raw(document.clone())] };
     }
+    let is_hit = scalar(object, "_index").is_some() || scalar(object, "_id").is_some();
+    let is_closed = ecs || object.keys().any(|key| is_own_key(key));
+    let holds = object.get("_source").is_some_and(is_raw_alone) && !is_hit
+        || object.get("detail").is_some_and(is_raw_alone)
+            && scalar(object, "detail-type").is_some();
+    let opened = is_closed && holds;
+    if opened {
+        let names = ["event.dataset", "data_stream.dataset", "event.module"];
+        let name =
+            names.iter().find_map(|name| path(object, name).first()?.as_str().map(str::to_owned));
+        let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "-".to_owned());
+        if foreign || !trust.names(firstseen_event::TrustKind::Dataset, &name) {
+            return own();
+        }
+    }
+    let ecs = ecs && !opened;
     if !ecs
         && scalar(object, "detail-type").is_some()
         && object.get("detail").is_some_and(Value::is_object)
     {
         let source = object.get("source").and_then(Value::as_str).unwrap_or("-");
         let aws = source.starts_with("aws.") && !source.starts_with("aws.partner");
-        let trusted = aws || trust.names(firstseen_event::TrustKind::Source, source);
+        let trusted = opened || aws || trust.names(firstseen_event::TrustKind::Source, source);
         let detail = object["detail"].as_object().unwrap();
         let plain =
             path(detail, "event.action").is_empty() && path(detail, "event.provider").is_empty();
@@ -123,9 +145,7 @@ fn judged(document: &Value, trust: &Trust, foreign: bool) -> Vec<Judged> {
             && !names_another(detail, trust);
         return if fine { vec![Judged::Raw(object["detail"].clone())] } else { Vec::new() };
     }
-    if (scalar(object, "_index").is_some() || scalar(object, "_id").is_some())
-        && object.get("_source").is_some_and(Value::is_object)
-    {
+    if (is_hit || opened) && object.get("_source").is_some_and(Value::is_object) {
         let index = object.get("_index").and_then(Value::as_str).unwrap_or("");
         let named = trust.names(firstseen_event::TrustKind::Index, index);
         let other = index.starts_with("logs-") && !index.starts_with("logs-aws.cloudtrail-");
@@ -299,18 +319,23 @@ fn document() -> impl Strategy<Value = String> {
     let around = prop::collection::vec(member(text()), 0..4);
     prop_oneof![
         3 => inner.clone(),
-        2 => (around, inner, select(&["detail", "_source"][..]), any::<prop::sample::Index>()).prop_map(|(mut members, inner, key, at)| {
+        2 => (around, inner, select(&["detail", "_source"][..]), select(&["_id", "z"][..]), any::<prop::sample::Index>()).prop_map(|(mut members, inner, key, hit, at)| {
             let at = at.index(members.len() + 1);
             members.insert(at, (key.to_owned(), inner));
-            let name = if key == "detail" { "detail-type" } else { "_id" };
+            let name = if key == "detail" { "detail-type" } else { hit };
             members.push((name.to_owned(), "\"x\"".to_owned()));
             object(&members)
         }),
     ]
 }
 
-const ENTRIES: &[&[&str]] =
-    &[&[], &["dataset:nginx.*"], &["source:com.shop", "log"], &["index:logs-nginx*"]];
+const ENTRIES: &[&[&str]] = &[
+    &[],
+    &["dataset:nginx.*"],
+    &["dataset:*"],
+    &["source:com.shop", "log"],
+    &["index:logs-nginx*"],
+];
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]

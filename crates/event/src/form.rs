@@ -4,20 +4,25 @@
 //! form. The order of keys never matters. A string is looked into only where it may be opened; whether
 //! it may is said by `trust`, and whether it holds events by `inner`. Nothing is opened here.
 
-use crate::inner::{InnerForm, all_keys, is_gap, is_raw_object, mark_of};
+mod own;
+mod texts;
+
+pub use own::is_ecs_key;
+
+use crate::inner::{all_keys, is_raw_object, mark_of};
 use crate::path::{ARRAYS, Node, OBJECTS, SCALARS, Trie};
 use crate::raw::{Lookalike, RawSource};
-use crate::scan::decode;
 use crate::sources::SOURCES;
 use crate::spans::Spans;
 use crate::trust::{
     NOT_OPENED, Trust, TrustKind, is_aws_source, is_cloudtrail_dataset, is_foreign_index,
     may_stand_beside_log, or_dash, trust_entry, trust_lines,
 };
-use alloc::borrow::{Cow, ToOwned};
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use texts::{inner_form, text};
 
 /// The keys that distinguish the forms.
 #[derive(Debug)]
@@ -229,9 +234,16 @@ impl FormMarks {
         if matches!(around, Around::Bridge) {
             return ObjectForm::NoEvent(Cow::Borrowed(BRIDGE));
         }
-        let is_ecs = is_parsed || self.is_ecs(event);
+        let mut is_ecs = is_parsed || self.is_ecs(event);
+        let mut is_opened = false;
+        if untrusted.is_none() && self.has_events(event) && self.is_own(event, is_ecs) {
+            untrusted = self.closed_to(event, around, trust);
+            // Whoever trusts its members takes it for their envelope.
+            is_opened = untrusted.is_none();
+            is_ecs &= !is_opened;
+        }
         if untrusted.is_none() {
-            if let Some(form) = self.envelope(event, is_ecs, trust) {
+            if let Some(form) = self.envelope(event, is_ecs, is_opened, trust) {
                 return form;
             }
             if !is_parsed {
@@ -245,7 +257,13 @@ impl FormMarks {
         match (is_ecs, untrusted) {
             (true, entry) => ObjectForm::Ecs(entry),
             (false, Some(entry)) => not_opened(&entry),
-            (false, None) => self.judge_foreign(event),
+            (false, None) => match self.judge_foreign(event) {
+                // Whoever split the lines took it for one event.
+                ObjectForm::NoEvent(Cow::Borrowed(what)) if is_opened => {
+                    ObjectForm::SeveralEvents(what)
+                }
+                form => form,
+            },
         }
     }
 
@@ -274,14 +292,23 @@ impl FormMarks {
     }
 
     /// The form of an envelope whose event is an object.
-    fn envelope(&self, event: &Spans<'_>, is_ecs: bool, trust: &Trust) -> Option<ObjectForm> {
+    fn envelope(
+        &self,
+        event: &Spans<'_>,
+        is_ecs: bool,
+        is_opened: bool,
+        trust: &Trust,
+    ) -> Option<ObjectForm> {
         if !is_ecs
             && event.has(self.detail_type)
             && let Some(detail) = event.capture(self.detail)
         {
             let at = detail.start as usize;
             let source = text(event, self.bridge_source).unwrap_or_default();
-            if is_aws_source(&source) || trust.names(TrustKind::Source, or_dash(&source)) {
+            if is_opened
+                || is_aws_source(&source)
+                || trust.names(TrustKind::Source, or_dash(&source))
+            {
                 return Some(ObjectForm::Within(at, Around::Bridge));
             }
             return Some(if is_raw_object(event.whole_text(), at) {
@@ -290,8 +317,7 @@ impl FormMarks {
                 ObjectForm::NoEvent(Cow::Borrowed(BRIDGE))
             });
         }
-        let is_hit = event.has(self.index) || event.has(self.export_id);
-        let hit = event.capture(self.hit).filter(|_| is_hit)?;
+        let hit = event.capture(self.hit).filter(|_| is_opened || self.is_hit(event))?;
         let index = text(event, self.index).unwrap_or_default();
         let is_foreign = is_foreign_index(&index) && !trust.names(TrustKind::Index, &index);
         let entry = is_foreign.then(|| Around::Index(trust_entry(TrustKind::Index, &index)));
@@ -327,17 +353,18 @@ impl FormMarks {
         InnerText::Nothing
     }
 
+    fn is_sns(&self, event: &Spans<'_>) -> bool {
+        let types = ["Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"];
+        text(event, self.sns_type).is_some_and(|kind| types.contains(&&*kind))
+    }
+
     /// The form of an object without any mark of an ECS document.
     fn judge_foreign(&self, event: &Spans<'_>) -> ObjectForm {
-        let of_sns = || {
-            let types = ["Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"];
-            text(event, self.sns_type).is_some_and(|kind| types.contains(&&*kind))
-        };
         let what = if event.has(self.digest) {
             "CloudTrail digest"
         } else if text(event, self.message_type).as_deref() == Some("CONTROL_MESSAGE") {
             "CloudWatch control message"
-        } else if event.has(self.sns_message) && of_sns()
+        } else if event.has(self.sns_message) && self.is_sns(event)
             || event.has(self.s3_bucket) && event.has(self.s3_key)
         {
             "SNS notification"
@@ -357,52 +384,4 @@ const BRIDGE: &str = "EventBridge event of something else";
 
 fn not_opened(entry: &str) -> ObjectForm {
     ObjectForm::NoEvent(Cow::Owned(format!("{NOT_OPENED}{entry}")))
-}
-
-/// The first string at a node, decoded.
-fn text<'a>(event: &Spans<'a>, node: Node) -> Option<Cow<'a, str>> {
-    event.string_content(node).map(decode)
-}
-
-/// What the string at a node holds, if it holds events. Nearly all strings are seen to hold none by
-/// their first character, or by a search for the words that mark one.
-fn inner_form(event: &Spans<'_>, node: Node) -> Option<ObjectForm> {
-    let content = event.string_content(node)?;
-    let mut text = Cow::Borrowed(content);
-    if memchr::memmem::find(content.as_bytes(), br"\u00").is_some() {
-        text = decode(content);
-    }
-    if !begins_json(&text) || !has_marks(&text) {
-        return None;
-    }
-    if let Cow::Borrowed(content) = text {
-        text = decode(content);
-    }
-    match InnerForm::of(&text) {
-        InnerForm::Nothing => None,
-        InnerForm::Event(inner) => Some(ObjectForm::Inner(inner.to_owned())),
-        InnerForm::Several => Some(ObjectForm::SeveralInner(text.into_owned())),
-    }
-}
-
-/// Whether a text, still escaped or not, may have the keys that mark an event of a raw source. A key
-/// in it may be spelled in escapes of its own.
-fn has_marks(text: &str) -> bool {
-    let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
-    let is_marked = |set: &&[&str]| set.iter().all(|mark| has(mark_of(mark).0));
-    SOURCES.iter().flat_map(|source| source.marks).any(is_marked) || has(r"\u00")
-}
-
-/// Whether a text, still escaped or not, begins like a JSON object or array, after what may stand
-/// before one.
-fn begins_json(text: &str) -> bool {
-    let mut bare = text;
-    loop {
-        bare = bare.trim_start_matches(is_gap);
-        let escape = ["\\n", "\\t", "\\r", "\\ufeff", "\\uFEFF"];
-        match escape.iter().find_map(|escape| bare.strip_prefix(escape)) {
-            Some(rest) => bare = rest,
-            None => return bare.starts_with(['{', '[']),
-        }
-    }
 }

@@ -118,6 +118,7 @@ pub use bits::BitSet;
 pub use document::{document, document_trusting, inner_text};
 pub use error::EventError;
 pub use fields::EventFields;
+pub use form::is_ecs_key;
 pub use index_name::{IndexName, StatedIndex};
 pub use inner::{InnerPart, inner_parts, is_raw_event};
 pub use origins::{FieldOrigin, fields_of_outside_data, raw_fields};

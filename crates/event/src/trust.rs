@@ -105,7 +105,7 @@ pub(crate) fn is_cloudtrail_dataset(name: &str) -> bool {
 
 /// Whether a source of EventBridge is AWS itself. Partners' sources begin alike and are not.
 pub(crate) fn is_aws_source(name: &str) -> bool {
-    name.starts_with("aws.") && !name.starts_with("aws.partner")
+    name.strip_prefix("aws.").is_some_and(|own| !own.is_empty() && !own.starts_with("partner"))
 }
 
 /// Whether an index is a data stream of another dataset (`logs-nginx.access-default`), a backing
@@ -213,6 +213,7 @@ mod tests {
     fn names_of_sources_and_indexes() {
         assert!(is_aws_source("aws.s3") && !is_aws_source("com.shop"));
         assert!(!is_aws_source("aws.partner/shop.example/1") && !is_aws_source("aws"));
+        assert!(!is_aws_source("aws."));
         for (index, is_foreign) in [
             ("logs-aws.cloudtrail-default", false),
             (".ds-logs-aws.cloudtrail-default-2025.03.01-000001", false),

@@ -16,7 +16,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use firstseen_event::{InnerPart, NOT_OPENED, Trust, inner_parts};
 use flate2::bufread::MultiGzDecoder;
 
-use super::{SplitOptions, Splitter};
+use super::{Mode, SplitOptions, Splitter};
 use crate::MAX_BAD_TEXT;
 use crate::budget::{self, Budget};
 use crate::bytes::{is_space, trim};
@@ -242,6 +242,7 @@ impl Opener {
             let reason = format!("more than {MAX_DEPTH} envelopes inside each other");
             return OpenOutcome::Fault(SplitFault::new(code::BAD_JSON, reason));
         }
+        let is_envelope = lines.is_some();
         let mut splitter = Splitter::with_opener(Self {
             options: self.options,
             recogniser: self.recogniser.clone(),
@@ -250,6 +251,10 @@ impl Opener {
             budget: self.budget.clone(),
             keys: std::mem::take(&mut self.keys),
         });
+        if is_envelope {
+            // Its first key may be one that lines of plain events begin with.
+            splitter.mode = Mode::Between;
+        }
         let mut inner = RecordSink { sink, place, records, budget: self.budget.clone() };
         let opened = match content {
             RecordContent::Text(text) => text_into(&mut splitter, text, &mut inner),
