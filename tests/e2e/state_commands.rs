@@ -170,6 +170,10 @@ fn forgotten_terms_are_new_again_and_the_log_tells_of_it() {
     let bob = ["--term", "user.name=bob", "--term", "cloud.account.id=111122223333"];
     let dry = state("forget", &path).args(&bob).arg("--dry-run").ok();
     assert!(dry.stderr.contains("1 term would be forgotten"), "{}", dry.stderr);
+    state("forget", &path).arg("--yes").fails(&["say which", "--all"]);
+    state("forget", &path).args(&bob).arg("--all").fails(&["leave out"]);
+    let every = state("forget", &path).args(&["--all", "--dry-run"]).ok();
+    assert!(every.stderr.contains("3 terms would be forgotten"), "{}", every.stderr);
     let all = state("forget", &path).args(&["--where", "user.name=*o*"]);
     all.fails(&["2 terms would be forgotten", "--yes", "--dry-run"]);
     assert!(log(&path).is_empty());
@@ -278,12 +282,18 @@ fn a_wrong_import_changes_nothing() {
         (with(&lines[2].replace("\"first\":\"20", "\"first\":\"29")), &["line 3", "sightings"]),
         (with(&lines[2].replace("\"first\":\"20", "\"first\":\"x")), &["line 3", "RFC 3339"]),
         (with(&lines[2].replace("\"term\":", "\"term_\":")), &["line 3", "term"]),
+        (with(&lines[2].replace("\"last\":\"2025", "\"last\":\"9999")), &["line 3", "future"]),
+        (lines[0].replace("864000000", "-1"), &["line 1", "window_ms"]),
+        (lines[0].replace("864000000", &i64::MAX.to_string()), &["line 1", "window_ms"]),
     ] {
         if words.is_empty() {
             // Another window under the same prefix as the state has it.
             state("import", &path).arg("-").pipe(text).fails(&["window"]);
             continue;
         }
+        let none = folder.path("none.redb");
+        state("import", &none).arg("-").pipe(text.clone()).fails(words);
+        assert!(!none.exists(), "{words:?}");
         state("import", &copy).arg("-").pipe(text).fails(words);
         assert_eq!(state("list", &copy).ok().stdout, "", "{words:?}");
         assert!(log(&copy).is_empty());
@@ -363,7 +373,12 @@ fn an_approved_term_does_not_alert_until_the_end() {
     let reason = "ticket 7\u{1b}[2J";
     approve().args(&["--reason", reason, "--until", "2099-01-01T00:00:00Z"]).ok();
     // An end that is over can be given to an approval that is there.
-    approve().args(&["--reason", reason, "--until", "2025-05-01T00:00:00Z"]).ok();
+    let shorter = approve().args(&["--reason", reason, "--until", "2025-05-01T00:00:00Z"]).ok();
+    assert!(
+        shorter.stderr.contains(", not until 2099-01-01 00:00:00 UTC as before"),
+        "{}",
+        shorter.stderr
+    );
     let known = &state("get", &path).args(&carol).ok().lines()[0];
     assert_eq!(known["approved_until"], "2025-05-01T00:00:00.000Z");
     assert_eq!(known["approved_reason"], reason);

@@ -40,6 +40,9 @@ pub struct ForgetArgs {
     /// Only say how many terms it would forget
     #[arg(long)]
     pub dry_run: bool,
+    /// Every term of every rule, where nothing says which
+    #[arg(long)]
+    pub all: bool,
     /// Forget all the terms that are meant; not needed for one that --term names
     #[arg(long, conflicts_with = "dry_run")]
     pub yes: bool,
@@ -53,6 +56,15 @@ pub struct ForgetArgs {
 /// # Errors
 /// When the state cannot be read or written, or more than a named term is meant without `--yes`.
 pub(super) fn forget(args: &ForgetArgs) -> anyhow::Result<ExitStatus> {
+    let rules = &args.rules;
+    let is_chosen = args.filter.is_any() || !rules.rules.is_empty() || rules.tenant.is_some();
+    match (args.all, is_chosen) {
+        (false, false) => {
+            bail!("say which: --term, --where, --seen-before, --rule, or --all for every term")
+        }
+        (true, true) => bail!("--all takes every term: leave out what says which"),
+        _ => {}
+    }
     let mut state = open_to_change(&args.state)?;
     let all = prefixes(&state)?;
     let chosen = args.rules.choose(all.clone())?;
@@ -132,6 +144,7 @@ fn reason(text: &str) -> Result<String, String> {
 /// When the state cannot be read or written, it is not clear which rule is meant, or what the state has
 /// of the term cannot be read.
 pub(super) fn approve(args: &ApproveArgs) -> anyhow::Result<ExitStatus> {
+    let mut earlier = None;
     let mut state = open_to_change(&args.state)?;
     let (prefix, is_new) = the_rule(&args.rules, prefixes(&state)?)?;
     if args.term.term.is_empty() {
@@ -161,6 +174,7 @@ pub(super) fn approve(args: &ApproveArgs) -> anyhow::Result<ExitStatus> {
         } else if until_ms <= now {
             bail!("--until: {until} is over already, and the term has no approval to end");
         }
+        earlier = known.approval().map(|approval| approval.until_ms);
         known.approve(approval.clone());
         let value = known.write(&text);
         edit.put(StoredTerm { key: key.as_bytes(), value: &value, expires_ms })?;
@@ -169,7 +183,14 @@ pub(super) fn approve(args: &ApproveArgs) -> anyhow::Result<ExitStatus> {
         }
         Ok(edit.log(&entry)?)
     })?;
-    message::info(&format!("{}: approved {} until {until}", shown(&args.state), escaped(&values)));
+    let before = match earlier {
+        Some(earlier) if earlier > until_ms => {
+            format!(", not until {} as before", shown_time(earlier))
+        }
+        _ => String::new(),
+    };
+    let (state, values) = (shown(&args.state), escaped(&values));
+    message::info(&format!("{state}: approved {values} until {until}{before}"));
     Ok(ExitStatus::Done)
 }
 

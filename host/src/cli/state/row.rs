@@ -177,6 +177,11 @@ impl StateLine {
         self
     }
 
+    /// Its newest sighting.
+    pub(super) fn last_ms(&self) -> Option<i64> {
+        self.episodes.iter().map(|episode| episode.last.0).max()
+    }
+
     /// The value that the line says, and its expiry.
     pub(super) fn taken(&self) -> anyhow::Result<(Vec<u8>, i64)> {
         if self.key.len() != 32 || !self.key.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))

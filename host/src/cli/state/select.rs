@@ -292,6 +292,14 @@ pub(super) struct TermTest<'f> {
 }
 
 impl TermFilter {
+    /// Whether it leaves out any term.
+    pub(super) fn is_any(&self) -> bool {
+        !self.term.term.is_empty()
+            || !self.values.is_empty()
+            || self.seen_since.is_some()
+            || self.seen_before.is_some()
+    }
+
     /// The filter as it was given, for a log.
     pub(super) fn words(&self) -> String {
         let mut out = String::new();

@@ -13,10 +13,13 @@ use super::merge::{Merge, MergeCounts};
 use super::row::StateLine;
 use super::select::{RuleChoice, TermFilter, prefixes};
 use super::{ExitStatus, StateFormat, StatePage, open_or_make, open_to_read};
+use crate::cli::run::SystemClock;
 use crate::files::shown;
-use crate::state::PrefixRecord;
-use crate::state::admin::{StateAdmin, StateEdit, StoredTerm};
+use crate::pipeline::Clock;
+use crate::state::admin::{EditWork, StateAdmin, StateEdit, StoredTerm};
+use crate::state::{PrefixRecord, Redb};
 use crate::terminal::message;
+use crate::terminal::state::time as shown_time;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -28,6 +31,10 @@ use std::path::{Path, PathBuf};
 
 /// The form of the lines, and the newest that is read.
 const FORM: u32 = 1;
+/// No sighting is dated further ahead of the clock: a day, as clocks and time zones may differ.
+const MAX_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
+/// No rule's window is longer: 100 years.
+const MAX_WINDOW_MS: i64 = 100 * 366 * 24 * 60 * 60 * 1000;
 /// No line is longer.
 const MAX_LINE: u64 = 16 << 20;
 
@@ -128,16 +135,23 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<ExitStatus> {
     let rules: Vec<_> = rules.map(with_prefix).collect();
     let known: HashSet<&str> = rules.iter().map(|(prefix, _)| prefix.as_str()).collect();
     let records: Vec<_> = rules.iter().filter_map(|(_, record)| record.clone()).collect();
-    let mut state = open_or_make(&args.state)?;
-    let own = prefixes(&state)?;
+    let latest_ms = SystemClock.now_ms().saturating_add(MAX_AHEAD_MS);
+    let mut target = ImportTarget::open(&args.state)?;
+    let own = prefixes(&target.state)?;
     let mut counts = MergeCounts::default();
-    state.edit(&mut |edit| {
+    target.edit(&mut |edit| {
         let mut merge = Merge::begin(edit, &own, &records)?;
         while let Some(line) = lines.next().with_context(|| name.clone())? {
             let number = lines.number;
             let taken = line.taken().and_then(|(value, expires_ms)| {
                 if !known.contains(line.prefix.as_str()) {
                     bail!("`prefix` is not one of those in the first line");
+                }
+                if let Some(last) = line.last_ms().filter(|last| *last > latest_ms) {
+                    let last = shown_time(last);
+                    bail!(
+                        "a sighting at {last}, in the future: its term would not alert for years"
+                    );
                 }
                 let key = format!("{}{}", line.prefix, line.key);
                 merge.add(
@@ -187,10 +201,10 @@ pub(super) fn migrate(args: &MigrateArgs) -> anyhow::Result<ExitStatus> {
     let coming = prefixes(&from)?;
     let records: Vec<_> = coming.iter().filter_map(|prefix| prefix.record.clone()).collect();
     let log = from.log()?;
-    let mut to = open_or_make(&args.to)?;
-    let own = prefixes(&to)?;
+    let mut to = ImportTarget::open(&args.to)?;
+    let own = prefixes(&to.state)?;
     // A state that only moves keeps its log.
-    let moves = own.is_empty() && to.log()?.is_empty();
+    let moves = own.is_empty() && to.state.log()?.is_empty();
     let mut counts = MergeCounts::default();
     to.edit(&mut |edit| {
         let mut merge = Merge::begin(edit, &own, &records)?;
@@ -212,6 +226,31 @@ pub(super) fn migrate(args: &MigrateArgs) -> anyhow::Result<ExitStatus> {
     })?;
     message::info(&format!("{}: {}", shown(&args.to), counts.words()));
     Ok(ExitStatus::Done)
+}
+
+/// The state that something is added to.
+struct ImportTarget<'a> {
+    path: &'a Path,
+    state: Redb,
+    /// It was made for this.
+    is_new: bool,
+}
+
+impl<'a> ImportTarget<'a> {
+    fn open(path: &'a Path) -> anyhow::Result<Self> {
+        let is_new = !path.exists();
+        Ok(Self { path, state: open_or_make(path)?, is_new })
+    }
+
+    /// Makes the change; where that fails nothing is left of a state that was made for it.
+    fn edit(&mut self, work: &mut EditWork<'_>) -> anyhow::Result<()> {
+        let done = self.state.edit(work);
+        if done.is_err() && self.is_new {
+            // Its lock is still held. A state that cannot be removed is an empty one.
+            let _ = std::fs::remove_file(self.path);
+        }
+        done
+    }
 }
 
 /// The lines of an export, one after the other.
@@ -242,10 +281,16 @@ impl<R: BufRead> ExportLines<R> {
             None => bail!("its first line is not that of `firstseen state export`"),
         }
         let header: ExportHeader = serde_json::from_slice(&line).context("line 1")?;
-        match header.rules.iter().find(|rule| !is_prefix(&rule.prefix)) {
-            Some(_) => bail!("line 1: a `prefix` is not TENANT:RULE_ID:FINGERPRINT:"),
-            None => Ok(header),
+        for rule in &header.rules {
+            if !is_prefix(&rule.prefix) {
+                bail!("line 1: a `prefix` is not TENANT:RULE_ID:FINGERPRINT:");
+            }
+            let window_ms = rule.record.as_ref().map_or(1, |record| record.window_ms);
+            if !(1..=MAX_WINDOW_MS).contains(&window_ms) {
+                bail!("line 1: a `window_ms` of {window_ms}: no rule has such a window");
+            }
         }
+        Ok(header)
     }
 
     fn next(&mut self) -> anyhow::Result<Option<StateLine>> {
