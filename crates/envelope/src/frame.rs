@@ -143,13 +143,6 @@ impl Frame {
         self.looked_ahead = true;
     }
 
-    /// A frame for the rest of the document that enters no array.
-    pub(crate) fn without_arrays(&self) -> Self {
-        let mut frame = Self { has_no_arrays: true, ..self.clone() };
-        frame.array_is_member();
-        frame
-    }
-
     /// The array that was entered is no array of records: the document is one of its own.
     pub(crate) fn array_is_member(&mut self) {
         self.container = None;

@@ -154,7 +154,7 @@ impl Splitter {
         Place { record: self.frame.container().map(|_| self.records), ..place }
     }
 
-    fn record_ends(
+    pub(super) fn record_ends(
         &mut self,
         bytes: &[u8],
         end: usize,
@@ -177,7 +177,7 @@ impl Splitter {
         self.opener.record(container, lines, place, captured.text, &mut self.records, sink)
     }
 
-    fn document_ends(
+    pub(super) fn document_ends(
         &mut self,
         bytes: &[u8],
         end: usize,
