@@ -38,6 +38,8 @@ pub struct TargetChoices {
     pub state: Option<String>,
     /// `--state-limit`, in bytes.
     pub state_limit: Option<usize>,
+    /// `--outbox-time`, in milliseconds.
+    pub outbox_time: Option<u64>,
     /// `--settings`: the text of the file.
     pub settings: Option<String>,
     /// `--any-index`: the settings say so too.
@@ -150,6 +152,7 @@ impl Target {
             ("--records", choices.records.is_some()),
             ("--state", choices.state.is_some()),
             ("--state-limit", choices.state_limit.is_some()),
+            ("--outbox-time", choices.outbox_time.is_some()),
             ("--any-index", choices.any_index),
             ("--settings", choices.settings.is_some()),
         ];
@@ -172,6 +175,9 @@ impl Target {
         if let Some(limit) = choices.state_limit {
             options.state_limit = limit;
         }
+        if let Some(time) = choices.outbox_time {
+            options.outbox_time = time;
+        }
         match &choices.settings {
             None => Ok(options),
             Some(json) => options.with_settings(json).map_err(|e| format!("--settings: {e}")),
@@ -193,9 +199,14 @@ impl Target {
         match self {
             Self::Core => &[],
             Self::Js => &["--settings", "--any-index"],
-            Self::FluentBit => {
-                &["--records", "--state", "--state-limit", "--settings", "--any-index"]
-            }
+            Self::FluentBit => &[
+                "--records",
+                "--state",
+                "--state-limit",
+                "--outbox-time",
+                "--settings",
+                "--any-index",
+            ],
             Self::RedpandaConnect | Self::Bento => &["--settings", "--any-index"],
             Self::Redpanda => &["--state-limit", "--settings", "--any-index"],
             Self::Wasi => &["--state-limit", "--settings", "--any-index"],

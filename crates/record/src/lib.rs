@@ -206,6 +206,15 @@ impl<'t> JsonRecord<'t> {
     }
 }
 
+/// The event in the record's member `log`, if that is an object: no event is looked for there, because
+/// `log` holds a line.
+#[must_use]
+pub fn log_object(text: &str) -> Option<&str> {
+    memchr::memmem::find(text.as_bytes(), b"\"log\"")?;
+    let (_, value) = members(text).into_iter().rfind(|(name, _)| *name == RAW)?;
+    value.starts_with('{').then_some(value)
+}
+
 /// A record for a text that is none: the text as a string, and why it is none.
 #[must_use]
 pub fn wrapped(text: &str, error: &str) -> String {
@@ -353,6 +362,19 @@ mod tests {
             out,
             json!({"log": "\0\"x\u{7f}", "firstseen_error": {"code": "bad_json", "reason": "no"}})
         );
+    }
+
+    #[test]
+    fn an_object_in_log_is_found_at_the_top_alone() {
+        for (text, object) in [
+            (r#"{"log":{"a":1}}"#, Some(r#"{"a":1}"#)),
+            (r#"{"s":1, "log" : { "a" : {} } }"#, Some(r#"{ "a" : {} }"#)),
+            (r#"{"log":"{}"}"#, None),
+            (r#"{"a":{"log":{}}}"#, None),
+            (r#"{"a":"\"log\":{}"}"#, None),
+        ] {
+            assert_eq!(log_object(text), object, "{text}");
+        }
     }
 
     #[test]

@@ -86,7 +86,8 @@ pub struct RunArgs {
     pub learns: bool,
 }
 
-fn duration(text: &str) -> Result<i64, String> {
+/// A length of time; 0 too.
+pub(super) fn duration(text: &str) -> Result<i64, String> {
     if text == "0" { Ok(0) } else { firstseen_rule::window::duration(text) }
 }
 

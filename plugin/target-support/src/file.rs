@@ -1,12 +1,13 @@
 //! A state in memory with its writes in a folder, for pipelines that keep none: it outlives a
 //! restart and a kill at any moment.
 //!
-//! In and out: keys and values; [`FolderStore::commit`] appends what changed. It never stops judging: what
+//! In and out: keys and values, and alerts that may have to be given again ([`Outbox`]);
+//! [`FolderStore::commit`] appends what changed, all of it or nothing. It never stops judging: what
 //! the folder refuses stays in memory, and every commit says so until it is put right. It never
 //! locks (WASI has no locks) and never writes into a file that another instance may write into.
 //!
 //! ```text
-//! folder/firstseen.7.log    a snapshot, then an append for each commit      file/frame.rs
+//! folder/firstseen.7.log    a snapshot, then a frame for each commit        file/frame.rs
 //! folder/firstseen.8.log    begun by the next instance, or when 7 grew too long: a snapshot of all
 //!                           that 7 says, synced; then 7 is deleted           file/folder.rs
 //! ```
@@ -19,6 +20,10 @@
 
 mod folder;
 mod frame;
+mod frame_1;
+mod outbox;
+
+pub use outbox::Outbox;
 
 use crate::memory::BoundedMemory;
 use firstseen_abi::kv::{Cas, Kv, KvError};
@@ -29,6 +34,9 @@ use std::path::Path;
 const ROLL_AT: u64 = 4 << 20;
 const GROWTH: u64 = 4;
 
+/// The outbox has this part of the limit, beside what the terms have.
+const OUTBOX_PART: usize = 8;
+
 /// After a failure the folder is tried again at the next commit, then after twice as many, up to
 /// this: a snapshot is not written for each event while the disk is full.
 const LONGEST_WAIT: u32 = 4_096;
@@ -37,6 +45,7 @@ const LONGEST_WAIT: u32 = 4_096;
 #[derive(Debug)]
 pub struct FolderStore {
     memory: BoundedMemory,
+    outbox: Outbox,
     /// Keys written since the last commit.
     changed: Vec<Box<[u8]>>,
     folder: Folder,
@@ -44,6 +53,8 @@ pub struct FolderStore {
     notes: Vec<String>,
     roll_at: u64,
     told_forgotten: bool,
+    /// How many alerts had left the outbox too early when it was told.
+    told_dropped: u64,
 }
 
 /// Where commits go.
@@ -71,14 +82,16 @@ impl FolderStore {
     fn open_with(folder: &Path, limit: usize, roll_at: u64) -> Self {
         let mut kept = Self {
             memory: BoundedMemory::new(limit),
+            outbox: Outbox::new(limit / OUTBOX_PART),
             changed: Vec::new(),
             folder: Folder::new(folder),
             log: Log::Closed(String::new()),
             notes: Vec::new(),
             roll_at,
             told_forgotten: false,
+            told_dropped: 0,
         };
-        let opened = kept.folder.open(&mut kept.memory, &mut kept.notes);
+        let opened = kept.folder.open(&mut kept.memory, &mut kept.outbox, &mut kept.notes);
         kept.log = match opened {
             Ok(generation) => Log::Open(generation),
             Err(fault) => {
@@ -96,22 +109,29 @@ impl FolderStore {
     /// instance lives.
     pub fn commit(&mut self) -> Result<(), String> {
         let changed = std::mem::take(&mut self.changed);
-        if changed.is_empty() {
+        let is_new = !changed.is_empty() || self.outbox.has_new();
+        if !is_new && !self.outbox.has_left() {
             return Ok(());
         }
         self.tell_forgotten();
         match &mut self.log {
+            // What left the outbox and could not be written is given once more: no fault.
+            Log::Closed(_) | Log::Failed { .. } if !is_new => return Ok(()),
             Log::Closed(fault) => return Err(fault.clone()),
             Log::Failed { fault, left, .. } if *left > 1 => {
                 *left = left.saturating_sub(1);
                 return Err(fault.clone());
             }
             Log::Failed { .. } => {}
-            Log::Open(generation) => match self.folder.append(generation, &self.memory, &changed) {
-                Ok(()) if !generation.is_long(self.roll_at, GROWTH) => return Ok(()),
-                Ok(()) => {}
-                Err(fault) => return self.failed(fault),
-            },
+            Log::Open(generation) => {
+                match self.folder.append(generation, &self.memory, &changed, &self.outbox) {
+                    Ok(()) => self.outbox.written(),
+                    Err(fault) => return self.failed(fault),
+                }
+                if !generation.is_long(self.roll_at, GROWTH) {
+                    return Ok(());
+                }
+            }
         }
         self.roll()
     }
@@ -122,8 +142,9 @@ impl FolderStore {
             Log::Open(generation) => Some(generation.number()),
             _ => None,
         };
-        match self.folder.roll(owned, &self.memory) {
+        match self.folder.roll(owned, &self.memory, &self.outbox) {
             Ok(generation) => {
+                self.outbox.written();
                 if matches!(self.log, Log::Failed { .. }) {
                     self.notes.push("state_file: the state is written again".to_owned());
                 }
@@ -157,6 +178,14 @@ impl FolderStore {
             self.told_forgotten = true;
             self.notes.push(crate::memory::FULL.to_owned());
         }
+        let dropped = self.outbox.dropped();
+        if dropped > self.told_dropped.saturating_mul(2) {
+            self.told_dropped = dropped;
+            self.notes.push(format!(
+                "outbox_full: alerts that were given once and are not kept to be given again after \
+                 a kill (build with a larger --state-limit or a shorter --outbox-time): {dropped}"
+            ));
+        }
     }
 
     /// Whether commits reach the folder. A program that can refuse to start asks before its first
@@ -174,6 +203,11 @@ impl FolderStore {
     /// What an operator has to know once: sentences since they were last taken.
     pub fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// The alerts that may have to be given again. What is kept there is in the next commit.
+    pub const fn outbox_mut(&mut self) -> &mut Outbox {
+        &mut self.outbox
     }
 
     /// What it holds.

@@ -9,6 +9,9 @@ use firstseen_rule::Settings;
 /// Bytes of keys and values that a state in memory holds, unless something else was asked for.
 pub const STATE_LIMIT: usize = 64 << 20;
 
+/// How long an alert is kept to be given again, unless something else was asked for: milliseconds.
+pub const OUTBOX_TIME: u64 = 3_600_000;
+
 /// What becomes of a pipeline's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Records {
@@ -28,6 +31,9 @@ pub struct Options {
     pub state: Option<String>,
     /// The most bytes of keys and values that the state holds in memory.
     pub state_limit: usize,
+    /// How long one instance has to live after it gave an alert until the alert is not kept any more
+    /// to be given again, in milliseconds; 0: none is kept.
+    pub outbox_time: u64,
     /// The settings as docs/abi.md has them, as JSON; empty: none.
     settings: String,
 }
@@ -38,6 +44,7 @@ impl Default for Options {
             records: Records::default(),
             state: None,
             state_limit: STATE_LIMIT,
+            outbox_time: OUTBOX_TIME,
             settings: String::new(),
         }
     }
@@ -85,6 +92,9 @@ impl Options {
         if self.state_limit != default.state_limit {
             set("state_limit", Json::Number(self.state_limit.to_string()));
         }
+        if self.outbox_time != default.outbox_time {
+            set("outbox_time", Json::Number(self.outbox_time.to_string()));
+        }
         if !self.settings.is_empty() {
             set("settings", Json::Text(self.settings.clone()));
         }
@@ -117,6 +127,9 @@ impl Options {
                 ("state_limit", Json::Number(text)) => {
                     options.state_limit = text.parse().map_err(|_| wrong("state_limit"))?;
                 }
+                ("outbox_time", Json::Number(text)) => {
+                    options.outbox_time = text.parse().map_err(|_| wrong("outbox_time"))?;
+                }
                 ("settings", Json::Text(text)) => options.settings = text,
                 (other, _) => return Err(wrong(other)),
             }
@@ -137,6 +150,7 @@ mod tests {
             records: Records::Alerts,
             state: Some("a \"folder\"".to_owned()),
             state_limit: 1000,
+            outbox_time: 0,
             ..Options::default()
         };
         let options = options.with_settings(r#"{"tenant":"acme"}"#).unwrap();

@@ -76,6 +76,9 @@ pub struct ChosenArgs {
     /// How many bytes of keys and values to keep in memory: 64M, 512k
     #[arg(long, value_name = "SIZE", value_parser = size::between(1 << 10, 1 << 30, "between 1K and 1024M"))]
     pub state_limit: Option<usize>,
+    /// Give an alert again to a pipeline that restarts within this time: 1h by default; 0: never
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::run::duration)]
+    pub outbox_time: Option<i64>,
     /// Settings for all rules: docs/abi.md, section 7
     #[arg(long, value_name = "FILE.json")]
     pub settings: Option<PathBuf>,
@@ -105,8 +108,9 @@ impl ChosenArgs {
             settings = Some(with_any_index(settings));
         }
         let (state, state_limit) = (self.state.clone(), self.state_limit);
+        let outbox_time = self.outbox_time.map(i64::unsigned_abs);
         let any_index = self.any_index;
-        Ok(TargetChoices { records, state, state_limit, settings, any_index })
+        Ok(TargetChoices { records, state, state_limit, outbox_time, settings, any_index })
     }
 }
 

@@ -3,7 +3,8 @@
 //! In: a folder's name, a memory. Out: files, or faults that say what to do. A file is only ever
 //! created anew and appended to by who created it; it is deleted when a later one holds all of it.
 
-use super::frame::{self, FramePosition, FrameRead, HEADER, MAX_FRAME};
+use super::frame::{self, FrameEntry, FramePosition, FrameRead, HEADER};
+use super::outbox::Outbox;
 use crate::memory::BoundedMemory;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 const BEFORE: &str = "firstseen.";
 const AFTER: &str = ".log";
+/// A snapshot is written in frames of about so many bytes.
+const SNAPSHOT_FRAME: usize = 64 << 10;
 /// How often it begins again when another instance begins in the same moment.
 const MAX_TRIES: u8 = 4;
 
@@ -73,6 +76,7 @@ impl Folder {
     pub(super) fn open(
         &self,
         memory: &mut BoundedMemory,
+        outbox: &mut Outbox,
         notes: &mut Vec<String>,
     ) -> Result<Generation, String> {
         let fault = |action: &str, path: &Path, error: &io::Error| say(action, path, error);
@@ -81,12 +85,12 @@ impl Folder {
             let numbers = self.numbers().map_err(|e| fault("list", &self.path, &e))?;
             let mut damaged = Vec::new();
             for number in &numbers {
-                if let Some(bytes) = self.read(*number, memory)? {
+                if let Some(bytes) = self.read(*number, memory, outbox)? {
                     damaged.push((*number, bytes));
                 }
             }
             let next = numbers.last().map_or(1, |last| last.saturating_add(1));
-            match self.begin(next, memory) {
+            match self.begin(next, memory, outbox) {
                 Ok(generation) => {
                     notes.extend(damaged.iter().map(|(number, of)| self.set_aside(*number, *of)));
                     self.delete(&numbers);
@@ -106,6 +110,7 @@ impl Folder {
         &self,
         owned: Option<u64>,
         memory: &BoundedMemory,
+        outbox: &Outbox,
     ) -> Result<Generation, FolderError> {
         let listed = self.numbers().map_err(|e| self.passing("list", &self.path, &e))?;
         let last = listed.last().copied().unwrap_or(0);
@@ -113,7 +118,7 @@ impl Folder {
             return Err(FolderError::Final(taken(&self.path)));
         }
         let next = last.saturating_add(1);
-        match self.begin(next, memory) {
+        match self.begin(next, memory, outbox) {
             Ok(generation) => {
                 self.delete(&listed);
                 Ok(generation)
@@ -125,12 +130,13 @@ impl Folder {
         }
     }
 
-    /// Appends the present values of keys.
+    /// Appends the present values of keys and what is new of the outbox, all or nothing.
     pub(super) fn append(
         &self,
         to: &mut Generation,
         memory: &BoundedMemory,
         keys: &[Box<[u8]>],
+        outbox: &Outbox,
     ) -> Result<(), FolderError> {
         let path = self.file(to.number);
         let later = self.file(to.number.saturating_add(1));
@@ -138,13 +144,20 @@ impl Folder {
         if exists(&later)? || !exists(&path)? {
             return Err(FolderError::Final(taken(&self.path)));
         }
-        let mut bytes = Vec::new();
+        let mut entries = Vec::new();
+        if outbox.has_left() {
+            frame::push_first(outbox.rows(false).0, &mut entries);
+        }
+        for (number, text) in outbox.rows(false).1 {
+            frame::push_alert(number, text, &mut entries);
+        }
         for key in keys {
-            let offset = to.length.saturating_add(bytes.len() as u64);
             if let Some(value) = memory.value(key) {
-                frame::write(FramePosition { number: to.number, offset }, key, value, &mut bytes);
+                frame::push_sighting(key, value, &mut entries);
             }
         }
+        let place = FramePosition { number: to.number, offset: to.length };
+        let bytes = frame::framed(place, &entries);
         to.file.write_all(&bytes).map_err(|e| self.passing("write", &path, &e))?;
         to.length = to.length.saturating_add(bytes.len() as u64);
         Ok(())
@@ -168,7 +181,12 @@ impl Folder {
     }
 
     /// Reads one file into the memory. What is damaged in it: so many bytes of so many.
-    fn read(&self, number: u64, memory: &mut BoundedMemory) -> Result<Option<(u64, u64)>, String> {
+    fn read(
+        &self,
+        number: u64,
+        memory: &mut BoundedMemory,
+        outbox: &mut Outbox,
+    ) -> Result<Option<(u64, u64)>, String> {
         let path = self.file(number);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -177,18 +195,19 @@ impl Folder {
             Err(error) => return Err(say("read", &path, &error)),
         };
         let length = file.metadata().map_err(|e| say("read", &path, &e))?.len();
-        let found = frame::read(number, BufReader::new(file), |key, value| memory.put(key, value));
+        let each = |entry: FrameEntry<'_>| match entry {
+            FrameEntry::Sighting(key, value) => memory.put(key, value),
+            FrameEntry::Alert(number, text) => outbox.read(number, text),
+            FrameEntry::First(number) => outbox.read_first(number),
+        };
+        let found = frame::read(number, length, BufReader::new(file), each);
         match found.map_err(|e| say("read", &path, &e))? {
             FrameRead::Newer => Err(format!(
                 "state_file: {} was written by a newer firstseen: build the rule with that \
                  version, or take another folder; the state is in memory alone",
                 path.display()
             )),
-            // A kill cuts one frame at the most; more is damage.
-            FrameRead::Good(end) => {
-                let left = length.saturating_sub(end);
-                Ok((left > MAX_FRAME).then_some((left, length)))
-            }
+            FrameRead::Good { damaged } => Ok((damaged > 0).then_some((damaged, length))),
         }
     }
 
@@ -205,10 +224,15 @@ impl Folder {
     }
 
     /// A new file with all that the memory holds, on the disk.
-    fn begin(&self, number: u64, memory: &BoundedMemory) -> io::Result<Generation> {
+    fn begin(
+        &self,
+        number: u64,
+        memory: &BoundedMemory,
+        outbox: &Outbox,
+    ) -> io::Result<Generation> {
         let path = self.file(number);
         let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
-        match fill(file, number, memory) {
+        match fill(file, number, memory, outbox) {
             Ok(generation) => {
                 // So that the name outlives a loss of power, where folders can be synced.
                 let _ = File::open(&self.path).and_then(|folder| folder.sync_all());
@@ -234,17 +258,38 @@ impl Folder {
     }
 }
 
-fn fill(file: File, number: u64, memory: &BoundedMemory) -> io::Result<Generation> {
+fn fill(
+    file: File,
+    number: u64,
+    memory: &BoundedMemory,
+    outbox: &Outbox,
+) -> io::Result<Generation> {
     let mut out = BufWriter::with_capacity(1 << 16, file);
     out.write_all(HEADER)?;
     let mut length = HEADER.len() as u64;
-    let mut bytes = Vec::new();
-    for (key, value) in memory.iter() {
-        bytes.clear();
-        frame::write(FramePosition { number, offset: length }, key, value, &mut bytes);
-        out.write_all(&bytes)?;
-        length = length.saturating_add(bytes.len() as u64);
+    let mut entries = Vec::new();
+    let mut flush = |entries: &mut Vec<u8>, least: usize| {
+        if entries.len() > least {
+            let bytes = frame::framed(FramePosition { number, offset: length }, entries);
+            out.write_all(&bytes)?;
+            length = length.saturating_add(bytes.len() as u64);
+            entries.clear();
+        }
+        io::Result::Ok(())
+    };
+    let (first, rows) = outbox.rows(true);
+    if first > 0 {
+        frame::push_first(first, &mut entries);
     }
+    for (number, text) in rows {
+        frame::push_alert(number, text, &mut entries);
+        flush(&mut entries, SNAPSHOT_FRAME)?;
+    }
+    for (key, value) in memory.iter() {
+        frame::push_sighting(key, value, &mut entries);
+        flush(&mut entries, SNAPSHOT_FRAME)?;
+    }
+    flush(&mut entries, 0)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     Ok(Generation { number, file, length, snapshot: length })

@@ -24,6 +24,13 @@ fn values(kept: &FolderStore) -> Values {
     kept.memory().iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
 }
 
+/// A frame with one sighting.
+fn frame_of(number: u64, offset: u64, key: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut entries = Vec::new();
+    frame::push_sighting(key, value, &mut entries);
+    frame::framed(frame::FramePosition { number, offset }, &entries)
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();
@@ -47,7 +54,7 @@ fn story(folder: &Path) -> (Vec<u8>, Vec<(usize, Values)>) {
     for (step, key) in ["ann", "bob", "ann", "carol", "bob"].into_iter().enumerate() {
         // Values that hold what looks like a frame.
         let mut value = vec![u8::try_from(step).unwrap(); step * 9];
-        frame::write(frame::FramePosition { number: 1, offset: 40 }, b"evil", b"evil", &mut value);
+        value.extend(frame_of(1, 40, b"evil", b"evil"));
         write(&mut kept, key.as_bytes(), &value);
         kept.commit().unwrap();
         known.insert(key.as_bytes().to_vec(), value);
@@ -119,8 +126,8 @@ fn much_damage_is_told_and_the_file_is_kept() {
     let mut kept = open(folder.path());
     for n in 0..20u8 {
         write(&mut kept, &[n], &[n; 500]);
+        kept.commit().unwrap();
     }
-    kept.commit().unwrap();
     drop(kept);
     let file = files(folder.path()).pop().unwrap();
     let mut bytes = fs::read(&file).unwrap();
@@ -215,13 +222,13 @@ fn a_writer_that_was_overtaken_twice_notices_too() {
 fn a_newer_file_is_refused_and_left_alone() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("firstseen.4.log");
-    fs::write(&file, b"firstseen state 2\nsomething else").unwrap();
+    fs::write(&file, b"firstseen state 3\nsomething else").unwrap();
     let mut kept = open(folder.path());
     write(&mut kept, b"a", b"1");
     let fault = kept.commit().unwrap_err();
     assert!(fault.contains("newer firstseen"), "{fault}");
     assert_eq!(files(folder.path()), std::slice::from_ref(&file));
-    assert_eq!(fs::read(file).unwrap(), b"firstseen state 2\nsomething else");
+    assert_eq!(fs::read(file).unwrap(), b"firstseen state 3\nsomething else");
 }
 
 #[test]
@@ -294,6 +301,109 @@ fn at_the_limit_terms_are_forgotten_and_it_is_told_once() {
     assert_eq!(values(&again), before, "the same are forgotten after a restart");
 }
 
+#[test]
+fn a_file_of_version_1_is_read() {
+    let mut bytes = b"firstseen state 1\n".to_vec();
+    for (key, value) in [(&b"ann"[..], &b"1"[..]), (b"bob", b"22")] {
+        let place = frame::FramePosition { number: 7, offset: bytes.len() as u64 };
+        let lengths = [key.len() as u8, 0, value.len() as u8, 0];
+        bytes.extend_from_slice(&lengths);
+        bytes.extend_from_slice(&frame::sum::<8>(place, &[&lengths, key, value]));
+        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(value);
+    }
+    let both = Values::from([(b"ann".to_vec(), b"1".to_vec()), (b"bob".to_vec(), b"22".to_vec())]);
+    assert_eq!(read_back(7, &bytes), (both, Vec::new()));
+    assert_eq!(read_back(7, &bytes[..bytes.len() - 1]).0.len(), 1);
+    assert_eq!(read_back(8, &bytes).0, Values::new());
+}
+
+/// What a folder's outbox gives a new instance.
+fn given(kept: &mut FolderStore) -> Vec<String> {
+    kept.outbox_mut().give_again(usize::MAX, 0, &[])
+}
+
+#[test]
+fn at_any_byte_a_term_is_known_only_with_its_alert() {
+    let folder = TempDir::new().unwrap();
+    let mut kept = open(folder.path());
+    for name in ["ann", "bob", "carol"] {
+        write(&mut kept, name.as_bytes(), b"1");
+        write(&mut kept, format!("{name} too").as_bytes(), b"1");
+        kept.outbox_mut().keep(name, 0);
+        kept.outbox_mut().keep(&format!("{name} too"), 0);
+        kept.commit().unwrap();
+    }
+    let bytes = fs::read(files(folder.path()).pop().unwrap()).unwrap();
+    for cut in 0..=bytes.len() {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("firstseen.1.log"), &bytes[..cut]).unwrap();
+        // Each instance gives them again, until one has lived long enough.
+        for _ in 0..2 {
+            let mut kept = open(folder.path());
+            let known: Vec<Vec<u8>> = values(&kept).into_keys().collect();
+            let mut alerts = given(&mut kept);
+            alerts.sort();
+            let alerts: Vec<Vec<u8>> = alerts.into_iter().map(String::into_bytes).collect();
+            assert_eq!(alerts, known, "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn what_left_the_outbox_is_not_given_again_and_what_is_new_is() {
+    let folder = TempDir::new().unwrap();
+    let mut kept = FolderStore::open_with(folder.path(), LIMIT, 400);
+    for n in 0..40u64 {
+        write(&mut kept, b"a", &n.to_le_bytes());
+        kept.outbox_mut().keep(&format!("alert {n}"), n);
+        kept.outbox_mut().expire(n, 10);
+        kept.commit().unwrap();
+    }
+    drop(kept);
+    let mut kept = open(folder.path());
+    let expected: Vec<String> = (30..40).map(|n| format!("alert {n}")).collect();
+    assert_eq!(given(&mut kept), expected);
+    assert!(kept.outbox_mut().expire(10, 10));
+    kept.commit().unwrap();
+    drop(kept);
+    let mut kept = open(folder.path());
+    assert!(!kept.outbox_mut().is_due());
+    kept.outbox_mut().keep("one more", 0);
+    kept.commit().unwrap();
+    drop(kept);
+    assert_eq!(given(&mut open(folder.path())), ["one more"]);
+}
+
+/// A device that is always full stands where the file is.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_alert_that_could_not_be_written_is_in_the_next_file() {
+    let folder = TempDir::new().unwrap();
+    let mut kept = open(folder.path());
+    let Log::Open(generation) = &mut kept.log else { panic!("the folder is good") };
+    generation.replace_file(fs::OpenOptions::new().append(true).open("/dev/full").unwrap());
+    for text in ["first", "second"] {
+        write(&mut kept, b"a", text.as_bytes());
+        kept.outbox_mut().keep(text, 0);
+        assert_eq!(kept.commit().is_ok(), text == "second");
+    }
+    assert_eq!(given(&mut open(folder.path())), ["first", "second"]);
+}
+
+#[test]
+fn a_full_outbox_is_told_with_its_count() {
+    let folder = TempDir::new().unwrap();
+    let mut kept = FolderStore::open_with(folder.path(), 8 * 300, ROLL_AT);
+    for n in 0..10u8 {
+        kept.outbox_mut().keep(&format!("{n}").repeat(100), 0);
+        kept.commit().unwrap();
+    }
+    let notes = kept.take_notes();
+    assert!(notes.len() == 3 && notes[2].ends_with(": 7"), "{notes:?}");
+    assert_eq!(given(&mut FolderStore::open_with(folder.path(), 8 * 300, ROLL_AT)).len(), 1);
+}
+
 proptest! {
     /// Any story of writes, commits, restarts, kills within a write, and files left behind, against
     /// a map.
@@ -318,7 +428,8 @@ proptest! {
                     // The beginning of a frame, as a kill leaves it.
                     let last = files(folder.path()).pop().unwrap();
                     let mut torn = fs::read(&last).unwrap();
-                    torn.extend_from_slice(&value);
+                    let frame = frame_of(1, torn.len() as u64, b"torn", &[7; 40]);
+                    torn.extend_from_slice(&frame[..value.len()]);
                     fs::write(&last, torn).unwrap();
                     kept = FolderStore::open_with(folder.path(), LIMIT, 600);
                     now = committed.clone();

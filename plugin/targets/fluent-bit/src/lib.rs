@@ -3,8 +3,12 @@
 //! In: a record's JSON text at an address, NUL-terminated (untrusted). Out: the address of a
 //! NUL-terminated text: the record itself where there is nothing to say, the record with alerts or
 //! an error, or an empty text where the record is dropped. Every text is valid JSON: Fluent Bit
-//! 5.1.1 ends itself on an invalid one. It never traps, reads no clock, and loses no record in
+//! 5.1.1 ends itself on an invalid one. It never traps, judges by no clock, and loses no record in
 //! silence.
+//!
+//! Fluent Bit may lose what it was given, and asks for nothing again: with a folder for the state,
+//! alerts are kept there beside the sightings, and a new instance gives them once more with the first
+//! records that it answers. How long they are kept is measured by the instance's own clock.
 //!
 //! Fluent Bit calls it once for each record of a filter section, in one thread, and keeps the
 //! instance until it is reloaded.
@@ -13,15 +17,16 @@
 
 use firstseen_abi::Keys;
 use firstseen_abi::kv::Kv;
-use firstseen_record::{JsonRecord, RecordChecker, depth, wrapped};
+use firstseen_record::{JsonRecord, RecordChecker, depth, log_object, wrapped};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
 use firstseen_rule::evaluate::Evaluation;
-use firstseen_target_support::file::FolderStore;
+use firstseen_target_support::file::{FolderStore, Outbox};
 use firstseen_target_support::memory::BoundedMemory;
 use firstseen_target_support::{Records, engine, options};
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::time::Instant;
 
 /// How deep an event may nest that an alert is made of. Fluent Bit gives a module 8 KB of stack
 /// unless told otherwise, an alert's tree takes some of it for each level, and a trap would lose
@@ -31,10 +36,22 @@ const DEPTH: usize = 9;
 /// A result buffer that one large record left is given back.
 const KEPT_BYTES: usize = 1 << 20;
 
+/// At most so many bytes of alerts are given again with one record.
+const AGAIN_BYTES: usize = 256 << 10;
+
+const LOG_OBJECT: &str = "log_object: the event is an object in `log`, where only a line is looked \
+    into, and was not judged: lift it up with the filter `nest` (operation lift, nested_under log)";
+
 /// What lasts from record to record.
 struct Filter {
     engine: Result<Engine, String>,
     records: Records,
+    outbox_time: u64,
+    began: Instant,
+    /// Records that came as msgpack.
+    msgpack: u64,
+    /// Events that were objects in `log`.
+    log_objects: u64,
     store: Store,
     checker: RecordChecker,
     /// What step one says of the record at hand.
@@ -101,6 +118,10 @@ impl Filter {
         Self {
             engine,
             records: options.records,
+            outbox_time: options.outbox_time,
+            began: Instant::now(),
+            msgpack: 0,
+            log_objects: 0,
             store,
             checker: RecordChecker::default(),
             items: Vec::new(),
@@ -115,6 +136,9 @@ impl Filter {
             let error = "no_record: the record found no room in the filter's memory";
             return self.answer(Some(JsonRecord::of("{}").with([].into_iter(), Some(error))));
         };
+        if let [0x80..=0x8f | 0xde | 0xdf, ..] = bytes {
+            return self.refuse_msgpack();
+        }
         let text = String::from_utf8_lossy(bytes);
         // Only a record that may hold alerts already has to be taken apart before it is judged.
         if JsonRecord::may_hold_ours(&text)
@@ -127,10 +151,15 @@ impl Filter {
             Cow::Borrowed(_) => record.event().as_bytes(),
             Cow::Owned(_) => bytes,
         };
-        let outcome = self.judge(event);
-        let alerts = outcome.alerts.iter().chain(&outcome.repeats).map(String::as_str);
-        let says = outcome.error.is_some() || alerts.clone().next().is_some();
-        if !says && self.records == Records::Alerts && !record.is_marked() {
+        let mut outcome = self.judge(event);
+        if outcome.no_events.is_some() && self.matches_in_log(&text) {
+            outcome.error.get_or_insert_with(|| self.log_object());
+        }
+        let own: Vec<&str> =
+            outcome.alerts.iter().chain(&outcome.repeats).map(String::as_str).collect();
+        let mut says = outcome.error.is_some() || !own.is_empty();
+        let is_due = self.outbox().is_some_and(|(outbox, _)| outbox.is_due());
+        if !says && !is_due && self.records == Records::Alerts && !record.is_marked() {
             return self.answer(None);
         }
         // Fluent Bit writes numbers that are none as `nan` and `inf`, and cannot read them again.
@@ -138,10 +167,84 @@ impl Filter {
             let error = outcome.error.as_deref().unwrap_or(&error);
             return self.answer(Some(wrapped(&text, error)));
         }
+        let again = if is_due { self.again(&own) } else { Vec::new() };
+        says |= !again.is_empty();
         if says {
+            let alerts = again.iter().map(String::as_str).chain(own);
             return self.answer(Some(record.with(alerts, outcome.error.as_deref())));
         }
+        if self.records == Records::Alerts && !record.is_marked() {
+            return self.answer(None);
+        }
         at
+    }
+
+    /// Whether the rule matches an object in the member `log`.
+    fn matches_in_log(&mut self, text: &str) -> bool {
+        let (Some(event), Ok(engine)) = (log_object(text), &mut self.engine) else { return false };
+        self.items.clear();
+        engine.keys(event.as_bytes(), Framing::One, 0, &mut self.items).is_ok()
+            && Keys::read(&self.items).is_ok_and(|keys| keys.counts.matched > 0)
+    }
+
+    /// What is said of such an event.
+    fn log_object(&mut self) -> String {
+        self.log_objects = self.log_objects.saturating_add(1);
+        if self.log_objects.is_power_of_two() {
+            tell(&format!("{LOG_OBJECT}; events so far: {}", self.log_objects));
+        }
+        LOG_OBJECT.to_owned()
+    }
+
+    /// The outbox, and this instance's time.
+    fn outbox(&mut self) -> Option<(&mut Outbox, u64)> {
+        match &mut self.store {
+            Store::Folder(kept) if self.outbox_time > 0 => {
+                let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                Some((kept.outbox_mut(), now_ms))
+            }
+            _ => None,
+        }
+    }
+
+    /// Alerts of instances before this one. What the folder holds is checked: an invalid text would
+    /// end Fluent Bit.
+    fn again(&mut self, own: &[&str]) -> Vec<String> {
+        let Some((outbox, now_ms)) = self.outbox() else { return Vec::new() };
+        let mut again = outbox.give_again(AGAIN_BYTES, now_ms, own);
+        again.retain(|text| {
+            let good = self.checker.check(text).is_ok();
+            if !good {
+                tell("outbox: an alert in the state's folder is damaged and was left out");
+            }
+            good
+        });
+        again
+    }
+
+    /// The host measures an answer in msgpack by its first NUL, which nearly every record has: so none
+    /// can be given back. The one that is has no NUL, and a count in it of at most 99,999,999.
+    fn refuse_msgpack(&mut self) -> u32 {
+        self.msgpack = self.msgpack.saturating_add(1);
+        let fault = format!(
+            "event_format: the filter needs event_format json; records of msgpack that were not judged \
+             and are lost: {}",
+            self.msgpack
+        );
+        if self.msgpack.is_power_of_two() {
+            tell(&fault);
+        }
+        let (code, reason) = fault.split_once(": ").unwrap_or_default();
+        let mut out = vec![0x81];
+        push_msgpack(&mut out, "firstseen_error");
+        out.push(0x82);
+        for text in ["code", code, "reason", reason] {
+            push_msgpack(&mut out, text);
+        }
+        self.answer.clear();
+        self.answer.extend_from_slice(&out);
+        self.answer.push(0);
+        self.answer.as_ptr() as usize as u32
     }
 
     /// Whether a text is a record; why not.
@@ -188,6 +291,13 @@ impl Filter {
                 }
             }
             Store::Folder(kept) => {
+                if self.outbox_time > 0 {
+                    let now_ms =
+                        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    let outbox = kept.outbox_mut();
+                    outbox.expire(now_ms, self.outbox_time);
+                    outcome.alerts.iter().for_each(|alert| outbox.keep(alert, now_ms));
+                }
                 if let Err(fault) = kept.commit() {
                     outcome.error.get_or_insert(fault);
                 }
@@ -207,6 +317,13 @@ impl Filter {
         self.answer.push(0);
         self.answer.as_ptr() as usize as u32
     }
+}
+
+/// A string of msgpack, of at most 255 bytes and at least one.
+fn push_msgpack(out: &mut Vec<u8>, text: &str) {
+    let Ok(length @ 1..) = u8::try_from(text.len()) else { return };
+    out.extend_from_slice(&[0xd9, length]);
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// A line for the operator, in Fluent Bit's own log. Where nobody reads it, nothing is to be done.

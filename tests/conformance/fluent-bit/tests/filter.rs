@@ -269,6 +269,8 @@ fn state_outlives_the_instance_and_a_second_instance_is_detected() {
         assert!(record.get("firstseen_error").is_none(), "{record}");
     }
     let mut filter = load(&wasm, &[path]);
+    let carrier = goes(&mut filter, br#"{"a":1}"#);
+    assert_eq!(carrier["firstseen_alerts"].as_array().map(Vec::len), Some(events.len()));
     for event in &events {
         let later =
             event.replace("08:00:00", "09:00:00").replace("\"eventID\":\"", "\"eventID\":\"x");
@@ -281,6 +283,106 @@ fn state_outlives_the_instance_and_a_second_instance_is_detected() {
     let record = goes(&mut filter, events[0].as_bytes());
     assert_eq!(record["firstseen_error"]["code"], "state_file", "{record}");
     assert!(record["firstseen_alerts"].is_array(), "the filter continues in memory");
+}
+
+/// Fluent Bit asks the filter, the filter stores, and a kill comes before the record is out: each new
+/// instance gives the alert again, with the same bytes, whatever its first record is.
+#[test]
+fn an_alert_that_a_kill_took_comes_again() {
+    let quiet = br#"{"a":1}"#;
+    for records in ["annotate", "alerts"] {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let state = format!("{path}/stacks");
+        let wasm = build(&[FLAGSHIP], &["--state", &state, "--records", records]);
+        let mut lost = Vec::new();
+        for n in 0..20 {
+            let event = create_stack(&format!("u{n}"), "");
+            let mut filter = load(&wasm, &[path]);
+            if n > 0 {
+                let carrier = filter.call(quiet).unwrap();
+                let Answer::Goes(text) = carrier else { panic!("{records}: dropped") };
+                assert_eq!(alerts_of(&text), lost.join(","), "{records}, kill {n}");
+                assert!(text.starts_with(br#"{"a":1,"#), "the carrier keeps its members");
+            }
+            let Ok(Answer::Goes(text)) = filter.call(event.as_bytes()) else { panic!("dropped") };
+            lost.push(alerts_of(&text));
+            // Once for each instance.
+            let expected =
+                if records == "annotate" { Answer::Goes(quiet.to_vec()) } else { Answer::Dropped };
+            assert_eq!(filter.call(quiet), Ok(expected));
+            // The kill: nothing of this instance's answers is delivered.
+        }
+        // A replay of the record: the alert is there, and once.
+        let mut filter = load(&wasm, &[path]);
+        let Ok(Answer::Goes(text)) = filter.call(create_stack("u3", "").as_bytes()) else {
+            panic!("dropped")
+        };
+        let ids = |text: &[u8]| {
+            let record: Value = serde_json::from_slice(text).unwrap();
+            let alerts = record["firstseen_alerts"].as_array().unwrap().clone();
+            alerts.iter().map(|a| a["kibana.alert.uuid"].to_string()).collect::<Vec<_>>()
+        };
+        let mut unique = ids(&text);
+        assert_eq!(unique.len(), 20);
+        unique.sort();
+        unique.dedup();
+        assert_eq!(unique.len(), 20, "no alert twice in one record");
+        drop(filter);
+        // Not kept: the alert is lost with Fluent Bit's buffers.
+        let state = format!("{path}/unkept");
+        let wasm = build(&[FLAGSHIP], &["--state", &state, "--outbox-time", "0"]);
+        goes(&mut load(&wasm, &[path]), create_stack("ann", "").as_bytes());
+        assert_eq!(load(&wasm, &[path]).call(quiet), Ok(Answer::Goes(quiet.to_vec())));
+    }
+}
+
+#[test]
+fn a_record_carries_at_most_256_kb_and_the_next_one_the_rest() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let wasm = build(&[FLAGSHIP], &["--state", &format!("{path}/stacks"), "--records", "alerts"]);
+    let more = format!(",\"requestParameters\":{{\"x\":\"{}\"}}", "y".repeat(20_000));
+    let mut filter = load(&wasm, &[path]);
+    let mut expected = Vec::new();
+    for n in 0..30 {
+        let event = create_stack(&format!("u{n}"), &more);
+        let Ok(Answer::Goes(text)) = filter.call(event.as_bytes()) else { panic!("dropped") };
+        expected.push(alerts_of(&text));
+    }
+    drop(filter);
+    let mut filter = load(&wasm, &[path]);
+    let (mut again, mut carriers) = (Vec::new(), 0);
+    while let Ok(Answer::Goes(text)) = filter.call(br#"{"a":1}"#) {
+        let alerts = alerts_of(&text);
+        assert!(alerts.len() <= (256 << 10) + 100, "{}", alerts.len());
+        again.push(alerts);
+        carriers += 1;
+    }
+    assert!(carriers > 3, "{carriers}");
+    assert_eq!(again.join(","), expected.join(","));
+}
+
+#[test]
+fn an_event_in_msgpack_or_as_an_object_in_log_is_marked() {
+    let mut filter = load(&build(&[FLAGSHIP], &["--records", "alerts"]), &[]);
+    for count in 1..=3 {
+        let Ok(Answer::Goes(text)) = filter.call(b"\x82\xa1a\x01\xa1b\xc3") else {
+            panic!("dropped")
+        };
+        let tail = format!("were not judged and are lost: {count}");
+        assert!(
+            text.starts_with(b"\x81\xd9\x0ffirstseen_error\x82\xd9\x04code\xd9\x0cevent_format")
+        );
+        assert!(text.ends_with(tail.as_bytes()), "{}", String::from_utf8_lossy(&text));
+    }
+    let event: Value = serde_json::from_str(&create_stack("ann", "")).unwrap();
+    let record =
+        goes(&mut filter, json!({"log": event, "stream": "stdout"}).to_string().as_bytes());
+    assert_eq!(record["firstseen_error"]["code"], "log_object", "{record}");
+    assert_eq!(record["log"], event);
+    // Something else in `log` is no event.
+    assert_eq!(filter.call(br#"{"log":{"msg":"CreateStack"}}"#), Ok(Answer::Dropped));
 }
 
 /// A small generator, so that a seed reproduces a run.
@@ -355,6 +457,10 @@ fn hostile_records_never_trap() {
                     }
                 }
             }
+        }
+        // A text in JSON never begins like a map of msgpack.
+        if let Some(first @ (0x80..=0x8f | 0xde | 0xdf)) = record.first_mut() {
+            *first = b'{';
         }
         goes(&mut filter, &record);
         if round == 2_000 {
