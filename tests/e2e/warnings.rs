@@ -76,6 +76,34 @@ fn denied_warnings_are_errors_and_allowed_ones_are_left_out() {
     deny("build").args(&["--check", "--allow", "unclosed"]).fails(&["unclosed"]);
 }
 
+/// Values that a rule about CloudTrail never finds, each named at its place by build and test.
+#[test]
+fn values_that_never_match_are_warned_of() {
+    let folder = Folder::new();
+    folder.write("r.test.toml", TEST);
+    for (code, query, under) in [
+        ("action_spelling", "event.action: (CreateStack or CreateAccesKey)", "CreateAccesKey"),
+        ("quoted_wildcard", "event.action: (CreateStack or \"Create*\")", "\"Create*\""),
+        ("impossible_value", "event.action: CreateStack and not event.provider: iam", "iam"),
+        ("impossible_value", "event.action: CreateStack and not event.outcome: Success", "Success"),
+        ("impossible_value", "event.action: (CreateStack or A B)", "A B"),
+        ("contradiction", "event.action: CreateStack or event.action: (A and B)", "B"),
+    ] {
+        let path = folder.write("r.toml", rule(query));
+        let place = format!("r.toml:10:{}", query.find(under).unwrap() + 1);
+        let place = if code == "contradiction" { "r.toml:10:51" } else { &place };
+        let to = folder.path("r.wasm");
+        let deny = || call("build").args(&["--warnings", "deny"]).arg(&path).arg("-o").arg(&to);
+        for done in [call("build").arg("--check").arg(&path).ok(), call("test").arg(&path).ok()] {
+            assert_shown(&done, code, place, under);
+        }
+        deny().fails(&[&format!("error[{code}]"), "not built: 1 error"]);
+        assert!(!to.exists());
+        deny().args(&["--allow", code]).ok();
+        std::fs::remove_file(&to).unwrap();
+    }
+}
+
 #[test]
 fn other_languages_and_other_types_get_one_error() {
     let folder = Folder::new();

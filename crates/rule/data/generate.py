@@ -1,7 +1,8 @@
-"""Makes ecs-fields.txt and cloudtrail-actions.txt, the names that warnings about rules know.
+"""Makes the tables of names that warnings about rules know.
 
     python3 generate.py ecs ECS_CHECKOUT/generated/csv/fields.csv > ecs-fields.txt
     python3 generate.py actions BOTOCORE/data BOTOCORE_VERSION DATE > cloudtrail-actions.txt
+    python3 generate.py words BOTOCORE/data BOTOCORE_VERSION DATE > api-words.txt
 
 Names are facts; nothing else of the two projects (both Apache-2.0) is copied.
 """
@@ -60,13 +61,35 @@ def ecs(path):
         print(parent, *groups[parent])
 
 
+def operations(path):
+    text = path.read_bytes()
+    text = gzip.decompress(text) if path.suffix == ".gz" else text
+    return json.loads(text)["operations"]
+
+
+def words_of(names):
+    """The words of names, as calls.rs splits them."""
+    return {word for name in names for word in re.findall("[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+
+
+def words(folder, version, date):
+    listed = pathlib.Path(__file__).with_name("cloudtrail-actions.txt").read_text().splitlines()
+    known = set()
+    for verb, *rest in (line.split() for line in listed if not line.startswith("#")):
+        known |= words_of(verb + end.strip("-") for end in rest)
+    found = set()
+    for path in pathlib.Path(folder).glob("*/*/service-2.json*"):
+        found |= words_of(operations(path))
+    print(f"# Words of the names of AWS API calls that no name in cloudtrail-actions.txt has, {date}.")
+    print(f"# From all service models of https://github.com/boto/botocore {version} (Apache-2.0), by generate.py.")
+    print(*textwrap.wrap(" ".join(sorted(found - known)), 98, break_on_hyphens=False), sep="\n")
+
+
 def actions(folder, version, date):
     names = set(OTHERS)
     for service in SERVICES:
         newest = sorted(pathlib.Path(folder, service).glob("*/service-2.json*"))[-1]
-        text = newest.read_bytes()
-        text = gzip.decompress(text) if newest.suffix == ".gz" else text
-        names.update(json.loads(text)["operations"])
+        names.update(operations(newest))
     groups = {}
     for name in sorted(names):
         verb = re.match(r"[A-Z]?[a-z]*", name).group()
@@ -81,4 +104,4 @@ def actions(folder, version, date):
 
 
 if __name__ == "__main__":
-    {"ecs": ecs, "actions": actions}[sys.argv[1]](*sys.argv[2:])
+    {"ecs": ecs, "actions": actions, "words": words}[sys.argv[1]](*sys.argv[2:])

@@ -351,6 +351,39 @@ fn doubtful() -> Vec<Case> {
             "`CreateUser`",
         ),
         (
+            "action_spelling",
+            query("event.action: (CreateStack or CreateAccesKey)"),
+            "CreateAccesKey",
+            "did you mean `CreateAccessKey`?",
+        ),
+        ("quoted_wildcard", query("event.action: \"Create*\""), "\"Create*\"", "quotes, `Create*`"),
+        (
+            "quoted_wildcard",
+            query("event.action: x and user.name: \"* (admin)*\""),
+            "\"* (admin)*\"",
+            "a wildcard is written without quotes",
+        ),
+        ("impossible_value", query("event.provider: iam"), "iam", "`iam.amazonaws.com`"),
+        ("impossible_value", query("event.outcome: Success"), "Success", "write `success`"),
+        (
+            "impossible_value",
+            query("event.action: CreateUser DeleteUser"),
+            "CreateUser DeleteUser",
+            "write `(CreateUser or DeleteUser)`",
+        ),
+        (
+            "contradiction",
+            query("event.action: (CreateUser and DeleteUser)"),
+            "DeleteUser",
+            "write `or` between them",
+        ),
+        (
+            "contradiction",
+            query("event.action: x* and (not user.name: a or not user.name: b)"),
+            "b",
+            "one `not` is always true; write `not user.name: (a or b)`",
+        ),
+        (
             "other_language",
             query("event.action == \"a\""),
             "=",
@@ -389,7 +422,7 @@ fn what_may_be_right_is_not_warned_of() {
     let query = |text: &str| with("event.action: CreateStack", text);
     for text in [
         "event.action: CreateStack and url.path: x or source.ip: *",
-        "event.action: \"'CreateStack'\" or event.action: \"/Create.*/\"",
+        "event.action: \"'CreateStack'\" or event.action: \"/Create.+/\"",
         "event.action: Create* and user.name: (a and not b)",
         "user.name: \"user.target.name\"",
         "event.action: (\"a, b\" or SomeNewCall)",
@@ -397,14 +430,24 @@ fn what_may_be_right_is_not_warned_of() {
         "aws.cloudtrail.flattened.request_parameters.anything: x",
         "user.name.caseless: x and event.acton.text: y or event.action: z",
         "user.*: x",
+        "event.action: (CreateDataSett or CreateAuditLogg2 or NewCall)",
+        "event.action: Create\\* or user.name: \"a*b\" or user.id: \"*\"",
+        "event.outcome: (success or failure) and not event.type: informational",
+        "event.provider: (iam.amazonaws.com or ec2*)",
+        "related.user: (a and b) and event.action: (Create* and not CreateUser)",
     ] {
         assert_eq!(codes_of(&query(text)), [""; 0], "{text}");
     }
     // Of other events: any field of ECS, any case, paths between slashes.
     let other = |text: &str| query(text).replace("\"aws\"", "\"endpoint\"");
-    for text in
-        ["host.name: x and process.Ext.y: z", "event.action: createstack", "url.path: /api/"]
-    {
+    for text in [
+        "host.name: x and process.Ext.y: z",
+        "event.action: createstack",
+        "url.path: /api/",
+        "event.action: (CreateAccesKey or Add member to role)",
+        "event.provider: iam and event.outcome: denied",
+        "event.action: (fork and exec)",
+    ] {
         assert_eq!(codes_of(&other(text)), [""; 0], "{text}");
     }
     let own = |list: &str| {

@@ -46,6 +46,10 @@ pub const CODES: &[&str] = &[
     "not_in_raw_cloudtrail",
     "foreign_value",
     "action_case",
+    "action_spelling",
+    "quoted_wildcard",
+    "impossible_value",
+    "contradiction",
 ];
 
 /// Those of them that are warnings: the last ones.
@@ -56,6 +60,10 @@ pub const WARNING_CODES: &[&str] = &[
     "not_in_raw_cloudtrail",
     "foreign_value",
     "action_case",
+    "action_spelling",
+    "quoted_wildcard",
+    "impossible_value",
+    "contradiction",
 ];
 
 /// Whether a rule can be built all the same.

@@ -10,12 +10,20 @@
 //! | whether a field is known, and what was meant | `known` |
 //! | whether a rule is CloudTrail's | `scope` |
 //! | which clauses decide that no event has the field of | `decides` |
-//! | values of other languages, calls in another case | `values` |
+//! | patterns with `*`, without events | `pattern` |
+//! | names of calls in another case, or misspelled | `calls` |
+//! | values that a field never has | `closed` |
+//! | values that one event never has both | `together` |
+//! | values of other languages, and all that is said of one value | `values` |
 
+mod calls;
+mod closed;
 mod decides;
 mod known;
+mod pattern;
 mod scope;
 mod tables;
+mod together;
 mod values;
 
 pub use known::{known_field, meant_field};
@@ -67,12 +75,13 @@ pub(super) fn check(input: &LintInput<'_>, faults: &mut Diagnostics) {
     let is_cloudtrail = scope::is_cloudtrail(input.facts, &query, named, &known);
     if is_cloudtrail {
         absent(input, &query, &known, &names, faults);
+        together::check(input, &query, faults);
     }
-    for leaf in leaves {
+    for leaf in &leaves {
         if faults.is_full() {
             break;
         }
-        values::check(input, leaf, is_cloudtrail, faults);
+        values::check(input, leaf, &leaves, is_cloudtrail, faults);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The committed tables of names, read once.
 //!
-//! In: `data/ecs-fields.txt`, `data/cloudtrail-actions.txt`, and crate event's table of what raw
-//! events have. Out: sets to look names up in. Each file says its source and version.
+//! In: `data/ecs-fields.txt`, and crate event's table of what raw events have. Out: sets to look names
+//! up in. The file says its source and version.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// ECS.
@@ -56,7 +56,9 @@ impl NameSet {
 }
 
 /// The lines of a table without its comments, each in words.
-fn lines(table: &'static str) -> impl Iterator<Item = std::str::SplitWhitespace<'static>> {
+pub(super) fn lines(
+    table: &'static str,
+) -> impl Iterator<Item = std::str::SplitWhitespace<'static>> {
     table.lines().filter(|line| !line.starts_with('#')).map(str::split_whitespace)
 }
 
@@ -99,27 +101,6 @@ pub(super) fn outside_data(name: &str) -> Option<&'static str> {
     table.find(|(pattern, _)| covers(pattern)).map(|(_, data)| *data)
 }
 
-/// The call of which this is another spelling: the same but for the case of letters.
-pub(super) fn call_in_another_case(name: &str) -> Option<&'static str> {
-    const TABLE: &str = include_str!("../../../data/cloudtrail-actions.txt");
-    /// The names by their lower case; a few differ in nothing else.
-    static READ: LazyLock<BTreeMap<String, Vec<&'static str>>> = LazyLock::new(|| {
-        let mut names: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
-        for mut words in lines(TABLE) {
-            let Some(verb) = words.next() else { continue };
-            for rest in words {
-                let name = if rest == "-" { verb.to_owned() } else { format!("{verb}{rest}") };
-                let lower = name.to_ascii_lowercase();
-                // A few thousand names for the life of the process.
-                names.entry(lower).or_default().push(String::leak(name));
-            }
-        }
-        names
-    });
-    let same = READ.get(&name.to_ascii_lowercase())?;
-    if same.contains(&name) { None } else { same.first().copied() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,15 +118,5 @@ mod tests {
         assert!(ecs.sets.contains("event") && !ecs.sets.contains("aws"));
         assert!(cloudtrail().has("aws.cloudtrail.flattened.request_parameters.anything.at.all"));
         assert!(cloudtrail().has_field("aws.cloudtrail.flattened.request_parameters"));
-    }
-
-    #[test]
-    fn a_call_is_known_in_its_own_case() {
-        assert_eq!(call_in_another_case("createstack"), Some("CreateStack"));
-        assert_eq!(call_in_another_case("CreateStack"), None);
-        assert_eq!(call_in_another_case("DeleteSSHPublicKey"), None);
-        assert_eq!(call_in_another_case("DeleteSshPublicKey"), None);
-        assert_eq!(call_in_another_case("consolelogin"), Some("ConsoleLogin"));
-        assert_eq!(call_in_another_case("NoSuchCall"), None);
     }
 }

@@ -3,7 +3,7 @@
 //! In: a field with one value, as it is written. Out: a warning, or an error where the value is
 //! another field. A value in double quotes is what its author means.
 
-use super::{LintInput, tables};
+use super::{LintInput, calls, closed, tables};
 use crate::source::diagnostic::{Diagnostics, short};
 use firstseen_kql::{ValueForm, WrittenValue};
 
@@ -25,13 +25,11 @@ const WORDS: &[&str] = &[
     "eventSource",
 ];
 
-/// Fields that hold the name of a call.
-const ACTIONS: &[&str] = &["event.action", "eventName"];
-
-/// Looks at one value.
+/// Looks at one value. `all` are those of the query.
 pub(super) fn check(
     input: &LintInput<'_>,
     leaf: &WrittenValue,
+    all: &[&WrittenValue],
     is_cloudtrail: bool,
     faults: &mut Diagnostics,
 ) {
@@ -50,16 +48,50 @@ pub(super) fn check(
         faults.warn("foreign_value", &input.place(&leaf.span), message).help(help);
         return;
     }
-    let plain = matches!(leaf.form, ValueForm::Plain | ValueForm::Quoted);
-    if is_cloudtrail
-        && plain
-        && ACTIONS.contains(&leaf.field.as_str())
-        && let Some(call) = tables::call_in_another_case(&leaf.value)
-    {
-        let message = format!("`{}` and the call `{call}` differ in case", short(&leaf.value));
-        let fault = faults.warn("action_case", &input.place(&leaf.span), message);
-        fault.help(format!("values are compared with their case: write `{call}`"));
+    if let Some(help) = quoted_wildcard(leaf) {
+        let message = "a `*` in double quotes is a star, not a wildcard";
+        faults.warn("quoted_wildcard", &input.place(&leaf.span), message.to_owned()).help(help);
+        return;
     }
+    if let Some((message, help)) = closed::never(leaf, all, is_cloudtrail) {
+        faults.warn("impossible_value", &input.place(&leaf.span), message).help(help);
+        return;
+    }
+    if is_cloudtrail {
+        call(input, leaf, faults);
+    }
+}
+
+/// The name of a call that is known in another spelling.
+fn call(input: &LintInput<'_>, leaf: &WrittenValue, faults: &mut Diagnostics) {
+    let plain = matches!(leaf.form, ValueForm::Plain | ValueForm::Quoted);
+    if !plain || !closed::ACTIONS.contains(&leaf.field.as_str()) {
+        return;
+    }
+    let span = input.place(&leaf.span);
+    if let Some(call) = calls::in_another_case(&leaf.value) {
+        let message = format!("`{}` and the call `{call}` differ in case", short(&leaf.value));
+        let fault = faults.warn("action_case", &span, message);
+        fault.help(format!("values are compared with their case: write `{call}`"));
+    } else if let Some(call) = calls::misspelled(&leaf.value) {
+        let message = format!("no call of AWS is known as `{}`", short(&leaf.value));
+        faults.warn("action_spelling", &span, message).help(format!("did you mean `{call}`?"));
+    }
+}
+
+/// What to write instead of a value in quotes that was probably meant as a pattern.
+fn quoted_wildcard(leaf: &WrittenValue) -> Option<String> {
+    let value = &leaf.value;
+    // A star alone may be what a policy says: anybody, any resource.
+    let at_end = value.len() > 1 && (value.starts_with('*') || value.ends_with('*'));
+    let is_word = WORDS.contains(&leaf.field.as_str());
+    if leaf.form != ValueForm::Quoted || !(at_end || is_word && value.contains('*')) {
+        return None;
+    }
+    let is_simple = value.chars().all(|c| c.is_alphanumeric() || "*._-/".contains(c));
+    let unquoted = if is_simple { value } else { "Create*" };
+    let word = if is_simple { "write it" } else { "a wildcard is written" };
+    Some(format!("{word} without quotes, `{}`; there `\\*` is a star", short(unquoted)))
 }
 
 /// Whether the value is the name of a field.
