@@ -115,13 +115,65 @@ fn events_are_decided_by_time_and_shown_as_they_stand() {
     let done = call("explain").args(&["--format", "pretty"]).arg(&path).ok();
     let alert = lines[1]["state"][0]["alert"].as_str().unwrap();
     let sentence = format!(
-        "state: seen: last 2025-04-02 08:00:00 UTC, 8 hours before, alerted then as {alert}\n"
+        "state: seen: last 2025-04-02 08:00:00 UTC, 8 hours before, alerted then as\n           {alert}\n"
     );
     assert!(done.stdout.contains(&sentence), "{}", done.stdout);
     assert!(done.stdout.contains("  2025-04-02 16:00:00 UTC, alice, id c\n"), "{}", done.stdout);
     let row = done.stderr.lines().last().unwrap();
     let numbers: Vec<_> = row.split_whitespace().take(3).collect();
     assert_eq!(numbers, ["3", "2", "1"], "{}", done.stderr);
+}
+
+/// From an alert to its event: by the alert's id, whether the state knows the alert or not.
+#[test]
+fn an_alerts_id_leads_to_its_event() {
+    let folder = Folder::new();
+    let text = stack_lines(&[
+        ("a", "2025-04-01T08:00:00Z", "alice"),
+        ("b", "2025-04-02T08:00:00Z", "alice"),
+        ("c", "2025-04-02T08:00:00Z", "bob"),
+    ]);
+    let path = folder.write("events.ndjson", text);
+    let state = folder.path("s.redb");
+    let run = call("run").arg(&path).arg("--state").arg(&state);
+    let alerts = run.args(&["--format", "ndjson"]).ok().lines();
+    assert_eq!(alerts.len(), 2);
+    for alert in &alerts {
+        let id = alert["kibana.alert.uuid"].as_str().unwrap();
+        let event = &alert["event"]["id"];
+        for stated in [false, true] {
+            let explain = |form: &str| {
+                let explain = call("explain").args(&["--id", id, "--format", form]).arg(&path);
+                if stated { explain.arg("--state").arg(&state) } else { explain }
+            };
+            let lines = explain("ndjson").ok().lines();
+            assert_eq!(lines.len(), 1);
+            assert_eq!(
+                (&lines[0]["event"]["id"], &lines[0]["event"]["of_alert"]),
+                (event, &json!(id))
+            );
+            assert_eq!(lines[0]["state"][0]["alert"], id);
+            let page = explain("pretty").ok().stdout;
+            assert!(page.contains(&format!("the alert {id} is of this event")), "{page}");
+        }
+        let other = call("explain").args(&["--where", "user.name: zed", "--id", id]).arg(&path);
+        other.fails(&[id, "--where"]);
+    }
+    // A pretty alert names both.
+    let page = call("run").args(&["--format", "pretty"]).arg(&path).ok().stdout;
+    for alert in &alerts {
+        for id in [&alert["event"]["id"], &alert["kibana.alert.uuid"]] {
+            let id = id.as_str().unwrap();
+            assert!(
+                page.lines().any(|line| line.trim_end().ends_with(&format!(" {id}"))),
+                "{page}"
+            );
+        }
+    }
+    call("explain")
+        .args(&["--id", "zz"])
+        .arg(&path)
+        .fails(&["no event and no alert has the id zz"]);
 }
 
 #[test]
@@ -142,7 +194,7 @@ fn one_event_or_those_of_a_query_are_shown_and_all_are_decided() {
     let of_bob = [(json!("c"), json!("new"))];
     assert_eq!(shown(&["--where", "user.name: b* and event.action: CreateStack"]), of_bob);
     let none = call("explain").args(&["--where", "user.name: bob", "--id", "a"]).arg(&path);
-    none.fails(&["no event has the id a and matches --where"]);
+    none.fails(&["no event that matches --where has the id a, nor has its alert"]);
     assert_eq!(shown(&[]).len(), 4);
     call("explain")
         .args(&["--where", "user.name: ("])

@@ -5,7 +5,7 @@
 
 use crate::stream::Live;
 use crate::support::{Call, Done, Folder, call, run, stack_lines};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 const RULE: &str = "0415258b-a7b2-48a6-891a-3367cd9d4d31";
@@ -335,8 +335,13 @@ fn a_state_is_made_smaller_and_its_damage_is_named() {
     assert!(path.metadata().unwrap().len() < before);
     assert_eq!(state("export", &path).ok().stdout, left);
     assert_eq!(log(&path)[1]["action"], "compact");
-    let good = state("verify", &path).ok().stdout;
+    let good = state("verify", &path).args(&["--format", "pretty"]).ok().stdout;
     let count = left.lines().count() - 1;
+    let line = state("verify", &path).ok().lines().remove(0);
+    let name = path.to_str().unwrap();
+    let expected = json!({ "state": name, "good": true, "terms": count, "rules": 1, "faults": [],
+                           "more_faults": 0, "needs_repair": false });
+    assert_eq!(line, expected);
     assert!(good.contains(&format!("good: {} terms of 1 rule", formatted(count))), "{good}");
 
     let mut bytes = std::fs::read(&path).unwrap();
@@ -346,6 +351,11 @@ fn a_state_is_made_smaller_and_its_damage_is_named() {
     places.iter().for_each(|at| bytes[*at] ^= 0x20);
     let damaged = folder.write("damaged.redb", &bytes);
     let done = state("verify", &damaged).end();
+    assert_eq!(done.status, Some(1), "{}{}", done.stdout, done.stderr);
+    let line: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(line["good"], false);
+    assert!(!line["faults"].as_array().unwrap().is_empty(), "{line}");
+    let done = state("verify", &damaged).args(&["--format", "pretty"]).end();
     assert_eq!(done.status, Some(1), "{}{}", done.stdout, done.stderr);
     assert!(done.stdout.contains("damaged"), "{}", done.stdout);
     assert!(!done.stderr.contains("panicked"), "{}", done.stderr);

@@ -10,7 +10,7 @@ use std::process::Command;
 
 /// What a command prints, as on a terminal of 80 columns.
 fn printed(folder: &Folder, line: &str) -> String {
-    let shown = ["stats", "list", "get", "log"];
+    let shown = ["stats", "list", "get", "log", "verify"];
     let is_shown = shown.iter().any(|name| line.starts_with(&format!("firstseen state {name} ")));
     let form = if is_shown && !line.contains("--format") { " --format pretty" } else { "" };
     let binary = Path::new(env!("CARGO_BIN_EXE_firstseen")).parent().unwrap();

@@ -25,7 +25,7 @@ use crate::terminal::message::{self, Level};
 use crate::terminal::{explained, rule_table};
 use anyhow::{Context, anyhow};
 use clap::Args;
-use decisions::Decisions;
+use decisions::{Decisions, alert_ids};
 use filter::EventFilter;
 use firstseen_envelope::{EventSink, Place, SplitFault, line_events};
 use firstseen_runtime::Artifact;
@@ -47,7 +47,7 @@ pub struct ExplainArgs {
     /// Leave out the events that do not match
     #[arg(long)]
     pub matched_only: bool,
-    /// Show the event with this id alone; may be repeated
+    /// Show the event with this id alone, or the one that an alert with this id is of; may be repeated
     #[arg(long = "id", value_name = "ID")]
     pub ids: Vec<String>,
     /// Show only events that match this query, whatever the rules say of them
@@ -196,9 +196,10 @@ impl Explainer {
         if self.is_stream {
             self.now_ms = SystemClock.now_ms();
         }
-        let facts = self.filter.look(event);
-        let shown = facts.is_some();
         let mut all = std::mem::take(&mut self.rules);
+        let (metas, now_ms) = (self.decisions.rules(), self.now_ms);
+        let facts = self.filter.look(event, || alert_ids(&batch, &mut all, metas, now_ms));
+        let shown = facts.is_some();
         let (mut result, mut bad) = (Ok(()), None);
         for (artifact, rules) in (0u16..).zip(&mut all) {
             let mut taken = self.decisions.taking(artifact, (number, event), shown);

@@ -4,6 +4,7 @@
 //! What comes from an event is escaped.
 
 use super::value::{field, show_time, span, text, time};
+use super::wrap::wrapped;
 use crate::observe::EventLocation;
 use serde_json::{Map, Value};
 
@@ -25,31 +26,39 @@ pub fn paragraph(at: &EventLocation, document: Map<String, Value>, state: &[Valu
     let id = field(document, "event.id").map(|id| format!("id {id}"));
     let facts: Vec<_> = [when, field(document, "event.who"), id].into_iter().flatten().collect();
     if !facts.is_empty() {
-        out += &format!("  {}\n", facts.join(", "));
+        out += &wrapped(&facts.join(", "), "  ", "    ");
+    }
+    if let Some(alert) = field(document, "event.of_alert") {
+        out += &wrapped(&format!("the alert {alert} is of this event"), "  ", "    ");
     }
     let matched = document.get("matched") == Some(&Value::Bool(true));
     let word = if matched { "matches" } else { "does not match" };
-    out += &format!("  {word}: {}\n", of("rule"));
+    // A line goes on under its text; one without a label, a little further in.
+    let mut row = |label: &str, text: &str| {
+        let further = if label.trim().is_empty() { 2 } else { 0 };
+        out += &wrapped(text, label, &" ".repeat(label.len() + further));
+    };
+    row("  ", &format!("{word}: {}", of("rule")));
     if let Some(name) = field(document, "other_index") {
-        out += &format!("    left out: index {name} is not in the rule's patterns\n");
+        row("    ", &format!("left out: index {name} is not in the rule's patterns"));
     }
     if let Some(name) = field(document, "excepted") {
         let until = field(document, "excepted_until").map(|end| format!(", until {end}"));
-        out += &format!("    suppressed by exception: {name}{}\n", until.unwrap_or_default());
+        row("    ", &format!("suppressed by exception: {name}{}", until.unwrap_or_default()));
         if let Some(reason) = field(document, "excepted_because") {
-            out += &format!("          because: {reason}\n");
+            row("          ", &format!("because: {reason}"));
         }
     }
     let list = |name: &str| document.get(name).and_then(Value::as_array).into_iter().flatten();
     for clause in list("decided_by") {
         let truth = if clause.get("true") == Some(&Value::Bool(true)) { "true " } else { "false" };
         let found = clause.get("found").and_then(text);
-        out += &format!("    {truth} {}\n", field(clause, "clause").unwrap_or_default());
-        out += &format!("          found: {}\n", found.as_deref().unwrap_or("no such field"));
+        row(&format!("    {truth} "), &field(clause, "clause").unwrap_or_default());
+        row("          ", &format!("found: {}", found.as_deref().unwrap_or("no such field")));
     }
     for missing in list("missing") {
         let name = text(missing).unwrap_or_default();
-        out += &format!("    missing: {name} (no new term without it)\n");
+        row("    ", &format!("missing: {name} (no new term without it)"));
     }
     let names: Vec<_> = list("new_terms_fields").map(text).collect();
     let mut keys = list("keys").map(text);
@@ -60,11 +69,11 @@ pub fn paragraph(at: &EventLocation, document: Map<String, Value>, state: &[Valu
             format!("{} = {value}", name.as_deref().unwrap_or_default())
         };
         let pairs: Vec<_> = names.iter().zip(values).map(pair).collect();
-        out += &format!("    term:  {}\n", pairs.join(", "));
-        out += &format!("    key:   {}\n", keys.next().flatten().unwrap_or_default());
+        row("    term:  ", &pairs.join(", "));
+        row("    key:   ", &keys.next().flatten().unwrap_or_default());
     }
     for answer in state {
-        out += &format!("    state: {}\n", sentence(document, answer));
+        row("    state: ", &sentence(document, answer));
     }
     out
 }
@@ -105,7 +114,28 @@ fn sentence(document: &Value, answer: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terminal::wrap::WIDTH;
+    use firstseen_envelope::Place;
     use serde_json::json;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn long_lines_are_wrapped() {
+        let words = "words that go on ".repeat(12);
+        let document = json!({
+            "matched": true, "rule": words, "other_index": words, "excepted": words,
+            "excepted_because": words, "missing": [words], "new_terms_fields": ["a"],
+            "decided_by": [{ "clause": words, "found": words, "true": true }],
+            "terms": [[words]], "keys": ["k"], "event": { "who": words, "of_alert": "id" },
+        });
+        let Value::Object(document) = document else { unreachable!() };
+        let place = Place { offset: 0, line: 1, record: None };
+        let at = EventLocation { file: "f".into(), place };
+        let page = paragraph(&at, document, &[json!({ "says": "error", "reason": words })]);
+        assert!(page.lines().all(|line| line.width() <= WIDTH), "{page}");
+        assert_eq!(page.matches("words").count(), 12 * 10, "{page}");
+        assert!(page.contains("  the alert id is of this event\n"), "{page}");
+    }
 
     #[test]
     fn the_state_answers_in_a_sentence() {

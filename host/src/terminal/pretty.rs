@@ -42,6 +42,7 @@ pub fn pretty(alert: &Value, colour: bool, width: usize) -> String {
     page.rows("new", new_terms(alert));
     page.rows("before", [before(alert)]);
     page.rows("tactic", tactics(alert));
+    page.rows("event", [field(alert, "event.id")]);
     page.rows("alert", [field(alert, "kibana.alert.uuid")]);
     page.out
 }

@@ -48,7 +48,7 @@ pub fn page(summary: &Summary) -> String {
     out += &row("alerts", &alerts);
     out += &row("state", &escaped(&summary.state));
     let all_new = format!("the state was empty: {}", learned::ALL_NEW);
-    let told = Some(all_new).filter(|_| summary.all_new).into_iter();
+    let told = Some(all_new).filter(|_| summary.all_new && summary.matched > 0).into_iter();
     let told = told.chain(learned::sentences(&summary.rules));
     for note in told.chain(notes(summary)) {
         out += &wrapped(&note, "  ", "    ");
@@ -239,10 +239,13 @@ mod tests {
             events_per_second: 2500,
             ..Summary::default()
         };
+        // Where nothing matched, what is new in the state is of no interest.
+        assert_eq!(page(&quiet).lines().count(), 4);
+        let quiet = Summary { matched: 1, ..quiet };
         assert_eq!(
             page(&quiet),
             "  events    10 in 1 input (999 B), 0.00 s, 2,500 events/s
-  matched   0
+  matched   1
   alerts    0
   state     s.redb, 1 term
   the state was empty: every term is new once and alerts; `firstseen learn INPUT

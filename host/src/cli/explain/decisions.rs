@@ -16,7 +16,8 @@ use firstseen_rule::alert::rfc3339;
 use firstseen_rule::identity::of_alert;
 use firstseen_rule::state::TermState;
 use firstseen_session::{
-    CallError, EventAt, EventText, ItemVisitor, Match, Round, RuleRef, Rules, TermOutcome,
+    CallError, EventAt, EventBatch, EventText, ItemVisitor, Match, Round, RuleRef, Rules,
+    TermOutcome,
 };
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
@@ -157,6 +158,11 @@ impl Decisions {
         Ok(known)
     }
 
+    /// Of each artifact its rules.
+    pub(super) fn rules(&self) -> &[Vec<RuleMeta>] {
+        &self.rules
+    }
+
     /// What was found about an event under a rule; it is handed out once.
     pub(super) fn answers(&mut self, event: u64, artifact: u16, rule: u16) -> Vec<Value> {
         self.answers.remove(&(event, artifact, rule)).unwrap_or_default()
@@ -235,6 +241,39 @@ fn answer(outcome: Option<&TermOutcome>, known: KnownTerm) -> Value {
         out.insert("alert".to_owned(), id.clone());
     }
     Value::Object(out)
+}
+
+/// The ids that the alerts of an event have, whether the state lets it alert or not.
+pub(super) fn alert_ids(
+    event: &EventBatch,
+    all: &mut [Box<dyn Rules>],
+    metas: &[Vec<RuleMeta>],
+    now_ms: i64,
+) -> Vec<String> {
+    let mut found = AlertIds { rules: &[], ids: Vec::new() };
+    for (rules, metas) in all.iter_mut().zip(metas) {
+        found.rules = metas;
+        event.keys(&mut **rules, now_ms, &mut found);
+    }
+    found.ids
+}
+
+/// Takes the ids of alerts from matches.
+struct AlertIds<'r> {
+    rules: &'r [RuleMeta],
+    ids: Vec<String>,
+}
+
+impl ItemVisitor for AlertIds<'_> {
+    fn item(&mut self, _: usize, item: &Item<'_>) {
+        let rule = self.rules.get(usize::from(item.rule)).filter(|r| !r.fingerprint.is_empty());
+        if let (ItemKind::Matched, Some(rule)) = (item.kind, rule) {
+            let id = |values| of_alert(&rule.id, &rule.fingerprint, &item.identity, values);
+            self.ids.extend(item.terms().map(|term| id(term.values)));
+        }
+    }
+
+    fn failed(&mut self, _: usize, _: &CallError) {}
 }
 
 /// Takes what the rules of one artifact say of one event.

@@ -1,7 +1,8 @@
 //! Which events `explain` shows, and what it says of each: when, who, id.
 //!
-//! In: `--id`, `--where`, an event's text. Out: whether the event is wanted, and its facts. It judges
-//! nothing: an event that is not shown is decided all the same, as later ones rest on it.
+//! In: `--id`, `--where`, an event's text and the ids of its alerts. Out: whether the event is wanted,
+//! and its facts. It judges nothing: an event that is not shown is decided all the same, as later
+//! ones rest on it.
 
 use crate::escape::escaped;
 use crate::terminal::{diagnostic, message};
@@ -49,16 +50,28 @@ impl EventFilter {
         self.ids.is_empty() && !self.has_query
     }
 
-    /// The facts of an event; nothing where it is not wanted.
-    pub(super) fn look(&mut self, event: &[u8]) -> Option<Map<String, Value>> {
+    /// The facts of an event; nothing where it is not wanted. `alerts` gives the ids that its alerts
+    /// have or would have; it is asked only where an id is wanted that is not the event's.
+    pub(super) fn look(
+        &mut self,
+        event: &[u8],
+        alerts: impl FnOnce() -> Vec<String>,
+    ) -> Option<Map<String, Value>> {
         let Some(found) = self.probe.look(event) else {
             return self.takes_all().then(Map::new);
         };
-        let has_id = |id: &str| self.ids.iter().any(|wanted| wanted == id);
-        let wanted = self.ids.is_empty() || found.id.as_deref().is_some_and(has_id);
-        let wanted = wanted && found.matches;
-        self.has_shown |= wanted;
-        wanted.then(|| facts(found))
+        if !found.matches {
+            return None;
+        }
+        let is_wanted = |id: &String| self.ids.contains(id);
+        let mut alert = None;
+        if !self.ids.is_empty() && !found.id.as_ref().is_some_and(is_wanted) {
+            alert = Some(alerts().into_iter().find(is_wanted)?);
+        }
+        self.has_shown = true;
+        let mut out = facts(found);
+        out.extend(alert.map(|id| ("of_alert".to_owned(), id.into())));
+        Some(out)
     }
 
     /// What to say where events were asked for and there was none of them.
@@ -69,9 +82,10 @@ impl EventFilter {
         let ids: Vec<String> = self.ids.iter().map(|id| escaped(id).into_owned()).collect();
         Some(match (ids.is_empty(), self.has_query) {
             (true, _) => "no event matches --where".to_owned(),
-            (false, false) => format!("no event has the id {}", ids.join(" or ")),
+            (false, false) => format!("no event and no alert has the id {}", ids.join(" or ")),
             (false, true) => {
-                format!("no event has the id {} and matches --where", ids.join(" or "))
+                let ids = ids.join(" or ");
+                format!("no event that matches --where has the id {ids}, nor has its alert")
             }
         })
     }
@@ -123,7 +137,7 @@ mod tests {
             let ids: Vec<_> = ids.iter().map(|id| (*id).to_owned()).collect();
             let mut filter = EventFilter::new(&ids, kql).unwrap();
             let all = [event("a", "ann"), event("b", "bob"), "{".to_owned()];
-            let look = |event: &String| filter.look(event.as_bytes()).is_some();
+            let look = |event: &String| filter.look(event.as_bytes(), Vec::new).is_some();
             all.iter().map(look).collect::<Vec<_>>()
         };
         assert_eq!(shown(&[], None), [true, true, true]);
@@ -131,12 +145,17 @@ mod tests {
         assert_eq!(shown(&[], Some("user.name: a*")), [true, false, false]);
         assert_eq!(shown(&["b"], Some("user.name: a*")), [false, false, false]);
         let mut filter = EventFilter::new(&["c".to_owned()], None).unwrap();
-        assert!(filter.look(event("a", "ann").as_bytes()).is_none());
-        assert_eq!(filter.found_nothing().as_deref(), Some("no event has the id c"));
-        assert!(filter.look(event("c", "ann").as_bytes()).is_some());
+        assert!(filter.look(event("a", "ann").as_bytes(), Vec::new).is_none());
+        let nothing = Some("no event and no alert has the id c");
+        assert_eq!(filter.found_nothing().as_deref(), nothing);
+        let unasked = || panic!("the event's own id is wanted");
+        let facts = filter.look(event("c", "ann").as_bytes(), unasked).unwrap();
+        assert_eq!(facts.get("of_alert"), None);
         assert_eq!(filter.found_nothing(), None);
+        let facts = filter.look(event("a", "ann").as_bytes(), || vec!["x".into(), "c".into()]);
+        assert_eq!(facts.unwrap()["of_alert"], "c");
         let mut filter = EventFilter::new(&[], None).unwrap();
-        let facts = filter.look(event("a", "ann").as_bytes()).unwrap();
+        let facts = filter.look(event("a", "ann").as_bytes(), Vec::new).unwrap();
         let expected = json!({ "when": "2025-04-01T08:00:00.000Z", "who": "ann", "id": "a" });
         assert_eq!(Value::Object(facts), expected);
         let error = EventFilter::new(&[], Some("(")).err().unwrap().to_string();

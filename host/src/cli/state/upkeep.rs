@@ -1,17 +1,18 @@
 //! `state compact` and `state verify`: the file that a state is in.
 //!
 //! In: a state. Out: the same in fewer bytes; or what is damaged in it, exit status 1 if there is
-//! something. `verify` writes nothing, not even a repair.
+//! something, and 2 if it could not be looked at. `verify` writes nothing, not even a repair.
 
 use super::audit::{self, ReasonArg};
 use super::{ExitStatus, StateFormat, StatePage, in_use, open_to_change};
 use crate::escape::escaped;
 use crate::files::shown;
 use crate::state::admin::StateAdmin;
-use crate::state::{Redb, StateError};
+use crate::state::{Redb, StateError, VerifiedState};
 use crate::terminal::formats::{bytes, counted};
 use crate::terminal::message;
 use clap::Args;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// The arguments of `state compact`.
@@ -31,6 +32,9 @@ pub struct VerifyArgs {
     /// The state
     #[arg(value_name = "STATE")]
     pub state: PathBuf,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = StateFormat::Auto)]
+    pub format: StateFormat,
 }
 
 /// Makes the file smaller.
@@ -61,30 +65,51 @@ pub(super) fn compact(args: &CompactArgs) -> anyhow::Result<ExitStatus> {
 /// # Errors
 /// When the state is in use, is none, or cannot be read at all.
 pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
-    let name = shown(&args.state);
-    let mut page = StatePage::new(StateFormat::Pretty);
     let found = match Redb::verify(&args.state) {
         Err(StateError::Corrupt { reason, .. }) => {
-            page.put(&format!("{name}: damaged: {}\n", escaped(&reason)))?;
-            return page.end().map(|_| ExitStatus::Unmet);
+            VerifiedState { faults: vec![reason], ..VerifiedState::default() }
         }
         found => in_use(found)?,
     };
+    let is_good = found.faults.is_empty();
+    let mut page = StatePage::new(args.format);
+    let text = if page.is_pretty { pretty(&args.state, &found) } else { line(&args.state, &found) };
+    page.put(&text)?;
+    page.end().map(|done| if is_good { done } else { ExitStatus::Unmet })
+}
+
+/// What was found, a line each.
+fn pretty(path: &Path, found: &VerifiedState) -> String {
+    let name = shown(path);
+    let mut out = String::new();
     for fault in &found.faults {
-        page.put(&format!("{name}: damaged: {}\n", escaped(fault)))?;
+        out += &format!("{name}: damaged: {}\n", escaped(fault));
     }
     if found.more_faults > 0 {
-        page.put(&format!("{name}: damaged: {} more\n", found.more_faults))?;
+        out += &format!("{name}: damaged: {} more\n", found.more_faults);
     }
     if found.needs_repair {
         let hint = "not closed cleanly; the next run repairs it, firstseen state compact too";
-        page.put(&format!("{name}: {hint}\n"))?;
+        out += &format!("{name}: {hint}\n");
     }
     if found.faults.is_empty() {
         let terms = counted(found.terms, "term", "terms");
         let rules = counted(found.rules, "rule", "rules");
-        page.put(&format!("{name}: good: {terms} of {rules}, every page and every record read\n"))?;
-        return page.end();
+        out += &format!("{name}: good: {terms} of {rules}, every page and every record read\n");
     }
-    page.end().map(|_| ExitStatus::Unmet)
+    out
+}
+
+/// The same as one JSON object.
+fn line(path: &Path, found: &VerifiedState) -> String {
+    let line = json!({
+        "state": path.to_string_lossy(),
+        "good": found.faults.is_empty(),
+        "terms": found.terms,
+        "rules": found.rules,
+        "faults": found.faults,
+        "more_faults": found.more_faults,
+        "needs_repair": found.needs_repair,
+    });
+    format!("{line}\n")
 }
