@@ -10,6 +10,10 @@ ci:
 test:
     cargo test --workspace --locked
 
+# Kill a run two hundred times, and compare what it leaves with an undisturbed one
+crash:
+    cargo test --locked -p firstseen --test e2e two_hundred_times -- --ignored --nocapture
+
 # Run firstseen; by default the flagship rule over the sample CloudTrail
 run *arguments='run samples/cloudtrail':
     cargo run --release --locked -p firstseen -- {{ arguments }}

@@ -25,6 +25,7 @@ mod lenient;
 mod many;
 mod pages;
 mod readme;
+mod resume;
 mod rule_counts;
 mod rule_paths;
 mod rules;

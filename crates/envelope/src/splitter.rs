@@ -109,6 +109,12 @@ impl Splitter {
         Self::with_opener(Opener::new(options, trust))
     }
 
+    /// The same, at this byte of its input: places count from there, lines from 1.
+    #[must_use]
+    pub fn starting_at(self, offset: u64) -> Self {
+        Self { base: offset, ..self }
+    }
+
     /// Splits a line that was taken for one event and is not: another document is on it, or a string
     /// in it holds several.
     pub fn line(

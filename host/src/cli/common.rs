@@ -65,6 +65,18 @@ pub struct Common {
     /// Compiled code
     #[command(flatten)]
     pub cache: CacheArgs,
+    /// The run in the state that goes on: `run --resume`.
+    #[arg(skip)]
+    pub resume: Option<ResumeName>,
+}
+
+/// A run in the state.
+#[derive(Debug, Clone)]
+pub struct ResumeName {
+    /// Its name.
+    pub name: String,
+    /// Whether a batch that was begun is given up.
+    pub restart: bool,
 }
 
 fn time(text: &str) -> Result<String, String> {

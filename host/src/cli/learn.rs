@@ -90,6 +90,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         any_index: args.any_index,
         max_event: args.max_event,
         cache: args.cache,
+        resume: None,
     };
     run::run(&RunArgs {
         common,
@@ -102,6 +103,9 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         hold: 0,
         repeats: Repeats::Drop,
         annotate: false,
+        resume: false,
+        name: None,
+        restart_batch: false,
         learns: true,
     })
 }

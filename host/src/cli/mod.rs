@@ -32,6 +32,7 @@ pub mod observer;
 pub mod pages;
 mod paths;
 pub mod rebuild;
+mod resume;
 pub mod rule_words;
 pub mod run;
 pub mod setup;

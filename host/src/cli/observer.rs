@@ -10,6 +10,7 @@ use crate::observe::rule_counts::RuleTally;
 use crate::observe::summary::Summary;
 use crate::observe::{Counter, Notice, NoticeSeverity, Observer, RuleCounter, SkipKind};
 use crate::sink::dead_letter::DeadLetter;
+use crate::state::OutputMark;
 use crate::terminal::message;
 use crate::terminal::missing::MissingCauses;
 use crate::terminal::progress::Progress;
@@ -187,6 +188,8 @@ impl Observer for RunObserver {
             Counter::Learned => &mut summary.learned,
             Counter::OlderThanState => &mut summary.older_than_state,
             Counter::BeforeMemory => &mut summary.before_memory,
+            Counter::AlreadyRead => &mut summary.already_read,
+            Counter::DecidedBefore => &mut summary.decided_before,
             Counter::LostTexts => &mut summary.lost_texts,
             Counter::AfterLostText => &mut summary.after_lost_text,
             Counter::ReleasedEarly => &mut summary.released_early,
@@ -285,6 +288,10 @@ impl Observer for RunObserver {
             Some(dead) => dead.flush().context("--dead-letter"),
             None => Ok(()),
         }
+    }
+
+    fn mark(&self) -> Option<OutputMark> {
+        self.dead_letter.as_ref().and_then(DeadLetter::mark)
     }
 
     fn sync(&mut self) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@
 use super::common::Common;
 use super::format::{self, AlertFormatArg};
 use super::observer::{OnError, RunObserver};
+use super::resume::{self, ResumedRun};
 use super::setup::{Setup, read_options, set_up, start_of};
 use super::signal::Signals;
 use super::{ExitStatus, findings};
@@ -74,6 +75,21 @@ pub struct RunArgs {
     /// What to do with an alert that an earlier run with this state has written
     #[arg(long, value_enum, default_value_t = Repeats::Drop)]
     pub repeats: Repeats,
+    /// Go on where the last run with this state ended, over files: each event is decided once
+    ///
+    /// The state keeps which inputs were read, and how far. After a kill or a power cut the same command
+    /// gives the output that an undisturbed run gives, byte for byte; then, and after a run that ended well,
+    /// it reads what is new: other files, and what was appended to plain ones. See docs/state.md.
+    #[arg(long, requires = "output", conflicts_with_all = ["annotate", "hold"])]
+    pub resume: bool,
+    /// The name of the run in the state; without it, the path of --output
+    #[arg(long, value_name = "NAME", requires = "resume")]
+    pub name: Option<String>,
+    /// Give up a batch that was begun, and start over with the inputs as they are
+    ///
+    /// What was decided stays in output and state, and does not alert again.
+    #[arg(long, requires = "resume")]
+    pub restart_batch: bool,
     /// Copy standard input to the output, and add `firstseen_alerts` to events with alerts
     ///
     /// Each line that is read gives one line, in order and at once. An event that could not be
@@ -124,10 +140,13 @@ pub fn run_with(
     let written =
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
     let format = format::alerts(args.format, &args.common);
-    let setup = set_up(&args.common, format, false, &written)?;
+    let common = resume::common(args)?;
+    let setup = set_up(&common, format, false, &written)?;
+    let resumed = resume::of(args, &common, &setup)?;
+    let mark = resumed.as_ref().and_then(ResumedRun::dead_letters_before);
     let dead_letter = args.dead_letter.as_deref();
     let dead_letter =
-        dead_letter.map(|path| DeadLetter::open(path, args.common.append)).transpose()?;
+        dead_letter.map(|path| DeadLetter::open(path, common.append, mark)).transpose()?;
     if let Some(sentence) = dead_letter.as_ref().and_then(DeadLetter::mended) {
         message::warning(sentence);
     }
@@ -156,7 +175,8 @@ pub fn run_with(
     };
     let sink = if args.compact { Box::new(CompactSink::new(sink)) } else { sink };
     let files = found.inputs.iter().filter(|input| !input.is_stream());
-    let sizes = files.map(|input| input.bytes).collect();
+    // Which of them are read shows later.
+    let sizes = files.filter(|_| !args.resume).map(|input| input.bytes).collect();
     let metas = || artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let patterns = metas().flat_map(|rule| rule.index.iter().map(String::as_str));
     let dataset = wording::shared_dataset(patterns).map(str::to_owned);
@@ -216,7 +236,15 @@ pub fn run_with(
     let mut status = OutputStatus::Open;
     signals.begin();
     if fault.is_none() {
-        match pipeline.run(&found.inputs) {
+        let run = match resumed {
+            Some(resumed) => {
+                let now_ms = SystemClock.now_ms();
+                let done = resumed.run(&mut pipeline, &found.inputs, now_ms, signals);
+                done.map(|()| OutputStatus::Open)
+            }
+            None => pipeline.run(&found.inputs),
+        };
+        match run {
             Ok(_) if signals.output_is_closed() => status = OutputStatus::Closed,
             Ok(end) => status = end,
             Err(error) => fault = Some(error),

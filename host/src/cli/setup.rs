@@ -99,6 +99,15 @@ pub fn set_up(
     }
     let mut store = open_state(common, read_only, tenant, &artifacts)?;
     let output = open_output(common, format, &*store)?;
+    if let Some(resume) = common.resume.as_ref().filter(|resume| !resume.restart)
+        && output.is_other()
+        && store.stored_run(&resume.name)?.batch.is_some()
+    {
+        bail!(
+            "--output is not as the state knows it, in the middle of a batch: alerts that were in it would be \
+             missing; restore it, or give --restart-batch to go on without them"
+        );
+    }
     if !read_only && let Some(mark) = output.mark() {
         // What a crash leaves behind it is known to no state.
         store.mark(mark);
@@ -206,7 +215,12 @@ fn open_output(common: &Common, format: Format, store: &dyn StateStore) -> anyho
         return Ok(Output::file(path, format)?);
     }
     let mark = store.marked(&paths::whole(path).to_string_lossy())?;
-    let output = Output::append(path, format, mark.as_ref(), UnknownLines::Move)?;
+    // What is read again gives them again.
+    let unknown = match &common.resume {
+        Some(resume) if !resume.restart => UnknownLines::Cut,
+        _ => UnknownLines::Move,
+    };
+    let output = Output::append(path, format, mark.as_ref(), unknown)?;
     if let Some(sentence) = output.mended() {
         message::warning(sentence);
     }

@@ -11,6 +11,7 @@ pub mod summary;
 pub use place::EventLocation;
 pub use rule_counts::RuleCounter;
 
+use crate::state::OutputMark;
 use firstseen_session::RuleRef;
 
 /// What is counted.
@@ -18,6 +19,10 @@ use firstseen_session::RuleRef;
 pub enum Counter {
     /// Inputs that were begun.
     Inputs,
+    /// Inputs that an earlier batch has read.
+    AlreadyRead,
+    /// Matches that an earlier process decided.
+    DecidedBefore,
     /// Bytes that were read, unpacked.
     Bytes,
     /// Events that were read.
@@ -161,6 +166,11 @@ pub trait Observer {
     /// Where it cannot be written.
     fn settle(&mut self) -> anyhow::Result<()> {
         Ok(())
+    }
+
+    /// The file of skipped events as it is, for the state to keep.
+    fn mark(&self) -> Option<OutputMark> {
+        None
     }
 
     /// A state will be committed: what was written is to be on the disk.

@@ -17,6 +17,12 @@ use std::time::Duration;
 pub struct Summary {
     /// Inputs that were read.
     pub files: u64,
+    /// Inputs that were read before, with `--resume`.
+    #[serde(skip_serializing_if = "is_none")]
+    pub already_read: u64,
+    /// Matches that an earlier process decided, in the batch that this one went on with.
+    #[serde(skip_serializing_if = "is_none")]
+    pub decided_before: u64,
     /// Bytes of what was read, unpacked.
     pub bytes: u64,
     /// Events read.
@@ -112,6 +118,10 @@ pub struct UnusedException {
 
 /// The beginning of 2013, in milliseconds since 1970.
 pub(crate) const YEAR_2013: i64 = 1_356_998_400_000;
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
 
 /// What is counted by name, at most: an event or a guest could send new names for ever.
 const MAX_NAMES: usize = 1000;

@@ -5,12 +5,13 @@
 //! anything fails in between, nothing more is committed: the next run writes those alerts.
 
 use super::learning::Learning;
+use super::resume::BatchProgress;
 use super::text::RereadTexts;
 use super::{Located, OutputStatus};
 use crate::observe::{Counter, Notice, RuleCounter};
 use crate::sink::{AlertSink, OutputError};
-use crate::state::{Applied, NewestTimes, OutputMark, StateStore, StateWrite};
-use anyhow::{Context, anyhow};
+use crate::state::{Applied, NewestTimes, OutputMark, RunChange, StateStore, StateWrite};
+use anyhow::{Context, anyhow, bail};
 use firstseen_abi::OutcomeKind;
 use firstseen_session::KEY_CLOSED;
 use firstseen_session::{
@@ -26,6 +27,8 @@ const BATCH_BYTES: usize = 4 << 20;
 const COMMIT_MATCHES: u64 = 64 * 1024;
 /// What was written for them, at most: a match may have many terms.
 const COMMIT_BYTES: usize = 16 << 20;
+/// Of a run that can be resumed also bytes of alerts: what is behind the last commit is written again.
+const COMMIT_ALERTS: usize = 1 << 20;
 
 /// Matches that are decided together.
 #[derive(Debug, Default)]
@@ -82,6 +85,10 @@ pub struct Decider {
     /// The newest time that was decided.
     newest: NewestTimes,
     uncommitted: u64,
+    /// Bytes of alerts since the last commit.
+    alert_bytes: usize,
+    /// The batch that a run with `--resume` is at.
+    pub batch: Option<BatchProgress>,
     /// Something went wrong between an alert and the state that knows it.
     failed: bool,
 }
@@ -105,6 +112,8 @@ impl Decider {
             pending: MatchBatch::default(),
             newest: NewestTimes::default(),
             uncommitted: 0,
+            alert_bytes: 0,
+            batch: None,
             failed: false,
         }
     }
@@ -132,6 +141,15 @@ impl Decider {
             self.uncommitted = self.uncommitted.max(1);
         }
         self.commit(sink, located)
+    }
+
+    /// Makes a change of a run durable.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn change_run(&mut self, run: &str, change: RunChange) -> anyhow::Result<()> {
+        self.store.change_run(run, change);
+        self.store.commit().context("the state was not written")
     }
 
     /// The run is over, and all that is in the output is known to the state: what comes behind it is another's.
@@ -179,8 +197,11 @@ impl Decider {
             for (artifact, newest_ms) in self.newest.each() {
                 self.store.advance(artifact, newest_ms);
             }
+            if let Some(batch) = &self.batch {
+                self.store.change_run(&batch.run, RunChange::Reached(batch.reached()));
+            }
             self.store.commit().context("the state was not written")?;
-            self.uncommitted = 0;
+            (self.uncommitted, self.alert_bytes) = (0, 0);
         }
         Ok(OutputStatus::Open)
     }
@@ -198,6 +219,9 @@ impl Decider {
         let matches = self.pending.take();
         if self.failed || matches.is_empty() {
             return Ok(OutputStatus::Open);
+        }
+        if let Some(batch) = &mut self.batch {
+            matches.iter().for_each(|m| batch.take(m));
         }
         // Stays true if this function returns early.
         self.failed = true;
@@ -221,8 +245,9 @@ impl Decider {
             return Ok(status);
         }
         self.failed = false;
-        let is_full =
-            self.uncommitted >= COMMIT_MATCHES || self.store.waiting_bytes() >= COMMIT_BYTES;
+        let is_full = self.uncommitted >= COMMIT_MATCHES
+            || self.store.waiting_bytes() >= COMMIT_BYTES
+            || self.batch.is_some() && self.alert_bytes >= COMMIT_ALERTS;
         if is_full { self.commit(sink, located) } else { Ok(status) }
     }
 
@@ -285,7 +310,7 @@ impl Decider {
 
     /// Counts outcomes, and gives alerts to the sink.
     fn emit(
-        &self,
+        &mut self,
         decided: Vec<DecidedTerm>,
         sink: &mut dyn AlertSink,
         located: &mut Located<'_>,
@@ -317,6 +342,10 @@ impl Decider {
                     let location = located.location(&at);
                     if text.starts_with("text_lost: ") {
                         located.observer.count(Counter::LostTexts, 1);
+                        // The position does not pass it.
+                        if self.batch.is_some() {
+                            bail!("{location}: {text}");
+                        }
                     }
                     let notice = Notice::NotDecided { at: &location, text: &text };
                     located.observer.notice(&notice)?;
@@ -326,6 +355,7 @@ impl Decider {
             located.observer.count(counter, 1);
             located.observer.count_of(rule, of_rule, 1);
             if wanted {
+                self.alert_bytes += text.len();
                 match sink.alert(&at, &text) {
                     Ok(()) => {}
                     Err(OutputError::Closed) => return Ok(OutputStatus::Closed),

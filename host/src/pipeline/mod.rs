@@ -20,6 +20,7 @@ pub mod intake;
 pub mod learning;
 pub mod order;
 pub(crate) mod parts;
+pub mod resume;
 pub mod text;
 
 use crate::observe::{Counter, EventLocation, Notice, NoticeSeverity, Observer};
@@ -28,14 +29,15 @@ use crate::rules::sample::RunSamples;
 use crate::rules::{KnownException, LiveSettings};
 use crate::sink::AlertSink;
 use crate::source::{Input, Polled, ReadErrorKind, ReadLimits, Source, Wake};
-use crate::state::StateStore;
-use anyhow::Context;
+use crate::state::{BatchRecord, RecordedInput, RunChange, StateStore};
+use anyhow::{Context, anyhow};
 use decide::Decider;
 use firstseen_session::{EventAt, Match, Rules};
 use gather::EventGathering;
 use intake::Intake;
 use learning::Learning;
 use order::{Hold, Sorter};
+use resume::BatchProgress;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -220,8 +222,58 @@ impl<'r> Pipeline<'r> {
                 return Ok(OutputStatus::Closed);
             }
         }
-        self.decider.close(&*self.sink)?;
+        self.close()?;
         Ok(OutputStatus::Open)
+    }
+
+    /// The run is over: what comes behind its output is another's.
+    ///
+    /// # Errors
+    /// When the state failed.
+    pub fn close(&mut self) -> anyhow::Result<()> {
+        self.decider.close(&*self.sink)
+    }
+
+    /// Has a batch of a run in the state, before anything of it is decided.
+    ///
+    /// # Errors
+    /// When the state failed.
+    pub fn begin_batch(
+        &mut self,
+        run: &str,
+        mut batch: BatchRecord,
+        inputs: Vec<RecordedInput>,
+    ) -> anyhow::Result<BatchRecord> {
+        self.observer.sync()?;
+        batch.dead_letter = self.observer.mark();
+        self.decider.change_run(run, RunChange::Begin(batch.clone(), inputs))?;
+        Ok(batch)
+    }
+
+    /// Decides what is left of a batch; whether it is over, or somebody asked to end before.
+    ///
+    /// # Errors
+    /// As for [`Self::run`]; an input that cannot be read to its end. Nothing is decided then that was
+    /// not before.
+    pub fn run_batch(
+        &mut self,
+        run: &str,
+        batch: &BatchRecord,
+        inputs: &[Input],
+    ) -> anyhow::Result<bool> {
+        self.now_ms = batch.now_ms;
+        self.decider.batch = Some(BatchProgress::new(run.to_owned(), batch.position.clone()));
+        self.read_all(inputs, Order::Sorted(Sorter::new(self.options.order_budget)))?;
+        if self.decider.batch.take().is_none() {
+            return Ok(false);
+        }
+        self.decider.change_run(run, RunChange::Finished)?;
+        Ok(true)
+    }
+
+    /// Inputs that a batch before has read.
+    pub fn already_read(&mut self, inputs: u64) {
+        self.observer.count(Counter::AlreadyRead, inputs);
     }
 
     /// Ends the work: what is left for the summary.
@@ -260,6 +312,16 @@ impl<'r> Pipeline<'r> {
                     fault = Some(error);
                     break;
                 }
+            }
+        }
+        if self.decider.batch.is_some() {
+            // A part of a batch has another order: it is decided as a whole, or later.
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+            if self.stop.is_requested() {
+                self.decider.batch = None;
+                return Ok(OutputStatus::Open);
             }
         }
         // What was read before a fault counts.
@@ -320,6 +382,14 @@ impl<'r> Pipeline<'r> {
                     }
                     _ => Notice::InputFailed { text: &text },
                 };
+                // What may be readable the next time would be missing in its order.
+                if self.decider.batch.is_some()
+                    && matches!(error.kind, ReadErrorKind::Io | ReadErrorKind::Shrank)
+                {
+                    fault = fault.or_else(|| {
+                        Some(anyhow!("{text}; nothing was decided, run again when it can be read"))
+                    });
+                }
                 fault = fault.or(self.observer.notice(&notice).err());
             }
             self.observer.count(Counter::Bytes, source.unpacked() - unpacked);
@@ -367,9 +437,19 @@ impl<'r> Pipeline<'r> {
             Order::Sorted(sorter) => {
                 let context = "matched events could not be put in order";
                 for matched in sorter.finish().context(context)? {
-                    if self.push(matched.context(context)?)? == OutputStatus::Closed {
+                    let matched = matched.context(context)?;
+                    if let Some(batch) = &mut self.decider.batch
+                        && batch.skips(&matched)?
+                    {
+                        self.observer.count(Counter::DecidedBefore, 1);
+                        continue;
+                    }
+                    if self.push(matched)? == OutputStatus::Closed {
                         return Ok(OutputStatus::Closed);
                     }
+                }
+                if let Some(batch) = &self.decider.batch {
+                    batch.ends()?;
                 }
             }
             Order::Held(mut hold) => {

@@ -5,6 +5,7 @@
 use crate::observe::place::EventLocation;
 use crate::sink::UnknownLines;
 use crate::sink::output::{Format, Output, OutputError};
+use crate::state::OutputMark;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -44,14 +45,14 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl DeadLetter {
-    /// Makes the file, empty, or goes on behind what it holds.
+    /// Makes the file, empty, or goes on behind what it holds, or behind `mark`: what follows that comes again.
     ///
     /// # Errors
     /// [`OutputError::Failed`] where it cannot be made.
-    pub fn open(path: &Path, append: bool) -> Result<Self, OutputError> {
+    pub fn open(path: &Path, append: bool, mark: Option<&OutputMark>) -> Result<Self, OutputError> {
         let format = Format::Ndjson;
         let out = match append {
-            true => Output::append(path, format, None, UnknownLines::Move),
+            true => Output::append(path, format, mark, UnknownLines::Cut),
             false => Output::file(path, format),
         };
         Ok(Self { out: out? })
@@ -115,6 +116,12 @@ impl DeadLetter {
         self.out.sync()
     }
 
+    /// The file as it is, as far as it was flushed.
+    #[must_use]
+    pub fn mark(&self) -> Option<OutputMark> {
+        self.out.mark()
+    }
+
     /// What was done to the end of a file that is appended to: a sentence for the user.
     #[must_use]
     pub fn mended(&self) -> Option<&str> {
@@ -132,7 +139,7 @@ mod tests {
     fn letter(record: Option<u64>, raw: &[u8]) -> Value {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dead");
-        let mut letters = DeadLetter::open(&path, false).unwrap();
+        let mut letters = DeadLetter::open(&path, false, None).unwrap();
         let at =
             EventLocation { file: "a.gz".into(), place: Place { offset: 70, line: 3, record } };
         letters.write(&at, "bad_json", "a comma is missing", raw, u64::MAX).unwrap();
@@ -174,7 +181,7 @@ mod tests {
     fn a_letter_that_has_no_room_is_not_begun() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dead");
-        let mut letters = DeadLetter::open(&path, false).unwrap();
+        let mut letters = DeadLetter::open(&path, false, None).unwrap();
         let place = Place { offset: 0, line: 1, record: None };
         let at = EventLocation { file: "-".into(), place };
         // In base64, with its quotes and its place: what is written counts, not what was read.
@@ -188,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_an_error_that_names_the_file() {
-        let mut letters = DeadLetter::open(Path::new("/dev/full"), true).unwrap();
+        let mut letters = DeadLetter::open(Path::new("/dev/full"), true, None).unwrap();
         let at =
             EventLocation { file: "-".into(), place: Place { offset: 0, line: 1, record: None } };
         letters.write(&at, "bad_json", "", b"", u64::MAX).unwrap();

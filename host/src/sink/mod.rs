@@ -11,6 +11,7 @@ mod torn;
 
 pub use output::{AlertRenderer, Format, Output, OutputError};
 pub use torn::UnknownLines;
+pub(crate) use torn::last_piece;
 
 use crate::state::OutputMark;
 use firstseen_session::EventAt;

@@ -171,7 +171,7 @@ fn torn_path(path: &Path) -> PathBuf {
 }
 
 /// What stands behind the last newline.
-fn last_piece(file: &File, length: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn last_piece(file: &File, length: u64) -> io::Result<Vec<u8>> {
     let (mut piece, mut begin) = (Vec::new(), length);
     while begin > 0 {
         let step = begin.min(STEP as u64);

@@ -12,7 +12,7 @@ use crate::observe::place::input_name;
 use firstseen_envelope::{EventSink, SplitOptions, Splitter};
 use firstseen_event::Trust;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -39,6 +39,8 @@ pub struct Input {
     kind: InputKind,
     /// Found in a folder, not named by the user: it may be a licence or a note beside the logs.
     in_folder: bool,
+    /// From which byte on, and up to which, it is read.
+    piece: Option<(u64, u64)>,
 }
 
 /// How to read.
@@ -121,13 +123,27 @@ impl Input {
             InputKind::File(path) => path.to_string_lossy().into(),
             InputKind::Stdin => "-".into(),
         };
-        Self { name, bytes, kind, in_folder: false }
+        Self { name, bytes, kind, in_folder: false, piece: None }
     }
 
     /// The same, found in a folder.
     pub(super) fn in_folder(mut self) -> Self {
         self.in_folder = true;
         self
+    }
+
+    /// A piece of a regular file, whatever is added to it.
+    #[must_use]
+    pub fn piece(path: PathBuf, name: &str, start: u64, end: u64, in_folder: bool) -> Self {
+        let bytes = Some(end.saturating_sub(start));
+        let (kind, piece) = (InputKind::File(path), Some((start, end)));
+        Self { name: name.into(), bytes, kind, in_folder, piece }
+    }
+
+    /// Whether it was found in a folder.
+    #[must_use]
+    pub fn is_in_folder(&self) -> bool {
+        self.in_folder
     }
 
     /// Standard input.
@@ -234,7 +250,8 @@ impl InputSource {
     fn open(&mut self) -> io::Result<Feed> {
         let ReadLimits { max_event, trust, .. } = &self.options;
         let options = SplitOptions { max_event: *max_event };
-        let splitter = Splitter::trusting(options, Arc::clone(trust));
+        let start = self.input.piece.map_or(0, |(start, _)| start);
+        let splitter = Splitter::trusting(options, Arc::clone(trust)).starting_at(start);
         let Input { kind, bytes, in_folder, .. } = &self.input;
         match kind {
             InputKind::Stdin => {
@@ -254,8 +271,13 @@ impl InputSource {
                 self.file = Some(Arc::clone(&file));
                 // Files of /proc have no length of their own.
                 let length = file.metadata()?.len();
-                let most = if length == 0 { u64::MAX } else { length };
-                self.length = (length > 0).then_some(length);
+                let (most, whole) = match self.input.piece {
+                    Some((start, end)) => (end.saturating_sub(start), None),
+                    None if length == 0 => (u64::MAX, None),
+                    None => (length, Some(length)),
+                };
+                (&*file).seek(io::SeekFrom::Start(start))?;
+                self.length = whole;
                 let ending = path.extension().and_then(|ending| ending.to_str());
                 let is_named_gzip = matches!(ending, Some("gz" | "gzip"));
                 let (file, stored) = (file.take(most), &self.stored);
@@ -277,7 +299,15 @@ impl InputSource {
 
     /// What was added to a file since it was opened, if all of the rest was read, or taken away.
     fn change(&self) -> Option<(ReadErrorKind, String)> {
-        let (file, length) = (self.file.as_ref()?, self.length?);
+        let file = self.file.as_ref()?;
+        if let Some((start, end)) = self.input.piece {
+            let now = file.metadata().ok()?.len();
+            return (now < end && self.stored() < end.saturating_sub(start)).then(|| {
+                let reason = format!("it was cut from {end} to {now} bytes while it was read");
+                (ReadErrorKind::Shrank, reason)
+            });
+        }
+        let length = self.length?;
         let now = file.metadata().ok()?.len();
         let is_read = self.stored() >= length;
         if is_read && now > length {

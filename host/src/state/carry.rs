@@ -10,7 +10,10 @@
 //!                `-- of fields, window, epoch and time field: another window is another prefix
 //! ```
 
-use super::{Applied, OutputMark, PrefixRecord, StateError, StateHistory, StateStore, StateWrite};
+use super::{
+    Applied, OutputMark, PrefixRecord, RunChange, StateError, StateHistory, StateStore, StateWrite,
+    StoredRun,
+};
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::identity::of_rule;
@@ -347,6 +350,14 @@ impl<S: StateStore> StateStore for CarryOver<S> {
 
     fn marked(&self, path: &str) -> Result<Option<OutputMark>, StateError> {
         self.state.marked(path)
+    }
+
+    fn change_run(&mut self, run: &str, change: RunChange) {
+        self.state.change_run(run, change);
+    }
+
+    fn stored_run(&self, run: &str) -> Result<StoredRun, StateError> {
+        self.state.stored_run(run)
     }
 }
 

@@ -16,7 +16,7 @@
 //! The index knows only the hour, so that refreshing a term seldom has to move its entry.
 
 use super::clocks::ExpiryClocks;
-use super::{Applied, OutputMark, StateError, StateStore, StateWrite};
+use super::{Applied, OutputMark, RunChange, StateError, StateStore, StateWrite};
 use crate::escape::escaped;
 use create::{FileId, create, fill, refuse_locked, regular_file};
 use foldhash::fast::RandomState;
@@ -37,6 +37,7 @@ mod create;
 mod format;
 mod guard;
 mod history;
+mod runs;
 mod store;
 mod verify;
 
@@ -78,6 +79,7 @@ pub struct Redb {
     pending: HashMap<Box<[u8]>, Row, RandomState>,
     pending_bytes: usize,
     mark: Option<OutputMark>,
+    run_changes: Vec<(String, RunChange)>,
     clocks: ExpiryClocks,
     known_until: Option<i64>,
     /// Where the last commit stopped looking for what has expired.
@@ -207,6 +209,7 @@ impl Redb {
             pending,
             pending_bytes: 0,
             mark,
+            run_changes: Vec::new(),
             clocks,
             swept,
             known_until: None,

@@ -12,6 +12,7 @@ mod clocks;
 mod file;
 mod memory;
 mod owner;
+mod runs;
 mod scratch;
 
 pub use carry::{CarryOver, record_of};
@@ -19,6 +20,7 @@ pub use clocks::NewestTimes;
 pub use file::{Redb, VerifiedState};
 pub use memory::Memory;
 pub use owner::{OwnerChanges, PrefixOwner, claim};
+pub use runs::{BatchPosition, BatchRecord, RecordedInput, RunChange, StoredRun};
 pub use scratch::ScratchState;
 
 use serde::{Deserialize, Serialize};
@@ -112,6 +114,17 @@ pub trait StateStore {
     /// When the store cannot be read.
     fn marked(&self, _path: &str) -> Result<Option<OutputMark>, StateError> {
         Ok(None)
+    }
+
+    /// Changes what is kept of a run, with the next commit.
+    fn change_run(&mut self, _run: &str, _change: RunChange) {}
+
+    /// What is kept of a run.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn stored_run(&self, _run: &str) -> Result<StoredRun, StateError> {
+        Ok(StoredRun::default())
     }
 }
 

@@ -99,6 +99,16 @@ fn notes(summary: &Summary) -> Vec<String> {
         "",
     );
     note(
+        summary.already_read,
+        "input was read by an earlier run, and was left out",
+        "inputs were read by an earlier run, and were left out",
+    );
+    note(
+        summary.decided_before,
+        "matched event was decided before the run was ended in the middle: it went on behind it",
+        "matched events were decided before the run was ended in the middle: it went on behind them",
+    );
+    note(
         summary.released_early,
         "event was released early, because memory for --hold was full: it may be out of order",
         "events were released early, because memory for --hold was full: they may be out of order",

@@ -5,10 +5,11 @@
 
 use super::admin::put_row;
 use super::guard::guarded;
-use super::{EXPIRY, Handle, META, Redb, Row, SWEEP, TERMS, fault, history, hour};
+use super::{EXPIRY, Handle, META, Redb, Row, SWEEP, TERMS, fault, history, hour, runs};
 use crate::state::clocks::ExpiryClocks;
 use crate::state::{
-    Applied, EachTerm, OutputMark, StateError, StateHistory, StateStore, StateWrite,
+    Applied, EachTerm, OutputMark, RunChange, StateError, StateHistory, StateStore, StateWrite,
+    StoredRun,
 };
 use firstseen_rule::learn::{is_learn_key, learn_key};
 use foldhash::fast::RandomState;
@@ -44,7 +45,7 @@ impl StateStore for Redb {
     }
 
     fn commit(&mut self) -> Result<(), StateError> {
-        if self.pending.is_empty() && self.mark.is_none() {
+        if self.pending.is_empty() && self.mark.is_none() && self.run_changes.is_empty() {
             return Ok(());
         }
         self.check_place()?;
@@ -53,8 +54,8 @@ impl StateStore for Redb {
         let Some(Handle::Write(database)) = &self.handle else { return Err(self.read_only()) };
         let mut swept = self.swept.clone();
         let terms = guarded(&self.path, || {
-            let mark = self.mark.as_ref();
-            let result = write(database, &self.pending, mark, &self.clocks, &mut swept);
+            let (mark, runs) = (self.mark.as_ref(), &self.run_changes[..]);
+            let result = write(database, &self.pending, mark, runs, &self.clocks, &mut swept);
             let terms = self.open_terms()?;
             result.map_err(|e| fault(&self.path, e))?;
             Ok(terms)
@@ -67,6 +68,7 @@ impl StateStore for Redb {
             *length = target.metadata().map_or(0, |meta| meta.len());
         }
         self.pending.clear();
+        self.run_changes.clear();
         (self.pending_bytes, self.mark) = (0, None);
         Ok(())
     }
@@ -102,6 +104,14 @@ impl StateStore for Redb {
 
     fn marked(&self, path: &str) -> Result<Option<OutputMark>, StateError> {
         guarded(&self.path, || self.read_mark(path))
+    }
+
+    fn change_run(&mut self, run: &str, change: RunChange) {
+        self.run_changes.push((run.to_owned(), change));
+    }
+
+    fn stored_run(&self, run: &str) -> Result<StoredRun, StateError> {
+        self.read_run(run)
     }
 
     fn describe(&self) -> String {
@@ -146,6 +156,7 @@ fn write(
     database: &Database,
     pending: &HashMap<Box<[u8]>, Row, RandomState>,
     mark: Option<&OutputMark>,
+    run_changes: &[(String, RunChange)],
     clocks: &ExpiryClocks,
     swept: &mut Option<(i64, Vec<u8>)>,
 ) -> Result<(), redb::Error> {
@@ -156,6 +167,9 @@ fn write(
             history::write_mark(&mut meta, mark)?;
         }
         history::write_newest(&mut meta, clocks.newest())?;
+    }
+    for (run, change) in run_changes {
+        runs::write(&transaction, run, change)?;
     }
     {
         let mut terms = transaction.open_table(TERMS)?;

@@ -1,0 +1,105 @@
+//! The tables of runs that can be resumed. An earlier version passes them over.
+//!
+//! In: changes of a run, within a commit's transaction. Out: the run.
+//!
+//! ```text
+//! table runs     RUN -> the batch that is not finished, and how far it is decided, as JSON
+//! table batch    (RUN, number) -> an input of it, as JSON
+//! table read     (RUN, device and number of the file) -> an input that was read, as JSON
+//! ```
+//! A checkpoint rewrites the row in `runs` alone, however many inputs there are.
+
+use super::{Redb, fault, guarded};
+use crate::state::{BatchRecord, RecordedInput, RunChange, StateError, StoredRun};
+use redb::{ReadOnlyTable, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use std::io;
+
+const RUNS: TableDefinition<'_, &str, &str> = TableDefinition::new("runs");
+const BATCH: TableDefinition<'_, (&str, u64), &str> = TableDefinition::new("batch");
+const READ: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("read");
+
+/// Makes a change of a run.
+pub(super) fn write(
+    transaction: &WriteTransaction,
+    run: &str,
+    change: &RunChange,
+) -> Result<(), redb::Error> {
+    let mut runs = transaction.open_table(RUNS)?;
+    let mut batch = transaction.open_table(BATCH)?;
+    let mut read = transaction.open_table(READ)?;
+    let json = |kept: &BatchRecord| serde_json::to_string(kept).map_err(io::Error::other);
+    match change {
+        RunChange::Begin(record, inputs) => {
+            batch.retain_in((run, 0)..=(run, u64::MAX), |_, _| false)?;
+            for (number, input) in (0..).zip(inputs) {
+                let text = serde_json::to_string(input).map_err(io::Error::other)?;
+                batch.insert((run, number), text.as_str())?;
+            }
+            runs.insert(run, json(record)?.as_str())?;
+        }
+        RunChange::Reached(position) => {
+            let text = runs.get(run)?.map(|text| text.value().to_owned());
+            let Some(text) = text else { return Ok(()) };
+            let record: BatchRecord = serde_json::from_str(&text).map_err(io::Error::other)?;
+            let record = BatchRecord { position: position.clone(), ..record };
+            runs.insert(run, json(&record)?.as_str())?;
+        }
+        RunChange::Finished => {
+            for row in batch.extract_from_if((run, 0)..=(run, u64::MAX), |_, _| true)? {
+                let (_, text) = row?;
+                let input: RecordedInput =
+                    serde_json::from_str(text.value()).map_err(io::Error::other)?;
+                let file = format!("{}/{}", input.device, input.inode);
+                read.insert((run, file.as_str()), text.value())?;
+            }
+            runs.remove(run)?;
+        }
+    }
+    Ok(())
+}
+
+impl Redb {
+    pub(super) fn read_run(&self, run: &str) -> Result<StoredRun, StateError> {
+        guarded(&self.path, || {
+            let transaction = self.begin_read()?;
+            let corrupt = |e: serde_json::Error| StateError::Corrupt {
+                path: self.path.clone(),
+                reason: format!("the record of run {run} cannot be read: {e}"),
+            };
+            let mut stored = StoredRun::default();
+            if let Some(runs) = self.table(transaction.open_table(RUNS))?
+                && let Some(text) = runs.get(run).map_err(|e| fault(&self.path, e))?
+            {
+                stored.batch = Some(serde_json::from_str(text.value()).map_err(corrupt)?);
+            }
+            if let Some(batch) = self.table(transaction.open_table(BATCH))? {
+                let rows = batch.range((run, 0)..=(run, u64::MAX));
+                for row in rows.map_err(|e| fault(&self.path, e))? {
+                    let (_, text) = row.map_err(|e| fault(&self.path, e))?;
+                    stored.inputs.push(serde_json::from_str(text.value()).map_err(corrupt)?);
+                }
+            }
+            if let Some(read) = self.table(transaction.open_table(READ))? {
+                for row in read.range((run, "")..).map_err(|e| fault(&self.path, e))? {
+                    let (key, text) = row.map_err(|e| fault(&self.path, e))?;
+                    if key.value().0 != run {
+                        break;
+                    }
+                    stored.read.push(serde_json::from_str(text.value()).map_err(corrupt)?);
+                }
+            }
+            Ok(stored)
+        })
+    }
+
+    /// A table, where there is one already.
+    fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
+        &self,
+        table: Result<ReadOnlyTable<K, V>, TableError>,
+    ) -> Result<Option<ReadOnlyTable<K, V>>, StateError> {
+        match table {
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            table => table.map(Some).map_err(|e| fault(&self.path, e)),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What a state keeps of a run that can be resumed: the batch of inputs that it is at, how far that is
+//! decided, and which inputs were read before.
+//!
+//! In: changes of a run. Out: the same again, each in one commit with the terms that belong to it. It opens
+//! no input.
+
+use super::OutputMark;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An input of a batch, or one that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedInput {
+    /// The path without links.
+    pub path: String,
+    /// As it was given or found.
+    pub name: String,
+    /// The file's device, and its number there: it is known under another name too.
+    pub device: u64,
+    /// See `device`.
+    pub inode: u64,
+    /// From which byte on it is read.
+    #[serde(default)]
+    pub start: u64,
+    /// Up to which.
+    pub length: u64,
+    /// A digest of its first and last blocks up to there.
+    pub edges: String,
+    /// Found in a folder, not named by the user.
+    #[serde(default)]
+    pub in_folder: bool,
+}
+
+/// What a batch is decided with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchRecord {
+    /// The time by which its events are judged.
+    pub now_ms: i64,
+    /// Digests of what decides, by its name.
+    pub decides: BTreeMap<String, String>,
+    /// The output's path, without links.
+    pub output: String,
+    /// The dead letters as they were at its beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<OutputMark>,
+    /// How far it is decided.
+    #[serde(default)]
+    pub position: BatchPosition,
+}
+
+/// How far a batch is decided: its first matches in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchPosition {
+    /// How many.
+    pub decided: u64,
+    /// A digest of their sort keys, one after the other: of time, identity and rule.
+    pub digest: String,
+}
+
+/// A run as the state has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredRun {
+    /// The batch that was begun and not finished.
+    pub batch: Option<BatchRecord>,
+    /// Its inputs, in their order.
+    pub inputs: Vec<RecordedInput>,
+    /// The inputs of the batches that were finished.
+    pub read: Vec<RecordedInput>,
+}
+
+/// A change of a run, made with the next commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunChange {
+    /// A batch begins; one that was not finished is given up.
+    Begin(BatchRecord, Vec<RecordedInput>),
+    /// It is decided up to here.
+    Reached(BatchPosition),
+    /// It is decided: its inputs were read.
+    Finished,
+}
