@@ -173,3 +173,159 @@ fn a_run_over_an_empty_state_says_once_that_everything_is_new() {
     assert_eq!(says(&on(&state, &first)), 1);
     assert_eq!(says(&on(&state, &first)), 0);
 }
+
+const AFTER: [(&str, &str, &str); 2] =
+    [("late", "2025-04-11T07:59:59Z", "eve"), ("new", "2025-04-11T08:00:00Z", "frank")];
+
+#[test]
+fn a_run_learns_by_event_time_from_its_first_event_on_and_a_restart_goes_on() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    let learns = |events: &[(&str, &str, &str)]| {
+        let call = run().args(&["--learn-for", "10d"]).arg("--state").arg(&state);
+        // As a file: events of a year ago are no stray ones.
+        call.arg(folder.write("events.ndjson", stack_lines(events))).ok()
+    };
+    let done = learns(&HISTORY[..2]);
+    assert_eq!((done.count("alerts"), done.count("learned")), (0, 1));
+    assert!(!flat(&done).contains("every term is new"), "{}", done.stderr);
+    let words = "the rule learns from events before 2025-04-11 08:00 without alerting";
+    assert!(flat(&done).contains(words), "{}", done.stderr);
+    assert_eq!(done.summary["rules"][0]["learning"]["until_ms"], 1_744_358_400_000_u64);
+    // Each run reads later events, and none begins anew.
+    let done = learns(&HISTORY[2..]);
+    assert_eq!((done.count("alerts"), done.count("learned")), (0, 1));
+    let done = learns(&AFTER);
+    assert_eq!((done.alert_ids(), done.count("learned")), (vec!["new".to_owned()], 1));
+    let listed = call("state").args(&["list", "--format", "ndjson"]).arg(&state).ok();
+    assert_eq!(listed.lines().len(), 4, "{}", listed.stdout);
+    // A time that is given counts, and it can be turned off.
+    let more = folder.write("more.ndjson", stack_lines(&[("m", "2025-04-12T00:00:00Z", "mia")]));
+    let until = run().args(&["--learn-for", "90d", "--learn-until", "2025-04-01T00:00:00Z"]);
+    let done = until.arg("--state").arg(folder.path("other")).arg(&more).ok();
+    assert_eq!(done.count("alerts"), 1);
+    let off = run().args(&["--learn-for", "0"]).arg(&more).ok();
+    assert_eq!(off.count("alerts"), 1);
+    run().args(&["--learn-for", "10"]).arg(&more).fails(&["--learn-for", "unit"]);
+}
+
+#[test]
+fn a_history_that_was_learned_counts_and_of_a_stream_no_stray_event_does() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    let history = folder.write("history.ndjson", stack_lines(&HISTORY));
+    learn(&state).arg(&history).ok();
+    let events = folder.write("events.ndjson", stack_lines(&AFTER));
+    let done = run().args(&["--learn-for", "10d"]).arg("--state").arg(&state).arg(&events).ok();
+    assert_eq!(done.alert_ids(), ["new"]);
+    // What is far older than the clock says is learned and starts nothing, so nothing alerts.
+    let done = run().args(&["--learn-for", "1d"]).arg("-").pipe(stack_lines(&HISTORY)).ok();
+    assert_eq!((done.count("alerts"), done.count("learned")), (0, 2), "{}", done.stderr);
+    assert_eq!(done.summary["rules"][0].get("learning"), None);
+    let since =
+        folder.write("since.json", r#"{"learn_for":"1d","learn_since":"2025-04-02T00:00:00Z"}"#);
+    let done = run().arg("--settings").arg(since).arg("-").pipe(stack_lines(&HISTORY)).ok();
+    assert_eq!((done.count("alerts"), done.count("learned")), (1, 1), "{}", done.stderr);
+}
+
+/// Events of an action in accounts.
+fn in_accounts(events: &[(&str, &str, Option<&str>)]) -> String {
+    let line = |(number, (day, user, account)): (usize, &(&str, &str, Option<&str>))| {
+        let mut event = json!({ "@timestamp": format!("2025-01-{day}T08:00:00Z"),
+            "event": { "id": number.to_string(), "action": "login" }, "user": { "name": user } });
+        if let Some(account) = account {
+            event["cloud"] = json!({ "account": { "id": account } });
+        }
+        format!("{event}\n")
+    };
+    events.iter().enumerate().map(line).collect()
+}
+
+#[test]
+fn each_account_is_learned_on_its_own() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    let rule = artifact(&folder, "logins", "event.action: login", &["user.name"]);
+    let (a, b) = (Some("111"), Some("222"));
+    let events = [
+        ("01", "ann", a),
+        ("02", "bob", None),
+        ("05", "cid", a),
+        // The account is new: it is learned first.
+        ("11", "dan", b),
+        ("11", "eve", a),
+        // What has no account is learned as a whole.
+        ("11", "fay", None),
+        ("14", "gil", None),
+        ("20", "hal", b),
+        ("21", "ida", b),
+    ];
+    let by = |call: Call| call.args(&["--learn-for", "10d", "--learn-by", "cloud.account.id"]);
+    let with = |events: &[_]| {
+        let events = folder.write("events.ndjson", in_accounts(events));
+        let call = by(run()).arg("--rule").arg(&rule).arg("--state").arg(&state);
+        call.arg(events).ok()
+    };
+    let done = with(&events[..4]);
+    assert_eq!((done.count("alerts"), done.count("learned"), done.count("seen")), (0, 4, 0));
+    let done = with(&events[4..]);
+    assert_eq!((done.count("alerts"), done.count("learned")), (4, 1), "{}", done.stdout);
+    let names = done.lines().into_iter().map(|alert| alert["user"]["name"].to_string());
+    let mut users: Vec<_> = names.collect();
+    users.sort();
+    assert_eq!(users.concat(), r#""eve""fay""gil""ida""#);
+    assert!(done.summary["state"].as_str().unwrap().contains(", 9 terms"), "{}", done.summary);
+    let listed = call("state").args(&["list", "--format", "ndjson"]).arg(&state).ok();
+    assert_eq!(listed.lines().len(), 9, "{}", listed.stdout);
+    call("state").arg("verify").arg(&state).ok();
+    let copy = folder.path("copy");
+    call("state").arg("migrate").arg(&state).arg(&copy).ok();
+    // Another window, even a shorter one, goes on with the starts.
+    let events = folder.write("events.ndjson", in_accounts(&[("22", "jo", b), ("22", "ida", b)]));
+    let call = by(run()).args(&["--forget-after", "3d"]).arg("--rule").arg(&rule);
+    let done = call.arg("--state").arg(&copy).arg(&events).ok();
+    assert_eq!((done.count("alerts"), done.count("seen")), (1, 1), "{}", done.stderr);
+    let by = ["--learn-by", "cloud.account.id"];
+    run().args(&by).arg("--rule").arg(&rule).arg(&events).fails(&["learn_by", "Rule logins"]);
+}
+
+#[test]
+fn a_rules_file_says_how_it_learns_and_forgets() {
+    let folder = Folder::new();
+    let text = rule("logins", "event.action: login", &["user.name"]);
+    let own = "[firstseen]\nlearn_for = \"10d\"\nlearn_by = \"cloud.account.id\"\nforget_after = \"2d\"\n";
+    let path = folder.write("rule.toml", format!("{text}\n{own}"));
+    let a = Some("111");
+    let events = [("01", "ann", a), ("05", "bob", a), ("11", "ann", a), ("12", "ann", a)];
+    let events = folder.write("events.ndjson", in_accounts(&events));
+    let done = run().arg("--rule").arg(&path).arg(&events).ok();
+    assert_eq!((done.count("alerts"), done.count("learned"), done.count("seen")), (1, 2, 1));
+    assert_eq!(done.lines()[0]["firstseen"]["window"], "2d");
+    let done = run().args(&["--learn-for", "0", "--forget-after", "30d"]);
+    let done = done.arg("--rule").arg(&path).arg(&events).ok();
+    assert_eq!((done.count("alerts"), done.count("seen")), (2, 2));
+    assert_eq!(done.lines()[0]["firstseen"]["window"], "30d");
+    for (own, part) in [
+        ("learn_for = \"10\"", "unit"),
+        ("learn_by = \"user.name\"", "learn_for"),
+        ("forget_after = \"1M\"", "no fixed length"),
+    ] {
+        let path = folder.write("bad.toml", format!("{text}\n[firstseen]\n{own}\n"));
+        run().arg("--rule").arg(&path).arg(&events).fails(&["bad_value", part]);
+    }
+}
+
+#[test]
+fn an_older_artifact_is_not_told_what_it_does_not_know() {
+    let folder = Folder::new();
+    let events = folder.write("events.ndjson", stack_lines(&HISTORY));
+    let old = crate::support::repository("tests/fixtures/artifacts/flagship-0.1.0.wasm");
+    for option in [["--learn-for", "10d"], ["--forget-after", "30d"]] {
+        let name = option[0].trim_start_matches("--").replace('-', "_");
+        let call = run().args(&option).arg("--rule").arg(&old).arg(&events);
+        call.fails(&[&name, "firstseen rebuild", "older"]);
+    }
+    let by = run().args(&["--learn-for", "10d", "--learn-by", "cloud.account.id"]);
+    by.arg("--rule").arg(&old).arg(&events).fails(&["firstseen rebuild"]);
+    assert_eq!(run().arg("--rule").arg(&old).arg(&events).ok().count("alerts"), 2);
+}

@@ -14,6 +14,8 @@
 //!                                        then for each term: u16 key length, u32 term length,
 //!                                        the state key, the term (a JSON array of its values)
 //! ```
+//! Behind the terms of a rule that learns is the key of its start, written as one more term, whose text
+//! is no JSON array: it is looked up, given to `decide` and written like the others.
 
 use crate::bytes::{Cursor, Malformed, len_u32, patch_u32, put_u32};
 use crate::codes::{MAX_KEY, status};
@@ -122,6 +124,8 @@ pub struct Item<'a> {
     pub raw: &'a [u8],
     terms: u16,
     terms_at: usize,
+    /// Whether the last of them is the start of learning.
+    learns: bool,
 }
 
 impl<'a> Item<'a> {
@@ -145,20 +149,30 @@ impl<'a> Item<'a> {
         let text_len = c.u16("text length")?;
         let text = c.text(text_len as usize, "text")?;
         let terms_at = c.at();
-        let item = Self { kind, rule, offset, len, time_ms, identity, text, raw, terms, terms_at };
         // Checked once here, so that `terms` cannot end early.
-        let mut rest = c;
+        let (mut rest, mut learns) = (c, false);
         for _ in 0..terms {
-            read_term(&mut rest)?;
+            learns = !read_term(&mut rest)?.values.starts_with('[');
         }
         if !rest.is_done() {
             return Err(rest.malformed("end of item"));
         }
-        Ok(item)
+        Ok(Self { kind, rule, offset, len, time_ms, identity, text, raw, terms, terms_at, learns })
     }
 
     /// The terms, in the order in which the guest made them.
     pub fn terms(&self) -> impl Iterator<Item = ItemTerm<'a>> + use<'a> {
+        self.keys().take(usize::from(self.terms).saturating_sub(usize::from(self.learns)))
+    }
+
+    /// The start of learning that its terms are judged by; `values` is what is shown of it.
+    #[must_use]
+    pub fn start(&self) -> Option<ItemTerm<'a>> {
+        self.keys().last().filter(|_| self.learns)
+    }
+
+    /// All that is to be looked up: the terms, and behind them the start of learning.
+    pub fn keys(&self) -> impl Iterator<Item = ItemTerm<'a>> + use<'a> {
         let mut cursor = Cursor::new(self.raw.get(self.terms_at..).unwrap_or_default());
         (0..self.terms).map_while(move |_| read_term(&mut cursor).ok())
     }
@@ -324,9 +338,24 @@ mod tests {
         assert_eq!((items[0].offset, items[0].len, items[0].time_ms), (10, 20, -5));
         let terms: Vec<_> = items[0].terms().collect();
         assert_eq!(terms[1], ItemTerm { key: b"t:r:f:2", values: r#"["a","ö"]"# });
+        assert_eq!((items[0].start(), items[0].keys().count()), (None, 2));
         assert_eq!(items[1].text, "E101: no");
         let mut cursor = Cursor::new(items[0].raw);
         assert_eq!(Item::read(&mut cursor).unwrap().identity, [7; 16]);
+    }
+
+    #[test]
+    fn the_start_of_learning_is_behind_the_terms_and_none_of_them() {
+        let mut out = Vec::new();
+        let mut w = KeysWriter::new(&mut out);
+        let term = ItemTerm { key: b"t:r:f:1", values: r#"["a"]"# };
+        let start = ItemTerm { key: b"t:r:f:learn", values: "learn" };
+        w.item(ItemKind::Matched, 0, (0, 2), 1, &[1; 16], "", [term, start].into_iter());
+        w.finish();
+        let item = Keys::read(&out).unwrap().items().next().unwrap().unwrap();
+        assert_eq!(item.terms().collect::<Vec<_>>(), [term]);
+        assert_eq!(item.keys().collect::<Vec<_>>(), [term, start]);
+        assert_eq!(item.start(), Some(start));
     }
 
     #[test]

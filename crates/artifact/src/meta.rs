@@ -85,6 +85,15 @@ pub struct RuleMeta {
     /// The index patterns that it is meant for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub index: Vec<String>,
+    /// How long it learns from the first event on, in milliseconds; 0: not at all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub learn_for_ms: i64,
+    /// The field of which each value is learned on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learn_by: Option<String>,
+    /// Settings that engines did not always take, and this one does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takes: Vec<String>,
     /// How far back one execution looks upstream, `now-6m`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub from: String,
@@ -94,6 +103,11 @@ pub struct RuleMeta {
     /// Alerts per execution upstream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_signals: Option<i64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// A tactic, and the ids of the techniques and subtechniques under it.

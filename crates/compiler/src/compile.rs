@@ -8,6 +8,7 @@ use crate::text::{Origin, RuleText};
 use firstseen_artifact::{ArtifactParts, RuleMeta, ThreatMeta};
 use firstseen_rule::Plan;
 use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Threat};
+use firstseen_target_support::Options;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -117,6 +118,7 @@ pub fn artifact(
             ));
         }
     }
+    check_learning(engine, &rules)?;
     let standard = standard(&rules, origin)?;
     let metas: Vec<RuleMeta> = rules.iter().map(|(source, rule)| meta(source.text, rule)).collect();
     let (texts, plans) = rules.into_iter().map(|(source, rule)| (source.text, rule.plan)).unzip();
@@ -135,6 +137,28 @@ pub fn artifact(
         standard: &standard,
     })
     .map_err(|e| e.to_string())
+}
+
+/// Whether the pipeline can do what rules and settings want of learning.
+fn check_learning(engine: &EngineModule<'_>, rules: &[(RuleText<'_>, Rule)]) -> Result<(), String> {
+    let settings = Options::read(engine.options)?.settings()?;
+    let learn_for_ms = |rule: &Rule| settings.learn_for_ms.unwrap_or(rule.plan.learn_for_ms);
+    for (source, rule) in rules {
+        if settings.learn_by.is_some() && learn_for_ms(rule) == 0 {
+            let name = source.name;
+            return Err(format!(
+                "{name}: learn_by: it does not say how long it learns (learn_for)"
+            ));
+        }
+        if matches!(engine.target, "redpanda-connect" | "bento") && learn_for_ms(rule) > 0 {
+            return Err(format!(
+                "{}: learn_for: target {} looks up one key at a time and cannot learn for a time; give \
+                 learn_until in --settings, and \"learn_for\": \"0\" where the rule's file has it",
+                source.name, engine.target
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What the metadata says of a rule with this source.
@@ -161,6 +185,9 @@ pub fn meta(source: &str, rule: &Rule) -> RuleMeta {
         tags: facts.tags.clone(),
         threat: facts.threat.iter().map(threat).collect(),
         index: facts.index.clone(),
+        learn_for_ms: plan.learn_for_ms,
+        learn_by: plan.learn_by.clone(),
+        takes: firstseen_rule::settings::DECLARED.iter().map(|&key| key.to_owned()).collect(),
         from: facts.from.clone(),
         interval: facts.interval.clone(),
         max_signals: Some(facts.max_signals),

@@ -21,6 +21,8 @@ pub struct AlertContext<'a> {
     pub rule: &'a RulePlan,
     /// Its fingerprint.
     pub fingerprint: &'a str,
+    /// The window as it is written.
+    pub window: &'a str,
     /// Time of the event, milliseconds since 1970.
     pub time_ms: i64,
     /// Identity of the event.
@@ -76,7 +78,7 @@ pub fn render(source: Object, about: &AlertContext<'_>) -> Result<String, String
     if let Some(bytes) = about.shortened_from {
         set(&mut evidence, "shortened_from_bytes", bytes);
     }
-    set(&mut evidence, "window", &*about.rule.window);
+    set(&mut evidence, "window", about.window);
     for (name, value) in [
         ("@timestamp", Json::from(time)),
         ("firstseen", Json::Object(evidence)),

@@ -7,6 +7,7 @@
 use crate::alert::{self, AlertContext};
 use crate::engine::Engine;
 use crate::key::KeyTable;
+use crate::learn::LEARN_TTL_MS;
 use crate::plan::RulePlan;
 use crate::prepared::PreparedRule;
 use crate::shorten::AlertEvent;
@@ -35,12 +36,25 @@ impl Engine {
             let place = u32::try_from(index).unwrap_or(u32::MAX);
             let trust = &self.settings.trust;
             let mut copied = AlertEvent::new(*event, item.terms().count(), trust);
+            let until_ms = match item.start() {
+                None => Ok(self.settings.learn_until_ms),
+                Some(start) => {
+                    let at = places.of(start.key).ok_or(malformed("key of a start"))?;
+                    let pending = states.get_mut(at).ok_or(malformed("key of a start"))?;
+                    self.learned_until(prepared, item, start.values, pending)
+                }
+            };
             for (number, term) in (0u16..).zip(item.terms()) {
                 let at = places.of(term.key).ok_or(malformed("key of a term"))?;
                 let pending = states.get_mut(at).ok_or(malformed("key of a term"))?;
-                if let Some((kind, text)) =
-                    self.decide_term(rule, prepared, item, term.values, &mut copied, pending)
-                {
+                let decided = match &until_ms {
+                    Ok(until_ms) => {
+                        let term = (term.values, *until_ms);
+                        self.decide_term(rule, prepared, item, term, &mut copied, pending)
+                    }
+                    Err(text) => Some((OutcomeKind::Error, text.clone())),
+                };
+                if let Some((kind, text)) = decided {
                     texts.push((place, number, kind, text));
                 }
             }
@@ -63,13 +77,33 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes one term of one event into its state. `None`: it was seen before.
+    /// Until when new terms of an event are learned, by the start that it has or makes. The start is kept
+    /// whatever `learn_until` says.
+    pub(crate) fn learned_until(
+        &self,
+        prepared: &PreparedRule,
+        item: &Item<'_>,
+        shown: &str,
+        pending: &mut PendingState,
+    ) -> Result<Option<i64>, String> {
+        let Some(learn) = &prepared.learn else { return Ok(self.settings.learn_until_ms) };
+        let state = pending.state.as_mut().map_err(|fault| format!("bad_state: {fault}"))?;
+        let since_ms = self.settings.learn_since_ms;
+        let (until_ms, is_new) = learn.until_ms(state, item.time_ms, since_ms);
+        if is_new {
+            pending.changed = Some((shown.to_owned(), LEARN_TTL_MS));
+        }
+        Ok(self.settings.learn_until_ms.or(Some(until_ms)))
+    }
+
+    /// Takes one term of one event into its state, whose new terms are learned before a time.
+    /// `None`: it was seen before.
     pub(crate) fn decide_term(
         &self,
         rule: &RulePlan,
         prepared: &PreparedRule,
         item: &Item<'_>,
-        term: &str,
+        (term, until_ms): (&str, Option<i64>),
         copied: &mut AlertEvent<'_>,
         pending: &mut PendingState,
     ) -> Option<(OutcomeKind, String)> {
@@ -77,12 +111,12 @@ impl Engine {
             Ok(state) => state,
             Err(fault) => return Some((OutcomeKind::Error, format!("bad_state: {fault}"))),
         };
-        let (time_ms, identity, window_ms) = (item.time_ms, &item.identity, rule.window_ms);
+        let (time_ms, identity, window_ms) = (item.time_ms, &item.identity, prepared.window_ms);
         let verdict = state.judge(time_ms, identity, window_ms);
         let (kind, previous_ms) = match verdict {
             Verdict::Seen => {
                 if state.take(time_ms, identity, window_ms, verdict) {
-                    pending.mark(rule, time_ms, term);
+                    pending.mark(window_ms, time_ms, term);
                 }
                 return None;
             }
@@ -90,12 +124,12 @@ impl Engine {
                 return Some((OutcomeKind::LateBeyondMemory, String::new()));
             }
             Verdict::New { .. }
-                if self.settings.learn_until_ms.is_some_and(|t| time_ms < t)
+                if until_ms.is_some_and(|until_ms| time_ms < until_ms)
                     || state.is_approved(time_ms) =>
             {
                 state.take(time_ms, identity, window_ms, verdict);
                 state.unalert(identity);
-                pending.mark(rule, time_ms, term);
+                pending.mark(window_ms, time_ms, term);
                 return Some((OutcomeKind::Learned, String::new()));
             }
             Verdict::New { previous_ms } => (OutcomeKind::Alert, previous_ms),
@@ -107,7 +141,7 @@ impl Engine {
             None => {
                 // As if it had alerted, so that the other items are judged as they will be.
                 if state.take(time_ms, identity, window_ms, verdict) {
-                    pending.mark(rule, time_ms, term);
+                    pending.mark(window_ms, time_ms, term);
                 }
                 return Some((OutcomeKind::NeedsEvent, String::new()));
             }
@@ -115,6 +149,7 @@ impl Engine {
         let about = AlertContext {
             rule,
             fingerprint: &prepared.fingerprint,
+            window: &prepared.window,
             time_ms,
             identity,
             term,
@@ -125,7 +160,7 @@ impl Engine {
             // The state is kept only with its alert.
             Ok(text) => {
                 if state.take(time_ms, identity, window_ms, verdict) {
-                    pending.mark(rule, time_ms, term);
+                    pending.mark(window_ms, time_ms, term);
                 }
                 Some((kind, text))
             }
@@ -148,9 +183,9 @@ impl PendingState {
     }
 
     /// The state changed: it is to be written.
-    fn mark(&mut self, rule: &RulePlan, time_ms: i64, term: &str) {
+    fn mark(&mut self, window_ms: i64, time_ms: i64, term: &str) {
         if self.changed.is_none() {
-            let mut ttl_ms = time_to_live_ms(rule.window_ms);
+            let mut ttl_ms = time_to_live_ms(window_ms);
             if let Ok(state) = &self.state {
                 ttl_ms = ttl_ms.max(state.approved_for_ms(time_ms));
             }

@@ -244,10 +244,16 @@ impl Engine {
             let rule = u16::try_from(index).unwrap_or(u16::MAX);
             let judged = terms.len();
             let keys: Vec<String> = terms.iter().map(|t| t.key(&prepared.prefix)).collect();
-            let terms = terms.iter().zip(&keys);
-            let terms = terms
-                .map(|(t, key)| firstseen_abi::ItemTerm { key: key.as_bytes(), values: &t.json });
-            writer.item(kind, rule, pair(place), time_ms, &identity, &text, terms);
+            let start = prepared.learn.as_ref().filter(|_| kind == ItemKind::Matched);
+            let start = start.map(|learn| learn.start(&prepared.prefix, fields));
+            let terms = keys.iter().zip(terms.iter().map(|term| &*term.json));
+            let start = start.iter().map(|(key, shown)| (key, &**shown));
+            let looked_up: Vec<_> = terms
+                .chain(start)
+                .map(|(key, values)| firstseen_abi::ItemTerm { key: key.as_bytes(), values })
+                .collect();
+            let looked_up = looked_up.into_iter();
+            writer.item(kind, rule, pair(place), time_ms, &identity, &text, looked_up);
             if more > 0 {
                 let text = format!(
                     "too_many_terms: the event has {}; the first {judged} in byte order are judged, {more} are not",

@@ -166,11 +166,18 @@ impl Engine {
                 return;
             }
         }
+        let until_ms = match self.settle_start(item, kv) {
+            Ok(until_ms) => until_ms,
+            Err(text) => {
+                outcome.error.get_or_insert(text);
+                return;
+            }
+        };
         let event = core::str::from_utf8(event).unwrap_or_default();
         let trust = &self.settings.trust;
         let mut copied = AlertEvent::new(Some(event), item.terms().count(), trust);
         for term in item.terms().filter(|term| only.is_none_or(|key| key == term.key)) {
-            let decided = self.settle(item, term.key, term.values, &mut copied, kv);
+            let decided = self.settle(item, term.key, (term.values, until_ms), &mut copied, kv);
             match decided {
                 Ok(None) => outcome.seen = outcome.seen.saturating_add(1),
                 Ok(Some((OutcomeKind::Alert, text))) => give(Alert::New(text)),
@@ -191,12 +198,33 @@ impl Engine {
         }
     }
 
+    /// Until when new terms of an event are learned, by the store, which keeps the start. Where the store
+    /// has no room for one more, the event is not learned: an alert too many is better than none.
+    fn settle_start(&self, item: &Item<'_>, kv: &mut dyn Kv) -> Result<Option<i64>, String> {
+        let known = self.settings.learn_until_ms;
+        let Some(start) = item.start() else { return Ok(known) };
+        let prepared = self.prepared.get(usize::from(item.rule)).ok_or("bad_plan: no such rule")?;
+        let mut prior = kv.get(start.key).map_err(refusal)?;
+        for _ in 0..MAX_TRIES {
+            let mut pending = PendingState::new(prior.as_deref());
+            let until_ms = self.learned_until(prepared, item, start.values, &mut pending)?;
+            let Some((value, ttl_ms)) = pending.write() else { return Ok(until_ms) };
+            match kv.cas(start.key, None, &value, ttl_ms) {
+                Ok(Cas::Done) => return Ok(until_ms),
+                Ok(Cas::Conflict(current)) => prior = current,
+                Err(KvError::Refused) => return Ok(known),
+                Err(error) => return Err(refusal(error).to_owned()),
+            }
+        }
+        Err(CONFLICT.to_owned())
+    }
+
     /// Decides one term against the store, until a write succeeds.
     fn settle(
         &self,
         item: &Item<'_>,
         key: &[u8],
-        term: &str,
+        term: (&str, Option<i64>),
         copied: &mut AlertEvent<'_>,
         kv: &mut dyn Kv,
     ) -> Result<Option<(OutcomeKind, String)>, &'static str> {
@@ -215,9 +243,11 @@ impl Engine {
                 Cas::Conflict(current) => prior = current,
             }
         }
-        Err("conflict: other writers were faster 16 times; pass the event in again")
+        Err(CONFLICT)
     }
 }
+
+const CONFLICT: &str = "conflict: other writers were faster 16 times; pass the event in again";
 
 const fn refusal(error: KvError) -> &'static str {
     match error {

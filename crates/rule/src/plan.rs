@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The layout of an encoded plan, and the only one that this engine reads.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// One rule, planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,10 @@ pub struct RulePlan {
     pub event_time: Option<TimeField>,
     /// The patterns of the indices that it is about, one in each; none: every index.
     pub indices: Vec<String>,
+    /// How long it learns from the first event on, in milliseconds; 0: not at all.
+    pub learn_for_ms: i64,
+    /// The field of which each value is learned on its own.
+    pub learn_by: Option<String>,
 }
 
 /// A field whose value is the time of an event.
@@ -62,8 +66,14 @@ impl RulePlan {
     /// What the state depends on.
     #[must_use]
     pub fn fingerprint(&self) -> String {
+        self.fingerprint_of(self.window_ms)
+    }
+
+    /// The same if its window were this one.
+    #[must_use]
+    pub fn fingerprint_of(&self, window_ms: i64) -> String {
         let time = self.event_time.as_ref().map(|time| time.field.as_str());
-        identity::of_rule(&self.new_terms, self.window_ms, self.epoch, time)
+        identity::of_rule(&self.new_terms, window_ms, self.epoch, time)
     }
 
     /// `RULE_ID:FINGERPRINT:`, the part of every state key after the tenant.
@@ -121,7 +131,10 @@ impl Plan {
         }
         for rule in &plan.rules {
             rule.query.check().map_err(|e| damaged(e.to_owned()))?;
-            if !(1..=3).contains(&rule.new_terms.len()) || rule.window_ms <= 0 {
+            if !(1..=3).contains(&rule.new_terms.len())
+                || rule.window_ms <= 0
+                || rule.learn_for_ms < 0
+            {
                 return Err(damaged(format!("invalid rule {}", rule.id)));
             }
         }

@@ -6,9 +6,11 @@
 use crate::fields::{FieldRequests, FieldSlot};
 use crate::identity;
 use crate::index_patterns::IndexPatterns;
+use crate::learn::LearnPlan;
 use crate::plan::RulePlan;
 use crate::settings::Settings;
 use crate::term::{TermField, TermKind};
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -33,6 +35,12 @@ pub(crate) struct PreparedRule {
     indices: IndexPatterns,
     /// The request for the field that the time is read from, where that is not `@timestamp`.
     time: Option<usize>,
+    /// How long a term is known.
+    pub(crate) window_ms: i64,
+    /// The same as it is written.
+    pub(crate) window: String,
+    /// How it learns, if it does.
+    pub(crate) learn: Option<LearnPlan>,
     pub(crate) fingerprint: String,
     /// `TENANT:RULE_ID:FINGERPRINT:`.
     pub(crate) prefix: String,
@@ -50,13 +58,39 @@ impl PreparedRule {
         let exceptions = rule.exceptions.iter().map(|e| asks.slots(e.query.fields())).collect();
         let all = settings.exceptions.iter().enumerate();
         let added = all.filter(|(_, e)| e.is_for(&rule.id)).map(|(place, _)| place).collect();
-        let prefix = format!("{}:{}", settings.tenant, rule.key_prefix());
         let time = rule.event_time.as_ref();
         let time = time.map(|time| asks.place(FieldRequest::Values(time.field.clone())));
-        let fingerprint = rule.fingerprint();
+        let (window_ms, window) = match &settings.forget_after {
+            Some(length) => (length.ms, &length.text),
+            None => (rule.window_ms, &rule.window),
+        };
+        let fingerprint = rule.fingerprint_of(window_ms);
+        let prefix = format!("{}:{}:{fingerprint}:", settings.tenant, rule.id);
+        let for_ms = settings.learn_for_ms.unwrap_or(rule.learn_for_ms);
+        let learn = (for_ms > 0).then(|| {
+            let by = settings.learn_by.as_ref().or(rule.learn_by.as_ref());
+            let by = by.map(|name| TermField {
+                ask: asks.place(FieldRequest::Values(name.clone())),
+                kind: TermKind::of(name),
+            });
+            LearnPlan { for_ms, by }
+        });
+        let window = window.to_owned();
         let patterns = if settings.any_index { &[][..] } else { &rule.indices };
         let indices = IndexPatterns::new(patterns);
-        Self { slots, terms, exceptions, added, indices, time, fingerprint, prefix }
+        Self {
+            slots,
+            terms,
+            exceptions,
+            added,
+            indices,
+            time,
+            window_ms,
+            window,
+            learn,
+            fingerprint,
+            prefix,
+        }
     }
 
     /// The name of the index that the document names, where the rule is not about it. An index or a

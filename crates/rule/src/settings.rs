@@ -23,6 +23,15 @@ pub struct Settings {
     pub exceptions: Vec<Exception>,
     /// New terms of events before this time are learned and do not alert; milliseconds since 1970.
     pub learn_until_ms: Option<i64>,
+    /// How long rules learn from the first event on, in milliseconds, whatever they say themselves; 0: not
+    /// at all.
+    pub learn_for_ms: Option<i64>,
+    /// The field of which each value is learned on its own, whatever rules say themselves.
+    pub learn_by: Option<String>,
+    /// No learning starts with an event before this time.
+    pub learn_since_ms: Option<i64>,
+    /// How long a term is known, in place of the rules' windows.
+    pub forget_after: Option<Length>,
     /// How far ahead of the host's clock an event may be dated, in milliseconds.
     pub future_slack_ms: i64,
     /// The envelopes that are trusted besides those that always are.
@@ -31,12 +40,25 @@ pub struct Settings {
     pub any_index: bool,
 }
 
+/// A length of time, as it is written and in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Length {
+    /// `30d`.
+    pub text: String,
+    /// In milliseconds.
+    pub ms: i64,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             tenant: "default".to_owned(),
             exceptions: Vec::new(),
             learn_until_ms: None,
+            learn_for_ms: None,
+            learn_by: None,
+            learn_since_ms: None,
+            forget_after: None,
             // Clocks differ, and CloudTrail dates events when the call began.
             future_slack_ms: 3_600_000,
             trust: Trust::default(),
@@ -46,14 +68,31 @@ impl Default for Settings {
 }
 
 /// The members of a settings document. docs/settings.md has a row for each.
-pub const KEYS: &[&str] =
-    &["tenant", "exceptions", "learn_until", "future_slack", "trust_envelopes", "any_index"];
+pub const KEYS: &[&str] = &[
+    "tenant",
+    "exceptions",
+    "learn_until",
+    "learn_for",
+    "learn_by",
+    "learn_since",
+    "forget_after",
+    "future_slack",
+    "trust_envelopes",
+    "any_index",
+];
+
+/// Those that engines did not always take: an artifact says that it does.
+pub const DECLARED: &[&str] = &["learn_for", "learn_by", "learn_since", "forget_after"];
 
 /// Settings as they are written.
 struct SettingsDocument {
     tenant: Option<String>,
     exceptions: Vec<exception::ExceptionDocument>,
     learn_until: Option<String>,
+    learn_for: Option<String>,
+    learn_by: Option<String>,
+    learn_since: Option<String>,
+    forget_after: Option<String>,
     future_slack: Option<String>,
     trust_envelopes: Option<Vec<String>>,
     any_index: Option<bool>,
@@ -68,6 +107,10 @@ impl SettingsDocument {
                 .list("exceptions", exception::ExceptionDocument::of)?
                 .unwrap_or_default(),
             learn_until: members.text("learn_until")?,
+            learn_for: members.text("learn_for")?,
+            learn_by: members.text("learn_by")?,
+            learn_since: members.text("learn_since")?,
+            forget_after: members.text("forget_after")?,
             future_slack: members.text("future_slack")?,
             trust_envelopes: members.list("trust_envelopes", json::text)?,
             any_index: members.flag("any_index")?,
@@ -78,7 +121,8 @@ impl SettingsDocument {
 
 impl Settings {
     /// Reads settings:
-    /// `{"tenant", "exceptions": [..], "learn_until", "future_slack", "trust_envelopes": [..],
+    /// `{"tenant", "exceptions": [..], "learn_until", "learn_for", "learn_by", "learn_since",
+    /// "forget_after", "future_slack", "trust_envelopes": [..],
     /// "any_index"}`, every part optional; exceptions as [`exception::ExceptionDocument`]s, times as RFC 3339, lengths as `1h`.
     ///
     /// # Errors
@@ -93,10 +137,23 @@ impl Settings {
             }
             settings.tenant = tenant;
         }
-        if let Some(time) = document.learn_until {
-            let ms = firstseen_value::parse_time_ms(&time)
-                .ok_or_else(|| format!("learn_until: `{time}` is not an RFC 3339 time"))?;
-            settings.learn_until_ms = Some(ms);
+        let time = |name: &str, text: Option<String>| match text {
+            Some(text) => match firstseen_value::parse_time_ms(&text) {
+                None => Err(format!("{name}: `{text}` is not an RFC 3339 time")),
+                ms => Ok(ms),
+            },
+            None => Ok(None),
+        };
+        settings.learn_until_ms = time("learn_until", document.learn_until)?;
+        settings.learn_since_ms = time("learn_since", document.learn_since)?;
+        if let Some(text) = document.learn_for {
+            let ms = if text == "0" { Ok(0) } else { window::duration(&text) };
+            settings.learn_for_ms = Some(ms.map_err(|e| format!("learn_for: {e}"))?);
+        }
+        settings.learn_by = document.learn_by;
+        if let Some(text) = document.forget_after {
+            let ms = window::duration(&text).map_err(|e| format!("forget_after: {e}"))?;
+            settings.forget_after = Some(Length { text: text.trim().to_owned(), ms });
         }
         if let Some(slack) = document.future_slack {
             settings.future_slack_ms =
@@ -124,12 +181,20 @@ mod tests {
     fn every_part_is_read() {
         let settings = Settings::read(
             r#"{"tenant":"acme","learn_until":"2024-01-01T00:00:00Z","future_slack":"5m",
-                "trust_envelopes":["dataset:nginx.access"],"any_index":true,
+                "learn_for":"10d","learn_by":"cloud.account.id","learn_since":"2024-01-01T00:00:00Z",
+                "forget_after":"30d","trust_envelopes":["dataset:nginx.access"],"any_index":true,
                 "exceptions":[{"name":"ci","query":"user.name: ci-*"}]}"#,
         )
         .unwrap();
         assert_eq!(settings.tenant, "acme");
         assert_eq!(settings.learn_until_ms, Some(1_704_067_200_000));
+        assert_eq!(settings.learn_for_ms, Some(864_000_000));
+        assert_eq!(settings.learn_by.as_deref(), Some("cloud.account.id"));
+        assert_eq!(settings.learn_since_ms, settings.learn_until_ms);
+        assert_eq!(settings.forget_after.unwrap().ms, 2_592_000_000);
+        let off = Settings::read(r#"{"learn_for":"0"}"#).unwrap();
+        assert_eq!(off.learn_for_ms, Some(0));
+        assert!(DECLARED.iter().all(|key| KEYS.contains(key)));
         assert_eq!(settings.future_slack_ms, 300_000);
         assert_eq!((settings.exceptions.len(), settings.any_index), (1, true));
         assert!(settings.trust.names(firstseen_event::TrustKind::Dataset, "nginx.access"));
@@ -170,6 +235,10 @@ mod tests {
             (r#"{"tenants":1}"#, "tenants"),
             (r#"{"tenant":"a:b"}"#, "tenant"),
             (r#"{"learn_until":"soon"}"#, "learn_until"),
+            (r#"{"learn_since":"soon"}"#, "learn_since"),
+            (r#"{"learn_for":"10"}"#, "learn_for"),
+            (r#"{"learn_by":1}"#, "learn_by"),
+            (r#"{"forget_after":"0d"}"#, "forget_after"),
             (r#"{"future_slack":"1"}"#, "future_slack"),
             (r#"{"trust_envelopes":["nginx"]}"#, "trust_envelopes: `nginx`"),
             (r#"{"trust_envelopes":"log"}"#, "trust_envelopes"),

@@ -119,6 +119,8 @@ pub struct Round {
 struct RoundItem {
     /// Where its terms begin and end in `term_keys`.
     terms: (u32, u32),
+    /// The last of them is the key of the start of its learning.
+    learns: bool,
     /// A text that was fetched.
     fetched: Option<Vec<u8>>,
     /// The rule wants its text.
@@ -166,10 +168,11 @@ impl Round {
         };
         let mut known: HashMap<&[u8], u32> = HashMap::with_capacity(matches.len());
         for (index, matched) in (0u32..).zip(&matches) {
-            let begin = round.term_keys.len() as u32;
+            let (begin, mut learns) = (round.term_keys.len() as u32, false);
             match Item::read(&mut Cursor::new(&matched.item)) {
                 Ok(item) => {
-                    for term in item.terms() {
+                    learns = item.start().is_some();
+                    for term in item.keys() {
                         let at = *known.entry(term.key).or_insert_with(|| {
                             round.keys.push(RoundKey::new(index, &matched.item, term.key));
                             (round.keys.len() as u32).saturating_sub(1)
@@ -180,7 +183,7 @@ impl Round {
                 Err(fault) => round.broken = Some(CallError::Contract(fault.to_string())),
             }
             let terms = (begin, round.term_keys.len() as u32);
-            round.items.push(RoundItem { terms, ..RoundItem::default() });
+            round.items.push(RoundItem { terms, learns, ..RoundItem::default() });
         }
         drop(known);
         round.outcomes = vec![None; round.term_keys.len()];
@@ -263,6 +266,7 @@ impl Round {
                 Err(reason) => key.fail(&reason),
             }
         }
+        self.fail_without_start();
         self.stage = Stage::Decide;
     }
 
@@ -281,7 +285,7 @@ impl Round {
                 Err(reason) => {
                     item.lost = Some(reason);
                     // A later sighting is not the first.
-                    for at in terms_of(&self.term_keys, item.terms) {
+                    for at in terms_of(&self.term_keys, item.own_terms()) {
                         if let Some(key) = self.keys.get_mut(*at as usize) {
                             key.fail(KEY_CLOSED);
                         }
@@ -375,8 +379,9 @@ impl Round {
         for ((at, item), rule) in self.items.into_iter().enumerate().zip(rules) {
             let seen_before = end.seen;
             let keys = terms_of(&self.term_keys, item.terms);
+            let own = keys.len().saturating_sub(usize::from(item.learns));
             for ((term, key), outcome) in (0u16..).zip(keys).zip(outcomes.by_ref()) {
-                if item.lost.is_some() {
+                if usize::from(term) >= own || item.lost.is_some() {
                     continue;
                 }
                 let failed = self.keys.get(*key as usize).and_then(|key| key.failed.clone());
@@ -395,7 +400,7 @@ impl Round {
                 }
             }
             if let Some(reason) = item.lost {
-                let keys = keys.iter().filter_map(|key| closed.get(*key as usize));
+                let keys = keys.iter().take(own).filter_map(|key| closed.get(*key as usize));
                 end.closed.extend(keys.cloned());
                 let (kind, text) = (OutcomeKind::Error, format!("text_lost: {reason}"));
                 end.outcomes.push(TermOutcome { at, term: None, kind, text });
@@ -403,6 +408,21 @@ impl Round {
         }
         end.matches = self.matches;
         end
+    }
+
+    /// Without the start of learning nothing is known of a term: it may be learned, or alert.
+    fn fail_without_start(&mut self) {
+        for item in self.items.iter().filter(|item| item.learns) {
+            let start = self.term_keys.get((item.terms.1 as usize).saturating_sub(1));
+            let start = start.and_then(|at| self.keys.get(*at as usize));
+            let failed = start.filter(|key| key.value.is_none()).and_then(|key| key.failed.clone());
+            let Some(reason) = failed else { continue };
+            for at in terms_of(&self.term_keys, item.own_terms()) {
+                if let Some(key) = self.keys.get_mut(*at as usize).filter(|key| key.open) {
+                    key.fail(&reason);
+                }
+            }
+        }
     }
 
     /// Asks for the values of open keys that are not known.
@@ -422,6 +442,13 @@ impl Round {
     fn is_open(&self, item: &RoundItem) -> bool {
         let mut keys = terms_of(&self.term_keys, item.terms).iter();
         keys.any(|at| self.keys.get(*at as usize).is_some_and(|key| key.open))
+    }
+}
+
+impl RoundItem {
+    /// Where its terms are, without the start of learning.
+    fn own_terms(&self) -> (u32, u32) {
+        (self.terms.0, self.terms.1.saturating_sub(u32::from(self.learns)))
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Common {
     /// Instead of `learn_until` in the settings.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub learn_until: Option<String>,
+    /// How rules learn and forget
+    #[command(flatten)]
+    pub teach: TeachArgs,
     /// Exceptions, as TOML or JSON: events that match one are ignored; may be repeated
     ///
     /// `run -` reads the file again when it changes.
@@ -77,6 +80,43 @@ pub struct ResumeName {
     pub name: String,
     /// Whether a batch that was begun is given up.
     pub restart: bool,
+}
+
+/// How rules learn and forget, in place of what settings and rules say.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TeachArgs {
+    /// Learn for this long from the first event on (10d): new terms do not alert; 0: not at all
+    ///
+    /// By the events' times. The start is kept in the state, so that a restart goes on. With
+    /// --learn-until that time counts.
+    #[arg(long, value_name = "DURATION", value_parser = length_or_0)]
+    pub learn_for: Option<String>,
+    /// Learn for each value of this field on its own, from its first event on (cloud.account.id)
+    #[arg(long, value_name = "FIELD", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub learn_by: Option<String>,
+    /// How long a term is known (30d), in place of the rules' windows
+    #[arg(long, value_name = "DURATION", value_parser = length)]
+    pub forget_after: Option<String>,
+}
+
+impl TeachArgs {
+    /// The settings that they stand for, with their values.
+    pub fn settings(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("learn_for", &self.learn_for),
+            ("learn_by", &self.learn_by),
+            ("forget_after", &self.forget_after),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+}
+
+fn length(text: &str) -> Result<String, String> {
+    firstseen_rule::window::duration(text).map(|_| text.to_owned())
+}
+
+fn length_or_0(text: &str) -> Result<String, String> {
+    if text == "0" { Ok(text.to_owned()) } else { length(text) }
 }
 
 fn time(text: &str) -> Result<String, String> {

@@ -38,7 +38,7 @@ pub(super) fn learned(
     days: &HashMap<RuleRef, LearnedDays>,
     artifacts: &[Artifact],
     learning: &Learning,
-    learns: bool,
+    (learns, is_until): (bool, bool),
 ) {
     let rules = (0u16..).zip(artifacts).flat_map(|(artifact, of)| {
         (0u16..).zip(&of.meta.rules).map(move |(rule, meta)| (RuleRef { artifact, rule }, meta))
@@ -52,7 +52,9 @@ pub(super) fn learned(
         });
         let own = first.zip(last).filter(|_| learns);
         let (first_time_ms, last_time_ms) = own.unwrap_or((span.first_ms, span.last_ms));
-        counts.learning = Some(RuleLearning { first_time_ms, last_time_ms, now });
+        // A time that is given counts, and so does `firstseen learn`.
+        let until_ms = learning.until_ms(at).filter(|_| !is_until && !learns);
+        counts.learning = Some(RuleLearning { first_time_ms, last_time_ms, until_ms, now });
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::ExitStatus;
 use super::cache::CacheArgs;
-use super::common::Common;
+use super::common::{Common, TeachArgs};
 use super::format::AlertFormatArg;
 use super::observer::OnError;
 use super::run::{self, Repeats, RunArgs};
@@ -36,6 +36,9 @@ pub struct LearnArgs {
     /// Settings for the rules, as JSON: tenant, exceptions, future_slack, trust_envelopes
     #[arg(long, value_name = "FILE.json")]
     pub settings: Option<PathBuf>,
+    /// How rules learn and forget: with --learn-for, --learn-by the start is kept for later runs
+    #[command(flatten)]
+    pub teach: TeachArgs,
     /// Exceptions, as TOML or JSON: events that match one are ignored; may be repeated
     #[arg(long, value_name = "FILE")]
     pub exceptions: Vec<PathBuf>,
@@ -85,6 +88,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         append: args.append,
         settings: args.settings,
         learn_until: Some(NEVER.to_owned()),
+        teach: args.teach,
         exceptions: args.exceptions,
         trust_envelopes: args.trust_envelopes,
         any_index: args.any_index,

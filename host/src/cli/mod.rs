@@ -39,6 +39,7 @@ pub mod setup;
 pub mod signal;
 mod size;
 pub mod state;
+mod teach;
 pub mod test;
 mod verify;
 pub mod warnings;

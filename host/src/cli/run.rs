@@ -9,7 +9,7 @@ use super::observer::{OnError, RunObserver};
 use super::resume::{self, ResumedRun};
 use super::setup::{Setup, read_options, set_up, start_of};
 use super::signal::Signals;
-use super::{ExitStatus, findings};
+use super::{ExitStatus, findings, teach};
 use crate::escape::escaped;
 use crate::observe::rule_counts::RuleTally;
 use crate::pipeline::order::DEFAULT_BUDGET;
@@ -194,7 +194,8 @@ pub fn run_with(
         message::info(&format!("reading standard input; {rules}; state {state}"));
     }
     // A stream may never end: it is told at its start, files with their summary.
-    let all_new = settings.learn_until_ms.is_none() && store.count()? == 0;
+    let learns = settings.learn_until_ms.is_some() || teach::all_learn(&artifacts, &settings);
+    let all_new = !learns && store.count()? == 0;
     observer.summary.all_new = all_new && !is_streamed;
     if all_new && is_streamed {
         message::info(&format!("the state is empty: {ALL_NEW}"));
@@ -258,7 +259,13 @@ pub fn run_with(
     findings::take(&mut observer, &mut end, &artifacts, own_exceptions);
     let summary = &mut observer.summary;
     summary.state = std::mem::take(&mut end.state);
-    findings::learned(summary, &observer.learned, &artifacts, &end.learning, args.learns);
+    findings::learned(
+        summary,
+        &observer.learned,
+        &artifacts,
+        &end.learning,
+        (args.learns, settings.learn_until_ms.is_some()),
+    );
     summary.finish(elapsed);
     if status == OutputStatus::Open && message::prints(Level::Info) {
         let page = terminal::summary::page(summary);

@@ -7,6 +7,7 @@ use super::common::Common;
 use super::rule_words::is_rule;
 use super::run::SystemClock;
 use super::state::audit::entry;
+use super::teach;
 use super::{format, paths};
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
@@ -17,7 +18,7 @@ use crate::rules::find::RulePath;
 use crate::rules::load::{LoadedRules, load_all};
 use crate::rules::{self, KnownException};
 use crate::sink::{Format, Output, UnknownLines};
-use crate::source::{self, FoundInputs, ReadLimits};
+use crate::source::{self, FoundInputs, Input, ReadLimits};
 use crate::state::admin::StateAdmin;
 use crate::state::{CarryOver, Memory, Redb, StateError, StateStore};
 use crate::state::{StateHistory, claim};
@@ -82,8 +83,10 @@ pub fn set_up(
     let read: Vec<_> = rules.iter().map(RulePath::path).chain(read).collect();
     paths::refuse_collisions(&outputs, &read)?;
     let runtime = common.cache.runtime()?;
-    let LoadedRules { artifacts, exceptions: own_exceptions } = load_all(&runtime, &rules)?;
-    let (read, settings) = read_settings(common)?;
+    let LoadedRules { mut artifacts, exceptions: own_exceptions } = load_all(&runtime, &rules)?;
+    let is_stream = found.inputs.iter().any(Input::is_stream);
+    let (read, settings) = read_settings(common, &artifacts, is_stream)?;
+    teach::forget_after(&mut artifacts, &read)?;
     let tenant = &read.tenant;
     let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let rules = rules.map(|rule| rule.id.clone()).collect();
@@ -149,7 +152,11 @@ fn find_inputs(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
 
 /// The settings, of which the host needs the tenant, for the keys' prefix, and the trust; and the
 /// document for the guests.
-fn read_settings(common: &Common) -> anyhow::Result<(Settings, Option<String>)> {
+fn read_settings(
+    common: &Common,
+    artifacts: &[Artifact],
+    is_stream: bool,
+) -> anyhow::Result<(Settings, Option<String>)> {
     let mut text = None;
     if let Some(path) = &common.settings {
         let written = read_text(path).with_context(|| "--settings".to_owned())?;
@@ -159,11 +166,15 @@ fn read_settings(common: &Common) -> anyhow::Result<(Settings, Option<String>)> 
         text = Some(written);
     }
     let trusted = &common.trust_envelopes;
-    if common.learn_until.is_some() || !trusted.is_empty() || common.any_index {
+    let teach = common.teach.settings().next().is_some();
+    if common.learn_until.is_some() || !trusted.is_empty() || common.any_index || teach {
         let document = text.as_deref().map(serde_json::from_str).transpose()?;
         let mut document: Map<String, Value> = document.unwrap_or_default();
         if let Some(time) = &common.learn_until {
             document.insert("learn_until".to_owned(), Value::String(time.clone()));
+        }
+        for (name, value) in common.teach.settings() {
+            document.insert(name.to_owned(), value.into());
         }
         if common.any_index {
             document.insert("any_index".to_owned(), Value::Bool(true));
@@ -179,7 +190,12 @@ fn read_settings(common: &Common) -> anyhow::Result<(Settings, Option<String>)> 
         text = Some(Value::Object(document).to_string());
     }
     let settings = text.as_deref().map(Settings::read).transpose().map_err(|e| anyhow!(e))?;
-    Ok((settings.unwrap_or_default(), text))
+    let settings = settings.unwrap_or_default();
+    teach::check(artifacts, &settings)?;
+    if is_stream {
+        return teach::from_stream(artifacts, settings, text, SystemClock.now_ms());
+    }
+    Ok((settings, text))
 }
 
 /// A state does not give the alerts again that it knows: a file that holds some stays.
@@ -265,9 +281,12 @@ fn open_state(
 
 /// From when to when the rules learned, as the state will say.
 pub(super) fn start_of(artifacts: &[Artifact], settings: &Settings, learns: bool) -> Learning {
-    let prefix = |rule: &RuleMeta| format!("{}:{}", settings.tenant, rule.key_prefix);
-    let prefixes = artifacts.iter().map(|a| a.meta.rules.iter().map(prefix).collect()).collect();
-    Learning::new(prefixes, settings.future_slack_ms, learns)
+    let rule = |rule: &RuleMeta| {
+        let prefix = format!("{}:{}", settings.tenant, rule.key_prefix);
+        (prefix, teach::learn_for_ms(rule, settings))
+    };
+    let rules = artifacts.iter().map(|a| a.meta.rules.iter().map(rule).collect()).collect();
+    Learning::new(rules, settings.future_slack_ms, learns)
 }
 
 /// How inputs are read.

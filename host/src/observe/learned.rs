@@ -24,6 +24,9 @@ pub struct RuleLearning {
     pub first_time_ms: i64,
     /// The last that was learned from.
     pub last_time_ms: i64,
+    /// Until when the rule learns, where it does for a time, in milliseconds since 1970, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<i64>,
     /// Only of `firstseen learn`.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub now: Option<LearnedNow>,

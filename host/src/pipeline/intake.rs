@@ -207,7 +207,7 @@ impl Intake<'_> {
             if self.learning.wants_first()
                 && let Some(time_ms) = dates::first_time(lines)
             {
-                self.learning.read(time_ms, clock.now_ms());
+                self.learning.read(time_ms, clock.now_ms(), true);
             }
             return;
         }
@@ -216,7 +216,7 @@ impl Intake<'_> {
         for line in [lines, lines.get(last..).unwrap_or_default()] {
             if let Some(time_ms) = dates::first_time(line) {
                 self.observer.dated(time_ms, false);
-                self.learning.read(time_ms, *self.now_ms);
+                self.learning.read(time_ms, *self.now_ms, false);
             }
         }
     }
@@ -369,7 +369,7 @@ impl MatchVisitor for MatchCollector<'_> {
         self.observer.count_of(rule, RuleCounter::Matched, 1);
         if item.time_ms != 0 {
             self.observer.dated(item.time_ms, true);
-            self.learning.read(item.time_ms, self.now_ms);
+            self.learning.read(item.time_ms, self.now_ms, self.order.is_stream());
         }
         let result = match item.kind {
             ItemKind::Matched => self.matched(rule, spot, raw, item),

@@ -2,12 +2,16 @@
 //!
 //! In: the times of the events that are read, a store. Out: what the state knows; under `firstseen learn` a key for
 //! each rule, made before its first round if it is absent, whose beginning never changes and whose end moves with
-//! what is read. It judges no event.
+//! what is read; under `--learn-for` the beginning alone, by which the rule decides. It judges no event.
 
 use crate::state::{Applied, StateError, StateStore, StateWrite};
 use anyhow::{Context, anyhow};
 use firstseen_rule::learn::{LEARN_TTL_MS, LearnedSpan, learn_key};
+use firstseen_rule::window::DAY_MS;
 use firstseen_session::RuleRef;
+
+/// How old the first event of a stream may be.
+const OLDEST_MS: i64 = 30 * DAY_MS;
 
 /// From when to when the rules learned.
 #[derive(Debug, Default)]
@@ -16,7 +20,7 @@ pub struct Learning {
     artifacts: Vec<Vec<RuleStart>>,
     /// How far ahead of the clock an event may be dated.
     future_slack_ms: i64,
-    /// Whether this run learns: `firstseen learn`. Any other reads what the state has.
+    /// Whether this run is `firstseen learn`. Any other begins what learns for a time, and reads.
     learns: bool,
     /// Of the events that were read.
     first_ms: Option<i64>,
@@ -26,6 +30,8 @@ pub struct Learning {
 
 #[derive(Debug)]
 struct RuleStart {
+    /// How long it learns from its start on; 0: not at all.
+    for_ms: i64,
     key: Vec<u8>,
     span: Option<LearnedSpan>,
     /// The value that the state has.
@@ -33,10 +39,11 @@ struct RuleStart {
 }
 
 impl Learning {
-    /// For these rules: of each artifact the prefixes of its rules' keys.
+    /// For these rules: of each artifact the prefixes of its rules' keys, and how long each learns.
     #[must_use]
-    pub fn new(artifacts: Vec<Vec<String>>, future_slack_ms: i64, learns: bool) -> Self {
-        let start = |prefix: String| RuleStart {
+    pub fn new(artifacts: Vec<Vec<(String, i64)>>, future_slack_ms: i64, learns: bool) -> Self {
+        let start = |(prefix, for_ms): (String, i64)| RuleStart {
+            for_ms,
             key: learn_key(&prefix).into_bytes(),
             span: None,
             value: None,
@@ -48,11 +55,18 @@ impl Learning {
     /// Whether the time of the first event is still wanted.
     #[must_use]
     pub fn wants_first(&self) -> bool {
-        self.learns && self.first_ms.is_none()
+        self.first_ms.is_none()
+            && (self.learns || self.artifacts.iter().flatten().any(|rule| rule.for_ms > 0))
     }
 
-    /// An event of this time was read.
-    pub fn read(&mut self, time_ms: i64, now_ms: i64) {
+    /// An event of this time was read. Inputs that end are put in order, so that the earliest counts. Of a
+    /// stream the first does, unless it is very old: a stray one would end what is learned by time.
+    pub fn read(&mut self, time_ms: i64, now_ms: i64, is_stream: bool) {
+        let by_time = is_stream && !self.learns;
+        let is_stray = now_ms != 0 && time_ms < now_ms.saturating_sub(OLDEST_MS);
+        if by_time && (is_stray || self.first_ms.is_some()) {
+            return;
+        }
         let is_future = now_ms != 0 && time_ms > now_ms.saturating_add(self.future_slack_ms);
         if !is_future {
             self.first_ms = Some(self.first_ms.map_or(time_ms, |first| first.min(time_ms)));
@@ -82,12 +96,16 @@ impl Learning {
     /// # Errors
     /// As [`Self::look`].
     pub fn begin(&mut self, store: &mut dyn StateStore) -> anyhow::Result<()> {
-        let begins = self.learns && !self.began;
-        let Some(first_ms) = self.first_ms.filter(|_| begins) else { return Ok(()) };
+        let Some(first_ms) = self.first_ms.filter(|_| !self.began) else { return Ok(()) };
+        let learns = self.learns;
+        if !learns && self.artifacts.iter().flatten().all(|rule| rule.for_ms == 0) {
+            return Ok(());
+        }
         self.look(store)?;
         for (artifact, rules) in (0u16..).zip(&mut self.artifacts) {
             store.advance(artifact, i64::MIN);
-            for rule in rules.iter_mut().filter(|rule| rule.value.is_none()) {
+            let begins = |rule: &&mut RuleStart| learns || rule.for_ms > 0;
+            for rule in rules.iter_mut().filter(begins).filter(|rule| rule.value.is_none()) {
                 rule.write(store, LearnedSpan { first_ms, last_ms: first_ms })?;
             }
         }
@@ -115,6 +133,14 @@ impl Learning {
             }
         }
         Ok(wrote)
+    }
+
+    /// Until when a rule learns, where it does for a time.
+    #[must_use]
+    pub fn until_ms(&self, at: RuleRef) -> Option<i64> {
+        let rule = self.artifacts.get(usize::from(at.artifact))?.get(usize::from(at.rule))?;
+        let span = rule.span.filter(|_| rule.for_ms > 0)?;
+        Some(span.first_ms.saturating_add(rule.for_ms))
     }
 
     /// From when to when a rule learned.
@@ -157,10 +183,14 @@ mod tests {
     use super::*;
     use crate::state::Memory;
 
-    const NOW: i64 = 1000;
+    const NOW: i64 = 1000 * DAY_MS;
 
     fn one(learns: bool) -> Learning {
-        Learning::new(vec![vec!["t:r:0:".to_owned()]], 10, learns)
+        Learning::new(vec![vec![("t:r:0:".to_owned(), 0)]], 10, learns)
+    }
+
+    fn for_a_day() -> Learning {
+        Learning::new(vec![vec![("t:r:0:".to_owned(), DAY_MS)]], 10, false)
     }
 
     fn span(learning: &Learning) -> Option<(i64, i64)> {
@@ -171,11 +201,11 @@ mod tests {
     fn the_beginning_is_made_once_and_the_end_never_moves_back() {
         let mut store = Memory::default();
         let mut none = one(true);
-        none.read(NOW + 11, NOW);
+        none.read(NOW + 11, NOW, false);
         assert!(none.wants_first() && !none.advance(&mut store).unwrap(), "none was read");
         for (times, end) in [([9, 5], 9), ([3, 4], 9), ([7, 20], 20)] {
             let mut learning = one(true);
-            times.iter().for_each(|time| learning.read(*time, NOW));
+            times.iter().for_each(|time| learning.read(*time, NOW, true));
             learning.begin(&mut store).unwrap();
             learning.advance(&mut store).unwrap();
             assert_eq!(span(&learning), Some((5, end)));
@@ -184,10 +214,35 @@ mod tests {
     }
 
     #[test]
+    fn what_learns_for_a_time_begins_once_with_the_first_event_that_is_not_astray() {
+        let first = |times: &[i64], is_stream: bool| {
+            let (mut learning, mut store) = (for_a_day(), Memory::default());
+            times.iter().for_each(|time| learning.read(*time, NOW, is_stream));
+            assert_eq!(learning.wants_first(), learning.first_ms.is_none());
+            learning.advance(&mut store).unwrap();
+            let mut again = for_a_day();
+            again.read(NOW, NOW, is_stream);
+            again.read(1, NOW, false);
+            again.begin(&mut store).unwrap();
+            assert!(span(&learning).is_none() || span(&again) == span(&learning));
+            assert_eq!(
+                learning.until_ms(RuleRef::default()),
+                span(&learning).map(|s| s.0 + DAY_MS)
+            );
+            span(&learning)
+        };
+        assert_eq!(first(&[NOW + 11, 7, 3, 9], false), Some((3, 3)));
+        let astray = NOW - 31 * DAY_MS;
+        assert_eq!(first(&[NOW + 11, astray, NOW - 2, NOW - 9], true), Some((NOW - 2, NOW - 2)));
+        assert_eq!(first(&[NOW + 11, astray], true), None);
+        assert_eq!(one(false).until_ms(RuleRef::default()), None);
+    }
+
+    #[test]
     fn a_run_that_does_not_learn_reads_and_writes_nothing() {
         let mut store = Memory::default();
         let mut known = one(false);
-        known.read(4, NOW);
+        known.read(4, NOW, false);
         assert!(!known.advance(&mut store).unwrap() && !known.wants_first());
         assert_eq!((span(&known), store.count().unwrap()), (None, 0));
         store.put(b"t:r:0:learn", &LearnedSpan { first_ms: 2, last_ms: 8 }.write(), i64::MAX);

@@ -17,7 +17,7 @@ use super::{
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::identity::of_rule;
-use firstseen_rule::learn::is_learn_key;
+use firstseen_rule::learn::{LearnedSpan, is_learn_key};
 use firstseen_rule::state::{Approval, TermState, carried, read_whole};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -119,20 +119,29 @@ impl PrefixRecord {
 #[must_use]
 pub fn record_of(tenant: &str, rule: &RuleMeta) -> PrefixRecord {
     let time_field = rule.event_time.clone();
-    let is_of = |epoch: &u32| {
-        let time = time_field.as_deref();
-        of_rule(&rule.new_terms, rule.window_ms, *epoch, time) == rule.fingerprint
-    };
     PrefixRecord {
         prefix: format!("{tenant}:{}", rule.key_prefix),
         name: Some(rule.name.clone()),
         fields: rule.new_terms.clone(),
         window_ms: rule.window_ms,
         window: rule.window.clone(),
-        epoch: (0..EPOCHS).find(is_of),
+        epoch: epoch_of(rule),
         time_field,
         used: 0,
     }
+}
+
+fn epoch_of(rule: &RuleMeta) -> Option<u32> {
+    let time = rule.event_time.as_deref();
+    let print = |epoch| of_rule(&rule.new_terms, rule.window_ms, epoch, time);
+    (0..EPOCHS).find(|epoch| print(*epoch) == rule.fingerprint)
+}
+
+/// The fingerprint that a rule would have with another window.
+#[must_use]
+pub fn fingerprint_under(rule: &RuleMeta, window_ms: i64) -> Option<String> {
+    let time = rule.event_time.as_deref();
+    epoch_of(rule).map(|epoch| of_rule(&rule.new_terms, window_ms, epoch, time))
 }
 
 /// The prefixes of a rule that have terms. Each is found by one look: what is below it is passed over.
@@ -243,6 +252,12 @@ impl<S: StateStore> CarryOver<S> {
         let keys: Vec<Vec<u8>> =
             rule.older.iter().map(|older| [older.prefix.as_bytes(), rest].concat()).collect();
         let values = state.get_many(&mut keys.iter().map(Vec::as_slice))?;
+        if is_learn_key(key) {
+            // A start is kept as it is, and the earliest counts.
+            let first = |value: &Vec<u8>| Some(LearnedSpan::read(value).ok()??.first_ms);
+            let older = values.into_iter().flatten().filter(|value| first(value).is_some());
+            return Ok(if own.is_some() { None } else { older.min_by_key(first) });
+        }
         let last = |value: &[u8]| Some(TermState::read(value).ok()?.episodes().last()?.last_ms);
         let approval = |value: &[u8]| TermState::read(value).ok()?.approval().cloned();
         // An approval alone is no sighting.

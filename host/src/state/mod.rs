@@ -15,7 +15,7 @@ mod owner;
 mod runs;
 mod scratch;
 
-pub use carry::{CarryOver, record_of};
+pub use carry::{CarryOver, fingerprint_under, record_of};
 pub use clocks::NewestTimes;
 pub use file::{Redb, VerifiedState};
 pub use memory::Memory;

@@ -26,7 +26,7 @@ pub fn sentences(rules: &[RuleCounts]) -> Vec<String> {
         })
         .collect();
     if now.is_empty() {
-        return before(rules).into_iter().collect();
+        return before(rules).into_iter().chain(until(rules)).collect();
     }
     now.sort_by_key(|(rule, ..)| std::cmp::Reverse(rule.learned));
     let mut out: Vec<_> =
@@ -74,6 +74,21 @@ fn before(rules: &[RuleCounts]) -> Option<String> {
     Some(format!("learned before{who}: {} to {}", minute(first), minute(last)))
 }
 
+/// What `run` says of rules that learn for a time.
+fn until(rules: &[RuleCounts]) -> Option<String> {
+    let ends = rules.iter().filter_map(|rule| rule.learning.as_ref()?.until_ms);
+    let (first, last) = (ends.clone().min()?, ends.clone().max()?);
+    let who = match (ends.count(), rules.len()) {
+        (some, all) if some < all => {
+            format!("{} of {} rules learn", number(some as u64), number(all as u64))
+        }
+        (_, 1) => "the rule learns".to_owned(),
+        _ => "the rules learn".to_owned(),
+    };
+    let range = if first == last { String::new() } else { format!("{} to ", minute(first)) };
+    Some(format!("{who} from events before {range}{} without alerting", minute(last)))
+}
+
 /// A time to the minute, in UTC.
 pub(super) fn minute(ms: i64) -> String {
     let time = chrono::DateTime::from_timestamp_millis(ms);
@@ -97,7 +112,8 @@ mod tests {
     const DAY: i64 = 86_400_000;
 
     fn rule(name: &str, learned: u64, last: i64, now: Option<LearnedNow>) -> RuleCounts {
-        let learning = Some(RuleLearning { first_time_ms: 0, last_time_ms: last, now });
+        let learning =
+            Some(RuleLearning { first_time_ms: 0, last_time_ms: last, until_ms: None, now });
         RuleCounts { name: name.to_owned(), learned, learning, ..RuleCounts::default() }
     }
 
@@ -147,5 +163,12 @@ mod tests {
             ["learned before by 1 of 2 rules: 1970-01-01 00:00 to 1970-01-10 00:00"]
         );
         assert!(sentences(&rules[1..]).is_empty());
+        let mut learning = [rule("a", 0, 0, None), rule("b", 0, 0, None)];
+        learning[1].learning.as_mut().unwrap().until_ms = Some(9 * DAY);
+        let words = "1 of 2 rules learn from events before 1970-01-10 00:00 without alerting";
+        assert_eq!(sentences(&learning), [words]);
+        learning[0].learning.as_mut().unwrap().until_ms = Some(DAY);
+        let words = "the rules learn from events before 1970-01-02 00:00 to 1970-01-10 00:00 without alerting";
+        assert_eq!(sentences(&learning), [words]);
     }
 }

@@ -3,9 +3,11 @@
 //! In and out: keys and values. At the limit it forgets what was written longest ago, which is what
 //! was not sighted for longest, and counts it: a term that is forgotten is new again. It expires
 //! nothing by time: the rule itself looks at the window, and one event dated wrongly must not make
-//! the rest forgotten.
+//! the rest forgotten. When a rule began to learn is never forgotten, or it would begin anew, in silence; it
+//! takes at most half of the limit, and beyond that no new start is taken.
 
 use firstseen_abi::kv::{Cas, Kv, KvError};
+use firstseen_rule::learn::is_learn_key;
 use std::collections::BTreeMap;
 
 /// What a term costs besides its key and its value: two trees point at it.
@@ -21,6 +23,8 @@ pub struct BoundedMemory {
     values: BTreeMap<Box<[u8]>, Row>,
     /// Keys by when they were written.
     order: BTreeMap<u64, Box<[u8]>>,
+    /// Of starts of learning, which stay.
+    kept: usize,
     writes: u64,
     held: usize,
     limit: usize,
@@ -38,7 +42,7 @@ impl BoundedMemory {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let (values, order) = (BTreeMap::new(), BTreeMap::new());
-        Self { values, order, writes: 0, held: 0, limit, forgotten: 0 }
+        Self { values, order, kept: 0, writes: 0, held: 0, limit, forgotten: 0 }
     }
 
     /// The value of a key.
@@ -53,11 +57,16 @@ impl BoundedMemory {
         self.writes = self.writes.saturating_add(1);
         let row = Row { value: value.into(), written: self.writes };
         self.held = self.held.saturating_add(cost(key, value));
+        let stays = is_learn_key(key);
         if let Some(old) = self.values.insert(key.into(), row) {
             self.held = self.held.saturating_sub(cost(key, &old.value));
             self.order.remove(&old.written);
+        } else if stays {
+            self.kept = self.kept.saturating_add(cost(key, value));
         }
-        self.order.insert(self.writes, key.into());
+        if !stays {
+            self.order.insert(self.writes, key.into());
+        }
         while self.held > self.limit && self.order.len() > 1 {
             let Some((_, key)) = self.order.pop_first() else { return };
             if let Some(row) = self.values.remove(&key) {
@@ -67,9 +76,11 @@ impl BoundedMemory {
         }
     }
 
-    /// All keys and values, those first that were written longest ago.
+    /// All keys and values: starts of learning, then those first that were written longest ago.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.order.values().filter_map(|key| Some((&**key, self.value(key)?)))
+        let starts = self.values.iter().filter(|(key, _)| is_learn_key(key));
+        let starts = starts.map(|(key, row)| (&**key, &*row.value));
+        starts.chain(self.order.values().filter_map(|key| Some((&**key, self.value(key)?))))
     }
 
     /// How many keys it holds.
@@ -112,6 +123,10 @@ impl Kv for BoundedMemory {
         if current != expected {
             return Ok(Cas::Conflict(current.map(<[u8]>::to_vec)));
         }
+        let is_full = self.kept.saturating_add(cost(key, value)) > self.limit / 2;
+        if current.is_none() && is_full && is_learn_key(key) {
+            return Err(KvError::Refused);
+        }
         self.put(key, value);
         Ok(Cas::Done)
     }
@@ -129,6 +144,23 @@ mod tests {
         assert_eq!(store.cas(b"k", Some(b"1"), b"2", 1), Ok(Cas::Done));
         assert_eq!(store.cas(b"x", Some(b"1"), b"2", 1), Ok(Cas::Conflict(None)));
         assert_eq!(store.get(b"k"), Ok(Some(b"2".to_vec())));
+    }
+
+    #[test]
+    fn a_start_of_learning_is_never_forgotten_and_many_are_not_taken() {
+        let start = |i: u8| format!("t:r:f:learn:{:032x}", i).into_bytes();
+        let mut store = BoundedMemory::new(4 * cost(&start(0), b"v"));
+        for i in 0..2 {
+            assert_eq!(store.cas(&start(i), None, b"v", 1), Ok(Cas::Done));
+        }
+        assert_eq!(store.cas(&start(2), None, b"v", 1), Err(KvError::Refused));
+        for i in 0..99u8 {
+            store.put(&[b'k', i], b"v");
+        }
+        assert!(store.forgotten() > 0 && store.value(&start(0)).is_some());
+        let keys: Vec<_> = store.iter().map(|(key, _)| key.to_vec()).collect();
+        assert_eq!(keys[..2], [start(0), start(1)]);
+        assert_eq!(keys.len(), store.len());
     }
 
     #[test]

@@ -145,7 +145,7 @@ fn decide(engine: &mut Engine, event: &[u8], now_ms: i64, rows: &mut Rows) -> De
         if item.terms().next().is_none() {
             continue;
         }
-        for term in item.terms() {
+        for term in item.keys() {
             if known.insert(term.key.to_vec()) {
                 request.key(term.key, rows.get(term.key).map(Vec::as_slice));
             }

@@ -111,13 +111,16 @@ fn plan(
     for (filter, negate) in filters {
         query = query.and_filter(filter, negate);
     }
+    let memory = shape.memory;
+    let own = (shape.window?.value.trim().trim_start_matches("now-").to_owned(), shape.window_ms?);
+    let (window, window_ms) = memory.forget_after.unwrap_or(own);
     let mut plan = RulePlan {
         id: shape.id?,
         name: shape.name?,
         severity: shape.severity?,
         new_terms: shape.new_terms.iter().map(|field| field.value.to_owned()).collect(),
-        window_ms: shape.window_ms?,
-        window: shape.window?.value.trim().trim_start_matches("now-").to_owned(),
+        window_ms,
+        window,
         epoch: shape.epoch,
         literals: query.literals(&firstseen_event::verbatim),
         query,
@@ -125,6 +128,8 @@ fn plan(
         exceptions: exceptions.collect(),
         event_time,
         indices: indices(&shape.facts.index),
+        learn_for_ms: memory.learn_for_ms,
+        learn_by: memory.learn_by,
     };
     plan.alert = alert::part(&plan, &shape.facts);
     #[cfg(feature = "lint")]

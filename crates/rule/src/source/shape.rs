@@ -75,12 +75,44 @@ pub(super) struct Shape<'t> {
     /// Names that `[firstseen]` adds to the known ones.
     #[cfg_attr(not(feature = "lint"), allow(dead_code))]
     pub(super) known_fields: Vec<String>,
+    /// What `[firstseen]` says of learning and forgetting.
+    pub(super) memory: Memory,
     pub(super) window: Option<At<&'t str>>,
     pub(super) window_ms: Option<i64>,
     pub(super) epoch: u32,
     pub(super) facts: Facts,
     /// Position of `[rule]`.
     pub(super) span: Range<usize>,
+}
+
+/// What `[firstseen]` says of how a rule learns and forgets.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) learn_for_ms: i64,
+    pub(super) learn_by: Option<String>,
+    /// In place of the window.
+    pub(super) forget_after: Option<(String, i64)>,
+}
+
+fn memory(t: &mut Table<'_>, faults: &mut Diagnostics) -> Memory {
+    let mut length = |key| {
+        let text = t.text(key, faults)?;
+        match window::duration(text.value) {
+            Ok(ms) => Some((text.value.trim().to_owned(), ms)),
+            Err(reason) => {
+                faults.error("bad_value", &text.span, reason);
+                None
+            }
+        }
+    };
+    let (learn_for, forget_after) = (length("learn_for"), length("forget_after"));
+    let learn_by = t.text("learn_by", faults);
+    if let Some(field) = learn_by.as_ref().filter(|_| t.key("learn_for").is_none()) {
+        let message = "`firstseen.learn_by` needs `firstseen.learn_for`";
+        faults.error("bad_value", &field.span, message).label("how long is each value learned?");
+    }
+    let learn_for_ms = learn_for.map_or(0, |(_, ms)| ms);
+    Memory { learn_for_ms, learn_by: learn_by.map(owned), forget_after }
 }
 
 /// Reads the whole file.
@@ -91,13 +123,14 @@ pub(super) fn read<'t>(mut root: Table<'t>, faults: &mut Diagnostics) -> Option<
     }
     root.pass(&["transform"]);
     let rule = root.present("rule", faults).then(|| root.table("rule", faults)).flatten();
-    let mut known_fields = Vec::new();
+    let (mut known_fields, mut memory) = (Vec::new(), Memory::default());
     if let Some(mut table) = root.table("firstseen", faults) {
         known_fields = list(&mut table, "known_fields", faults);
+        memory = self::memory(&mut table, faults);
         table.finish(UnknownKey::Fatal, faults);
     }
     root.finish(UnknownKey::Ignored, faults);
-    rule.and_then(|table| self::rule(table, facts, known_fields, faults))
+    rule.and_then(|table| self::rule(table, facts, (known_fields, memory), faults))
 }
 
 /// Facts that change no alert; other keys of `[metadata]` are accepted without a warning.
@@ -116,7 +149,7 @@ fn metadata(mut table: Table<'_>, facts: &mut Facts, faults: &mut Diagnostics) {
 fn rule<'t>(
     mut t: Table<'t>,
     facts: Facts,
-    known_fields: Vec<String>,
+    (known_fields, memory): (Vec<String>, Memory),
     faults: &mut Diagnostics,
 ) -> Option<Shape<'t>> {
     if !kind(&mut t, faults) {
@@ -176,6 +209,7 @@ fn rule<'t>(
         exceptions,
         new_terms,
         known_fields,
+        memory,
         window,
         window_ms,
         epoch,

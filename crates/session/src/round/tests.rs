@@ -341,3 +341,42 @@ proptest! {
         }
     }
 }
+
+/// A match of one term of a rule that learns from a start on.
+fn learning(text: EventText) -> Match {
+    let mut out = Vec::new();
+    let mut writer = KeysWriter::new(&mut out);
+    let terms = [("ka", "[]"), ("ks", "learn")];
+    let terms = terms.map(|(key, values)| ItemTerm { key: key.as_bytes(), values });
+    writer.item(ItemKind::Matched, 0, (0, 2), 1, &[1; 16], "", terms.into_iter());
+    writer.finish();
+    let item = firstseen_abi::Keys::read(&out).unwrap().items().next().unwrap().unwrap();
+    Match { item: item.raw.to_vec(), ..matched(&["ka"], text) }
+}
+
+#[test]
+fn the_start_of_learning_is_read_and_written_and_is_no_term() {
+    let mut world = World::default();
+    let mut round = Round::new(vec![learning(EventText::Carried(b"t".to_vec()))]);
+    world.play(&mut round, &mut FirstTime::default()).unwrap();
+    let end = round.finish();
+    assert_eq!((end.outcomes.len(), end.seen, end.unsettled), (1, 0, 0));
+    assert!(world.rows.contains_key(&b"ks"[..]));
+    // A lost text closes the term alone: others are still learned by the start.
+    let mut world = World { lost: true, ..World::default() };
+    let mut round = Round::new(vec![learning(EventText::At { input: 0, offset: 0, len: 1 })]);
+    world.play(&mut round, &mut FirstTime::default()).unwrap();
+    assert_eq!(round.finish().closed, [b"ka".to_vec()]);
+}
+
+#[test]
+fn nothing_is_decided_without_the_start_of_learning() {
+    let mut rules = FirstTime::default();
+    let mut round = Round::new(vec![learning(EventText::Carried(b"t".to_vec()))]);
+    assert_eq!(round.step(&mut rules), Ok(Step::Read));
+    round.values([Ok(None), Err("store_away: gone".to_owned())]);
+    assert_eq!(round.step(&mut rules), Ok(Step::Done));
+    let end = round.finish();
+    assert_eq!((end.unsettled, end.outcomes[0].kind), (1, OutcomeKind::Error));
+    assert_eq!((rules.calls, &*end.outcomes[0].text), (0, "store_away: gone"));
+}

@@ -89,6 +89,11 @@ fn rule(out: &mut String, rule: &RuleMeta, plan: Option<&RulePlan>) {
     row(out, "version", &rule.version.map_or(String::new(), |version| version.to_string()));
     row(out, "new terms", &rule.new_terms.join(", "));
     row(out, "window", &rule.window);
+    if rule.learn_for_ms > 0 {
+        let days = rule.learn_for_ms as f64 / firstseen_rule::window::DAY_MS as f64;
+        let by = rule.learn_by.as_ref().map(|by| format!(", for each {by}")).unwrap_or_default();
+        row(out, "learns", &format!("{days} d from the first event on{by}"));
+    }
     row(out, "event time", rule.event_time.as_deref().unwrap_or("@timestamp"));
     row(out, "query", &rule.query.split_whitespace().collect::<Vec<_>>().join(" "));
     if let Some(decides) = plan.and_then(|plan| with_filters(rule, plan)) {

@@ -73,6 +73,14 @@ pub(super) struct CaseExecutor<'s> {
     newest_ms: i64,
 }
 
+/// The settings under which a rule that learns for a time does not: a case is about what it alerts on.
+fn without_learning(meta: &firstseen_artifact::RuleMeta, settings: Option<&str>) -> Option<String> {
+    let mut document: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(settings.unwrap_or("{}")).ok().filter(|_| meta.learn_for_ms > 0)?;
+    document.entry("learn_for").or_insert_with(|| "0".into());
+    Some(serde_json::Value::Object(document).to_string())
+}
+
 impl<'s> CaseExecutor<'s> {
     /// Sets the state of a case up.
     ///
@@ -85,9 +93,9 @@ impl<'s> CaseExecutor<'s> {
         case: &CaseSpec,
     ) -> Result<Self, (usize, anyhow::Error)> {
         let here = |error| (case.line, error);
-        let start = || {
-            Guest::new(runtime, &subject.artifact, TENANT, case.settings.as_deref().map(Into::into))
-        };
+        let settings = without_learning(&subject.meta, case.settings.as_deref());
+        let settings = settings.as_deref().or(case.settings.as_deref());
+        let start = || Guest::new(runtime, &subject.artifact, TENANT, settings.map(Into::into));
         let mut executor = Self {
             subject,
             guest: start().map_err(here)?,

@@ -78,9 +78,13 @@ impl StateStore for Redb {
             let terms = self.terms()?;
             let mut count = terms.len().map_err(|e| fault(&self.path, e))?;
             for record in self.records()? {
-                let learned = terms.get(learn_key(&record.prefix).as_bytes());
-                let learned = learned.map_err(|e| fault(&self.path, e))?;
-                count = count.saturating_sub(u64::from(learned.is_some()));
+                // The start of the rule, and behind it those of single values.
+                let (from, to) = (learn_key(&record.prefix), learn_key(&record.prefix) + ";");
+                let starts = terms.range(from.as_bytes()..to.as_bytes());
+                for row in starts.map_err(|e| fault(&self.path, e))? {
+                    let (key, _) = row.map_err(|e| fault(&self.path, e))?;
+                    count = count.saturating_sub(u64::from(is_learn_key(key.value())));
+                }
             }
             for key in self.pending.keys().filter(|key| !is_learn_key(key)) {
                 let committed = terms.get(&key[..]).map_err(|e| fault(&self.path, e))?;

@@ -70,7 +70,7 @@ extern "C" fn keys() -> i32 {
         let mut keys: Vec<&str> = Vec::new();
         let mut error = None;
         for item in read.items().flatten() {
-            let of = item.terms().filter_map(|term| std::str::from_utf8(term.key).ok());
+            let of = item.keys().filter_map(|term| std::str::from_utf8(term.key).ok());
             keys.extend(of);
             if matches!(item.kind, ItemKind::Bad | ItemKind::Future | ItemKind::TooManyTerms) {
                 error.get_or_insert(item.text);

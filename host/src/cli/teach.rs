@@ -1,0 +1,109 @@
+//! How the rules of a run learn and forget, as their files, the settings and the command line say.
+//!
+//! In: the artifacts with their metadata, the settings. Out: the same metadata under another length of
+//! memory, the settings that guests are given, or why an artifact cannot take them. It opens nothing.
+
+use crate::escape::escaped;
+use anyhow::{anyhow, bail};
+use firstseen_artifact::RuleMeta;
+use firstseen_rule::Settings;
+use firstseen_rule::alert::rfc3339;
+use firstseen_rule::window::DAY_MS;
+use firstseen_runtime::Artifact;
+use serde_json::{Map, Value};
+
+/// How old the first event of a stream may be: a stray one would end the learning at once.
+const OLDEST_MS: i64 = 30 * DAY_MS;
+
+/// How long a rule learns from its start on; 0: not at all.
+#[must_use]
+pub(super) fn learn_for_ms(rule: &RuleMeta, settings: &Settings) -> i64 {
+    settings.learn_for_ms.unwrap_or(rule.learn_for_ms)
+}
+
+/// Whether every rule begins with learning.
+#[must_use]
+pub(super) fn all_learn(artifacts: &[Artifact], settings: &Settings) -> bool {
+    rules(artifacts).all(|rule| learn_for_ms(rule, settings) > 0)
+}
+
+fn rules(artifacts: &[Artifact]) -> impl Iterator<Item = &RuleMeta> {
+    artifacts.iter().flat_map(|artifact| &artifact.meta.rules)
+}
+
+/// Whether every artifact can do what the settings want.
+///
+/// # Errors
+/// The first that cannot, and what to do.
+pub(super) fn check(artifacts: &[Artifact], settings: &Settings) -> anyhow::Result<()> {
+    let given = [
+        ("learn_for", settings.learn_for_ms.is_some()),
+        ("learn_by", settings.learn_by.is_some()),
+        ("learn_since", settings.learn_since_ms.is_some()),
+        ("forget_after", settings.forget_after.is_some()),
+    ];
+    for (name, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
+        for artifact in artifacts {
+            if !artifact.meta.rules.iter().all(|rule| takes(rule, name)) {
+                bail!(
+                    "rule {}: its engine is older than the setting {name}; build it again, for which \
+                     `firstseen rebuild` needs no source",
+                    escaped(&artifact.name)
+                );
+            }
+        }
+    }
+    if settings.learn_by.is_some()
+        && let Some(rule) = rules(artifacts).find(|rule| learn_for_ms(rule, settings) == 0)
+    {
+        bail!(
+            "learn_by: rule {} does not say how long it learns; give --learn-for 10d too",
+            escaped(&rule.name)
+        );
+    }
+    Ok(())
+}
+
+fn takes(rule: &RuleMeta, setting: &str) -> bool {
+    rule.takes.iter().any(|known| known == setting)
+}
+
+/// The settings for a stream: where rules learn, nothing starts with a stray old event.
+///
+/// # Errors
+/// As [`Settings::read`].
+pub(super) fn from_stream(
+    artifacts: &[Artifact],
+    settings: Settings,
+    text: Option<String>,
+    now_ms: i64,
+) -> anyhow::Result<(Settings, Option<String>)> {
+    let learns = rules(artifacts).any(|rule| learn_for_ms(rule, &settings) > 0);
+    let is_known = rules(artifacts).all(|rule| takes(rule, "learn_since"));
+    if !learns || !is_known || now_ms == 0 || settings.learn_since_ms.is_some() {
+        return Ok((settings, text));
+    }
+    let document = text.as_deref().map(serde_json::from_str).transpose()?;
+    let mut document: Map<String, Value> = document.unwrap_or_default();
+    let since = rfc3339(now_ms.saturating_sub(OLDEST_MS));
+    document.insert("learn_since".to_owned(), Value::String(since));
+    let text = Value::Object(document).to_string();
+    Ok((Settings::read(&text).map_err(|e| anyhow!(e))?, Some(text)))
+}
+
+/// Gives the rules the length of memory that the settings want: it is a part of their keys.
+///
+/// # Errors
+/// Where a rule's fingerprint is not what its metadata says.
+pub(super) fn forget_after(artifacts: &mut [Artifact], settings: &Settings) -> anyhow::Result<()> {
+    let Some(length) = &settings.forget_after else { return Ok(()) };
+    for rule in artifacts.iter_mut().flat_map(|artifact| &mut artifact.meta.rules) {
+        let print = crate::state::fingerprint_under(rule, length.ms).ok_or_else(|| {
+            anyhow!("forget_after: the fingerprint of rule {} is none", escaped(&rule.name))
+        })?;
+        rule.key_prefix = format!("{}:{print}:", rule.id);
+        (rule.fingerprint, rule.window_ms) = (print, length.ms);
+        rule.window.clone_from(&length.text);
+    }
+    Ok(())
+}
