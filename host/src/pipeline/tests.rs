@@ -1,6 +1,8 @@
 //! The loop against scripted sources, rules, stores and sinks: in which order it calls them, and what
 //! is left when one of them fails at its n-th call.
 
+mod storage;
+
 use super::*;
 use crate::observe::SkipKind;
 use crate::sink::OutputError;

@@ -173,6 +173,20 @@ impl Redb {
         Err(StateError::Locked { path: name })
     }
 
+    /// A state in this storage, which a test lets fail.
+    #[cfg(test)]
+    pub(crate) fn on_backend(backend: impl redb::StorageBackend) -> Result<Self, StateError> {
+        let name = "state".to_owned();
+        guarded(&name.clone(), || {
+            let database = builder().create_with_backend(backend).map_err(|e| fault(&name, e))?;
+            let is_known = check_meta(&name, &begin_read(&name, &database)?)?;
+            if !is_known {
+                initialise(&database).map_err(|e| fault(&name, e))?;
+            }
+            Self::new(name, Handle::Write(database), None, !is_known)
+        })
+    }
+
     /// Opens an existing state without ever writing to it.
     ///
     /// # Errors
