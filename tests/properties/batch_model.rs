@@ -94,9 +94,13 @@ fn runs() -> impl Strategy<Value = (Vec<Call>, Vec<Input>)> {
 
 fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
     RunArgs {
+        resume: false,
+        name: None,
+        restart_batch: false,
         common: Common {
             inputs,
             rules: Vec::new(),
+            resume: None,
             state: state.to_owned(),
             output: Some(folder.join("alerts")),
             append: false,

@@ -68,9 +68,13 @@ fn artifacts(folder: &Path) -> Vec<Vec<PathBuf>> {
 fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Value) {
     let path = |name: &str| folder.join(name);
     let args = RunArgs {
+        resume: false,
+        name: None,
+        restart_batch: false,
         common: Common {
             inputs: vec![input.to_owned()],
             rules: rules.to_vec(),
+            resume: None,
             state: PathBuf::from("memory:"),
             output: Some(path("alerts")),
             append: false,
