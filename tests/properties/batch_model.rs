@@ -101,6 +101,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
             inputs,
             rules: Vec::new(),
             resume: None,
+            teach: Default::default(),
             state: state.to_owned(),
             output: Some(folder.join("alerts")),
             append: false,

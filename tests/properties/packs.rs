@@ -75,6 +75,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
             inputs: vec![input.to_owned()],
             rules: rules.to_vec(),
             resume: None,
+            teach: Default::default(),
             state: PathBuf::from("memory:"),
             output: Some(path("alerts")),
             append: false,

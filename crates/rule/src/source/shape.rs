@@ -76,7 +76,7 @@ pub(super) struct Shape<'t> {
     #[cfg_attr(not(feature = "lint"), allow(dead_code))]
     pub(super) known_fields: Vec<String>,
     /// What `[firstseen]` says of learning and forgetting.
-    pub(super) memory: Memory,
+    pub(super) memory: RuleMemory,
     pub(super) window: Option<At<&'t str>>,
     pub(super) window_ms: Option<i64>,
     pub(super) epoch: u32,
@@ -87,14 +87,14 @@ pub(super) struct Shape<'t> {
 
 /// What `[firstseen]` says of how a rule learns and forgets.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct RuleMemory {
     pub(super) learn_for_ms: i64,
     pub(super) learn_by: Option<String>,
     /// In place of the window.
     pub(super) forget_after: Option<(String, i64)>,
 }
 
-fn memory(t: &mut Table<'_>, faults: &mut Diagnostics) -> Memory {
+fn memory(t: &mut Table<'_>, faults: &mut Diagnostics) -> RuleMemory {
     let mut length = |key| {
         let text = t.text(key, faults)?;
         match window::duration(text.value) {
@@ -112,7 +112,7 @@ fn memory(t: &mut Table<'_>, faults: &mut Diagnostics) -> Memory {
         faults.error("bad_value", &field.span, message).label("how long is each value learned?");
     }
     let learn_for_ms = learn_for.map_or(0, |(_, ms)| ms);
-    Memory { learn_for_ms, learn_by: learn_by.map(owned), forget_after }
+    RuleMemory { learn_for_ms, learn_by: learn_by.map(owned), forget_after }
 }
 
 /// Reads the whole file.
@@ -123,7 +123,7 @@ pub(super) fn read<'t>(mut root: Table<'t>, faults: &mut Diagnostics) -> Option<
     }
     root.pass(&["transform"]);
     let rule = root.present("rule", faults).then(|| root.table("rule", faults)).flatten();
-    let (mut known_fields, mut memory) = (Vec::new(), Memory::default());
+    let (mut known_fields, mut memory) = (Vec::new(), RuleMemory::default());
     if let Some(mut table) = root.table("firstseen", faults) {
         known_fields = list(&mut table, "known_fields", faults);
         memory = self::memory(&mut table, faults);
@@ -149,7 +149,7 @@ fn metadata(mut table: Table<'_>, facts: &mut Facts, faults: &mut Diagnostics) {
 fn rule<'t>(
     mut t: Table<'t>,
     facts: Facts,
-    (known_fields, memory): (Vec<String>, Memory),
+    (known_fields, memory): (Vec<String>, RuleMemory),
     faults: &mut Diagnostics,
 ) -> Option<Shape<'t>> {
     if !kind(&mut t, faults) {
