@@ -101,7 +101,7 @@ pub fn set_up(
         refuse_to_empty(common)?;
     }
     let mut store = open_state(common, read_only, tenant, &artifacts)?;
-    let output = open_output(common, format, &*store)?;
+    let output = open_output(common, format, &*store, is_stream)?;
     if let Some(resume) = common.resume.as_ref().filter(|resume| !resume.restart)
         && output.is_other()
         && store.stored_run(&resume.name)?.batch.is_some()
@@ -222,7 +222,12 @@ fn refuse_to_empty(common: &Common) -> anyhow::Result<()> {
     )
 }
 
-fn open_output(common: &Common, format: Format, store: &dyn StateStore) -> anyhow::Result<Output> {
+fn open_output(
+    common: &Common,
+    format: Format,
+    store: &dyn StateStore,
+    is_stream: bool,
+) -> anyhow::Result<Output> {
     let Some(path) = &common.output else {
         let file = std::io::stdout().as_fd().try_clone_to_owned().ok().map(File::from);
         return Ok(Output::standard(format::stdout(format), file, format));
@@ -231,9 +236,10 @@ fn open_output(common: &Common, format: Format, store: &dyn StateStore) -> anyho
         return Ok(Output::file(path, format)?);
     }
     let mark = store.marked(&paths::whole(path).to_string_lossy())?;
-    // What is read again gives them again.
+    // What is read again gives them again; a stream may never be.
     let unknown = match &common.resume {
         Some(resume) if !resume.restart => UnknownLines::Cut,
+        _ if is_stream => UnknownLines::Keep,
         _ => UnknownLines::Move,
     };
     let output = Output::append(path, format, mark.as_ref(), unknown)?;

@@ -21,6 +21,8 @@ const TAIL: u64 = 4 << 10;
 /// What becomes of whole lines that no state knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownLines {
+    /// They stay: their events may never be read again. If they are, they come twice.
+    Keep,
     /// They are moved to `FILE.torn`: whether their events are read again is not known.
     Move,
     /// They are cut: their events are read again.
@@ -62,7 +64,7 @@ pub(super) fn end_of_file(
     let is_other = told.is_some();
     match mark {
         Some(mark) if !is_other && mark.open && meta.len() > mark.length => {
-            return Ok(EndOfFile { told: Some(cut(file, path, mark.length, unknown)?), is_other });
+            return Ok(EndOfFile { told: cut(file, path, mark.length, unknown)?, is_other });
         }
         _ => {}
     }
@@ -101,13 +103,25 @@ fn other_than(
 }
 
 /// Takes away what is behind a length.
-fn cut(file: &File, path: &Path, length: u64, unknown: UnknownLines) -> io::Result<String> {
+fn cut(file: &File, path: &Path, length: u64, unknown: UnknownLines) -> io::Result<Option<String>> {
     let mut behind = Vec::new();
     let mut reader = file;
     io::Seek::seek(&mut reader, io::SeekFrom::Start(length))?;
     reader.read_to_end(&mut behind)?;
     let whole = memchr::memrchr(b'\n', &behind).map_or(0, |at| at + 1);
     let (lines, bytes) = (memchr::memchr_iter(b'\n', &behind).count(), behind.len());
+    if unknown == UnknownLines::Keep {
+        file.set_len(length + whole as u64)?;
+        file.sync_all()?;
+        return Ok((whole < bytes).then(|| {
+            let piece = bytes - whole;
+            format!(
+                "{}: its last line was cut short; its {piece} bytes were removed; its alert comes again \
+                 with its event",
+                shown(path)
+            )
+        }));
+    }
     let mut where_to = String::new();
     if unknown == UnknownLines::Move && whole > 0 {
         let torn = torn_path(path);
@@ -126,7 +140,10 @@ fn cut(file: &File, path: &Path, length: u64, unknown: UnknownLines) -> io::Resu
             )
         }
     };
-    Ok(format!("{}: {what}{where_to}; their alerts come again with their events", shown(path)))
+    Ok(Some(format!(
+        "{}: {what}{where_to}; their alerts come again with their events",
+        shown(path)
+    )))
 }
 
 /// Ends the last line.
