@@ -138,6 +138,25 @@ fn a_forged_event_does_not_count_and_the_real_one_alerts() {
 }
 
 #[test]
+fn packed_records_in_a_document_of_its_own_are_named_and_opened() {
+    let event = create_stack("packed", "2025-03-03T09:00:00Z", "mallory").to_string();
+    let data = base64::engine::general_purpose::STANDARD.encode(&event);
+    let time = "2025-03-03T09:00:01Z";
+    let cloudtrail = "CreateStack cloudformation.amazonaws.com";
+    for document in [
+        json!({ "@timestamp": time, "records": [{ "recordId": "1", "data": data }], "x": cloudtrail }),
+        json!({ "@timestamp": time, "Records": [{ "kinesis": { "data": data } }], "x": cloudtrail }),
+    ] {
+        let folder = Folder::new();
+        let file = folder.write("lines.ndjson", document.to_string() + "\n");
+        let done = run().arg(&file).ok();
+        assert_eq!(done.summary["not_opened"], json!({ "dataset:-": 1 }), "{document}");
+        let done = run().args(&["--trust-envelopes", "dataset:-"]).arg(&file).ok();
+        assert_eq!(done.alert_ids(), ["packed"], "{document}");
+    }
+}
+
+#[test]
 fn texts_of_several_events_are_split_wherever_they_are() {
     let (a, b) = (
         create_stack("a", "2025-03-03T09:00:00Z", "alice"),

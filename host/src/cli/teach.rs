@@ -54,6 +54,7 @@ pub(super) fn check(artifacts: &[Artifact], settings: &Settings) -> anyhow::Resu
         }
     }
     if settings.learn_by.is_some()
+        && settings.learn_for_ms != Some(0)
         && let Some(rule) = rules(artifacts).find(|rule| learn_for_ms(rule, settings) == 0)
     {
         bail!(

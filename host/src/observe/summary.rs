@@ -126,7 +126,7 @@ fn is_none(count: &u64) -> bool {
 /// What is counted by name, at most: an event or a guest could send new names for ever.
 const MAX_NAMES: usize = 1000;
 /// What the names beyond them are counted under.
-const OTHERS: &str = "others";
+pub(crate) const OTHERS: &str = "others";
 
 impl Summary {
     /// Counts an event that an exception took out.

@@ -170,7 +170,10 @@ impl Feed {
 /// be in it.
 pub(super) fn has_json(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    text.split(|b| *b == b'\n').any(|line| matches!(line.trim_ascii_start(), [b'{' | b'[', ..]))
+    // A comma, a separator of records or the quote of a string may stand before it.
+    let is_before = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b'"' | 0x1e);
+    let first = |line: &[u8]| line.iter().copied().find(|byte| !is_before(byte));
+    text.split(|b| *b == b'\n').any(|line| matches!(first(line), Some(b'{' | b'[')))
 }
 
 /// Whether text that events may be in begins so.

@@ -8,7 +8,8 @@ use super::learned::{self, minute};
 use super::rule_table;
 use super::wrap::wrapped;
 use crate::escape::escaped;
-use crate::observe::summary::{Summary, YEAR_2013};
+use crate::observe::summary::{OTHERS, Summary, YEAR_2013};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -180,10 +181,13 @@ fn notes(summary: &Summary) -> Vec<String> {
     for (entry, count) in &summary.not_opened {
         let texts = counted(*count, "text is", "texts are");
         let (them, were) = if *count == 1 { ("it", "was") } else { ("them", "were") };
+        let how = match switch(entry) {
+            Some(entry) => format!("--trust-envelopes {entry} opens {them}"),
+            None => format!("no option opens {them} by the name {}", escaped(entry)),
+        };
         notes.push(format!(
             "{texts} like CloudTrail's, in an envelope that others can write to, and {were} not \
-             opened: --trust-envelopes {} opens {them}",
-            escaped(entry)
+             opened: {how}"
         ));
     }
     if !summary.no_events.is_empty() {
@@ -229,9 +233,39 @@ fn listed(counts: &BTreeMap<String, u64>) -> String {
     shown.join(", ")
 }
 
+/// An entry of `trust_envelopes` as a shell takes it. Others chose its name: one that means more than
+/// itself is no advice.
+fn switch(entry: &str) -> Option<Cow<'_, str>> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:/-+@%=,".contains(c);
+    if entry == OTHERS || entry.contains(['*', '\'']) || entry.chars().any(char::is_control) {
+        return None;
+    }
+    match entry.chars().all(is_plain) {
+        true => Some(Cow::Borrowed(entry)),
+        false if escaped(entry) == entry => Some(Cow::Owned(format!("'{entry}'"))),
+        false => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_others_chose_is_no_command() {
+        for (entry, shown) in [
+            ("dataset:nginx.access", Some("dataset:nginx.access")),
+            ("log-group:/aws/x", Some("log-group:/aws/x")),
+            ("dataset:a b", Some("'dataset:a b'")),
+            ("dataset:x; touch y", Some("'dataset:x; touch y'")),
+            ("dataset:*", None),
+            ("dataset:a'b", None),
+            ("dataset:a\n", None),
+            ("others", None),
+        ] {
+            assert_eq!(switch(entry).as_deref(), shown, "{entry}");
+        }
+    }
     use crate::observe::summary::tests::busy;
     use crate::terminal::wrap::WIDTH;
     use unicode_width::UnicodeWidthStr;

@@ -4,7 +4,7 @@
 //! `trust_envelopes` that would open it. An array of events beside `@timestamp` is opened only where
 //! somebody said so, and is never passed over without a word.
 
-use super::texts::{has_gzip, has_marks, inner_form, text};
+use super::texts::{has_marks, has_packed, text};
 use super::{Around, FormMarks};
 use crate::inner::{all_keys, is_raw_object};
 use crate::spans::Spans;
@@ -20,10 +20,10 @@ impl FormMarks {
         let is_raw = |node| {
             event.capture(node).is_some_and(|object| is_raw_object(text, object.start as usize))
         };
-        values.any(|value| has_marks(value) || has_gzip(value))
+        values.any(|value| has_marks(value) || has_packed(value))
             || event.has(self.detail_type) && is_raw(self.detail)
             || is_raw(self.hit) && !self.is_hit(event)
-            || self.is_sns(event) && inner_form(event, self.sns_message).is_some()
+            || self.is_sns(event) && event.string_content(self.sns_message).is_some_and(has_marks)
     }
 
     /// Whether a document is one of its own, whatever its members hold.

@@ -45,9 +45,11 @@ pub(super) fn has_marks(text: &str) -> bool {
     SOURCES.iter().flat_map(|source| source.marks).any(is_marked) || has(r"\u00")
 }
 
-/// Whether an array of events may have packed ones: gzip in base64 begins so.
-pub(super) fn has_gzip(text: &str) -> bool {
-    memchr::memmem::find(text.as_bytes(), b"\"H4sI").is_some()
+/// Whether an array of records has some that are packed: the members that Kinesis, Firehose and SQS have
+/// them in.
+pub(super) fn has_packed(text: &str) -> bool {
+    let has = |member: &[u8]| memchr::memmem::find(text.as_bytes(), member).is_some();
+    has(b"\"data\"") || has(b"\"Body\"")
 }
 
 /// Whether a text, still escaped or not, begins like a JSON object or array, after what may stand

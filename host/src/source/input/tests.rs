@@ -238,6 +238,7 @@ fn a_licence_beside_the_logs_is_no_log_unless_it_is_named() {
         }
     }
     assert!(has_json(b"\xef\xbb\xbf[") && has_json(b"x\r\n\t{") && !has_json(b"x {\n"));
+    assert!(has_json(b",{") && has_json(b"\x1e{") && has_json(b"\"{") && !has_json(b"\"a\",{"));
 }
 
 #[test]
