@@ -12,7 +12,7 @@ use crate::observe::place::input_name;
 use crate::pipeline::{Pipeline, Stop};
 use crate::sink::last_piece;
 use crate::source::{Input, InputKind};
-use crate::state::{BatchPosition, BatchRecord, OutputMark, RecordedInput, StoredRun};
+use crate::state::{BatchPosition, BatchRecord, OutputMark, RecordedInput, StoredRun, digest_text};
 use crate::terminal::message;
 use anyhow::{Context, bail};
 use serde::de::IgnoredAny;
@@ -77,7 +77,7 @@ pub(super) fn of(
                gives its alert again until the state knows it, with the same id"
         );
     }
-    let digest = |bytes: &str| blake3::hash(bytes.as_bytes()).to_hex()[..32].to_owned();
+    let digest = |text: &str| digest_text(&blake3::hash(text.as_bytes()));
     let artifacts: Vec<&str> = setup.artifacts.iter().map(|a| a.digest.as_str()).collect();
     let settings = setup.exceptions.settings()?.unwrap_or_default();
     let RunArgs { format, compact, repeats, .. } = args;
@@ -221,10 +221,7 @@ impl ResumedRun {
             // Renamed, copied or restored: what is in it tells.
             let candidates =
                 known.into_iter().chain(by_path.get(path.as_str()).into_iter().flatten());
-            let known = candidates.copied().find(|record| {
-                let has_all = meta.len() >= record.length;
-                has_all && edges(&file, record.length).is_ok_and(|edges| edges == record.edges)
-            });
+            let known = candidates.copied().find(|record| begins_so(record, &file, meta.len()));
             let start = match known {
                 Some(record) if record.length == meta.len() => continue,
                 Some(record) if is_plain => record.length,
@@ -288,8 +285,12 @@ fn files(found: &[Input]) -> HashMap<(u64, u64), PathBuf> {
 /// Whether a file begins with what was recorded.
 fn is_same(record: &RecordedInput, path: &PathBuf) -> bool {
     let Ok(file) = File::open(path) else { return false };
-    let has_all = file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() >= record.length);
-    has_all && edges(&file, record.length).is_ok_and(|edges| edges == record.edges)
+    file.metadata().is_ok_and(|meta| meta.is_file() && begins_so(record, &file, meta.len()))
+}
+
+/// The same of an open file of this length.
+fn begins_so(record: &RecordedInput, file: &File, length: u64) -> bool {
+    length >= record.length && edges(file, record.length).is_ok_and(|edges| edges == record.edges)
 }
 
 /// A digest of the first and the last block up to a length.
@@ -301,7 +302,7 @@ fn edges(file: &File, length: u64) -> std::io::Result<String> {
     let last = length - block.len() as u64;
     file.read_exact_at(&mut block, last)?;
     hasher.update(&block);
-    Ok(hasher.finalize().to_hex()[..32].to_owned())
+    Ok(digest_text(&hasher.finalize()))
 }
 
 /// Up to where a plain file has whole lines: whoever writes it may be in the middle of one. What does not

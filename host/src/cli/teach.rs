@@ -4,16 +4,13 @@
 //! memory, the settings that guests are given, or why an artifact cannot take them. It opens nothing.
 
 use crate::escape::escaped;
+use crate::pipeline::learning::OLDEST_MS;
 use anyhow::{anyhow, bail};
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::Settings;
 use firstseen_rule::alert::rfc3339;
-use firstseen_rule::window::DAY_MS;
 use firstseen_runtime::Artifact;
 use serde_json::{Map, Value};
-
-/// How old the first event of a stream may be: a stray one would end the learning at once.
-const OLDEST_MS: i64 = 30 * DAY_MS;
 
 /// How long a rule learns from its start on; 0: not at all.
 #[must_use]

@@ -10,8 +10,8 @@ use firstseen_rule::learn::{LEARN_TTL_MS, LearnedSpan, learn_key};
 use firstseen_rule::window::DAY_MS;
 use firstseen_session::RuleRef;
 
-/// How old the first event of a stream may be.
-const OLDEST_MS: i64 = 30 * DAY_MS;
+/// How old the first event of a stream may be: a stray one would end the learning at once.
+pub const OLDEST_MS: i64 = 30 * DAY_MS;
 
 /// From when to when the rules learned.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@
 //! for the state to keep. The order is that of the sorter, so equal inputs under equal rules give equal
 //! matches; that they do is checked by a digest over all that were decided.
 
-use crate::state::BatchPosition;
+use crate::state::{BatchPosition, digest_text};
 use anyhow::bail;
 use firstseen_session::Match;
 
@@ -62,8 +62,7 @@ impl BatchProgress {
     /// The position.
     #[must_use]
     pub fn reached(&self) -> BatchPosition {
-        let digest = self.keys.finalize().to_hex()[..32].to_owned();
-        BatchPosition { decided: self.decided, digest }
+        BatchPosition { decided: self.decided, digest: digest_text(&self.keys.finalize()) }
     }
 }
 

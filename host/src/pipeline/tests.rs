@@ -382,6 +382,17 @@ impl Default for Scene {
     }
 }
 
+fn pipeline_options(order_budget: usize) -> PipelineOptions {
+    PipelineOptions {
+        read: ReadLimits::default(),
+        hold_ms: 0,
+        future_slack_ms: 1 << 40,
+        order_budget,
+        emit_repeats: false,
+        memory_from: vec![vec![4]],
+    }
+}
+
 impl Scene {
     /// Runs over these blocks of lines, as files do or as a stream with this hold.
     fn run(&mut self, blocks: &[&str], hold_ms: Option<i64>) -> anyhow::Result<OutputStatus> {
@@ -422,14 +433,7 @@ impl Scene {
             stop: &stop,
             learning: Learning::default(),
             live_settings: None,
-            options: PipelineOptions {
-                read: ReadLimits::default(),
-                hold_ms: 0,
-                future_slack_ms: 1 << 40,
-                order_budget: self.budget,
-                emit_repeats: false,
-                memory_from: vec![vec![4]],
-            },
+            options: pipeline_options(self.budget),
         });
         pipeline.names.push(Arc::from("scripted"));
         let mut order = match hold_ms {

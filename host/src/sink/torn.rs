@@ -6,7 +6,7 @@
 //! taken away, and only of the file that the state recorded: its alerts come again.
 
 use crate::files::{folder_of, shown};
-use crate::state::OutputMark;
+use crate::state::{OutputMark, digest_text};
 use serde::de::IgnoredAny;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -43,7 +43,7 @@ pub(super) fn tail_digest(file: &File, length: u64) -> io::Result<String> {
     let mut tail = vec![0; length.min(TAIL) as usize];
     let begin = length - tail.len() as u64;
     file.read_exact_at(&mut tail, begin)?;
-    Ok(blake3::hash(&tail).to_hex()[..32].to_owned())
+    Ok(digest_text(&blake3::hash(&tail)))
 }
 
 /// Ends the file. What a run that died left behind the mark goes; without a mark, or where another wrote
@@ -56,17 +56,11 @@ pub(super) fn end_of_file(
     unknown: UnknownLines,
 ) -> io::Result<EndOfFile> {
     let meta = file.metadata()?;
-    let other = match mark {
-        Some(mark) => other_than(file, &meta, mark)?,
-        None => None,
-    };
+    let other = mark.map(|mark| other_than(file, &meta, mark)).transpose()?.flatten();
     let mut told = other.map(|how| format!("{}: {how}", shown(path)));
     let is_other = told.is_some();
-    match mark {
-        Some(mark) if !is_other && mark.open && meta.len() > mark.length => {
-            return Ok(EndOfFile { told: cut(file, path, mark.length, unknown)?, is_other });
-        }
-        _ => {}
+    if let Some(mark) = mark.filter(|mark| !is_other && mark.open && meta.len() > mark.length) {
+        return Ok(EndOfFile { told: cut(file, path, mark.length, unknown)?, is_other });
     }
     if let Some(sentence) = end_last_line(file, path, is_json, meta.len())? {
         told = Some(told.map_or(sentence.clone(), |told| format!("{told}; {sentence}")));

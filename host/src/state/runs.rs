@@ -8,6 +8,12 @@ use super::OutputMark;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// A digest as a state keeps it: 32 hexadecimal digits.
+#[must_use]
+pub fn digest_text(digest: &blake3::Hash) -> String {
+    digest.to_hex()[..32].to_owned()
+}
+
 /// An input of a batch, or one that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedInput {

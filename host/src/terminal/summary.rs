@@ -237,19 +237,21 @@ fn listed(counts: &BTreeMap<String, u64>) -> String {
 /// itself is no advice.
 fn switch(entry: &str) -> Option<Cow<'_, str>> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:/-+@%=,".contains(c);
-    if entry == OTHERS || entry.contains(['*', '\'']) || entry.chars().any(char::is_control) {
+    if entry == OTHERS || entry.contains(['*', '\'']) || escaped(entry) != entry {
         return None;
     }
-    match entry.chars().all(is_plain) {
-        true => Some(Cow::Borrowed(entry)),
-        false if escaped(entry) == entry => Some(Cow::Owned(format!("'{entry}'"))),
-        false => None,
-    }
+    Some(match entry.chars().all(is_plain) {
+        true => Cow::Borrowed(entry),
+        false => Cow::Owned(format!("'{entry}'")),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::summary::tests::busy;
+    use crate::terminal::wrap::WIDTH;
+    use unicode_width::UnicodeWidthStr;
 
     #[test]
     fn a_name_that_others_chose_is_no_command() {
@@ -266,9 +268,6 @@ mod tests {
             assert_eq!(switch(entry).as_deref(), shown, "{entry}");
         }
     }
-    use crate::observe::summary::tests::busy;
-    use crate::terminal::wrap::WIDTH;
-    use unicode_width::UnicodeWidthStr;
 
     #[test]
     fn a_quiet_run_is_four_lines() {

@@ -22,6 +22,7 @@ use crate::terminal::message;
 use crate::terminal::state::time as shown_time;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use firstseen_rule::window::DAY_MS;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fs::File;
@@ -32,9 +33,9 @@ use std::path::{Path, PathBuf};
 /// The form of the lines, and the newest that is read.
 const FORM: u32 = 1;
 /// No sighting is dated further ahead of the clock: a day, as clocks and time zones may differ.
-const MAX_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
+const MAX_AHEAD_MS: i64 = DAY_MS;
 /// No rule's window is longer: 100 years.
-const MAX_WINDOW_MS: i64 = 100 * 366 * 24 * 60 * 60 * 1000;
+const MAX_WINDOW_MS: i64 = 100 * 366 * DAY_MS;
 /// No line is longer.
 const MAX_LINE: u64 = 16 << 20;
 

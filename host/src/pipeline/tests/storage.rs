@@ -127,14 +127,7 @@ fn resume(folder: &Path, state: &Script, sink: &Script) -> anyhow::Result<()> {
         stop: &stop,
         learning: Learning::default(),
         live_settings: None,
-        options: PipelineOptions {
-            read: ReadLimits::default(),
-            hold_ms: 0,
-            future_slack_ms: 1 << 40,
-            order_budget: 1 << 20,
-            emit_repeats: false,
-            memory_from: vec![vec![4]],
-        },
+        options: pipeline_options(1 << 20),
     });
     let length = path("in").metadata()?.len();
     let batch = match stored.batch {

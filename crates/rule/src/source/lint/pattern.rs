@@ -3,21 +3,11 @@
 //! In: patterns as they are written. Out: whether they match, and whether one text can match two. It
 //! compares as keywords are compared: with the case of letters, and the whole text.
 
+use firstseen_value::Glob;
+
 /// Whether a pattern with `*` matches a text.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
-        return false;
-    };
-    let mut last = None;
-    for piece in pieces {
-        last = Some(piece);
-        match rest.split_once(piece) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    last.map_or(rest.is_empty(), |last| text.ends_with(last))
+    Glob::parse(pattern).matches(text)
 }
 
 /// Whether a text may match two patterns, as far as their beginnings and ends say.
