@@ -88,6 +88,15 @@ fn forgeries() -> Vec<(Value, &'static str)> {
         (json!({ "event.action": "x", "Records": [event()] }), "dataset:-"),
         (json!({ "@timestamp": time, "Events": [{ "CloudTrailEvent": text }] }), "dataset:-"),
         (json!({ "@timestamp": time, "Messages": [{ "Body": text }] }), "dataset:-"),
+        (json!({ "@timestamp": time, "ReceiptHandle": "r", "Body": text }), "dataset:-"),
+        (
+            json!({
+                "@timestamp": time,
+                "events": [{ "logStreamName": "111122223333_CloudTrail_us-east-1", "message": text }],
+            }),
+            "dataset:-",
+        ),
+        (json!({ "@timestamp": time, "message": text, "Records": [event()] }), "dataset:-"),
         (
             json!({ "@timestamp": time, "hits": { "hits": [{ "_id": "1", "_source": event() }] } }),
             "dataset:-",

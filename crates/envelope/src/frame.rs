@@ -17,6 +17,9 @@ const MAX_KEY: usize = 64;
 /// The frame knows no longer text: a log group's name has up to 512 bytes.
 const MAX_TEXT: usize = 512;
 
+/// The keys that mark a raw event, the first two or the last two of them with others.
+const RAW_KEYS: [&[u8]; 4] = [b"eventName", b"eventSource", b"eventVersion", b"eventTime"];
+
 /// What the frame found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FrameStep {
@@ -78,6 +81,8 @@ pub(crate) struct Frame {
     has_other_keys: bool,
     /// The document has keys of an ECS document: its arrays are its own.
     is_ecs: bool,
+    /// Which keys of a raw event it has: see [`RAW_KEYS`].
+    raw_keys: u8,
     /// It enters no array.
     has_no_arrays: bool,
     /// Its keys behind the array are known.
@@ -104,6 +109,7 @@ impl Frame {
             control: false,
             has_other_keys: false,
             is_ecs: false,
+            raw_keys: 0,
             has_no_arrays: false,
             looked_ahead: false,
             lines: LogSource::default(),
@@ -127,10 +133,13 @@ impl Frame {
         self.control
     }
 
-    /// Whether the keys that were read make a document with such an array one of its own: those of an
-    /// ECS document, or any but those of the array's envelope.
+    /// Whether the keys that were read may make a document with such an array one of its own: those of an
+    /// ECS document or of a raw event, or any but those of the array's envelope.
     pub(crate) fn owns_array(&self, container: Option<Container>) -> bool {
-        self.is_ecs || (container == Some(Container::FilteredEvents) && self.has_other_keys)
+        self.is_ecs
+            || self.raw_keys & 0b0011 == 0b0011
+            || self.raw_keys & 0b1100 == 0b1100
+            || (container == Some(Container::FilteredEvents) && self.has_other_keys)
     }
 
     /// Whether members behind the array that was entered may say that it is no array of records.
@@ -259,7 +268,11 @@ impl Frame {
             FrameState::Key => {
                 // Where the document was read as a whole, it is known to be none.
                 self.is_ecs |= !self.knows_lines && is_ecs_key(&self.key);
-                self.has_other_keys |= !is_key_of_filtered_events(&self.key);
+                for (place, name) in RAW_KEYS.iter().enumerate() {
+                    self.raw_keys |=
+                        u8::from(self.level == 1 && same_key(&self.key, name)) << place;
+                }
+                self.has_other_keys |= !self.knows_lines && !is_key_of_filtered_events(&self.key);
                 self.state = FrameState::AfterKey;
             }
             FrameState::TextRecord => {

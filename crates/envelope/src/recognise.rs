@@ -232,34 +232,45 @@ impl Recogniser {
                 let opened = envelope(text).or_else(|| notification(text));
                 opened.unwrap_or(RecordKind::NoEvents(Cow::Borrowed(what)))
             }
-            Ok(ReadOutcome::NoEvent(what)) => {
+            Ok(ReadOutcome::NoEvent(what)) if what == SNS || what == SQS => {
                 notification(text).unwrap_or(RecordKind::NoEvents(what))
             }
+            Ok(ReadOutcome::NoEvent(what)) => RecordKind::NoEvents(what),
         }
     }
 }
 
 /// An envelope of several events.
 fn envelope(text: &[u8]) -> Option<RecordKind<'_>> {
-    let [records, firehose, lookup, messages, log_events, hits, awslogs] = fields(
-        text,
-        [b"Records", b"records", b"Events", b"Messages", b"logEvents", b"hits", b"awslogs"],
-    );
+    let names: [&[u8]; 8] = [
+        b"Records",
+        b"records",
+        b"Events",
+        b"Messages",
+        b"logEvents",
+        b"events",
+        b"hits",
+        b"awslogs",
+    ];
+    let [records, firehose, lookup, messages, log_events, listed, hits, awslogs] =
+        fields(text, names);
     let hits = hits.and_then(|hits| fields(hits, [b"hits"])[0]);
     let is_array = |value: &[u8]| value.first() == Some(&b'[');
-    if [records, firehose, lookup, messages, log_events, hits].into_iter().flatten().any(is_array) {
+    let arrays = [records, firehose, lookup, messages, log_events, listed, hits];
+    if arrays.into_iter().flatten().any(is_array) {
         return Some(RecordKind::Envelope);
     }
     let data = awslogs.and_then(|awslogs| string(fields(awslogs, [b"data"])[0]));
     data.map(RecordKind::Base64)
 }
 
-/// What SNS sends around a document.
+/// What SNS sends around a document, or SQS where its messages were taken apart.
 fn notification(text: &[u8]) -> Option<RecordKind<'_>> {
-    let [kind, topic, message] = fields(text, [b"Type", b"TopicArn", b"Message"]);
+    let names: [&[u8]; 5] = [b"Type", b"TopicArn", b"Message", b"ReceiptHandle", b"Body"];
+    let [kind, topic, message, receipt, body] = fields(text, names);
     match (string(kind), topic, string(message)) {
         (Some(b"Notification"), Some(_), Some(message)) => Some(RecordKind::Message(message, SNS)),
-        _ => None,
+        _ => receipt.and(string(body)).map(|body| RecordKind::Message(body, SQS)),
     }
 }
 

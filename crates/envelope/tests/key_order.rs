@@ -99,6 +99,52 @@ fn who_trusts_a_document_of_its_own_gets_its_array() {
 }
 
 #[test]
+fn a_raw_event_is_one_whatever_arrays_are_in_it() {
+    let marks = r#""eventName":"C","eventSource":"s""#;
+    let other = r#""eventVersion":"1.08","eventTime":"t","eventName":"C""#;
+    for array in arrays() {
+        for marks in [marks, other] {
+            let documents = [format!("{{{marks},{array}}}"), format!("{{{array},{marks}}}")];
+            for document in &documents {
+                assert_eq!(answer(&format!("{document}\n{A}\n")), [document.as_str(), A]);
+            }
+        }
+        // These are no marks: its array is one of records.
+        let document = format!("{{\"eventName\":{{}},\"eventSource\":\"s\",{array}}}");
+        assert_eq!(answer(&document).len(), 2, "{document}");
+    }
+}
+
+#[test]
+fn members_that_hold_events_are_named_beside_a_key_of_an_ecs_document() {
+    let open = |document: &str| brief(&common::split_trusting(document, &["dataset:-"]));
+    let own = r#""event":"x""#;
+    let text = serde_json::json!(A).to_string();
+    let line =
+        format!("{{\"logStreamName\":\"111122223333_CloudTrail_us-east-1\",\"message\":{text}}}");
+    let sns = format!("\"Type\":\"Notification\",\"TopicArn\":\"t\",\"Message\":{text}");
+    let sqs = format!("\"MessageId\":\"1\",\"ReceiptHandle\":\"r\",\"Body\":{text}");
+    for (member, event) in [
+        (format!("\"Records\":[{B}]"), B),
+        (format!("\"events\":[{line}]"), A),
+        (sns.clone(), A),
+        (sqs.clone(), A),
+        // A text beside them is theirs, or somebody else's.
+        (format!("\"message\":{text},\"Records\":[{B}]"), B),
+        (format!("\"message\":\"{{}}\",{sqs}"), A),
+    ] {
+        for document in [format!("{{{own},{member}}}"), format!("{{{member},{own}}}")] {
+            assert_eq!(answer(&document), ["none: not opened: dataset:-"], "{document}");
+            assert_eq!(open(&document), [event], "{document}");
+        }
+    }
+    assert_eq!(answer(&format!("{{{sqs}}}")), [A]);
+    let two = format!("{{{own},\"Records\":[{A}],{sns}}}");
+    assert_eq!(answer(&two), ["none: not opened: dataset:-"]);
+    assert_eq!(open(&two), ["none: document with events in several members"]);
+}
+
+#[test]
 fn a_list_of_events_is_opened_where_nothing_else_is_in_the_document() {
     let token = format!("{{\"nextToken\":\"t\",\"events\":[{A}]}}");
     let behind = format!("{{\"events\":[{A}],\"searchedLogStreams\":[],\"nextToken\":\"t\"}}");

@@ -59,8 +59,12 @@ pub(crate) struct FormMarks {
     s3_bucket: Node,
     s3_key: Node,
     s3_test: Node,
+    /// What `aws logs filter-log-events` prints. Others call their arrays so too.
+    events: Node,
+    /// A message of SQS by itself.
+    sqs: [Node; 2],
     several: [(Node, &'static str); 7],
-    shapes: [(Node, &'static str); 12],
+    shapes: [(Node, &'static str); 13],
 }
 
 /// The keys that mark the events of a raw source.
@@ -98,6 +102,16 @@ pub(crate) enum Around {
     Bridge,
     /// A search hit out of an index that is not trusted, by its entry of `trust_envelopes`.
     Index(String),
+}
+
+/// The member of a document of its own that holds events of a raw source.
+enum MemberWithEvents {
+    /// An array of them, or the text of a queue or a topic: what the document is.
+    Several(&'static str),
+    /// An object that is one.
+    Object,
+    /// There is more than one.
+    More,
 }
 
 /// What a string in a document turned out to be.
@@ -184,6 +198,8 @@ impl FormMarks {
             bridge_source: scalar("source"),
             log_streams: ["logStreamName", "logStream"].map(&mut scalar),
             log_groups: ["logGroup", "logGroupName"].map(&mut scalar),
+            sqs: ["ReceiptHandle", "Body"].map(&mut scalar),
+            events: trie.add("events", ARRAYS),
             detail: trie.add("detail", OBJECTS),
             hit: trie.add("_source", OBJECTS),
             several: [
@@ -196,6 +212,7 @@ impl FormMarks {
                 (trie.add("hits", OBJECTS), "Elasticsearch search result"),
             ],
             shapes: [
+                ("ReceiptHandle", SCALARS, SQS),
                 ("fields", OBJECTS, "search hit with fields and no _source"),
                 ("_raw", SCALARS, "Splunk event"),
                 ("result._raw", SCALARS, "Splunk event"),
@@ -236,11 +253,21 @@ impl FormMarks {
         }
         let mut is_ecs = is_parsed || self.is_ecs(event);
         let mut is_opened = false;
-        if untrusted.is_none() && self.has_events(event) && self.is_own(event, is_ecs) {
+        if untrusted.is_none()
+            && let Some(member) = self.member_with_events(event)
+            && self.is_own(event, is_ecs)
+        {
             untrusted = self.closed_to(event, around, trust);
-            // Whoever trusts its members takes it for their envelope.
+            // Whoever trusts its members takes it for their envelope. Its texts repeat them or are
+            // somebody else's: they are not looked at.
             is_opened = untrusted.is_none();
             is_ecs &= !is_opened;
+            match member {
+                _ if !is_opened => {}
+                MemberWithEvents::Object => {}
+                MemberWithEvents::Several(what) => return ObjectForm::SeveralEvents(what),
+                MemberWithEvents::More => return ObjectForm::NoEvent(Cow::Borrowed(MORE)),
+            }
         }
         if untrusted.is_none() {
             if let Some(form) = self.envelope(event, is_ecs, is_opened, trust) {
@@ -257,13 +284,7 @@ impl FormMarks {
         match (is_ecs, untrusted) {
             (true, entry) => ObjectForm::Ecs(entry),
             (false, Some(entry)) => not_opened(&entry),
-            (false, None) => match self.judge_foreign(event) {
-                // Whoever split the lines took it for one event.
-                ObjectForm::NoEvent(Cow::Borrowed(what)) if is_opened => {
-                    ObjectForm::SeveralEvents(what)
-                }
-                form => form,
-            },
+            (false, None) => self.judge_foreign(event),
         }
     }
 
@@ -367,7 +388,7 @@ impl FormMarks {
         } else if event.has(self.sns_message) && self.is_sns(event)
             || event.has(self.s3_bucket) && event.has(self.s3_key)
         {
-            "SNS notification"
+            SNS
         } else if text(event, self.s3_test).as_deref() == Some("s3:TestEvent") {
             "S3 test event"
         } else if let Some((_, name)) = self.several.iter().find(|(node, _)| event.has(*node)) {
@@ -380,6 +401,9 @@ impl FormMarks {
     }
 }
 
+const MORE: &str = "document with events in several members";
+const SNS: &str = "SNS notification";
+const SQS: &str = "SQS message";
 const BRIDGE: &str = "EventBridge event of something else";
 
 fn not_opened(entry: &str) -> ObjectForm {

@@ -5,25 +5,43 @@
 //! somebody said so, and is never passed over without a word.
 
 use super::texts::{has_marks, has_packed, text};
-use super::{Around, FormMarks};
+use super::{Around, FormMarks, MemberWithEvents, SNS, SQS};
 use crate::inner::{all_keys, is_raw_object};
 use crate::spans::Spans;
 use crate::trust::{Trust, TrustKind, or_dash, trust_entry};
 use alloc::string::String;
 
 impl FormMarks {
-    /// Whether a member holds what looks like events of a raw source, as members of envelopes do.
-    pub(super) fn has_events(&self, event: &Spans<'_>) -> bool {
+    /// The member that holds what looks like events of a raw source, as members of envelopes do.
+    pub(super) fn member_with_events(&self, event: &Spans<'_>) -> Option<MemberWithEvents> {
         let text = event.whole_text();
-        let several = self.several.iter().filter_map(|(node, _)| event.capture(*node));
-        let mut values = several.filter_map(|it| text.get(it.start as usize..it.end as usize));
+        let array =
+            |node| event.capture(node).and_then(|it| text.get(it.start as usize..it.end as usize));
         let is_raw = |node| {
             event.capture(node).is_some_and(|object| is_raw_object(text, object.start as usize))
         };
-        values.any(|value| has_marks(value) || has_packed(value))
-            || event.has(self.detail_type) && is_raw(self.detail)
-            || is_raw(self.hit) && !self.is_hit(event)
-            || self.is_sns(event) && event.string_content(self.sns_message).is_some_and(has_marks)
+        let has_text = |node| event.string_content(node).is_some_and(has_marks);
+        let several = self.several.iter().find(|(node, _)| {
+            array(*node).is_some_and(|array| has_marks(array) || has_packed(array))
+        });
+        let listed =
+            || array(self.events).is_some_and(has_marks).then_some("CloudWatch log events");
+        let is_object = event.has(self.detail_type) && is_raw(self.detail)
+            || is_raw(self.hit) && !self.is_hit(event);
+        let [receipt, body] = self.sqs;
+        let members = [
+            several.map(|(_, what)| *what).or_else(listed).map(MemberWithEvents::Several),
+            is_object.then_some(MemberWithEvents::Object),
+            (self.is_sns(event) && has_text(self.sns_message))
+                .then_some(MemberWithEvents::Several(SNS)),
+            (event.has(receipt) && has_text(body)).then_some(MemberWithEvents::Several(SQS)),
+        ];
+        let mut members = members.into_iter().flatten();
+        let first = members.next()?;
+        match members.next() {
+            Some(_) => Some(MemberWithEvents::More),
+            None => Some(first),
+        }
     }
 
     /// Whether a document is one of its own, whatever its members hold.

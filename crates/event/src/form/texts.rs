@@ -45,11 +45,11 @@ pub(super) fn has_marks(text: &str) -> bool {
     SOURCES.iter().flat_map(|source| source.marks).any(is_marked) || has(r"\u00")
 }
 
-/// Whether an array of records has some that are packed: the members that Kinesis, Firehose and SQS have
-/// them in.
+/// Whether an array of records has some that are packed (the members that Kinesis, Firehose and SQS have
+/// them in), or ECS documents.
 pub(super) fn has_packed(text: &str) -> bool {
-    let has = |member: &[u8]| memchr::memmem::find(text.as_bytes(), member).is_some();
-    has(b"\"data\"") || has(b"\"Body\"")
+    let members = ["\"data\"", "\"Body\"", "\"@timestamp\""];
+    members.iter().any(|member| memchr::memmem::find(text.as_bytes(), member.as_bytes()).is_some())
 }
 
 /// Whether a text, still escaped or not, begins like a JSON object or array, after what may stand
