@@ -229,10 +229,33 @@ fn a_batch_that_was_begun_keeps_to_its_inputs_rules_and_output() {
         let (path, away) = (folder.path(name), folder.path("away"));
         std::fs::rename(&path, &away).unwrap();
         over(&folder, "out").fails(words);
+        assert!(!path.exists(), "nothing is made by a run that is refused");
         std::fs::rename(away, path).unwrap();
     };
     moved("in/2", &["in/2", "missing or changed", "--restart-batch"]);
     moved("out", &["--output", "--restart-batch"]);
+    // One that is not what it was is left as it is, a piece at its end too.
+    let known = std::fs::read(folder.path("out")).unwrap();
+    let other = folder.write("out", "{\"a\":");
+    over(&folder, "out").fails(&["--output", "shorter", "--restart-batch"]);
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "{\"a\":");
+    assert!(!folder.path("out.torn").exists());
+    // A copy, as a backup brings it back, is the same.
+    std::fs::remove_file(&other).unwrap();
+    std::fs::write(folder.path("copy"), known).unwrap();
+    std::fs::rename(folder.path("copy"), &other).unwrap();
+    // Another user in a decided event, where no digest of the file looks.
+    let path = folder.path("in/0");
+    let read = std::fs::read(&path).unwrap();
+    let day = memchr::memmem::find_iter(&read, "2025-04-01T").find(|at| *at > 64 << 10).unwrap();
+    assert!(day < read.len() - (64 << 10));
+    let begin = memchr::memrchr(b'\n', &read[..day]).unwrap();
+    let user = begin + memchr::memmem::find(&read[begin..], b":\"user").unwrap() + 2;
+    let mut edited = read.clone();
+    edited[user..user + 4].copy_from_slice(b"root");
+    std::fs::write(&path, edited).unwrap();
+    over(&folder, "out").fails(&["not those of its inputs any more", "--restart-batch"]);
+    std::fs::write(&path, read).unwrap();
     // What is appended meanwhile is the next batch, and a new name is no other file.
     let mut log = std::fs::File::options().append(true).open(folder.path("in/0")).unwrap();
     log.write_all(stack_lines(&[("z", "2025-05-20T08:00:00Z", "zoe")]).as_bytes()).unwrap();

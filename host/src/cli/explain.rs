@@ -62,10 +62,9 @@ pub struct ExplainArgs {
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     let filter = EventFilter::new(&args.ids, args.filter.as_deref())?;
     let format = format::explanations(args.format, &args.common);
-    let setup = setup::set_up(&args.common, format, true, &[])?;
-    let Setup {
-        artifacts, own_exceptions, guests, found, store, output, exceptions, trust, ..
-    } = setup;
+    let setup = setup::set_up(&args.common, true, &[])?;
+    let output = setup::open_output(&args.common, format, &*setup.store, (false, false))?;
+    let Setup { artifacts, own_exceptions, guests, found, store, exceptions, trust, .. } = setup;
     let exceptions: Vec<_> = own_exceptions.into_iter().chain(exceptions.exceptions()).collect();
     let samples = RunSamples::new(artifacts.len(), !exceptions.is_empty());
     let guests = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>);

@@ -105,6 +105,11 @@ impl ResumedRun {
         self.stored.batch.as_ref()?.dead_letter.as_ref().filter(|_| !self.restart)
     }
 
+    /// Whether it goes on in the middle of a batch.
+    pub(super) fn is_midway(&self) -> bool {
+        self.stored.batch.is_some() && !self.restart
+    }
+
     /// Refuses what cannot be resumed: other rules or settings than a batch was begun with.
     ///
     /// # Errors

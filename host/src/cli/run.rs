@@ -141,8 +141,10 @@ pub fn run_with(
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
     let format = format::alerts(args.format, &args.common);
     let common = resume::common(args)?;
-    let setup = set_up(&common, format, false, &written)?;
+    let mut setup = set_up(&common, false, &written)?;
     let resumed = resume::of(args, &common, &setup)?;
+    let is_midway = resumed.as_ref().is_some_and(ResumedRun::is_midway);
+    let output = setup.open_output(&common, format, is_midway)?;
     let mark = resumed.as_ref().and_then(ResumedRun::dead_letters_before);
     let dead_letter = args.dead_letter.as_deref();
     let dead_letter =
@@ -150,17 +152,8 @@ pub fn run_with(
     if let Some(sentence) = dead_letter.as_ref().and_then(DeadLetter::mended) {
         message::warning(sentence);
     }
-    let Setup {
-        artifacts,
-        own_exceptions,
-        guests,
-        found,
-        mut store,
-        output,
-        exceptions,
-        settings,
-        trust,
-    } = setup;
+    let Setup { artifacts, own_exceptions, guests, found, mut store, exceptions, settings, trust } =
+        setup;
     let mut learning = start_of(&artifacts, &settings, args.learns);
     learning.look(&mut *store)?;
     // An annotated line is written when it is over, and the state must not know its alerts before.

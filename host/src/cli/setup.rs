@@ -17,7 +17,7 @@ use crate::rules::exceptions::Exceptions;
 use crate::rules::find::RulePath;
 use crate::rules::load::{LoadedRules, load_all};
 use crate::rules::{self, KnownException};
-use crate::sink::{Format, Output, UnknownLines};
+use crate::sink::{Format, Output, UnknownLines, differs_from};
 use crate::source::{self, FoundInputs, Input, ReadLimits};
 use crate::state::admin::StateAdmin;
 use crate::state::{CarryOver, Memory, Redb, StateError, StateStore};
@@ -47,8 +47,6 @@ pub struct Setup {
     pub found: FoundInputs,
     /// The state.
     pub store: Box<dyn StateStore>,
-    /// Where alerts go.
-    pub output: Output,
     /// What the guests are configured with.
     pub exceptions: Exceptions,
     /// The settings, as the command line has them.
@@ -57,14 +55,13 @@ pub struct Setup {
     pub trust: Arc<Trust>,
 }
 
-/// Opens rules, inputs, the state and, last, the output: what an earlier run wrote there is emptied
-/// only when this one can begin. `written` are the other options that name a file to write.
+/// Opens rules, inputs and the state. The output comes behind them, by [`Setup::open_output`]: what an
+/// earlier run wrote there is emptied or mended only when this one can begin. `written` are the other options that name a file to write.
 ///
 /// # Errors
 /// The first of them that cannot be opened, by name; a file that would be two things at once.
 pub fn set_up(
     common: &Common,
-    format: Format,
     read_only: bool,
     written: &[(&str, Option<&PathBuf>)],
 ) -> anyhow::Result<Setup> {
@@ -100,34 +97,32 @@ pub fn set_up(
     if !read_only {
         refuse_to_empty(common)?;
     }
-    let mut store = open_state(common, read_only, tenant, &artifacts)?;
-    let output = open_output(common, format, &*store, is_stream)?;
-    if let Some(resume) = common.resume.as_ref().filter(|resume| !resume.restart)
-        && output.is_other()
-        && store.stored_run(&resume.name)?.batch.is_some()
-    {
-        bail!(
-            "--output is not as the state knows it, in the middle of a batch: alerts that were in it would be \
-             missing; restore it, or give --restart-batch to go on without them"
-        );
-    }
-    if !read_only && let Some(mark) = output.mark() {
-        // What a crash leaves behind it is known to no state.
-        store.mark(mark);
-        store.commit()?;
-    }
+    let store = open_state(common, read_only, tenant, &artifacts)?;
     let trust = Arc::new(read.trust.clone());
-    Ok(Setup {
-        artifacts,
-        own_exceptions,
-        guests,
-        found,
-        store,
-        output,
-        exceptions,
-        settings: read,
-        trust,
-    })
+    Ok(Setup { artifacts, own_exceptions, guests, found, store, exceptions, settings: read, trust })
+}
+
+impl Setup {
+    /// Opens the output of a run that can begin; `is_midway` where it goes on in the middle of a batch.
+    ///
+    /// # Errors
+    /// An output that cannot be opened; in the middle of a batch, one that is not as the state knows it,
+    /// which is left as it is.
+    pub(super) fn open_output(
+        &mut self,
+        common: &Common,
+        format: Format,
+        is_midway: bool,
+    ) -> anyhow::Result<Output> {
+        let is_stream = self.found.inputs.iter().any(Input::is_stream);
+        let output = open_output(common, format, &*self.store, (is_stream, is_midway))?;
+        if let Some(mark) = output.mark() {
+            // What a crash leaves behind it is known to no state.
+            self.store.mark(mark);
+            self.store.commit()?;
+        }
+        Ok(output)
+    }
 }
 
 /// A rule among the inputs would be read as a log, and would not run.
@@ -222,11 +217,11 @@ fn refuse_to_empty(common: &Common) -> anyhow::Result<()> {
     )
 }
 
-fn open_output(
+pub(super) fn open_output(
     common: &Common,
     format: Format,
     store: &dyn StateStore,
-    is_stream: bool,
+    (is_stream, is_midway): (bool, bool),
 ) -> anyhow::Result<Output> {
     let Some(path) = &common.output else {
         let file = std::io::stdout().as_fd().try_clone_to_owned().ok().map(File::from);
@@ -236,6 +231,17 @@ fn open_output(
         return Ok(Output::file(path, format)?);
     }
     let mark = store.marked(&paths::whole(path).to_string_lossy())?;
+    if is_midway && let Some(mark) = &mark {
+        let differs =
+            differs_from(path, mark).with_context(|| format!("--output {}", shown(path)))?;
+        if let Some(how) = differs {
+            bail!(
+                "--output {}, in the middle of a batch: {how}; restore it, or give --restart-batch to go on \
+                 without them",
+                shown(path)
+            );
+        }
+    }
     // What is read again gives them again; a stream may never be.
     let unknown = match &common.resume {
         Some(resume) if !resume.restart => UnknownLines::Cut,

@@ -6,6 +6,7 @@
 
 use crate::state::{BatchPosition, digest_text};
 use anyhow::bail;
+use firstseen_abi::{Cursor, Item};
 use firstseen_session::Match;
 
 /// The progress of a batch.
@@ -31,6 +32,13 @@ impl BatchProgress {
         self.keys.update(&m.identity);
         self.keys.update(&m.rule.artifact.to_le_bytes());
         self.keys.update(&m.rule.rule.to_le_bytes());
+        // Another user in a decided event would be one that never alerts.
+        if let Ok(item) = Item::read(&mut Cursor::new(&m.item)) {
+            for term in item.terms() {
+                self.keys.update(&(term.key.len() as u64).to_le_bytes());
+                self.keys.update(term.key);
+            }
+        }
     }
 
     /// Whether the next match was decided by an earlier process; it counts as taken then.

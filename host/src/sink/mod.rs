@@ -10,8 +10,8 @@ pub mod output;
 mod torn;
 
 pub use output::{AlertRenderer, Format, Output, OutputError};
-pub use torn::UnknownLines;
 pub(crate) use torn::last_piece;
+pub use torn::{UnknownLines, differs_from};
 
 use crate::state::OutputMark;
 use firstseen_session::EventAt;

@@ -68,6 +68,24 @@ pub(super) fn end_of_file(
     Ok(EndOfFile { told, is_other })
 }
 
+/// How a file differs from the one that the state recorded; nothing is changed. One that is not there has
+/// nothing of what was recorded.
+///
+/// # Errors
+/// What cannot be read.
+pub fn differs_from(path: &Path, mark: &OutputMark) -> io::Result<Option<String>> {
+    match File::open(path) {
+        Ok(file) => other_than(&file, &file.metadata()?, mark),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok((mark.length > 0).then(|| {
+            format!(
+                "it is not there, and had {} bytes of alerts that do not come again",
+                mark.length
+            )
+        })),
+        Err(e) => Err(e),
+    }
+}
+
 /// How it differs from the file that the state recorded.
 fn other_than(
     file: &File,
@@ -75,16 +93,20 @@ fn other_than(
     mark: &OutputMark,
 ) -> io::Result<Option<String>> {
     let lost = "the alerts that were in it do not come again";
-    if meta.ino() != mark.inode {
-        let known = mark.length;
-        return Ok((known > 0).then(|| {
-            format!(
-                "it is not the file that the state knows, which was moved or deleted with {known} bytes of \
-                 alerts; nothing of it was cut, and {lost}"
-            )
-        }));
+    let is_long = meta.len() >= mark.length;
+    // A copy of it, as a backup brings it back, ends with the same alerts.
+    let is_copy = || -> io::Result<bool> {
+        let Some(tail) = mark.tail.as_ref().filter(|_| is_long) else { return Ok(false) };
+        Ok(*tail == tail_digest(file, mark.length)?)
+    };
+    if meta.ino() != mark.inode && mark.length > 0 && !is_copy()? {
+        return Ok(Some(format!(
+            "it is not the file that the state knows, which was moved or deleted with {} bytes of alerts; \
+             nothing of it was cut, and {lost}",
+            mark.length
+        )));
     }
-    if meta.len() < mark.length {
+    if !is_long {
         let missing = mark.length - meta.len();
         return Ok(Some(format!("it is {missing} bytes shorter than the state knows it: {lost}")));
     }

@@ -59,7 +59,7 @@ pub struct BatchRecord {
 pub struct BatchPosition {
     /// How many.
     pub decided: u64,
-    /// A digest of their sort keys, one after the other: of time, identity and rule.
+    /// A digest of them, one after the other: of time, identity, rule and the keys of their terms.
     pub digest: String,
 }
 
