@@ -4,8 +4,9 @@
 //! state was written so often, or after so many looks. Out: whether output, dead letters and state are, byte for
 //! byte, those of a run that nobody disturbed; what is refused, and by which words.
 
-use crate::support::{Call, Folder, call, create_stack, repository, run, stack_lines};
+use crate::support::{Call, Done, Folder, call, create_stack, repository, run, stack_lines};
 use flate2::{Compression, write::GzEncoder};
+use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 
@@ -51,11 +52,18 @@ fn over(folder: &Folder, name: &str) -> Call {
     call.arg("--dead-letter").arg(at(".dead")).arg(folder.path("in"))
 }
 
+/// The same inputs, sent through standard input.
+fn over_stream(folder: &Folder, name: &str) -> Call {
+    let at = |what: &str| folder.path(&format!("{name}{what}"));
+    let call = run().arg("--resume").arg("--output").arg(at("")).arg("--state").arg(at(".state"));
+    call.arg("-").stdin(&folder.path("stream"))
+}
+
 /// Output, dead letters and state.
 fn left(folder: &Folder, name: &str) -> (Vec<u8>, Vec<u8>, String) {
     let at = |what: &str| folder.path(&format!("{name}{what}"));
     let state = call("state").arg("export").arg(at(".state")).ok().stdout;
-    (std::fs::read(at("")).unwrap(), std::fs::read(at(".dead")).unwrap(), state)
+    (std::fs::read(at("")).unwrap(), std::fs::read(at(".dead")).unwrap_or_default(), state)
 }
 
 /// When to kill.
@@ -73,10 +81,13 @@ fn written(path: &Path) -> (u64, Option<std::time::SystemTime>) {
 
 /// Kills the run at a moment; whether it was there to be killed, and how often it was looked at.
 fn kill_at(folder: &Folder, name: &str, moment: &Moment) -> (bool, u64) {
-    let mut call = over(folder, name);
+    kill(over(folder, name), folder, name, moment)
+}
+
+fn kill(mut call: Call, folder: &Folder, name: &str, moment: &Moment) -> (bool, u64) {
     let (output, state) = (folder.path(name), folder.path(&format!("{name}.state")));
     let null = std::process::Stdio::null;
-    let mut child = call.command.stdin(null()).stdout(null()).stderr(null()).spawn().unwrap();
+    let mut child = call.command.stdin(call.input).stdout(null()).stderr(null()).spawn().unwrap();
     let (mut looks, mut writes, mut last) = (0, 0, written(&state));
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -142,6 +153,117 @@ fn kill_often(events: u64, kills: u64) {
     assert!(in_the_middle > 0);
 }
 
+fn decided_before(done: &Done) -> u64 {
+    done.summary["decided_before"].as_u64().unwrap_or_default()
+}
+
+/// Kills runs over a stream that is sent again from its beginning, whole or packed.
+fn kill_stream_often(events: u64, kills: u64) {
+    let seed = 20_261_128;
+    eprintln!("seed {seed}");
+    let mut random = Random(seed);
+    let folder = Folder::new();
+    write_inputs(&folder, events);
+    let mut text = Vec::new();
+    for file in ["0", "1", "2", "4"] {
+        text.extend(std::fs::read(folder.path(&format!("in/{file}"))).unwrap());
+        // Events that are no lines of their own.
+        let event = |n: u64| create_stack(&format!("{file}-r{n}"), "2025-04-20T08:00:00Z", file);
+        text.extend(format!("{}\n", json!({ "Records": [event(1), event(2)] })).as_bytes());
+    }
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&text).unwrap();
+    for stream in [text, packed.finish().unwrap()] {
+        folder.write("stream", stream);
+        let (_, looks) =
+            kill(over_stream(&folder, "warm"), &folder, "warm", &Moment::Looks(u64::MAX));
+        let whole = left(&folder, "warm");
+        let (mut killed, mut runs, mut in_the_middle) = (0, 0, 0);
+        while killed < kills {
+            runs += 1;
+            let name = format!("run{runs}");
+            loop {
+                let length = written(&folder.path(&name)).0;
+                let moment = match random.below(3) {
+                    0 => {
+                        Moment::OutputHas(length + 1 + random.below(whole.0.len() as u64 - length))
+                    }
+                    1 => Moment::StateWasWritten(1 + random.below(12)),
+                    _ => Moment::Looks(random.below(looks)),
+                };
+                if !kill(over_stream(&folder, &name), &folder, &name, &moment).0 {
+                    break;
+                }
+                killed += 1;
+                let length = written(&folder.path(&name)).0;
+                in_the_middle += u64::from(length > 0 && length < whole.0.len() as u64);
+            }
+            assert!(left(&folder, &name) == whole, "run {runs} left something else, seed {seed}");
+            let again = over_stream(&folder, &name).ok();
+            assert!(decided_before(&again) > 0 && again.count("alerts") == 0);
+            assert!(left(&folder, &name) == whole);
+            for what in ["", ".state"] {
+                std::fs::remove_file(folder.path(&format!("{name}{what}"))).unwrap();
+            }
+        }
+        for what in ["warm", "warm.state"] {
+            std::fs::remove_file(folder.path(what)).unwrap();
+        }
+        eprintln!("{killed} kills, {in_the_middle} of them with a part of the output, {runs} runs");
+        assert!(in_the_middle > 0);
+    }
+}
+
+#[test]
+fn a_stream_that_is_killed_and_sent_again_leaves_what_an_undisturbed_one_leaves() {
+    kill_stream_often(3000, 8);
+}
+
+/// `just crash` runs it.
+#[test]
+#[ignore = "takes minutes"]
+fn a_stream_that_is_killed_two_hundred_times_leaves_what_an_undisturbed_one_leaves() {
+    kill_stream_often(3000, 100);
+}
+
+/// What is sent tells whether it is the stream that was decided.
+#[test]
+fn another_stream_is_decided_from_its_beginning() {
+    let folder = Folder::new();
+    let event = |id: &str, user: &str| stack_lines(&[(id, "2025-04-01T08:00:00Z", user)]);
+    let send = |text: String| {
+        folder.write("stream", text);
+        over_stream(&folder, "out")
+    };
+    let ids = || -> Vec<String> {
+        let text = std::fs::read_to_string(folder.path("out")).unwrap();
+        crate::support::json_lines(&text).iter().map(crate::support::event_id).collect()
+    };
+    let (a, b, c) = (event("a", "ann"), event("b", "bob"), event("c", "cid"));
+    send(a.clone()).ok();
+    let done = send(format!("{a}{b}")).ok();
+    assert_eq!((ids(), decided_before(&done)), (vec!["a".into(), "b".into()], 1));
+    // Another one, in which the same event is a repeat.
+    let done = send(format!("{c}{a}{b}")).ok();
+    assert_eq!((ids().len(), decided_before(&done), done.count("repeats")), (3, 0, 2));
+    send(c.clone()).fails(&["ended", "bytes before", "--restart-batch"]);
+    let long = format!("{c}{a}{}", event("d", "d").repeat(3));
+    send(long.clone()).fails(&["is another before byte", "--restart-batch"]);
+    let done = send(long).arg("--restart-batch").ok();
+    assert_eq!((ids().len(), decided_before(&done)), (4, 0));
+    let file = folder.write("log", event("e", "eve"));
+    // It ended: files are the next batch of the run, and a stream after them is a new one.
+    let over_file = || {
+        let call = run().arg("--resume").arg("--output").arg(folder.path("out"));
+        call.arg("--state").arg(folder.path("out.state")).arg(&file)
+    };
+    over_file().ok();
+    assert_eq!(ids().len(), 5);
+    over_file().arg("-").fails(&["a stream stands alone"]);
+    send(event("f", "fay")).ok();
+    assert_eq!(ids().len(), 6);
+}
+
 #[test]
 fn a_run_that_is_killed_leaves_what_an_undisturbed_one_leaves() {
     kill_often(4000, 15);
@@ -199,7 +321,6 @@ fn what_cannot_be_resumed_is_refused() {
     resume().arg("--output").arg(&out).arg("-").fails(&["--state memory:"]);
     let with = || resume().arg("--state").arg(&state);
     with().args(&["--output", "/dev/null", "-"]).fails(&["regular file"]);
-    with().arg("--output").arg(&out).arg("-").fails(&["only files can be read again"]);
     run().args(&["--name", "a", "-"]).fails(&["--resume"]);
 }
 

@@ -49,7 +49,7 @@ impl Folder {
 /// A call of the binary.
 pub(crate) struct Call {
     pub(crate) command: Command,
-    input: Stdio,
+    pub(crate) input: Stdio,
     output: Stdio,
     bytes: Vec<u8>,
     /// The folder to which `run` writes its summary.

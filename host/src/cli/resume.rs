@@ -9,10 +9,11 @@ use super::run::RunArgs;
 use super::setup::Setup;
 use crate::files::{WriteTarget, shown, write_target};
 use crate::observe::place::input_name;
+use crate::pipeline::stream_progress::StreamProgress;
 use crate::pipeline::{Pipeline, Stop};
 use crate::sink::last_piece;
 use crate::source::{Input, InputKind};
-use crate::state::{BatchPosition, BatchRecord, OutputMark, RecordedInput, StoredRun, digest_text};
+use crate::state::{BatchRecord, OutputMark, RecordedInput, StoredRun, digest_text};
 use crate::terminal::message;
 use anyhow::{Context, bail};
 use serde::de::IgnoredAny;
@@ -70,11 +71,13 @@ pub(super) fn of(
 ) -> anyhow::Result<Option<ResumedRun>> {
     let Some(ResumeName { name, restart }) = common.resume.clone() else { return Ok(None) };
     let is_file = |input: &&Input| !input.is_stream() && input.bytes.is_some();
-    if let Some(input) = setup.found.inputs.iter().find(|input| !is_file(input)) {
-        let name = input_name(&input.name);
+    let inputs = &setup.found.inputs;
+    if inputs.len() > 1
+        && let Some(input) = inputs.iter().find(|input| !is_file(input))
+    {
         bail!(
-            "--resume: {name}: only files can be read again; without it each event that is sent again \
-               gives its alert again until the state knows it, with the same id"
+            "--resume: {}: a stream stands alone; give it a run of its own, with another --output",
+            input_name(&input.name)
         );
     }
     let digest = |text: &str| digest_text(&blake3::hash(text.as_bytes()));
@@ -95,29 +98,40 @@ pub(super) fn of(
         output: output.to_string_lossy().into_owned(),
         restart,
     };
-    resumed.check()?;
+    let is_stream = inputs.iter().any(|input| !is_file(&input));
+    resumed.check(is_stream)?;
     Ok(Some(resumed))
 }
 
 impl ResumedRun {
     /// Dead letters as they were when the batch was begun: those that follow come again.
     pub(super) fn dead_letters_before(&self) -> Option<&OutputMark> {
-        self.stored.batch.as_ref()?.dead_letter.as_ref().filter(|_| !self.restart)
+        self.midway()?.dead_letter.as_ref()
     }
 
-    /// Whether it goes on in the middle of a batch.
+    /// Whether it goes on in the middle of a batch or of a stream.
     pub(super) fn is_midway(&self) -> bool {
-        self.stored.batch.is_some() && !self.restart
+        self.midway().is_some()
+    }
+
+    fn midway(&self) -> Option<&BatchRecord> {
+        let is_over = |batch: &BatchRecord| batch.stream.as_ref().is_some_and(|s| s.ended);
+        self.stored.batch.as_ref().filter(|batch| !self.restart && !is_over(batch))
     }
 
     /// Refuses what cannot be resumed: other rules or settings than a batch was begun with.
     ///
     /// # Errors
     /// What has changed.
-    pub(super) fn check(&self) -> anyhow::Result<()> {
-        let Some(batch) = self.stored.batch.as_ref().filter(|_| !self.restart) else {
-            return Ok(());
-        };
+    pub(super) fn check(&self, is_stream: bool) -> anyhow::Result<()> {
+        let Some(batch) = self.midway() else { return Ok(()) };
+        if batch.stream.is_some() != is_stream {
+            let before = if is_stream { "files" } else { "a stream" };
+            bail!(
+                "the run was ended in the middle of {before}: give that again, --restart-batch to give it up, or \
+                 another --name"
+            );
+        }
         let differs = |(name, digest): (&String, &String)| batch.decides.get(name) != Some(digest);
         let changed: Vec<_> =
             self.decides.iter().filter(|d| differs(*d)).map(|(name, _)| name.as_str()).collect();
@@ -148,6 +162,12 @@ impl ResumedRun {
         now_ms: i64,
         stop: &dyn Stop,
     ) -> anyhow::Result<()> {
+        if let [stream] = found
+            && stream.is_stream()
+        {
+            return self.run_stream(pipeline, stream, now_ms);
+        }
+        self.stored.batch.take_if(|batch| batch.stream.is_some());
         if let Some(batch) = self.stored.batch.take().filter(|_| !self.restart) {
             let inputs = self.same_inputs(found)?;
             if !pipeline.run_batch(&self.name, &batch, &inputs)? {
@@ -166,8 +186,7 @@ impl ResumedRun {
                 now_ms,
                 decides: self.decides,
                 output: self.output,
-                dead_letter: None,
-                position: BatchPosition::default(),
+                ..BatchRecord::default()
             };
             let inputs: Vec<_> = next.iter().map(as_input).collect();
             let batch = pipeline.begin_batch(&self.name, batch, next)?;
@@ -176,6 +195,22 @@ impl ResumedRun {
             }
         }
         pipeline.close()
+    }
+
+    /// Reads a stream on. One that ended under other rules or settings is read from its beginning.
+    fn run_stream(
+        self,
+        pipeline: &mut Pipeline<'_>,
+        stream: &Input,
+        now_ms: i64,
+    ) -> anyhow::Result<()> {
+        let batch = self.stored.batch.filter(|_| !self.restart);
+        let batch = batch.filter(|batch| batch.decides == self.decides);
+        let before = batch.and_then(|batch| batch.stream);
+        let (decides, output) = (self.decides, self.output);
+        let record = BatchRecord { now_ms, decides, output, ..BatchRecord::default() };
+        pipeline.run_stream(StreamProgress::new(self.name, record, before), stream)?;
+        Ok(())
     }
 
     /// The inputs of the batch that was begun, as far as it reads them.

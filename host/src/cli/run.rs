@@ -75,17 +75,18 @@ pub struct RunArgs {
     /// What to do with an alert that an earlier run with this state has written
     #[arg(long, value_enum, default_value_t = Repeats::Drop)]
     pub repeats: Repeats,
-    /// Go on where the last run with this state ended, over files: each event is decided once
+    /// Go on where the last run with this state ended: each event is decided once
     ///
     /// The state keeps which inputs were read, and how far. After a kill or a power cut the same command
     /// gives the output that an undisturbed run gives, byte for byte; then, and after a run that ended well,
-    /// it reads what is new: other files, and what was appended to plain ones. See docs/state.md.
+    /// it reads what is new: other files, and what was appended to plain ones. A stream has to be sent again
+    /// from its beginning; what was decided of it is passed over. See docs/state.md.
     #[arg(long, requires = "output", conflicts_with_all = ["annotate", "hold"])]
     pub resume: bool,
     /// The name of the run in the state; without it, the path of --output
     #[arg(long, value_name = "NAME", requires = "resume")]
     pub name: Option<String>,
-    /// Give up a batch that was begun, and start over with the inputs as they are
+    /// Give up a batch or a stream that was begun, and start over with the inputs as they are
     ///
     /// What was decided stays in output and state, and does not alert again.
     #[arg(long, requires = "resume")]

@@ -244,8 +244,8 @@ pub(super) fn open_output(
     }
     // What is read again gives them again; a stream may never be.
     let unknown = match &common.resume {
-        Some(resume) if !resume.restart => UnknownLines::Cut,
-        _ if is_stream => UnknownLines::Keep,
+        Some(resume) if !resume.restart && !is_stream => UnknownLines::Cut,
+        None if is_stream => UnknownLines::Keep,
         _ => UnknownLines::Move,
     };
     let output = Output::append(path, format, mark.as_ref(), unknown)?;

@@ -6,6 +6,7 @@
 
 use super::learning::Learning;
 use super::resume::BatchProgress;
+use super::stream_progress::StreamProgress;
 use super::text::RereadTexts;
 use super::{Located, OutputStatus};
 use crate::observe::{Counter, Notice, RuleCounter};
@@ -89,6 +90,8 @@ pub struct Decider {
     alert_bytes: usize,
     /// The batch that a run with `--resume` is at.
     pub batch: Option<BatchProgress>,
+    /// The stream that a run with `--resume` is at.
+    pub stream: Option<StreamProgress>,
     /// Something went wrong between an alert and the state that knows it.
     failed: bool,
 }
@@ -114,6 +117,7 @@ impl Decider {
             uncommitted: 0,
             alert_bytes: 0,
             batch: None,
+            stream: None,
             failed: false,
         }
     }
@@ -200,10 +204,20 @@ impl Decider {
             if let Some(batch) = &self.batch {
                 self.store.change_run(&batch.run, RunChange::Reached(batch.reached()));
             }
+            if let Some(stream) = &self.stream
+                && let Some(change) = stream.reached(false)
+            {
+                self.store.change_run(&stream.run, change);
+            }
             self.store.commit().context("the state was not written")?;
             (self.uncommitted, self.alert_bytes) = (0, 0);
         }
         Ok(OutputStatus::Open)
+    }
+
+    /// A match that an earlier process decided: what follows is as old or new beside it as it was then.
+    pub fn passes_over(&mut self, matched: &Match) {
+        self.newest.take(matched.rule.artifact, matched.time_ms);
     }
 
     /// Decides what is pending.
@@ -245,10 +259,15 @@ impl Decider {
             return Ok(status);
         }
         self.failed = false;
-        let is_full = self.uncommitted >= COMMIT_MATCHES
-            || self.store.waiting_bytes() >= COMMIT_BYTES
-            || self.batch.is_some() && self.alert_bytes >= COMMIT_ALERTS;
+        // A stream is committed between two blocks alone, where it has a position.
+        let is_full = self.stream.is_none() && self.is_full();
         if is_full { self.commit(sink, located) } else { Ok(status) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.uncommitted >= COMMIT_MATCHES
+            || self.store.waiting_bytes() >= COMMIT_BYTES
+            || self.batch.is_some() && self.alert_bytes >= COMMIT_ALERTS
     }
 
     /// Decides one artifact's matches; halves them where the rule fails, until the one at fault is

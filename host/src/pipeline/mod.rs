@@ -21,6 +21,7 @@ pub mod learning;
 pub mod order;
 pub(crate) mod parts;
 pub mod resume;
+pub mod stream_progress;
 pub mod text;
 
 use crate::observe::{Counter, EventLocation, Notice, NoticeSeverity, Observer};
@@ -402,6 +403,12 @@ impl<'r> Pipeline<'r> {
                     self.sink.input_ends();
                 }
             }
+            if let Some(stream) = &mut self.decider.stream
+                && let Some(begin) = stream.read(source.block())?
+            {
+                let run = stream.run.clone();
+                self.decider.change_run(&run, begin)?;
+            }
             let status = self.decide_ready(order)?;
             if status == OutputStatus::Closed {
                 return Ok(status);
@@ -465,6 +472,14 @@ impl<'r> Pipeline<'r> {
     }
 
     fn push(&mut self, matched: Match) -> anyhow::Result<OutputStatus> {
+        if let Some(stream) = &mut self.decider.stream {
+            if stream.skips(&matched.at) {
+                self.decider.passes_over(&matched);
+                self.observer.count(Counter::DecidedBefore, 1);
+                return Ok(OutputStatus::Open);
+            }
+            stream.take(&matched.at);
+        }
         if self.decider.push(matched) {
             return self.decider.decide(
                 &mut self.rules,

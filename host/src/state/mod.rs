@@ -20,7 +20,9 @@ pub use clocks::NewestTimes;
 pub use file::{Redb, VerifiedState};
 pub use memory::Memory;
 pub use owner::{OwnerChanges, PrefixOwner, claim};
-pub use runs::{BatchPosition, BatchRecord, RecordedInput, RunChange, StoredRun, digest_text};
+pub use runs::{
+    BatchPosition, BatchRecord, RecordedInput, RunChange, StoredRun, StreamPosition, digest_text,
+};
 pub use scratch::ScratchState;
 
 use serde::{Deserialize, Serialize};

@@ -38,7 +38,7 @@ pub struct RecordedInput {
 }
 
 /// What a batch is decided with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRecord {
     /// The time by which its events are judged.
     pub now_ms: i64,
@@ -52,6 +52,25 @@ pub struct BatchRecord {
     /// How far it is decided.
     #[serde(default)]
     pub position: BatchPosition,
+    /// How far a stream is decided, where it is no batch of files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamPosition>,
+}
+
+/// How far a stream is decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamPosition {
+    /// Its first bytes, in hexadecimal.
+    pub head: String,
+    /// The place of the last match that is decided: the byte in the unpacked stream, and the record there.
+    pub upto: Option<(u64, u64)>,
+    /// How many unpacked bytes were read by then.
+    pub read: u64,
+    /// A digest of them.
+    pub digest: String,
+    /// The stream was over.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// How far a batch is decided: its first matches in their order.
@@ -81,6 +100,8 @@ pub enum RunChange {
     Begin(BatchRecord, Vec<RecordedInput>),
     /// It is decided up to here.
     Reached(BatchPosition),
+    /// A stream is decided up to here.
+    ReadTo(StreamPosition),
     /// It is decided: its inputs were read.
     Finished,
 }

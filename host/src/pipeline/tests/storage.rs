@@ -133,13 +133,7 @@ fn resume(folder: &Path, state: &Script, sink: &Script) -> anyhow::Result<()> {
     let batch = match stored.batch {
         Some(batch) => batch,
         None => {
-            let batch = BatchRecord {
-                now_ms: 101,
-                decides: BTreeMap::new(),
-                output: String::new(),
-                dead_letter: None,
-                position: Default::default(),
-            };
+            let batch = BatchRecord { now_ms: 101, ..BatchRecord::default() };
             let input = crate::state::RecordedInput {
                 path: String::new(),
                 name: String::new(),

@@ -37,11 +37,15 @@ pub(super) fn write(
             }
             runs.insert(run, json(record)?.as_str())?;
         }
-        RunChange::Reached(position) => {
+        RunChange::Reached(_) | RunChange::ReadTo(_) => {
             let text = runs.get(run)?.map(|text| text.value().to_owned());
             let Some(text) = text else { return Ok(()) };
-            let record: BatchRecord = serde_json::from_str(&text).map_err(io::Error::other)?;
-            let record = BatchRecord { position: position.clone(), ..record };
+            let mut record: BatchRecord = serde_json::from_str(&text).map_err(io::Error::other)?;
+            match change {
+                RunChange::Reached(position) => record.position = position.clone(),
+                RunChange::ReadTo(position) => record.stream = Some(position.clone()),
+                RunChange::Begin(..) | RunChange::Finished => {}
+            }
             runs.insert(run, json(&record)?.as_str())?;
         }
         RunChange::Finished => {
