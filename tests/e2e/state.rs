@@ -90,3 +90,45 @@ fn window_spans_several_runs() {
         }
     }
 }
+
+/// Who was written the longest ago goes, is counted, and is new again.
+#[test]
+fn a_rule_has_at_most_as_many_terms_as_it_may() {
+    let folder = Folder::new();
+    let path = folder.path("state");
+    let send = |state: &std::path::Path, users: &[(&str, &str)]| {
+        let lines: String = (users.iter())
+            .map(|(id, user)| {
+                stack_lines(&[(id, &format!("2025-04-01T{}:00:00Z", &id[1..]), user)])
+            })
+            .collect();
+        let file = folder.write("lines", lines);
+        run().arg("--state").arg(state).args(&["--max-terms", "2"]).arg(&file).ok()
+    };
+    let memory = std::path::Path::new("memory:");
+    for state in [path.as_path(), memory] {
+        let done = send(state, &[("e01", "ann"), ("e02", "bob"), ("e03", "ann"), ("e05", "cid")]);
+        assert_eq!(done.count("alerts"), 3);
+        assert_eq!(done.summary["rules"][0]["forgotten"], 1, "{}", done.summary);
+        let said = "1 term went over --max-terms 2";
+        assert!(done.stderr.contains(said), "{}", done.stderr);
+    }
+    let listed = call("state").arg("list").arg(&path).ok().stdout;
+    assert!(listed.contains("ann") && listed.contains("cid") && !listed.contains("bob"));
+    // Whoever was forgotten is new; the limit is kept over runs.
+    let done = send(&path, &[("e06", "ann"), ("e07", "bob"), ("e09", "dan")]);
+    assert_eq!(done.alert_ids(), ["e07", "e09"]);
+    let listed = call("state").arg("list").arg(&path).ok().stdout;
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    // A run without it counts none, and the next one counts anew.
+    run()
+        .arg("--state")
+        .arg(&path)
+        .arg("-")
+        .pipe(stack_lines(&[("f", "2025-04-01T12:00:00Z", "f")]))
+        .ok();
+    let done = send(&path, &[("e13", "gil")]);
+    assert_eq!(done.summary["rules"][0]["forgotten"], 2);
+    call("state").arg("verify").arg(&path).ok();
+    run().args(&["--max-terms", "0", "-"]).fails(&["--max-terms"]);
+}

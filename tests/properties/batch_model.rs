@@ -122,6 +122,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
         summary: Some(folder.join("summary")),
         hold: 0,
         repeats: Repeats::Drop,
+        max_terms: None,
         annotate: false,
         learns: false,
     }

@@ -96,6 +96,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
         summary: Some(path("summary")),
         hold: 0,
         repeats: Repeats::Drop,
+        max_terms: None,
         annotate: false,
         learns: false,
     };

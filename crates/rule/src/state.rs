@@ -80,6 +80,12 @@ pub struct Approval {
     pub reason: String,
 }
 
+/// Whether a stored value has an approval, as its version tells.
+#[must_use]
+pub fn has_approval(value: &[u8]) -> bool {
+    value.first() == Some(&APPROVED)
+}
+
 /// The state of a term: episodes, oldest first, and perhaps an approval.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TermState {

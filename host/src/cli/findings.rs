@@ -13,10 +13,10 @@ use crate::pipeline::PipelineEnd;
 use crate::pipeline::learning::Learning;
 use crate::rules::sample::{EventSample, RunSamples};
 use crate::rules::{KnownException, silent};
-use crate::terminal::formats::number;
+use crate::terminal::formats::{counted, number};
 use firstseen_runtime::Artifact;
 use firstseen_session::{RuleRef, Rules};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Takes what was found into the summary.
 pub(super) fn take(
@@ -56,6 +56,32 @@ pub(super) fn learned(
         let until_ms = learning.until_ms(at).filter(|_| !is_until && !learns);
         counts.learning = Some(RuleLearning { first_time_ms, last_time_ms, until_ms, now });
     }
+}
+
+/// Says of each rule how many terms it had to forget under a limit; a warning for each that had to.
+pub(super) fn forgotten(
+    summary: &mut Summary,
+    artifacts: &[Artifact],
+    tenant: &str,
+    (max, forgotten): (u64, &BTreeMap<Vec<u8>, u64>),
+) -> Vec<String> {
+    let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
+    let mut told = Vec::new();
+    for (counts, meta) in summary.rules.iter_mut().zip(rules) {
+        let prefix = format!("{tenant}:{}", meta.key_prefix);
+        let terms = forgotten.get(prefix.as_bytes()).copied().unwrap_or_default();
+        counts.forgotten = Some(terms);
+        if terms > 0 {
+            told.push(format!(
+                "{}: {} went over --max-terms {}, those that were written the longest ago; one that comes \
+                 back alerts again",
+                escaped(&meta.name),
+                counted(terms, "term", "terms"),
+                number(max)
+            ));
+        }
+    }
+    told
 }
 
 /// A warning for each rule whose index patterns cover none of the indices that it met.

@@ -106,6 +106,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         summary: args.summary,
         hold: 0,
         repeats: Repeats::Drop,
+        max_terms: None,
         annotate: false,
         resume: false,
         name: None,

@@ -84,11 +84,12 @@ pub(super) fn of(
     let artifacts: Vec<&str> = setup.artifacts.iter().map(|a| a.digest.as_str()).collect();
     let settings = setup.exceptions.settings()?.unwrap_or_default();
     let RunArgs { format, compact, repeats, .. } = args;
-    let options = format!("{} {format:?} {compact} {repeats:?}", common.max_event);
+    let options =
+        format!("{} {format:?} {compact} {repeats:?} {:?}", common.max_event, args.max_terms);
     let decides = [
         ("the rules", digest(&artifacts.join(" "))),
         ("settings or exceptions", digest(&settings)),
-        ("--max-event, --format, --compact or --repeats", digest(&options)),
+        ("--max-event, --format, --compact, --repeats or --max-terms", digest(&options)),
     ];
     let output = common.output.as_deref().map(paths::whole).unwrap_or_default();
     let resumed = ResumedRun {

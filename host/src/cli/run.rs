@@ -75,6 +75,12 @@ pub struct RunArgs {
     /// What to do with an alert that an earlier run with this state has written
     #[arg(long, value_enum, default_value_t = Repeats::Drop)]
     pub repeats: Repeats,
+    /// Let no rule have more terms in the state than this; the least recently seen go, and are counted
+    ///
+    /// With each commit those go first that were written the longest ago, by the hour. One that comes back
+    /// alerts again. `memory:` may hold an eighth more in between.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_terms: Option<u64>,
     /// Go on where the last run with this state ended: each event is decided once
     ///
     /// The state keeps which inputs were read, and how far. After a kill or a power cut the same command
@@ -155,6 +161,9 @@ pub fn run_with(
     }
     let Setup { artifacts, own_exceptions, guests, found, mut store, exceptions, settings, trust } =
         setup;
+    if let Some(max) = args.max_terms {
+        store.limit_terms(max)?;
+    }
     let mut learning = start_of(&artifacts, &settings, args.learns);
     learning.look(&mut *store)?;
     // An annotated line is written when it is over, and the state must not know its alerts before.
@@ -260,12 +269,17 @@ pub fn run_with(
         &end.learning,
         (args.learns, settings.learn_until_ms.is_some()),
     );
+    let mut forgotten = Vec::new();
+    if let Some(max) = args.max_terms {
+        let terms = (max, &end.forgotten);
+        forgotten = findings::forgotten(summary, &artifacts, &settings.tenant, terms);
+    }
     summary.finish(elapsed);
     if status == OutputStatus::Open && message::prints(Level::Info) {
         let page = terminal::summary::page(summary);
         to.write_all(screen::lines(&page, style::on_stderr()).as_bytes()).ok();
     }
-    no_index.iter().for_each(|sentence| message::warning(sentence));
+    no_index.iter().chain(&forgotten).for_each(|sentence| message::warning(sentence));
     if let Some(path) = &args.summary {
         summary.write_json(path)?;
     }

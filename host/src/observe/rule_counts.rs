@@ -56,6 +56,9 @@ pub struct RuleCounts {
     pub other_index: u64,
     /// Matches and terms that were not judged.
     pub not_judged: u64,
+    /// Terms that it had to forget; only where the number of terms is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<u64>,
     /// From when to when it learned, where its state says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning: Option<RuleLearning>,

@@ -92,6 +92,8 @@ pub struct Decider {
     pub batch: Option<BatchProgress>,
     /// The stream that a run with `--resume` is at.
     pub stream: Option<StreamProgress>,
+    /// Terms that went because of a limit, by the prefix of their keys.
+    pub forgotten: BTreeMap<Vec<u8>, u64>,
     /// Something went wrong between an alert and the state that knows it.
     failed: bool,
 }
@@ -118,6 +120,7 @@ impl Decider {
             alert_bytes: 0,
             batch: None,
             stream: None,
+            forgotten: BTreeMap::new(),
             failed: false,
         }
     }
@@ -211,6 +214,9 @@ impl Decider {
             }
             self.store.commit().context("the state was not written")?;
             (self.uncommitted, self.alert_bytes) = (0, 0);
+            for (prefix, terms) in self.store.take_forgotten() {
+                *self.forgotten.entry(prefix).or_default() += terms;
+            }
         }
         Ok(OutputStatus::Open)
     }

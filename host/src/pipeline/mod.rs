@@ -39,6 +39,7 @@ use intake::Intake;
 use learning::Learning;
 use order::{Hold, Sorter};
 use resume::BatchProgress;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,6 +176,8 @@ pub struct PipelineEnd {
     pub state: String,
     /// From when to when the rules learned.
     pub learning: Learning,
+    /// Terms that went because of a limit, by the prefix of their keys.
+    pub forgotten: BTreeMap<Vec<u8>, u64>,
 }
 
 impl<'r> Pipeline<'r> {
@@ -283,7 +286,8 @@ impl<'r> Pipeline<'r> {
         let Self { rules, samples, decider, live_settings, .. } = self;
         let exceptions = live_settings.map(|settings| settings.exceptions()).unwrap_or_default();
         let state = decider.describe();
-        PipelineEnd { rules, samples, exceptions, state, learning: decider.learning }
+        let Decider { learning, forgotten, .. } = decider;
+        PipelineEnd { rules, samples, exceptions, state, learning, forgotten }
     }
 
     fn read_all(&mut self, inputs: &[Input], mut order: Order) -> anyhow::Result<OutputStatus> {

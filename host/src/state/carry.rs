@@ -359,6 +359,14 @@ impl<S: StateStore> StateStore for CarryOver<S> {
         self.state.waiting_bytes()
     }
 
+    fn limit_terms(&mut self, max: u64) -> Result<(), StateError> {
+        self.state.limit_terms(max)
+    }
+
+    fn take_forgotten(&mut self) -> BTreeMap<Vec<u8>, u64> {
+        self.state.take_forgotten()
+    }
+
     fn mark(&mut self, mark: OutputMark) {
         self.state.mark(mark);
     }

@@ -22,6 +22,7 @@ use create::{FileId, create, fill, refuse_locked, regular_file};
 use foldhash::fast::RandomState;
 use format::{check_magic, check_meta, initialise};
 use guard::guarded;
+use limit::{TermLimit, has_counts};
 use redb::backends::FileBackend;
 use redb::{
     Builder, Database, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
@@ -37,6 +38,7 @@ mod create;
 mod format;
 mod guard;
 mod history;
+mod limit;
 mod runs;
 mod store;
 mod verify;
@@ -86,6 +88,10 @@ pub struct Redb {
     swept: Option<(i64, Vec<u8>)>,
     /// Terms when it was opened; `None`: it was made then.
     found: Option<u64>,
+    /// How many terms each rule may have, where that is limited.
+    limit: Option<TermLimit>,
+    /// An earlier run was limited: its counts are kept.
+    has_counts: bool,
 }
 
 enum Handle {
@@ -228,9 +234,12 @@ impl Redb {
             swept,
             known_until: None,
             found,
+            limit: None,
+            has_counts: false,
         };
         state.terms = Some(state.open_terms()?);
         state.known_until = state.read_newest()?;
+        state.has_counts = has_counts(&state.begin_read()?).map_err(|e| fault(&state.path, e))?;
         state.found = if is_new { None } else { Some(state.count()?) };
         Ok(state)
     }
@@ -274,6 +283,13 @@ impl Redb {
                 Err(StateError::Corrupt { path, reason })
             }
             _ => Err(StateError::Replaced { path }),
+        }
+    }
+
+    /// Notes how long the file is now: a write of ours may have made it shorter.
+    fn measure(&mut self) {
+        if let Some((target, _, length)) = &mut self.place {
+            *length = target.metadata().map_or(0, |meta| meta.len());
         }
     }
 

@@ -4,9 +4,9 @@
 //! size follows the terms that are alive.
 
 use super::clocks::ExpiryClocks;
-use super::{Applied, StateError, StateStore, StateWrite};
+use super::{Applied, StateError, StateStore, StateWrite, prefix_of};
 use foldhash::fast::RandomState;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Below so many keys it is not worth looking for expired ones.
 const SMALL: usize = 1 << 14;
@@ -17,6 +17,11 @@ pub struct Memory {
     terms: HashMap<Box<[u8]>, Row, RandomState>,
     clocks: ExpiryClocks,
     sweep_at: usize,
+    /// How many terms each rule may have, where that is limited.
+    max: Option<usize>,
+    /// With so many terms of all rules it is looked whether one has too many.
+    count_at: usize,
+    forgotten: BTreeMap<Vec<u8>, u64>,
 }
 
 #[derive(Debug)]
@@ -29,7 +34,14 @@ struct Row {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { terms: HashMap::default(), clocks: ExpiryClocks::default(), sweep_at: SMALL }
+        Self {
+            terms: HashMap::default(),
+            clocks: ExpiryClocks::default(),
+            sweep_at: SMALL,
+            max: None,
+            count_at: usize::MAX,
+            forgotten: BTreeMap::new(),
+        }
     }
 }
 
@@ -51,6 +63,27 @@ impl Memory {
                 self.terms.insert(key.into(), row);
             }
         }
+    }
+
+    /// Takes out what a rule has beyond the limit. It is looked for whenever an eighth of the limit has come
+    /// in, because it costs a look at all terms.
+    fn enforce(&mut self, max: usize) {
+        let mut of_rules: BTreeMap<&[u8], Vec<(i64, &[u8])>> = BTreeMap::new();
+        for (key, row) in &self.terms {
+            if let Some(prefix) = prefix_of(key) {
+                of_rules.entry(prefix).or_default().push((row.expires_ms, key));
+            }
+        }
+        let mut gone: Vec<Box<[u8]>> = Vec::new();
+        for (prefix, mut terms) in of_rules {
+            if let Some(excess @ 1..) = terms.len().checked_sub(max) {
+                terms.sort_unstable();
+                gone.extend(terms.iter().take(excess).map(|(_, key)| Box::from(*key)));
+                *self.forgotten.entry(prefix.to_vec()).or_default() += excess as u64;
+            }
+        }
+        gone.iter().for_each(|key| _ = self.terms.remove(key));
+        self.count_at = self.terms.len() + (max / 8).max(1);
     }
 
     fn write(&mut self, write: &StateWrite<'_>) -> Applied {
@@ -97,7 +130,20 @@ impl StateStore for Memory {
             self.terms.retain(|_, row| row.expires_ms > self.clocks.of(row.artifact));
             self.sweep_at = (2 * self.terms.len()).max(SMALL);
         }
+        if let Some(max) = self.max.filter(|_| self.terms.len() >= self.count_at) {
+            self.enforce(max);
+        }
         Ok(())
+    }
+
+    fn limit_terms(&mut self, max: u64) -> Result<(), StateError> {
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        (self.max, self.count_at) = (Some(max), max.saturating_add(1));
+        Ok(())
+    }
+
+    fn take_forgotten(&mut self) -> BTreeMap<Vec<u8>, u64> {
+        std::mem::take(&mut self.forgotten)
     }
 
     fn count(&self) -> Result<u64, StateError> {

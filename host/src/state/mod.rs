@@ -25,7 +25,9 @@ pub use runs::{
 };
 pub use scratch::ScratchState;
 
+use firstseen_rule::learn::is_learn_key;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 /// A write that counts only where the expected value is there.
@@ -105,6 +107,23 @@ pub trait StateStore {
     /// The bytes that wait in memory for the next commit.
     fn waiting_bytes(&self) -> usize {
         0
+    }
+
+    /// Lets no rule have more terms than this: with each commit those beyond it go that were written the
+    /// longest ago.
+    ///
+    /// # Errors
+    /// Where the store has no limit; when it cannot be read.
+    fn limit_terms(&mut self, _max: u64) -> Result<(), StateError> {
+        Err(StateError::Failed {
+            path: "--max-terms".to_owned(),
+            reason: "this kind of state has no limit of its own".to_owned(),
+        })
+    }
+
+    /// How many terms went because of the limit since this was asked last, by the prefix of their keys.
+    fn take_forgotten(&mut self) -> BTreeMap<Vec<u8>, u64> {
+        BTreeMap::new()
     }
 
     /// Keeps how long an output is, with the next commit.
@@ -203,6 +222,12 @@ pub trait StateHistory {
 
 /// What [`StateHistory::scan`] calls with each key and its value.
 pub type EachTerm<'e> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'e;
+
+/// The prefix of a term's key; nothing where the key is no term's.
+pub(crate) fn prefix_of(key: &[u8]) -> Option<&[u8]> {
+    let end = memchr::memrchr(b':', key)? + 1;
+    key.get(..end).filter(|_| !is_learn_key(key))
+}
 
 /// What can go wrong with a store. Every text names the file and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@
 //! ```
 
 use super::history::{put_owner, put_record};
+use super::limit::forget_counts;
 use super::{
     Bytes, EXPIRY, Handle, META, Redb, Row, StateError, TERMS, fault, guarded, hour_of, parse,
 };
@@ -46,6 +47,7 @@ impl StateAdmin for Redb {
         // A reader left open would keep the pages that this change replaces.
         self.terms = None;
         let result = guarded(&self.path, || Ok(edit(&self.path, database, work)));
+        self.measure();
         self.terms = Some(self.open_terms()?);
         result?
     }
@@ -117,6 +119,7 @@ fn edit(path: &str, database: &Database, work: &mut EditWork<'_>) -> anyhow::Res
         };
         work(&mut open().map_err(|e| fault(path, e))?)?;
     }
+    forget_counts(&transaction).map_err(|e| fault(path, e))?;
     transaction.commit().map_err(|e| fault(path, e))?;
     Ok(())
 }
@@ -138,7 +141,9 @@ impl StateEdit for RedbEdit<'_> {
 
     fn put(&mut self, term: StoredTerm<'_>) -> Result<(), StateError> {
         let Row(row) = Row::new(term.expires_ms, term.value);
-        put_row(&mut self.terms, &mut self.expiry, term.key, &row).map_err(|e| fault(self.path, e))
+        put_row(&mut self.terms, &mut self.expiry, term.key, &row)
+            .map_err(|e| fault(self.path, e))?;
+        Ok(())
     }
 
     fn remove(&mut self, key: &[u8]) -> Result<bool, StateError> {
@@ -178,15 +183,16 @@ fn value_and_expiry(row: &[u8]) -> Option<(Vec<u8>, i64)> {
     parse(row).map(|(expires_ms, value)| (value.to_vec(), expires_ms))
 }
 
-/// Writes a row, and moves its entry in the index of expiries.
+/// Writes a row, and moves its entry in the index of expiries; whether there was none before.
 pub(super) fn put_row(
     terms: &mut Table<'_, Bytes, Bytes>,
     expiry: &mut Table<'_, (i64, Bytes), ()>,
     key: &[u8],
     row: &[u8],
-) -> Result<(), redb::Error> {
-    let old = terms.insert(key, row)?.and_then(|old| hour_of(old.value()));
-    let new = hour_of(row);
+) -> Result<bool, redb::Error> {
+    let old = terms.insert(key, row)?.map(|old| hour_of(old.value()));
+    let is_new = old.is_none();
+    let (old, new) = (old.flatten(), hour_of(row));
     if old != new {
         if let Some(old) = old {
             expiry.remove((old, key))?;
@@ -195,5 +201,5 @@ pub(super) fn put_row(
             expiry.insert((new, key), ())?;
         }
     }
-    Ok(())
+    Ok(is_new)
 }

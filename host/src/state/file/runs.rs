@@ -11,7 +11,9 @@
 
 use super::{Redb, fault, guarded};
 use crate::state::{BatchRecord, RecordedInput, RunChange, StateError, StoredRun};
-use redb::{ReadOnlyTable, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{
+    ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction,
+};
 use std::io;
 
 const RUNS: TableDefinition<'_, &str, &str> = TableDefinition::new("runs");
@@ -60,6 +62,48 @@ pub(super) fn write(
         }
     }
     Ok(())
+}
+
+/// What is damaged in the tables of runs.
+pub(super) fn faults(transaction: &ReadTransaction) -> Result<Vec<String>, redb::Error> {
+    let mut faults = Vec::new();
+    fn open<K: redb::Key + 'static>(
+        transaction: &ReadTransaction,
+        table: TableDefinition<'_, K, &'static str>,
+    ) -> Result<Option<ReadOnlyTable<K, &'static str>>, redb::Error> {
+        match transaction.open_table(table) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            table => Ok(Some(table?)),
+        }
+    }
+    let is_input = |text: &str| serde_json::from_str::<RecordedInput>(text).is_ok();
+    if let Some(runs) = open(transaction, RUNS)? {
+        for row in runs.iter()? {
+            let (run, text) = row?;
+            if serde_json::from_str::<BatchRecord>(text.value()).is_err() {
+                faults.push(format!("the record of run {}: it cannot be read", run.value()));
+            }
+        }
+    }
+    if let Some(batch) = open(transaction, BATCH)? {
+        for row in batch.iter()? {
+            let (key, text) = row?;
+            if !is_input(text.value()) {
+                let (run, number) = key.value();
+                faults.push(format!("input {number} of run {run}: it cannot be read"));
+            }
+        }
+    }
+    if let Some(read) = open(transaction, READ)? {
+        for row in read.iter()? {
+            let (key, text) = row?;
+            if !is_input(text.value()) {
+                let (run, file) = key.value();
+                faults.push(format!("file {file} that run {run} read: it cannot be read"));
+            }
+        }
+    }
+    Ok(faults)
 }
 
 impl Redb {

@@ -5,7 +5,8 @@
 
 use super::admin::put_row;
 use super::guard::guarded;
-use super::{EXPIRY, Handle, META, Redb, Row, SWEEP, TERMS, fault, history, hour, runs};
+use super::limit::{TermLimit, forget_counts};
+use super::{EXPIRY, Handle, META, Redb, Row, SWEEP, TERMS, fault, history, hour, hour_of, runs};
 use crate::state::clocks::ExpiryClocks;
 use crate::state::{
     Applied, EachTerm, OutputMark, RunChange, StateError, StateHistory, StateStore, StateWrite,
@@ -14,7 +15,7 @@ use crate::state::{
 use firstseen_rule::learn::{is_learn_key, learn_key};
 use foldhash::fast::RandomState;
 use redb::{Database, ReadableTable, ReadableTableMetadata};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 impl StateStore for Redb {
     fn get_many(
@@ -52,21 +53,25 @@ impl StateStore for Redb {
         // A reader left open would keep the pages that this commit replaces.
         self.terms = None;
         let Some(Handle::Write(database)) = &self.handle else { return Err(self.read_only()) };
-        let mut swept = self.swept.clone();
+        let (mut swept, mut limit) = (self.swept.clone(), self.limit.clone());
         let terms = guarded(&self.path, || {
-            let (mark, runs) = (self.mark.as_ref(), &self.run_changes[..]);
-            let result = write(database, &self.pending, mark, runs, &self.clocks, &mut swept);
+            let kept = KeptWithTerms {
+                mark: self.mark.as_ref(),
+                run_changes: &self.run_changes,
+                has_counts: self.has_counts,
+            };
+            let result =
+                write(database, &self.pending, &kept, &self.clocks, &mut swept, &mut limit);
             let terms = self.open_terms()?;
             result.map_err(|e| fault(&self.path, e))?;
             Ok(terms)
         });
         self.terms = Some(terms?);
-        self.swept = swept;
+        (self.swept, self.limit) = (swept, limit);
+        self.has_counts = self.limit.is_some();
         // Whoever put another file there may have done it meanwhile.
         self.check_place()?;
-        if let Some((target, _, length)) = &mut self.place {
-            *length = target.metadata().map_or(0, |meta| meta.len());
-        }
+        self.measure();
         self.pending.clear();
         self.run_changes.clear();
         (self.pending_bytes, self.mark) = (0, None);
@@ -118,6 +123,19 @@ impl StateStore for Redb {
         self.read_run(run)
     }
 
+    fn limit_terms(&mut self, max: u64) -> Result<(), StateError> {
+        let limit = match &self.handle {
+            Some(Handle::Write(database)) => TermLimit::open(max, database),
+            _ => return Err(self.read_only()),
+        };
+        self.limit = Some(limit.map_err(|e| fault(&self.path, e))?);
+        Ok(())
+    }
+
+    fn take_forgotten(&mut self) -> BTreeMap<Vec<u8>, u64> {
+        self.limit.as_mut().map(TermLimit::take_forgotten).unwrap_or_default()
+    }
+
     fn describe(&self) -> String {
         let Ok(count) = self.count() else { return self.path.clone() };
         let terms = if count == 1 { "1 term".to_owned() } else { format!("{count} terms") };
@@ -155,15 +173,24 @@ impl Redb {
     }
 }
 
+/// What is written together with terms.
+struct KeptWithTerms<'k> {
+    mark: Option<&'k OutputMark>,
+    run_changes: &'k [(String, RunChange)],
+    /// There are counts of terms, which hold no longer unless they are kept.
+    has_counts: bool,
+}
+
 /// One durable transaction: everything that waits, and some of what has expired.
 fn write(
     database: &Database,
     pending: &HashMap<Box<[u8]>, Row, RandomState>,
-    mark: Option<&OutputMark>,
-    run_changes: &[(String, RunChange)],
+    kept: &KeptWithTerms<'_>,
     clocks: &ExpiryClocks,
     swept: &mut Option<(i64, Vec<u8>)>,
+    limit: &mut Option<TermLimit>,
 ) -> Result<(), redb::Error> {
+    let KeptWithTerms { mark, run_changes, has_counts } = *kept;
     let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META)?;
@@ -182,11 +209,14 @@ fn write(
         let mut rows: Vec<_> = pending.iter().collect();
         rows.sort_unstable_by_key(|(key, _)| *key);
         for (key, Row(row)) in rows {
-            put_row(&mut terms, &mut expiry, key, row)?;
+            let is_new = put_row(&mut terms, &mut expiry, key, row)?;
+            if let (Some(limit), Some(hour)) = (limit.as_mut(), hour_of(row)) {
+                limit.written(key, hour, is_new);
+            }
         }
         // All of an hour has expired once the next one has begun. It goes on where it stopped: what is
         // kept, as its rule has no newer events, is not looked at by every commit.
-        let limit = SWEEP + 2 * pending.len();
+        let most = SWEEP + 2 * pending.len();
         let from = swept.take().unwrap_or((i64::MIN, Vec::new()));
         let (mut expired, mut looked) = (Vec::new(), 0);
         let to = (hour(clocks.newest()), &[][..]);
@@ -194,7 +224,7 @@ fn write(
             for entry in expiry.range::<(i64, &[u8])>((from.0, &from.1[..])..to)? {
                 let (entry, _) = entry?;
                 let (at, key) = entry.value();
-                if looked == limit {
+                if looked == most {
                     *swept = Some((at, key.to_vec()));
                     break;
                 }
@@ -206,7 +236,15 @@ fn write(
         }
         for (at, key) in expired {
             expiry.remove((at, &key[..]))?;
-            terms.remove(&key[..])?;
+            let was_there = terms.remove(&key[..])?.is_some();
+            if let Some(limit) = limit.as_mut().filter(|_| was_there) {
+                limit.removed(&key);
+            }
+        }
+        match limit {
+            Some(limit) => limit.enforce(&transaction, &mut terms, &mut expiry)?,
+            None if has_counts => forget_counts(&transaction)?,
+            None => {}
         }
     }
     transaction.commit()?;

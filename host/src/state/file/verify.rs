@@ -10,6 +10,7 @@ use super::{
     EXPIRY, META, Redb, StateError, TERMS, begin_read, builder, check_meta, existing, fault,
     hour_of, parse,
 };
+use super::{limit, runs};
 use crate::escape::escaped;
 use firstseen_rule::learn::LEARN;
 use firstseen_rule::state::TermState;
@@ -115,6 +116,12 @@ fn tables(database: &Database, found: &mut VerifiedState) -> Result<(), redb::Er
         found.fault(format!("the index of expiries has {more} entries of no term"));
     }
     found.rules = prefixes.len() as u64;
+    for (prefix, kept, counted) in limit::differences(&transaction)? {
+        found.fault(format!("the count of {prefix} is {kept}, and it has {counted} terms"));
+    }
+    for fault in runs::faults(&transaction)? {
+        found.fault(fault);
+    }
     for row in transaction.open_table(META)?.range(RECORD..)? {
         let (key, value) = row?;
         let Some(prefix) = key.value().strip_prefix(RECORD) else { break };
