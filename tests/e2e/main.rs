@@ -30,6 +30,7 @@ mod rule_counts;
 mod rule_paths;
 mod rules;
 mod samples;
+mod schedule;
 mod settings;
 mod size;
 mod snapshots;

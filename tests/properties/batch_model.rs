@@ -124,6 +124,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
         repeats: Repeats::Drop,
         max_terms: None,
         annotate: false,
+        schedule: Default::default(),
         learns: false,
     }
 }

@@ -98,6 +98,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
         repeats: Repeats::Drop,
         max_terms: None,
         annotate: false,
+        schedule: Default::default(),
         learns: false,
     };
     let mut messages = Vec::new();

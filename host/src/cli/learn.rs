@@ -9,6 +9,7 @@ use super::common::{Common, TeachArgs};
 use super::format::AlertFormatArg;
 use super::observer::OnError;
 use super::run::{self, Repeats, RunArgs};
+use super::schedule::ScheduleArgs;
 use super::size;
 use clap::Args;
 use std::path::PathBuf;
@@ -108,6 +109,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         repeats: Repeats::Drop,
         max_terms: None,
         annotate: false,
+        schedule: ScheduleArgs::default(),
         resume: false,
         name: None,
         restart_batch: false,

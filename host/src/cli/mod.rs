@@ -35,6 +35,7 @@ pub mod rebuild;
 mod resume;
 pub mod rule_words;
 pub mod run;
+pub mod schedule;
 pub mod setup;
 pub mod signal;
 mod size;

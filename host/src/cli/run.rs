@@ -7,11 +7,13 @@ use super::common::Common;
 use super::format::{self, AlertFormatArg};
 use super::observer::{OnError, RunObserver};
 use super::resume::{self, ResumedRun};
+use super::schedule::ScheduleArgs;
 use super::setup::{Setup, read_options, set_up, start_of};
 use super::signal::Signals;
-use super::{ExitStatus, findings, teach};
+use super::{ExitStatus, findings, schedule, teach};
 use crate::escape::escaped;
 use crate::observe::rule_counts::RuleTally;
+use crate::pipeline::learning::Learning;
 use crate::pipeline::order::DEFAULT_BUDGET;
 use crate::pipeline::{Clock, OutputStatus, Parts, Pipeline, PipelineOptions};
 use crate::rules::LiveSettings;
@@ -104,6 +106,9 @@ pub struct RunArgs {
     /// their own. This is for pipelines that expect an answer to each line.
     #[arg(long, conflicts_with_all = ["format", "hold"])]
     pub annotate: bool,
+    /// Elastic's schedule
+    #[command(flatten)]
+    pub schedule: ScheduleArgs,
     /// Whether nothing alerts, and what was learned is told: `firstseen learn`.
     #[arg(skip)]
     pub learns: bool,
@@ -146,6 +151,7 @@ pub fn run_with(
     let began = Instant::now();
     let written =
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
+    schedule::refuse(args)?;
     let format = format::alerts(args.format, &args.common);
     let common = resume::common(args)?;
     let mut setup = set_up(&common, false, &written)?;
@@ -164,7 +170,14 @@ pub fn run_with(
     if let Some(max) = args.max_terms {
         store.limit_terms(max)?;
     }
-    let mut learning = start_of(&artifacts, &settings, args.learns);
+    let schedule = schedule::of(&args.schedule, &artifacts, &settings)?;
+    let mut learning = match &schedule {
+        Some(schedule) => {
+            store = schedule.state();
+            Learning::default()
+        }
+        None => start_of(&artifacts, &settings, args.learns),
+    };
     learning.look(&mut *store)?;
     // An annotated line is written when it is over, and the state must not know its alerts before.
     let read = ReadLimits { open_lines: !args.annotate, ..read_options(&args.common, &trust) };
@@ -198,7 +211,7 @@ pub fn run_with(
     }
     // A stream may never end: it is told at its start, files with their summary.
     let learns = settings.learn_until_ms.is_some() || teach::all_learn(&artifacts, &settings);
-    let all_new = !learns && store.count()? == 0;
+    let all_new = !learns && schedule.is_none() && store.count()? == 0;
     observer.summary.all_new = all_new && !is_streamed;
     if all_new && is_streamed {
         message::info(&format!("the state is empty: {ALL_NEW}"));
@@ -225,6 +238,7 @@ pub fn run_with(
         stop: signals,
         live_settings: Some(Box::new(exceptions)),
         learning,
+        schedule,
         options: PipelineOptions {
             read,
             hold_ms: args.hold,
@@ -261,6 +275,7 @@ pub fn run_with(
     let no_index = findings::no_index(&observer.tally, &artifacts);
     findings::take(&mut observer, &mut end, &artifacts, own_exceptions);
     let summary = &mut observer.summary;
+    schedule::take(&mut summary.rules, std::mem::take(&mut end.schedule));
     summary.state = std::mem::take(&mut end.state);
     findings::learned(
         summary,
@@ -279,7 +294,8 @@ pub fn run_with(
         let page = terminal::summary::page(summary);
         to.write_all(screen::lines(&page, style::on_stderr()).as_bytes()).ok();
     }
-    no_index.iter().chain(&forgotten).for_each(|sentence| message::warning(sentence));
+    let over = terminal::schedule::warnings(&summary.rules);
+    no_index.iter().chain(&forgotten).chain(&over).for_each(|sentence| message::warning(sentence));
     if let Some(path) = &args.summary {
         summary.write_json(path)?;
     }

@@ -6,6 +6,7 @@
 pub mod learned;
 pub mod place;
 pub mod rule_counts;
+pub mod schedule;
 pub mod summary;
 
 pub use place::EventLocation;

@@ -4,6 +4,7 @@
 //! that cannot alert shows.
 
 use super::learned::RuleLearning;
+use super::schedule::RuleSchedule;
 use firstseen_session::RuleRef;
 use serde::Serialize;
 
@@ -62,6 +63,9 @@ pub struct RuleCounts {
     /// From when to when it learned, where its state says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning: Option<RuleLearning>,
+    /// What Elastic's executions did, with `--schedule`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<RuleSchedule>,
     /// Why it may have matched nothing; only where it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent: Option<String>,

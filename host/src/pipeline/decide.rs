@@ -80,6 +80,8 @@ pub struct Decider {
     pub learning: Learning,
     /// Whether an alert that was given before is given again.
     emit_repeats: bool,
+    /// Whether terms that were seen before are counted here.
+    pub counts_seen: bool,
     /// Of each artifact's rules, from when on the state remembers what earlier runs saw.
     memory_from: Vec<Vec<i64>>,
     pending: MatchBatch,
@@ -113,6 +115,7 @@ impl Decider {
             closed: HashSet::new(),
             learning,
             emit_repeats,
+            counts_seen: true,
             memory_from,
             pending: MatchBatch::default(),
             newest: NewestTimes::default(),
@@ -304,9 +307,11 @@ impl Decider {
                     let RoundEnd { matches, outcomes, seen, seen_by_rule, closed, .. } =
                         round.finish();
                     self.closed.extend(closed);
-                    located.observer.count(Counter::Seen, seen);
-                    for (rule, seen) in seen_by_rule {
-                        located.observer.count_of(rule, RuleCounter::Seen, seen);
+                    if self.counts_seen {
+                        located.observer.count(Counter::Seen, seen);
+                        for (rule, seen) in seen_by_rule {
+                            located.observer.count_of(rule, RuleCounter::Seen, seen);
+                        }
                     }
                     decided.extend(outcomes.into_iter().filter_map(|outcome| {
                         let TermOutcome { at, kind, text, .. } = outcome;

@@ -7,6 +7,8 @@
 //!      ^                                                                      |
 //!      |                                                             order: Sorter or Hold
 //!      |                                                                      |
+//!      |                                                       with --schedule: Schedule
+//!      |                                                                      |
 //!      +--------- acknowledged <-- StateStore <-- AlertSink <-- Round <-- what is ready
 //! ```
 //! `poll` returns before anything is decided, so no borrow of the source outlives the call. Alerts are written and
@@ -21,9 +23,11 @@ pub mod learning;
 pub mod order;
 pub(crate) mod parts;
 pub mod resume;
+pub mod schedule;
 pub mod stream_progress;
 pub mod text;
 
+use crate::observe::schedule::RuleSchedule;
 use crate::observe::{Counter, EventLocation, Notice, NoticeSeverity, Observer};
 use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
@@ -39,6 +43,7 @@ use intake::Intake;
 use learning::Learning;
 use order::{Hold, Sorter};
 use resume::BatchProgress;
+use schedule::Schedule;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,6 +104,8 @@ pub struct Pipeline<'r> {
     /// Settings that may change, looked at while a stream is read.
     live_settings: Option<Box<dyn LiveSettings>>,
     options: PipelineOptions,
+    /// Elastic's executions, where they say what alerts.
+    schedule: Option<Schedule>,
     /// The inputs' names, by their numbers.
     names: Vec<Arc<str>>,
     now_ms: i64,
@@ -160,6 +167,8 @@ pub struct Parts<'r> {
     pub live_settings: Option<Box<dyn LiveSettings>>,
     /// From when to when the rules learned.
     pub learning: Learning,
+    /// Elastic's executions, where they say what alerts: the store is theirs.
+    pub schedule: Option<Schedule>,
     /// How to read and order.
     pub options: PipelineOptions,
 }
@@ -178,6 +187,8 @@ pub struct PipelineEnd {
     pub learning: Learning,
     /// Terms that went because of a limit, by the prefix of their keys.
     pub forgotten: BTreeMap<Vec<u8>, u64>,
+    /// What Elastic's executions did, by artifact and rule.
+    pub schedule: Vec<Vec<RuleSchedule>>,
 }
 
 impl<'r> Pipeline<'r> {
@@ -185,24 +196,23 @@ impl<'r> Pipeline<'r> {
     #[must_use]
     pub fn new(parts: Parts<'r>) -> Self {
         let Parts { rules, prefilter, samples, store, sink, observer, clock, stop, .. } = parts;
-        let Parts { live_settings, options, learning, .. } = parts;
+        let Parts { live_settings, options, learning, schedule, .. } = parts;
+        let memory_from = options.memory_from.clone();
+        let mut decider = Decider::new(store, options.emit_repeats, memory_from, learning);
+        decider.counts_seen = schedule.is_none();
         Self {
             rules,
             prefilter,
             samples,
             gathering: EventGathering::default(),
-            decider: Decider::new(
-                store,
-                options.emit_repeats,
-                options.memory_from.clone(),
-                learning,
-            ),
+            decider,
             sink,
             observer,
             clock,
             stop,
             live_settings,
             options,
+            schedule,
             names: Vec::new(),
             now_ms: clock.now_ms(),
             refers_to_text: false,
@@ -215,7 +225,9 @@ impl<'r> Pipeline<'r> {
     /// # Errors
     /// When the output, the state or the observer failed.
     pub fn run(&mut self, inputs: &[Input]) -> anyhow::Result<OutputStatus> {
-        let (streams, files): (Vec<_>, Vec<_>) = inputs.iter().cloned().partition(Input::is_stream);
+        // A schedule needs all events of a time before what is later.
+        let is_stream = |input: &Input| input.is_stream() && self.schedule.is_none();
+        let (streams, files): (Vec<_>, Vec<_>) = inputs.iter().cloned().partition(is_stream);
         let sorter = Sorter::new(self.options.order_budget);
         if self.read_all(&files, Order::Sorted(sorter))? == OutputStatus::Closed {
             return Ok(OutputStatus::Closed);
@@ -283,11 +295,12 @@ impl<'r> Pipeline<'r> {
     /// Ends the work: what is left for the summary.
     #[must_use]
     pub fn finish(self) -> PipelineEnd {
-        let Self { rules, samples, decider, live_settings, .. } = self;
+        let Self { rules, samples, decider, live_settings, schedule, .. } = self;
         let exceptions = live_settings.map(|settings| settings.exceptions()).unwrap_or_default();
         let state = decider.describe();
+        let schedule = schedule.map(|schedule| schedule.counts()).unwrap_or_default();
         let Decider { learning, forgotten, .. } = decider;
-        PipelineEnd { rules, samples, exceptions, state, learning, forgotten }
+        PipelineEnd { rules, samples, exceptions, state, learning, forgotten, schedule }
     }
 
     fn read_all(&mut self, inputs: &[Input], mut order: Order) -> anyhow::Result<OutputStatus> {
@@ -455,12 +468,15 @@ impl<'r> Pipeline<'r> {
                         self.observer.count(Counter::DecidedBefore, 1);
                         continue;
                     }
-                    if self.push(matched)? == OutputStatus::Closed {
+                    if self.take(matched)? == OutputStatus::Closed {
                         return Ok(OutputStatus::Closed);
                     }
                 }
                 if let Some(batch) = &self.decider.batch {
                     batch.ends()?;
+                }
+                if self.end_schedule()? == OutputStatus::Closed {
+                    return Ok(OutputStatus::Closed);
                 }
             }
             Order::Held(mut hold) => {
@@ -484,14 +500,12 @@ impl<'r> Pipeline<'r> {
             }
             stream.take(&matched.at);
         }
-        if self.decider.push(matched) {
-            return self.decider.decide(
-                &mut self.rules,
-                &mut *self.sink,
-                &mut Located { names: &self.names, observer: self.observer },
-            );
-        }
-        Ok(OutputStatus::Open)
+        if self.decider.push(matched) { self.decide() } else { Ok(OutputStatus::Open) }
+    }
+
+    fn decide(&mut self) -> anyhow::Result<OutputStatus> {
+        let mut located = Located { names: &self.names, observer: self.observer };
+        self.decider.decide(&mut self.rules, &mut *self.sink, &mut located)
     }
 
     fn settle(&mut self) -> anyhow::Result<OutputStatus> {

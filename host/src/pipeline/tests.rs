@@ -432,6 +432,7 @@ impl Scene {
             clock: &clock,
             stop: &stop,
             learning: Learning::default(),
+            schedule: None,
             live_settings: None,
             options: pipeline_options(self.budget),
         });

@@ -11,6 +11,7 @@ pub mod missing;
 pub mod pretty;
 pub mod progress;
 pub mod rule_table;
+pub mod schedule;
 pub mod screen;
 pub mod state;
 pub mod style;

@@ -6,6 +6,7 @@
 use super::formats::{bytes, counted, number};
 use super::learned::{self, minute};
 use super::rule_table;
+use super::schedule;
 use super::wrap::wrapped;
 use crate::escape::escaped;
 use crate::observe::summary::{OTHERS, Summary, YEAR_2013};
@@ -47,6 +48,9 @@ pub fn page(summary: &Summary) -> String {
     }
     out += &row("matched", &number(summary.matched));
     out += &row("alerts", &alerts);
+    if let Some(text) = schedule::row(&summary.rules) {
+        out += &row("schedule", &text);
+    }
     out += &row("state", &escaped(&summary.state));
     let all_new = format!("the state was empty: {}", learned::ALL_NEW);
     let told = Some(all_new).filter(|_| summary.all_new && summary.matched > 0).into_iter();

@@ -126,6 +126,7 @@ fn resume(folder: &Path, state: &Script, sink: &Script) -> anyhow::Result<()> {
         clock: &clock,
         stop: &stop,
         learning: Learning::default(),
+        schedule: None,
         live_settings: None,
         options: pipeline_options(1 << 20),
     });
