@@ -4,11 +4,13 @@
 //! what is in it; what could not be read, named, in its place. It opens no file. The depth of folders
 //! costs no stack.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use walkdir::{DirEntry, WalkDir};
 
 /// What is wanted of a folder.
@@ -45,15 +47,29 @@ impl Walk {
         self,
         root: &Path,
     ) -> impl Iterator<Item = Result<WalkEntry, WalkFault>> + use<> {
+        self.counting(root, Rc::default())
+    }
+
+    /// The same, and counts the files and folders that are left out because they are hidden.
+    pub(crate) fn counting(
+        self,
+        root: &Path,
+        hidden: Rc<Cell<u64>>,
+    ) -> impl Iterator<Item = Result<WalkEntry, WalkFault>> + use<> {
         let mut met = HashSet::new();
         let root = root.to_path_buf();
         let logs = self == Self::Logs;
-        let take = move |entry: &DirEntry| match self {
-            Self::Logs => {
-                (entry.depth() == 0 || !is_hidden(entry))
-                    && entry.metadata().map_or(true, |meta| met.insert((meta.dev(), meta.ino())))
+        let take = move |entry: &DirEntry| {
+            if entry.depth() > 0 && is_hidden(entry) {
+                hidden.set(hidden.get() + 1);
+                return false;
             }
-            Self::Kept => entry.depth() == 0 || !(is_hidden(entry) || is_cache(entry)),
+            match self {
+                Self::Logs => {
+                    entry.metadata().map_or(true, |meta| met.insert((meta.dev(), meta.ino())))
+                }
+                Self::Kept => entry.depth() == 0 || !is_cache(entry),
+            }
         };
         let entries = WalkDir::new(&root).sort_by_file_name().follow_links(logs);
         entries.into_iter().filter_entry(take).filter_map(move |entry| match entry {
@@ -123,6 +139,9 @@ mod tests {
         let (files, faults) = walked(Walk::Logs, root.path());
         assert_eq!(files.join(" "), logs);
         assert_eq!(faults, ["c"]);
+        let hidden = Rc::default();
+        assert!(Walk::Logs.counting(root.path(), Rc::clone(&hidden)).count() > 5);
+        assert_eq!(hidden.get(), 2, "a folder counts once");
         // One that was named is walked.
         let named: Vec<_> = Walk::Logs.folder(&at(".git")).flatten().map(|e| e.path).collect();
         assert_eq!(named, [at(".git"), at(".git/x")]);

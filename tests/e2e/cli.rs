@@ -333,7 +333,8 @@ fn the_log_level_decides_what_standard_error_has() {
     };
     assert_eq!(stderr(&["--log-level", "error"]), "");
     let warnings = stderr(&["--log-level", "warn"]);
-    assert!(warnings.starts_with("skipped: ") && warnings.lines().count() == 1, "{warnings}");
+    assert!(warnings.starts_with("skipped: ") && warnings.lines().count() == 2, "{warnings}");
+    assert!(warnings.ends_with("  1 event could not be judged: truncated 1\n"), "{warnings}");
     assert_eq!(stderr(&["--quiet"]), warnings);
     assert!(stderr(&["--log-level", "info"]).contains("\n  events    1 in 1 input"));
     assert!(!stderr(&[]).contains("loaded "));

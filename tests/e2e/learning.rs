@@ -161,9 +161,14 @@ fn a_run_over_an_empty_state_says_once_that_everything_is_new() {
                  ones as known, --learn-until TIME those before it";
     let says = |done: &Done| flat(done).matches(words).count();
     let first = [HISTORY[0]];
+    // With the summary, where something alerted.
     let done = run().arg("-").pipe(stack_lines(&first)).ok();
-    assert_eq!((says(&done), done.stderr.contains("the state is empty: ")), (1, true));
-    // Of files with the summary, where a person looks.
+    assert_eq!((says(&done), done.stderr.contains("the state was empty: ")), (1, true));
+    let none = folder.write(
+        "none.ndjson",
+        "{\"eventVersion\":\"1.11\",\"eventTime\":\"2025-04-01T08:00:00Z\"}\n",
+    );
+    assert_eq!(says(&run().arg(&none).ok()), 0);
     let file = folder.write("first.ndjson", stack_lines(&first));
     let done = run().arg(&file).ok();
     assert_eq!((says(&done), done.stderr.contains("the state was empty: ")), (1, true));
@@ -305,6 +310,10 @@ fn a_rules_file_says_how_it_learns_and_forgets() {
     let done = done.arg("--rule").arg(&path).arg(&events).ok();
     assert_eq!((done.count("alerts"), done.count("seen")), (2, 2));
     assert_eq!(done.lines()[0]["firstseen"]["window"], "30d");
+    let built = folder.path("rule.wasm");
+    call("build").arg(&path).arg("-o").arg(&built).ok();
+    let page = call("inspect").arg(&built).ok().stdout;
+    assert!(page.contains("  window       2d (forget_after; the rule's own is 7d)\n"), "{page}");
     for (own, part) in [
         ("learn_for = \"10\"", "unit"),
         ("learn_by = \"user.name\"", "learn_for"),

@@ -43,3 +43,4 @@ mod terminal;
 mod testing;
 mod trust;
 mod warnings;
+mod words;

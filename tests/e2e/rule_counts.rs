@@ -88,7 +88,7 @@ fn each_rule_has_its_counts_and_silent_ones_a_reason() {
         .ok();
     assert!(!done.stderr.contains("    matched "), "{}", done.stderr);
     let reason = of(&done, "fails")["silent"].as_str().unwrap();
-    assert_eq!(reason, "not user.name: * fails in 1 of 1 events");
+    assert_eq!(reason, "not user.name: * fails in 1 of 1 event");
     assert!(done.stderr.contains(&format!("Rule fails: {reason}")), "{}", done.stderr);
 }
 
@@ -137,7 +137,7 @@ fn a_state_is_new_or_existing_and_a_stream_says_so_at_its_start() {
     let done = on(stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]));
     let name = state.display().to_string();
     let start = |done: &Done| done.stderr.lines().next().unwrap().to_owned();
-    let begins = "reading standard input; 1 rule; state ";
+    let begins = "reading standard input with 1 rule; state ";
     assert_eq!(start(&done), format!("{begins}{name}, new, 0 terms"));
     assert!(done.summary["state"].as_str().unwrap().ends_with(", new, 1 term"), "{}", done.summary);
     let done = on(stack_lines(&[("b", "2025-04-01T08:00:00Z", "bob")]));

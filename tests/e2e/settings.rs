@@ -36,6 +36,31 @@ fn excluded_event_is_not_a_sighting() {
 }
 
 #[test]
+fn a_key_that_is_there_twice_is_an_error_with_its_place() {
+    let folder = Folder::new();
+    let path = folder.write("settings.json", "{\"tenant\":\"a\",\n \"tenant\":\"b\"}");
+    let words = ["settings.json: the key `tenant` is there twice at line 2 column 9"];
+    run().arg("--settings").arg(&path).arg("-").fails(&words);
+}
+
+#[test]
+fn a_misspelled_field_to_learn_by_is_a_warning() {
+    for (field, words) in [
+        ("cloud.acount.id", "unknown field `cloud.acount.id`: did you mean `cloud.account.id`?"),
+        ("cloud.nothing.like.it", "neither ECS nor CloudTrail has it"),
+    ] {
+        let settings = format!("{{\"learn_for\":\"10d\",\"learn_by\":\"{field}\"}}");
+        let done = with(&settings, None, &[]);
+        assert!(done.stderr.contains(words), "{}", done.stderr);
+    }
+    for field in ["cloud.account.id", "company.team"] {
+        let settings = format!("{{\"learn_for\":\"10d\",\"learn_by\":\"{field}\"}}");
+        let done = with(&settings, None, &[]);
+        assert!(!done.stderr.contains("learn_by"), "{}", done.stderr);
+    }
+}
+
+#[test]
 fn learned_terms_do_not_alert() {
     let done = with(
         r#"{"learn_until": "2025-04-02T00:00:00Z"}"#,

@@ -393,6 +393,8 @@ fn an_approved_term_does_not_alert_until_the_end() {
     assert_eq!(known["approved_until"], "2025-05-01T00:00:00.000Z");
     assert_eq!(known["approved_reason"], reason);
     assert_eq!(known["episodes"], Value::Null, "it is no sighting");
+    // A window of ten days behind the end.
+    assert_eq!(known["expires"], "2025-05-11T00:00:00.000Z");
     assert_eq!(log(&path).len(), 2);
     assert_eq!(log(&path)[0]["reason"], reason);
 

@@ -52,6 +52,20 @@ fn build_and_test_warn_with_place_and_caret() {
 }
 
 #[test]
+fn a_field_to_learn_by_is_looked_at_and_a_long_name_is_whole() {
+    let folder = Folder::new();
+    let long = "aws.cloudtrail.flattened.not_of_these.whatever.it_is_called_there";
+    let text = rule("event.action: CreateStack");
+    let own = "[firstseen]\nlearn_for = \"10d\"\nlearn_by = \"cloud.acount.id\"\n";
+    let path = folder.write("r.toml", format!("{text}{own}"));
+    let done = call("build").arg("--check").arg(&path).ok();
+    assert_shown(&done, "unknown_field", "r.toml:20:12", "\"cloud.acount.id\"");
+    let path = folder.write("long.toml", rule(&format!("event.action: CreateStack and {long}: y")));
+    let done = call("build").arg("--check").arg(&path).ok();
+    assert!(done.stderr.contains(&format!("`{long}`")), "{}", done.stderr);
+}
+
+#[test]
 fn denied_warnings_are_errors_and_allowed_ones_are_left_out() {
     let folder = Folder::new();
     let query = "event.action: CreateStack and not usr.name: x and not host.name: y";
@@ -137,7 +151,7 @@ fn only_new_terms_takes_the_other_types_as_not_meant() {
     folder.write("c.toml", "[rule]\ntype = \"threshold\"\n");
     let all = folder.path("");
     let done = call("build").args(&only).arg(&all).ok();
-    assert!(done.stderr.contains("1 rules: 1 ok, 2 of another type skipped"), "{}", done.stderr);
+    assert!(done.stderr.contains("1 rule: 1 ok, 2 of another type skipped"), "{}", done.stderr);
     call("build").arg("--check").arg(&all).fails(&["2 failed", "type `eql`", "type `threshold`"]);
 }
 

@@ -14,9 +14,12 @@ use crate::cli::run::RunArgs;
 use crate::cli::state::StateArgs;
 use crate::cli::test::TestArgs;
 use crate::terminal::message::{self, Level};
+use crate::terminal::screen;
 use crate::terminal::style;
+use crate::terminal::wrap::{WIDTH, set_widths};
 use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::io::{IsTerminal, stderr};
 
 /// First-seen detection rules, compiled to WebAssembly, over log files and streams
 #[derive(Debug, Parser)]
@@ -34,7 +37,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct GlobalArgs {
-    /// Print only errors and what was skipped: no summary, no progress bar
+    /// Print only errors and what was skipped or could not be judged: no counts, no progress bar
     #[arg(short, long, global = true, conflicts_with = "log_level")]
     pub quiet: bool,
     /// Print messages of this level and above
@@ -46,7 +49,7 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
-    /// Sets the log level and the colours of this process.
+    /// Sets the log level, the widths and the colours of this process.
     pub fn apply(&self) {
         message::set_level(match self.log_level {
             _ if self.quiet => Level::Warning,
@@ -55,6 +58,9 @@ impl GlobalArgs {
             LogLevel::Info => Level::Info,
             LogLevel::Debug => Level::Debug,
         });
+        let page = screen::width().or_else(screen::error_width);
+        let messages = screen::error_width().or_else(|| stderr().is_terminal().then_some(WIDTH));
+        set_widths(page, messages);
         style::set_choice(match self.color {
             ColorArg::Auto => ColorChoice::Auto,
             ColorArg::Always => ColorChoice::Always,

@@ -13,7 +13,9 @@ use super::format::{self, FormatArg};
 use super::run::SystemClock;
 use super::setup::{self, Setup};
 use super::{ExitStatus, findings};
-use crate::observe::place::{EventLocation, input_name};
+use crate::escape::escaped;
+use crate::observe::place::EventLocation;
+use crate::observe::summary::Summary;
 use crate::pipeline::Clock;
 use crate::pipeline::parts::LinePart;
 use crate::rules::prefilter::Prefiltering;
@@ -21,7 +23,10 @@ use crate::rules::sample::RunSamples;
 use crate::rules::{KnownException, LiveSettings};
 use crate::sink::{Output, OutputError};
 use crate::source::{Input, ReadLimits};
+use crate::terminal::formats::{self, SHOWN_LINES};
 use crate::terminal::message::{self, Level};
+use crate::terminal::summary::skipped;
+use crate::terminal::wrap::wrapped;
 use crate::terminal::{explained, rule_table};
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -80,15 +85,18 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
         matched_only: args.matched_only,
         now_ms: SystemClock.now_ms(),
         event: 0,
+        failed: 0,
+        told: 0,
+        summary: Summary::default(),
         limits: setup::read_options(&args.common, &trust),
         file: Arc::from("-"),
         is_stream: false,
         fault: None,
         closed: false,
     };
+    found.left_out().iter().for_each(|(level, text)| message::at(*level, text));
     for problem in &found.faults {
-        let name = input_name(&problem.path.to_string_lossy());
-        message::warning(&format!("skipped: {name}: {}", problem.reason));
+        explainer.skipped(&problem.text());
     }
     // As `run` does: all inputs that end, put in order together, then standard input as it comes.
     let (streams, files): (Vec<_>, Vec<_>) = found.inputs.iter().partition(|i| i.is_stream());
@@ -121,6 +129,12 @@ struct Explainer {
     now_ms: i64,
     /// The number of the next event.
     event: u64,
+    /// Inputs that could not be read to their end.
+    failed: usize,
+    /// Documents without events that were named.
+    told: usize,
+    /// The counts of them.
+    summary: Summary,
     limits: ReadLimits,
     file: Arc<str>,
     is_stream: bool,
@@ -135,9 +149,17 @@ impl Explainer {
         }
         self.file = Arc::clone(&input.name);
         if let Err(error) = input.read(self.limits.clone(), self) {
-            message::warning(&format!("skipped: {error}"));
+            self.skipped(&error.to_string());
         }
         self.fault.take().map_or(Ok(()), Err)
+    }
+
+    /// Says that an input was not read, up to a limit.
+    fn skipped(&mut self, text: &str) {
+        self.failed += 1;
+        if self.failed <= SHOWN_LINES {
+            message::warning(&format!("skipped: {text}"));
+        }
     }
 
     /// Ends: what waits is written, and the sums go to standard error.
@@ -153,14 +175,22 @@ impl Explainer {
             Err(e) => return Err(anyhow!(e)),
         }
         let no_index = findings::no_index(&self.decisions.tally, artifacts);
+        if let more @ 1.. = self.failed.saturating_sub(SHOWN_LINES) {
+            message::warning(&format!("skipped: {}", formats::count(more, "more input")));
+        }
         if !self.closed && message::prints(Level::Info) {
             let Decisions { mut tally, samples, used, .. } = self.decisions;
-            findings::explain_silent(&mut tally, &mut self.rules, &samples, artifacts);
+            if self.event > 0 {
+                findings::explain_silent(&mut tally, &mut self.rules, &samples, artifacts);
+            }
             let unused = findings::unused(exceptions.into_iter(), &used, &samples.matched);
-            let page = rule_table::page(&tally.finish(), &unused);
+            let page = rule_table::page(&tally.finish(), &unused, self.event);
             message::page(Level::Info, page.trim_end());
         }
-        no_index.iter().for_each(|sentence| message::warning(sentence));
+        for (level, sentence) in skipped(&self.summary) {
+            message::page(level, wrapped(&sentence, "  ", "    ").trim_end());
+        }
+        findings::warn(&no_index);
         Ok(ExitStatus::Done)
     }
 
@@ -287,10 +317,14 @@ impl Explainer {
     fn settle(&mut self) -> anyhow::Result<()> {
         self.decisions.settle(&mut self.rules)?;
         let Self { spool, decisions, output, pretty, closed, fault, is_stream, .. } = self;
+        let (told, summary) = (&mut self.told, &mut self.summary);
         let drained = spool.drain(|line| {
             if let Some(what) = &line.no_event {
-                let at = location(&line);
-                message::info(&format!("{at}: no event: {what}"));
+                summary.no_events(what);
+                *told += 1;
+                if *told <= SHOWN_LINES {
+                    message::info(&format!("{}: no event: {}", location(&line), escaped(what)));
+                }
                 return true;
             }
             let answers = decisions.answers(line.event, line.artifact, line.rule);

@@ -6,11 +6,13 @@
 use super::ExitStatus;
 use super::format::FormatArg;
 use crate::escape::escaped;
-use crate::observe::place::{EventLocation, input_name};
+use crate::observe::place::EventLocation;
 use crate::sink::{Format, Output, OutputError};
 use crate::source::{self, ReadLimits};
+use crate::terminal::formats::{self, SHOWN_LINES};
 use crate::terminal::message;
 use crate::terminal::screen::{self, TextForm};
+use crate::terminal::wrap::{whole, wrapped};
 use anyhow::{anyhow, bail};
 use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter, line_events};
 use firstseen_event::json::{Json, Object};
@@ -21,9 +23,13 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
 
 /// The most characters of a field's values that are shown to a person.
 const SHOWN: usize = 160;
+
+/// The widest column of names; a longer name stands out.
+const WIDEST: usize = 48;
 
 /// The arguments of `fields`.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,6 +63,8 @@ pub fn fields(args: &FieldsArgs) -> anyhow::Result<ExitStatus> {
         file: Arc::from("-"),
         shown: 0,
         faults: 0,
+        warned: 0,
+        told: 0,
         closed: false,
         error: None,
     };
@@ -68,6 +76,12 @@ pub fn fields(args: &FieldsArgs) -> anyhow::Result<ExitStatus> {
     }
     if let Some(error) = page.error {
         return Err(error);
+    }
+    if let more @ 1.. = page.warned.saturating_sub(SHOWN_LINES) {
+        message::warning(&format!("skipped: {} like these", formats::count(more, "more fault")));
+    }
+    if let more @ 1.. = page.told.saturating_sub(SHOWN_LINES) {
+        message::info(&format!("no event: {}", formats::count(more, "more document")));
     }
     match page.output.flush() {
         Ok(()) => {}
@@ -91,6 +105,9 @@ struct FieldsPage<'a> {
     shown: usize,
     /// Events that could not be read.
     faults: usize,
+    /// Warnings and documents without events that were said.
+    warned: usize,
+    told: usize,
     closed: bool,
     error: Option<anyhow::Error>,
 }
@@ -114,9 +131,9 @@ impl FieldsPage<'_> {
             return Ok(());
         }
         let found = source::find(&[PathBuf::from(input)])?;
+        found.left_out().iter().for_each(|(level, text)| message::at(*level, text));
         for problem in &found.faults {
-            let name = input_name(&problem.path.to_string_lossy());
-            message::warning(&format!("skipped: {name}: {}", problem.reason));
+            self.warn(&format!("skipped: {}", problem.text()));
         }
         for source in &found.inputs {
             if self.done() {
@@ -124,7 +141,7 @@ impl FieldsPage<'_> {
             }
             self.file = Arc::clone(&source.name);
             if let Err(error) = source.read(ReadLimits::default(), self) {
-                message::warning(&format!("skipped: {error}"));
+                self.warn(&format!("skipped: {error}"));
                 self.faults += 1;
             }
         }
@@ -161,9 +178,17 @@ impl FieldsPage<'_> {
         }
     }
 
+    /// Says it, up to a limit.
+    fn warn(&mut self, text: &str) {
+        self.warned += 1;
+        if self.warned <= SHOWN_LINES {
+            message::warning(text);
+        }
+    }
+
     fn unread(&mut self, place: Place, code: &str, reason: &str) -> ControlFlow<()> {
         let at = EventLocation { file: Arc::clone(&self.file), place };
-        message::warning(&format!("{at}: cannot be read: {code}: {}", escaped(reason)));
+        self.warn(&format!("{at}: cannot be read: {code}: {}", escaped(reason)));
         self.faults += 1;
         ControlFlow::Continue(())
     }
@@ -221,8 +246,8 @@ fn written(value: &Json) -> String {
 
 fn table(at: &EventLocation, fields: &FlatFields) -> String {
     let names: Vec<String> = fields.keys().map(|name| escaped(name).into_owned()).collect();
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    let mut page = format!("{at}\n");
+    let width = names.iter().map(|name| name.width()).max().unwrap_or(0).min(WIDEST);
+    let mut page = wrapped(&at.to_string(), "", "  ");
     for (shown, (name, values)) in names.iter().zip(fields) {
         let values: Vec<String> = values.iter().map(plain).collect();
         let values = values.join(", ");
@@ -230,8 +255,9 @@ fn table(at: &EventLocation, fields: &FlatFields) -> String {
         if short.len() < values.len() {
             short.push('…');
         }
-        let (kind, value) = (type_word(name), escaped(&short));
-        page.push_str(&format!("  {shown:width$}  {kind:9}  {value}\n"));
+        let gap = " ".repeat(width.saturating_sub(shown.width()));
+        let label = format!("  {shown}{gap}  {:9}  ", type_word(name));
+        page.push_str(&whole(&escaped(&short), &label));
     }
     page
 }
@@ -263,7 +289,10 @@ impl EventSink for FieldsPage<'_> {
 
     fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()> {
         let at = EventLocation { file: Arc::clone(&self.file), place };
-        message::info(&format!("{at}: no event: {what}"));
+        self.told += 1;
+        if self.told <= SHOWN_LINES {
+            message::info(&format!("{at}: no event: {}", escaped(what)));
+        }
         ControlFlow::Continue(())
     }
 

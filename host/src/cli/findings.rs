@@ -13,7 +13,8 @@ use crate::pipeline::PipelineEnd;
 use crate::pipeline::learning::Learning;
 use crate::rules::sample::{EventSample, RunSamples};
 use crate::rules::{KnownException, silent};
-use crate::terminal::formats::{counted, number};
+use crate::terminal::formats::{self, SHOWN_LINES, counted, number};
+use crate::terminal::message;
 use firstseen_runtime::Artifact;
 use firstseen_session::{RuleRef, Rules};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -26,7 +27,9 @@ pub(super) fn take(
     own: Vec<KnownException>,
 ) {
     let mut tally = std::mem::take(&mut observer.tally);
-    explain_silent(&mut tally, &mut end.rules, &end.samples, artifacts);
+    if observer.summary.events > 0 {
+        explain_silent(&mut tally, &mut end.rules, &end.samples, artifacts);
+    }
     observer.summary.rules = tally.finish();
     let known = own.into_iter().chain(std::mem::take(&mut end.exceptions));
     observer.summary.unused_exceptions = unused(known, &observer.used, &end.samples.matched);
@@ -103,6 +106,14 @@ pub(super) fn no_index(tally: &RuleTally, artifacts: &[Artifact]) -> Vec<String>
         ))
     };
     tally.of_other_indices().into_iter().filter_map(sentence).collect()
+}
+
+/// Prints warnings of one kind, up to a limit.
+pub(super) fn warn(sentences: &[String]) {
+    sentences.iter().take(SHOWN_LINES).for_each(|sentence| message::warning(sentence));
+    if let more @ 1.. = sentences.len().saturating_sub(SHOWN_LINES) {
+        message::warning(&format!("{} like this", formats::count(more, "more rule")));
+    }
 }
 
 /// Gives each rule that matched nothing the reason that a sample of the events shows.

@@ -67,6 +67,8 @@ struct InspectedArtifact {
     look: ModuleInfo,
     /// The plan that the engine runs, or why it cannot be read here.
     plan: Result<Plan, String>,
+    /// The windows that the rules have without `forget_after`.
+    own_windows: Vec<Option<String>>,
 }
 
 /// Inspects.
@@ -155,12 +157,20 @@ fn see(path: &Path) -> anyhow::Result<InspectedArtifact> {
         firstseen_artifact::validate(&wasm).and_then(|()| firstseen_artifact::read_module(&wasm));
     let look = checked.with_context(|| format!("rule {name}"))?;
     // One source for each rule, or somebody changed the file.
-    meta.sources(&wasm).with_context(|| format!("rule {name}"))?;
+    let sources = meta.sources(&wasm).with_context(|| format!("rule {name}"))?;
+    let own_windows = sources.iter().map(|source| own_window(source)).collect();
     let plan = firstseen_artifact::embedded_plan(&wasm).map_err(str::to_owned);
     let plan = plan.and_then(|(plan, _)| Plan::decode(plan).map_err(|e| e.to_string()));
     let mut digest = "sha256:".to_owned();
     firstseen_value::push_hex(&mut digest, &Sha256::digest(&wasm));
-    Ok(InspectedArtifact { name, wasm, digest, meta, look, plan })
+    Ok(InspectedArtifact { name, wasm, digest, meta, look, plan, own_windows })
+}
+
+/// The window of a rule's source, where that can be read.
+fn own_window(source: &str) -> Option<String> {
+    let options = ReadOptions { skips_lint: true, ..ReadOptions::default() };
+    let facts = source::read(source, &options).ok()?.facts;
+    Some(facts.history_window_start.trim().trim_start_matches("now-").to_owned())
 }
 
 /// The place and the source of the rule that is asked for.

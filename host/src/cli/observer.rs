@@ -6,11 +6,14 @@
 
 use crate::escape::escaped;
 use crate::observe::learned::LearnedDays;
+use crate::observe::place::input_name;
 use crate::observe::rule_counts::RuleTally;
 use crate::observe::summary::Summary;
 use crate::observe::{Counter, Notice, NoticeSeverity, Observer, RuleCounter, SkipKind};
 use crate::sink::dead_letter::DeadLetter;
+use crate::source::{EMPTY_INPUTS, NO_LOG};
 use crate::state::OutputMark;
+use crate::terminal::formats::{SHOWN_LINES, counted};
 use crate::terminal::message;
 use crate::terminal::missing::MissingCauses;
 use crate::terminal::progress::Progress;
@@ -28,10 +31,13 @@ pub enum OnError {
     Fail,
 }
 
-/// Faults named one by one on standard error; the summary counts them all.
-const NAMED_FAULTS: u64 = 10;
-/// Other messages of one kind; an input, a rule or a store could have any number of them.
-const NAMED_OTHERS: u64 = 100;
+/// Messages of one kind on standard error, and events that could not be judged: an input, a rule or a store
+/// could have any number of them. The summary counts them all.
+const NAMED: u64 = SHOWN_LINES as u64;
+/// Of them of each code, however many there are of others before.
+const NAMED_OF_CODE: u64 = 3;
+/// Codes that this holds for: more than there are, unless a guest makes them up.
+const MAX_CODES: usize = 40;
 /// Dead letters that are kept, at most. A small packed input can hold any number.
 const MAX_DEAD: u64 = 1_000_000;
 /// Their bytes, as they are written: so many, or so many for each byte that was read of the inputs.
@@ -46,6 +52,31 @@ const MAX_USED: usize = 20_000;
 /// How many bytes of dead letters inputs of so many bytes may give.
 fn most_dead_bytes(read: u64) -> u64 {
     read.saturating_mul(MAX_DEAD_FACTOR).max(MAX_DEAD_BYTES)
+}
+
+/// The kinds of messages that have a limit each.
+#[derive(Debug, Clone, Copy)]
+enum OtherKind {
+    NotDecided,
+    Inputs,
+    NoLogs,
+    Rules,
+    Cut,
+    Messages,
+}
+
+const OTHER_KINDS: usize = 6;
+
+impl OtherKind {
+    /// What stands before each, and what several are.
+    const ALL: [(Self, &str, &str, &str); OTHER_KINDS] = [
+        (Self::NotDecided, "not decided", "more match", "more matches"),
+        (Self::Inputs, "skipped", "more input", "more inputs"),
+        (Self::NoLogs, "skipped", "more file without events", "more files without events"),
+        (Self::Rules, "a rule says", "more line", "more lines"),
+        (Self::Cut, "cut", "more record", "more records"),
+        (Self::Messages, "warning", "more message", "more messages"),
+    ];
 }
 
 /// The observer of `run`.
@@ -66,9 +97,12 @@ pub struct RunObserver {
     sizes: Vec<Option<u64>>,
     present: u32,
     named: u64,
-    /// How many messages there were of matches that were not decided, of inputs, of rules, of records that were
-    /// cut.
-    others: [u64; 4],
+    /// Whether it was said that more are counted.
+    told_more: bool,
+    /// Of each code how many events were named.
+    named_of: HashMap<String, u64>,
+    /// How many messages there were of each kind.
+    others: [u64; OTHER_KINDS],
     /// Bytes of dead letters.
     dead_bytes: u64,
     /// Bytes that were read of the inputs before the present one, its number, and its own.
@@ -98,7 +132,9 @@ impl RunObserver {
             sizes,
             present: 0,
             named: 0,
-            others: [0; 4],
+            told_more: false,
+            named_of: HashMap::new(),
+            others: [0; OTHER_KINDS],
             dead_bytes: 0,
             read: (0, 0, 0),
         }
@@ -110,6 +146,12 @@ impl RunObserver {
     /// When they could not be written.
     pub fn finish(&mut self) -> anyhow::Result<()> {
         self.progress.clear();
+        for (kind, what, one, many) in OtherKind::ALL {
+            let count = self.others.get(kind as usize).copied().unwrap_or_default();
+            if let more @ 1.. = count.saturating_sub(NAMED) {
+                message::warning(&format!("{what}: {}", counted(more, one, many)));
+            }
+        }
         self.settle()
     }
 
@@ -117,18 +159,31 @@ impl RunObserver {
         self.progress.suspend(|| message::warning(text));
     }
 
-    /// Says it, up to a limit for its kind.
-    fn say_some(&mut self, kind: usize, text: &str) {
-        let Some(count) = self.others.get_mut(kind) else { return };
+    /// Says it, up to a limit for its kind; how many more there were is said at the end.
+    fn say_some(&mut self, kind: OtherKind, text: &str) {
+        let Some(count) = self.others.get_mut(kind as usize) else { return };
         *count += 1;
-        match *count {
-            ..=NAMED_OTHERS => self.say(text),
-            count if count == NAMED_OTHERS + 1 => {
-                let what = text.split_once(": ").map_or(text, |(what, _)| what).to_owned();
-                self.say(&format!("{what}: more are not shown"));
-            }
-            _ => {}
+        if *count <= NAMED {
+            self.say(text);
+        } else if *count == NAMED + 1 {
+            let what = text.split_once(": ").map_or(text, |(what, _)| what).to_owned();
+            self.say(&format!("{what}: more are counted at the end"));
         }
+    }
+
+    /// Whether an event of this code is named.
+    fn is_named(&mut self, code: &str) -> bool {
+        let of_code = self.named_of.get(code).copied();
+        let has_own = match of_code {
+            Some(named) => named < NAMED_OF_CODE,
+            None => self.named_of.len() < MAX_CODES,
+        };
+        if has_own {
+            self.named_of.insert(code.to_owned(), of_code.unwrap_or_default() + 1);
+        }
+        let is_named = has_own || self.named < NAMED;
+        self.named += u64::from(is_named);
+        is_named
     }
 
     fn skipped(
@@ -159,13 +214,12 @@ impl RunObserver {
         if code == code::EXPANDS_TOO_FAR {
             // The last of many lines as a rule: it is not to be lost behind them.
             self.summary.records_cut += 1;
-            self.say_some(3, &format!("cut: {at}: {code}: {reason}"));
+            self.say_some(OtherKind::Cut, &format!("cut: {at}: {code}: {reason}"));
             return Ok(());
         }
-        self.named += 1;
-        if self.named <= NAMED_FAULTS {
+        if self.is_named(code) {
             self.say(&format!("skipped: {at}: {code}: {reason}"));
-        } else if self.named == NAMED_FAULTS + 1 {
+        } else if !std::mem::replace(&mut self.told_more, true) {
             let keeps = self.dead_letter.is_some();
             let hint = if keeps { "" } else { "; --dead-letter FILE keeps them all" };
             self.say(&format!("skipped: more are counted in the summary{hint}"));
@@ -204,22 +258,27 @@ impl Observer for RunObserver {
     fn notice(&mut self, notice: &Notice<'_>) -> anyhow::Result<()> {
         match *notice {
             Notice::Skipped { kind, at, code, reason, raw } => {
-                let sum = match kind {
-                    SkipKind::Bad => &mut self.summary.bad,
-                    SkipKind::Future => &mut self.summary.future,
-                    SkipKind::TooManyTerms => &mut self.summary.too_many_terms,
-                };
-                *sum += 1;
+                match kind {
+                    SkipKind::Bad => self.summary.bad(code),
+                    SkipKind::Future => self.summary.future += 1,
+                    SkipKind::TooManyTerms => self.summary.too_many_terms += 1,
+                }
                 return self.skipped(at, code, reason, raw);
             }
             Notice::NotDecided { at, text } => {
                 // Lost texts have a count of their own.
-                self.summary.bad += u64::from(!text.starts_with("text_lost: "));
-                self.say_some(0, &format!("not decided: {at}: {}", escaped(text)));
+                match text.split_once(": ").map_or("not_decided", |(code, _)| code) {
+                    "text_lost" => {}
+                    code => self.summary.bad(code),
+                }
+                self.say_some(
+                    OtherKind::NotDecided,
+                    &format!("not decided: {at}: {}", escaped(text)),
+                );
             }
             Notice::Missing { field, event } => {
                 self.summary.missing_terms += 1;
-                *self.summary.missing_by_field.entry(field.to_owned()).or_default() += 1;
+                self.summary.missing_by_field.add(field);
                 if self.summary.missing_terms <= CAUSES {
                     let dataset = self.summary.dataset.as_deref();
                     if let Some(cause) = self.causes.cause(dataset, field, event) {
@@ -235,20 +294,27 @@ impl Observer for RunObserver {
                 self.summary.suppress(name);
             }
             Notice::OtherIndex { name } => self.summary.other_index(name),
-            Notice::NoEvents { what } => self.summary.no_events(what),
+            Notice::NoEvents { what, input } => {
+                self.summary.no_events(what);
+                // A pipe that gave nothing is one; there is no other to look for.
+                if what == NO_LOG || EMPTY_INPUTS.contains(&what) && input != "-" {
+                    let text = format!("skipped: {}: {what}", input_name(input));
+                    self.say_some(OtherKind::NoLogs, &text);
+                }
+            }
             Notice::InputFailed { text } => {
                 self.summary.failed_inputs += 1;
                 if self.on_error == OnError::Fail {
                     return Err(anyhow!("{text}"));
                 }
-                self.say_some(1, &format!("skipped: {text}"));
+                self.say_some(OtherKind::Inputs, &format!("skipped: {text}"));
             }
             Notice::RuleLog { line } => {
-                self.say_some(2, &format!("a rule says: {}", escaped(line)));
+                self.say_some(OtherKind::Rules, &format!("a rule says: {}", escaped(line)));
             }
             Notice::Message { severity, text } => {
                 let word = if severity == NoticeSeverity::Warning { "warning: " } else { "" };
-                self.say(&format!("{word}{}", escaped(text)));
+                self.say_some(OtherKind::Messages, &format!("{word}{}", escaped(text)));
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::ExitStatus;
 use super::verify::EmbeddedRules;
 use crate::files::{shown, write_whole};
 use crate::rules::load::read_file;
+use crate::terminal::formats::number;
 use crate::terminal::message;
 use anyhow::bail;
 use firstseen_artifact::{Meta, RuleMeta};
@@ -69,7 +70,10 @@ pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<ExitStatus> {
     write_whole(to, &new)?;
     let state = match (lost.len(), count) {
         (0, _) => "the state stays valid".to_owned(),
-        (n, count) => format!("{n} of {count} rules begin with no memory"),
+        (1, 1) => "the rule begins with no memory".to_owned(),
+        (n, count) => {
+            format!("{} of {} rules begin with no memory", number(n as u64), number(count as u64))
+        }
     };
     let engine = env!("CARGO_PKG_VERSION");
     let old = shown(std::path::Path::new(&meta.engine));

@@ -24,7 +24,6 @@ use crate::sink::annotate::AnnotateSink;
 use crate::sink::compact::CompactSink;
 use crate::sink::dead_letter::DeadLetter;
 use crate::source::{Input, ReadLimits};
-use crate::terminal::learned::ALL_NEW;
 use crate::terminal::message::{self, Level};
 use crate::terminal::{self, formats, screen, style, wording};
 use anyhow::{Context, bail};
@@ -201,21 +200,17 @@ pub fn run_with(
         rules.map(|rule| (rule.id.clone(), rule.name.clone())).collect()
     };
     let tally = RuleTally::new(artifacts.iter().map(named).collect());
+    found.left_out().iter().for_each(|(level, text)| message::at(*level, text));
     let mut observer = RunObserver::new(args.on_error, dead_letter, sizes, tally, dataset);
     let mut fault = found.report(&mut observer).err();
     let is_streamed = found.inputs.iter().any(Input::is_stream);
     if is_streamed {
         let rules = formats::count(metas().count(), "rule");
         let state = escaped(&store.describe()).into_owned();
-        message::info(&format!("reading standard input; {rules}; state {state}"));
+        message::info(&format!("reading standard input with {rules}; state {state}"));
     }
-    // A stream may never end: it is told at its start, files with their summary.
     let learns = settings.learn_until_ms.is_some() || teach::all_learn(&artifacts, &settings);
-    let all_new = !learns && schedule.is_none() && store.count()? == 0;
-    observer.summary.all_new = all_new && !is_streamed;
-    if all_new && is_streamed {
-        message::info(&format!("the state is empty: {ALL_NEW}"));
-    }
+    observer.summary.all_new = !learns && schedule.is_none() && store.count()? == 0;
     let rules = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect();
     let memory_from = store.known_until().map_or_else(Vec::new, |newest_ms| {
         let of = |artifact: &Artifact| {
@@ -290,12 +285,16 @@ pub fn run_with(
         forgotten = findings::forgotten(summary, &artifacts, &settings.tenant, terms);
     }
     summary.finish(elapsed);
-    if status == OutputStatus::Open && message::prints(Level::Info) {
-        let page = terminal::summary::page(summary);
+    if status == OutputStatus::Open && message::prints(Level::Warning) {
+        let page = match message::prints(Level::Info) {
+            true => terminal::summary::page(summary),
+            false => terminal::summary::not_judged(summary),
+        };
         to.write_all(screen::lines(&page, style::on_stderr()).as_bytes()).ok();
     }
-    let over = terminal::schedule::warnings(&summary.rules);
-    no_index.iter().chain(&forgotten).chain(&over).for_each(|sentence| message::warning(sentence));
+    findings::warn(&no_index);
+    findings::warn(&forgotten);
+    findings::warn(&terminal::schedule::warnings(&summary.rules));
     if let Some(path) = &args.summary {
         summary.write_json(path)?;
     }

@@ -157,6 +157,7 @@ fn read_settings(
         let written = read_text(path).with_context(|| "--settings".to_owned())?;
         // The guests read it too; here a fault has the file's name, not a rule's.
         let fault = |e: String| anyhow!("--settings {}: {e}", shown(path));
+        rules::unique::check(&written).map_err(fault)?;
         Settings::read(&written).map_err(fault)?;
         text = Some(written);
     }
@@ -187,6 +188,7 @@ fn read_settings(
     let settings = text.as_deref().map(Settings::read).transpose().map_err(|e| anyhow!(e))?;
     let settings = settings.unwrap_or_default();
     teach::check(artifacts, &settings)?;
+    teach::doubt(&settings);
     if is_stream {
         return teach::from_stream(artifacts, settings, text, SystemClock.now_ms());
     }

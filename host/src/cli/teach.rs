@@ -5,10 +5,12 @@
 
 use crate::escape::escaped;
 use crate::pipeline::learning::OLDEST_MS;
+use crate::terminal::message;
 use anyhow::{anyhow, bail};
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::Settings;
 use firstseen_rule::alert::rfc3339;
+use firstseen_rule::source::doubted_field;
 use firstseen_runtime::Artifact;
 use serde_json::{Map, Value};
 
@@ -60,6 +62,21 @@ pub(super) fn check(artifacts: &[Artifact], settings: &Settings) -> anyhow::Resu
         );
     }
     Ok(())
+}
+
+/// Warns of a field that is probably misspelled: an event without it belongs to the start of its rule, so
+/// nothing else would show it.
+pub(super) fn doubt(settings: &Settings) {
+    if let Some(name) = &settings.learn_by
+        && let Some(meant) = doubted_field(name)
+    {
+        let name = escaped(name);
+        let meant = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "neither ECS nor CloudTrail has it".to_owned(),
+        };
+        message::warning(&format!("warning: learn_by: unknown field `{name}`: {meant}"));
+    }
 }
 
 fn takes(rule: &RuleMeta, setting: &str) -> bool {

@@ -4,6 +4,7 @@
 //! standard error, a dead letter. The pipeline prints nothing and keeps no sums.
 
 pub mod learned;
+pub mod names;
 pub mod place;
 pub mod rule_counts;
 pub mod schedule;
@@ -116,6 +117,8 @@ pub enum Notice<'a> {
     NoEvents {
         /// What it is.
         what: &'a str,
+        /// The input that it is, or is in.
+        input: &'a str,
     },
     /// An input could not be read to its end.
     InputFailed {

@@ -3,6 +3,7 @@
 //! In: counts as the run made them. Out: their sums, and one JSON object. Everything that could not
 //! be judged has a count. terminal/summary.rs prints them for a person.
 
+use super::names::NameCounts;
 use super::place::input_name;
 use super::rule_counts::RuleCounts;
 use anyhow::Context as _;
@@ -38,24 +39,26 @@ pub struct Summary {
     /// Matched events without one of the new-terms fields.
     pub missing_terms: u64,
     /// The same by the field that was missing.
-    pub missing_by_field: BTreeMap<String, u64>,
+    pub missing_by_field: NameCounts,
     /// Of them, why: by field, the causes that were found in the first 1000 events.
     pub missing_causes: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Events that could not be read.
+    /// Events that could not be judged.
     pub bad: u64,
+    /// The same by the code of what was wrong.
+    pub bad_by: NameCounts,
     /// Inputs or messages that hold no events, by what they are.
-    pub no_events: BTreeMap<String, u64>,
+    pub no_events: NameCounts,
     /// Texts and documents like CloudTrail's events that were not opened for want of trust, by the
     /// entry of `trust_envelopes` that opens them.
-    pub not_opened: BTreeMap<String, u64>,
+    pub not_opened: NameCounts,
     /// Matched events that an exception took out.
     pub suppressed_by_exception: u64,
-    /// The same by the exception's name, for the first 1000 names.
-    pub suppressed_by: BTreeMap<String, u64>,
+    /// The same by the exception's name.
+    pub suppressed_by: NameCounts,
     /// Matched events of an index that their rule is not about.
     pub other_index: u64,
-    /// The same by the index, for the first 1000 names.
-    pub other_index_by: BTreeMap<String, u64>,
+    /// The same by the index.
+    pub other_index_by: NameCounts,
     /// Matched events dated later than the clock allows.
     pub future: u64,
     /// Terms older than all that the state remembers.
@@ -123,30 +126,23 @@ fn is_none(count: &u64) -> bool {
     *count == 0
 }
 
-/// What is counted by name, at most: an event or a guest could send new names for ever.
-const MAX_NAMES: usize = 1000;
-/// What the names beyond them are counted under.
-pub(crate) const OTHERS: &str = "others";
-
 impl Summary {
     /// Counts an event that an exception took out.
     pub fn suppress(&mut self, name: &str) {
         self.suppressed_by_exception += 1;
-        if let Some(count) = self.suppressed_by.get_mut(name) {
-            *count += 1;
-        } else if self.suppressed_by.len() < MAX_NAMES {
-            self.suppressed_by.insert(name.to_owned(), 1);
-        }
+        self.suppressed_by.add(name);
     }
 
     /// Counts a match of an index that its rule is not about.
     pub fn other_index(&mut self, name: &str) {
         self.other_index += 1;
-        if let Some(count) = self.other_index_by.get_mut(name) {
-            *count += 1;
-        } else if self.other_index_by.len() < MAX_NAMES {
-            self.other_index_by.insert(name.to_owned(), 1);
-        }
+        self.other_index_by.add(name);
+    }
+
+    /// Counts an event that could not be judged.
+    pub fn bad(&mut self, code: &str) {
+        self.bad += 1;
+        self.bad_by.add(code);
     }
 
     /// Takes the time of an event into the span.
@@ -159,12 +155,10 @@ impl Summary {
     /// Counts what holds no events, or was not opened.
     pub fn no_events(&mut self, what: &str) {
         let entry = what.strip_prefix(NOT_OPENED).or_else(|| what.strip_prefix(TEXT_NOT_OPENED));
-        let (names, name) = match entry {
-            Some(entry) => (&mut self.not_opened, entry),
-            None => (&mut self.no_events, what),
-        };
-        let is_full = names.len() >= MAX_NAMES && !names.contains_key(name);
-        *names.entry(if is_full { OTHERS } else { name }.to_owned()).or_default() += 1;
+        match entry {
+            Some(entry) => self.not_opened.add(entry),
+            None => self.no_events.add(what),
+        }
     }
 
     /// Ends the counting: how long it took, and what that makes of a second.
@@ -191,6 +185,11 @@ impl Summary {
 pub(crate) mod tests {
     use super::*;
 
+    /// Counts by name.
+    pub(crate) fn named(names: &[(&str, u64)]) -> NameCounts {
+        names.iter().copied().collect()
+    }
+
     /// A run in which everything happened.
     pub(crate) fn busy() -> Summary {
         let mut summary = Summary {
@@ -202,20 +201,20 @@ pub(crate) mod tests {
             repeats: 1,
             seen: 40,
             missing_terms: 13,
-            missing_by_field: [("user.name".to_owned(), 12), ("host.id".to_owned(), 1)].into(),
+            missing_by_field: named(&[("user.name", 12), ("host.id", 1)]),
             missing_causes: [(
                 "user.name".to_owned(),
                 [("root user".to_owned(), 2), ("AWS service".to_owned(), 10)].into(),
             )]
             .into(),
-            bad: 2,
-            no_events: [("CloudTrail digest".to_owned(), 4), ("S3 test event".to_owned(), 1)]
-                .into(),
-            not_opened: [("dataset:nginx.access".to_owned(), 3), ("log".to_owned(), 1)].into(),
+            bad: 3,
+            bad_by: named(&[("bad_json", 2), ("too_deep", 1)]),
+            no_events: named(&[("CloudTrail digest", 4), ("Splunk event", 2)]),
+            not_opened: named(&[("dataset:nginx.access", 3), ("log", 1)]),
             suppressed_by_exception: 1234,
-            suppressed_by: [("ci pipeline".to_owned(), 1231), ("the vendor".to_owned(), 3)].into(),
+            suppressed_by: named(&[("ci pipeline", 1231), ("the vendor", 3)]),
             other_index: 3,
-            other_index_by: [("logs-aws.guardduty-default".to_owned(), 3)].into(),
+            other_index_by: named(&[("logs-aws.guardduty-default", 3)]),
             future: 2,
             released_early: 1,
             older_than_state: 1,
@@ -239,18 +238,6 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn exceptions_and_indices_are_counted_by_name_up_to_a_limit() {
-        let mut summary = Summary::default();
-        for n in 0..2 * MAX_NAMES {
-            (0..=n % 7).for_each(|_| summary.suppress(&format!("name {n}")));
-            summary.other_index(&format!("index {n}"));
-        }
-        assert_eq!((summary.other_index, summary.other_index_by.len()), (2000, MAX_NAMES));
-        assert_eq!(summary.suppressed_by.len(), MAX_NAMES);
-        assert!(summary.suppressed_by_exception > summary.suppressed_by.values().sum());
-    }
-
-    #[test]
     fn the_json_has_every_count() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("summary.json");
@@ -258,13 +245,13 @@ pub(crate) mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("}\n") && text.lines().count() == 1);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json.as_object().unwrap().len(), 37);
+        assert_eq!(json.as_object().unwrap().len(), 38);
         for (name, value) in [
             ("events", 1_234_567),
             ("matched", 58),
             ("alerts", 3),
             ("missing_terms", 13),
-            ("bad", 2),
+            ("bad", 3),
             ("elapsed_ms", 3210),
             ("events_per_second", 384_600),
         ] {
@@ -273,6 +260,7 @@ pub(crate) mod tests {
         assert_eq!(json["missing_by_field"]["user.name"], 12);
         assert_eq!(json["missing_causes"]["user.name"]["root user"], 2);
         assert_eq!(json["suppressed_by"]["the vendor"], 3);
+        assert_eq!(json["bad_by"], serde_json::json!({ "bad_json": 2, "too_deep": 1 }));
         let error = busy().write_json(Path::new("/no/such/folder/s")).unwrap_err();
         assert!(error.to_string().starts_with("/no/such/folder/s: "), "{error}");
     }

@@ -136,7 +136,7 @@ impl Intake<'_> {
                             self.observer.count(Counter::Events, 1);
                         }
                     }
-                    LinePart::NoEvents(what) => self.notice(&Notice::NoEvents { what: &what }),
+                    LinePart::NoEvents(what) => self.no_event(&what),
                     LinePart::Bad(fault, text) => self.skipped(place, &fault, &text),
                 }
             }
@@ -157,7 +157,7 @@ impl Intake<'_> {
         for note in &result.notes {
             let kind = match note.kind {
                 ItemKind::NoEvents => {
-                    self.notice(&Notice::NoEvents { what: &note.text });
+                    self.no_event(&note.text);
                     continue;
                 }
                 ItemKind::Future => SkipKind::Future,
@@ -193,6 +193,11 @@ impl Intake<'_> {
         let at = EventLocation::of(Arc::clone(&self.name), &at);
         let (kind, code, reason) = (SkipKind::Bad, fault.code, fault.reason.as_str());
         self.notice(&Notice::Skipped { kind, at: &at, code, reason, raw: text });
+    }
+
+    fn no_event(&mut self, what: &str) {
+        let input = Arc::clone(&self.name);
+        self.notice(&Notice::NoEvents { what, input: &input });
     }
 
     fn notice(&mut self, notice: &Notice<'_>) {
@@ -336,7 +341,7 @@ impl EventSink for Intake<'_> {
     }
 
     fn no_events(&mut self, _: Place, what: &str) -> ControlFlow<()> {
-        self.notice(&Notice::NoEvents { what });
+        self.no_event(what);
         self.flow()
     }
 

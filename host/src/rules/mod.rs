@@ -6,6 +6,7 @@ pub mod load;
 pub mod prefilter;
 pub mod sample;
 pub mod silent;
+pub mod unique;
 
 use firstseen_rule::exception::Exception;
 use firstseen_session::Rules;

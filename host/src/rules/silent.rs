@@ -5,6 +5,7 @@
 //! of how many events it speaks.
 
 use super::sample::EventSample;
+use crate::terminal::formats::{counted, number};
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::probe::EventProbe;
 use firstseen_session::Rules;
@@ -55,15 +56,17 @@ pub fn reason(meta: &RuleMeta, place: u16, rules: &mut dyn Rules, passed: &Event
     }
     let mut clauses: Vec<_> = failing.iter().collect();
     clauses.sort_by_key(|(_, clause)| Reverse(clause.events));
-    let of = passed.kept.len();
-    let parts =
-        clauses.iter().take(2).map(|(text, clause)| format!("{text} fails in {}", clause.events));
+    let of = passed.kept.len() as u64;
+    let parts = clauses
+        .iter()
+        .take(2)
+        .map(|(text, clause)| format!("{text} fails in {}", number(clause.events)));
     let parts: Vec<_> = parts.collect();
     if parts.is_empty() {
         return "the events that it might have matched could not be read".to_owned();
     }
     let which = if passed.is_whole() { "" } else { " looked at" };
-    format!("{} of {of} events{which}", parts.join(", "))
+    format!("{} of {}{which}", parts.join(", "), counted(of, "event", "events"))
 }
 
 /// The clauses that decided that an event does not match.
@@ -94,9 +97,13 @@ pub fn absent(fields: &[&str], events: &EventSample) -> Option<String> {
     let fields = absent.join(" or ");
     Some(match (events.is_whole(), events.kept.len()) {
         (true, 1) => format!("the one event that it might concern has no {fields}"),
-        (true, all) => format!("none of the {all} events that it might concern has {fields}"),
+        (true, all) => {
+            let all = number(all as u64);
+            format!("none of the {all} events that it might concern has {fields}")
+        }
         (false, some) => {
-            format!("none of {some} events looked at, of {}, has {fields}", events.count)
+            let (some, of) = (counted(some as u64, "event", "events"), number(events.count));
+            format!("none of {some} looked at, of {of}, has {fields}")
         }
     })
 }

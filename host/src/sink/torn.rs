@@ -7,6 +7,7 @@
 
 use crate::files::{folder_of, shown};
 use crate::state::{OutputMark, digest_text};
+use crate::terminal::formats::counted;
 use serde::de::IgnoredAny;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -101,14 +102,14 @@ fn other_than(
     };
     if meta.ino() != mark.inode && mark.length > 0 && !is_copy()? {
         return Ok(Some(format!(
-            "it is not the file that the state knows, which was moved or deleted with {} bytes of alerts; \
+            "it is not the file that the state knows, which was moved or deleted with {} of alerts; \
              nothing of it was cut, and {lost}",
-            mark.length
+            counted(mark.length, "byte", "bytes")
         )));
     }
     if !is_long {
-        let missing = mark.length - meta.len();
-        return Ok(Some(format!("it is {missing} bytes shorter than the state knows it: {lost}")));
+        let missing = counted(mark.length - meta.len(), "byte", "bytes");
+        return Ok(Some(format!("it is {missing} shorter than the state knows it: {lost}")));
     }
     match &mark.tail {
         Some(tail) if *tail != tail_digest(file, mark.length)? => Ok(Some(format!(
@@ -130,9 +131,9 @@ fn cut(file: &File, path: &Path, length: u64, unknown: UnknownLines) -> io::Resu
         file.set_len(length + whole as u64)?;
         file.sync_all()?;
         return Ok((whole < bytes).then(|| {
-            let piece = bytes - whole;
+            let piece = counted((bytes - whole) as u64, "byte was", "bytes were");
             format!(
-                "{}: its last line was cut short; its {piece} bytes were removed; its alert comes again \
+                "{}: its last line was cut short; its {piece} removed; its alert comes again \
                  with its event",
                 shown(path)
             )
@@ -146,13 +147,17 @@ fn cut(file: &File, path: &Path, length: u64, unknown: UnknownLines) -> io::Resu
     }
     file.set_len(length)?;
     file.sync_all()?;
+    let size = counted(bytes as u64, "byte was", "bytes were");
     let what = match (lines, whole == bytes) {
-        (0, _) => format!("its last line was cut short; its {bytes} bytes were removed"),
-        (lines, true) => format!("{lines} lines behind what the state knows were removed"),
+        (0, _) => format!("its last line was cut short; its {size} removed"),
+        (lines, true) => {
+            let lines = counted(lines as u64, "line", "lines");
+            format!("{lines} behind what the state knows: removed")
+        }
         (lines, false) => {
+            let lines = counted(lines as u64, "line before it is", "lines before it are");
             format!(
-                "its last line was cut short, and {lines} lines before it are not known to the state; \
-                 the {bytes} bytes were removed"
+                "its last line was cut short, and {lines} not known to the state; the {size} removed"
             )
         }
     };
@@ -183,8 +188,9 @@ fn end_last_line(
     keep(&torn, &[&piece[..], b"\n"].concat())?;
     file.set_len(length - bytes as u64)?;
     Ok(Some(format!(
-        "{}: its last line was cut short; its {bytes} bytes were moved to {}",
+        "{}: its last line was cut short; its {} moved to {}",
         shown(path),
+        counted(bytes as u64, "byte was", "bytes were"),
         shown(&torn)
     )))
 }

@@ -20,9 +20,11 @@ pub(super) const FILE_BLOCK: usize = 128 << 10;
 const PIPE_BLOCK: usize = 256 << 10;
 
 /// What a file out of a folder without any JSON is called.
-const NO_LOG: &str = "file that is no log";
+pub const NO_LOG: &str = "file that is no log";
 const EMPTY: &str = "empty input";
 const BLANK: &str = "input of white space alone";
+/// What inputs are called that have nothing in them.
+pub const EMPTY_INPUTS: [&str; 2] = [EMPTY, BLANK];
 
 /// How often packed data may be packed.
 const MAX_PACKED: usize = 4;

@@ -3,13 +3,17 @@
 //! In: paths as typed. Out: the inputs in order, folders walked by name, and what could not be
 //! walked. It opens no file: whether something is a log shows when it is read.
 use super::input::{Input, InputKind};
+use crate::escape::escaped;
 use crate::observe::place::input_name;
-use crate::observe::{Notice, NoticeSeverity, Observer};
+use crate::observe::{Notice, Observer};
+use crate::terminal::formats::{SHOWN_LINES, counted};
+use crate::terminal::message::Level;
 use crate::walk::{Walk, WalkEntry, WalkFault};
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -20,6 +24,8 @@ pub struct FoundInputs {
     pub faults: Vec<InputProblem>,
     /// What is in folders and is read only where it is named itself: pipes, devices, links into `/proc`.
     pub left_out: Vec<InputProblem>,
+    /// The folders with hidden files or folders, how many, and whether there was something else.
+    pub hidden: Vec<(PathBuf, u64, bool)>,
 }
 
 impl FoundInputs {
@@ -44,21 +50,33 @@ impl FoundInputs {
 }
 
 impl FoundInputs {
+    /// Says what was left out of folders, and how to read it: a warning where that may be what was meant.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<(Level, String)> {
+        let named = self.left_out.iter().take(SHOWN_LINES);
+        let named = named.map(|problem| format!("left out: {}", problem.text()));
+        let mut out: Vec<_> = named.map(|text| (Level::Warning, text)).collect();
+        if let more @ 1.. = self.left_out.len().saturating_sub(SHOWN_LINES) {
+            let what =
+                counted(more as u64, "more pipe, device or link", "more pipes, devices or links");
+            out.push((Level::Warning, format!("left out: {what} into /proc")));
+        }
+        for (folder, count, has_others) in self.hidden.iter().take(SHOWN_LINES) {
+            let level = if *has_others { Level::Info } else { Level::Warning };
+            let name = input_name(&folder.to_string_lossy());
+            let what = counted(*count, "hidden file or folder", "hidden files or folders");
+            out.push((level, format!("left out: {name}: {what}; name it itself to read it")));
+        }
+        out
+    }
+
     /// Gives what could not be walked to an observer.
     ///
     /// # Errors
     /// Those of the observer.
     pub fn report(&self, observer: &mut dyn Observer) -> anyhow::Result<()> {
-        let text = |problem: &InputProblem| {
-            format!("{}: {}", input_name(&problem.path.to_string_lossy()), problem.reason)
-        };
-        self.left_out.iter().try_for_each(|problem| {
-            let text = format!("left out: {}", text(problem));
-            observer.notice(&Notice::Message { severity: NoticeSeverity::Warning, text: &text })
-        })?;
-        self.faults
-            .iter()
-            .try_for_each(|problem| observer.notice(&Notice::InputFailed { text: &text(problem) }))
+        let mut faults = self.faults.iter();
+        faults.try_for_each(|fault| observer.notice(&Notice::InputFailed { text: &fault.text() }))
     }
 }
 
@@ -69,6 +87,14 @@ pub struct InputProblem {
     pub path: PathBuf,
     /// What was wrong and what to do.
     pub reason: String,
+}
+
+impl InputProblem {
+    /// Both, safe for a terminal.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}: {}", input_name(&self.path.to_string_lossy()), escaped(&self.reason))
+    }
 }
 
 /// Finds the inputs. Folders are walked without their hidden files and folders, and links are followed;
@@ -104,7 +130,9 @@ pub fn find(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
 
 fn walk(root: &Path, found: &mut FoundInputs) {
     let proc = fs::metadata("/proc").map(|meta| meta.dev()).ok();
-    for entry in Walk::Logs.folder(root) {
+    let hidden = Rc::default();
+    let before = found.inputs.len();
+    for entry in Walk::Logs.counting(root, Rc::clone(&hidden)) {
         match entry {
             Ok(WalkEntry { meta, .. }) if meta.is_dir() => {}
             Ok(entry) => match odd_kind(&entry, proc) {
@@ -129,6 +157,9 @@ fn walk(root: &Path, found: &mut FoundInputs) {
                 found.faults.push(InputProblem { path, reason });
             }
         }
+    }
+    if hidden.get() > 0 {
+        found.hidden.push((root.to_path_buf(), hidden.get(), found.inputs.len() > before));
     }
 }
 
@@ -244,6 +275,27 @@ mod tests {
         assert!(find(&[path]).unwrap_err().to_string().contains("neither a file"));
         assert_eq!(find(&[root.path().to_path_buf()]).unwrap().inputs.len(), 0);
         assert_eq!(find(&["/dev/null".into()]).unwrap().inputs.len(), 1);
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_up_to_a_limit() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for name in [".a", ".b"] {
+            fs::write(at(name), "{}").unwrap();
+        }
+        let said = || find(&[root.path().to_path_buf()]).unwrap().left_out();
+        let [(Level::Warning, hidden)] = &said()[..] else { panic!("{:?}", said()) };
+        assert!(hidden.ends_with("2 hidden files or folders; name it itself to read it"));
+        for n in 0..40 {
+            let name = at(&format!("fifo{n:02}"));
+            rustix::fs::mkfifoat(rustix::fs::CWD, name, rustix::fs::Mode::RWXU).unwrap();
+        }
+        fs::write(at("log"), "{}").unwrap();
+        let said = said();
+        assert_eq!(said.len(), SHOWN_LINES + 2);
+        assert_eq!(said[SHOWN_LINES].1, "left out: 30 more pipes, devices or links into /proc");
+        assert_eq!(said[SHOWN_LINES + 1].0, Level::Info, "hidden beside others");
     }
 
     #[test]

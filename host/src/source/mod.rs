@@ -14,6 +14,7 @@ mod input;
 mod stdin;
 mod unpack;
 
+pub use feed::{EMPTY_INPUTS, NO_LOG};
 pub use find::{FoundInputs, InputProblem, find};
 pub use input::{Input, InputKind, ReadError, ReadErrorKind, ReadLimits};
 pub use stdin::Wake;

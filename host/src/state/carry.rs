@@ -14,6 +14,7 @@ use super::{
     Applied, OutputMark, PrefixRecord, RunChange, StateError, StateHistory, StateStore, StateWrite,
     StoredRun,
 };
+use crate::terminal::formats::counted;
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::identity::of_rule;
@@ -202,7 +203,7 @@ fn change(
         }
         ControlFlow::Continue(())
     })?;
-    let terms = if count == 1 { "1 term".to_owned() } else { format!("{count} terms") };
+    let terms = counted(count, "term", "terms");
     let mut text = format!("rule {}: ", rule.name);
     let Some(record) = record else {
         text += &format!(

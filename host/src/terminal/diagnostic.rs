@@ -4,7 +4,7 @@
 //! colour only on a terminal. It decides nothing, and what it shows of a file is escaped.
 
 use crate::escape::{acts, escaped};
-use crate::terminal::wrap::{WIDTH, beside};
+use crate::terminal::wrap::{beside, width};
 use crate::terminal::{message, style};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use firstseen_compiler::RuleText;
@@ -50,7 +50,7 @@ pub fn render(source: &RuleText<'_>, diagnostic: &Diagnostic, colour: bool) -> S
     // Beside the caret where it fits the line, else below.
     let gutter = line.to_string().len() + 3;
     let marked = text.get(mark.clone()).map_or(0, UnicodeWidthStr::width).max(1);
-    let fits = gutter + column + marked + label.width() <= WIDTH;
+    let fits = gutter + column + marked + label.width() <= width();
     let mark = AnnotationKind::Primary.span(mark);
     let mark = if fits && !label.is_empty() { mark.label(label.as_ref()) } else { mark };
     let snippet = Snippet::source(text.as_str()).line_start(line);
@@ -65,7 +65,7 @@ pub fn render(source: &RuleText<'_>, diagnostic: &Diagnostic, colour: bool) -> S
     }
     let title = level.primary_title(message).id(diagnostic.code);
     let group: Group<'_> = title.element(snippet).elements(below);
-    renderer.term_width(WIDTH).render(&[group])
+    renderer.term_width(width()).render(&[group])
 }
 
 /// The line on which a place begins, made visible, and the part of it that is the place.
@@ -96,6 +96,7 @@ pub(crate) fn visible(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terminal::wrap::WIDTH;
 
     /// What is shown of a fault at the first `#` of a text.
     fn page(text: &str, code: &'static str, message: &str, label: &str, help: &str) -> String {

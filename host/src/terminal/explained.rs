@@ -4,22 +4,23 @@
 //! What comes from an event is escaped.
 
 use super::value::{field, show_time, span, text, time};
-use super::wrap::wrapped;
+use super::wrap::{whole, wrapped};
 use crate::observe::EventLocation;
 use serde_json::{Map, Value};
 
 /// The paragraph; it ends with a line break.
 #[must_use]
 pub fn paragraph(at: &EventLocation, document: Map<String, Value>, state: &[Value]) -> String {
-    let mut out = format!("{at}\n");
+    let mut out = wrapped(&at.to_string(), "", "  ");
     let document = &Value::Object(document);
     let of = |name: &str| field(document, name).unwrap_or_default();
     if document.get("error").is_some() {
-        out += &format!("  cannot be read: {}: {}\n", of("error.code"), of("error.reason"));
+        let why = format!("cannot be read: {}: {}", of("error.code"), of("error.reason"));
+        out += &wrapped(&why, "  ", "    ");
         return out;
     }
     if document.get("no_events").is_some() {
-        out += &format!("  no event: {}\n", of("no_events"));
+        out += &wrapped(&format!("no event: {}", of("no_events")), "  ", "    ");
         return out;
     }
     let when = time(document, "event.when").map(show_time);
@@ -33,32 +34,34 @@ pub fn paragraph(at: &EventLocation, document: Map<String, Value>, state: &[Valu
     }
     let matched = document.get("matched") == Some(&Value::Bool(true));
     let word = if matched { "matches" } else { "does not match" };
-    // A line goes on under its text; one without a label, a little further in.
-    let mut row = |label: &str, text: &str| {
-        let further = if label.trim().is_empty() { 2 } else { 0 };
-        out += &wrapped(text, label, &" ".repeat(label.len() + further));
-    };
-    row("  ", &format!("{word}: {}", of("rule")));
+    let mut add = |text: String| out += &text;
+    add(labelled("  ", &format!("{word}: {}", of("rule"))));
     if let Some(name) = field(document, "other_index") {
-        row("    ", &format!("left out: index {name} is not in the rule's patterns"));
+        add(labelled("    ", &format!("left out: index {name} is not in the rule's patterns")));
     }
     if let Some(name) = field(document, "excepted") {
         let until = field(document, "excepted_until").map(|end| format!(", until {end}"));
-        row("    ", &format!("suppressed by exception: {name}{}", until.unwrap_or_default()));
+        add(labelled(
+            "    ",
+            &format!("suppressed by exception: {name}{}", until.unwrap_or_default()),
+        ));
         if let Some(reason) = field(document, "excepted_because") {
-            row("          ", &format!("because: {reason}"));
+            add(labelled("          ", &format!("because: {reason}")));
         }
     }
     let list = |name: &str| document.get(name).and_then(Value::as_array).into_iter().flatten();
     for clause in list("decided_by") {
         let truth = if clause.get("true") == Some(&Value::Bool(true)) { "true " } else { "false" };
         let found = clause.get("found").and_then(text);
-        row(&format!("    {truth} "), &field(clause, "clause").unwrap_or_default());
-        row("          ", &format!("found: {}", found.as_deref().unwrap_or("no such field")));
+        add(labelled(&format!("    {truth} "), &field(clause, "clause").unwrap_or_default()));
+        add(labelled(
+            "          ",
+            &format!("found: {}", found.as_deref().unwrap_or("no such field")),
+        ));
     }
     for missing in list("missing") {
         let name = text(missing).unwrap_or_default();
-        row("    ", &format!("missing: {name} (no new term without it)"));
+        add(labelled("    ", &format!("missing: {name} (no new term without it)")));
     }
     let names: Vec<_> = list("new_terms_fields").map(text).collect();
     let mut keys = list("keys").map(text);
@@ -69,13 +72,19 @@ pub fn paragraph(at: &EventLocation, document: Map<String, Value>, state: &[Valu
             format!("{} = {value}", name.as_deref().unwrap_or_default())
         };
         let pairs: Vec<_> = names.iter().zip(values).map(pair).collect();
-        row("    term:  ", &pairs.join(", "));
-        row("    key:   ", &keys.next().flatten().unwrap_or_default());
+        add(labelled("    term:  ", &pairs.join(", ")));
+        add(whole(&keys.next().flatten().unwrap_or_default(), "    key:   "));
     }
     for answer in state {
-        row("    state: ", &sentence(document, answer));
+        add(labelled("    state: ", &sentence(document, answer)));
     }
     out
+}
+
+/// A line goes on under its text; one without a label, a little further in.
+fn labelled(label: &str, text: &str) -> String {
+    let further = if label.trim().is_empty() { 2 } else { 0 };
+    wrapped(text, label, &" ".repeat(label.len() + further))
 }
 
 /// `seen: last 2025-03-06 10:12:00 UTC, 8 hours before, alerted then as f07d..`.

@@ -5,6 +5,11 @@
 use indicatif::{DecimalBytes, HumanCount};
 use std::time::Duration;
 
+/// Lines of one kind that a person is shown; the rest is counted. Somebody else chooses how many there are.
+pub const SHOWN_LINES: usize = 10;
+/// Names in one sentence.
+pub const SHOWN_NAMES: usize = 5;
+
 /// A number with commas between its thousands: `1,234,567`.
 #[must_use]
 pub fn number(number: u64) -> String {

@@ -3,7 +3,7 @@
 //! In: the counts of a run. Out: sentences: of `firstseen learn` one for each rule, of `run` one that says
 //! from when to when its rules learned before. Names are escaped.
 
-use super::formats::{counted, number};
+use super::formats::{SHOWN_LINES, counted, number};
 use crate::escape::escaped;
 use crate::observe::learned::{LearnedNow, RuleLearning};
 use crate::observe::rule_counts::RuleCounts;
@@ -11,9 +11,6 @@ use crate::observe::rule_counts::RuleCounts;
 /// What a first run is told.
 pub const ALL_NEW: &str = "every term is new once and alerts; `firstseen learn INPUT --state PATH` takes \
                            past ones as known, --learn-until TIME those before it";
-
-/// Rules that are named.
-const SHOWN_RULES: usize = 20;
 
 /// The sentences, those of rules that learned most first.
 #[must_use]
@@ -30,10 +27,10 @@ pub fn sentences(rules: &[RuleCounts]) -> Vec<String> {
     }
     now.sort_by_key(|(rule, ..)| std::cmp::Reverse(rule.learned));
     let mut out: Vec<_> =
-        now.iter().take(SHOWN_RULES).map(|(rule, span, now)| learned(rule, span, now)).collect();
-    if let more @ 1.. = now.len().saturating_sub(SHOWN_RULES) {
-        let more = number(more as u64);
-        out.push(format!("{more} more rules learned; --summary FILE names them all"));
+        now.iter().take(SHOWN_LINES).map(|(rule, span, now)| learned(rule, span, now)).collect();
+    if let more @ 1.. = now.len().saturating_sub(SHOWN_LINES) {
+        let more = counted(more as u64, "more rule", "more rules");
+        out.push(format!("{more} learned; --summary FILE names them all"));
     }
     out
 }
@@ -150,7 +147,7 @@ mod tests {
             (0..25).map(|n| rule(&n.to_string(), 1, DAY, now(None, 1, false))).collect();
         assert_eq!(
             sentences(&many).last().unwrap(),
-            "5 more rules learned; --summary FILE names them all"
+            "15 more rules learned; --summary FILE names them all"
         );
         assert_eq!(length(3 * 3_600_000), "3 h");
     }

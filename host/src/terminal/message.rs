@@ -8,6 +8,7 @@
 
 use super::screen::{self, TextForm};
 use super::style;
+use super::wrap;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -39,9 +40,10 @@ pub fn prints(level: Level) -> bool {
 }
 
 /// Writes a line to standard error, if its level is printed and the line can be written. What follows
-/// a line break in the text is indented: no text makes a message of its own.
+/// a line break in the text is indented: no text makes a message of its own. It is wrapped where a person
+/// reads it; to a log it is one line.
 pub fn at(level: Level, text: &str) {
-    put(level, &screen::message(text));
+    put(level, &wrap::message(&screen::message(text)));
 }
 
 /// Writes lines that were drawn for a person, in colour where standard error has colours: a fault with

@@ -10,6 +10,7 @@ use crate::escape::acts;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Stdout, Write};
+use std::os::fd::AsFd;
 
 /// What a text is, and so how a character in it is escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +33,29 @@ pub fn stdout(form: TextForm) -> Box<dyn Write + Send> {
     }
 }
 
-/// The columns of the terminal behind standard output, whatever it says of its rows; nothing where none
-/// is there or it says 0.
+/// The columns of the terminal behind standard output, whatever it says of its rows; else what COLUMNS
+/// says. Nothing where neither is there.
 #[must_use]
 pub fn width() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    columns(io::stdout()).or_else(wanted)
+}
+
+/// The same of standard error.
+#[must_use]
+pub fn error_width() -> Option<usize> {
+    columns(io::stderr()).or_else(wanted)
+}
+
+/// Nothing where there is no terminal or it says 0.
+fn columns(of: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(of).ok()?;
     Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+}
+
+/// What the user asks for in the environment.
+fn wanted() -> Option<usize> {
+    let text = std::env::var("COLUMNS").ok()?;
+    text.parse().ok().filter(|width| *width > 0)
 }
 
 /// Text of several lines, safe for a terminal; `styles` says whether the codes of colours stay.

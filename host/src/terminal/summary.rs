@@ -1,23 +1,21 @@
 //! The summary of a run, for a person.
 //!
-//! In: the counts. Out: a few lines within 80 columns: events, matches, alerts, the state, and a
-//! sentence for everything that was not judged as usual. Names from events are escaped.
+//! In: the counts. Out: a few lines within 80 columns: events, matches, alerts, the state, and the
+//! sentences of `notes.rs`. Names from events are escaped.
 
 use super::formats::{bytes, counted, number};
 use super::learned::{self, minute};
+use super::message::Level;
+use super::notes::notes;
+pub use super::notes::skipped;
 use super::rule_table;
 use super::schedule;
 use super::wrap::wrapped;
 use crate::escape::escaped;
-use crate::observe::summary::{OTHERS, Summary, YEAR_2013};
-use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use crate::observe::summary::Summary;
 
 /// Where the text of a row begins.
 const INDENT: usize = 12;
-/// Exceptions that are named.
-const SHOWN_NAMES: usize = 5;
 
 /// The lines, each with its line break.
 #[must_use]
@@ -53,12 +51,20 @@ pub fn page(summary: &Summary) -> String {
     }
     out += &row("state", &escaped(&summary.state));
     let all_new = format!("the state was empty: {}", learned::ALL_NEW);
-    let told = Some(all_new).filter(|_| summary.all_new && summary.matched > 0).into_iter();
+    let told = Some(all_new).filter(|_| summary.all_new && summary.alerts > 0).into_iter();
     let told = told.chain(learned::sentences(&summary.rules));
-    for note in told.chain(notes(summary)) {
+    for note in told.chain(notes(summary).into_iter().map(|(_, note)| note)) {
         out += &wrapped(&note, "  ", "    ");
     }
     out
+}
+
+/// What could not be read or judged, alone: what is left of the summary under `--quiet`. Nothing where all
+/// was judged.
+#[must_use]
+pub fn not_judged(summary: &Summary) -> String {
+    let notes = notes(summary).into_iter().filter(|(level, _)| *level == Level::Warning);
+    notes.map(|(_, note)| wrapped(&note, "  ", "    ")).collect()
 }
 
 fn row(label: &str, text: &str) -> String {
@@ -66,212 +72,12 @@ fn row(label: &str, text: &str) -> String {
     wrapped(text, &first, &" ".repeat(INDENT))
 }
 
-/// A sentence for everything that was not judged as usual.
-fn notes(summary: &Summary) -> Vec<String> {
-    let mut notes = Vec::new();
-    for (field, count) in &summary.missing_by_field {
-        let events = counted(*count, "matched event has", "matched events have");
-        let who = causes(summary, field, *count);
-        let they = if *count == 1 { "it" } else { "they" };
-        notes.push(format!("{events} no {}{who}: {they} cannot alert", escaped(field)));
-    }
-    let mut note = |count, one: &str, many: &str| {
-        if count > 0 {
-            notes.push(counted(count, one, many));
-        }
-    };
-    let named = summary.missing_by_field.values().sum();
-    note(
-        summary.missing_terms.saturating_sub(named),
-        "matched event lacks a new-terms field: it cannot alert",
-        "matched events lack a new-terms field: they cannot alert",
-    );
-    note(
-        summary.future,
-        "matched event is dated in the future: it was not judged",
-        "matched events are dated in the future: they were not judged",
-    );
-    note(
-        summary.before_2013,
-        "matched event is dated before 2013, when there was no CloudTrail: is its time right?",
-        "matched events are dated before 2013, when there was no CloudTrail: is their time right?",
-    );
-    note(
-        u64::from(
-            summary.before_2013 == 0 && summary.first_time_ms.is_some_and(|ms| ms < YEAR_2013),
-        ),
-        "or more events are dated before 2013, when there was no CloudTrail: is their time right?",
-        "",
-    );
-    note(
-        summary.already_read,
-        "input was read by an earlier run, and was left out",
-        "inputs were read by an earlier run, and were left out",
-    );
-    note(
-        summary.decided_before,
-        "matched event was decided before the run was ended in the middle: it went on behind it",
-        "matched events were decided before the run was ended in the middle: it went on behind them",
-    );
-    note(
-        summary.released_early,
-        "event was released early, because memory for --hold was full: it may be out of order",
-        "events were released early, because memory for --hold was full: they may be out of order",
-    );
-    note(
-        summary.older_than_state,
-        "term is older than everything in the state: it was not judged",
-        "terms are older than everything in the state: they were not judged",
-    );
-    note(
-        summary.before_memory,
-        "alert is dated before what the state remembers: an earlier run may have given it, with \
-         another id",
-        "alerts are dated before what the state remembers: an earlier run may have given them, with \
-         other ids",
-    );
-    note(
-        summary.lost_texts,
-        "matched event was gone when it was to alert: its file was replaced or cut during the run; \
-         nothing is kept of its terms",
-        "matched events were gone when they were to alert: their files were replaced or cut during \
-         the run; nothing is kept of their terms",
-    );
-    note(
-        summary.after_lost_text,
-        "later sighting of such a term was not judged",
-        "later sightings of such terms were not judged",
-    );
-    note(
-        summary.too_many_terms,
-        "matched event has more terms than were judged: the limit is 256 terms and 8 MiB",
-        "matched events have more terms than were judged: the limit is 256 terms and 8 MiB",
-    );
-    let by = listed(&summary.suppressed_by);
-    note(
-        summary.suppressed_by_exception,
-        &format!("matched event was suppressed by an exception: {by}"),
-        &format!("matched events were suppressed by exceptions: {by}"),
-    );
-    let by = listed(&summary.other_index_by);
-    note(
-        summary.other_index,
-        &format!("matched event is of an index outside its rule's patterns: {by}"),
-        &format!("matched events are of indices outside their rules' patterns: {by}"),
-    );
-    note(summary.bad, "event could not be read", "events could not be read");
-    note(
-        summary.records_cut,
-        "of these is a record that expands too far: the rest of it was cut",
-        "of these are records that expand too far: the rest of each was cut",
-    );
-    note(
-        summary.dead_letters,
-        "skipped event was written to the dead letter file",
-        "skipped events were written to the dead letter file",
-    );
-    note(
-        summary.dead_letters_cut,
-        "more was not, because the dead letter file has its limit",
-        "more were not, because the dead letter file has its limit",
-    );
-    note(
-        summary.failed_inputs,
-        "input could not be read to its end",
-        "inputs could not be read to their end",
-    );
-    notes.extend(rule_table::silent(&summary.rules));
-    notes.extend(rule_table::unused(&summary.unused_exceptions));
-    for (entry, count) in &summary.not_opened {
-        let texts = counted(*count, "text is", "texts are");
-        let (them, were) = if *count == 1 { ("it", "was") } else { ("them", "were") };
-        let how = match switch(entry) {
-            Some(entry) => format!("--trust-envelopes {entry} opens {them}"),
-            None => format!("no option opens {them} by the name {}", escaped(entry)),
-        };
-        notes.push(format!(
-            "{texts} like CloudTrail's, in an envelope that others can write to, and {were} not \
-             opened: {how}"
-        ));
-    }
-    if !summary.no_events.is_empty() {
-        let kinds = summary.no_events.iter();
-        let kinds = kinds.map(|(kind, count)| format!("{} {}", number(*count), escaped(kind)));
-        notes.push(format!("skipped, no events: {}", kinds.collect::<Vec<_>>().join(", ")));
-    }
-    notes
-}
-
-/// Why matches have no such field, in brackets: ` (root user 2, AWS service 10)`.
-fn causes(summary: &Summary, field: &str, count: u64) -> String {
-    let Some(causes) = summary.missing_causes.get(field) else { return String::new() };
-    let mut causes: Vec<_> = causes.iter().collect();
-    causes.sort_by_key(|(cause, n)| (Reverse(**n), *cause));
-    if let [(cause, n)] = causes.as_slice()
-        && **n == count
-    {
-        return format!(" ({})", escaped(cause));
-    }
-    let looked_at: u64 = causes.iter().map(|(_, n)| **n).sum();
-    let shown = causes.iter().take(SHOWN_NAMES);
-    let shown = shown.map(|(cause, n)| format!("{} {}", escaped(cause), number(**n)));
-    let mut shown: Vec<_> = shown.collect();
-    let named: u64 = causes.iter().take(SHOWN_NAMES).map(|(_, n)| **n).sum();
-    if let rest @ 1.. = looked_at.saturating_sub(named) {
-        shown.push(format!("others {}", number(rest)));
-    }
-    let of = if looked_at < count { format!("of {}: ", number(looked_at)) } else { String::new() };
-    format!(" ({of}{})", shown.join(", "))
-}
-
-/// What is counted by name, the largest count first.
-fn listed(counts: &BTreeMap<String, u64>) -> String {
-    let mut by: Vec<_> = counts.iter().collect();
-    by.sort_by_key(|(name, count)| (Reverse(**count), *name));
-    let shown = by.iter().take(SHOWN_NAMES);
-    let shown = shown.map(|(name, count)| format!("{} {}", escaped(name), number(**count)));
-    let mut shown: Vec<String> = shown.collect();
-    if let more @ 1.. = by.len().saturating_sub(SHOWN_NAMES) {
-        shown.push(format!("{} more", number(more as u64)));
-    }
-    shown.join(", ")
-}
-
-/// An entry of `trust_envelopes` as a shell takes it. Others chose its name: one that means more than
-/// itself is no advice.
-fn switch(entry: &str) -> Option<Cow<'_, str>> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:/-+@%=,".contains(c);
-    if entry == OTHERS || entry.contains(['*', '\'']) || escaped(entry) != entry {
-        return None;
-    }
-    Some(match entry.chars().all(is_plain) {
-        true => Cow::Borrowed(entry),
-        false => Cow::Owned(format!("'{entry}'")),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::summary::tests::busy;
+    use crate::observe::summary::tests::{busy, named};
     use crate::terminal::wrap::WIDTH;
     use unicode_width::UnicodeWidthStr;
-
-    #[test]
-    fn a_name_that_others_chose_is_no_command() {
-        for (entry, shown) in [
-            ("dataset:nginx.access", Some("dataset:nginx.access")),
-            ("log-group:/aws/x", Some("log-group:/aws/x")),
-            ("dataset:a b", Some("'dataset:a b'")),
-            ("dataset:x; touch y", Some("'dataset:x; touch y'")),
-            ("dataset:*", None),
-            ("dataset:a'b", None),
-            ("dataset:a\n", None),
-            ("others", None),
-        ] {
-            assert_eq!(switch(entry).as_deref(), shown, "{entry}");
-        }
-    }
 
     #[test]
     fn a_quiet_run_is_four_lines() {
@@ -286,14 +92,14 @@ mod tests {
             events_per_second: 2500,
             ..Summary::default()
         };
-        // Where nothing matched, what is new in the state is of no interest.
+        // Where nothing alerted, that the state was empty is of no interest.
         assert_eq!(page(&quiet).lines().count(), 4);
-        let quiet = Summary { matched: 1, ..quiet };
+        let quiet = Summary { matched: 1, alerts: 1, ..quiet };
         assert_eq!(
             page(&quiet),
             "  events    10 in 1 input (999 B), 0.00 s, 2,500 events/s
   matched   1
-  alerts    0
+  alerts    1
   state     s.redb, 1 term
   the state was empty: every term is new once and alerts; `firstseen learn INPUT
     --state PATH` takes past ones as known, --learn-until TIME those before it
@@ -311,9 +117,9 @@ mod tests {
   matched   58
   alerts    3, 40 terms seen before, 1 repeated, 7 learned
   state     memory, nothing is kept; --state PATH keeps it
-  1 matched event has no host.id: it cannot alert
   12 matched events have no user.name (AWS service 10, root user 2): they cannot
     alert
+  1 matched event has no host.id: it cannot alert
   2 matched events are dated in the future: they were not judged
   1 matched event is dated before 2013, when there was no CloudTrail: is its
     time right?
@@ -331,15 +137,16 @@ mod tests {
     vendor 3
   3 matched events are of indices outside their rules' patterns:
     logs-aws.guardduty-default 3
-  2 events could not be read
+  3 events could not be judged: bad_json 2, too_deep 1
   2 skipped events were written to the dead letter file
-  5 more were not, because the dead letter file has its limit
+  5 skipped events were not written to the dead letter file, which has its limit
   1 input could not be read to its end
   3 texts are like CloudTrail's, in an envelope that others can write to, and
     were not opened: --trust-envelopes dataset:nginx.access opens them
   1 text is like CloudTrail's, in an envelope that others can write to, and was
     not opened: --trust-envelopes log opens it
-  skipped, no events: 4 CloudTrail digest, 1 S3 test event
+  skipped, no events: 2 Splunk events
+  skipped, no events: 4 CloudTrail digests
 "
         );
         assert!(shown.lines().all(|line| line.width() <= WIDTH));
@@ -347,9 +154,10 @@ mod tests {
 
     #[test]
     fn long_text_is_wrapped_and_untrusted_text_escaped() {
-        let kinds = (0..9).map(|i| (format!("kind of message number {i}"), i)).collect();
-        let mut summary = Summary { no_events: kinds, ..busy() };
-        summary.missing_by_field = [("a\x1b[31m".to_owned(), 13)].into();
+        let kinds: Vec<_> = (1..9).map(|i| (format!("kind of message number {i}"), i)).collect();
+        let no_events = kinds.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
+        let mut summary = Summary { no_events, ..busy() };
+        summary.missing_by_field = named(&[("a\x1b[31m", 13)]);
         let shown = page(&summary);
         assert!(shown.lines().all(|line| line.width() <= WIDTH), "{shown}");
         assert!(shown.contains("\n    "), "{shown}");
@@ -358,7 +166,7 @@ mod tests {
 
     #[test]
     fn exceptions_are_named_by_how_much_they_took_out() {
-        let mut summary = Summary::default();
+        let mut summary = Summary { events: 1, ..Summary::default() };
         summary.suppress("only\x1b");
         assert!(page(&summary).contains("1 matched event was suppressed by an exception: only\\u"));
         for n in 0..2000 {
@@ -366,7 +174,7 @@ mod tests {
         }
         let shown = page(&summary);
         assert!(shown.contains("exceptions: name 104 7, name 111 7,"), "{shown}");
-        assert!(shown.contains(", 995 more"), "{shown}");
+        assert!(shown.contains(", others 7,963"), "{shown}");
         assert!(shown.lines().all(|line| line.width() <= WIDTH), "{shown}");
     }
 

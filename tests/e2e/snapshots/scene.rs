@@ -26,7 +26,7 @@ static VARIES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(?m)\b[\d.]+ [kM]?B, ([\d.]+ m?s)$", "[size], ${1}"),
         (r"(?m)(size\]|ok|read|built|failed|skipped), [\d.]+ m?s$", "${1}, [time]"),
         // Of `inspect`: what the engine makes of an artifact's size.
-        (r"\d+ bytes, \d+ beside its text", "[size] bytes, [size] beside its text"),
+        (r"[\d,]+ bytes, [\d,]+ beside its text", "[size] bytes, [size] beside its text"),
         (r"\d+ pages of 64 KiB", "[size] pages of 64 KiB"),
         (r"(?m)^ +\d+  (\S)", "      [size]  ${1}"),
         (r#""bytes":\d+,"bytes_beside_text":\d+"#, r#""bytes":[size],"bytes_beside_text":[size]"#),
@@ -118,9 +118,7 @@ impl Scene {
         let mut command = Command::new(env!("CARGO_BIN_EXE_firstseen"));
         command.current_dir(self.folder.path("")).env_clear().args(words.split_whitespace());
         command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
-        for (name, value) in
-            [("COLUMNS", "80"), ("NO_COLOR", "1"), ("TERM", "dumb"), ("LANG", "C"), ("TZ", "UTC")]
-        {
+        for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb"), ("LANG", "C"), ("TZ", "UTC")] {
             command.env(name, value);
         }
         command

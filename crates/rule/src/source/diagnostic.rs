@@ -236,9 +236,19 @@ impl Diagnostic {
 
 /// A value as messages quote it: on one line and at most 40 characters.
 pub(super) fn short(value: &str) -> String {
+    cut(value, 40)
+}
+
+/// The same of a name that somebody has to look for.
+#[cfg(feature = "lint")]
+pub(super) fn whole(name: &str) -> String {
+    cut(name, 160)
+}
+
+fn cut(value: &str, most: usize) -> String {
     let tame = |c: char| if c.is_control() { ' ' } else { c };
-    let mut out: String = value.chars().take(40).map(tame).collect();
-    if value.chars().nth(40).is_some() {
+    let mut out: String = value.chars().take(most).map(tame).collect();
+    if value.chars().nth(most).is_some() {
         out.push('…');
     }
     out

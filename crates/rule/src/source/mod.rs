@@ -31,7 +31,7 @@ pub use diagnostic::{CODES, Diagnostic, Severity, WARNING_CODES};
 pub use exceptions::{WrittenException, exceptions};
 pub use facts::{Facts, Technique, Threat, ThreatEntry};
 #[cfg(feature = "lint")]
-pub use lint::{known_field, meant_field};
+pub use lint::{doubted_field, known_field, meant_field};
 #[cfg(feature = "lint")]
 pub use read::check_query;
 pub use read::{EventTime, ReadOptions, Rule, read};

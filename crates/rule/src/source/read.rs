@@ -3,7 +3,7 @@
 //! In: the text of a file. Out: the plan and the facts, or every fault of the file. It reads no key
 //! itself; that is done by [`super::shape`], [`super::filters`] and [`super::exceptions`].
 
-use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics, FilterField};
 use super::facts::Facts;
 #[cfg(feature = "lint")]
 use super::lint::{self, LintInput};
@@ -114,6 +114,7 @@ fn plan(
     let memory = shape.memory;
     let own = (shape.window?.value.trim().trim_start_matches("now-").to_owned(), shape.window_ms?);
     let (window, window_ms) = memory.forget_after.unwrap_or(own);
+    let learn_by = memory.learn_by.clone().map(|(field, _)| field);
     let mut plan = RulePlan {
         id: shape.id?,
         name: shape.name?,
@@ -129,18 +130,21 @@ fn plan(
         event_time,
         indices: indices(&shape.facts.index),
         learn_for_ms: memory.learn_for_ms,
-        learn_by: memory.learn_by,
+        learn_by,
     };
     plan.alert = alert::part(&plan, &shape.facts);
     #[cfg(feature = "lint")]
     // A file with errors is looked at again when those are gone.
     if let Some(query) = shape.query.as_ref().filter(|_| !faults.is_fatal() && !options.skips_lint)
     {
+        let mut filters = faults.take_filter_fields();
+        let learn_by = memory.learn_by.into_iter();
+        filters.extend(learn_by.map(|(name, span)| FilterField { name, span, alone: false }));
         let input = LintInput {
             text,
             query,
             new_terms: &shape.new_terms,
-            filters: &faults.take_filter_fields(),
+            filters: &filters,
             facts: &shape.facts,
             known_fields: &shape.known_fields,
         };

@@ -89,7 +89,8 @@ pub(super) struct Shape<'t> {
 #[derive(Debug, Default)]
 pub(super) struct RuleMemory {
     pub(super) learn_for_ms: i64,
-    pub(super) learn_by: Option<String>,
+    /// With its place.
+    pub(super) learn_by: Option<(String, Range<usize>)>,
     /// In place of the window.
     pub(super) forget_after: Option<(String, i64)>,
 }
@@ -112,7 +113,8 @@ fn memory(t: &mut Table<'_>, faults: &mut Diagnostics) -> RuleMemory {
         faults.error("bad_value", &field.span, message).label("how long is each value learned?");
     }
     let learn_for_ms = learn_for.map_or(0, |(_, ms)| ms);
-    RuleMemory { learn_for_ms, learn_by: learn_by.map(owned), forget_after }
+    let learn_by = learn_by.map(|field| (field.value.to_owned(), field.span));
+    RuleMemory { learn_for_ms, learn_by, forget_after }
 }
 
 /// Reads the whole file.

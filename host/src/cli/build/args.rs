@@ -3,12 +3,15 @@
 //! In: arguments. Out: what is built, for which target, with which options. It opens nothing but
 //! the file of settings.
 
-use crate::cli::size;
 use crate::cli::warnings::WarningArgs;
-use crate::files::read_text;
+use crate::cli::{size, teach};
+use crate::files::{read_text, shown};
+use crate::rules::unique;
+use anyhow::anyhow;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use firstseen_compiler::{Origin, Target, TargetChoices};
+use firstseen_rule::Settings;
 use firstseen_rule::source::EventTime;
 use firstseen_target_support::Records;
 use serde_json::{Map, Value};
@@ -104,6 +107,10 @@ impl ChosenArgs {
             RecordsArg::Alerts => Records::Alerts,
         });
         let mut settings = self.settings.as_deref().map(read_text).transpose()?;
+        if let (Some(text), Some(path)) = (&settings, &self.settings) {
+            unique::check(text).map_err(|e| anyhow!("--settings {}: {e}", shown(path)))?;
+            teach::doubt(&Settings::read(text).unwrap_or_default());
+        }
         if self.any_index {
             settings = Some(with_any_index(settings));
         }

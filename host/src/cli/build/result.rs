@@ -4,7 +4,7 @@
 //! them. It builds nothing.
 
 use super::args::BuildArgs;
-use crate::terminal::formats::{bytes, time};
+use crate::terminal::formats::{bytes, counted, number, time};
 use crate::terminal::message::{self, Level};
 use crate::terminal::progress::Progress;
 use std::time::Duration;
@@ -88,7 +88,8 @@ impl BuildCounts {
             (_, true) => "read",
             _ => "built",
         };
-        let mut line = format!("{} rules: {} {done}", self.done + self.failed, self.done);
+        let rules = counted((self.done + self.failed) as u64, "rule", "rules");
+        let mut line = format!("{rules}: {} {done}", number(self.done as u64));
         if self.failed > 0 {
             line += &format!(", {} failed", self.failed);
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// The document.
 pub(super) fn document(seen: &InspectedArtifact) -> Value {
-    let InspectedArtifact { name, wasm, digest, meta, look, plan } = seen;
+    let InspectedArtifact { name, wasm, digest, meta, look, plan, .. } = seen;
     let imports: Vec<Value> = look
         .imports
         .iter()

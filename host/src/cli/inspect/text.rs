@@ -5,6 +5,7 @@
 
 use super::InspectedArtifact;
 use crate::escape::escaped;
+use crate::terminal::formats::{counted, number};
 use crate::terminal::guide::title;
 use crate::terminal::wrap::wrapped;
 use firstseen_artifact::RuleMeta;
@@ -17,13 +18,14 @@ const LEFT: usize = 13;
 
 /// The page.
 pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
-    let InspectedArtifact { name, wasm, digest, meta, look, plan } = seen;
+    let InspectedArtifact { name, wasm, digest, meta, look, plan, .. } = seen;
     let standard = |name: &str| look.standard.get(name).map_or("", String::as_str);
     let mut out = title(standard("name"), colour);
     out += &wrapped(&escaped(&standard("description").replace('\n', " ")), "  ", "  ");
     out.push('\n');
     row(&mut out, "file", name);
-    let beside = format!("{} bytes, {} beside its text", wasm.len(), look.engine_bytes());
+    let size = counted(wasm.len() as u64, "byte", "bytes");
+    let beside = format!("{size}, {} beside its text", number(look.engine_bytes() as u64));
     row(&mut out, "size", &beside);
     row(&mut out, "engine", &format!("{}, contract {}", meta.engine, meta.abi));
     if let Some((least, most)) = look.memory {
@@ -43,7 +45,8 @@ pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
     for (index, rule) in meta.rules.iter().enumerate() {
         out.push('\n');
         out += &title(&rule.name, colour);
-        self::rule(&mut out, rule, planned.get(index));
+        let own = seen.own_windows.get(index).and_then(Option::as_deref);
+        self::rule(&mut out, rule, planned.get(index), own);
     }
     if let Err(reason) = plan {
         out.push('\n');
@@ -82,13 +85,16 @@ fn settings(out: &mut String, settings: &Value) {
     }
 }
 
-fn rule(out: &mut String, rule: &RuleMeta, plan: Option<&RulePlan>) {
+fn rule(out: &mut String, rule: &RuleMeta, plan: Option<&RulePlan>, own: Option<&str>) {
     row(out, "rule id", &rule.id);
     let risk = rule.risk_score.map_or(String::new(), |risk| format!(", risk score {risk}"));
     row(out, "severity", &format!("{}{risk}", rule.severity));
     row(out, "version", &rule.version.map_or(String::new(), |version| version.to_string()));
     row(out, "new terms", &rule.new_terms.join(", "));
-    row(out, "window", &rule.window);
+    // With forget_after a term is known for another time than upstream.
+    let other = own.filter(|own| *own != rule.window);
+    let other = other.map(|own| format!(" (forget_after; the rule's own is {own})"));
+    row(out, "window", &format!("{}{}", rule.window, other.unwrap_or_default()));
     if rule.learn_for_ms > 0 {
         let days = rule.learn_for_ms as f64 / firstseen_rule::window::DAY_MS as f64;
         let by = rule.learn_by.as_ref().map(|by| format!(", for each {by}")).unwrap_or_default();

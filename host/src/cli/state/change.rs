@@ -20,7 +20,7 @@ use crate::terminal::message;
 use crate::terminal::state::time as shown_time;
 use anyhow::{anyhow, bail};
 use clap::Args;
-use firstseen_rule::state::{Approval, MAX_REASON, TermState, read_whole};
+use firstseen_rule::state::{Approval, MAX_REASON, TermState, read_whole, time_to_live_ms};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -169,8 +169,8 @@ pub(super) fn approve(args: &ApproveArgs) -> anyhow::Result<ExitStatus> {
         let (mut known, mut expires_ms) =
             (TermState::default(), until_ms.saturating_add(window_ms));
         if let Some((value, expires)) = edit.get(key.as_bytes())? {
-            expires_ms = expires_ms.max(expires);
             known = read_whole(&value).map_err(|e| anyhow!("this term cannot be approved: {e}"))?.0;
+            expires_ms = expires_ms.max(without_approval(&known, expires, window_ms));
         } else if until_ms <= now {
             bail!("--until: {until} is over already, and the term has no approval to end");
         }
@@ -192,6 +192,18 @@ pub(super) fn approve(args: &ApproveArgs) -> anyhow::Result<ExitStatus> {
     let (state, values) = (shown(&args.state), escaped(&values));
     message::info(&format!("{state}: approved {values} until {until}{before}"));
     Ok(ExitStatus::Done)
+}
+
+/// Until when a term is kept, but for its approval: else one that is shortened would keep it as long as
+/// before.
+fn without_approval(known: &TermState, expires_ms: i64, window_ms: i64) -> i64 {
+    let is_of_approval =
+        |approval: &Approval| expires_ms == approval.until_ms.saturating_add(window_ms);
+    if !known.approval().is_some_and(is_of_approval) {
+        return expires_ms;
+    }
+    let last = known.episodes().last();
+    last.map_or(i64::MIN, |seen| seen.last_ms.saturating_add(time_to_live_ms(window_ms)))
 }
 
 /// The one rule that is meant, as it is now; whether the state has nothing of it yet.

@@ -9,7 +9,7 @@ use super::find::same;
 use super::subject::{Subject, is_artifact};
 use crate::escape::escaped;
 use crate::terminal::diagnostic::visible;
-use crate::terminal::wrap::WIDTH;
+use crate::terminal::wrap::width;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use firstseen_compiler::RuleText;
 use firstseen_rule::source::{Diagnostic, PlacedClause, clauses};
@@ -170,6 +170,6 @@ impl RuleCoverage {
         let title = format!("not both true and false: {} of {}", clauses.len(), self.clauses.len());
         let title = Level::WARNING.with_name("clauses").primary_title(title.as_str());
         let group: Group<'_> = title.element(element);
-        renderer.term_width(WIDTH).render(&[group])
+        renderer.term_width(width()).render(&[group])
     }
 }

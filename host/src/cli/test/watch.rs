@@ -8,6 +8,7 @@ use super::find::{find, same};
 use super::{ReportStatus, TestArgs, once, tell};
 use crate::cli::ExitStatus;
 use crate::escape::escaped;
+use crate::terminal::formats::counted;
 use crate::terminal::message;
 use anyhow::Context;
 use firstseen_runtime::Runtime;
@@ -55,7 +56,10 @@ pub(super) fn watch(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<ExitSt
             Err(error) => message::error(&format!("error: {error:#}")),
         }
         first = false;
-        message::info(&format!("watching {} files and folders; Ctrl-C ends", watched.inputs.len()));
+        message::info(&format!(
+            "watching {}; Ctrl-C ends",
+            counted(watched.inputs.len() as u64, "file or folder", "files and folders")
+        ));
         let Some(changed) = watched.next(&changes) else { return Ok(ExitStatus::Done) };
         message::info(&format!("changed: {}", escaped(&changed.display().to_string())));
     }

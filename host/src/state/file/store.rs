@@ -12,6 +12,7 @@ use crate::state::{
     Applied, EachTerm, OutputMark, RunChange, StateError, StateHistory, StateStore, StateWrite,
     StoredRun,
 };
+use crate::terminal::formats::{counted, number};
 use firstseen_rule::learn::{is_learn_key, learn_key};
 use foldhash::fast::RandomState;
 use redb::{Database, ReadableTable, ReadableTableMetadata};
@@ -138,11 +139,11 @@ impl StateStore for Redb {
 
     fn describe(&self) -> String {
         let Ok(count) = self.count() else { return self.path.clone() };
-        let terms = if count == 1 { "1 term".to_owned() } else { format!("{count} terms") };
+        let terms = counted(count, "term", "terms");
         match self.found {
             None => format!("{}, new, {terms}", self.path),
             Some(found) if found == count => format!("{}, existing, {terms}", self.path),
-            Some(found) => format!("{}, existing, {terms}, {found} before", self.path),
+            Some(found) => format!("{}, existing, {terms}, {} before", self.path, number(found)),
         }
     }
 }

@@ -67,6 +67,13 @@ pub fn known_field(name: &str) -> bool {
     KnownFields { own: &[] }.knows(name)
 }
 
+/// Whether a name is probably wrong, as `unknown_field` says it: `Some` with the name that was meant, if one
+/// is near.
+#[must_use]
+pub fn doubted_field(name: &str) -> Option<Option<&'static str>> {
+    KnownFields { own: &[] }.doubts(name)
+}
+
 /// The known name that a misspelled one was meant to be.
 #[must_use]
 pub fn meant_field(name: &str) -> Option<&'static str> {

@@ -26,9 +26,9 @@ mod tables;
 mod together;
 mod values;
 
-pub use known::{known_field, meant_field};
+pub use known::{doubted_field, known_field, meant_field};
 
-use super::diagnostic::{Diagnostics, FilterField, short};
+use super::diagnostic::{Diagnostics, FilterField, whole};
 use super::facts::Facts;
 use super::position;
 use super::table::At;
@@ -106,7 +106,7 @@ fn unknown(
     }
     let Some(meant) = known.doubts(name) else { return };
     names.unknown.insert(name.to_owned());
-    let message = format!("unknown field `{}`", short(name));
+    let message = format!("unknown field `{}`", whole(name));
     let fault = faults.warn("unknown_field", &place(), message);
     match meant {
         Some(meant) => fault.help(format!("did you mean `{meant}`?")),
@@ -128,7 +128,7 @@ fn absent(
     let is_absent = |name: &str| !names.unknown.contains(name) && !known.in_raw_cloudtrail(name);
     let spots = decides::spots(query, &|leaf| !leaf.is_pattern && is_absent(&leaf.field));
     let mut warn = |name: &str, span: &Range<usize>, effect: &str| {
-        let message = format!("raw CloudTrail never has `{}`: {effect}", short(name));
+        let message = format!("raw CloudTrail never has `{}`: {effect}", whole(name));
         let fault = faults.warn("not_in_raw_cloudtrail", span, message);
         match tables::outside_data(name) {
             Some(data) => fault.help(format!(
