@@ -14,6 +14,10 @@ test:
 crash:
     cargo test --locked -p firstseen --test e2e two_hundred_times -- --ignored --nocapture
 
+# Eight processes over one state at a real redis-server, which is killed, as they are
+shared:
+    cargo test --locked -p firstseen --features redis --test e2e eight_processes -- --ignored --nocapture
+
 # Run firstseen; by default the flagship rule over the sample CloudTrail
 run *arguments='run samples/cloudtrail':
     cargo run --release --locked -p firstseen -- {{ arguments }}

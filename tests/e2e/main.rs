@@ -32,6 +32,8 @@ mod rules;
 mod samples;
 mod schedule;
 mod settings;
+#[cfg(feature = "redis")]
+mod shared;
 mod size;
 mod snapshots;
 mod state;

@@ -3,6 +3,7 @@
 //! In: arguments. Out: their values, or clap's own error (exit status 2). It opens nothing.
 
 use super::cache::CacheArgs;
+use super::place::StopMarks;
 use super::size;
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
@@ -22,8 +23,14 @@ pub struct Common {
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
     /// Keep the state in this file; `memory:` keeps it for this run only
+    ///
+    /// Or at a server that several processes share, Redis or Valkey: redis://HOST:PORT/DATABASE, rediss:// with
+    /// TLS, redis+unix:///PATH. See docs/state.md.
     #[arg(long, value_name = "PATH", default_value = "memory:")]
     pub state: PathBuf,
+    /// A state at a server
+    #[command(flatten)]
+    pub shared: SharedStateArgs,
     /// Let a rule go on with terms in the state that another rule wrote
     #[arg(long)]
     pub take_over: bool,
@@ -71,6 +78,25 @@ pub struct Common {
     /// The run in the state that goes on: `run --resume`.
     #[arg(skip)]
     pub resume: Option<ResumeName>,
+    /// Whether the run is to end, for what waits.
+    #[arg(skip)]
+    pub stop: StopMarks,
+}
+
+/// How a state at a server is used.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SharedStateArgs {
+    /// Wait for at most this long while the server of the state is away (30s); 0: not at all
+    ///
+    /// Without it files wait for 30 seconds, and a stream for as long as it takes. Nothing is decided
+    /// meanwhile, and nothing is dropped.
+    #[arg(long, value_name = "DURATION", value_parser = super::run::duration)]
+    pub state_wait: Option<i64>,
+    /// Take a server that may lose or evict terms: they alert again then
+    ///
+    /// Without it `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction` are asked for.
+    #[arg(long)]
+    pub allow_weak_state: bool,
 }
 
 /// A run in the state.

@@ -5,10 +5,11 @@
 
 use super::ExitStatus;
 use super::cache::CacheArgs;
-use super::common::{Common, TeachArgs};
+use super::common::{Common, SharedStateArgs, TeachArgs};
 use super::format::AlertFormatArg;
 use super::observer::OnError;
-use super::run::{self, Repeats, RunArgs};
+use super::place::StopMarks;
+use super::run::{self, RunArgs};
 use super::schedule::ScheduleArgs;
 use super::size;
 use clap::Args;
@@ -28,9 +29,12 @@ pub struct LearnArgs {
     /// As for `firstseen run`.
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
-    /// Keep what is learned in this file
+    /// Keep what is learned in this file, or at a server: redis://HOST:PORT/DATABASE
     #[arg(long, value_name = "PATH")]
     pub state: PathBuf,
+    /// A state at a server
+    #[command(flatten)]
+    pub shared: SharedStateArgs,
     /// Let a rule go on with terms in the state that another rule wrote
     #[arg(long)]
     pub take_over: bool,
@@ -84,6 +88,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         inputs: args.inputs,
         rules: args.rules,
         state: args.state,
+        shared: args.shared,
         take_over: args.take_over,
         output: None,
         append: args.append,
@@ -96,6 +101,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         max_event: args.max_event,
         cache: args.cache,
         resume: None,
+        stop: StopMarks::default(),
     };
     run::run(&RunArgs {
         common,
@@ -106,7 +112,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         fail_on_alert: false,
         summary: args.summary,
         hold: 0,
-        repeats: Repeats::Drop,
+        repeats: None,
         max_terms: None,
         annotate: false,
         schedule: ScheduleArgs::default(),

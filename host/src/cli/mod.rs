@@ -31,6 +31,7 @@ pub mod new;
 pub mod observer;
 pub mod pages;
 mod paths;
+pub mod place;
 pub mod rebuild;
 mod resume;
 pub mod rule_words;

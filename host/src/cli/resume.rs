@@ -5,7 +5,8 @@
 
 use super::common::{Common, ResumeName};
 use super::paths;
-use super::run::RunArgs;
+use super::place::is_at_server;
+use super::run::{Repeats, RunArgs};
 use super::setup::Setup;
 use crate::files::{WriteTarget, shown, write_target};
 use crate::observe::place::input_name;
@@ -49,6 +50,12 @@ pub(super) fn common(args: &RunArgs) -> anyhow::Result<Common> {
     if common.state.as_os_str() == "memory:" {
         bail!("--resume: --state memory: keeps nothing to go on from; give a file");
     }
+    if is_at_server(&common.state) {
+        bail!(
+            "--resume: a shared state keeps no position in inputs, because its terms are written before \
+             their alerts are; without --resume the same input read again gives them again, with the same ids"
+        );
+    }
     if !matches!(write_target(output), Ok(WriteTarget::File(_, meta)) if meta.as_ref().is_none_or(|m| m.is_file()))
     {
         bail!("--resume: --output {}: it has to be a regular file", shown(output));
@@ -84,6 +91,7 @@ pub(super) fn of(
     let artifacts: Vec<&str> = setup.artifacts.iter().map(|a| a.digest.as_str()).collect();
     let settings = setup.exceptions.settings()?.unwrap_or_default();
     let RunArgs { format, compact, repeats, .. } = args;
+    let repeats = repeats.unwrap_or(Repeats::Drop);
     let options =
         format!("{} {format:?} {compact} {repeats:?} {:?}", common.max_event, args.max_terms);
     let decides = [

@@ -6,6 +6,7 @@
 use super::common::Common;
 use super::format::{self, AlertFormatArg};
 use super::observer::{OnError, RunObserver};
+use super::place::is_at_server;
 use super::resume::{self, ResumedRun};
 use super::schedule::ScheduleArgs;
 use super::setup::{Setup, read_options, set_up, start_of};
@@ -73,13 +74,16 @@ pub struct RunArgs {
     /// this long.
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration)]
     pub hold: i64,
-    /// What to do with an alert that an earlier run with this state has written
-    #[arg(long, value_enum, default_value_t = Repeats::Drop)]
-    pub repeats: Repeats,
+    /// What to do with an alert that an earlier run with this state has written [default: drop]
+    ///
+    /// A state at a server has them written: an alert is known there before it is out, so that it has to
+    /// come again.
+    #[arg(long, value_enum)]
+    pub repeats: Option<Repeats>,
     /// Let no rule have more terms in the state than this; the least recently seen go, and are counted
     ///
     /// With each commit those go first that were written the longest ago, by the hour. One that comes back
-    /// alerts again. `memory:` may hold an eighth more in between.
+    /// alerts again. `memory:` may hold an eighth more in between. A state at a server has no such limit.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_terms: Option<u64>,
     /// Go on where the last run with this state ended: each event is decided once
@@ -152,7 +156,14 @@ pub fn run_with(
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
     schedule::refuse(args)?;
     let format = format::alerts(args.format, &args.common);
-    let common = resume::common(args)?;
+    if is_at_server(&args.common.state) && args.repeats == Some(Repeats::Drop) {
+        bail!(
+            "--repeats drop: a shared state knows an alert before it is out, so that after a kill it would \
+             be missing for ever; leave the option out, and drop equal ids where alerts are collected"
+        );
+    }
+    let mut common = resume::common(args)?;
+    common.stop = signals.marks();
     let mut setup = set_up(&common, false, &written)?;
     let resumed = resume::of(args, &common, &setup)?;
     let is_midway = resumed.as_ref().is_some_and(ResumedRun::is_midway);
@@ -210,7 +221,7 @@ pub fn run_with(
         message::info(&format!("reading standard input with {rules}; state {state}"));
     }
     let learns = settings.learn_until_ms.is_some() || teach::all_learn(&artifacts, &settings);
-    observer.summary.all_new = !learns && schedule.is_none() && store.count()? == 0;
+    observer.summary.all_new = !learns && schedule.is_none() && store.is_empty()?;
     let rules = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect();
     let memory_from = store.known_until().map_or_else(Vec::new, |newest_ms| {
         let of = |artifact: &Artifact| {
@@ -219,6 +230,7 @@ pub fn run_with(
         };
         artifacts.iter().map(of).collect()
     });
+    let emit_repeats = args.repeats == Some(Repeats::Emit) || store.is_shared() && !args.learns;
     let mut pipeline = Pipeline::new(Parts {
         rules,
         prefilter: Prefiltering::new(&artifacts),
@@ -239,7 +251,7 @@ pub fn run_with(
             hold_ms: args.hold,
             future_slack_ms: settings.future_slack_ms,
             order_budget: DEFAULT_BUDGET,
-            emit_repeats: args.repeats == Repeats::Emit,
+            emit_repeats,
             memory_from,
         },
     });

@@ -57,7 +57,7 @@ pub(super) fn refuse(args: &RunArgs) -> anyhow::Result<()> {
         ("--take-over", common.take_over, no_state),
         ("--resume", args.resume, no_state),
         ("--max-terms", args.max_terms.is_some(), no_state),
-        ("--repeats emit", args.repeats == Repeats::Emit, no_state),
+        ("--repeats emit", args.repeats == Some(Repeats::Emit), no_state),
         ("--learn-until", common.learn_until.is_some(), no_learning),
         ("--learn-for", learns, no_learning),
         ("--learn-by", teach.learn_by.is_some(), no_learning),

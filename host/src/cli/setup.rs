@@ -3,7 +3,8 @@
 //! In: the command line. Out: all of it opened, the output last, so that nothing is emptied by a command
 //! that cannot begin. It reads no event.
 
-use super::common::Common;
+use super::common::{Common, SharedStateArgs};
+use super::place::{self, StatePlace, place, state_name};
 use super::rule_words::is_rule;
 use super::run::SystemClock;
 use super::state::audit::entry;
@@ -20,8 +21,8 @@ use crate::rules::{self, KnownException};
 use crate::sink::{Format, Output, UnknownLines, differs_from};
 use crate::source::{self, FoundInputs, Input, ReadLimits};
 use crate::state::admin::StateAdmin;
+use crate::state::claim;
 use crate::state::{CarryOver, Memory, Redb, StateError, StateStore};
-use crate::state::{StateHistory, claim};
 use crate::terminal::message;
 use anyhow::{Context, anyhow, bail};
 use firstseen_artifact::RuleMeta;
@@ -34,6 +35,10 @@ use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long files wait for a server that is away.
+const FILES_WAIT: Duration = Duration::from_secs(30);
 
 /// What `run` and `explain` begin with.
 pub struct Setup {
@@ -65,6 +70,7 @@ pub fn set_up(
     read_only: bool,
     written: &[(&str, Option<&PathBuf>)],
 ) -> anyhow::Result<Setup> {
+    let place = place(&common.state)?;
     refuse_rules(&common.inputs)?;
     let found = find_inputs(&common.inputs)?;
     let rules = rules::find::find(&common.rules)?;
@@ -75,7 +81,9 @@ pub fn set_up(
             found.refuse_output(option, path)?;
         }
     }
-    outputs.insert(0, ("--state", Some(&common.state)));
+    if !matches!(place, StatePlace::Server(_)) {
+        outputs.insert(0, ("--state", Some(&common.state)));
+    }
     let read = common.settings.iter().chain(&common.exceptions).map(PathBuf::as_path);
     let read: Vec<_> = rules.iter().map(RulePath::path).chain(read).collect();
     paths::refuse_collisions(&outputs, &read)?;
@@ -95,9 +103,12 @@ pub fn set_up(
         guests.push(Guest::new(&runtime, artifact, tenant, settings.clone())?);
     }
     if !read_only {
-        refuse_to_empty(common)?;
+        refuse_to_empty(common, place, None)?;
     }
-    let store = open_state(common, read_only, tenant, &artifacts)?;
+    let store = open_state(common, place, read_only, is_stream, tenant, &artifacts)?;
+    if !read_only && store.is_shared() {
+        refuse_to_empty(common, place, Some(&*store))?;
+    }
     let trust = Arc::new(read.trust.clone());
     Ok(Setup { artifacts, own_exceptions, guests, found, store, exceptions, settings: read, trust })
 }
@@ -196,23 +207,31 @@ fn read_settings(
 }
 
 /// A state does not give the alerts again that it knows: a file that holds some stays.
-fn refuse_to_empty(common: &Common) -> anyhow::Result<()> {
+fn refuse_to_empty(
+    common: &Common,
+    place: StatePlace<'_>,
+    opened: Option<&dyn StateStore>,
+) -> anyhow::Result<()> {
     let Some(output) = &common.output else { return Ok(()) };
     let holds_some = output.metadata().is_ok_and(|meta| meta.is_file() && meta.len() > 0);
-    let is_memory = common.state.as_os_str() == "memory:";
-    if common.append || is_memory || !holds_some {
+    if common.append || !holds_some {
         return Ok(());
     }
-    let terms = match Redb::open_read_only(&common.state) {
-        Ok(state) => state.count()?,
-        Err(StateError::Absent { .. }) => 0,
-        Err(StateError::NeedsRepair { .. }) => 1,
-        Err(error) => return Err(error.into()),
+    let is_empty = match (opened, place) {
+        (Some(store), _) => store.is_empty()?,
+        (None, StatePlace::File(path)) => match Redb::open_read_only(path) {
+            Ok(state) => state.count()? == 0,
+            Err(StateError::Absent { .. }) => true,
+            Err(StateError::NeedsRepair { .. }) => false,
+            Err(error) => return Err(error.into()),
+        },
+        // Nothing is kept, or it is looked at once it is open.
+        (None, StatePlace::Memory | StatePlace::Server(_)) => true,
     };
-    if terms == 0 {
+    if is_empty {
         return Ok(());
     }
-    let (output, state) = (shown(output), shown(&common.state));
+    let (output, state) = (shown(output), state_name(&common.state));
     bail!(
         "{output}: it may hold alerts that the state {state} knows and does not give again; nothing \
          was written: give --append to write behind them, or another --output"
@@ -260,20 +279,43 @@ pub(super) fn open_output(
 /// Opens the state; what a changed rule has to know of it is said at once.
 fn open_state(
     common: &Common,
+    place: StatePlace<'_>,
+    read_only: bool,
+    is_stream: bool,
+    tenant: &str,
+    artifacts: &[Artifact],
+) -> anyhow::Result<Box<dyn StateStore>> {
+    match place {
+        StatePlace::Memory => Ok(Box::new(Memory::default())),
+        StatePlace::File(path) => {
+            let store = if read_only { Redb::open_read_only(path) } else { Redb::open(path) };
+            with_history(store?, common, read_only, tenant, artifacts)
+        }
+        StatePlace::Server(address) => {
+            let SharedStateArgs { state_wait, allow_weak_state } = common.shared;
+            let wait = state_wait.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+            let wait = wait.or((!is_stream).then_some(FILES_WAIT));
+            let options = place::of_run(tenant, allow_weak_state, wait, &common.stop);
+            let store = place::open_server(address, read_only, options)?;
+            with_history(store, common, read_only, tenant, artifacts)
+        }
+    }
+}
+
+/// A state with what its rules were before.
+fn with_history(
+    mut store: impl StateStore + StateAdmin + 'static,
+    common: &Common,
     read_only: bool,
     tenant: &str,
     artifacts: &[Artifact],
 ) -> anyhow::Result<Box<dyn StateStore>> {
-    let path = &common.state;
-    if path.as_os_str() == "memory:" {
-        return Ok(Box::new(Memory::default()));
-    }
-    let store = if read_only { Redb::open_read_only(path) } else { Redb::open(path) };
-    let mut store = store?;
-    let owned = artifacts.iter().flat_map(|artifact| {
-        artifact.meta.rules.iter().map(|rule| (rule, artifact.digest.as_str()))
-    });
-    let changes = claim(&store.owners()?, tenant, owned, common.take_over)?;
+    let owned = || {
+        let rules =
+            artifacts.iter().map(|artifact| (&artifact.meta.rules, artifact.digest.as_str()));
+        rules.flat_map(|(rules, digest)| rules.iter().map(move |rule| (rule, digest)))
+    };
+    let changes = claim(&store.owners()?, tenant, owned(), common.take_over)?;
     if !read_only && !changes.owners.is_empty() {
         store.edit(&mut |edit| {
             for owner in &changes.owners {
@@ -284,11 +326,15 @@ fn open_state(
             }
             Ok(())
         })?;
+        if store.is_shared() {
+            // Another process may have been quicker: the first one owns it.
+            claim(&store.owners()?, tenant, owned(), common.take_over)?;
+        }
     }
     let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let (store, told) = CarryOver::open(store, tenant, rules, read_only)?;
     for sentence in changes.told.into_iter().chain(told) {
-        message::warning(&format!("state {}: {}", shown(path), escaped(&sentence)));
+        message::warning(&format!("state {}: {}", state_name(&common.state), escaped(&sentence)));
     }
     Ok(Box::new(store))
 }

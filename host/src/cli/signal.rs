@@ -6,6 +6,7 @@
 //! once, and so does the first while nothing is decided: a file of an option may be a FIFO that nobody
 //! opens at its other end.
 
+use super::place::StopMarks;
 use crate::pipeline::Stop;
 use crate::source::Wake;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -92,6 +93,12 @@ impl Signals {
             }
         })?;
         Ok(())
+    }
+
+    /// What asks the run to end, for a store that waits.
+    #[must_use]
+    pub fn marks(&self) -> StopMarks {
+        StopMarks { signal: Arc::clone(&self.which), closed: Arc::clone(&self.closed) }
     }
 
     /// Whether whoever read standard output was found to be gone.

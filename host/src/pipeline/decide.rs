@@ -19,7 +19,7 @@ use firstseen_session::{
     CallError, EventAt, EventText, Match, Round, RoundEnd, RuleRef, Rules, Step, TermOutcome,
     WriteResult,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Matches decided in one round, and bytes of them.
 const BATCH_MATCHES: usize = 1024;
@@ -28,6 +28,8 @@ const BATCH_BYTES: usize = 4 << 20;
 const COMMIT_MATCHES: u64 = 64 * 1024;
 /// What was written for them, at most: a match may have many terms.
 const COMMIT_BYTES: usize = 16 << 20;
+/// How often matches are decided again where other processes were faster each time.
+const MAX_ROUNDS: u32 = 64;
 /// Of a run that can be resumed also bytes of alerts: what is behind the last commit is written again.
 const COMMIT_ALERTS: usize = 1 << 20;
 
@@ -254,18 +256,31 @@ impl Decider {
         self.uncommitted += matches.len() as u64;
         self.learning.begin(&mut *self.store)?;
 
-        let mut decided = Vec::new();
+        let (mut decided, mut fault) = (Vec::new(), None);
         for (artifact, (turns, matches)) in by_artifact(matches, rules.len()).enumerate() {
             if let (Some(rules), Ok(number)) = (rules.get_mut(artifact), u16::try_from(artifact)) {
                 // What follows is this one's.
                 self.store.advance(number, i64::MIN);
-                self.decide_artifact(&mut **rules, turns, matches, located, &mut decided)?;
+                fault =
+                    self.decide_artifact(&mut **rules, turns, matches, located, &mut decided).err();
+                if fault.is_some() {
+                    break;
+                }
             }
         }
+        // What a shared store knows already has to be out; of another nothing was committed.
+        if let Some(fault) = fault.take_if(|_| !self.store.is_shared()) {
+            return Err(fault);
+        }
+        let fault = fault.or_else(|| self.unsettled(&decided));
         decided.sort_by_key(|d| d.turn);
         let status = self.emit(decided, sink, located)?;
         if status == OutputStatus::Closed {
             return Ok(status);
+        }
+        if let Some(fault) = fault {
+            sink.flush().and_then(|()| sink.sync()).map_err(|e| anyhow!(e))?;
+            return Err(fault);
         }
         self.failed = false;
         // A stream is committed between two blocks alone, where it has a position.
@@ -277,6 +292,22 @@ impl Decider {
         self.uncommitted >= COMMIT_MATCHES
             || self.store.waiting_bytes() >= COMMIT_BYTES
             || self.batch.is_some() && self.alert_bytes >= COMMIT_ALERTS
+    }
+
+    /// What a shared store leaves undecided is decided when it is read again, not passed over: a newer
+    /// value is another version's, and other processes are not faster for ever.
+    fn unsettled(&self, decided: &[DecidedTerm]) -> Option<anyhow::Error> {
+        let is_open = |d: &&DecidedTerm| {
+            d.kind == OutcomeKind::Error
+                && (d.text.starts_with(BAD_STATE) || d.text.starts_with(CONFLICT))
+        };
+        let open = decided.iter().filter(is_open).min_by_key(|d| d.turn);
+        let open = open.filter(|_| self.store.is_shared())?;
+        Some(anyhow!(
+            "{}; nothing was written over it, and the events that it is about are decided when they are \
+             read again",
+            open.text
+        ))
     }
 
     /// Decides one artifact's matches; halves them where the rule fails, until the one at fault is
@@ -293,6 +324,7 @@ impl Decider {
         let mut todo = vec![(turns, matches)];
         let artifact = todo.first().and_then(|(_, matches)| matches.first());
         let newest_ms = artifact.map_or(i64::MIN, |m| self.newest.of(m.rule.artifact));
+        let (is_shared, mut rounds) = (self.store.is_shared(), 0);
         while let Some((mut turns, matches)) = todo.pop() {
             if matches.is_empty() {
                 continue;
@@ -312,6 +344,16 @@ impl Decider {
                         for (rule, seen) in seen_by_rule {
                             located.observer.count_of(rule, RuleCounter::Seen, seen);
                         }
+                    }
+                    // Others were faster again and again: those matches are decided once more, whose other
+                    // terms give the same alerts again then.
+                    let mut outcomes = outcomes;
+                    if is_shared && rounds < MAX_ROUNDS {
+                        let lost = take_conflicts(&mut outcomes);
+                        let of = |at: &usize| Some((*turns.get(*at)?, matches.get(*at)?.clone()));
+                        let again: (Vec<_>, Vec<_>) = lost.iter().filter_map(of).unzip();
+                        rounds += u32::from(!again.0.is_empty());
+                        todo.push(again);
                     }
                     decided.extend(outcomes.into_iter().filter_map(|outcome| {
                         let TermOutcome { at, kind, text, .. } = outcome;
@@ -447,6 +489,24 @@ pub fn run_round(
             Step::Done => return Ok(Ok(())),
         }
     }
+}
+
+/// How the outcome of a value begins that cannot be used.
+const BAD_STATE: &str = "bad_state: ";
+/// How the outcome of a key begins at which other writers were faster each time.
+const CONFLICT: &str = "conflict: ";
+
+/// Takes the outcomes out at which other writers were faster: their matches.
+fn take_conflicts(outcomes: &mut Vec<TermOutcome>) -> BTreeSet<usize> {
+    let mut lost = BTreeSet::new();
+    outcomes.retain(|outcome| {
+        let is_lost = outcome.kind == OutcomeKind::Error && outcome.text.starts_with(CONFLICT);
+        if is_lost {
+            lost.insert(outcome.at);
+        }
+        !is_lost
+    });
+    lost
 }
 
 /// An outcome on its way to the sink.

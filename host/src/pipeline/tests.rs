@@ -1,6 +1,7 @@
 //! The loop against scripted sources, rules, stores and sinks: in which order it calls them, and what
 //! is left when one of them fails at its n-th call.
 
+mod shared;
 mod storage;
 
 use super::*;
@@ -121,6 +122,9 @@ struct ScriptedStore {
     fails_at: Rc<Cell<usize>>,
     /// A key that another writer writes just before we do.
     stolen: Option<Vec<u8>>,
+    /// Whether other processes write to it, and to how many of our writes they are quicker.
+    is_shared: bool,
+    conflicts: usize,
     waiting_bytes: usize,
 }
 
@@ -155,6 +159,10 @@ impl StateStore for ScriptedStore {
         writes: &mut dyn Iterator<Item = StateWrite<'_>>,
     ) -> Result<Vec<Applied>, StateError> {
         self.call("apply")?;
+        if self.conflicts > 0 {
+            self.conflicts -= 1;
+            return Ok(writes.map(|write| Applied::Conflict(self.value(write.key))).collect());
+        }
         if let Some(key) = self.stolen.take() {
             self.durable.borrow_mut().rows.insert(key, b"theirs".to_vec());
         }
@@ -171,6 +179,10 @@ impl StateStore for ScriptedStore {
     }
 
     fn advance(&mut self, _: u16, _: i64) {}
+
+    fn is_shared(&self) -> bool {
+        self.is_shared
+    }
 
     fn commit(&mut self) -> Result<(), StateError> {
         self.call("commit")?;
@@ -357,6 +369,8 @@ struct Scene {
     sink_fails_at: usize,
     closes: bool,
     stolen: Option<Vec<u8>>,
+    is_shared: bool,
+    conflicts: usize,
     waiting_bytes: usize,
     budget: usize,
     rereadable: bool,
@@ -373,6 +387,8 @@ impl Default for Scene {
             sink_fails_at: 0,
             closes: false,
             stolen: None,
+            is_shared: false,
+            conflicts: 0,
             waiting_bytes: 0,
             budget: 1 << 20,
             rereadable: false,
@@ -404,6 +420,8 @@ impl Scene {
             pending: BTreeMap::new(),
             fails_at: Rc::new(Cell::new(self.store_fails_at)),
             stolen: self.stolen.take(),
+            is_shared: self.is_shared,
+            conflicts: self.conflicts,
             waiting_bytes: self.waiting_bytes,
         };
         let sink = ScriptedSink {

@@ -4,7 +4,7 @@
 //! expiry, the log. A change is durable together with its entry, or nothing of it is. It judges no
 //! event. A store that implements the two traits can be used by every command of `firstseen state`.
 
-use super::{PrefixOwner, PrefixRecord, StateError, StateHistory};
+use super::{EachTerm, PrefixOwner, PrefixRecord, StateError, StateHistory};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
@@ -41,6 +41,21 @@ pub struct AuditEntry {
     /// Why, where that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl AuditEntry {
+    /// Reads an entry; of one that a newer version wrote in another way, its text.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_else(|_| Self {
+            at: String::new(),
+            who: String::new(),
+            action: "unknown".to_owned(),
+            terms: 0,
+            what: text.to_owned(),
+            reason: None,
+        })
+    }
 }
 
 /// A state that can be looked at and corrected.
@@ -113,4 +128,50 @@ pub trait StateEdit {
     /// # Errors
     /// When the store cannot be written.
     fn log(&mut self, entry: &AuditEntry) -> Result<(), StateError>;
+}
+
+impl StateHistory for Box<dyn StateAdmin> {
+    fn records(&self) -> Result<Vec<PrefixRecord>, StateError> {
+        (**self).records()
+    }
+
+    fn owners(&self) -> Result<Vec<PrefixOwner>, StateError> {
+        (**self).owners()
+    }
+
+    fn record(&mut self, records: &[PrefixRecord]) -> Result<(), StateError> {
+        (**self).record(records)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], each: &mut EachTerm<'_>) -> Result<(), StateError> {
+        (**self).scan(from, to, each)
+    }
+
+    fn prefixes_of(&self, of_rule: &str) -> Result<Vec<String>, StateError> {
+        (**self).prefixes_of(of_rule)
+    }
+}
+
+/// A state of any kind.
+impl StateAdmin for Box<dyn StateAdmin> {
+    fn each_term(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        each: &mut EachStored<'_>,
+    ) -> Result<(), StateError> {
+        (**self).each_term(from, to, each)
+    }
+
+    fn stored(&self, key: &[u8]) -> Result<Option<(Vec<u8>, i64)>, StateError> {
+        (**self).stored(key)
+    }
+
+    fn edit(&mut self, work: &mut EditWork<'_>) -> anyhow::Result<()> {
+        (**self).edit(work)
+    }
+
+    fn log(&self) -> Result<Vec<AuditEntry>, StateError> {
+        (**self).log()
+    }
 }

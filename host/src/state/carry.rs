@@ -69,7 +69,7 @@ impl<S: StateStore + StateHistory> CarryOver<S> {
             let of_rule = format!("{tenant}:{}:", rule.id);
             let mut now = record_of(tenant, rule);
             let older: Vec<String> =
-                prefixes(&state, &of_rule)?.into_iter().filter(|p| *p != now.prefix).collect();
+                state.prefixes_of(&of_rule)?.into_iter().filter(|p| *p != now.prefix).collect();
             let newest = records.values().filter(|record| record.prefix.starts_with(&of_rule));
             let newest = newest.max_by_key(|record| record.used);
             let is_newest = newest.is_some_and(|record| record.prefix == now.prefix);
@@ -146,7 +146,10 @@ pub fn fingerprint_under(rule: &RuleMeta, window_ms: i64) -> Option<String> {
 }
 
 /// The prefixes of a rule that have terms. Each is found by one look: what is below it is passed over.
-fn prefixes(state: &impl StateHistory, of_rule: &str) -> Result<Vec<String>, StateError> {
+pub(super) fn prefixes_by_scan<S: StateHistory + ?Sized>(
+    state: &S,
+    of_rule: &str,
+) -> Result<Vec<String>, StateError> {
     let mut found = Vec::new();
     let mut from = of_rule.as_bytes().to_vec();
     let end = after(of_rule.as_bytes());
@@ -342,6 +345,14 @@ impl<S: StateStore> StateStore for CarryOver<S> {
 
     fn count(&self) -> Result<u64, StateError> {
         self.state.count()
+    }
+
+    fn is_empty(&self) -> Result<bool, StateError> {
+        self.state.is_empty()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.state.is_shared()
     }
 
     fn describe(&self) -> String {

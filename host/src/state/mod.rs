@@ -1,8 +1,8 @@
 //! The history of terms: a small key-value store with expiry by event time.
 //!
 //! In: keys and values as the module made them. Out: the same, until they expire. Backends:
-//! [`Memory`], which keeps nothing, and [`Redb`], one crash-safe file; [`ScratchState`] lays over either, [`CarryOver`] reads a
-//! changed rule's older keys. A store knows nothing of
+//! [`Memory`], which keeps nothing, [`Redb`], one crash-safe file, and `RedisState`, a server that several
+//! processes share; [`ScratchState`] lays over any, [`CarryOver`] reads a changed rule's older keys. A store knows nothing of
 //! what a value means, and has no clock: [`StateStore::advance`]
 //! gives it the time.
 
@@ -12,18 +12,24 @@ mod clocks;
 mod file;
 mod memory;
 mod owner;
+#[cfg(feature = "redis")]
+mod redis;
 mod runs;
 mod scratch;
+pub mod shared;
 
 pub use carry::{CarryOver, fingerprint_under, record_of};
 pub use clocks::NewestTimes;
 pub use file::{Redb, VerifiedState};
 pub use memory::Memory;
 pub use owner::{OwnerChanges, PrefixOwner, claim};
+#[cfg(feature = "redis")]
+pub use redis::RedisState;
 pub use runs::{
     BatchPosition, BatchRecord, RecordedInput, RunChange, StoredRun, StreamPosition, digest_text,
 };
 pub use scratch::ScratchState;
+pub use shared::SharedOptions;
 
 use firstseen_rule::learn::is_learn_key;
 use serde::{Deserialize, Serialize};
@@ -89,6 +95,20 @@ pub trait StateStore {
     /// # Errors
     /// When the store cannot be read.
     fn count(&self) -> Result<u64, StateError>;
+
+    /// Whether it has no term.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn is_empty(&self) -> Result<bool, StateError> {
+        Ok(self.count()? == 0)
+    }
+
+    /// Whether other processes write to it at the same time. Then each write is there at once, before
+    /// the alert that it belongs to, and repeats are given like alerts.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// For the summary: what it is and what becomes of it.
     fn describe(&self) -> String;
@@ -218,6 +238,14 @@ pub trait StateHistory {
     /// # Errors
     /// When the store cannot be read.
     fn scan(&self, from: &[u8], to: &[u8], each: &mut EachTerm<'_>) -> Result<(), StateError>;
+
+    /// The prefixes of a rule that have terms, of which all keys begin with `of_rule`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn prefixes_of(&self, of_rule: &str) -> Result<Vec<String>, StateError> {
+        carry::prefixes_by_scan(self, of_rule)
+    }
 }
 
 /// What [`StateHistory::scan`] calls with each key and its value.
@@ -321,6 +349,28 @@ pub enum StateError {
         owner: String,
         /// The id of the rule that would use it.
         rule: String,
+    },
+    /// A server stayed away.
+    #[error(
+        "{path}: away for {seconds} s ({reason}); what was not decided by then is not lost: it is \
+         decided when the same input is read again"
+    )]
+    Away {
+        /// The state's name.
+        path: String,
+        /// What the connection or the server says.
+        reason: String,
+        /// For how long it was waited for.
+        seconds: u64,
+    },
+    /// The run was asked to end while a server was away.
+    #[error(
+        "{path}: away, and the run was asked to end; what was not decided by then is not lost: it is \
+         decided when the same input is read again"
+    )]
+    Stopped {
+        /// The state's name.
+        path: String,
     },
     /// Anything else.
     #[error("{path}: {reason}")]

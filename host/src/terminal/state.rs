@@ -67,13 +67,13 @@ pub struct ListedTerm {
 
 /// The line above all rules.
 #[must_use]
-pub fn stats_head(name: &str, file_bytes: u64, rules: &[RuleStats]) -> String {
+pub fn stats_head(name: &str, file_bytes: Option<u64>, rules: &[RuleStats]) -> String {
     let terms = rules.iter().map(|rule| rule.terms).sum();
+    let file = file_bytes.map_or_else(String::new, |size| format!(", a file of {}", bytes(size)));
     format!(
-        "{name}: {} of {}, a file of {}\n",
+        "{name}: {} of {}{file}\n",
         counted(terms, "term", "terms"),
         counted(rules.len() as u64, "rule", "rules"),
-        bytes(file_bytes)
     )
 }
 

@@ -9,9 +9,9 @@ use super::select::{
     RuleChoice, RuleName, StatePrefix, TermChoice, TermFilter, TimeArg, prefixes, time,
 };
 use super::{ExitStatus, open_to_change};
+use crate::cli::place::state_name;
 use crate::cli::run::SystemClock;
 use crate::escape::escaped;
-use crate::files::shown;
 use crate::pipeline::Clock;
 use crate::state::admin::{StateAdmin, StoredTerm};
 use crate::state::{PrefixRecord, record_of};
@@ -102,7 +102,7 @@ pub(super) fn forget(args: &ForgetArgs) -> anyhow::Result<ExitStatus> {
         }
         Ok(edit.log(&entry)?)
     })?;
-    message::info(&format!("{}: forgot {count}", shown(&args.state)));
+    message::info(&format!("{}: forgot {count}", state_name(&args.state)));
     Ok(ExitStatus::Done)
 }
 
@@ -189,7 +189,7 @@ pub(super) fn approve(args: &ApproveArgs) -> anyhow::Result<ExitStatus> {
         }
         _ => String::new(),
     };
-    let (state, values) = (shown(&args.state), escaped(&values));
+    let (state, values) = (state_name(&args.state), escaped(&values));
     message::info(&format!("{state}: approved {values} until {until}{before}"));
     Ok(ExitStatus::Done)
 }

@@ -6,9 +6,8 @@
 
 use super::row::TermRow;
 use super::select::{RuleChoice, StatePrefix, TermFilter, TermTest, prefixes};
-use super::{ExitStatus, StateFormat, StatePage, open_to_read};
+use super::{ExitStatus, OpenedState, StateFormat, StatePage, open_to_read};
 use crate::escape::escaped;
-use crate::state::Redb;
 use crate::terminal::formats::{counted, number};
 use crate::terminal::message;
 use crate::terminal::state::{ListedTerm, terms_table};
@@ -69,7 +68,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitStatus> {
 }
 
 fn lines(
-    state: &Redb,
+    state: &OpenedState,
     test: &TermTest<'_>,
     prefix: &StatePrefix,
     args: &ListArgs,
@@ -116,7 +115,7 @@ impl Ord for BySighting {
 }
 
 fn table(
-    state: &Redb,
+    state: &OpenedState,
     test: &TermTest<'_>,
     prefix: &StatePrefix,
     args: &ListArgs,

@@ -24,6 +24,8 @@ mod transfer;
 mod upkeep;
 
 use super::ExitStatus;
+use crate::cli::place::{self, StatePlace, place};
+use crate::state::admin::StateAdmin;
 use crate::state::{Redb, StateError};
 use crate::terminal::screen::{self, TextForm};
 use crate::terminal::style;
@@ -100,23 +102,42 @@ pub fn state(args: &StateArgs) -> anyhow::Result<ExitStatus> {
     }
 }
 
+/// A state of any kind.
+type OpenedState = Box<dyn StateAdmin>;
+
 /// Opens a state for reading: it is never written, and may be one that only root can write.
-fn open_to_read(path: &Path) -> anyhow::Result<Redb> {
-    in_use(Redb::open_read_only(path))
+fn open_to_read(path: &Path) -> anyhow::Result<OpenedState> {
+    match place(path)? {
+        StatePlace::Server(address) => at_server(address, true),
+        _ => Ok(Box::new(in_use(Redb::open_read_only(path))?)),
+    }
 }
 
 /// Opens a state that is there, to change it.
-fn open_to_change(path: &Path) -> anyhow::Result<Redb> {
+fn open_to_change(path: &Path) -> anyhow::Result<OpenedState> {
     // Only a run and what takes terms over make one: a path with a slip of the pen is none.
-    if !path.exists() {
+    if is_absent(path) {
         open_to_read(path)?;
     }
-    in_use(Redb::open(path))
+    open_or_make(path)
 }
 
 /// Opens a state to change it, or makes it.
-fn open_or_make(path: &Path) -> anyhow::Result<Redb> {
-    in_use(Redb::open(path))
+fn open_or_make(path: &Path) -> anyhow::Result<OpenedState> {
+    match place(path)? {
+        StatePlace::Server(address) => at_server(address, false),
+        _ => Ok(Box::new(in_use(Redb::open(path))?)),
+    }
+}
+
+/// Opens a state at a server, which runs may use at the same time.
+fn at_server(address: &str, read_only: bool) -> anyhow::Result<OpenedState> {
+    Ok(Box::new(place::open_server(address, read_only, place::of_command())?))
+}
+
+/// Whether there may be no state yet: of a server that is not known before it is asked.
+fn is_absent(path: &Path) -> bool {
+    place::is_at_server(path) || !path.exists()
 }
 
 /// A state that is in use cannot be looked at either: half of a commit is no state.

@@ -5,7 +5,7 @@
 
 use super::select::{RuleChoice, StatePrefix, after, newest_sighting, prefixes};
 use super::{ExitStatus, StateFormat, StatePage, open_to_read, row::LineTime};
-use crate::files::shown;
+use crate::cli::place::{is_at_server, state_name};
 use crate::state::admin::StateAdmin;
 use crate::terminal::state::{RuleStats, stats_head, stats_paragraph};
 use clap::Args;
@@ -35,6 +35,7 @@ pub struct StatsArgs {
 /// When the state cannot be read, or the output failed.
 pub(super) fn stats(args: &StatsArgs) -> anyhow::Result<ExitStatus> {
     let state = open_to_read(&args.state)?;
+    let is_file = !is_at_server(&args.state);
     let file_bytes = std::fs::metadata(&args.state).map_or(0, |meta| meta.len());
     let chosen = args.rules.choose(prefixes(&state)?)?;
     let mut page = StatePage::new(args.format);
@@ -46,8 +47,8 @@ pub(super) fn stats(args: &StatsArgs) -> anyhow::Result<ExitStatus> {
         all.push(count(&state, prefix, newest)?);
     }
     if page.is_pretty {
-        let name = shown(&args.state);
-        page.put(&stats_head(&name, file_bytes, &all))?;
+        let name = state_name(&args.state);
+        page.put(&stats_head(&name, is_file.then_some(file_bytes), &all))?;
     }
     for (prefix, stats) in chosen.iter().zip(&all) {
         let text = if page.is_pretty {

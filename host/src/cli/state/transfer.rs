@@ -12,12 +12,13 @@ use super::audit::{self, ReasonArg};
 use super::merge::{Merge, MergeCounts};
 use super::row::StateLine;
 use super::select::{RuleChoice, TermFilter, prefixes};
-use super::{ExitStatus, StateFormat, StatePage, open_or_make, open_to_read};
+use super::{ExitStatus, OpenedState, StateFormat, StatePage, open_or_make, open_to_read};
+use crate::cli::place::{is_at_server, state_name};
 use crate::cli::run::SystemClock;
 use crate::files::shown;
 use crate::pipeline::Clock;
+use crate::state::PrefixRecord;
 use crate::state::admin::{EditWork, StateAdmin, StateEdit, StoredTerm};
-use crate::state::{PrefixRecord, Redb};
 use crate::terminal::message;
 use crate::terminal::state::time as shown_time;
 use anyhow::{Context, anyhow, bail};
@@ -141,6 +142,7 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<ExitStatus> {
     let own = prefixes(&target.state)?;
     let mut counts = MergeCounts::default();
     target.edit(&mut |edit| {
+        are_taken(edit, known.iter().copied())?;
         let mut merge = Merge::begin(edit, &own, &records)?;
         while let Some(line) = lines.next().with_context(|| name.clone())? {
             let number = lines.number;
@@ -166,13 +168,24 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<ExitStatus> {
         counts = merged;
         write_entry(edit, "import", merged, &name, args.why.reason.as_deref())
     })?;
-    message::info(&format!("{}: {}", shown(&args.state), counts.words()));
+    message::info(&format!("{}: {}", state_name(&args.state), counts.words()));
     Ok(ExitStatus::Done)
 }
 
 fn with_prefix((prefix, record): (String, Option<PrefixRecord>)) -> (String, Option<PrefixRecord>) {
     let record = record.map(|record| PrefixRecord { prefix: prefix.clone(), ..record });
     (prefix, record)
+}
+
+/// Whether a state takes terms under these prefixes: a server is asked for one tenant's.
+fn are_taken<'p>(
+    edit: &dyn StateEdit,
+    prefixes: impl Iterator<Item = &'p str>,
+) -> anyhow::Result<()> {
+    for prefix in prefixes {
+        edit.get(format!("{prefix}00").as_bytes())?;
+    }
+    Ok(())
 }
 
 fn write_entry(
@@ -195,8 +208,8 @@ fn write_entry(
 /// When they are one, the first cannot be read or the other not written: then nothing was changed.
 pub(super) fn migrate(args: &MigrateArgs) -> anyhow::Result<ExitStatus> {
     let whole = |path: &Path| path.canonicalize().ok();
-    if whole(&args.from).is_some_and(|from| whole(&args.to) == Some(from)) {
-        bail!("{}: a state cannot be added to itself", shown(&args.from));
+    if args.from == args.to || whole(&args.from).is_some_and(|from| whole(&args.to) == Some(from)) {
+        bail!("{}: a state cannot be added to itself", state_name(&args.from));
     }
     let from = open_to_read(&args.from)?;
     let coming = prefixes(&from)?;
@@ -208,6 +221,7 @@ pub(super) fn migrate(args: &MigrateArgs) -> anyhow::Result<ExitStatus> {
     let moves = own.is_empty() && to.state.log()?.is_empty();
     let mut counts = MergeCounts::default();
     to.edit(&mut |edit| {
+        are_taken(edit, coming.iter().map(|prefix| prefix.prefix.as_str()))?;
         let mut merge = Merge::begin(edit, &own, &records)?;
         let mut fault = None;
         from.each_term(&[], None, &mut |term| {
@@ -222,24 +236,24 @@ pub(super) fn migrate(args: &MigrateArgs) -> anyhow::Result<ExitStatus> {
         for entry in log.iter().filter(|_| moves) {
             edit.log(entry)?;
         }
-        let name = shown(&args.from);
+        let name = state_name(&args.from);
         write_entry(edit, "migrate", merged, &name, args.why.reason.as_deref())
     })?;
-    message::info(&format!("{}: {}", shown(&args.to), counts.words()));
+    message::info(&format!("{}: {}", state_name(&args.to), counts.words()));
     Ok(ExitStatus::Done)
 }
 
 /// The state that something is added to.
 struct ImportTarget<'a> {
     path: &'a Path,
-    state: Redb,
+    state: OpenedState,
     /// It was made for this.
     is_new: bool,
 }
 
 impl<'a> ImportTarget<'a> {
     fn open(path: &'a Path) -> anyhow::Result<Self> {
-        let is_new = !path.exists();
+        let is_new = !is_at_server(path) && !path.exists();
         Ok(Self { path, state: open_or_make(path)?, is_new })
     }
 

@@ -4,13 +4,14 @@
 //! something, and 2 if it could not be looked at. `verify` writes nothing, not even a repair.
 
 use super::audit::{self, ReasonArg};
-use super::{ExitStatus, StateFormat, StatePage, in_use, open_to_change};
+use super::{ExitStatus, StateFormat, StatePage, in_use, open_to_read};
+use crate::cli::place::{self, StatePlace, is_at_server, place, state_name};
 use crate::escape::escaped;
-use crate::files::shown;
 use crate::state::admin::StateAdmin;
 use crate::state::{Redb, StateError, VerifiedState};
 use crate::terminal::formats::{bytes, counted};
 use crate::terminal::message;
+use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,10 @@ pub struct VerifyArgs {
 /// When the state cannot be read or written.
 pub(super) fn compact(args: &CompactArgs) -> anyhow::Result<ExitStatus> {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
-    let mut state = open_to_change(&args.state)?;
+    if is_at_server(&args.state) {
+        bail!("{}: a server keeps no file of ours to make smaller", state_name(&args.state));
+    }
+    let mut state = open_file_to_change(&args.state)?;
     let before = size(&args.state);
     let what = format!("a file of {}", bytes(before));
     let entry = audit::entry("compact", 0, what, args.why.reason.as_deref());
@@ -53,7 +57,7 @@ pub(super) fn compact(args: &CompactArgs) -> anyhow::Result<ExitStatus> {
     let after = size(&args.state);
     message::info(&format!(
         "{}: {} before, {} now",
-        shown(&args.state),
+        state_name(&args.state),
         bytes(before),
         bytes(after)
     ));
@@ -65,7 +69,7 @@ pub(super) fn compact(args: &CompactArgs) -> anyhow::Result<ExitStatus> {
 /// # Errors
 /// When the state is in use, is none, or cannot be read at all.
 pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
-    let found = match Redb::verify(&args.state) {
+    let found = match verified(&args.state)? {
         Err(StateError::Corrupt { reason, .. }) => {
             VerifiedState { faults: vec![reason], ..VerifiedState::default() }
         }
@@ -78,9 +82,27 @@ pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
     page.end().map(|done| if is_good { done } else { ExitStatus::Unmet })
 }
 
+/// Reads all of a file, or of what a tenant has at a server.
+fn verified(path: &Path) -> anyhow::Result<Result<VerifiedState, StateError>> {
+    match place(path)? {
+        StatePlace::Server(address) => {
+            Ok(place::open_server(address, true, place::of_command())?.verify_all())
+        }
+        _ => Ok(Redb::verify(path)),
+    }
+}
+
+/// Opens a file that is there.
+fn open_file_to_change(path: &Path) -> anyhow::Result<Redb> {
+    if !path.exists() {
+        open_to_read(path)?;
+    }
+    in_use(Redb::open(path))
+}
+
 /// What was found, a line each.
 fn pretty(path: &Path, found: &VerifiedState) -> String {
-    let name = shown(path);
+    let name = state_name(path);
     let mut out = String::new();
     for fault in &found.faults {
         out += &format!("{name}: damaged: {}\n", escaped(fault));
@@ -94,8 +116,13 @@ fn pretty(path: &Path, found: &VerifiedState) -> String {
     }
     if found.faults.is_empty() {
         let terms = counted(found.terms, "term", "terms");
+        let read = if is_at_server(path) {
+            "every record read"
+        } else {
+            "every page and every record read"
+        };
         let rules = counted(found.rules, "rule", "rules");
-        out += &format!("{name}: good: {terms} of {rules}, every page and every record read\n");
+        out += &format!("{name}: good: {terms} of {rules}, {read}\n");
     }
     out
 }
@@ -103,7 +130,7 @@ fn pretty(path: &Path, found: &VerifiedState) -> String {
 /// The same as one JSON object.
 fn line(path: &Path, found: &VerifiedState) -> String {
     let line = json!({
-        "state": path.to_string_lossy(),
+        "state": state_name(path),
         "good": found.faults.is_empty(),
         "terms": found.terms,
         "rules": found.rules,

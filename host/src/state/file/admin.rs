@@ -61,7 +61,7 @@ impl StateAdmin for Redb {
             let mut out = Vec::new();
             for row in table.iter().map_err(|e| fault(&self.path, e))? {
                 let (_, text) = row.map_err(|e| fault(&self.path, e))?;
-                out.push(read_entry(text.value()));
+                out.push(AuditEntry::read(text.value()));
             }
             Ok(out)
         })
@@ -71,18 +71,6 @@ impl StateAdmin for Redb {
 /// An entry, where it can be read.
 pub(super) fn read_audit(text: &str) -> Option<AuditEntry> {
     serde_json::from_str(text).ok()
-}
-
-/// An entry; of one that a newer version wrote in another way, its text.
-fn read_entry(text: &str) -> AuditEntry {
-    read_audit(text).unwrap_or_else(|| AuditEntry {
-        at: String::new(),
-        who: String::new(),
-        action: "unknown".to_owned(),
-        terms: 0,
-        what: text.to_owned(),
-        reason: None,
-    })
 }
 
 impl Redb {

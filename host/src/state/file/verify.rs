@@ -43,11 +43,32 @@ pub struct VerifiedState {
 }
 
 impl VerifiedState {
-    fn fault(&mut self, text: String) {
+    pub(in crate::state) fn fault(&mut self, text: String) {
         if self.faults.len() < SHOWN {
             self.faults.push(text);
         } else {
             self.more_faults += 1;
+        }
+    }
+}
+
+impl VerifiedState {
+    /// Looks at a term, and takes its prefix.
+    pub(in crate::state) fn term(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        prefixes: &mut BTreeSet<String>,
+    ) {
+        self.terms += 1;
+        let name = String::from_utf8_lossy(key);
+        match prefix_of(key) {
+            Some(prefix) if prefixes.contains(prefix) => {}
+            Some(prefix) => _ = prefixes.insert(prefix.to_owned()),
+            None => self.fault(format!("key {name}: it is not TENANT:RULE_ID:FINGERPRINT:HASH")),
+        }
+        if let Err(reason) = TermState::read(value) {
+            self.fault(format!("term {name}: {reason}"));
         }
     }
 }
@@ -92,21 +113,14 @@ fn tables(database: &Database, found: &mut VerifiedState) -> Result<(), redb::Er
     let mut prefixes = BTreeSet::new();
     for row in terms.iter()? {
         let (key, row) = row?;
-        found.terms += 1;
         let (key, row) = (key.value(), row.value());
         let name = String::from_utf8_lossy(key);
-        match prefix_of(key) {
-            Some(prefix) if prefixes.contains(prefix) => {}
-            Some(prefix) => _ = prefixes.insert(prefix.to_owned()),
-            None => found.fault(format!("key {name}: it is not TENANT:RULE_ID:FINGERPRINT:HASH")),
-        }
         let Some((_, value)) = parse(row) else {
+            found.terms += 1;
             found.fault(format!("term {name}: its value is too short"));
             continue;
         };
-        if let Err(reason) = TermState::read(value) {
-            found.fault(format!("term {name}: {reason}"));
-        }
+        found.term(key, value, &mut prefixes);
         let hour = hour_of(row).unwrap_or_default();
         if expiry.get((hour, key))?.is_none() {
             found.fault(format!("term {name}: it is not in the index, and would never expire"));

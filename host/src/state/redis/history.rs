@@ -1,0 +1,153 @@
+//! What the server keeps of rules, and its terms in order.
+//!
+//! In: records of prefixes, ranges of keys. Out: the same again. A server has its keys in no order: whoever
+//! wants one has all names of the tenant read and sorted, once, and the values as they are asked for.
+
+use super::{KeysInOrder, RedisState};
+use crate::state::{EachTerm, PrefixOwner, PrefixRecord, StateError, StateHistory};
+use firstseen_rule::learn::is_learn_key;
+use redis::cmd;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// Names that one call looks at.
+const SCANNED: usize = 1000;
+/// Values that one call reads.
+const READ: usize = 500;
+
+/// What [`RedisState::each_row`] calls with each key, its expiry and its value.
+pub(super) type EachRow<'e> = dyn FnMut(&[u8], i64, &[u8]) -> bool + 'e;
+
+impl StateHistory for RedisState {
+    fn records(&self) -> Result<Vec<PrefixRecord>, StateError> {
+        let read = |(prefix, text): (String, String)| {
+            let record = serde_json::from_str::<PrefixRecord>(&text).ok()?;
+            Some(PrefixRecord { prefix, ..record })
+        };
+        Ok(self.kept("prefix")?.into_iter().filter_map(read).collect())
+    }
+
+    fn owners(&self) -> Result<Vec<PrefixOwner>, StateError> {
+        let read = |(prefix, text): (String, String)| {
+            let owner = serde_json::from_str::<PrefixOwner>(&text).ok()?;
+            Some(PrefixOwner { prefix, ..owner })
+        };
+        Ok(self.kept("owner")?.into_iter().filter_map(read).collect())
+    }
+
+    fn record(&mut self, records: &[PrefixRecord]) -> Result<(), StateError> {
+        if self.read_only {
+            return Err(self.read_only());
+        }
+        let mut put = cmd("HSET");
+        put.arg(self.keys.meta("prefix"));
+        for record in records {
+            put.arg(&record.prefix).arg(serde_json::to_string(record).unwrap_or_default());
+        }
+        self.link.borrow_mut().run(&mut |connection| put.exec(connection))
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], each: &mut EachTerm<'_>) -> Result<(), StateError> {
+        self.each_row(from, Some(to), &mut |key, _, value| each(key, value).is_continue())
+    }
+
+    /// Those of records and owners: a run records its prefixes before it writes a term.
+    fn prefixes_of(&self, of_rule: &str) -> Result<Vec<String>, StateError> {
+        let kept = self.kept("prefix")?.into_iter().chain(self.kept("owner")?);
+        let of_rule = kept.map(|(prefix, _)| prefix).filter(|prefix| prefix.starts_with(of_rule));
+        Ok(of_rule.collect::<BTreeSet<_>>().into_iter().collect())
+    }
+}
+
+impl RedisState {
+    /// What is kept of a kind, by its name.
+    pub(super) fn kept(&self, kind: &str) -> Result<BTreeMap<String, String>, StateError> {
+        let mut get = cmd("HGETALL");
+        get.arg(self.keys.meta(kind));
+        self.link.borrow_mut().run(&mut |connection| get.query(connection))
+    }
+
+    pub(super) fn read_newest(&self) -> Result<Option<i64>, StateError> {
+        let mut get = cmd("GET");
+        get.arg(self.keys.meta("newest"));
+        let text: Option<String> =
+            self.link.borrow_mut().run(&mut |connection| get.query(connection))?;
+        Ok(text.and_then(|text| text.parse().ok()))
+    }
+
+    /// Calls with each name of the tenant, some perhaps twice, until it says false.
+    fn each_key(&self, each: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), StateError> {
+        let mut cursor = 0u64;
+        loop {
+            let mut scan = cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(self.keys.pattern()).arg("COUNT").arg(SCANNED);
+            let (next, names): (u64, Vec<Vec<u8>>) =
+                self.link.borrow_mut().run(&mut |connection| scan.query(connection))?;
+            for name in &names {
+                if let Some(key) = self.keys.back(name)
+                    && !each(key)
+                {
+                    return Ok(());
+                }
+            }
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+
+    pub(super) fn has_no_terms(&self) -> Result<bool, StateError> {
+        let mut is_empty = true;
+        self.each_key(&mut |key| {
+            is_empty = is_learn_key(key);
+            is_empty
+        })?;
+        Ok(is_empty)
+    }
+
+    pub(super) fn keys_in_order(&self) -> Result<KeysInOrder, StateError> {
+        if let Some(keys) = &*self.in_order.borrow() {
+            return Ok(Rc::clone(keys));
+        }
+        let mut keys = Vec::new();
+        self.each_key(&mut |key| {
+            keys.push(key.to_vec());
+            true
+        })?;
+        keys.sort_unstable();
+        keys.dedup();
+        let keys = Rc::new(keys);
+        *self.in_order.borrow_mut() = Some(Rc::clone(&keys));
+        Ok(keys)
+    }
+
+    /// Calls with each row from a key on, up to another where there is one, in the order of the keys,
+    /// until it says false. What is gone meanwhile is passed over.
+    pub(super) fn each_row(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        each: &mut EachRow<'_>,
+    ) -> Result<(), StateError> {
+        let keys = self.keys_in_order()?;
+        let begin = keys.partition_point(|key| key.as_slice() < from);
+        let end = to.map_or(keys.len(), |to| keys.partition_point(|key| key.as_slice() < to));
+        let mut left = keys.get(begin..end.max(begin)).unwrap_or_default();
+        // Many want the first one alone.
+        let mut size = 1;
+        while !left.is_empty() {
+            let (some, rest) = left.split_at(size.min(left.len()));
+            let some: Vec<&[u8]> = some.iter().map(Vec::as_slice).collect();
+            for (key, row) in some.iter().zip(self.rows_of(&some)?) {
+                if let Some((expires_ms, value)) = row
+                    && !each(key, expires_ms, &value)
+                {
+                    return Ok(());
+                }
+            }
+            (left, size) = (rest, READ);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! What a store at a server needs of its surroundings, and what its address looks like.
+//!
+//! In: what stands behind `--state`. Out: whether it names a server, and a name for messages, in which no
+//! user and no password is. It opens no connection, so that it is there without the feature `redis` too.
+
+use crate::escape::escaped;
+use std::time::{Duration, Instant};
+
+/// What a shared store is opened with.
+pub struct SharedOptions {
+    /// The tenant of the run; what the address says has to agree. `None`: what the address says, or `default`.
+    pub tenant: Option<String>,
+    /// The password, where neither the address nor a file of it has one.
+    pub password: Option<String>,
+    /// Whether a server is taken that may lose or evict what it was told.
+    pub allow_weak: bool,
+    /// How long the server may be away; `None`: as long as it takes.
+    pub wait: Option<Duration>,
+    /// Whether somebody asked the run to end.
+    pub is_stopped: Box<dyn Fn() -> bool>,
+    /// Takes what a person should know: that the server is away, and that it is back.
+    pub tell: Box<dyn Fn(&str)>,
+    /// The time of the machine, milliseconds since 1970.
+    pub now_ms: fn() -> i64,
+    /// The time of the machine, for how long something took.
+    pub instant: fn() -> Instant,
+}
+
+/// What an address of a state names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressKind {
+    /// A path in the file system.
+    File,
+    /// A server that is supported.
+    Server,
+    /// Servers of Redis in a form that is not.
+    Unsupported,
+    /// Something else.
+    Unknown,
+}
+
+/// What this address names.
+#[must_use]
+pub fn address_kind(text: &str) -> AddressKind {
+    let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    match text.split_once("://") {
+        Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_of_scheme) => {
+            match scheme.to_ascii_lowercase().as_str() {
+                "redis" | "rediss" | "valkey" | "valkeys" | "redis+unix" | "valkey+unix" => {
+                    AddressKind::Server
+                }
+                name if name.starts_with("redis") || name.starts_with("valkey") => {
+                    AddressKind::Unsupported
+                }
+                _ => AddressKind::Unknown,
+            }
+        }
+        _ => AddressKind::File,
+    }
+}
+
+/// The address of a server for messages: no user, no password, no options.
+#[must_use]
+pub fn address_name(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("redis", text));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, behind) = rest.split_at(end);
+    let path = behind.split(['?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    // A password with a character that has to be written as %2F and the like: nothing of it is shown.
+    if host.len() == authority.len() && behind.contains('@') && !authority.is_empty() {
+        return format!("{}://...", escaped(scheme));
+    }
+    format!("{}://{}{}", escaped(scheme), escaped(host), escaped(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_holds_no_secret() {
+        for (text, name) in [
+            ("redis://u:secret@h:1/2?tenant=a", "redis://h:1/2"),
+            ("rediss://:secret@h", "rediss://h"),
+            ("redis://h", "redis://h"),
+            ("redis://u:se@cret@h/0", "redis://h/0"),
+            ("redis://u:secr/et@h/0", "redis://..."),
+            ("redis://u:secr?et@h/0", "redis://..."),
+            ("redis://u:secr#et@h/0", "redis://..."),
+            ("redis://u:secret@h?password_file=/a@b", "redis://h"),
+            ("redis+unix:///run/r@1.sock?db=2", "redis+unix:///run/r@1.sock"),
+        ] {
+            assert_eq!(address_name(text), name);
+        }
+    }
+
+    #[test]
+    fn a_path_is_no_server() {
+        for (text, kind) in [
+            ("s.redb", AddressKind::File),
+            ("memory:", AddressKind::File),
+            ("a b://c", AddressKind::File),
+            ("REDIS://h", AddressKind::Server),
+            ("redis+unix:///s", AddressKind::Server),
+            ("redis+cluster://a,b", AddressKind::Unsupported),
+            ("redis+sentinel://a/b", AddressKind::Unsupported),
+            ("postgres://a", AddressKind::Unknown),
+        ] {
+            assert_eq!(address_kind(text), kind, "{text}");
+        }
+    }
+}

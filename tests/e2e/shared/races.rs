@@ -1,0 +1,268 @@
+//! Several processes over one stream in random parts, with repeats and reordering, while workers are killed,
+//! connections are cut and the server is killed.
+//!
+//! In: a seed. Out: whether each episode of a term alerted exactly once after equal ids are dropped. What has to
+//! alert is worked out here from how the stream was made, by no code of the product.
+
+use super::cutter::{Cut, Cutter};
+use super::server::Server;
+use crate::support::{call, create_stack};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Condvar, Mutex};
+
+/// From one episode to the next: more than the flagship's window of ten days and an episode's length.
+const APART_S: i64 = 25 * 86_400;
+/// Events of one episode are at most so far apart that any two of them are in one window.
+const EPISODE_S: i64 = 9 * 86_400;
+/// 2025-01-01.
+const BEGIN_S: i64 = 1_735_689_600;
+
+/// Numbers by chance, the same for a seed.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    fn shuffle<T>(&mut self, list: &mut [T]) {
+        for at in (1..list.len()).rev() {
+            list.swap(at, self.below(at as u64 + 1) as usize);
+        }
+    }
+}
+
+/// How much there is.
+struct Scale {
+    workers: usize,
+    users: u64,
+    episodes: u64,
+    parts: usize,
+    /// The server is killed before so many parts of each episode are done.
+    kills: usize,
+}
+
+/// The lines of one episode's time, in parts; and whose episodes they are.
+struct Stretch {
+    parts: Vec<String>,
+    expected: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What has to alert: one of these events, by user.
+fn stretches(chance: &mut Chance, scale: &Scale) -> Vec<Stretch> {
+    let mut before: Vec<String> = Vec::new();
+    let mut out = Vec::new();
+    for episode in 0..scale.episodes {
+        let (mut lines, mut expected) = (Vec::new(), BTreeMap::new());
+        for user in 0..scale.users {
+            // Most act in most episodes.
+            for event in 0..chance.below(6).saturating_sub(1) {
+                let user = format!("user{user}");
+                let id = format!("{user}-{episode}-{event}");
+                let at = BEGIN_S
+                    + APART_S * i64::try_from(episode).unwrap()
+                    + i64::try_from(chance.below(EPISODE_S as u64)).unwrap();
+                lines.push(format!("{}\n", create_stack(&id, &rfc3339(at), &user)));
+                expected.entry(user).or_insert_with(BTreeSet::new).insert(id);
+            }
+        }
+        let own = lines.clone();
+        // Some come twice, some of the episode before once more.
+        lines.extend(own.iter().filter(|_| chance.below(3) == 0).cloned());
+        lines.extend(before.iter().filter(|_| chance.below(4) == 0).cloned());
+        chance.shuffle(&mut lines);
+        let mut parts = vec![String::new(); scale.parts];
+        for line in lines {
+            parts[chance.below(scale.parts as u64) as usize] += &line;
+        }
+        parts.retain(|part| !part.is_empty());
+        before = own;
+        out.push(Stretch { parts, expected });
+    }
+    out
+}
+
+fn rfc3339(seconds: i64) -> String {
+    let time = chrono::DateTime::from_timestamp(seconds, 0).unwrap();
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What the workers share.
+struct Work {
+    parts: VecDeque<(String, u32)>,
+    /// Parts that a worker is at, or that wait.
+    open: usize,
+    /// Parts to be done until the server is killed next.
+    until_kill: Vec<usize>,
+    chance: Chance,
+    alerts: Vec<String>,
+    cuts: Vec<Cut>,
+    again: usize,
+}
+
+/// Gives all parts to workers until each is done.
+fn work(server: &Mutex<Server>, cutters: &[Cutter], work: &Mutex<Work>, changed: &Condvar) {
+    std::thread::scope(|scope| {
+        for (number, cutter) in cutters.iter().enumerate() {
+            scope.spawn(move || {
+                loop {
+                    let mut shared = work.lock().unwrap();
+                    while shared.parts.is_empty() && shared.open > 0 {
+                        shared = changed.wait(shared).unwrap();
+                    }
+                    let Some((part, tries)) = shared.parts.pop_front() else { return };
+                    let cut = match shared.chance.below(10) {
+                        // In the end every part is done.
+                        _ if tries > 3 => None,
+                        0 | 1 => Some(Cut::Request),
+                        2 | 3 => Some(Cut::Answer),
+                        4..=6 => Some(Cut::Worker),
+                        _ => None,
+                    };
+                    let at = u32::try_from(shared.chance.below(2)).unwrap();
+                    drop(shared);
+                    let (is_done, alerts, cuts) =
+                        one(cutter, number, &part, cut.map(|cut| (at, cut)));
+                    let mut shared = work.lock().unwrap();
+                    shared.alerts.extend(alerts);
+                    shared.cuts.extend(cuts);
+                    if is_done {
+                        shared.open -= 1;
+                    } else {
+                        shared.again += 1;
+                        shared.parts.push_back((part, tries + 1));
+                    }
+                    let left = shared.open;
+                    let kills = shared.until_kill.pop_if(|at| left <= *at).is_some();
+                    drop(shared);
+                    changed.notify_all();
+                    if kills {
+                        let mut server = server.lock().unwrap();
+                        server.kill();
+                        server.launch();
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Runs one part; whether it was done, its whole lines, and what was cut.
+fn one(
+    cutter: &Cutter,
+    number: usize,
+    part: &str,
+    cut: Option<(u32, Cut)>,
+) -> (bool, Vec<String>, Vec<Cut>) {
+    let mut run =
+        call("run").arg("--state").arg(cutter.address()).args(&["--state-wait", "60s", "-q"]);
+    let input = run.folder.write("part", part);
+    let output = run.folder.path("alerts");
+    run = run.arg("--output").arg(&output).arg(&input);
+    let errors = run.folder.path("errors");
+    run.command.stderr(std::fs::File::create(&errors).unwrap());
+    {
+        let mut plan = cutter.plan.lock().unwrap();
+        (plan.next, plan.worker) = (cut, None);
+        plan.done.clear();
+    }
+    let mut child = run.command.spawn().unwrap();
+    cutter.plan.lock().unwrap().worker = Some(rustix::process::Pid::from_child(&child));
+    let status = child.wait().unwrap();
+    let mut plan = cutter.plan.lock().unwrap();
+    (plan.next, plan.worker) = (None, None);
+    let errors = std::fs::read_to_string(&errors).unwrap();
+    let killed = plan.done.contains(&Cut::Worker);
+    assert!(status.success() || killed, "worker {number}: {status}: {errors}");
+    let text = std::fs::read_to_string(&output).unwrap_or_default();
+    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    (status.success(), lines.map(str::to_owned).collect(), std::mem::take(&mut plan.done))
+}
+
+fn episodes_alert_once(seed: u64, scale: &Scale) {
+    let Some(server) = Server::start() else { return };
+    let mut chance = Chance(seed);
+    let stretches = stretches(&mut chance, scale);
+    let cutter =
+        |number: usize| Cutter::before(&server.socket(), server.file(&format!("worker{number}")));
+    let cutters: Vec<Cutter> = (0..scale.workers).map(cutter).collect();
+    let address = server.address();
+    let server = Mutex::new(server);
+    let (mut texts, mut cuts, mut again) = (BTreeMap::new(), Vec::new(), 0);
+    // By the user and the number of the episode, the ids of alerts.
+    let mut given: BTreeMap<(String, usize), BTreeSet<String>> = BTreeMap::new();
+    for stretch in &stretches {
+        let count = stretch.parts.len();
+        let shared = Mutex::new(Work {
+            parts: stretch.parts.iter().map(|part| (part.clone(), 0)).collect(),
+            open: count,
+            until_kill: (1..=scale.kills).map(|kill| kill * count / (scale.kills + 1)).collect(),
+            chance: Chance(chance.below(u64::MAX)),
+            alerts: Vec::new(),
+            cuts: Vec::new(),
+            again: 0,
+        });
+        work(&server, &cutters, &shared, &Condvar::new());
+        let shared = shared.into_inner().unwrap();
+        cuts.extend(shared.cuts);
+        again += shared.again;
+        for line in shared.alerts {
+            let alert: Value = serde_json::from_str(&line).expect(&line);
+            let user = alert["user"]["name"].as_str().unwrap().to_owned();
+            let event = alert["event"]["id"].as_str().unwrap();
+            let id = alert["kibana.alert.uuid"].as_str().unwrap().to_owned();
+            let episode: usize = event.split('-').nth(1).unwrap().parse().unwrap();
+            assert!(
+                stretches[episode].expected[&user].contains(event),
+                "seed {seed}: an alert for {event} of {user}"
+            );
+            // What has one id has the same bytes.
+            let text = texts.entry(id.clone()).or_insert_with(|| line.clone());
+            assert_eq!(*text, line, "seed {seed}");
+            given.entry((user, episode)).or_default().insert(id);
+        }
+    }
+    let mut episodes = 0;
+    for (number, stretch) in stretches.iter().enumerate() {
+        for user in stretch.expected.keys() {
+            episodes += 1;
+            let ids = given.get(&(user.clone(), number)).map_or(0, BTreeSet::len);
+            assert_eq!(ids, 1, "seed {seed}: {user}, episode {number}: {ids} alerts");
+        }
+    }
+    assert_eq!(given.len(), episodes, "seed {seed}");
+    let count = |cut: Cut| cuts.iter().filter(|done| **done == cut).count();
+    let counts = (count(Cut::Request), count(Cut::Answer), count(Cut::Worker));
+    eprintln!(
+        "seed {seed}: {episodes} episodes, {} parts again; requests, answers, workers cut: {counts:?}",
+        again
+    );
+    assert!(counts.0 > 0 && counts.1 > 0 && counts.2 > 0, "seed {seed}: {counts:?}");
+    assert_eq!(again, counts.2, "seed {seed}");
+    call("state").arg("verify").arg(address).ok();
+}
+
+#[test]
+fn three_processes_alert_once_for_each_episode() {
+    for seed in [1, 2] {
+        let scale = Scale { workers: 3, users: 12, episodes: 3, parts: 8, kills: 1 };
+        episodes_alert_once(seed, &scale);
+    }
+}
+
+/// The long form: `just shared`.
+#[test]
+#[ignore = "long; run it alone"]
+fn eight_processes_alert_once_for_each_episode() {
+    let from =
+        std::env::var("FIRSTSEEN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(100);
+    for seed in from..from + 10 {
+        let scale = Scale { workers: 8, users: 60, episodes: 6, parts: 32, kills: 3 };
+        episodes_alert_once(seed, &scale);
+    }
+}
