@@ -5,7 +5,7 @@
 //! schedule is refused.
 
 use crate::build::rule;
-use crate::support::{Done, Folder, call, create_stack, run, stack_lines};
+use crate::support::{Done, Folder, call, create_stack, repository, run, stack_lines};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -422,6 +422,8 @@ fn a_rule_whose_schedule_cannot_be_followed_is_named() {
     assert!(many.stderr.contains("(5000) is greater than the Kibana alerting limit (1000)"));
     let learns = with("learns", "[firstseen]\nlearn_for = \"10d\"\n[rule]");
     learns.fails(&["Rule learns", "--learn-for 0"]);
+    let old = repository("tests/fixtures/artifacts/flagship-0.1.0.wasm");
+    run().arg("--schedule").arg("--rule").arg(old).arg("-").ok();
     // What `learn` reads it reads without executions.
     call("learn").arg("--schedule").arg("-").fails(&["--schedule"]);
 }

@@ -105,7 +105,7 @@ pub(super) fn of(
 
 fn plan(rule: &RuleMeta, offset_ms: i64, settings: &Settings) -> anyhow::Result<SchedulePlan> {
     let Some(max_signals) = rule.max_signals else {
-        bail!("its artifact is older than the schedule in it; `firstseen rebuild` adds it");
+        bail!("its artifact does not say when it runs; `firstseen rebuild` adds that");
     };
     if teach::learn_for_ms(rule, settings) > 0 {
         bail!("it learns, and Elastic's executions do not; give --learn-for 0");
@@ -139,7 +139,7 @@ fn plan(rule: &RuleMeta, offset_ms: i64, settings: &Settings) -> anyhow::Result<
     }
     Ok(SchedulePlan {
         times: ExecutionTimes { interval_ms, offset_ms, lookback_ms, window_ms: rule.window_ms },
-        max_signals: usize::try_from(max_signals.min(KIBANA_LIMIT))?,
+        max_signals: usize::try_from(max_signals.clamp(1, KIBANA_LIMIT))?,
         order: TermOrder::of(&rule.new_terms),
     })
 }
@@ -148,5 +148,41 @@ fn plan(rule: &RuleMeta, offset_ms: i64, settings: &Settings) -> anyhow::Result<
 pub(super) fn take(rules: &mut [RuleCounts], schedule: Vec<Vec<RuleSchedule>>) {
     for (rule, schedule) in rules.iter_mut().zip(schedule.into_iter().flatten()) {
         rule.schedule = Some(schedule);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_runs_as_its_metadata_say() {
+        let settings = Settings::default();
+        let meta = RuleMeta {
+            interval: "5m".to_owned(),
+            from: "now-6m".to_owned(),
+            max_signals: Some(7),
+            window_ms: 864_000_000,
+            ..RuleMeta::default()
+        };
+        let found = plan(&meta, 90_000, &settings).unwrap();
+        let times = ExecutionTimes {
+            interval_ms: 300_000,
+            offset_ms: 90_000,
+            lookback_ms: 360_000,
+            window_ms: 864_000_000,
+        };
+        assert_eq!((found.times, found.max_signals), (times, 7));
+        // What an artifact makes up is refused, or bounded.
+        let fault = |meta: RuleMeta| plan(&meta, 0, &settings).unwrap_err().to_string();
+        let none = fault(RuleMeta { max_signals: None, ..meta.clone() });
+        assert!(none.contains("`firstseen rebuild`"), "{none}");
+        let odd = fault(RuleMeta { interval: "0m".to_owned(), ..meta.clone() });
+        assert!(odd.starts_with("interval: `0m` is zero"), "{odd}");
+        let odd = fault(RuleMeta { from: "now-1d/d".to_owned(), ..meta.clone() });
+        assert!(odd.starts_with("from: "), "{odd}");
+        let bounded =
+            |max| plan(&RuleMeta { max_signals: Some(max), ..meta.clone() }, 0, &settings).unwrap();
+        assert_eq!((bounded(i64::MIN).max_signals, bounded(i64::MAX).max_signals), (1, 1000));
     }
 }
