@@ -16,6 +16,7 @@ use crate::escape::escaped;
 use crate::observe::rule_counts::RuleTally;
 use crate::pipeline::learning::Learning;
 use crate::pipeline::order::DEFAULT_BUDGET;
+use crate::pipeline::schedule::Schedule;
 use crate::pipeline::{Clock, OutputStatus, Parts, Pipeline, PipelineOptions};
 use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
@@ -182,8 +183,8 @@ pub fn run_with(
     }
     let schedule = schedule::of(&args.schedule, &artifacts, &settings)?;
     let mut learning = match &schedule {
-        Some(schedule) => {
-            store = schedule.state();
+        Some(_) => {
+            store = Schedule::state();
             Learning::default()
         }
         None => start_of(&artifacts, &settings, args.learns),

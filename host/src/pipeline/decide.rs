@@ -130,6 +130,11 @@ impl Decider {
         }
     }
 
+    /// Decides what comes by this store; nothing is pending.
+    pub fn judge_by(&mut self, store: Box<dyn StateStore>) {
+        self.store = store;
+    }
+
     /// Takes a match; whether it is time to decide.
     pub fn push(&mut self, matched: Match) -> bool {
         self.pending.push(matched)

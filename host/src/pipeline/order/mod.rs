@@ -23,7 +23,7 @@ fn order_key(m: &Match) -> OrderKey {
 }
 
 /// The bytes that a match takes while it waits.
-fn held_bytes(m: &Match) -> usize {
+pub(super) fn held_bytes(m: &Match) -> usize {
     size_of::<Match>() + m.item.len() + m.text.held()
 }
 

@@ -71,6 +71,8 @@ pub(super) struct ExecutionResult<E> {
     pub(super) end_ms: i64,
     /// What it kept.
     pub(super) kept: Vec<KeptSighting<E>>,
+    /// Events of sightings that no execution can keep any more.
+    pub(super) left: Vec<E>,
 }
 
 /// A term's sightings.
@@ -212,7 +214,7 @@ impl<E> RuleExecutions<E> {
             }
         }
         let new: HashSet<usize> = new.into_iter().collect();
-        let mut kept = Vec::with_capacity(new.len());
+        let (mut kept, mut left) = (Vec::with_capacity(new.len()), Vec::new());
         for (index, candidate) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
             if new.contains(&index) {
                 let Candidate { event, key, at, .. } = candidate;
@@ -225,12 +227,15 @@ impl<E> RuleExecutions<E> {
                     self.next_end_ms = Some(self.next_end_ms.map_or(next_ms, |m| m.min(next_ms)));
                     self.waiting.push_back(candidate);
                 }
-                None => self.counts.over_max_signals += u64::from(candidate.missed),
+                None => {
+                    self.counts.over_max_signals += u64::from(candidate.missed);
+                    left.push(candidate.event);
+                }
             }
         }
         self.counts.kept += kept.len() as u64;
         let from_ms = end_ms.saturating_sub(self.times.lookback_ms);
-        Some(ExecutionResult { from_ms, end_ms, kept })
+        Some(ExecutionResult { from_ms, end_ms, kept, left })
     }
 }
 

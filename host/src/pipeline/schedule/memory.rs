@@ -1,35 +1,32 @@
 //! What the rule is told of terms when it makes an execution's alerts.
 //!
 //! In: the terms that an execution kept, each with the sighting before it. Out: a state of one execution, in
-//! which these are new and all others were seen. What the rule writes counts until the next execution, and
-//! is kept nowhere.
+//! which these are new and all others were seen. What the rule writes counts in it, and is kept nowhere.
 
 use super::executions::ExecutionResult;
 use crate::state::{Applied, StateError, StateStore, StateWrite};
 use firstseen_rule::state::TermState;
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 
-/// The terms of the present execution.
+/// The state of an execution.
 #[derive(Debug, Default)]
-pub(super) struct ExecutionTerms {
-    /// Those that it kept, with their values.
+pub(super) struct ExecutionState {
+    /// The terms that it kept, with their values.
     values: HashMap<Box<[u8]>, Option<Vec<u8>>>,
     /// The value of all others.
     seen: Vec<u8>,
 }
 
-impl ExecutionTerms {
-    /// Goes on to another execution.
-    pub(super) fn begin<E>(&mut self, execution: &ExecutionResult<E>) {
+impl ExecutionState {
+    /// The state in which this execution's alerts are made.
+    pub(super) fn of<E>(execution: &ExecutionResult<E>) -> Self {
         let value = |first_ms, last_ms| TermState::seen(first_ms, last_ms).map(|s| s.write(""));
-        self.values.clear();
-        for kept in &execution.kept {
+        let kept = execution.kept.iter().map(|kept| {
             let before = kept.previous_ms.and_then(|ms| value(ms, ms));
-            self.values.insert((&*kept.key).into(), before);
-        }
-        self.seen = value(execution.from_ms, execution.end_ms).unwrap_or_default();
+            ((&*kept.key).into(), before)
+        });
+        let seen = value(execution.from_ms, execution.end_ms).unwrap_or_default();
+        Self { values: kept.collect(), seen }
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -37,33 +34,24 @@ impl ExecutionTerms {
     }
 }
 
-/// The state that a run with a schedule has.
-#[derive(Debug)]
-pub(super) struct ScheduleState {
-    /// Shared with the schedule.
-    pub(super) terms: Rc<RefCell<ExecutionTerms>>,
-}
-
-impl StateStore for ScheduleState {
+impl StateStore for ExecutionState {
     fn get_many(
         &mut self,
         keys: &mut dyn Iterator<Item = &[u8]>,
     ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
-        let terms = self.terms.borrow();
-        Ok(keys.map(|key| terms.get(key)).collect())
+        Ok(keys.map(|key| self.get(key)).collect())
     }
 
     fn apply(
         &mut self,
         writes: &mut dyn Iterator<Item = StateWrite<'_>>,
     ) -> Result<Vec<Applied>, StateError> {
-        let mut terms = self.terms.borrow_mut();
         let write = |write: StateWrite<'_>| {
-            let current = terms.get(write.key);
+            let current = self.get(write.key);
             if current.as_deref() != write.expected {
                 return Applied::Conflict(current);
             }
-            terms.values.insert(write.key.into(), Some(write.value.to_vec()));
+            self.values.insert(write.key.into(), Some(write.value.to_vec()));
             Applied::Done
         };
         Ok(writes.map(write).collect())
@@ -95,26 +83,21 @@ mod tests {
 
     #[test]
     fn what_an_execution_kept_is_new_and_all_else_was_seen() {
-        let terms = Rc::new(RefCell::new(ExecutionTerms::default()));
-        let mut state = ScheduleState { terms: Rc::clone(&terms) };
         let kept =
             |key: &[u8], previous_ms| KeptSighting { event: (), key: key.into(), previous_ms };
-        let begin = |kept: Vec<KeptSighting<()>>| {
-            terms.borrow_mut().begin(&ExecutionResult { from_ms: 5, end_ms: 9, kept });
-        };
-        let values = |state: &mut ScheduleState| {
+        let kept = vec![kept(b"a", None), kept(b"b", Some(2))];
+        let execution = ExecutionResult { from_ms: 5, end_ms: 9, kept, left: Vec::new() };
+        let mut state = ExecutionState::of(&execution);
+        let values = |state: &mut ExecutionState| {
             let keys = [&b"a"[..], b"b", b"c"];
             state.get_many(&mut keys.into_iter()).unwrap()
         };
         let value = |from, to| Some(TermState::seen(from, to).unwrap().write(""));
-        begin(vec![kept(b"a", None), kept(b"b", Some(2))]);
         assert_eq!(values(&mut state), [None, value(2, 2), value(5, 9)]);
         // Within the execution a term is new once.
         let write = |expected| StateWrite { key: b"a", expected, value: b"x", expires_ms: 0 };
         let applied = state.apply(&mut [write(None), write(None)].into_iter()).unwrap();
         assert_eq!(applied, [Applied::Done, Applied::Conflict(Some(b"x".to_vec()))]);
-        assert_eq!(values(&mut state)[0], Some(b"x".to_vec()));
-        begin(vec![kept(b"a", None)]);
-        assert_eq!(values(&mut state), [None, value(5, 9), value(5, 9)]);
+        assert_eq!(values(&mut state), [Some(b"x".to_vec()), value(2, 2), value(5, 9)]);
     }
 }

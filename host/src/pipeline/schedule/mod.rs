@@ -13,6 +13,7 @@ mod tests;
 pub use executions::ExecutionTimes;
 pub use term_order::TermOrder;
 
+use super::order::held_bytes;
 use super::{OutputStatus, Pipeline};
 use crate::observe::schedule::RuleSchedule;
 use crate::observe::{Counter, RuleCounter};
@@ -21,8 +22,7 @@ use anyhow::{anyhow, bail};
 use executions::RuleExecutions;
 use firstseen_abi::{Cursor, Item};
 use firstseen_session::{Match, RuleRef};
-use memory::{ExecutionTerms, ScheduleState};
-use std::cell::{Cell, RefCell};
+use memory::ExecutionState;
 use std::rc::Rc;
 
 /// Bytes of matches that may wait for their execution.
@@ -39,30 +39,10 @@ pub struct SchedulePlan {
     pub order: TermOrder,
 }
 
-/// A match that waits, in memory that is counted.
-#[derive(Debug)]
-struct WaitingMatch {
-    matched: Match,
-    /// It is counted until it goes.
-    _share: MemoryShare,
-}
-
-#[derive(Debug)]
-struct MemoryShare {
-    held: Rc<Cell<usize>>,
-    bytes: usize,
-}
-
-impl Drop for MemoryShare {
-    fn drop(&mut self) {
-        self.held.set(self.held.get().saturating_sub(self.bytes));
-    }
-}
-
 /// A rule's executions, and the event that it looked at last.
 #[derive(Debug)]
 struct ScheduledRule {
-    executions: RuleExecutions<Rc<WaitingMatch>>,
+    executions: RuleExecutions<Rc<Match>>,
     newest: Option<(i64, [u8; 16])>,
 }
 
@@ -73,8 +53,8 @@ pub struct Schedule {
     rules: Vec<Vec<ScheduledRule>>,
     /// When the next execution of any of them ends.
     next_ms: Option<i64>,
-    terms: Rc<RefCell<ExecutionTerms>>,
-    held: Rc<Cell<usize>>,
+    /// Bytes of matches that wait.
+    held: usize,
     budget: usize,
 }
 
@@ -89,16 +69,15 @@ impl Schedule {
         Self {
             rules: plans.into_iter().map(|rules| rules.into_iter().map(rule).collect()).collect(),
             next_ms: None,
-            terms: Rc::default(),
-            held: Rc::default(),
+            held: 0,
             budget,
         }
     }
 
-    /// The state that the kept matches are decided by.
+    /// The state before the first execution; each has one of its own.
     #[must_use]
-    pub fn state(&self) -> Box<dyn StateStore> {
-        Box::new(ScheduleState { terms: Rc::clone(&self.terms) })
+    pub fn state() -> Box<dyn StateStore> {
+        Box::new(ExecutionState::default())
     }
 
     /// What was counted, by artifact and rule.
@@ -124,18 +103,17 @@ impl Schedule {
             item.terms().for_each(|_| rule.executions.same());
             return Ok(());
         }
-        let bytes = size_of::<WaitingMatch>() + matched.item.len() + matched.text.held();
-        self.held.set(self.held.get().saturating_add(bytes));
-        let share = MemoryShare { held: Rc::clone(&self.held), bytes };
-        let waiting = Rc::new(WaitingMatch { matched, _share: share });
-        let item = Item::read(&mut Cursor::new(&waiting.matched.item))?;
+        let waiting = Rc::new(matched);
+        let item = Item::read(&mut Cursor::new(&waiting.item))?;
         for term in item.terms() {
             rule.executions.sight(time_ms, term.key, term.values, || Rc::clone(&waiting));
         }
         let ends = [self.next_ms, rule.executions.next_end_ms()];
         self.next_ms = ends.into_iter().flatten().min();
-        drop(waiting);
-        if self.held.get() > self.budget {
+        if Rc::strong_count(&waiting) > 1 {
+            self.held += held_bytes(&waiting);
+        }
+        if self.held > self.budget {
             bail!(
                 "more than {} MiB of events with new terms wait for one execution: plain files need less, as \
                  their events are read again",
@@ -145,8 +123,9 @@ impl Schedule {
         Ok(())
     }
 
-    /// Runs the next execution that ends before a time: its matches, in order of time.
-    fn due(&mut self, before_ms: Option<i64>) -> Option<Vec<Match>> {
+    /// Runs the next execution that ends before a time: its matches, in order of time, and the state that
+    /// they are decided by.
+    fn due(&mut self, before_ms: Option<i64>) -> Option<(ExecutionState, Vec<Match>)> {
         let next_ms = self.next_ms.filter(|next| before_ms.is_none_or(|before| *next < before))?;
         let mut rules = self.rules.iter_mut().flatten();
         let execution = rules
@@ -154,16 +133,25 @@ impl Schedule {
             .and_then(|rule| rule.executions.run());
         self.next_ms = self.rules.iter().flatten().filter_map(|r| r.executions.next_end_ms()).min();
         let execution = execution?;
-        self.terms.borrow_mut().begin(&execution);
-        let mut events: Vec<Rc<WaitingMatch>> =
-            execution.kept.into_iter().map(|kept| kept.event).collect();
+        let state = ExecutionState::of(&execution);
+        let mut events: Vec<_> = execution.kept.into_iter().map(|kept| kept.event).collect();
         // The terms of an event stand together.
         events.dedup_by(|a, b| Rc::ptr_eq(a, b));
-        let matched = |event: Rc<WaitingMatch>| match Rc::try_unwrap(event) {
-            Ok(waiting) => waiting.matched,
-            Err(shared) => shared.matched.clone(),
+        let mut freed = 0;
+        let mut matched = |event: Rc<Match>| match Rc::try_unwrap(event) {
+            Ok(matched) => {
+                freed += held_bytes(&matched);
+                matched
+            }
+            // Another of its terms waits.
+            Err(shared) => Match::clone(&shared),
         };
-        Some(events.into_iter().map(matched).collect())
+        let kept = events.into_iter().map(&mut matched).collect();
+        for left in execution.left.into_iter().filter_map(Rc::into_inner) {
+            freed += held_bytes(&left);
+        }
+        self.held = self.held.saturating_sub(freed);
+        Some((state, kept))
     }
 }
 
@@ -184,13 +172,14 @@ impl Pipeline<'_> {
 
     /// Runs the executions that end before a time, and decides what they keep.
     fn execute(&mut self, before_ms: Option<i64>) -> anyhow::Result<OutputStatus> {
-        while let Some(kept) = self.schedule.as_mut().and_then(|s| s.due(before_ms)) {
+        while let Some((state, kept)) = self.schedule.as_mut().and_then(|s| s.due(before_ms)) {
+            self.decider.judge_by(Box::new(state));
             for matched in kept {
                 if self.push(matched)? == OutputStatus::Closed {
                     return Ok(OutputStatus::Closed);
                 }
             }
-            // What the rule is told of terms is this execution's alone.
+            // The next execution has another state.
             if self.decide()? == OutputStatus::Closed {
                 return Ok(OutputStatus::Closed);
             }
