@@ -56,7 +56,7 @@ fn hidden_files_alone_are_named_by_their_folder() {
     let logs = folder.path("logs");
     std::fs::create_dir_all(logs.join(".more")).unwrap();
     std::fs::write(logs.join(".a.ndjson"), stack_lines(&[ALICE])).unwrap();
-    let words = "logs: 2 hidden files or folders; name it itself to read it\n";
+    let words = "logs: 2 hidden files or folders; give their paths to read them\n";
     for command in ["run", "explain"] {
         let done = call(command).arg("-q").arg(&logs).ok();
         assert!(done.stderr.contains(words), "{command}: {}", done.stderr);

@@ -78,10 +78,10 @@ pub fn document_trusting(text: &str, trust: &Trust) -> Result<Object, EventError
             }
             ReadOutcome::Inner(inner, _) => inner,
             ReadOutcome::NoEvent(what) => {
-                return Err(EventError::new("not_one_event", format!("this is a {what}"), 0));
+                return Err(EventError::new("not_one_event", format!("no event: {what}"), 0));
             }
             ReadOutcome::SeveralEvents(what) => {
-                return Err(EventError::new("not_one_event", format!("this is a {what}"), 0));
+                return Err(EventError::new("not_one_event", format!("several events: {what}"), 0));
             }
             ReadOutcome::SeveralInner(_) => {
                 return Err(EventError::new("not_one_event", "a string with several events", 0));

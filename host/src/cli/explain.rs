@@ -13,7 +13,6 @@ use super::format::{self, FormatArg};
 use super::run::SystemClock;
 use super::setup::{self, Setup};
 use super::{ExitStatus, findings};
-use crate::escape::escaped;
 use crate::observe::place::EventLocation;
 use crate::observe::summary::Summary;
 use crate::pipeline::Clock;
@@ -22,7 +21,7 @@ use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
 use crate::rules::{KnownException, LiveSettings};
 use crate::sink::{Output, OutputError};
-use crate::source::{Input, ReadLimits};
+use crate::source::{Input, ReadLimits, no_event};
 use crate::terminal::formats::{self, SHOWN_LINES};
 use crate::terminal::message::{self, Level};
 use crate::terminal::summary::skipped;
@@ -323,7 +322,7 @@ impl Explainer {
                 summary.no_events(what);
                 *told += 1;
                 if *told <= SHOWN_LINES {
-                    message::info(&format!("{}: no event: {}", location(&line), escaped(what)));
+                    message::info(&no_event(&location(&line), what));
                 }
                 return true;
             }

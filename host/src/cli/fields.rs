@@ -8,7 +8,7 @@ use super::format::FormatArg;
 use crate::escape::escaped;
 use crate::observe::place::EventLocation;
 use crate::sink::{Format, Output, OutputError};
-use crate::source::{self, ReadLimits};
+use crate::source::{self, ReadLimits, no_event};
 use crate::terminal::formats::{self, SHOWN_LINES};
 use crate::terminal::message;
 use crate::terminal::screen::{self, TextForm};
@@ -291,7 +291,7 @@ impl EventSink for FieldsPage<'_> {
         let at = EventLocation { file: Arc::clone(&self.file), place };
         self.told += 1;
         if self.told <= SHOWN_LINES {
-            message::info(&format!("{at}: no event: {}", escaped(what)));
+            message::info(&no_event(&at, what));
         }
         ControlFlow::Continue(())
     }

@@ -12,6 +12,7 @@ use super::verify::EmbeddedRules;
 use crate::escape::escaped;
 use crate::files::shown;
 use crate::rules::load::read_file;
+use crate::terminal::formats;
 use crate::terminal::guide;
 use crate::terminal::message::{self, print};
 use crate::terminal::screen::TextForm;
@@ -184,7 +185,10 @@ fn source_of(seen: &InspectedArtifact, id: Option<&str>) -> anyhow::Result<(usiz
     let index = match (id, meta.rules.len()) {
         (Some(id), _) => meta.rules.iter().position(|rule| rule.id == id),
         (None, 1) => Some(0),
-        (None, n) => bail!("rule {name}: {n} rules: choose one with --rule ID: {}", known()),
+        (None, n) => {
+            let rules = formats::count(n, "rule");
+            bail!("rule {name}: {rules}: choose one with --rule ID: {}", known())
+        }
     };
     let Some(index) = index else { bail!("rule {name}: no such rule; it has {}", known()) };
     let source = meta.sources(wasm)?.into_iter().nth(index).context("no source")?;

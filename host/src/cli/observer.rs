@@ -283,7 +283,7 @@ impl Observer for RunObserver {
                     let dataset = self.summary.dataset.as_deref();
                     if let Some(cause) = self.causes.cause(dataset, field, event) {
                         let causes = self.summary.missing_causes.entry(field.to_owned());
-                        *causes.or_default().entry(cause).or_default() += 1;
+                        causes.or_default().add(&cause);
                     }
                 }
             }

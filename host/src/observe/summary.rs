@@ -41,7 +41,7 @@ pub struct Summary {
     /// The same by the field that was missing.
     pub missing_by_field: NameCounts,
     /// Of them, why: by field, the causes that were found in the first 1000 events.
-    pub missing_causes: BTreeMap<String, BTreeMap<String, u64>>,
+    pub missing_causes: BTreeMap<String, NameCounts>,
     /// Events that could not be judged.
     pub bad: u64,
     /// The same by the code of what was wrong.
@@ -204,7 +204,7 @@ pub(crate) mod tests {
             missing_by_field: named(&[("user.name", 12), ("host.id", 1)]),
             missing_causes: [(
                 "user.name".to_owned(),
-                [("root user".to_owned(), 2), ("AWS service".to_owned(), 10)].into(),
+                named(&[("root user", 2), ("AWS service", 10)]),
             )]
             .into(),
             bad: 3,

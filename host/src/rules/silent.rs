@@ -111,7 +111,7 @@ pub fn absent(fields: &[&str], events: &EventSample) -> Option<String> {
 /// `a, b or c`.
 fn listed(words: &[String]) -> String {
     let mut shown: Vec<&str> = words.iter().take(SHOWN_WORDS).map(String::as_str).collect();
-    let more = format!("{} more", words.len().saturating_sub(SHOWN_WORDS));
+    let more = format!("{} more", number(words.len().saturating_sub(SHOWN_WORDS) as u64));
     if words.len() > SHOWN_WORDS {
         shown.push(&more);
     }

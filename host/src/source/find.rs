@@ -64,8 +64,9 @@ impl FoundInputs {
         for (folder, count, has_others) in self.hidden.iter().take(SHOWN_LINES) {
             let level = if *has_others { Level::Info } else { Level::Warning };
             let name = input_name(&folder.to_string_lossy());
-            let what = counted(*count, "hidden file or folder", "hidden files or folders");
-            out.push((level, format!("left out: {name}: {what}; name it itself to read it")));
+            let one = "hidden file or folder; give its path to read it";
+            let many = "hidden files or folders; give their paths to read them";
+            out.push((level, format!("left out: {name}: {}", counted(*count, one, many))));
         }
         out
     }
@@ -286,7 +287,7 @@ mod tests {
         }
         let said = || find(&[root.path().to_path_buf()]).unwrap().left_out();
         let [(Level::Warning, hidden)] = &said()[..] else { panic!("{:?}", said()) };
-        assert!(hidden.ends_with("2 hidden files or folders; name it itself to read it"));
+        assert!(hidden.ends_with("2 hidden files or folders; give their paths to read them"));
         for n in 0..40 {
             let name = at(&format!("fifo{n:02}"));
             rustix::fs::mkfifoat(rustix::fs::CWD, name, rustix::fs::Mode::RWXU).unwrap();

@@ -19,6 +19,9 @@ pub use find::{FoundInputs, InputProblem, find};
 pub use input::{Input, InputKind, ReadError, ReadErrorKind, ReadLimits};
 pub use stdin::Wake;
 
+use crate::escape::escaped;
+use crate::observe::EventLocation;
+use crate::observe::place::input_name;
 use firstseen_envelope::EventSink;
 use std::time::Duration;
 
@@ -52,4 +55,12 @@ pub trait Source {
 
     /// How many bytes were read as they are stored.
     fn stored(&self) -> u64;
+}
+
+/// What is said of something that holds no event: its place, or the input where it is one as a whole.
+#[must_use]
+pub fn no_event(at: &EventLocation, what: &str) -> String {
+    let is_whole = what == NO_LOG || EMPTY_INPUTS.contains(&what);
+    let place = if is_whole { input_name(&at.file) } else { at.to_string() };
+    format!("{place}: no event: {}", escaped(what))
 }

@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 
 mod admin;
 mod create;
+mod damage;
 mod format;
 mod guard;
 mod history;
@@ -378,10 +379,14 @@ fn fault(path: &str, error: impl Into<redb::Error>) -> StateError {
             StateError::Locked { path }
         }
         redb::Error::RepairAborted => StateError::NeedsRepair { path },
-        redb::Error::Corrupted(reason) => StateError::Corrupt { path, reason },
+        redb::Error::Corrupted(reason) => {
+            StateError::Corrupt { path, reason: damage::told(&reason) }
+        }
         redb::Error::Io(e) => match e.kind() {
             StorageFull | QuotaExceeded | FileTooLarge => StateError::Full { path },
-            InvalidData | UnexpectedEof => StateError::Corrupt { path, reason: e.to_string() },
+            InvalidData | UnexpectedEof => {
+                StateError::Corrupt { path, reason: damage::told(&e.to_string()) }
+            }
             PermissionDenied | ReadOnlyFilesystem => {
                 let reason = format!("{e}; use a path that may be written to");
                 StateError::Failed { path, reason }

@@ -13,7 +13,6 @@ use crate::escape::escaped;
 use crate::observe::names::NameCounts;
 use crate::observe::summary::{Summary, YEAR_2013};
 use std::borrow::Cow;
-use std::cmp::Reverse;
 
 /// Codes of what was wrong: more than there are, unless a guest makes them up.
 const SHOWN_CODES: usize = 40;
@@ -235,23 +234,14 @@ fn not_opened(entries: &NameCounts) -> Vec<String> {
 /// Why matches have no such field, in brackets: ` (root user 2, AWS service 10)`.
 fn causes(summary: &Summary, field: &str, count: u64) -> String {
     let Some(causes) = summary.missing_causes.get(field) else { return String::new() };
-    let mut causes: Vec<_> = causes.iter().collect();
-    causes.sort_by_key(|(cause, n)| (Reverse(**n), *cause));
-    if let [(cause, n)] = causes.as_slice()
-        && **n == count
+    if let [(cause, n)] = causes.most_first().as_slice()
+        && *n == count
     {
         return format!(" ({})", short(cause));
     }
-    let looked_at: u64 = causes.iter().map(|(_, n)| **n).sum();
-    let shown = causes.iter().take(SHOWN_NAMES);
-    let shown = shown.map(|(cause, n)| format!("{} {}", short(cause), number(**n)));
-    let mut shown: Vec<_> = shown.collect();
-    let named: u64 = causes.iter().take(SHOWN_NAMES).map(|(_, n)| **n).sum();
-    if let rest @ 1.. = looked_at.saturating_sub(named) {
-        shown.push(format!("others {}", number(rest)));
-    }
+    let looked_at = causes.total();
     let of = if looked_at < count { format!("of {}: ", number(looked_at)) } else { String::new() };
-    format!(" ({of}{})", shown.join(", "))
+    format!(" ({of}{})", listed(causes, SHOWN_NAMES))
 }
 
 /// What is counted by name, the largest count first.

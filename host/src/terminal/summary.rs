@@ -181,8 +181,7 @@ mod tests {
     #[test]
     fn who_lacks_a_field_is_said_only_where_it_was_found() {
         let of = |causes: &[(&str, u64)]| {
-            let causes = causes.iter().map(|(cause, n)| ((*cause).to_owned(), *n)).collect();
-            let missing_causes = [("user.name".to_owned(), causes)].into();
+            let missing_causes = [("user.name".to_owned(), named(causes))].into();
             page(&Summary { missing_causes, ..busy() })
         };
         let shown = page(&Summary { missing_causes: [].into(), ..busy() });

@@ -91,13 +91,13 @@ impl BuildCounts {
         let rules = counted((self.done + self.failed) as u64, "rule", "rules");
         let mut line = format!("{rules}: {} {done}", number(self.done as u64));
         if self.failed > 0 {
-            line += &format!(", {} failed", self.failed);
+            line += &format!(", {} failed", number(self.failed as u64));
         }
         if self.skipped > 0 {
-            line += &format!(", {} skipped", self.skipped);
+            line += &format!(", {} skipped", number(self.skipped as u64));
         }
         if self.other_type > 0 {
-            line += &format!(", {} of another type skipped", self.other_type);
+            line += &format!(", {} of another type skipped", number(self.other_type as u64));
         }
         if !args.check && self.bytes > 0 {
             line += &format!("; {}", bytes(self.bytes as u64));

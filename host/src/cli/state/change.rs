@@ -15,7 +15,7 @@ use crate::escape::escaped;
 use crate::pipeline::Clock;
 use crate::state::admin::{StateAdmin, StoredTerm};
 use crate::state::{PrefixRecord, record_of};
-use crate::terminal::formats::counted;
+use crate::terminal::formats::{self, counted};
 use crate::terminal::message;
 use crate::terminal::state::time as shown_time;
 use anyhow::{anyhow, bail};
@@ -212,7 +212,8 @@ fn the_rule(choice: &RuleChoice, all: Vec<StatePrefix>) -> anyhow::Result<(State
         && let RuleName::File(rules) = RuleName::of(one)?
     {
         let [rule] = rules.as_slice() else {
-            bail!("--rule {}: {} rules; give the id of one of them", escaped(one), rules.len());
+            let count = formats::count(rules.len(), "rule");
+            bail!("--rule {}: {count}; give the id of one of them", escaped(one));
         };
         let record = record_of(choice.tenant.as_deref().unwrap_or("default"), rule);
         let prefix = record.prefix.clone();

@@ -10,6 +10,7 @@ use crate::escape::escaped;
 use crate::state::admin::StateAdmin;
 use crate::terminal::message;
 use crate::terminal::state::{fact, fact_of_time, time_span};
+use crate::terminal::wrap::whole;
 use anyhow::bail;
 use clap::Args;
 use std::path::PathBuf;
@@ -95,5 +96,5 @@ fn paragraph(prefix: &StatePrefix, row: &TermRow) -> String {
         Err(reason) => out += &fact("unread", reason),
     }
     out += &fact_of_time("kept", "until events of ", row.expires_ms);
-    out + &fact("key", &row.key)
+    out + &whole(&escaped(&row.key), "  key       ")
 }

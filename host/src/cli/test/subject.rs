@@ -7,6 +7,7 @@ use super::file::TestEventTime;
 use super::report::TestProblem;
 use crate::files::read_text;
 use crate::rules::load::read_file;
+use crate::terminal::formats;
 use anyhow::{anyhow, bail};
 use firstseen_artifact::RuleMeta;
 use firstseen_compiler::{CompileError, RuleText, compile};
@@ -73,7 +74,10 @@ impl Subject {
         let found = match rule_id {
             Some(id) => rules.iter().enumerate().find(|(_, rule)| rule.id == id),
             None if rules.len() > 1 => {
-                bail!("it holds {} rules: say which one with `rule_id`", rules.len())
+                bail!(
+                    "it holds {}: say which one with `rule_id`",
+                    formats::count(rules.len(), "rule")
+                )
             }
             None => rules.iter().enumerate().next(),
         };

@@ -4,6 +4,7 @@
 //! code writes. The file is never written: what redb writes while it looks stays in memory.
 
 use super::admin::{AUDIT, read_audit};
+use super::damage::told;
 use super::guard::guarded;
 use super::history::{RECORD, read_record};
 use super::{
@@ -12,6 +13,7 @@ use super::{
 };
 use super::{limit, runs};
 use crate::escape::escaped;
+use crate::terminal::formats::counted;
 use firstseen_rule::learn::LEARN;
 use firstseen_rule::state::TermState;
 use redb::{
@@ -103,7 +105,7 @@ fn look(name: &str, file: File) -> Result<VerifiedState, StateError> {
 fn damage(name: &str, error: impl Into<redb::Error>) -> StateError {
     match error.into() {
         e @ (redb::Error::Io(_) | redb::Error::Corrupted(_)) => fault(name, e),
-        e => StateError::Corrupt { path: name.to_owned(), reason: e.to_string() },
+        e => StateError::Corrupt { path: name.to_owned(), reason: told(&e.to_string()) },
     }
 }
 
@@ -127,7 +129,8 @@ fn tables(database: &Database, found: &mut VerifiedState) -> Result<(), redb::Er
         }
     }
     if let more @ 1.. = expiry.len()?.saturating_sub(found.terms) {
-        found.fault(format!("the index of expiries has {more} entries of no term"));
+        let more = counted(more, "entry", "entries");
+        found.fault(format!("the index of expiries has {more} of no term"));
     }
     found.rules = prefixes.len() as u64;
     for (prefix, kept, counted) in limit::differences(&transaction)? {
