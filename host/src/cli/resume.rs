@@ -15,6 +15,7 @@ use crate::pipeline::{Pipeline, Stop};
 use crate::sink::last_piece;
 use crate::source::{Input, InputKind};
 use crate::state::{BatchRecord, OutputMark, RecordedInput, StoredRun, digest_text};
+use crate::terminal::formats::{counted, number};
 use crate::terminal::message;
 use anyhow::{Context, bail};
 use serde::de::IgnoredAny;
@@ -239,7 +240,7 @@ impl ResumedRun {
                     "{}: it is missing or changed, and a batch that was begun needs its first {} bytes as \
                      they were: restore it, or give --restart-batch to start over with the inputs as they are",
                     shown(&PathBuf::from(&record.name)),
-                    record.length
+                    number(record.length)
                 );
             };
             let path = path.to_string_lossy().into_owned();
@@ -286,9 +287,9 @@ impl ResumedRun {
                 if is_plain { whole_length(&file, start, meta.len())? } else { meta.len() };
             if length < meta.len() {
                 message::warning(&format!(
-                    "{}: its last line is not whole; its {} bytes are left for the next run",
+                    "{}: its last line is not whole; its {} left for the next run",
                     shown(&PathBuf::from(&path)),
-                    meta.len() - length
+                    counted(meta.len() - length, "byte is", "bytes are")
                 ));
             }
             // An empty file is no input of a batch twice.

@@ -8,6 +8,7 @@
 use super::{OutputStatus, Pipeline};
 use crate::source::Input;
 use crate::state::{BatchRecord, RunChange, StreamPosition, digest_text};
+use crate::terminal::formats::counted;
 use anyhow::bail;
 use firstseen_session::EventAt;
 use firstseen_value::hex;
@@ -136,9 +137,9 @@ impl Pipeline<'_> {
         match progress.reached(true) {
             Some(change) => self.decider.change_run(&progress.run, change)?,
             None => bail!(
-                "the stream ended {} bytes before what an earlier run decided of it: send all of it again, or \
+                "the stream ended {} before what an earlier run decided of it: send all of it again, or \
                  give --restart-batch to decide this one from its beginning",
-                progress.missing()
+                counted(progress.missing(), "byte", "bytes")
             ),
         }
         Ok(status)

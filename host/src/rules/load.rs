@@ -8,6 +8,7 @@ use super::KnownException;
 use super::find::{RulePath, find};
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
+use crate::terminal::formats::number;
 use crate::terminal::message::Level;
 use crate::terminal::progress::Progress;
 use crate::terminal::{diagnostic, formats, message};
@@ -180,7 +181,7 @@ pub fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
         bail!("rule {name}: a folder; give an artifact");
     }
     if meta.len() > MAX_FILE {
-        bail!("rule {name}: {} bytes are too many for a rule", meta.len());
+        bail!("rule {name}: {} bytes are too many for a rule", number(meta.len()));
     }
     let mut wasm = Vec::new();
     // A pipe has no size: what is too long for a rule is not read to its end.

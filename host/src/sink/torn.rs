@@ -79,8 +79,8 @@ pub fn differs_from(path: &Path, mark: &OutputMark) -> io::Result<Option<String>
         Ok(file) => other_than(&file, &file.metadata()?, mark),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok((mark.length > 0).then(|| {
             format!(
-                "it is not there, and had {} bytes of alerts that do not come again",
-                mark.length
+                "it is not there, and had {} of alerts that do not come again",
+                counted(mark.length, "byte", "bytes")
             )
         })),
         Err(e) => Err(e),

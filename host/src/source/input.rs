@@ -9,6 +9,7 @@ use super::stdin::{Patience, WOKEN, Wake, WakingReader};
 use super::unpack::{MAGIC, Packing, recognise};
 use super::{Polled, Source};
 use crate::observe::place::input_name;
+use crate::terminal::formats::{counted, number};
 use firstseen_envelope::{EventSink, SplitOptions, Splitter};
 use firstseen_event::Trust;
 use std::fs::File;
@@ -110,8 +111,9 @@ impl ReadError {
                 return format!("{file}: {reason}");
             }
         };
+        let unpacked = counted(*offset, "byte", "bytes");
         format!(
-            "{file}: {reason}, near byte {stored_offset} of the input, {offset} bytes unpacked; \
+            "{file}: {reason}, near byte {stored_offset} of the input, {unpacked} unpacked; \
              what came before was read; {advice}"
         )
     }
@@ -228,6 +230,11 @@ impl Input {
     }
 }
 
+/// A number of bytes.
+fn sized(bytes: u64) -> String {
+    counted(bytes, "byte", "bytes")
+}
+
 /// What is said of a file that is not what its name says, and was read all the same.
 const MISNAMED: &str = "its name says gzip and it is none; it was read as it is";
 
@@ -303,7 +310,8 @@ impl InputSource {
         if let Some((start, end)) = self.input.piece {
             let now = file.metadata().ok()?.len();
             return (now < end && self.stored() < end.saturating_sub(start)).then(|| {
-                let reason = format!("it was cut from {end} to {now} bytes while it was read");
+                let reason =
+                    format!("it was cut from {} to {} while it was read", number(end), sized(now));
                 (ReadErrorKind::Shrank, reason)
             });
         }
@@ -312,15 +320,19 @@ impl InputSource {
         let is_read = self.stored() >= length;
         if is_read && now > length {
             let reason = format!(
-                "it grew from {length} to {now} bytes while it was read; what was added was not \
-                 read; run again"
+                "it grew from {} to {} while it was read; what was added was not \
+                 read; run again",
+                number(length),
+                sized(now)
             );
             return Some((ReadErrorKind::Grew, reason));
         }
         (!is_read && now < length).then(|| {
             let reason = format!(
-                "it was cut from {length} to {now} bytes while it was read; run again over what it \
-                 held"
+                "it was cut from {} to {} while it was read; run again over what it \
+                 held",
+                number(length),
+                sized(now)
             );
             (ReadErrorKind::Shrank, reason)
         })

@@ -134,7 +134,7 @@ fn tables(database: &Database, found: &mut VerifiedState) -> Result<(), redb::Er
     }
     found.rules = prefixes.len() as u64;
     for (prefix, kept, counted) in limit::differences(&transaction)? {
-        found.fault(format!("the count of {prefix} is {kept}, and it has {counted} terms"));
+        found.fault(format!("the count of {prefix} is {kept}, and its terms are {counted}"));
     }
     for fault in runs::faults(&transaction)? {
         found.fault(fault);
