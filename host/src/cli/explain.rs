@@ -93,7 +93,7 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
         fault: None,
         closed: false,
     };
-    found.left_out().iter().for_each(|(level, text)| message::at(*level, text));
+    found.left_out().iter().for_each(|(severity, text)| message::notice(*severity, text));
     for problem in &found.faults {
         explainer.skipped(&problem.text());
     }

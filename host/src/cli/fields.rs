@@ -131,7 +131,7 @@ impl FieldsPage<'_> {
             return Ok(());
         }
         let found = source::find(&[PathBuf::from(input)])?;
-        found.left_out().iter().for_each(|(level, text)| message::at(*level, text));
+        found.left_out().iter().for_each(|(severity, text)| message::notice(*severity, text));
         for problem in &found.faults {
             self.warn(&format!("skipped: {}", problem.text()));
         }

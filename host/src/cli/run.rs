@@ -212,7 +212,7 @@ pub fn run_with(
         rules.map(|rule| (rule.id.clone(), rule.name.clone())).collect()
     };
     let tally = RuleTally::new(artifacts.iter().map(named).collect());
-    found.left_out().iter().for_each(|(level, text)| message::at(*level, text));
+    found.left_out().iter().for_each(|(severity, text)| message::notice(*severity, text));
     let mut observer = RunObserver::new(args.on_error, dead_letter, sizes, tally, dataset);
     let mut fault = found.report(&mut observer).err();
     let is_streamed = found.inputs.iter().any(Input::is_stream);

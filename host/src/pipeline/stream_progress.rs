@@ -6,9 +6,9 @@
 //! the earlier process stopped, a digest of all bytes up to there.
 
 use super::{OutputStatus, Pipeline};
+use crate::numbers::counted;
 use crate::source::Input;
 use crate::state::{BatchRecord, RunChange, StreamPosition, digest_text};
-use crate::terminal::formats::counted;
 use anyhow::bail;
 use firstseen_session::EventAt;
 use firstseen_value::hex;

@@ -8,7 +8,7 @@ use super::KnownException;
 use super::find::{RulePath, find};
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
-use crate::terminal::formats::number;
+use crate::numbers::number;
 use crate::terminal::message::Level;
 use crate::terminal::progress::Progress;
 use crate::terminal::{diagnostic, formats, message};

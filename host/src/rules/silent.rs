@@ -5,7 +5,7 @@
 //! of how many events it speaks.
 
 use super::sample::EventSample;
-use crate::terminal::formats::{counted, number};
+use crate::numbers::{counted, number};
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::probe::EventProbe;
 use firstseen_session::Rules;

@@ -6,8 +6,8 @@
 //! taken away, and only of the file that the state recorded: its alerts come again.
 
 use crate::files::{folder_of, shown};
+use crate::numbers::counted;
 use crate::state::{OutputMark, digest_text};
-use crate::terminal::formats::counted;
 use serde::de::IgnoredAny;
 use std::fs::File;
 use std::io::{self, Read, Write};

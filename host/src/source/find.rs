@@ -4,10 +4,9 @@
 //! walked. It opens no file: whether something is a log shows when it is read.
 use super::input::{Input, InputKind};
 use crate::escape::escaped;
+use crate::numbers::{SHOWN_LINES, counted};
 use crate::observe::place::input_name;
-use crate::observe::{Notice, Observer};
-use crate::terminal::formats::{SHOWN_LINES, counted};
-use crate::terminal::message::Level;
+use crate::observe::{Notice, NoticeSeverity, Observer};
 use crate::walk::{Walk, WalkEntry, WalkFault};
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
@@ -52,17 +51,17 @@ impl FoundInputs {
 impl FoundInputs {
     /// Says what was left out of folders, and how to read it: a warning where that may be what was meant.
     #[must_use]
-    pub fn left_out(&self) -> Vec<(Level, String)> {
+    pub fn left_out(&self) -> Vec<(NoticeSeverity, String)> {
         let named = self.left_out.iter().take(SHOWN_LINES);
         let named = named.map(|problem| format!("left out: {}", problem.text()));
-        let mut out: Vec<_> = named.map(|text| (Level::Warning, text)).collect();
+        let mut out: Vec<_> = named.map(|text| (NoticeSeverity::Warning, text)).collect();
         if let more @ 1.. = self.left_out.len().saturating_sub(SHOWN_LINES) {
             let what =
                 counted(more as u64, "more pipe, device or link", "more pipes, devices or links");
-            out.push((Level::Warning, format!("left out: {what} into /proc")));
+            out.push((NoticeSeverity::Warning, format!("left out: {what} into /proc")));
         }
         for (folder, count, has_others) in self.hidden.iter().take(SHOWN_LINES) {
-            let level = if *has_others { Level::Info } else { Level::Warning };
+            let level = if *has_others { NoticeSeverity::Info } else { NoticeSeverity::Warning };
             let name = input_name(&folder.to_string_lossy());
             let one = "hidden file or folder; give its path to read it";
             let many = "hidden files or folders; give their paths to read them";
@@ -286,7 +285,7 @@ mod tests {
             fs::write(at(name), "{}").unwrap();
         }
         let said = || find(&[root.path().to_path_buf()]).unwrap().left_out();
-        let [(Level::Warning, hidden)] = &said()[..] else { panic!("{:?}", said()) };
+        let [(NoticeSeverity::Warning, hidden)] = &said()[..] else { panic!("{:?}", said()) };
         assert!(hidden.ends_with("2 hidden files or folders; give their paths to read them"));
         for n in 0..40 {
             let name = at(&format!("fifo{n:02}"));
@@ -296,7 +295,7 @@ mod tests {
         let said = said();
         assert_eq!(said.len(), SHOWN_LINES + 2);
         assert_eq!(said[SHOWN_LINES].1, "left out: 30 more pipes, devices or links into /proc");
-        assert_eq!(said[SHOWN_LINES + 1].0, Level::Info, "hidden beside others");
+        assert_eq!(said[SHOWN_LINES + 1].0, NoticeSeverity::Info, "hidden beside others");
     }
 
     #[test]

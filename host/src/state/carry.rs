@@ -14,7 +14,7 @@ use super::{
     Applied, OutputMark, PrefixRecord, RunChange, StateError, StateHistory, StateStore, StateWrite,
     StoredRun,
 };
-use crate::terminal::formats::counted;
+use crate::numbers::counted;
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::alert::rfc3339;
 use firstseen_rule::identity::of_rule;

@@ -9,6 +9,7 @@
 use super::screen::{self, TextForm};
 use super::style;
 use super::wrap;
+use crate::observe::NoticeSeverity;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -57,6 +58,18 @@ fn put(level: Level, text: &str) {
         // One write for the whole line, so that lines of several processes do not mix.
         let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
     }
+}
+
+/// Writes a line as important as a notice says.
+pub fn notice(severity: NoticeSeverity, text: &str) {
+    at(
+        match severity {
+            NoticeSeverity::Error => Level::Error,
+            NoticeSeverity::Warning => Level::Warning,
+            NoticeSeverity::Info => Level::Info,
+        },
+        text,
+    );
 }
 
 /// Writes why the command cannot do what it was asked for.

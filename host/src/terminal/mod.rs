@@ -2,7 +2,6 @@
 
 pub mod diagnostic;
 pub mod explained;
-pub mod formats;
 pub mod guide;
 mod kinds;
 pub mod learned;
@@ -22,3 +21,5 @@ pub mod table;
 pub mod value;
 pub mod wording;
 pub mod wrap;
+
+pub use crate::numbers as formats;

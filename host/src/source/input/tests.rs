@@ -102,7 +102,7 @@ fn a_truncated_file_gives_its_events_then_an_error_that_says_where_and_what_to_d
         assert!(text.starts_with(&heard) && heard.len() > text.len() / 3);
         assert_eq!((error.offset, error.stored_offset), (heard.len() as u64, half as u64));
         let shown = error.to_string();
-        let offset = crate::terminal::formats::number(error.offset);
+        let offset = crate::numbers::number(error.offset);
         for part in ["a.gz: ", "ends early", &offset, "fetch it again"] {
             assert!(shown.contains(part), "{shown}");
         }

@@ -1,9 +1,6 @@
 //! What is damaged in a state, in words that whoever restores it understands.
 //!
-//! In: what the database says, which are places in it. Out: what that means. The database's own words go
-//! to the log at level debug.
-
-use crate::terminal::message;
+//! In: what the database says, which are places in it. Out: what that means.
 
 /// What the database says, in part, and what it means.
 const MEANINGS: [(&str, &str); 7] = [
@@ -18,7 +15,6 @@ const MEANINGS: [(&str, &str); 7] = [
 
 /// What it means.
 pub(super) fn told(said: &str) -> String {
-    message::debug(&format!("the database says: {said}"));
     let lower = said.to_lowercase();
     let known = MEANINGS.iter().find(|(part, _)| lower.contains(&part.to_lowercase()));
     known.map_or("a part of it cannot be read", |(_, meaning)| meaning).to_owned()

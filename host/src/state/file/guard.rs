@@ -4,16 +4,13 @@
 //! and nothing of it is printed. What was committed before is as it was.
 
 use super::StateError;
-use crate::terminal::message;
-use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 thread_local! {
     /// Whether this thread is inside such a call.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
-    /// Where the panic was.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 static HOOK: Once = Once::new();
@@ -26,7 +23,7 @@ pub(super) fn guarded<T>(
     HOOK.call_once(|| {
         let others = take_hook();
         set_hook(Box::new(move |info| {
-            if !keep(info) {
+            if !INSIDE.get() {
                 others(info)
             }
         }));
@@ -35,24 +32,9 @@ pub(super) fn guarded<T>(
     let result = catch_unwind(AssertUnwindSafe(call));
     INSIDE.set(outer);
     result.unwrap_or_else(|_| {
-        let place = PLACE.take().unwrap_or_default();
-        message::debug(&format!("the database gave up at {place}"));
         let reason = "what is in it contradicts itself".to_owned();
         Err(StateError::Corrupt { path: path.to_owned(), reason })
     })
-}
-
-/// Keeps where a panic was, if it will be caught here.
-fn keep(info: &PanicHookInfo<'_>) -> bool {
-    let inside = INSIDE.get();
-    if inside {
-        let place = info.location().map(|at| {
-            let file = at.file().rsplit('/').next().unwrap_or_default();
-            format!("{file}:{}", at.line())
-        });
-        PLACE.set(place);
-    }
-    inside
 }
 
 #[cfg(test)]

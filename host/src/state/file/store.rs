@@ -7,12 +7,12 @@ use super::admin::put_row;
 use super::guard::guarded;
 use super::limit::{TermLimit, forget_counts};
 use super::{EXPIRY, Handle, META, Redb, Row, SWEEP, TERMS, fault, history, hour, hour_of, runs};
+use crate::numbers::{counted, number};
 use crate::state::clocks::ExpiryClocks;
 use crate::state::{
     Applied, EachTerm, OutputMark, RunChange, StateError, StateHistory, StateStore, StateWrite,
     StoredRun,
 };
-use crate::terminal::formats::{counted, number};
 use firstseen_rule::learn::{is_learn_key, learn_key};
 use foldhash::fast::RandomState;
 use redb::{Database, ReadableTable, ReadableTableMetadata};

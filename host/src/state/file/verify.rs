@@ -13,7 +13,7 @@ use super::{
 };
 use super::{limit, runs};
 use crate::escape::escaped;
-use crate::terminal::formats::counted;
+use crate::numbers::counted;
 use firstseen_rule::learn::LEARN;
 use firstseen_rule::state::TermState;
 use redb::{
