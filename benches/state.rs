@@ -104,6 +104,14 @@ fn part(what: &str, path: &Path, terms: u64) {
                 memory_mb("VmHWM")
             );
         }
+        "small" => {
+            // As a quiet stream commits.
+            let mut store = Redb::open(path).unwrap();
+            let from = terms + COMMIT;
+            let began = Instant::now();
+            (0..100).for_each(|n| _ = fill(&mut store, from + 10 * n..from + 10 * n + 10));
+            println!("  a commit of 10 terms: {:.2} ms", began.elapsed().as_secs_f64() * 10.0);
+        }
         "kill" => {
             let mut store = Redb::open(path).unwrap();
             fill(&mut store, terms..terms + COMMIT);
@@ -141,7 +149,7 @@ fn main() {
     for terms in sizes {
         println!("{terms} terms");
         let _ = fs::remove_file(&path);
-        for what in ["fill", "open", "look", "kill", "open", "memory"] {
+        for what in ["fill", "open", "look", "small", "kill", "open", "memory"] {
             let own = env::current_exe().unwrap();
             // A killed part ends badly, as it should.
             let status =

@@ -26,7 +26,7 @@ use limit::{TermLimit, has_counts};
 use redb::backends::FileBackend;
 use redb::{
     Builder, Database, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
-    TableDefinition,
+    TableDefinition, WriteTransaction,
 };
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -365,6 +365,14 @@ fn existing(name: &str, path: &Path) -> Result<File, StateError> {
 
 fn begin_read(path: &str, database: &impl ReadableDatabase) -> Result<ReadTransaction, StateError> {
     database.begin_read().map_err(|e| fault(path, e))
+}
+
+/// A transaction after which a crash is repaired at once, however large the file is: each commit writes what
+/// is free too.
+fn begin_write(database: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
 }
 
 /// What a fault of redb or of the operating system means to the user.

@@ -10,7 +10,8 @@
 use super::history::{put_owner, put_record};
 use super::limit::forget_counts;
 use super::{
-    Bytes, EXPIRY, Handle, META, Redb, Row, StateError, TERMS, fault, guarded, hour_of, parse,
+    Bytes, EXPIRY, Handle, META, Redb, Row, StateError, TERMS, begin_write, fault, guarded,
+    hour_of, parse,
 };
 use crate::state::admin::{AuditEntry, EachStored, EditWork, StateAdmin, StateEdit, StoredTerm};
 use crate::state::{PrefixOwner, PrefixRecord};
@@ -94,7 +95,7 @@ impl Redb {
 }
 
 fn edit(path: &str, database: &Database, work: &mut EditWork<'_>) -> anyhow::Result<()> {
-    let transaction = database.begin_write().map_err(|e| fault(path, e))?;
+    let transaction = begin_write(database).map_err(|e| fault(path, e))?;
     {
         let open = || -> Result<RedbEdit<'_>, redb::Error> {
             Ok(RedbEdit {

@@ -4,7 +4,7 @@
 //! no term.
 
 use super::create::UNFINISHED;
-use super::{EXPIRY, FORMAT, MAGIC, META, PRODUCT, TERMS, fault};
+use super::{EXPIRY, FORMAT, MAGIC, META, PRODUCT, TERMS, begin_write, fault};
 use crate::state::StateError;
 use redb::{Database, ReadTransaction, TableError};
 use std::fs::File;
@@ -61,7 +61,7 @@ pub(super) fn check_meta(path: &str, transaction: &ReadTransaction) -> Result<bo
 }
 
 pub(super) fn initialise(database: &Database) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
+    let transaction = begin_write(database)?;
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert("product", PRODUCT)?;

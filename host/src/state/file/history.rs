@@ -3,7 +3,7 @@
 //! In: records of prefixes, ranges of keys. Out: the same again, durable at once; terms as they were
 //! committed. An earlier version passes the records over.
 
-use super::{Handle, META, Redb, fault, guarded, parse};
+use super::{Handle, META, Redb, begin_write, fault, guarded, parse};
 use crate::state::{EachTerm, OutputMark, PrefixOwner, PrefixRecord, StateError, StateHistory};
 use redb::{ReadableTable, Table};
 use serde::Serialize;
@@ -124,7 +124,7 @@ impl StateHistory for Redb {
     fn record(&mut self, records: &[PrefixRecord]) -> Result<(), StateError> {
         let Some(Handle::Write(database)) = &self.handle else { return Err(self.read_only()) };
         let write = || -> Result<(), redb::Error> {
-            let transaction = database.begin_write()?;
+            let transaction = begin_write(database)?;
             {
                 let mut meta = transaction.open_table(META)?;
                 for record in records {

@@ -6,7 +6,9 @@
 use super::admin::put_row;
 use super::guard::guarded;
 use super::limit::{TermLimit, forget_counts};
-use super::{EXPIRY, Handle, META, Redb, Row, SWEEP, TERMS, fault, history, hour, hour_of, runs};
+use super::{
+    EXPIRY, Handle, META, Redb, Row, SWEEP, TERMS, begin_write, fault, history, hour, hour_of, runs,
+};
 use crate::numbers::{counted, number};
 use crate::state::clocks::ExpiryClocks;
 use crate::state::{
@@ -192,7 +194,7 @@ fn write(
     limit: &mut Option<TermLimit>,
 ) -> Result<(), redb::Error> {
     let KeptWithTerms { mark, run_changes, has_counts } = *kept;
-    let transaction = database.begin_write()?;
+    let transaction = begin_write(database)?;
     {
         let mut meta = transaction.open_table(META)?;
         if let Some(mark) = mark {
