@@ -101,6 +101,8 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
             inputs,
             rules: Vec::new(),
             resume: None,
+            shared: Default::default(),
+            stop: Default::default(),
             teach: Default::default(),
             state: state.to_owned(),
             output: Some(folder.join("alerts")),
@@ -121,7 +123,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
         fail_on_alert: false,
         summary: Some(folder.join("summary")),
         hold: 0,
-        repeats: Repeats::Drop,
+        repeats: Some(Repeats::Drop),
         max_terms: None,
         annotate: false,
         schedule: Default::default(),
@@ -264,7 +266,8 @@ fn runs_on_one_state_file_equal_one_run() {
         expected.sort();
         prop_assert_eq!(facts, expected);
         // The same input again: every alert has been written before, byte for byte.
-        let again = RunArgs { repeats: Repeats::Emit, ..arguments(folder.path(), &state, paths) };
+        let again =
+            RunArgs { repeats: Some(Repeats::Emit), ..arguments(folder.path(), &state, paths) };
         let again = run(&again).0;
         for line in &again {
             prop_assert!(lines.contains(line), "{}", line);
