@@ -102,6 +102,13 @@ fn values_that_never_match_are_warned_of() {
         ("impossible_value", "event.action: CreateStack and not event.outcome: Success", "Success"),
         ("impossible_value", "event.action: (CreateStack or A B)", "A B"),
         ("contradiction", "event.action: CreateStack or event.action: (A and B)", "B"),
+        (
+            "impossible_value",
+            "event.action: CreateStack and not cloud.region: us-east1",
+            "us-east1",
+        ),
+        ("impossible_value", "event.action: (CreateStack or \"iam:AddUser\")", "\"iam:AddUser\""),
+        ("action_case", "event.action: (CreateStack or create*)", "create*"),
     ] {
         let path = folder.write("r.toml", rule(query));
         let place = format!("r.toml:10:{}", query.find(under).unwrap() + 1);
@@ -115,6 +122,28 @@ fn values_that_never_match_are_warned_of() {
         assert!(!to.exists());
         deny().args(&["--allow", code]).ok();
         std::fs::remove_file(&to).unwrap();
+    }
+}
+
+/// A rule that no event matches, or that never alerts, each named by build.
+#[test]
+fn rules_that_never_match_are_warned_of() {
+    let folder = Folder::new();
+    for (query, under, why) in [
+        ("event.action: A and not event.action: A", "A", "matches no event"),
+        ("event.action: A and event.action: (B or C)", "B or C", "matches no event"),
+        ("(event.action: A or event.action: B) and event.action: A", "B", "this alternative"),
+        ("event.dataset: aws.cloudtrail and event.dataset: okta.system", "okta.system", "no event"),
+        ("event.action: A and not user.name: *", "\"user.name\"", "the rule never alerts"),
+    ] {
+        let path = folder.write("r.toml", rule(query));
+        let done = call("build").arg("--check").arg(&path).ok();
+        let line = query
+            .rfind(under)
+            .map_or("r.toml:14:".to_owned(), |at| format!("r.toml:10:{}", at + 1));
+        assert_shown(&done, "contradiction", &line, under);
+        assert!(done.stderr.contains(why), "{}", done.stderr);
+        assert_eq!(done.stderr.matches("warning[").count(), 1, "{}", done.stderr);
     }
 }
 

@@ -58,9 +58,9 @@ pub(crate) struct Date {
     /// As it is written.
     pub(crate) text: String,
     /// The first millisecond since 1970.
-    first: i64,
+    pub(crate) first: i64,
     /// The last millisecond.
-    last: i64,
+    pub(crate) last: i64,
 }
 
 impl Date {

@@ -58,6 +58,11 @@ impl Network {
     pub(crate) fn contains(&self, address: u128) -> bool {
         address & mask(self.prefix) == self.base
     }
+
+    /// Its first and its last address.
+    pub(crate) fn ends(&self) -> (u128, u128) {
+        (self.base, self.base | !mask(self.prefix))
+    }
 }
 
 /// The first `prefix` bits.

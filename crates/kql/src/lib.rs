@@ -42,7 +42,7 @@
 //!
 //! Order of modules, each importing only from those before it: `limits`, `types`, `field`, `doc`,
 //! `words`, `ip`, `error`; `syntax`, `lexer`, `foreign`, `parser`; `condition`, `query`, `compile`, `builder`;
-//! `matches`, `display`, `explain`, `coverage`, `written`, `literals`, `required`.
+//! `matches`, `display`, `explain`, `coverage`, `admitted`, `written`, `literals`, `required`.
 //!
 //! # Where it differs from Elasticsearch
 //! - Text fields (`message`, `*.text`) are analysed upstream. Here a value is a sequence of words
@@ -70,6 +70,7 @@
 
 extern crate alloc;
 
+mod admitted;
 mod builder;
 mod compile;
 mod condition;
@@ -93,6 +94,7 @@ mod types;
 mod words;
 mod written;
 
+pub use admitted::{Admitted, ValueTest};
 pub use builder::{any_of, everything, exists, nested, one_of, range, wildcard, wildcards};
 pub use coverage::spans;
 pub use doc::Doc;

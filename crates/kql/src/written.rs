@@ -1,6 +1,7 @@
 //! A query as it is written: its fields and values with their places, for warnings about them.
 //!
 //! In: query text. Out: the tree of `and`, `or` and `not` over one leaf for each value, with spans.
+//! The caller may put leaves of clauses that were made of parts into such a tree too.
 //! It is made of the syntax tree, so it never disagrees with what the query means. It warns of
 //! nothing: what a field or a value should look like is the caller's knowledge.
 
@@ -11,14 +12,18 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::admitted::ValueTest;
+use crate::condition::{self, Bound, Condition};
 use crate::error::{BoxedSyntaxError, SyntaxError};
 use crate::field::FieldRef;
 use crate::lexer::Lexer;
+use crate::query::Query;
 use crate::syntax::{Clause, Literal, Spanned, Tree, Typed, Word};
+use crate::types::field_type;
 use crate::{compile, parser};
 
 /// A query, or a part of it, as it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum WrittenQuery {
     /// True of every event: `*`, or an empty query.
     Everything,
@@ -33,7 +38,7 @@ pub enum WrittenQuery {
 }
 
 /// A field and one value that it is compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WrittenValue {
     /// The field's full name, with the path of the nested query around it.
     pub field: String,
@@ -49,6 +54,11 @@ pub struct WrittenValue {
     pub span: Range<usize>,
     /// Whether the value is in parentheses, `field: (a or b)`.
     pub in_list: bool,
+    /// Whether it is about an object's field, `path: { field: value }`: two of those may be about two
+    /// objects.
+    pub is_nested: bool,
+    /// What a value of the field has to pass.
+    pub test: ValueTest,
 }
 
 /// How a value is written.
@@ -64,6 +74,8 @@ pub enum ValueForm {
     Exists,
     /// The bound of a range.
     Bound,
+    /// A pattern that KQL cannot write: with `?`, with escapes, or in any case. Only of filters.
+    OtherPattern,
 }
 
 /// The query as it is written.
@@ -105,12 +117,21 @@ impl Reading<'_> {
                 };
                 self.values(&self.named(span, field, prefix, in_list), values)
             }
-            Clause::Range { field, at, value, .. } => WrittenQuery::Value(WrittenValue {
-                value: value.clone(),
-                form: ValueForm::Bound,
-                span: *at..span.end,
-                ..self.named(span, field, prefix, false)
-            }),
+            Clause::Range { field, comparison, at, value } => {
+                let named = self.named(span, field, prefix, false);
+                let bound = Bound::parse(field_type(&named.field), value);
+                WrittenQuery::Value(WrittenValue {
+                    value: value.clone(),
+                    form: ValueForm::Bound,
+                    span: *at..span.end,
+                    test: ValueTest::of(match bound {
+                        Ok(bound) => Condition::Range(*comparison, bound),
+                        // It was read before, so it is one.
+                        Err(_) => Condition::Exists,
+                    }),
+                    ..named
+                })
+            }
             Clause::Nested { path, inner } => self.query(inner, &format!("{prefix}{path}.")),
         }
     }
@@ -139,6 +160,8 @@ impl Reading<'_> {
             form: ValueForm::Exists,
             span: span.clone(),
             in_list,
+            is_nested: !prefix.is_empty(),
+            test: ValueTest::of(Condition::Exists),
         }
     }
 
@@ -159,8 +182,11 @@ impl Reading<'_> {
                     }
                     Word::Wildcard(pieces) => (pieces.join("*"), ValueForm::Wildcard),
                 };
-                let leaf = WrittenValue { value, form, span: span.clone(), ..field.clone() };
-                WrittenQuery::Value(leaf)
+                let kind = field_type(&field.field);
+                let test = condition::of_literal(self.text, kind, leaf);
+                let test = ValueTest::of(test.unwrap_or(Condition::Exists));
+                let span = span.clone();
+                WrittenQuery::Value(WrittenValue { value, form, span, test, ..field.clone() })
             }
         }
     }
@@ -168,6 +194,31 @@ impl Reading<'_> {
     /// What is before a place, white space left out.
     fn before(&self, at: usize) -> &str {
         self.text.get(..at).unwrap_or("").trim_end()
+    }
+}
+
+impl WrittenValue {
+    /// Of a clause that was made of parts instead of text; `None` where it has more than one field.
+    #[must_use]
+    pub fn of_clause(
+        clause: &Query,
+        value: String,
+        form: ValueForm,
+        place: [Range<usize>; 2],
+    ) -> Option<Self> {
+        let field = clause.field_names().next()?;
+        let [field_span, span] = place;
+        Some(Self {
+            field: field.into(),
+            is_pattern: false,
+            field_span,
+            value,
+            form,
+            span,
+            in_list: false,
+            is_nested: false,
+            test: clause.value_test()?,
+        })
     }
 }
 

@@ -384,6 +384,132 @@ fn doubtful() -> Vec<Case> {
             "one `not` is always true; write `not user.name: (a or b)`",
         ),
         (
+            "contradiction",
+            query("event.action: CreateUser and not event.action: Create*"),
+            "Create*",
+            "`not Create*` leaves out all that `CreateUser` finds (so the rule matches no event)",
+        ),
+        (
+            "contradiction",
+            query("event.action: (CreateUser or CreateStack) and event.action: (A or B)"),
+            "A or B",
+            "no event meets all of these: `CreateUser or CreateStack`, `A or B`",
+        ),
+        (
+            "contradiction",
+            query("event.action: (CreateUser or CreateStack or x) and event.action: CreateStack"),
+            "CreateUser",
+            "so this alternative matches no event, nor do 1 beside it",
+        ),
+        (
+            "contradiction",
+            query("source.ip > 10.0.0.9 and source.ip < 10.0.0.1"),
+            "10.0.0.1",
+            "no event has both `> 10.0.0.9` and `< 10.0.0.1`",
+        ),
+        (
+            "contradiction",
+            query("event.action: CreateStack and not user.name: *"),
+            "\"user.name\"",
+            "no event that the rule matches has `user.name` (so the rule never alerts)",
+        ),
+        (
+            "contradiction",
+            filter("query.terms.\"event.action\" = [\"DeleteStack\"]"),
+            "\"DeleteStack\"",
+            "no event has both `CreateStack` and `DeleteStack`",
+        ),
+        (
+            "contradiction",
+            exception("query = \"event.action: DeleteStack\""),
+            "DeleteStack",
+            "so the exception leaves out no event",
+        ),
+        (
+            "contradiction",
+            exception("fields = { \"event.action\" = \"CreateStack\" }"),
+            "[[rule.exceptions]]",
+            "meets this exception (so the rule never alerts)",
+        ),
+        (
+            "contradiction",
+            query("event.action: null"),
+            "null",
+            "events without the field are `not event.action: *`",
+        ),
+        (
+            "impossible_value",
+            query("event.dataset: aws.cloudtrial"),
+            "aws.cloudtrial",
+            "`aws.cloud",
+        ),
+        (
+            "impossible_value",
+            query("event.action: \"iam:CreateUser\""),
+            "\"iam:CreateUser\"",
+            "policy",
+        ),
+        ("impossible_value", query("cloud.account.id: 1234"), "1234", "12 digits"),
+        ("action_case", query("event.action: create*"), "create*", "write `Create*`"),
+        (
+            "impossible_value",
+            filter("query.term.\"cloud.region\" = \"us-east1\""),
+            "\"us-east1\"",
+            "write `us-east-1`",
+        ),
+        (
+            "impossible_value",
+            filter(
+                "query.bool.must_not = [{ term = { \"cloud.provider\" = { value = \"AWS\" } } }]",
+            ),
+            "\"AWS\"",
+            "write `aws`",
+        ),
+        (
+            "quoted_wildcard",
+            filter("meta.negate = true\nquery.match_phrase.\"user.name\" = \"ci-*\""),
+            "\"ci-*\"",
+            "only in a `wildcard` clause",
+        ),
+        (
+            "action_case",
+            filter("query.prefix.\"event.action\" = \"create\"\nmeta.negate = true"),
+            "\"create\"",
+            "write `Create*`",
+        ),
+        (
+            "impossible_value",
+            exception("query = \"user.name: a and event.provider: iam\""),
+            "iam",
+            "`iam.amazonaws.com`",
+        ),
+        (
+            "impossible_value",
+            exception("fields = { \"event.outcome\" = [\"success\", \"Failure\"] }"),
+            "\"Failure\"",
+            "write `failure`",
+        ),
+        (
+            "impossible_value",
+            exception(
+                "entries = [{ field = \"source.ip\", type = \"match_any\", value = [\"::1\", \"home\"] }]",
+            ),
+            "\"home\"",
+            "no IP address",
+        ),
+        (
+            ecs,
+            exception("entries = [{ field = \"usr.name\", type = \"exists\" }]"),
+            "\"usr.name\"",
+            "did you mean `user.name`?",
+        ),
+        (
+            raw,
+            exception("query = \"host.name: a\""),
+            "host.name",
+            "this exception leaves out nothing",
+        ),
+        (
             "other_language",
             query("event.action == \"a\""),
             "=",
@@ -435,6 +561,10 @@ fn what_may_be_right_is_not_warned_of() {
         "event.outcome: (success or failure) and not event.type: informational",
         "event.provider: (iam.amazonaws.com or ec2*)",
         "related.user: (a and b) and event.action: (Create* and not CreateUser)",
+        "event.dataset: aws.cloudtrail and not cloud.account.id: 012345678901",
+        "event.action: (Create* and *Stack) and cloud.region: (us-* or eu-west-1)",
+        "source.ip > 10.0.0.1 and source.ip < 10.0.0.9 and not source.ip: 10.0.0.5",
+        "(event.action: a and user.id: b) or (event.action: c and user.id: d)",
     ] {
         assert_eq!(codes_of(&query(text)), [""; 0], "{text}");
     }

@@ -129,18 +129,6 @@ pub(super) struct Diagnostics {
     fatal: bool,
     /// A fault that is not kept: the caller still adds its label and help.
     unkept: Option<Diagnostic>,
-    /// Fields that filters name, for warnings about them.
-    filter_fields: Vec<FilterField>,
-}
-
-/// A field that a filter names.
-#[derive(Debug, Clone)]
-#[cfg_attr(not(feature = "lint"), allow(dead_code))]
-pub(super) struct FilterField {
-    pub(super) name: String,
-    pub(super) span: Range<usize>,
-    /// The filter has no other field, so nothing in it can make up for this one.
-    pub(super) alone: bool,
 }
 
 impl Diagnostics {
@@ -162,18 +150,6 @@ impl Diagnostics {
         message: impl Into<String>,
     ) -> &mut Diagnostic {
         self.add(Severity::Warning, code, span, message)
-    }
-
-    /// Keeps the field of a filter.
-    pub(super) fn name_field(&mut self, name: &str, span: &Range<usize>, alone: bool) {
-        let field = FilterField { name: name.to_owned(), span: span.clone(), alone };
-        self.filter_fields.push(field);
-    }
-
-    /// The fields that filters name.
-    #[cfg(feature = "lint")]
-    pub(super) fn take_filter_fields(&mut self) -> Vec<FilterField> {
-        std::mem::take(&mut self.filter_fields)
     }
 
     /// Whether there is an error.

@@ -1,6 +1,6 @@
 //! The part of Elasticsearch's query language that rules' filters use.
 //!
-//! In: a table of the TOML that holds one clause. Out: a query. What it does not know is a
+//! In: a table of the TOML that holds one clause. Out: a query, and how it is written. What it does not know is a
 //! diagnostic at its position, never left out: half a filter would alert on what the author excluded.
 //!
 //! ```text
@@ -10,7 +10,9 @@
 
 use super::diagnostic::{Diagnostics, short};
 use super::table::{At, Table, TableEntry, UnknownKey, nearest, wrong_type};
-use firstseen_kql::{Comparison, FieldType, Query, SyntaxError, field_type};
+use super::written::WrittenClause;
+use firstseen_kql::{Comparison, FieldType, SyntaxError, ValueForm, field_type};
+use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -36,7 +38,11 @@ const OPTIONS: &[&str] =
     &["boost", "case_insensitive", "gt", "gte", "lt", "lte", "query", "type", "value", "wildcard"];
 
 /// The one clause of a table.
-pub(super) fn query(table: &Table<'_>, depth: u8, faults: &mut Diagnostics) -> Option<Query> {
+pub(super) fn query(
+    table: &Table<'_>,
+    depth: u8,
+    faults: &mut Diagnostics,
+) -> Option<WrittenClause> {
     let mut entries = table.entries();
     let (Some(one), None) = (entries.next(), entries.next()) else {
         let message = format!("`{}` must hold exactly one clause", table.path());
@@ -53,7 +59,7 @@ pub(super) fn clause(
     name: &str,
     depth: u8,
     faults: &mut Diagnostics,
-) -> Option<Query> {
+) -> Option<WrittenClause> {
     if !KINDS.contains(&entry.key) {
         let message = format!("unsupported filter `{}`", short(entry.key));
         let fault = faults.error("bad_filter", &entry.span, message);
@@ -80,20 +86,20 @@ pub(super) fn clause(
             table.pass(&["boost"]);
             table.finish(UnknownKey::Fatal, faults);
             let field = field?;
-            faults.name_field(field.value, &field.span, depth == 0);
-            Some(firstseen_kql::exists(field.value))
+            let query = firstseen_kql::exists(field.value);
+            Some(WrittenClause::of(query, &field.span, &field, ValueForm::Exists))
         }
         "match_all" => {
             table.pass(&["boost"]);
             table.finish(UnknownKey::Fatal, faults);
-            Some(firstseen_kql::everything())
+            Some(WrittenClause::everything())
         }
-        kind => of_field(kind, table, depth, faults),
+        kind => of_field(kind, table, faults),
     }
 }
 
 /// `must`, `filter`, `should`, `must_not`, each a clause or a list of clauses.
-fn bool(mut t: Table<'_>, depth: u8, faults: &mut Diagnostics) -> Option<Query> {
+fn bool(mut t: Table<'_>, depth: u8, faults: &mut Diagnostics) -> Option<WrittenClause> {
     let mut all = part(&mut t, "must", depth, faults);
     all.extend(part(&mut t, "filter", depth, faults));
     let should = part(&mut t, "should", depth, faults);
@@ -112,17 +118,17 @@ fn bool(mut t: Table<'_>, depth: u8, faults: &mut Diagnostics) -> Option<Query> 
     }
     t.pass(&["boost"]);
     t.finish(UnknownKey::Fatal, faults);
-    let whole = |parts: Vec<Option<Query>>| parts.into_iter().collect::<Option<Vec<_>>>();
+    let whole = |parts: Vec<Option<WrittenClause>>| parts.into_iter().collect::<Option<Vec<_>>>();
     let (all, should, not) = (whole(all)?, whole(should)?, whole(not)?);
-    let mut out = firstseen_kql::everything();
-    for query in all {
-        out = out.and_filter(query, false);
+    let mut out = WrittenClause::everything();
+    for clause in all {
+        out = out.and(clause, false);
     }
     if least == 1 {
-        out = out.and_filter(firstseen_kql::any_of(should), false);
+        out = out.and(WrittenClause::any(should), false);
     }
-    for query in not {
-        out = out.and_filter(query, true);
+    for clause in not {
+        out = out.and(clause, true);
     }
     Some(out)
 }
@@ -133,14 +139,14 @@ fn part(
     key: &'static str,
     depth: u8,
     faults: &mut Diagnostics,
-) -> Vec<Option<Query>> {
+) -> Vec<Option<WrittenClause>> {
     let is_list = t.get(key).is_some_and(|value| value.get_ref().is_array());
     let tables = if is_list { t.tables(key, faults) } else { Vec::from_iter(t.table(key, faults)) };
     tables.iter().map(|table| query(table, depth, faults)).collect()
 }
 
 /// `KIND = { FIELD = VALUE or OPTIONS }`.
-fn of_field(kind: &str, t: Table<'_>, depth: u8, faults: &mut Diagnostics) -> Option<Query> {
+fn of_field(kind: &str, t: Table<'_>, faults: &mut Diagnostics) -> Option<WrittenClause> {
     let (mut entry, mut table, mut field) = (one(&t, faults)?, t, String::new());
     loop {
         field.push_str(entry.key);
@@ -153,7 +159,7 @@ fn of_field(kind: &str, t: Table<'_>, depth: u8, faults: &mut Diagnostics) -> Op
         table = Table::new(inner, table.name(entry.key), entry.span.clone());
         entry = one(&table, faults)?;
     }
-    faults.name_field(&field, &entry.span, depth == 0);
+    let field = At { value: field, span: entry.span.clone() };
     let name = table.name(entry.key);
     let options = entry.value.get_ref().as_table();
     let options = options.map(|inner| Table::new(inner, name.clone(), entry.span.clone()));
@@ -192,10 +198,10 @@ fn one<'t>(t: &Table<'t>, faults: &mut Diagnostics) -> Option<TableEntry<'t>> {
 
 fn with_options(
     kind: &str,
-    field: &str,
+    field: &At<String>,
     mut t: Table<'_>,
     faults: &mut Diagnostics,
-) -> Option<Query> {
+) -> Option<WrittenClause> {
     let mut kind = kind;
     let key = match kind {
         "match" | "match_phrase" => "query",
@@ -232,25 +238,43 @@ fn with_options(
 /// One value against a field.
 fn compare(
     kind: &str,
-    field: &str,
+    field: &At<String>,
     value: At<String>,
     any_case: bool,
     faults: &mut Diagnostics,
-) -> Option<Query> {
+) -> Option<WrittenClause> {
     match kind {
-        "wildcard" => Some(firstseen_kql::wildcard(field, &value.value, any_case)),
+        "wildcard" => Some(pattern(field, &value.value, any_case, &value.span)),
         "prefix" => {
-            let pattern = format!("{}*", literal(&value.value));
-            Some(firstseen_kql::wildcard(field, &pattern, any_case))
+            let begin = format!("{}*", literal(&value.value));
+            Some(pattern(field, &begin, any_case, &value.span))
         }
-        "term" if any_case => Some(firstseen_kql::wildcard(field, &literal(&value.value), true)),
-        "match" if field_type(field) == FieldType::Text => {
+        "term" if any_case => Some(pattern(field, &literal(&value.value), true, &value.span)),
+        "match" if field_type(&field.value) == FieldType::Text => {
             // Any of the words; a phrase is all of them in their order.
             let words = value.value.split_whitespace().map(str::to_owned).collect();
             one_of_texts(field, words, &value, faults)
         }
         _ => one_of(field, vec![value], faults),
     }
+}
+
+/// A pattern against a field.
+fn pattern(
+    field: &At<String>,
+    pattern: &str,
+    any_case: bool,
+    span: &Range<usize>,
+) -> WrittenClause {
+    let is_plain = !any_case && !pattern.contains(['?', '\\']);
+    let form = match is_plain {
+        true if pattern == "*" => ValueForm::Exists,
+        true if pattern.contains('*') => ValueForm::Wildcard,
+        true => ValueForm::Quoted,
+        false => ValueForm::OtherPattern,
+    };
+    let query = firstseen_kql::wildcard(&field.value, pattern, any_case);
+    WrittenClause::of(query, &field.span, &At { value: pattern, span: span.clone() }, form)
 }
 
 /// A value as a pattern that fits only itself.
@@ -265,41 +289,53 @@ fn literal(value: &str) -> String {
     out
 }
 
-fn one_of(field: &str, values: Vec<At<String>>, faults: &mut Diagnostics) -> Option<Query> {
-    // One by one first, so that a fault has its position.
+fn one_of(
+    field: &At<String>,
+    values: Vec<At<String>>,
+    faults: &mut Diagnostics,
+) -> Option<WrittenClause> {
+    // One by one first, so that each has its position.
+    let mut each = Vec::with_capacity(values.len());
     for value in &values {
-        one_of_texts(field, vec![value.value.clone()], value, faults)?;
+        each.push(one_of_texts(field, vec![value.value.clone()], value, faults)?);
     }
-    firstseen_kql::one_of("", field, values.into_iter().map(|value| value.value).collect()).ok()
+    let texts = values.into_iter().map(|value| value.value).collect();
+    let query = firstseen_kql::one_of("", &field.value, texts).ok()?;
+    Some(WrittenClause { query, ..WrittenClause::any(each) })
 }
 
 fn one_of_texts(
-    field: &str,
+    field: &At<String>,
     texts: Vec<String>,
     place: &At<String>,
     faults: &mut Diagnostics,
-) -> Option<Query> {
-    firstseen_kql::one_of("", field, texts).map_err(|error| note(&error, place, faults)).ok()
+) -> Option<WrittenClause> {
+    let query = firstseen_kql::one_of("", &field.value, texts);
+    let query = query.map_err(|error| note(&error, place, faults)).ok()?;
+    let value = At { value: place.value.as_str(), span: place.span.clone() };
+    Some(WrittenClause::of(query, &field.span, &value, ValueForm::Quoted))
 }
 
-fn range(field: &str, mut t: Table<'_>, faults: &mut Diagnostics) -> Option<Query> {
+fn range(field: &At<String>, mut t: Table<'_>, faults: &mut Diagnostics) -> Option<WrittenClause> {
     const BOUNDS: [(&str, Comparison); 4] = [
         ("gt", Comparison::Greater),
         ("gte", Comparison::AtLeast),
         ("lt", Comparison::Less),
         ("lte", Comparison::AtMost),
     ];
-    let mut out: Option<Query> = None;
+    let mut out: Option<WrittenClause> = None;
     let mut whole = true;
     for (key, comparison) in BOUNDS {
         let Some(value) = t.get(key) else { continue };
         let bound = scalar(value, &t.name(key), faults).and_then(|value| {
-            let bound = firstseen_kql::range(field, comparison, &value.value);
-            bound.map_err(|error| note(&error, &value, faults)).ok()
+            let bound = firstseen_kql::range(&field.value, comparison, &value.value);
+            let bound = bound.map_err(|error| note(&error, &value, faults)).ok()?;
+            let value = At { value: value.value.as_str(), span: value.span.clone() };
+            Some(WrittenClause::of(bound, &field.span, &value, ValueForm::Bound))
         });
         whole &= bound.is_some();
         out = match (out, bound) {
-            (Some(before), Some(bound)) => Some(before.and_filter(bound, false)),
+            (Some(before), Some(bound)) => Some(before.and(bound, false)),
             (before, bound) => bound.or(before),
         };
     }

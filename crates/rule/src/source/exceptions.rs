@@ -4,8 +4,6 @@
 //! with the document that it was made of, or all faults with their positions.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-#[cfg(feature = "lint")]
-use super::position;
 use super::report;
 use super::table::{Table, wrong_type};
 use crate::exception::{Exception, ExceptionDocument, ExceptionError, ExceptionOrigin};
@@ -93,41 +91,11 @@ fn read_one(
         }
     };
     match document.clone().compile(place) {
-        Ok(exception) => {
-            #[cfg(feature = "lint")]
-            name_fields(text, one, &document, faults);
-            Some((document, exception))
-        }
+        Ok(exception) => Some((document, exception)),
         Err(fault) => {
             report_fault(text, one, &document, &fault, faults);
             None
         }
-    }
-}
-
-/// Keeps the fields that an exception names, for warnings about them.
-#[cfg(feature = "lint")]
-fn name_fields(
-    text: &str,
-    one: &Spanned<DeValue<'_>>,
-    document: &ExceptionDocument,
-    faults: &mut Diagnostics,
-) {
-    let Some(table) = one.get_ref().as_table() else { return };
-    if let (Some(query), Some(written)) = (&document.query, table.get("query")) {
-        let leaves = firstseen_kql::written(query).ok();
-        for leaf in leaves.iter().flat_map(firstseen_kql::WrittenQuery::leaves) {
-            let at = |at| position::place(text, &written.span(), query, at);
-            let span = at(leaf.field_span.start).zip(at(leaf.field_span.end));
-            let span = span.map_or(written.span(), |(start, end)| start..end);
-            if !leaf.is_pattern {
-                faults.name_field(&leaf.field, &span, false);
-            }
-        }
-    }
-    let fields = table.get("fields").and_then(|fields| fields.get_ref().as_table());
-    for (name, _) in fields.into_iter().flat_map(DeTable::iter) {
-        faults.name_field(name.get_ref(), &name.span(), false);
     }
 }
 

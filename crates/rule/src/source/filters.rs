@@ -1,12 +1,13 @@
 //! A rule's `filters`, as Kibana's filter bar writes them.
 //!
-//! In: the tables of `[[rule.filters]]`. Out: a query for each that is on, and whether it is
+//! In: the tables of `[[rule.filters]]`. Out: a clause for each that is on, and whether it is
 //! negated. The query language inside is [`super::dsl`]'s.
 
 use super::diagnostic::Diagnostics;
 use super::dsl;
 use super::table::{Table, TableEntry, UnknownKey};
-use firstseen_kql::Query;
+use super::written::WrittenClause;
+use std::ops::Range;
 
 /// Keys of `meta` that the filter bar keeps for itself: labels, and what it was made from.
 const META: &[&str] =
@@ -15,15 +16,25 @@ const META: &[&str] =
 /// Clauses that old exports write beside `meta` instead of under `query`.
 const OLD: &[&str] = &["bool", "exists", "match_all", "range"];
 
-/// The filters that are on, and whether each is negated.
-pub(super) fn read(tables: Vec<Table<'_>>, faults: &mut Diagnostics) -> Vec<(Query, bool)> {
+/// A filter that is on.
+pub(super) struct ReadFilter {
+    pub(super) clause: WrittenClause,
+    pub(super) negated: bool,
+    /// Where it is.
+    #[cfg_attr(not(feature = "lint"), allow(dead_code))]
+    pub(super) span: Range<usize>,
+}
+
+/// The filters that are on.
+pub(super) fn read(tables: Vec<Table<'_>>, faults: &mut Diagnostics) -> Vec<ReadFilter> {
     tables.into_iter().filter_map(|table| filter(table, faults)).collect()
 }
 
-fn filter(mut t: Table<'_>, faults: &mut Diagnostics) -> Option<(Query, bool)> {
-    let (mut negate, mut disabled) = (false, false);
+fn filter(mut t: Table<'_>, faults: &mut Diagnostics) -> Option<ReadFilter> {
+    let span = t.span.clone();
+    let (mut negated, mut disabled) = (false, false);
     if let Some(mut meta) = t.table("meta", faults) {
-        negate = meta.flag("negate", faults).is_some_and(|flag| flag.value);
+        negated = meta.flag("negate", faults).is_some_and(|flag| flag.value);
         disabled = meta.flag("disabled", faults).is_some_and(|flag| flag.value);
         let kind = meta.text("type", faults);
         if let Some(kind) = kind.filter(|kind| !disabled && kind.value == "combined") {
@@ -53,5 +64,5 @@ fn filter(mut t: Table<'_>, faults: &mut Diagnostics) -> Option<(Query, bool)> {
         }
     };
     t.finish(UnknownKey::Fatal, faults);
-    query.map(|query| (query, negate))
+    query.map(|clause| ReadFilter { clause, negated, span })
 }

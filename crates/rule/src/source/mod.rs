@@ -9,12 +9,15 @@
 //! ```
 //!
 //! Order of modules, each importing only from those before it: `diagnostic`, `table`, `position`,
-//! `report`, `facts`, `shape`, `dsl`, `filters`, `exceptions`, `alert`, `lint`, `read`, `clauses`.
+//! `written`, `report`, `facts`, `shape`, `dsl`, `filters`, `exception_parts`, `exceptions`, `alert`,
+//! `lint`, `read`, `clauses`.
 
 mod alert;
 mod clauses;
 mod diagnostic;
 mod dsl;
+#[cfg(feature = "lint")]
+mod exception_parts;
 mod exceptions;
 mod facts;
 mod filters;
@@ -25,6 +28,7 @@ mod read;
 mod report;
 mod shape;
 mod table;
+mod written;
 
 pub use clauses::{PlacedClause, clauses};
 pub use diagnostic::{CODES, Diagnostic, Severity, WARNING_CODES};

@@ -3,11 +3,15 @@
 //! In: the text of a file. Out: the plan and the facts, or every fault of the file. It reads no key
 //! itself; that is done by [`super::shape`], [`super::filters`] and [`super::exceptions`].
 
-use super::diagnostic::{Diagnostic, Diagnostics, FilterField};
+use super::diagnostic::{Diagnostic, Diagnostics};
+#[cfg(feature = "lint")]
+use super::exception_parts;
 use super::facts::Facts;
 #[cfg(feature = "lint")]
 use super::lint::{self, LintInput};
 use super::table::{At, Table};
+#[cfg(feature = "lint")]
+use super::written::{PartKind, WrittenPart};
 use super::{alert, exceptions, filters, report, shape};
 use crate::exception::ExceptionOrigin;
 use crate::plan::{RulePlan, TimeField};
@@ -79,11 +83,12 @@ pub fn check_query(text: &str) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
     let query = At { value: text, span: 0..text.len() };
     if self::query(text, &query, &mut faults).is_some() {
         let facts = Facts::default();
+        let parts = Vec::from_iter(WrittenPart::of_kql(PartKind::Query, &query));
         let input = LintInput {
             text,
-            query: &query,
+            parts: &parts,
             new_terms: &[],
-            filters: &[],
+            learn_by: None,
             facts: &facts,
             known_fields: &[],
         };
@@ -103,13 +108,16 @@ fn plan(
     faults: &mut Diagnostics,
 ) -> Option<(RulePlan, Facts)> {
     let event_time = event_time(&shape, options, faults);
-    let written =
+    let exceptions =
         shape.exceptions.map(|list| exceptions::read(text, list, ExceptionOrigin::Rule, faults));
-    let exceptions = written.unwrap_or_default().into_iter().map(|(_, exception)| exception);
+    let exceptions = exceptions.unwrap_or_default();
+    #[cfg(feature = "lint")]
+    let excepted =
+        shape.exceptions.map(|list| exception_parts::parts(list, &exceptions)).unwrap_or_default();
     let filters = filters::read(shape.filters, faults);
     let mut query = shape.query.as_ref().and_then(|query| self::query(text, query, faults))?;
-    for (filter, negate) in filters {
-        query = query.and_filter(filter, negate);
+    for filter in &filters {
+        query = query.and_filter(filter.clause.query.clone(), filter.negated);
     }
     let memory = shape.memory;
     let own = (shape.window?.value.trim().trim_start_matches("now-").to_owned(), shape.window_ms?);
@@ -126,7 +134,7 @@ fn plan(
         literals: query.literals(&firstseen_event::verbatim),
         query,
         alert: String::new(),
-        exceptions: exceptions.collect(),
+        exceptions: exceptions.into_iter().map(|(_, exception)| exception).collect(),
         event_time,
         indices: indices(&shape.facts.index),
         learn_for_ms: memory.learn_for_ms,
@@ -137,14 +145,19 @@ fn plan(
     // A file with errors is looked at again when those are gone.
     if let Some(query) = shape.query.as_ref().filter(|_| !faults.is_fatal() && !options.skips_lint)
     {
-        let mut filters = faults.take_filter_fields();
-        let learn_by = memory.learn_by.into_iter();
-        filters.extend(learn_by.map(|(name, span)| FilterField { name, span, alone: false }));
+        let mut parts = Vec::from_iter(WrittenPart::of_kql(PartKind::Query, query));
+        parts.extend(filters.into_iter().map(|filter| WrittenPart {
+            kind: PartKind::Filter { negated: filter.negated },
+            written: filter.clause.written,
+            span: filter.span,
+            kql: None,
+        }));
+        parts.extend(excepted);
         let input = LintInput {
             text,
-            query,
+            parts: &parts,
             new_terms: &shape.new_terms,
-            filters: &filters,
+            learn_by: memory.learn_by.as_ref(),
             facts: &shape.facts,
             known_fields: &shape.known_fields,
         };

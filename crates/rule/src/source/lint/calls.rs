@@ -4,12 +4,16 @@
 //! differs only in case, or in one slip of the keyboard. The list is not all of AWS: a name that may be
 //! another call's is left alone.
 
+use super::pattern::matches;
 use super::tables::lines;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 /// Shorter names are too alike.
 const SHORTEST: usize = 8;
+
+/// Patterns with fewer letters may be meant for anything.
+const SHORTEST_PATTERN: usize = 3;
 
 /// What is known of calls.
 struct CallNames {
@@ -45,6 +49,37 @@ fn known() -> &'static CallNames {
 pub(super) fn in_another_case(name: &str) -> Option<&'static str> {
     let same = known().by_lower.get(&name.to_ascii_lowercase())?;
     if same.contains(&name) { None } else { same.first().copied() }
+}
+
+/// The pattern in the case of a call that it would match, if it matches none as it is written.
+pub(super) fn pattern_in_another_case(pattern: &str) -> Option<String> {
+    if pattern.chars().filter(char::is_ascii_alphabetic).count() < SHORTEST_PATTERN {
+        return None;
+    }
+    let known = known();
+    if known.by_lower.values().flatten().any(|name| matches(pattern, name)) {
+        return None;
+    }
+    let lower = pattern.to_ascii_lowercase();
+    let (found, names) = known.by_lower.iter().find(|(name, _)| matches(&lower, name))?;
+    let name = names.first()?;
+    // Each piece as the call has it.
+    let pieces: Vec<&str> = lower.split('*').collect();
+    let (mut at, mut out) = (0, String::new());
+    for (index, piece) in pieces.iter().enumerate() {
+        let is_last = index + 1 == pieces.len();
+        let begin = match index {
+            _ if is_last => name.len().checked_sub(piece.len())?,
+            0 => 0,
+            _ => at + found.get(at..)?.find(piece)?,
+        };
+        at = begin + piece.len();
+        out.push_str(name.get(begin..at)?);
+        if !is_last {
+            out.push('*');
+        }
+    }
+    Some(out)
 }
 
 /// The call that was meant, where one letter is missing, too many, wrong or swapped with the next, and
@@ -121,6 +156,22 @@ mod tests {
         assert_eq!(in_another_case("DeleteSshPublicKey"), None);
         assert_eq!(in_another_case("consolelogin"), Some("ConsoleLogin"));
         assert_eq!(in_another_case("NoSuchCall"), None);
+    }
+
+    #[test]
+    fn a_pattern_is_known_in_the_case_of_calls() {
+        for (pattern, meant) in [
+            ("create*", Some("Create*")),
+            ("*accesskey", Some("*AccessKey")),
+            ("put*policy", Some("Put*Policy")),
+            ("*bucketpolicy*", Some("*BucketPolicy*")),
+            ("Create*", None),
+            ("*User*", None),
+            ("a*", None),
+            ("nosuchverb*", None),
+        ] {
+            assert_eq!(pattern_in_another_case(pattern).as_deref(), meant, "{pattern}");
+        }
     }
 
     #[test]

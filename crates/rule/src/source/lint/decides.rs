@@ -7,7 +7,7 @@
 use firstseen_kql::{WrittenQuery, WrittenValue};
 
 /// A leaf that decides.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Spot<'q> {
     pub(super) leaf: &'q WrittenValue,
     pub(super) effect: Effect,
@@ -25,10 +25,10 @@ pub(super) enum Effect {
 /// Whether a leaf is never true.
 type Never<'f> = &'f dyn Fn(&WrittenValue) -> bool;
 
-/// The leaves that decide, in the order of the text.
-pub(super) fn spots<'q>(query: &'q WrittenQuery, never: Never<'_>) -> Vec<Spot<'q>> {
+/// The leaves that decide, in the order of the text. `negated`: a `not` is over all of it.
+pub(super) fn spots<'q>(query: &'q WrittenQuery, negated: bool, never: Never<'_>) -> Vec<Spot<'q>> {
     let mut out = Vec::new();
-    walk(query, false, true, never, &mut out);
+    walk(query, negated, true, never, &mut out);
     out
 }
 
@@ -92,7 +92,7 @@ mod tests {
     /// with `n` are in no event.
     fn found(text: &str) -> Vec<String> {
         let query = firstseen_kql::written(text).unwrap();
-        let spots = spots(&query, &|leaf| leaf.field.starts_with('n'));
+        let spots = spots(&query, false, &|leaf| leaf.field.starts_with('n'));
         let shown = |spot: &Spot<'_>| match spot.effect {
             Effect::NeverTrue => spot.leaf.field.clone(),
             Effect::NotAlwaysTrue => format!("!{}", spot.leaf.field),

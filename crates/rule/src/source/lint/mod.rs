@@ -1,6 +1,6 @@
 //! Warnings about a rule that can be built and may never alert, or not as its author meant.
 //!
-//! In: a rule's query as it is written, its new-terms fields, the fields of its filters, and what
+//! In: a rule's query, filters and exceptions as they are written, its new-terms fields, and what
 //! names are known. Out: warnings at their places, and an error where two fields are compared. It never
 //! changes what the rule matches, and knows names alone: whether an event has a field it cannot say.
 //!
@@ -12,28 +12,36 @@
 //! | which clauses decide that no event has the field of | `decides` |
 //! | patterns with `*`, without events | `pattern` |
 //! | names of calls in another case, or misspelled | `calls` |
+//! | values that a field never has by their form | `forms` |
 //! | values that a field never has | `closed` |
-//! | values that one event never has both | `together` |
+//! | fields of which an event has one value | `once` |
+//! | whether no value passes some tests | `empty` |
+//! | whether an event may meet conditions | `search` |
+//! | conditions that no event meets together | `together` |
 //! | values of other languages, and all that is said of one value | `values` |
 
 mod calls;
 mod closed;
 mod decides;
+mod empty;
+mod forms;
 mod known;
+mod once;
 mod pattern;
 mod scope;
+mod search;
 mod tables;
 mod together;
 mod values;
 
 pub use known::{doubted_field, known_field, meant_field};
 
-use super::diagnostic::{Diagnostics, FilterField, whole};
+use super::diagnostic::{Diagnostics, whole};
 use super::facts::Facts;
-use super::position;
 use super::table::At;
+use super::written::{PartKind, WrittenPart};
 use decides::{Effect, Spot};
-use firstseen_kql::{WrittenQuery, WrittenValue};
+use firstseen_kql::WrittenValue;
 use known::KnownFields;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -41,14 +49,18 @@ use std::ops::Range;
 /// The most names that are compared with the known ones: a rule has a few.
 const MAX_NAMES: usize = 300;
 
+/// The most values that are looked at one by one.
+const MAX_VALUES: usize = 2000;
+
 /// What is looked at.
 pub(super) struct LintInput<'t> {
     /// The file.
     pub(super) text: &'t str,
-    pub(super) query: &'t At<&'t str>,
+    /// The query, then filters and exceptions.
+    pub(super) parts: &'t [WrittenPart],
     pub(super) new_terms: &'t [At<&'t str>],
-    /// The fields of filters, at their places.
-    pub(super) filters: &'t [FilterField],
+    /// `[firstseen] learn_by`, and where it is.
+    pub(super) learn_by: Option<&'t (String, Range<usize>)>,
     pub(super) facts: &'t Facts,
     /// `[firstseen] known_fields`.
     pub(super) known_fields: &'t [String],
@@ -56,32 +68,38 @@ pub(super) struct LintInput<'t> {
 
 /// Warns.
 pub(super) fn check(input: &LintInput<'_>, faults: &mut Diagnostics) {
-    let Ok(query) = firstseen_kql::written(input.query.value) else { return };
+    let Some(query) = input.parts.first() else { return };
     let known = KnownFields { own: input.known_fields };
-    let leaves = query.leaves();
+    let parts: Vec<_> = input.parts.iter().map(|part| (part, part.written.leaves())).collect();
     let mut names = SeenNames::default();
-    for leaf in leaves.iter().filter(|leaf| !leaf.is_pattern) {
-        unknown(&known, &leaf.field, || input.place(&leaf.field_span), &mut names, faults);
+    for (part, leaf) in parts.iter().flat_map(|(part, all)| all.iter().map(move |one| (part, one)))
+    {
+        if !leaf.is_pattern {
+            let place = || part.place(input.text, &leaf.field_span);
+            unknown(&known, &leaf.field, place, &mut names, faults);
+        }
     }
     for field in input.new_terms {
         unknown(&known, field.value, || field.span.clone(), &mut names, faults);
     }
-    for field in input.filters {
-        unknown(&known, &field.name, || field.span.clone(), &mut names, faults);
+    if let Some((name, span)) = input.learn_by {
+        unknown(&known, name, || span.clone(), &mut names, faults);
     }
-    let named = leaves.iter().map(|leaf| leaf.field.as_str());
+    let named = parts.iter().flat_map(|(_, leaves)| leaves.iter().map(|leaf| leaf.field.as_str()));
     let named = named.chain(input.new_terms.iter().map(|field| field.value));
-    let named = named.chain(input.filters.iter().map(|field| field.name.as_str()));
-    let is_cloudtrail = scope::is_cloudtrail(input.facts, &query, named, &known);
+    let named = named.chain(input.learn_by.iter().map(|(name, _)| name.as_str()));
+    let is_cloudtrail = scope::is_cloudtrail(input.facts, &query.written, named, &known);
     if is_cloudtrail {
-        absent(input, &query, &known, &names, faults);
-        together::check(input, &query, faults);
+        absent(input, &known, &names, faults);
     }
-    for leaf in &leaves {
-        if faults.is_full() {
-            break;
+    together::check(input, is_cloudtrail, faults);
+    for (part, leaves) in &parts {
+        for leaf in leaves.iter().take(MAX_VALUES) {
+            if faults.is_full() {
+                return;
+            }
+            values::check(input, part, leaf, leaves, is_cloudtrail, faults);
         }
-        values::check(input, leaf, &leaves, is_cloudtrail, faults);
     }
 }
 
@@ -119,14 +137,12 @@ fn unknown(
 /// Fields that raw CloudTrail never has, where that decides.
 fn absent(
     input: &LintInput<'_>,
-    query: &WrittenQuery,
     known: &KnownFields<'_>,
     names: &SeenNames,
     faults: &mut Diagnostics,
 ) {
     // What is misspelled was said to be so.
     let is_absent = |name: &str| !names.unknown.contains(name) && !known.in_raw_cloudtrail(name);
-    let spots = decides::spots(query, &|leaf| !leaf.is_pattern && is_absent(&leaf.field));
     let mut warn = |name: &str, span: &Range<usize>, effect: &str| {
         let message = format!("raw CloudTrail never has `{}`: {effect}", whole(name));
         let fault = faults.warn("not_in_raw_cloudtrail", span, message);
@@ -139,39 +155,36 @@ fn absent(
             ),
         };
     };
-    // Of a field that is never there a `not` says no more.
-    let (mut never, mut negated) = (BTreeSet::new(), BTreeSet::new());
-    for Spot { leaf, effect } in spots {
-        let name = leaf.field.as_str();
-        let (new, words) = match effect {
-            _ if never.contains(name) || never.len() + negated.len() > MAX_NAMES => continue,
-            Effect::NeverTrue => (never.insert(name), "this is never true"),
-            Effect::NotAlwaysTrue => (negated.insert(name), "this `not` is always true"),
-        };
-        if new {
-            warn(name, &input.place(&leaf.field_span), words);
+    for part in input.parts {
+        let negated = part.kind == PartKind::Filter { negated: true };
+        let never = |leaf: &_| is_absent_leaf(leaf, &is_absent);
+        let spots = decides::spots(&part.written, negated, &never);
+        // Of a field that is never there a `not` says no more.
+        let (mut never, mut nots) = (BTreeSet::new(), BTreeSet::new());
+        for Spot { leaf, effect } in spots {
+            let name = leaf.field.as_str();
+            let (new, words) = match (effect, part.kind) {
+                _ if never.contains(name) || never.len() + nots.len() > MAX_NAMES => continue,
+                (Effect::NeverTrue, PartKind::Exception { .. }) => {
+                    (never.insert(name), "this exception leaves out nothing")
+                }
+                (Effect::NotAlwaysTrue, PartKind::Exception { .. }) => continue,
+                (Effect::NeverTrue, PartKind::Filter { .. }) => {
+                    (never.insert(name), "this filter finds nothing")
+                }
+                (Effect::NeverTrue, _) => (never.insert(name), "this is never true"),
+                (Effect::NotAlwaysTrue, _) => (nots.insert(name), "this `not` is always true"),
+            };
+            if new {
+                warn(name, &part.place(input.text, &leaf.field_span), words);
+            }
         }
     }
     for field in input.new_terms.iter().filter(|field| is_absent(field.value)) {
         warn(field.value, &field.span, "no event has a term, so no event alerts");
     }
-    for field in input.filters.iter().filter(|field| field.alone && is_absent(&field.name)) {
-        warn(&field.name, &field.span, "this filter finds nothing");
-    }
 }
 
-impl LintInput<'_> {
-    /// A span of the query's value, as a span of the file.
-    fn place(&self, span: &Range<usize>) -> Range<usize> {
-        let at = |at| position::place(self.text, &self.query.span, self.query.value, at);
-        match (at(span.start), at(span.end)) {
-            (Some(start), Some(end)) => start..end,
-            _ => self.query.span.clone(),
-        }
-    }
-
-    /// A leaf's value as it is written.
-    fn written<'q>(&'q self, leaf: &WrittenValue) -> &'q str {
-        self.query.value.get(leaf.span.clone()).unwrap_or_default()
-    }
+fn is_absent_leaf(leaf: &WrittenValue, is_absent: &dyn Fn(&str) -> bool) -> bool {
+    !leaf.is_pattern && is_absent(&leaf.field)
 }

@@ -4,12 +4,11 @@
 //! counts: a clause on the dataset, then the index patterns, then the integration; and where none
 //! of them names anything, whether ECS or CloudTrail has all of its fields.
 
+use super::forms::{DATASET, DATASETS, is_nearly_cloudtrail};
 use super::known::KnownFields;
 use super::pattern::matches;
 use crate::source::facts::Facts;
 use firstseen_kql::{ValueForm, WrittenQuery, WrittenValue};
-
-const DATASET: &str = "aws.cloudtrail";
 
 /// A data stream as Elastic's agent names it.
 const STREAM: &str = "logs-aws.cloudtrail-default";
@@ -65,8 +64,11 @@ fn datasets(query: &WrittenQuery, negated: bool) -> Vec<Says> {
 }
 
 fn dataset(leaf: &WrittenValue) -> Says {
-    let named = matches!(leaf.field.as_str(), "event.dataset" | "data_stream.dataset");
+    let named = DATASETS.contains(&leaf.field.as_str());
+    let is_pattern = leaf.form == ValueForm::Wildcard;
     match leaf.form {
+        // Misspelled, which is told.
+        _ if named && is_nearly_cloudtrail(&leaf.value, is_pattern) => Says::CloudTrail,
         ValueForm::Plain | ValueForm::Quoted if named && leaf.value == DATASET => Says::CloudTrail,
         ValueForm::Plain | ValueForm::Quoted if named => Says::Other,
         ValueForm::Wildcard if named && !matches(&leaf.value, DATASET) => Says::Other,
@@ -115,5 +117,6 @@ mod tests {
         assert!(is(&["logs-*"], &[], "event.action: x and process.name: y"));
         assert!(!is(&["logs-*"], &[], "event.action: x and company.field: y"));
         assert!(is(&["logs-aws*"], &[], "event.dataset: aws.*"));
+        assert!(is(&["logs-*"], &["okta"], "event.dataset: AWS.CloudTrail and okta.a: b"));
     }
 }

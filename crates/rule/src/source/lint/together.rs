@@ -1,203 +1,367 @@
-//! Two values of one field that no event has both.
+//! Conditions that no event meets together.
 //!
-//! In: the query of a rule about CloudTrail. Out: a warning where it asks for both of them, as in
-//! `event.action: (A and B)`, or where one of two `not` over them is always true. Only fields that
-//! CloudTrail gives once: an array may have both.
+//! In: a rule's query, its filters and exceptions. Out: a warning where no event meets the query, or
+//! one alternative of an `or`, or where one is always true, as `not f: A or not f: B`; and where an
+//! exception leaves out nothing, or all. It says no only of what [`super::search`] proves.
 
-use super::LintInput;
-use super::pattern::{matches, may_meet};
+use super::search::{Goal, GoalLeaf, GoalSearch};
+use super::{LintInput, once};
 use crate::source::diagnostic::{Diagnostics, short};
-use firstseen_kql::{ValueForm, WrittenQuery, WrittenValue};
+use crate::source::table::At;
+use crate::source::written::{PartKind, WrittenPart};
+use firstseen_kql::{Comparison, ValueForm, WrittenQuery, WrittenValue};
+use std::ops::Range;
 
-/// Keywords of which an event has one value.
-const ONCE: &[&str] = &[
-    "aws.cloudtrail.error_code",
-    "aws.cloudtrail.event_category",
-    "aws.cloudtrail.event_type",
-    "aws.cloudtrail.recipient_account_id",
-    "aws.cloudtrail.user_identity.arn",
-    "aws.cloudtrail.user_identity.type",
-    "awsRegion",
-    "cloud.account.id",
-    "cloud.region",
-    "errorCode",
-    "event.action",
-    "event.id",
-    "event.outcome",
-    "event.provider",
-    "eventName",
-    "eventSource",
-    "eventType",
-    "user.id",
-    "user.name",
-];
+/// Contradictions in the same conditions that are told; further ones show when these are mended.
+const TOLD: usize = 4;
 
-/// How many values of a group are compared with each other.
-const COMPARED: usize = 32;
+/// What a warning says of the conditions together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// No event meets the whole.
+    NeverMatches,
+    /// No event meets one alternative.
+    DeadBranch,
+    /// Every event meets alternatives whose opposites these are.
+    AlwaysTrue,
+    /// No event of the rule meets the exception.
+    NothingExcepted,
+    /// Every event of the rule meets the exception.
+    AllExcepted,
+    /// No event of the rule has the new-terms field.
+    NoTerm,
+}
+
+/// Conditions that no event meets together, as few as show it.
+struct Conflict<'q> {
+    /// None where the outcome says all.
+    goals: Vec<Goal<'q>>,
+    /// Which of them is shown; without them which part of the rule, or which new-terms field.
+    at: usize,
+    outcome: Outcome,
+    /// How many alternatives beside this one match nothing either.
+    others: usize,
+}
 
 /// Warns.
-pub(super) fn check(input: &LintInput<'_>, query: &WrittenQuery, faults: &mut Diagnostics) {
-    for pair in pairs(query) {
-        let (field, one) = (&pair.second.field, input.written(pair.first));
-        let other = input.written(pair.second);
-        let (message, help) = match pair.negated {
-            false => (
-                format!("no event has both `{}` and `{}`", short(one), short(other)),
-                format!("`{}` has one value: write `or` between them", short(field)),
+pub(super) fn check(input: &LintInput<'_>, is_cloudtrail: bool, faults: &mut Diagnostics) {
+    let is_once = |field: &str| once::is_once(field, is_cloudtrail);
+    let terms: Vec<WrittenQuery> = input.new_terms.iter().filter_map(is_there).collect();
+    for conflict in conflicts(input.parts, &terms, &is_once) {
+        let part = input.parts.get(conflict.at).map_or(0..0, |part| part.span.clone());
+        let term = input.new_terms.get(conflict.at);
+        let (message, help, place) = match (conflict.goals.get(conflict.at), conflict.outcome) {
+            (Some(goal), _) => {
+                let (message, help) = words(input, &conflict, &is_once);
+                (message, help, place(input, goal))
+            }
+            (None, Outcome::AllExcepted) => (
+                "every event that the rule matches meets this exception".to_owned(),
+                "let the exception say which of them are harmless".to_owned(),
+                part,
             ),
-            true => (
+            (None, Outcome::NoTerm) => (
                 format!(
-                    "no event has both `{}` and `{}`: one `not` is always true",
-                    short(one),
-                    short(other)
+                    "no event that the rule matches has `{}`",
+                    term.map_or("", |term| term.value)
                 ),
-                format!("write `not {}: ({} or {})`", short(field), short(one), short(other)),
+                "a term has a value in each new-terms field: see which condition leaves it out"
+                    .to_owned(),
+                term.map_or(0..0, |term| term.span.clone()),
+            ),
+            (None, _) => (
+                "the `not` is over every event".to_owned(),
+                "remove the `not`, or say what it is about".to_owned(),
+                part,
             ),
         };
-        faults.warn("contradiction", &input.place(&pair.second.span), message).help(help);
+        let label = match (conflict.outcome, conflict.others) {
+            (Outcome::NeverMatches, _) => "so the rule matches no event".to_owned(),
+            (Outcome::DeadBranch, 0) => "so this alternative matches no event".to_owned(),
+            (Outcome::DeadBranch, more) => {
+                format!("so this alternative matches no event, nor do {more} beside it")
+            }
+            // The message says so.
+            (Outcome::AlwaysTrue, _) => String::new(),
+            (Outcome::NothingExcepted, _) => "so the exception leaves out no event".to_owned(),
+            (Outcome::AllExcepted | Outcome::NoTerm, _) => "so the rule never alerts".to_owned(),
+        };
+        faults.warn("contradiction", &place, message).label(label).help(help);
     }
 }
 
-/// Two values that exclude each other.
-struct Pair<'q> {
-    first: &'q WrittenValue,
-    second: &'q WrittenValue,
-    /// Whether a `not` is over both, with an `or` between them.
-    negated: bool,
+/// That an event has a new-terms field.
+fn is_there(field: &At<&str>) -> Option<WrittenQuery> {
+    let clause = firstseen_kql::exists(field.value);
+    let place = [field.span.clone(), field.span.clone()];
+    WrittenValue::of_clause(&clause, "*".to_owned(), ValueForm::Exists, place)
+        .map(WrittenQuery::Value)
 }
 
-/// The first pair of each field in each group of conditions that hold together.
-fn pairs(query: &WrittenQuery) -> Vec<Pair<'_>> {
-    let mut out = Vec::new();
-    group(query, false, &mut out);
-    out
-}
-
-/// A group of its own.
-fn group<'q>(query: &'q WrittenQuery, negated: bool, out: &mut Vec<Pair<'q>>) {
-    let mut values = Vec::new();
-    let together = is_together(query, negated);
-    gather(query, negated, together, &mut values, out);
-    // What holds together is asked for; of alternatives, what must not be.
-    values.retain(|(_, negated)| *negated != together);
-    let mut told: Vec<&str> = Vec::new();
-    for (index, (second, negated)) in values.iter().enumerate() {
-        let before = values.iter().take(index.min(COMPARED)).map(|(leaf, _)| *leaf);
-        let first = before
-            .filter(|first| first.field == second.field)
-            .find(|first| excludes(first, second));
-        if let Some(first) = first
-            && !told.contains(&second.field.as_str())
-        {
-            told.push(&second.field);
-            out.push(Pair { first, second, negated: *negated });
-        }
-    }
-}
-
-/// Recursion follows brackets, which the parser bounds.
-fn gather<'q>(
-    query: &'q WrittenQuery,
-    negated: bool,
-    together: bool,
-    values: &mut Vec<(&'q WrittenValue, bool)>,
-    out: &mut Vec<Pair<'q>>,
-) {
-    match query {
-        WrittenQuery::Everything => {}
-        WrittenQuery::Not(item) => gather(item, !negated, together, values, out),
-        WrittenQuery::Value(leaf) => {
-            let once = !leaf.is_pattern && ONCE.contains(&leaf.field.as_str());
-            let is =
-                matches!(leaf.form, ValueForm::Plain | ValueForm::Quoted | ValueForm::Wildcard);
-            if once && is {
-                values.push((leaf, negated));
+/// All that is told.
+fn conflicts<'q>(
+    parts: &'q [WrittenPart],
+    terms: &'q [WrittenQuery],
+    is_once: &dyn Fn(&str) -> bool,
+) -> Vec<Conflict<'q>> {
+    let mut of_rule = Vec::new();
+    let mut exceptions = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        match part.kind {
+            PartKind::Query => of_rule.push(Goal::of(&part.written, at, false)),
+            PartKind::Filter { negated } => of_rule.push(Goal::of(&part.written, at, negated)),
+            PartKind::Exception { ends } => {
+                exceptions.push((at, ends, Goal::of(&part.written, at, false)));
             }
         }
-        WrittenQuery::And(_) | WrittenQuery::Or(_) if is_together(query, negated) != together => {
-            group(query, negated, out);
+    }
+    let mut walk = Walk { search: GoalSearch::new(is_once), out: Vec::new() };
+    let rule = Goal::All(of_rule);
+    if !walk.search.may_meet_alone(&[&rule]) {
+        let mut conjuncts = Vec::new();
+        rule.conjuncts(&mut conjuncts);
+        walk.tell(conjuncts, None, Outcome::NeverMatches);
+        if walk.out.is_empty() {
+            // `not *`: nothing to show but the query.
+            walk.out.push(Conflict {
+                goals: Vec::new(),
+                at: 0,
+                outcome: Outcome::NeverMatches,
+                others: 0,
+            });
         }
-        WrittenQuery::And(items) | WrittenQuery::Or(items) => {
+        return walk.out;
+    }
+    walk.branches(&rule, &mut Vec::new(), &mut Vec::new());
+    walk.tautologies(&rule);
+    for (at, term) in terms.iter().enumerate() {
+        if !walk.search.may_meet_alone(&[&Goal::of(term, 0, false), &rule]) {
+            walk.out.push(Conflict { goals: Vec::new(), at, outcome: Outcome::NoTerm, others: 0 });
+        }
+    }
+    for (at, ends, exception) in &exceptions {
+        if !ends && !walk.search.may_meet_alone(&[&exception.opposite(), &rule]) {
+            let outcome = Outcome::AllExcepted;
+            walk.out.push(Conflict { goals: Vec::new(), at: *at, outcome, others: 0 });
+        }
+        if !walk.search.may_meet_alone(&[exception, &rule]) {
+            let mut conjuncts = Vec::new();
+            rule.conjuncts(&mut conjuncts);
+            exception.conjuncts(&mut conjuncts);
+            walk.tell(conjuncts, Some(exception), Outcome::NothingExcepted);
+        }
+    }
+    walk.out
+}
+
+/// A walk over a rule's conditions.
+struct Walk<'q, 's> {
+    search: GoalSearch<'q, 's>,
+    out: Vec<Conflict<'q>>,
+}
+
+impl<'q> Walk<'q, '_> {
+    /// Tells of alternatives that no event meets beside what is around them: `leaves` is assumed,
+    /// `open` are other alternatives.
+    fn branches<'p>(
+        &mut self,
+        goal: &'p Goal<'q>,
+        leaves: &mut Vec<&'p Goal<'q>>,
+        open: &mut Vec<&'p Goal<'q>>,
+    ) {
+        let (mark, before, opened) = (self.search.mark(), leaves.len(), open.len());
+        let mut conjuncts = Vec::new();
+        goal.conjuncts(&mut conjuncts);
+        let (single, several): (Vec<_>, Vec<_>) =
+            conjuncts.into_iter().partition(|goal| matches!(goal, Goal::One(_)));
+        for one in single {
+            leaves.push(one);
+            if let Goal::One(leaf) = one {
+                self.search.assume(*leaf);
+            }
+        }
+        for (at, any) in several.iter().enumerate() {
+            let Goal::Any(items) = any else { continue };
+            let others = several.iter().enumerate().filter(|(other, _)| *other != at);
+            open.extend(others.map(|(_, goal)| *goal));
+            let mut told = None;
             for item in items {
-                gather(item, negated, together, values, out);
+                let goals = open.iter().copied().chain([item]).collect();
+                if self.search.may_meet(goals, 0) {
+                    self.branches(item, leaves, open);
+                } else if let Some(told) = told {
+                    let conflict: Option<&mut Conflict<'_>> = self.out.get_mut(told);
+                    conflict.into_iter().for_each(|conflict| conflict.others += 1);
+                } else {
+                    told = Some(self.out.len());
+                    let mut conjuncts: Vec<_> = leaves.iter().chain(&*open).copied().collect();
+                    item.conjuncts(&mut conjuncts);
+                    self.tell(conjuncts, Some(item), Outcome::DeadBranch);
+                }
+            }
+            open.truncate(opened);
+        }
+        leaves.truncate(before);
+        self.search.back_to(mark);
+    }
+
+    /// Tells of alternatives of which every event meets one.
+    fn tautologies(&mut self, goal: &Goal<'q>) {
+        match goal {
+            Goal::One(_) => {}
+            Goal::All(items) => items.iter().for_each(|item| self.tautologies(item)),
+            Goal::Any(items) => {
+                let opposite = goal.opposite();
+                if items.len() > 1 && !self.search.may_meet_alone(&[&opposite]) {
+                    let mut conjuncts = Vec::new();
+                    opposite.conjuncts(&mut conjuncts);
+                    self.tell(conjuncts, None, Outcome::AlwaysTrue);
+                } else {
+                    items.iter().for_each(|item| self.tautologies(item));
+                }
             }
         }
     }
-}
 
-/// Whether all of a query's parts have to hold. Under a `not`, `or` is `and`.
-fn is_together(query: &WrittenQuery, negated: bool) -> bool {
-    match query {
-        WrittenQuery::Not(item) => is_together(item, !negated),
-        WrittenQuery::Or(_) => negated,
-        _ => !negated,
+    /// Keeps what shows the conflict. The place is in `within`, if that is a part of it.
+    fn tell(&mut self, mut all: Vec<&Goal<'q>>, within: Option<&Goal<'q>>, outcome: Outcome) {
+        for _ in 0..TOLD {
+            if all.is_empty() || self.search.may_meet_alone(&all) {
+                break;
+            }
+            let mut core = self.core(&all);
+            all.retain(|goal| !core.iter().any(|one| std::ptr::eq(*one, *goal)));
+            // In the order of the text.
+            core.sort_by_key(|goal| first(goal));
+            let inside = |goal: &Goal<'q>| {
+                let places = within.map(Goal::leaves).unwrap_or_default();
+                let own = goal.leaves();
+                own.iter().any(|leaf| places.iter().any(|other| same(leaf, other)))
+            };
+            let last = core.len().saturating_sub(1);
+            let at = core.iter().rposition(|goal| inside(goal)).unwrap_or(last);
+            if core.iter().any(|goal| !goal.leaves().is_empty()) {
+                let goals = core.into_iter().cloned().collect();
+                self.out.push(Conflict { goals, at, outcome, others: 0 });
+            }
+        }
+    }
+
+    /// As few of them as no event meets.
+    fn core<'p>(&mut self, all: &[&'p Goal<'q>]) -> Vec<&'p Goal<'q>> {
+        // Mostly it is about one field.
+        let mut core = all.to_vec();
+        for goal in all {
+            let Goal::One(leaf) = goal else { continue };
+            let same = |goal: &&&Goal<'_>| matches!(goal, Goal::One(one) if one.value.field == leaf.value.field);
+            let some: Vec<_> = all.iter().filter(same).copied().collect();
+            if some.len() < core.len() && !self.search.may_meet_alone(&some) {
+                core = some;
+                break;
+            }
+        }
+        for at in (0..core.len()).rev() {
+            let mut fewer = core.clone();
+            fewer.remove(at);
+            if !self.search.may_meet_alone(&fewer) {
+                core = fewer;
+            }
+        }
+        core
     }
 }
 
-/// Whether no text is what both ask for.
-fn excludes(one: &WrittenValue, other: &WrittenValue) -> bool {
-    let is_pattern = |leaf: &WrittenValue| leaf.form == ValueForm::Wildcard;
-    match (is_pattern(one), is_pattern(other)) {
-        (false, false) => one.value != other.value,
-        (true, false) => !matches(&one.value, &other.value),
-        (false, true) => !matches(&other.value, &one.value),
-        (true, true) => !may_meet(&one.value, &other.value),
+/// Where a condition begins.
+fn first(goal: &Goal<'_>) -> (usize, usize) {
+    goal.leaves().first().map_or((0, 0), |leaf| (leaf.query, leaf.value.span.start))
+}
+
+fn same(one: &GoalLeaf<'_>, other: &GoalLeaf<'_>) -> bool {
+    std::ptr::eq(one.value, other.value)
+}
+
+/// The place of a condition: its values, from the first to the last.
+fn place(input: &LintInput<'_>, goal: &Goal<'_>) -> Range<usize> {
+    let leaves = goal.leaves();
+    let (Some(first), Some(last)) = (leaves.first(), leaves.last()) else { return 0..0 };
+    let Some(part) = input.parts.get(first.query) else { return 0..0 };
+    let (begin, end) =
+        (part.place(input.text, &first.value.span), part.place(input.text, &last.value.span));
+    begin.start..end.end.max(begin.end)
+}
+
+/// A condition as it is written.
+fn written<'i>(input: &'i LintInput<'_>, goal: &Goal<'i>) -> String {
+    let leaves = goal.leaves();
+    if let [leaf] = leaves.as_slice()
+        && let Some(part) = input.parts.get(leaf.query)
+    {
+        let symbol = leaf.value.test.comparison().map(|comparison| match comparison {
+            Comparison::Less => "<",
+            Comparison::AtMost => "<=",
+            Comparison::Greater => ">",
+            Comparison::AtLeast => ">=",
+        });
+        let source = part.source(leaf.value);
+        return symbol.map_or_else(|| source.to_owned(), |symbol| format!("{symbol} {source}"));
+    }
+    let text = input.text.get(place(input, goal)).unwrap_or_default();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The message and the help.
+fn words(
+    input: &LintInput<'_>,
+    conflict: &Conflict<'_>,
+    is_once: &dyn Fn(&str) -> bool,
+) -> (String, String) {
+    let shown: Vec<String> =
+        conflict.goals.iter().map(|goal| short(&written(input, goal))).collect();
+    let leaves: Vec<GoalLeaf<'_>> = conflict.goals.iter().flat_map(Goal::leaves).collect();
+    let field = leaves.first().map(|leaf| leaf.value.field.as_str()).unwrap_or_default();
+    let one_field = leaves.iter().all(|leaf| leaf.value.field == field);
+    let single = conflict.goals.iter().all(|goal| matches!(goal, Goal::One(_)));
+    let is_refused = |at: usize| leaves.get(at).is_some_and(|leaf| leaf.is_refused);
+    let always = conflict.outcome == Outcome::AlwaysTrue;
+    match (shown.as_slice(), single) {
+        ([one], true) if !is_refused(0) => (
+            format!("no value of a field is `{one}`"),
+            format!("events without the field are `not {}: *`", short(field)),
+        ),
+        ([one, other], true) if !is_refused(0) && !is_refused(1) && always => (
+            format!("no event has both `{one}` and `{other}`: one `not` is always true"),
+            format!("write `not {}: ({one} or {other})`", short(field)),
+        ),
+        ([one, other], true) if !is_refused(0) && !is_refused(1) && is_once(field) => (
+            format!("no event has both `{one}` and `{other}`"),
+            format!("`{}` has one value: write `or` between them", short(field)),
+        ),
+        ([one, other], true) if is_refused(0) != is_refused(1) => {
+            let (asked, refused) = if is_refused(0) { (other, one) } else { (one, other) };
+            let message = if always {
+                format!("this is true of every event: it has `{refused}`, or it has not `{asked}`")
+            } else {
+                format!("`not {refused}` leaves out all that `{asked}` finds")
+            };
+            (message, format!("both are about `{}`: remove one of them", short(field)))
+        }
+        _ => {
+            let all = shown.iter().take(4).map(|text| format!("`{text}`")).collect::<Vec<_>>();
+            let all = all.join(", ");
+            let message = if always {
+                format!("this is true of every event: none fails all of it, {all}")
+            } else {
+                format!("no event meets all of these: {all}")
+            };
+            let help = if one_field && is_once(field) {
+                format!("`{}` has one value, and none meets them", short(field))
+            } else {
+                "remove one of them, or join them with `or`".to_owned()
+            };
+            (message, help)
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Pairs as `a b`, with a `!` where a `not` is over them.
-    fn found(text: &str) -> Vec<String> {
-        let query = firstseen_kql::written(text).unwrap();
-        let shown = |pair: &Pair<'_>| {
-            let mark = if pair.negated { "!" } else { "" };
-            format!("{mark}{} {}", pair.first.value, pair.second.value)
-        };
-        pairs(&query).iter().map(shown).collect()
-    }
-
-    #[test]
-    fn values_that_exclude_each_other_are_found() {
-        for (text, expected) in [
-            ("event.action: (A and B)", "A B"),
-            ("event.action: A and user.name: x and event.action: \"B\"", "A B"),
-            ("x: y or (event.action: A and (event.action: B and c: d))", "A B"),
-            ("event.action: (A* and B)", "A* B"),
-            ("event.action: (A* and B*)", "A* B*"),
-            ("not (event.action: A or not event.action: (B and C))", "B C"),
-            ("not event.action: A or not event.action: B", "!A B"),
-            ("not event.action: (A and B)", "!A B"),
-            ("x: y and (not event.action: A or z: w or not event.action: B)", "!A B"),
-            ("not (not event.action: A or not event.action: B)", "A B"),
-        ] {
-            assert_eq!(found(text), [expected], "{text}");
-        }
-        let each = "event.action: (A and B and C) and eventSource: (x and y)";
-        assert_eq!(found(each), ["A B", "x y"]);
-    }
-
-    #[test]
-    fn values_that_may_be_together_are_left_alone() {
-        for text in [
-            "event.action: (A or B)",
-            "event.action: (A and not B)",
-            "event.action: (A and A)",
-            "event.action: (A* and *B)",
-            "event.action: (A* and AB)",
-            "event.action: (* and not (A or B))",
-            "event.action: (A or B) and event.action: B",
-            "event.type: (start and user)",
-            "related.user: (a and b)",
-            "not event.action: A and not event.action: B",
-            "not event.action: (A or B)",
-            "event.action: A or (event.action: B and user.name: c)",
-            "event.action: A or not event.action: B",
-            "event.*: (A and B)",
-        ] {
-            assert_eq!(found(text), [""; 0], "{text}");
-        }
-    }
-}
+mod tests;

@@ -3,9 +3,11 @@
 //! In: a field with one value, as it is written. Out: a warning, or an error where the value is
 //! another field. A value in double quotes is what its author means.
 
-use super::{LintInput, calls, closed, tables};
+use super::{LintInput, calls, closed, forms, tables};
 use crate::source::diagnostic::{Diagnostics, short};
+use crate::source::written::{PartKind, WrittenPart};
 use firstseen_kql::{ValueForm, WrittenValue};
+use std::ops::Range;
 
 /// What a regular expression has between its slashes, and a path has not.
 const REGEX: &[&str] = &[".*", "[", "(", "^", "$", "+"];
@@ -25,62 +27,76 @@ const WORDS: &[&str] = &[
     "eventSource",
 ];
 
-/// Looks at one value. `all` are those of the query.
+/// Looks at one value. `all` are those of the part that it is in.
 pub(super) fn check(
     input: &LintInput<'_>,
+    part: &WrittenPart,
     leaf: &WrittenValue,
     all: &[&WrittenValue],
     is_cloudtrail: bool,
     faults: &mut Diagnostics,
 ) {
-    let written = input.written(leaf);
-    if matches!(leaf.form, ValueForm::Plain | ValueForm::Bound) && compares_fields(leaf, written) {
+    let written = part.source(leaf);
+    let place = part.place(input.text, &leaf.span);
+    let is_word = part.kql.is_some() && matches!(leaf.form, ValueForm::Plain | ValueForm::Bound);
+    if is_word && compares_fields(leaf, written) {
         let message = format!(
             "two fields cannot be compared: `{}` with `{}`",
             short(&leaf.field),
             short(written)
         );
-        let fault = faults.error("two_fields", &input.place(&leaf.span), message);
+        let fault = faults.error("two_fields", &place, message);
         fault.help("KQL compares a field with a value; put the value in quotes if it is one");
         return;
     }
     if let Some((message, help)) = foreign(leaf, written) {
-        faults.warn("foreign_value", &input.place(&leaf.span), message).help(help);
+        faults.warn("foreign_value", &place, message).help(help);
         return;
     }
-    if let Some(help) = quoted_wildcard(leaf) {
-        let message = "a `*` in double quotes is a star, not a wildcard";
-        faults.warn("quoted_wildcard", &input.place(&leaf.span), message.to_owned()).help(help);
+    if let Some((message, help)) = quoted_wildcard(part, leaf) {
+        faults.warn("quoted_wildcard", &place, message).help(help);
         return;
     }
     if let Some((message, help)) = closed::never(leaf, all, is_cloudtrail) {
-        faults.warn("impossible_value", &input.place(&leaf.span), message).help(help);
+        faults.warn("impossible_value", &place, message).help(help);
         return;
     }
     if is_cloudtrail {
-        call(input, leaf, faults);
+        call(leaf, all, &place, faults);
     }
 }
 
 /// The name of a call that is known in another spelling.
-fn call(input: &LintInput<'_>, leaf: &WrittenValue, faults: &mut Diagnostics) {
-    let plain = matches!(leaf.form, ValueForm::Plain | ValueForm::Quoted);
-    if !plain || !closed::ACTIONS.contains(&leaf.field.as_str()) {
+fn call(leaf: &WrittenValue, all: &[&WrittenValue], span: &Range<usize>, faults: &mut Diagnostics) {
+    if !forms::ACTIONS.contains(&leaf.field.as_str()) {
         return;
     }
-    let span = input.place(&leaf.span);
+    if leaf.form == ValueForm::Wildcard {
+        let meant = calls::pattern_in_another_case(&leaf.value);
+        let both =
+            |meant: &str| all.iter().any(|one| one.field == leaf.field && one.value == meant);
+        if let Some(meant) = meant.filter(|meant| !both(meant)) {
+            let message = format!("no call of AWS is known that `{}` matches", short(&leaf.value));
+            let help = format!("values are compared with their case: write `{}`", short(&meant));
+            faults.warn("action_case", span, message).help(help);
+        }
+        return;
+    }
+    if !matches!(leaf.form, ValueForm::Plain | ValueForm::Quoted) {
+        return;
+    }
     if let Some(call) = calls::in_another_case(&leaf.value) {
         let message = format!("`{}` and the call `{call}` differ in case", short(&leaf.value));
-        let fault = faults.warn("action_case", &span, message);
+        let fault = faults.warn("action_case", span, message);
         fault.help(format!("values are compared with their case: write `{call}`"));
     } else if let Some(call) = calls::misspelled(&leaf.value) {
         let message = format!("no call of AWS is known as `{}`", short(&leaf.value));
-        faults.warn("action_spelling", &span, message).help(format!("did you mean `{call}`?"));
+        faults.warn("action_spelling", span, message).help(format!("did you mean `{call}`?"));
     }
 }
 
 /// What to write instead of a value in quotes that was probably meant as a pattern.
-fn quoted_wildcard(leaf: &WrittenValue) -> Option<String> {
+fn quoted_wildcard(part: &WrittenPart, leaf: &WrittenValue) -> Option<(String, String)> {
     let value = &leaf.value;
     // A star alone may be what a policy says: anybody, any resource.
     let at_end = value.len() > 1 && (value.starts_with('*') || value.ends_with('*'));
@@ -88,10 +104,17 @@ fn quoted_wildcard(leaf: &WrittenValue) -> Option<String> {
     if leaf.form != ValueForm::Quoted || !(at_end || is_word && value.contains('*')) {
         return None;
     }
+    if part.kql.is_none() {
+        let message = "a `*` is a wildcard only in a `wildcard` clause: here it is a star";
+        // An exception's entry of type match may say what it says.
+        let is_filter = matches!(part.kind, PartKind::Filter { .. });
+        return is_filter.then(|| (message.to_owned(), "use `wildcard`".to_owned()));
+    }
     let is_simple = value.chars().all(|c| c.is_alphanumeric() || "*._-/".contains(c));
     let unquoted = if is_simple { value } else { "Create*" };
     let word = if is_simple { "write it" } else { "a wildcard is written" };
-    Some(format!("{word} without quotes, `{}`; there `\\*` is a star", short(unquoted)))
+    let message = "a `*` in double quotes is a star, not a wildcard".to_owned();
+    Some((message, format!("{word} without quotes, `{}`; there `\\*` is a star", short(unquoted))))
 }
 
 /// Whether the value is the name of a field.
