@@ -43,6 +43,42 @@ fn the_same_alerts_as_over_memory_and_again_as_repeats() {
     assert_eq!(server.ask(&["DBSIZE"]), keys);
 }
 
+/// A rule that remembers for longer takes over what it knew, and its terms are its own.
+#[test]
+fn a_changed_window_reads_what_was_known_and_another_rule_is_refused() {
+    let Some(server) = Server::start() else { return };
+    let over =
+        |event| run().arg("--state").arg(server.address()).arg("-").pipe(stack_lines(&[event]));
+    over(ALICE).ok();
+    let later = ("a2", "2025-04-21T08:00:00Z", "alice");
+    let done = over(later).args(&["--forget-after", "30d"]).ok();
+    assert!(done.stderr.contains("1 term are taken over"), "{}", done.stderr);
+    assert_eq!((done.count("alerts"), done.count("repeats")), (0, 0));
+    // And back: the last sighting counts, and is older than the window of ten days.
+    let still_later = ("a3", "2025-05-11T08:00:00Z", "alice");
+    assert_eq!(over(still_later).ok().alert_ids(), ["a3"]);
+    over(later).args(&["--max-terms", "10"]).fails(&["--max-terms"]);
+    // Another rule's name at the prefix.
+    let owners = server.ask(&["HGETALL", "{default:meta}:owner"]);
+    let mut prefixes = owners.lines().filter(|line| line.starts_with("default:"));
+    let prefix = prefixes.find(|prefix| prefix.ends_with(":7bd73666cc3b5286:")).expect("an owner");
+    let other = r#"{"rule":"another","digest":"00"}"#;
+    server.ask(&["HSET", "{default:meta}:owner", prefix, other]);
+    for _ in 0..2 {
+        let done = over(ALICE).end();
+        assert_eq!(done.status, Some(2), "{}", done.stderr);
+        assert!(
+            done.stderr.contains("another") && done.stderr.contains("--take-over"),
+            "{}",
+            done.stderr
+        );
+    }
+    let done = over(ALICE).arg("--take-over").ok();
+    assert!(done.stderr.contains("takes over"), "{}", done.stderr);
+    let log = call("state").arg("log").arg(server.address()).ok().stdout;
+    assert!(log.contains("take-over"), "{log}");
+}
+
 #[test]
 fn a_stream_waits_while_the_server_is_away_and_a_file_does_not() {
     let Some(mut server) = Server::start() else { return };

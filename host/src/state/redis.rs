@@ -31,6 +31,7 @@ use address::ServerAddress;
 use keys::TenantKeys;
 use link::Link;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 mod address;
@@ -61,6 +62,8 @@ pub struct RedisState {
     told_newest: i64,
     /// The tenant's keys in order, once somebody wants them so.
     in_order: RefCell<Option<KeysInOrder>>,
+    /// The prefixes that are recorded, once they were asked for.
+    prefixes: RefCell<Option<BTreeSet<String>>>,
 }
 
 /// Keys of terms as the module made them, in order.
@@ -87,6 +90,7 @@ impl RedisState {
             known_until: None,
             told_newest: i64::MIN,
             in_order: RefCell::default(),
+            prefixes: RefCell::default(),
         };
         state.known_until = state.read_newest()?;
         state.told_newest = state.known_until.unwrap_or(i64::MIN);

@@ -130,7 +130,7 @@ fn pretty(path: &Path, found: &VerifiedState) -> String {
 /// The same as one JSON object.
 fn line(path: &Path, found: &VerifiedState) -> String {
     let line = json!({
-        "state": state_name(path),
+        "state": if is_at_server(path) { state_name(path) } else { path.to_string_lossy().into() },
         "good": found.faults.is_empty(),
         "terms": found.terms,
         "rules": found.rules,

@@ -42,6 +42,7 @@ impl StateAdmin for RedisState {
         let mut edit = RedisEdit {
             state: self,
             windows,
+            owned: None,
             read: HashMap::new(),
             last_read: RefCell::default(),
             terms: BTreeMap::new(),
@@ -50,6 +51,7 @@ impl StateAdmin for RedisState {
         work(&mut edit)?;
         edit.step()?;
         self.in_order.take();
+        self.prefixes.take();
         Ok(())
     }
 
@@ -93,6 +95,8 @@ struct RedisEdit<'s> {
     state: &'s RedisState,
     /// Of each prefix that is recorded.
     windows: HashMap<String, i64>,
+    /// The prefixes that have an owner, once that was asked.
+    owned: Option<BTreeSet<String>>,
     /// Terms as they were read, for the terms that are changed.
     read: HashMap<Vec<u8>, StoredRow>,
     /// The term that was read last: what is made of it is written over this alone.
@@ -218,7 +222,11 @@ impl StateEdit for RedisEdit<'_> {
     }
 
     fn own(&mut self, owner: &PrefixOwner) -> Result<(), StateError> {
-        let is_first = !self.state.owners()?.iter().any(|known| known.prefix == owner.prefix);
+        if self.owned.is_none() {
+            self.owned = Some(self.state.kept("owner")?.into_keys().collect());
+        }
+        let owned = self.owned.get_or_insert_default();
+        let is_first = owned.insert(owner.prefix.clone());
         self.keep(if is_first { "first-owner" } else { "owner" }, &owner.prefix, owner);
         Ok(())
     }

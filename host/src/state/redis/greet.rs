@@ -54,7 +54,7 @@ pub(super) fn greet(
         let mode = escaped(&text("mode")).into_owned();
         return never(format!("the server is one of a {mode}; one server alone is supported"));
     }
-    if text("role") != "master" {
+    if !matches!(text("role").as_str(), "master" | "primary") {
         return Err(LinkFault::Away("the server is a replica now".to_owned()));
     }
     let warning = if read_only { None } else { weakness(connection).map_err(of)? };

@@ -7,7 +7,7 @@ use super::{KeysInOrder, RedisState};
 use crate::state::{EachTerm, PrefixOwner, PrefixRecord, StateError, StateHistory};
 use firstseen_rule::learn::is_learn_key;
 use redis::cmd;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Names that one call looks at.
@@ -39,6 +39,7 @@ impl StateHistory for RedisState {
         if self.read_only {
             return Err(self.read_only());
         }
+        self.prefixes.take();
         let mut put = cmd("HSET");
         put.arg(self.keys.meta("prefix"));
         for record in records {
@@ -53,9 +54,16 @@ impl StateHistory for RedisState {
 
     /// Those of records and owners: a run records its prefixes before it writes a term.
     fn prefixes_of(&self, of_rule: &str) -> Result<Vec<String>, StateError> {
-        let kept = self.kept("prefix")?.into_iter().chain(self.kept("owner")?);
-        let of_rule = kept.map(|(prefix, _)| prefix).filter(|prefix| prefix.starts_with(of_rule));
-        Ok(of_rule.collect::<BTreeSet<_>>().into_iter().collect())
+        let mut known = self.prefixes.borrow_mut();
+        let known = match &mut *known {
+            Some(known) => known,
+            none => {
+                let kept = self.kept("prefix")?.into_keys().chain(self.kept("owner")?.into_keys());
+                none.insert(kept.collect())
+            }
+        };
+        let from_rule = known.range(of_rule.to_owned()..);
+        Ok(from_rule.take_while(|prefix| prefix.starts_with(of_rule)).cloned().collect())
     }
 }
 
