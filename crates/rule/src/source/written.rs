@@ -3,6 +3,7 @@
 //! In: clauses and their places. Out: trees of fields and values for warnings about them. What they
 //! mean is crate kql's.
 
+#[cfg(feature = "lint")]
 use super::position;
 use super::table::At;
 use firstseen_kql::{Query, ValueForm, WrittenQuery, WrittenValue};
@@ -22,6 +23,7 @@ pub(super) struct WrittenPart {
 
 /// What a part does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "lint"), allow(dead_code))]
 pub(super) enum PartKind {
     /// An event has to meet it.
     Query,
