@@ -1,7 +1,7 @@
 //! Where a state is: in memory, in a file, or at a server that several processes share.
 //!
 //! In: what the command line names. Out: the state, opened; names for messages, in which no password is. An
-//! address is kept as it was given, and shown by [`state_name`] alone.
+//! address is kept as it was given, and shown by `state_name` alone.
 
 use crate::files::shown;
 use crate::state::shared::{AddressKind, SharedOptions, address_kind, address_name};

@@ -60,7 +60,7 @@ pub struct Setup {
     pub trust: Arc<Trust>,
 }
 
-/// Opens rules, inputs and the state. The output comes behind them, by [`Setup::open_output`]: what an
+/// Opens rules, inputs and the state. The output comes behind them, by `Setup::open_output`: what an
 /// earlier run wrote there is emptied or mended only when this one can begin. `written` are the other options that name a file to write.
 ///
 /// # Errors
