@@ -321,6 +321,7 @@ fn what_cannot_be_resumed_is_refused() {
     resume().arg("--output").arg(&out).arg("-").fails(&["--state memory:"]);
     let with = || resume().arg("--state").arg(&state);
     with().args(&["--output", "/dev/null", "-"]).fails(&["regular file"]);
+    with().arg("--output").arg(&out).args(&["--max-terms", "5", "-"]).fails(&["--max-terms"]);
     run().args(&["--name", "a", "-"]).fails(&["--resume"]);
 }
 
@@ -353,7 +354,10 @@ fn a_batch_that_was_begun_keeps_to_its_inputs_rules_and_output() {
         assert!(!path.exists(), "nothing is made by a run that is refused");
         std::fs::rename(away, path).unwrap();
     };
+    let before = std::fs::read(folder.path("out")).unwrap();
     moved("in/2", &["in/2", "missing or changed", "--restart-batch"]);
+    // What is behind the state's mark comes again from these inputs alone: nothing is cut before they are seen.
+    assert!(std::fs::read(folder.path("out")).unwrap() == before);
     moved("out", &["--output", "--restart-batch"]);
     // One that is not what it was is left as it is, a piece at its end too.
     let known = std::fs::read(folder.path("out")).unwrap();

@@ -160,8 +160,18 @@ fn packed_records_in_a_document_of_its_own_are_named_and_opened() {
         let file = folder.write("lines.ndjson", document.to_string() + "\n");
         let done = run().arg(&file).ok();
         assert_eq!(done.summary["not_opened"], json!({ "dataset:-": 1 }), "{document}");
-        let done = run().args(&["--trust-envelopes", "dataset:-"]).arg(&file).ok();
-        assert_eq!(done.alert_ids(), ["packed"], "{document}");
+        let open = || run().args(&["--trust-envelopes", "dataset:-"]);
+        assert_eq!(open().arg(&file).ok().alert_ids(), ["packed"], "{document}");
+        // Without a word of the rule beside it, and with any key first.
+        let mut bare = document.clone();
+        bare.as_object_mut().unwrap().remove("x");
+        let bare = bare.to_string();
+        let (begin, end) = bare.split_once(',').unwrap();
+        let turned = format!("{{{},{}}}", end.strip_suffix('}').unwrap(), &begin[1..]);
+        for line in [bare.clone(), turned] {
+            let done = open().arg("-").pipe(line.clone() + "\n").ok();
+            assert_eq!(done.alert_ids(), ["packed"], "{line}");
+        }
     }
 }
 

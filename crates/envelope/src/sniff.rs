@@ -72,15 +72,24 @@ pub(crate) enum Sniff<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct FirstKeys {
     learned: Vec<Vec<u8>>,
+    /// Envelopes in an ECS document are opened: `@timestamp` says nothing of it.
+    opens_ecs: bool,
 }
 
 impl FirstKeys {
+    /// None yet. `opens_ecs` where somebody trusts envelopes in ECS documents.
+    pub(crate) fn new(opens_ecs: bool) -> Self {
+        Self { learned: Vec::new(), opens_ecs }
+    }
+
     /// Sniffs at a line; `line` begins with a byte that is no white space and may go on beyond the
     /// line's end.
     #[inline]
     pub(crate) fn sniff<'a>(&self, line: &'a [u8]) -> Sniff<'a> {
         // The form of nearly all lines; no envelope begins so.
-        if line.starts_with(b"{\"eventVersion\"") || line.starts_with(b"{\"@timestamp\"") {
+        if line.starts_with(b"{\"eventVersion\"")
+            || !self.opens_ecs && line.starts_with(b"{\"@timestamp\"")
+        {
             return Sniff::Plain;
         }
         match line.first() {
@@ -110,7 +119,9 @@ impl FirstKeys {
         match memchr::memchr3(b'"', b'\\', b'\n', key) {
             None => at_end,
             Some(end) => match (key.get(end), key.get(..end)) {
-                (Some(b'"'), Some(b"eventVersion" | b"@timestamp")) => Sniff::Plain,
+                (Some(b'"'), Some(b"eventVersion")) => Sniff::Plain,
+                (Some(b'"'), Some(b"@timestamp")) if !self.opens_ecs => Sniff::Plain,
+                (Some(b'"'), Some(b"@timestamp")) => Sniff::Document,
                 (Some(b'"'), Some(key)) if self.has_learned(key) => Sniff::Learned,
                 (Some(b'"'), Some(key)) => Sniff::Unknown(key),
                 _ => Sniff::Document,

@@ -80,6 +80,12 @@ impl Trust {
         Ok(Self { named })
     }
 
+    /// Whether a host named documents of some dataset: then each document may be an envelope.
+    #[must_use]
+    pub fn opens_documents(&self) -> bool {
+        self.named.iter().any(|(kind, _)| *kind == TrustKind::Dataset)
+    }
+
     /// Whether a host named this envelope.
     #[must_use]
     pub fn names(&self, kind: TrustKind, name: &str) -> bool {

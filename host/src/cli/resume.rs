@@ -88,6 +88,12 @@ pub(super) fn of(
             input_name(&input.name)
         );
     }
+    if args.max_terms.is_some() && inputs.iter().any(|input| !is_file(&input)) {
+        bail!(
+            "--max-terms over a stream that is resumed: which terms go depends on how its bytes come, so a \
+             restart would give other alerts; give files, or leave out one of the two"
+        );
+    }
     let digest = |text: &str| digest_text(&blake3::hash(text.as_bytes()));
     let artifacts: Vec<&str> = setup.artifacts.iter().map(|a| a.digest.as_str()).collect();
     let settings = setup.exceptions.settings()?.unwrap_or_default();
@@ -110,6 +116,10 @@ pub(super) fn of(
     };
     let is_stream = inputs.iter().any(|input| !is_file(&input));
     resumed.check(is_stream)?;
+    if !is_stream && resumed.is_midway() {
+        // Before the output is cut back: what is cut comes again from these inputs alone.
+        resumed.same_inputs(inputs)?;
+    }
     Ok(Some(resumed))
 }
 

@@ -55,6 +55,14 @@ pub fn address_kind(text: &str) -> AddressKind {
                 _ => AddressKind::Unknown,
             }
         }
+        // A slip in the scheme: as a file's name it would be shown with its password.
+        _ if ["redis", "rediss", "valkey", "valkeys"].iter().any(|scheme| {
+            let begin = text.trim_start().to_ascii_lowercase();
+            begin.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':'))
+        }) =>
+        {
+            AddressKind::Unknown
+        }
         _ => AddressKind::File,
     }
 }
@@ -68,7 +76,13 @@ pub fn address_name(text: &str) -> String {
     let path = behind.split(['?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
     // A password with a character that has to be written as %2F and the like: nothing of it is shown.
-    if host.len() == authority.len() && behind.contains('@') && !authority.is_empty() {
+    let has_at = |part: &str| part.contains('@');
+    let option = behind.split_once('?').map_or("", |(_, options)| options);
+    let in_options = option.split_once('@').is_some_and(|(before, _)| !before.contains('='));
+    let is_whole = host.len() == authority.len() && has_at(behind);
+    if !authority.is_empty()
+        && (is_whole || has_at(path) || in_options || behind.contains('#') && has_at(behind))
+    {
         return format!("{}://...", escaped(scheme));
     }
     format!("{}://{}{}", escaped(scheme), escaped(host), escaped(path))
@@ -88,6 +102,11 @@ mod tests {
             ("redis://u:secr/et@h/0", "redis://..."),
             ("redis://u:secr?et@h/0", "redis://..."),
             ("redis://u:secr#et@h/0", "redis://..."),
+            ("redis://:a:se@cr/et@h:1/0", "redis://..."),
+            ("redis://:a:se@cr?et@h:1/0", "redis://..."),
+            ("redis://:a:se@cr#et@h:1/0", "redis://..."),
+            ("redis:/:secret@h:1/0", "redis://..."),
+            (" redis://:secret@h:1/0", " redis://h:1/0"),
             ("redis://u:secret@h?password_file=/a@b", "redis://h"),
             ("redis+unix:///run/r@1.sock?db=2", "redis+unix:///run/r@1.sock"),
         ] {
@@ -106,6 +125,10 @@ mod tests {
             ("redis+cluster://a,b", AddressKind::Unsupported),
             ("redis+sentinel://a/b", AddressKind::Unsupported),
             ("postgres://a", AddressKind::Unknown),
+            ("redis:/:secret@h", AddressKind::Unknown),
+            (" Rediss://h", AddressKind::Unknown),
+            ("./redis:a", AddressKind::File),
+            ("redis.state", AddressKind::File),
         ] {
             assert_eq!(address_kind(text), kind, "{text}");
         }

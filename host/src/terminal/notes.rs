@@ -116,8 +116,8 @@ fn unjudged(summary: &Summary, notes: &mut Vec<(Level, String)>) {
     note(
         Level::Info,
         summary.decided_before,
-        "matched event was decided before the run was ended in the middle: it went on behind it",
-        "matched events were decided before the run was ended in the middle: it went on behind them",
+        "matched event was decided by an earlier run: this one went on behind it",
+        "matched events were decided by an earlier run: this one went on behind them",
     );
     note(
         Level::Warning,

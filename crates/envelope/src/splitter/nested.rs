@@ -55,13 +55,14 @@ pub(super) struct Opener {
 
 impl Opener {
     pub(super) fn new(options: SplitOptions, trust: Arc<Trust>) -> Self {
+        let keys = FirstKeys::new(trust.opens_documents());
         Self {
             options,
             recogniser: Recogniser::new(trust),
             depth: 0,
             lines: None,
             budget: Budget::default(),
-            keys: FirstKeys::default(),
+            keys,
         }
     }
 

@@ -28,7 +28,8 @@ pub(super) struct GoalLeaf<'q> {
 #[derive(Debug, Clone)]
 pub(super) enum Goal<'q> {
     All(Vec<Goal<'q>>),
-    Any(Vec<Goal<'q>>),
+    /// Whether it is an `or` as somebody wrote it, and not what is left by the `not` of an `and`.
+    Any(Vec<Goal<'q>>, bool),
     One(GoalLeaf<'q>),
 }
 
@@ -40,13 +41,13 @@ impl<'q> Goal<'q> {
         };
         match (written, negated) {
             (WrittenQuery::Everything, false) => Self::All(Vec::new()),
-            (WrittenQuery::Everything, true) => Self::Any(Vec::new()),
+            (WrittenQuery::Everything, true) => Self::Any(Vec::new(), false),
             (WrittenQuery::Not(item), _) => Self::of(item, query, !negated),
             (WrittenQuery::And(items), false) | (WrittenQuery::Or(items), true) => {
                 Self::All(each(items))
             }
             (WrittenQuery::And(items), true) | (WrittenQuery::Or(items), false) => {
-                Self::Any(each(items))
+                Self::Any(each(items), !negated)
             }
             (WrittenQuery::Value(value), is_refused) => {
                 Self::One(GoalLeaf { value, query, is_refused })
@@ -58,8 +59,8 @@ impl<'q> Goal<'q> {
     pub(super) fn opposite(&self) -> Self {
         let each = |items: &[Self]| items.iter().map(Self::opposite).collect();
         match self {
-            Self::All(items) => Self::Any(each(items)),
-            Self::Any(items) => Self::All(each(items)),
+            Self::All(items) => Self::Any(each(items), false),
+            Self::Any(items, _) => Self::All(each(items)),
             Self::One(leaf) => Self::One(GoalLeaf { is_refused: !leaf.is_refused, ..*leaf }),
         }
     }
@@ -73,7 +74,9 @@ impl<'q> Goal<'q> {
 
     fn gather(&self, out: &mut Vec<GoalLeaf<'q>>) {
         match self {
-            Self::All(items) | Self::Any(items) => items.iter().for_each(|item| item.gather(out)),
+            Self::All(items) | Self::Any(items, _) => {
+                items.iter().for_each(|item| item.gather(out))
+            }
             Self::One(leaf) => out.push(*leaf),
         }
     }
@@ -82,7 +85,7 @@ impl<'q> Goal<'q> {
     pub(super) fn conjuncts<'p>(&'p self, out: &mut Vec<&'p Self>) {
         match self {
             Self::All(items) => items.iter().for_each(|item| item.conjuncts(out)),
-            Self::Any(items) => match items.as_slice() {
+            Self::Any(items, _) => match items.as_slice() {
                 [only] => only.conjuncts(out),
                 _ => out.push(self),
             },
@@ -127,7 +130,7 @@ impl<'q, 's> GoalSearch<'q, 's> {
                 }
                 Goal::One(_) => {}
                 Goal::All(items) => goals.extend(items),
-                Goal::Any(items) => match items.as_slice() {
+                Goal::Any(items, _) => match items.as_slice() {
                     [] => {
                         self.back_to(mark);
                         return false;

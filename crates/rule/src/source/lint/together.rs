@@ -28,6 +28,8 @@ enum Outcome {
     NothingExcepted,
     /// Every event of the rule meets the exception.
     AllExcepted,
+    /// Every event of the rule meets this exception or one before it.
+    RestExcepted,
     /// No event of the rule has the new-terms field.
     NoTerm,
 }
@@ -56,8 +58,13 @@ pub(super) fn check(input: &LintInput<'_>, is_cloudtrail: bool, faults: &mut Dia
                 (message, help, place(input, goal))
             }
             (None, Outcome::AllExcepted) => (
-                "every event that the rule matches meets this exception".to_owned(),
+                "every event that can alert meets this exception".to_owned(),
                 "let the exception say which of them are harmless".to_owned(),
+                part,
+            ),
+            (None, Outcome::RestExcepted) => (
+                "every event that can alert meets this exception or one before it".to_owned(),
+                "let the exceptions say which of them are harmless".to_owned(),
                 part,
             ),
             (None, Outcome::NoTerm) => (
@@ -84,7 +91,9 @@ pub(super) fn check(input: &LintInput<'_>, is_cloudtrail: bool, faults: &mut Dia
             // The message says so.
             (Outcome::AlwaysTrue, _) => String::new(),
             (Outcome::NothingExcepted, _) => "so the exception leaves out no event".to_owned(),
-            (Outcome::AllExcepted | Outcome::NoTerm, _) => "so the rule never alerts".to_owned(),
+            (Outcome::AllExcepted | Outcome::RestExcepted | Outcome::NoTerm, _) => {
+                "so the rule never alerts".to_owned()
+            }
         };
         faults.warn("contradiction", &place, message).label(label).help(help);
     }
@@ -139,10 +148,30 @@ fn conflicts<'q>(
             walk.out.push(Conflict { goals: Vec::new(), at, outcome: Outcome::NoTerm, others: 0 });
         }
     }
+    // What can alert: a match with its terms.
+    let of_terms: Vec<_> = terms.iter().map(|term| Goal::of(term, 0, false)).collect();
+    let alerting: Vec<&Goal<'_>> = of_terms.iter().chain([&rule]).collect();
+    let can_alert = walk.search.may_meet_alone(&alerting);
+    let mut left_in: Vec<Goal<'_>> = Vec::new();
     for (at, ends, exception) in &exceptions {
-        if !ends && !walk.search.may_meet_alone(&[&exception.opposite(), &rule]) {
-            let outcome = Outcome::AllExcepted;
-            walk.out.push(Conflict { goals: Vec::new(), at: *at, outcome, others: 0 });
+        if !ends && can_alert {
+            let opposite = exception.opposite();
+            let mut goals: Vec<&Goal<'_>> = alerting.iter().copied().chain([&opposite]).collect();
+            let mut outcome = None;
+            if !walk.search.may_meet_alone(&goals) {
+                outcome = Some(Outcome::AllExcepted);
+            } else {
+                goals.extend(&left_in);
+                if !walk.search.may_meet_alone(&goals) {
+                    outcome = Some(Outcome::RestExcepted);
+                }
+            }
+            match outcome {
+                None => left_in.push(opposite),
+                Some(outcome) => {
+                    walk.out.push(Conflict { goals: Vec::new(), at: *at, outcome, others: 0 });
+                }
+            }
         }
         if !walk.search.may_meet_alone(&[exception, &rule]) {
             let mut conjuncts = Vec::new();
@@ -181,7 +210,7 @@ impl<'q> Walk<'q, '_> {
             }
         }
         for (at, any) in several.iter().enumerate() {
-            let Goal::Any(items) = any else { continue };
+            let Goal::Any(items, is_written) = any else { continue };
             let others = several.iter().enumerate().filter(|(other, _)| *other != at);
             open.extend(others.map(|(_, goal)| *goal));
             let mut told = None;
@@ -189,6 +218,8 @@ impl<'q> Walk<'q, '_> {
                 let goals = open.iter().copied().chain([item]).collect();
                 if self.search.may_meet(goals, 0) {
                     self.branches(item, leaves, open);
+                } else if !is_written {
+                    // `A and not (A and B)`: what is beside it makes a part of the `not` needless, no more.
                 } else if let Some(told) = told {
                     let conflict: Option<&mut Conflict<'_>> = self.out.get_mut(told);
                     conflict.into_iter().for_each(|conflict| conflict.others += 1);
@@ -210,7 +241,7 @@ impl<'q> Walk<'q, '_> {
         match goal {
             Goal::One(_) => {}
             Goal::All(items) => items.iter().for_each(|item| self.tautologies(item)),
-            Goal::Any(items) => {
+            Goal::Any(items, _) => {
                 let opposite = goal.opposite();
                 if items.len() > 1 && !self.search.may_meet_alone(&[&opposite]) {
                     let mut conjuncts = Vec::new();

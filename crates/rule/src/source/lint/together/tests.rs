@@ -20,6 +20,7 @@ fn found_in(texts: &[(PartKind, &str)], is_cloudtrail: bool) -> Vec<String> {
             Outcome::AlwaysTrue => "!",
             Outcome::NothingExcepted => "-",
             Outcome::AllExcepted => "all",
+            Outcome::RestExcepted => "rest",
             Outcome::NoTerm => "term",
         };
         let goal = |goal: &Goal<'_>| {
@@ -155,4 +156,30 @@ fn what_is_too_large_is_given_up() {
     let many: Vec<String> = (0..3000).map(|n| format!("v{n}")).collect();
     let many = many.join(" or ");
     assert_eq!(found(&format!("a: ({many}) and not b: ({many})")), [""; 0]);
+}
+
+#[test]
+fn a_condition_inside_a_not_may_be_there_twice() {
+    for text in [
+        "event.action: A and not (event.action: A and user.name: ci)",
+        "event.provider: x and not (event.provider: x and event.action: Get*)",
+        "not (user.name: ci and source.ip: \"10.0.0.0/8\") and user.name: ci",
+        "event.action: A and not (event.action: A and not user.name: ci)",
+    ] {
+        assert_eq!(found(text), Vec::<String>::new(), "{text}");
+    }
+    assert_eq!(found("event.action: A and (not event.action: A or user.name: ci)"), ["|A A"]);
+}
+
+#[test]
+fn exceptions_that_leave_nothing_that_can_alert_are_found() {
+    let all = |exceptions: &[&str]| {
+        let query = [(PartKind::Query, "event.action: A")];
+        let exceptions = exceptions.iter().map(|text| (PartKind::Exception { ends: false }, *text));
+        found_in(&query.into_iter().chain(exceptions).collect::<Vec<_>>(), true)
+    };
+    assert_eq!(all(&["user.name: *"]), ["all"]);
+    assert_eq!(all(&["user.name: alice", "not user.name: alice"]), ["rest"]);
+    assert_eq!(all(&["user.name: alice", "user.name: a*"]), Vec::<String>::new());
+    assert_eq!(all(&["source.ip: *"]), Vec::<String>::new());
 }
