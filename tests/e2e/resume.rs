@@ -111,6 +111,33 @@ fn kill(mut call: Call, folder: &Folder, name: &str, moment: &Moment) -> (bool, 
     }
 }
 
+/// Kills a run at random moments and starts it again, until it comes to its end; how many kills there were,
+/// and how many of them with a part of the output. `whole` is how long that gets, and how many looks it takes.
+fn kill_to_the_end(
+    over: fn(&Folder, &str) -> Call,
+    folder: &Folder,
+    name: &str,
+    (whole, looks): (usize, u64),
+    random: &mut Random,
+) -> (u64, u64) {
+    let (mut killed, mut in_the_middle) = (0, 0);
+    let whole = whole as u64;
+    loop {
+        let length = written(&folder.path(name)).0;
+        let moment = match random.below(3) {
+            0 => Moment::OutputHas(length + 1 + random.below(whole - length)),
+            1 => Moment::StateWasWritten(1 + random.below(12)),
+            _ => Moment::Looks(random.below(looks)),
+        };
+        if !kill(over(folder, name), folder, name, &moment).0 {
+            return (killed, in_the_middle);
+        }
+        killed += 1;
+        let length = written(&folder.path(name)).0;
+        in_the_middle += u64::from(length > 0 && length < whole);
+    }
+}
+
 /// Kills runs until there were so many kills; every run that came to its end left the same.
 fn kill_often(events: u64, kills: u64) {
     let seed = 20_261_127;
@@ -127,21 +154,10 @@ fn kill_often(events: u64, kills: u64) {
     while killed < kills {
         runs += 1;
         let name = format!("run{runs}");
-        loop {
-            let length = written(&folder.path(&name)).0;
-            let moment = match random.below(3) {
-                0 => Moment::OutputHas(length + 1 + random.below(whole.0.len() as u64 - length)),
-                1 => Moment::StateWasWritten(1 + random.below(12)),
-                _ => Moment::Looks(random.below(looks)),
-            };
-            let (was_killed, _) = kill_at(&folder, &name, &moment);
-            if !was_killed {
-                break;
-            }
-            killed += 1;
-            let length = written(&folder.path(&name)).0;
-            in_the_middle += u64::from(length > 0 && length < whole.0.len() as u64);
-        }
+        let (more, middle) =
+            kill_to_the_end(over, &folder, &name, (whole.0.len(), looks), &mut random);
+        killed += more;
+        in_the_middle += middle;
         assert!(left(&folder, &name) == whole, "run {runs} left something else, seed {seed}");
         // What was read is not read again.
         let again = over(&folder, &name).ok();
@@ -182,22 +198,10 @@ fn kill_stream_often(events: u64, kills: u64) {
         while killed < kills {
             runs += 1;
             let name = format!("run{runs}");
-            loop {
-                let length = written(&folder.path(&name)).0;
-                let moment = match random.below(3) {
-                    0 => {
-                        Moment::OutputHas(length + 1 + random.below(whole.0.len() as u64 - length))
-                    }
-                    1 => Moment::StateWasWritten(1 + random.below(12)),
-                    _ => Moment::Looks(random.below(looks)),
-                };
-                if !kill(over_stream(&folder, &name), &folder, &name, &moment).0 {
-                    break;
-                }
-                killed += 1;
-                let length = written(&folder.path(&name)).0;
-                in_the_middle += u64::from(length > 0 && length < whole.0.len() as u64);
-            }
+            let (more, middle) =
+                kill_to_the_end(over_stream, &folder, &name, (whole.0.len(), looks), &mut random);
+            killed += more;
+            in_the_middle += middle;
             assert!(left(&folder, &name) == whole, "run {runs} left something else, seed {seed}");
             let again = over_stream(&folder, &name).ok();
             assert!(decided_before(&again) > 0 && again.count("alerts") == 0);
