@@ -39,6 +39,8 @@ pub(super) struct ResumedRun {
     pub output: String,
     /// Gives up a batch that was begun.
     pub restart: bool,
+    /// The inputs of the batch that is gone on with.
+    begun: Vec<Input>,
 }
 
 /// The options of a run; one that is resumed appends.
@@ -107,18 +109,19 @@ pub(super) fn of(
         ("--max-event, --format, --compact, --repeats or --max-terms", digest(&options)),
     ];
     let output = common.output.as_deref().map(paths::whole).unwrap_or_default();
-    let resumed = ResumedRun {
+    let mut resumed = ResumedRun {
         stored: setup.store.stored_run(&name)?,
         name,
         decides: decides.map(|(name, digest)| (name.to_owned(), digest)).into(),
         output: output.to_string_lossy().into_owned(),
         restart,
+        begun: Vec::new(),
     };
     let is_stream = inputs.iter().any(|input| !is_file(&input));
     resumed.check(is_stream)?;
     if !is_stream && resumed.is_midway() {
         // Before the output is cut back: what is cut comes again from these inputs alone.
-        resumed.same_inputs(inputs)?;
+        resumed.begun = resumed.same_inputs(inputs)?;
     }
     Ok(Some(resumed))
 }
@@ -189,8 +192,7 @@ impl ResumedRun {
         }
         self.stored.batch.take_if(|batch| batch.stream.is_some());
         if let Some(batch) = self.stored.batch.take().filter(|_| !self.restart) {
-            let inputs = self.same_inputs(found)?;
-            if !pipeline.run_batch(&self.name, &batch, &inputs)? {
+            if !pipeline.run_batch(&self.name, &batch, &self.begun)? {
                 return Ok(());
             }
             let done = std::mem::take(&mut self.stored.inputs);

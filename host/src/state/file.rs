@@ -26,7 +26,7 @@ use limit::{TermLimit, has_counts};
 use redb::backends::FileBackend;
 use redb::{
     Builder, Database, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
-    TableDefinition, WriteTransaction,
+    TableDefinition, TableError, WriteTransaction,
 };
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -365,6 +365,17 @@ fn existing(name: &str, path: &Path) -> Result<File, StateError> {
 
 fn begin_read(path: &str, database: &impl ReadableDatabase) -> Result<ReadTransaction, StateError> {
     database.begin_read().map_err(|e| fault(path, e))
+}
+
+/// A table, where there is one already: those that only some states need are made when they are written.
+fn table_if_there<K: redb::Key + 'static, V: redb::Value + 'static>(
+    transaction: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, redb::Error> {
+    match transaction.open_table(table) {
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        table => Ok(Some(table?)),
+    }
 }
 
 /// A transaction after which a crash is repaired at once, however large the file is: each commit writes what

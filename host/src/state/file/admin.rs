@@ -11,11 +11,11 @@ use super::history::{put_owner, put_record};
 use super::limit::forget_counts;
 use super::{
     Bytes, EXPIRY, Handle, META, Redb, Row, StateError, TERMS, begin_write, fault, guarded,
-    hour_of, parse,
+    hour_of, parse, table_if_there,
 };
 use crate::state::admin::{AuditEntry, EachStored, EditWork, StateAdmin, StateEdit, StoredTerm};
 use crate::state::{PrefixOwner, PrefixRecord};
-use redb::{Database, ReadableTable, Table, TableDefinition, TableError};
+use redb::{Database, ReadableTable, Table, TableDefinition};
 use std::io;
 
 pub(super) const AUDIT: TableDefinition<'_, u64, &str> = TableDefinition::new("audit");
@@ -55,10 +55,9 @@ impl StateAdmin for Redb {
 
     fn log(&self) -> Result<Vec<AuditEntry>, StateError> {
         guarded(&self.path, || {
-            let table = match self.begin_read()?.open_table(AUDIT) {
-                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-                table => table.map_err(|e| fault(&self.path, e))?,
-            };
+            let table =
+                table_if_there(&self.begin_read()?, AUDIT).map_err(|e| fault(&self.path, e))?;
+            let Some(table) = table else { return Ok(Vec::new()) };
             let mut out = Vec::new();
             for row in table.iter().map_err(|e| fault(&self.path, e))? {
                 let (_, text) = row.map_err(|e| fault(&self.path, e))?;

@@ -9,12 +9,12 @@
 //! Whoever writes terms and does not keep the counts takes the row "" out, or leaves another number of rows:
 //! then they are counted anew.
 
-use super::{Bytes, TERMS, hour_of, parse};
+use super::{Bytes, TERMS, hour_of, parse, table_if_there};
 use crate::state::prefix_of;
 use firstseen_rule::state::has_approval;
 use redb::{
     ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
-    TableDefinition, TableError, WriteTransaction,
+    TableDefinition, WriteTransaction,
 };
 use std::collections::BTreeMap;
 
@@ -128,10 +128,7 @@ fn oldest_of(
 
 /// The counts that a transaction before kept, if they are of all rows.
 fn kept(transaction: &ReadTransaction) -> Result<Option<BTreeMap<Vec<u8>, u64>>, redb::Error> {
-    let table = match transaction.open_table(COUNTS) {
-        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-        table => table?,
-    };
+    let Some(table) = table_if_there(transaction, COUNTS)? else { return Ok(None) };
     let all = table.get(ALL)?.map(|all| all.value());
     if all != Some(transaction.open_table(TERMS)?.len()?) {
         return Ok(None);

@@ -9,11 +9,9 @@
 //! ```
 //! A checkpoint rewrites the row in `runs` alone, however many inputs there are.
 
-use super::{Redb, fault, guarded};
+use super::{Redb, fault, guarded, table_if_there};
 use crate::state::{BatchRecord, RecordedInput, RunChange, StateError, StoredRun};
-use redb::{
-    ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction,
-};
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use std::io;
 
 const RUNS: TableDefinition<'_, &str, &str> = TableDefinition::new("runs");
@@ -67,17 +65,8 @@ pub(super) fn write(
 /// What is damaged in the tables of runs.
 pub(super) fn faults(transaction: &ReadTransaction) -> Result<Vec<String>, redb::Error> {
     let mut faults = Vec::new();
-    fn open<K: redb::Key + 'static>(
-        transaction: &ReadTransaction,
-        table: TableDefinition<'_, K, &'static str>,
-    ) -> Result<Option<ReadOnlyTable<K, &'static str>>, redb::Error> {
-        match transaction.open_table(table) {
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            table => Ok(Some(table?)),
-        }
-    }
     let is_input = |text: &str| serde_json::from_str::<RecordedInput>(text).is_ok();
-    if let Some(runs) = open(transaction, RUNS)? {
+    if let Some(runs) = table_if_there(transaction, RUNS)? {
         for row in runs.iter()? {
             let (run, text) = row?;
             if serde_json::from_str::<BatchRecord>(text.value()).is_err() {
@@ -85,7 +74,7 @@ pub(super) fn faults(transaction: &ReadTransaction) -> Result<Vec<String>, redb:
             }
         }
     }
-    if let Some(batch) = open(transaction, BATCH)? {
+    if let Some(batch) = table_if_there(transaction, BATCH)? {
         for row in batch.iter()? {
             let (key, text) = row?;
             if !is_input(text.value()) {
@@ -94,7 +83,7 @@ pub(super) fn faults(transaction: &ReadTransaction) -> Result<Vec<String>, redb:
             }
         }
     }
-    if let Some(read) = open(transaction, READ)? {
+    if let Some(read) = table_if_there(transaction, READ)? {
         for row in read.iter()? {
             let (key, text) = row?;
             if !is_input(text.value()) {
@@ -115,19 +104,24 @@ impl Redb {
                 reason: format!("the record of run {run} cannot be read: {e}"),
             };
             let mut stored = StoredRun::default();
-            if let Some(runs) = self.table(transaction.open_table(RUNS))?
+            if let Some(runs) =
+                table_if_there(&transaction, RUNS).map_err(|e| fault(&self.path, e))?
                 && let Some(text) = runs.get(run).map_err(|e| fault(&self.path, e))?
             {
                 stored.batch = Some(serde_json::from_str(text.value()).map_err(corrupt)?);
             }
-            if let Some(batch) = self.table(transaction.open_table(BATCH))? {
+            if let Some(batch) =
+                table_if_there(&transaction, BATCH).map_err(|e| fault(&self.path, e))?
+            {
                 let rows = batch.range((run, 0)..=(run, u64::MAX));
                 for row in rows.map_err(|e| fault(&self.path, e))? {
                     let (_, text) = row.map_err(|e| fault(&self.path, e))?;
                     stored.inputs.push(serde_json::from_str(text.value()).map_err(corrupt)?);
                 }
             }
-            if let Some(read) = self.table(transaction.open_table(READ))? {
+            if let Some(read) =
+                table_if_there(&transaction, READ).map_err(|e| fault(&self.path, e))?
+            {
                 for row in read.range((run, "")..).map_err(|e| fault(&self.path, e))? {
                     let (key, text) = row.map_err(|e| fault(&self.path, e))?;
                     if key.value().0 != run {
@@ -138,16 +132,5 @@ impl Redb {
             }
             Ok(stored)
         })
-    }
-
-    /// A table, where there is one already.
-    fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
-        &self,
-        table: Result<ReadOnlyTable<K, V>, TableError>,
-    ) -> Result<Option<ReadOnlyTable<K, V>>, StateError> {
-        match table {
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            table => table.map(Some).map_err(|e| fault(&self.path, e)),
-        }
     }
 }

@@ -9,16 +9,14 @@ use super::guard::guarded;
 use super::history::{RECORD, read_record};
 use super::{
     EXPIRY, META, Redb, StateError, TERMS, begin_read, builder, check_meta, existing, fault,
-    hour_of, parse,
+    hour_of, parse, table_if_there,
 };
 use super::{limit, runs};
 use crate::escape::escaped;
 use crate::numbers::counted;
 use firstseen_rule::learn::LEARN;
 use firstseen_rule::state::TermState;
-use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableError,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
@@ -146,14 +144,11 @@ fn tables(database: &Database, found: &mut VerifiedState) -> Result<(), redb::Er
             found.fault(format!("the record of {prefix}: it cannot be read"));
         }
     }
-    match transaction.open_table(AUDIT) {
-        Err(TableError::TableDoesNotExist(_)) => {}
-        log => {
-            for row in log?.iter()? {
-                let (number, text) = row?;
-                if read_audit(text.value()).is_none() {
-                    found.fault(format!("entry {} of the log: it cannot be read", number.value()));
-                }
+    if let Some(log) = table_if_there(&transaction, AUDIT)? {
+        for row in log.iter()? {
+            let (number, text) = row?;
+            if read_audit(text.value()).is_none() {
+                found.fault(format!("entry {} of the log: it cannot be read", number.value()));
             }
         }
     }
