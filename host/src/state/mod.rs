@@ -212,6 +212,14 @@ pub struct PrefixRecord {
     pub used: u64,
 }
 
+impl PrefixRecord {
+    /// What is kept of a rule under its prefix, where it can be read.
+    pub(crate) fn read(prefix: &str, text: &str) -> Option<Self> {
+        let record = serde_json::from_str::<Self>(text).ok()?;
+        Some(Self { prefix: prefix.to_owned(), ..record })
+    }
+}
+
 /// A store that outlives a run, and what it knows of runs before.
 pub trait StateHistory {
     /// The records of all prefixes.

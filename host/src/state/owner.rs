@@ -20,6 +20,14 @@ pub struct PrefixOwner {
     pub digest: String,
 }
 
+impl PrefixOwner {
+    /// The owner of a prefix, where it can be read.
+    pub(crate) fn read(prefix: &str, text: &str) -> Option<Self> {
+        let owner = serde_json::from_str::<Self>(text).ok()?;
+        Some(Self { prefix: prefix.to_owned(), ..owner })
+    }
+}
+
 /// What a run records of its rules.
 #[derive(Debug, Default)]
 pub struct OwnerChanges {

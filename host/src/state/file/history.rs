@@ -13,17 +13,6 @@ use std::ops::ControlFlow;
 /// Before the prefix whose record it is.
 pub(super) const RECORD: &str = "prefix/";
 
-/// What is kept of a rule, where it can be read.
-pub(super) fn read_record(prefix: &str, text: &str) -> Option<PrefixRecord> {
-    let record = serde_json::from_str::<PrefixRecord>(text).ok()?;
-    Some(PrefixRecord { prefix: prefix.to_owned(), ..record })
-}
-
-fn read_owner(prefix: &str, text: &str) -> Option<PrefixOwner> {
-    let owner = serde_json::from_str::<PrefixOwner>(text).ok()?;
-    Some(PrefixOwner { prefix: prefix.to_owned(), ..owner })
-}
-
 /// Writes what is kept of something under its name, as JSON.
 fn put(
     meta: &mut Table<'_, &str, &str>,
@@ -114,11 +103,11 @@ impl Redb {
 
 impl StateHistory for Redb {
     fn owners(&self) -> Result<Vec<PrefixOwner>, StateError> {
-        guarded(&self.path, || self.read_all(OWNER, read_owner))
+        guarded(&self.path, || self.read_all(OWNER, PrefixOwner::read))
     }
 
     fn records(&self) -> Result<Vec<PrefixRecord>, StateError> {
-        guarded(&self.path, || self.read_all(RECORD, read_record))
+        guarded(&self.path, || self.read_all(RECORD, PrefixRecord::read))
     }
 
     fn record(&mut self, records: &[PrefixRecord]) -> Result<(), StateError> {

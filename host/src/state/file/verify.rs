@@ -6,7 +6,7 @@
 use super::admin::{AUDIT, read_audit};
 use super::damage::told;
 use super::guard::guarded;
-use super::history::{RECORD, read_record};
+use super::history::RECORD;
 use super::{
     EXPIRY, META, Redb, StateError, TERMS, begin_read, builder, check_meta, existing, fault,
     hour_of, parse, table_if_there,
@@ -14,6 +14,7 @@ use super::{
 use super::{limit, runs};
 use crate::escape::escaped;
 use crate::numbers::counted;
+use crate::state::PrefixRecord;
 use firstseen_rule::learn::LEARN;
 use firstseen_rule::state::TermState;
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend};
@@ -140,7 +141,7 @@ fn tables(database: &Database, found: &mut VerifiedState) -> Result<(), redb::Er
     for row in transaction.open_table(META)?.range(RECORD..)? {
         let (key, value) = row?;
         let Some(prefix) = key.value().strip_prefix(RECORD) else { break };
-        if read_record(prefix, value.value()).is_none() {
+        if PrefixRecord::read(prefix, value.value()).is_none() {
             found.fault(format!("the record of {prefix}: it cannot be read"));
         }
     }

@@ -77,7 +77,7 @@ impl RedisState {
         })?;
         found.rules = prefixes.len() as u64;
         for (prefix, text) in self.kept("prefix")? {
-            if serde_json::from_str::<PrefixRecord>(&text).is_err() {
+            if PrefixRecord::read(&prefix, &text).is_none() {
                 found.fault(format!("the record of {prefix}: it cannot be read"));
             }
         }

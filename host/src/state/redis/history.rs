@@ -20,19 +20,13 @@ pub(super) type EachRow<'e> = dyn FnMut(&[u8], i64, &[u8]) -> bool + 'e;
 
 impl StateHistory for RedisState {
     fn records(&self) -> Result<Vec<PrefixRecord>, StateError> {
-        let read = |(prefix, text): (String, String)| {
-            let record = serde_json::from_str::<PrefixRecord>(&text).ok()?;
-            Some(PrefixRecord { prefix, ..record })
-        };
-        Ok(self.kept("prefix")?.into_iter().filter_map(read).collect())
+        let kept = self.kept("prefix")?;
+        Ok(kept.iter().filter_map(|(prefix, text)| PrefixRecord::read(prefix, text)).collect())
     }
 
     fn owners(&self) -> Result<Vec<PrefixOwner>, StateError> {
-        let read = |(prefix, text): (String, String)| {
-            let owner = serde_json::from_str::<PrefixOwner>(&text).ok()?;
-            Some(PrefixOwner { prefix, ..owner })
-        };
-        Ok(self.kept("owner")?.into_iter().filter_map(read).collect())
+        let kept = self.kept("owner")?;
+        Ok(kept.iter().filter_map(|(prefix, text)| PrefixOwner::read(prefix, text)).collect())
     }
 
     fn record(&mut self, records: &[PrefixRecord]) -> Result<(), StateError> {
