@@ -94,6 +94,7 @@ fn runs() -> impl Strategy<Value = (Vec<Call>, Vec<Input>)> {
 
 fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
     RunArgs {
+        threads: Some([1, 2, 3, 8][inputs.len() % 4]),
         resume: false,
         name: None,
         restart_batch: false,

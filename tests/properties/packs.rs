@@ -68,6 +68,7 @@ fn artifacts(folder: &Path) -> Vec<Vec<PathBuf>> {
 fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Value) {
     let path = |name: &str| folder.join(name);
     let args = RunArgs {
+        threads: None,
         resume: false,
         name: None,
         restart_batch: false,

@@ -240,7 +240,8 @@ impl Explainer {
         let mut result = result.context("matched events could not be put in order");
         if parts.is_none() {
             if self.prefilter.passes(event, event.contains(&b'\\')) {
-                self.decisions.samples.passes(self.prefilter.artifacts(), event);
+                let at = EventAt { offset: number, ..EventAt::default() };
+                self.decisions.samples.passes(self.prefilter.artifacts(), &at, event);
             }
             if let Some(facts) = facts {
                 let lines = self.wait_for_all(place, (number, event), facts, &mut all);

@@ -114,6 +114,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         hold: 0,
         repeats: None,
         max_terms: None,
+        threads: None,
         annotate: false,
         schedule: ScheduleArgs::default(),
         resume: false,

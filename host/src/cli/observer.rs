@@ -10,6 +10,7 @@ use crate::observe::place::input_name;
 use crate::observe::rule_counts::RuleTally;
 use crate::observe::summary::Summary;
 use crate::observe::{Counter, Notice, NoticeSeverity, Observer, RuleCounter, SkipKind};
+use crate::pipeline::workers::MISSING_EVENTS;
 use crate::sink::dead_letter::DeadLetter;
 use crate::source::{EMPTY_INPUTS, NO_LOG};
 use crate::state::OutputMark;
@@ -45,7 +46,7 @@ const MAX_DEAD_BYTES: u64 = 64 << 20;
 const MAX_DEAD_FACTOR: u64 = 10;
 
 /// Matches without a new-terms field whose cause is looked for.
-const CAUSES: u64 = 1000;
+const CAUSES: u64 = MISSING_EVENTS;
 /// Names of exceptions that are remembered: more than there can be, unless a guest makes them up.
 const MAX_USED: usize = 20_000;
 

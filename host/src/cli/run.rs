@@ -17,6 +17,7 @@ use crate::observe::rule_counts::RuleTally;
 use crate::pipeline::learning::Learning;
 use crate::pipeline::order::DEFAULT_BUDGET;
 use crate::pipeline::schedule::Schedule;
+use crate::pipeline::workers::Threads;
 use crate::pipeline::{Clock, OutputStatus, Parts, Pipeline, PipelineOptions};
 use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
@@ -33,6 +34,7 @@ use clap::{Args, ValueEnum};
 use firstseen_runtime::Artifact;
 use firstseen_session::Rules;
 use std::io::Write;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -110,6 +112,12 @@ pub struct RunArgs {
     /// their own. This is for pipelines that expect an answer to each line.
     #[arg(long, conflicts_with_all = ["format", "hold"])]
     pub annotate: bool,
+    /// How many threads read files [default: as many as there are processors]
+    ///
+    /// Output, summary and state are the same whatever it is. Standard input is read as it comes, by one, and
+    /// so is everything with --on-error fail.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
     /// Elastic's schedule
     #[command(flatten)]
     pub schedule: ScheduleArgs,
@@ -132,6 +140,16 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.ok().and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0)
     }
+}
+
+/// How many threads read.
+fn threads_of(args: &RunArgs) -> usize {
+    // The first fault in the order of the inputs ends the run: nothing is read behind it.
+    if args.on_error == OnError::Fail {
+        return 1;
+    }
+    let all = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    args.threads.map_or_else(all, usize::from)
 }
 
 /// Runs; the summary goes to standard error.
@@ -176,8 +194,8 @@ pub fn run_with(
     if let Some(sentence) = dead_letter.as_ref().and_then(DeadLetter::mended) {
         message::warning(sentence);
     }
-    let Setup { artifacts, own_exceptions, guests, found, mut store, exceptions, settings, trust } =
-        setup;
+    let Setup { artifacts, own_exceptions, guests, more_guests, found, mut store, .. } = setup;
+    let Setup { exceptions, settings, trust, .. } = setup;
     if let Some(max) = args.max_terms {
         store.limit_terms(max)?;
     }
@@ -232,6 +250,10 @@ pub fn run_with(
         artifacts.iter().map(of).collect()
     });
     let emit_repeats = args.repeats == Some(Repeats::Emit) || store.is_shared() && !args.learns;
+    let more = Box::new(|| {
+        let guests = more_guests.of(&artifacts)?;
+        Ok(guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect())
+    });
     let mut pipeline = Pipeline::new(Parts {
         rules,
         prefilter: Prefiltering::new(&artifacts),
@@ -255,6 +277,11 @@ pub fn run_with(
             emit_repeats,
             memory_from,
         },
+        threads: Some(Threads {
+            count: threads_of(args),
+            always: args.threads.is_some(),
+            rules: more,
+        }),
     });
     if args.common.output.is_none() && !args.learns && is_streamed {
         signals.watch_output().context("standard output cannot be watched")?;

@@ -28,7 +28,7 @@ use anyhow::{Context, anyhow, bail};
 use firstseen_artifact::RuleMeta;
 use firstseen_event::Trust;
 use firstseen_rule::Settings;
-use firstseen_runtime::{Artifact, Guest};
+use firstseen_runtime::{Artifact, Guest, Runtime};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::IsTerminal;
@@ -48,6 +48,8 @@ pub struct Setup {
     pub own_exceptions: Vec<KnownException>,
     /// One guest for each.
     pub guests: Vec<Guest>,
+    /// What makes more of them.
+    pub more_guests: MoreGuests,
     /// The inputs.
     pub found: FoundInputs,
     /// The state.
@@ -58,6 +60,24 @@ pub struct Setup {
     pub settings: Settings,
     /// The envelopes that are trusted besides those that always are.
     pub trust: Arc<Trust>,
+}
+
+/// Makes guests as those of a setup were when it began.
+pub struct MoreGuests {
+    runtime: Runtime,
+    tenant: String,
+    settings: Option<Arc<str>>,
+}
+
+impl MoreGuests {
+    /// One guest for each artifact.
+    ///
+    /// # Errors
+    /// As [`Guest::new`].
+    pub fn of(&self, artifacts: &[Artifact]) -> anyhow::Result<Vec<Guest>> {
+        let Self { runtime, tenant, settings } = self;
+        artifacts.iter().map(|one| Guest::new(runtime, one, tenant, settings.clone())).collect()
+    }
 }
 
 /// Opens rules, inputs and the state. The output comes behind them, by `Setup::open_output`: what an
@@ -98,10 +118,8 @@ pub fn set_up(
     let exceptions =
         Exceptions::open(settings.as_deref(), &common.exceptions, rules, SystemClock.now_ms())?;
     let settings: Option<Arc<str>> = exceptions.settings()?.map(Arc::from);
-    let mut guests = Vec::new();
-    for artifact in &artifacts {
-        guests.push(Guest::new(&runtime, artifact, tenant, settings.clone())?);
-    }
+    let more_guests = MoreGuests { runtime, tenant: tenant.clone(), settings };
+    let guests = more_guests.of(&artifacts)?;
     if !read_only {
         refuse_to_empty(common, place, None)?;
     }
@@ -110,7 +128,18 @@ pub fn set_up(
         refuse_to_empty(common, place, Some(&*store))?;
     }
     let trust = Arc::new(read.trust.clone());
-    Ok(Setup { artifacts, own_exceptions, guests, found, store, exceptions, settings: read, trust })
+    let settings = read;
+    Ok(Setup {
+        artifacts,
+        own_exceptions,
+        guests,
+        more_guests,
+        found,
+        store,
+        exceptions,
+        settings,
+        trust,
+    })
 }
 
 impl Setup {

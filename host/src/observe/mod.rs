@@ -17,7 +17,7 @@ use crate::state::OutputMark;
 use firstseen_session::RuleRef;
 
 /// What is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Counter {
     /// Inputs that were begun.
     Inputs,

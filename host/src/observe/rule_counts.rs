@@ -9,7 +9,7 @@ use firstseen_session::RuleRef;
 use serde::Serialize;
 
 /// What happened to a match of a rule, or to one of its terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RuleCounter {
     /// The query matched an event.
     Matched,

@@ -77,7 +77,7 @@ impl Intake<'_> {
     fn take(&mut self, place: Place, event: &[u8], as_is: bool) -> ControlFlow<()> {
         let count = self.rules.len();
         let artifacts = self.prefilter.artifacts();
-        self.samples.passes(artifacts, event);
+        self.samples.passes(artifacts, &event_at(self.input, place), event);
         let spot = EventSpot { place, as_is, is_part: false };
         self.gathering.push(spot, event, artifacts, count);
         self.call_keys_if_full()
@@ -370,7 +370,7 @@ impl MatchVisitor for MatchCollector<'_> {
     fn item(&mut self, artifact: usize, spot: EventSpot, raw: &[u8], item: &Item<'_>) {
         let artifact = u16::try_from(artifact).unwrap_or(u16::MAX);
         let rule = RuleRef { artifact, rule: item.rule };
-        self.sample.offer(raw);
+        self.sample.offer(&event_at(self.input, spot.place), raw);
         self.observer.count_of(rule, RuleCounter::Matched, 1);
         if item.time_ms != 0 {
             self.observer.dated(item.time_ms, true);

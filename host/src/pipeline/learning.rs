@@ -52,6 +52,20 @@ impl Learning {
         Self { artifacts: artifacts.collect(), future_slack_ms, learns, ..Self::default() }
     }
 
+    /// One that only hears when events of other inputs happened, for [`Self::join`].
+    #[must_use]
+    pub fn hearing(&self) -> Self {
+        let Self { future_slack_ms, learns, .. } = *self;
+        Self { future_slack_ms, learns, ..Self::default() }
+    }
+
+    /// Takes the times that another heard of inputs that end.
+    pub fn join(&mut self, other: &Self) {
+        let firsts = [self.first_ms, other.first_ms];
+        self.first_ms = firsts.into_iter().flatten().min();
+        self.last_ms = self.last_ms.max(other.last_ms);
+    }
+
     /// Whether the time of the first event is still wanted.
     #[must_use]
     pub fn wants_first(&self) -> bool {

@@ -26,6 +26,7 @@ pub mod resume;
 pub mod schedule;
 pub mod stream_progress;
 pub mod text;
+pub mod workers;
 
 use crate::observe::schedule::RuleSchedule;
 use crate::observe::{Counter, EventLocation, Notice, NoticeSeverity, Observer};
@@ -33,7 +34,7 @@ use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
 use crate::rules::{KnownException, LiveSettings};
 use crate::sink::AlertSink;
-use crate::source::{Input, Polled, ReadErrorKind, ReadLimits, Source, Wake};
+use crate::source::{Input, Polled, ReadError, ReadErrorKind, ReadLimits, Source, Wake};
 use crate::state::{BatchRecord, RecordedInput, RunChange, StateStore};
 use anyhow::{Context, anyhow};
 use decide::Decider;
@@ -47,6 +48,7 @@ use schedule::Schedule;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use workers::Threads;
 
 /// What time it is.
 pub trait Clock {
@@ -54,8 +56,8 @@ pub trait Clock {
     fn now_ms(&self) -> i64;
 }
 
-/// Whether somebody asked the run to end.
-pub trait Stop {
+/// Whether somebody asked the run to end; asked by several threads.
+pub trait Stop: Sync {
     /// It should end as soon as what was read is decided.
     fn is_requested(&self) -> bool;
 
@@ -111,6 +113,8 @@ pub struct Pipeline<'r> {
     now_ms: i64,
     /// A match of the present input has its text in the file alone.
     refers_to_text: bool,
+    /// Threads for inputs that end; without them the run reads by itself.
+    threads: Option<Threads<'r>>,
 }
 
 /// Where matches wait for their turn.
@@ -128,6 +132,11 @@ impl Order {
 
     fn is_stream(&self) -> bool {
         matches!(self, Self::Held(_))
+    }
+
+    /// The sorter; an empty one of a stream.
+    fn into_sorter(self) -> Sorter {
+        if let Self::Sorted(sorter) = self { sorter } else { Sorter::new(0) }
     }
 
     /// How long the next block may be waited for, so that nothing is held for longer than the hold.
@@ -171,6 +180,8 @@ pub struct Parts<'r> {
     pub schedule: Option<Schedule>,
     /// How to read and order.
     pub options: PipelineOptions,
+    /// Threads for inputs that end.
+    pub threads: Option<Threads<'r>>,
 }
 
 /// What a pipeline leaves.
@@ -196,7 +207,7 @@ impl<'r> Pipeline<'r> {
     #[must_use]
     pub fn new(parts: Parts<'r>) -> Self {
         let Parts { rules, prefilter, samples, store, sink, observer, clock, stop, .. } = parts;
-        let Parts { live_settings, options, learning, schedule, .. } = parts;
+        let Parts { live_settings, options, learning, schedule, threads, .. } = parts;
         let memory_from = options.memory_from.clone();
         let mut decider = Decider::new(store, options.emit_repeats, memory_from, learning);
         decider.counts_seen = schedule.is_none();
@@ -216,6 +227,7 @@ impl<'r> Pipeline<'r> {
             names: Vec::new(),
             now_ms: clock.now_ms(),
             refers_to_text: false,
+            threads,
         }
     }
 
@@ -305,6 +317,14 @@ impl<'r> Pipeline<'r> {
 
     fn read_all(&mut self, inputs: &[Input], mut order: Order) -> anyhow::Result<OutputStatus> {
         let mut fault = None;
+        let threads = self.threads_for(inputs);
+        let mut inputs = inputs;
+        if threads > 1
+            && let Order::Sorted(sorter) = &mut order
+        {
+            fault = self.read_in_threads(inputs, threads, sorter).err();
+            inputs = &[];
+        }
         for input in inputs {
             if self.stop.is_requested() {
                 break;
@@ -392,23 +412,9 @@ impl<'r> Pipeline<'r> {
                 let _ = intake.call_keys();
             }
             let mut fault = intake.fault.take();
-            if let Err(error) = polled {
-                let text = error.to_string();
-                let notice = match error.kind {
-                    ReadErrorKind::Grew | ReadErrorKind::Misnamed => {
-                        Notice::Message { severity: NoticeSeverity::Warning, text: &text }
-                    }
-                    _ => Notice::InputFailed { text: &text },
-                };
-                // What may be readable the next time would be missing in its order.
-                if self.decider.batch.is_some()
-                    && matches!(error.kind, ReadErrorKind::Io | ReadErrorKind::Shrank)
-                {
-                    fault = fault.or_else(|| {
-                        Some(anyhow!("{text}; nothing was decided, run again when it can be read"))
-                    });
-                }
-                fault = fault.or(self.observer.notice(&notice).err());
+            if let Err(error) = &polled {
+                let is_batch = self.decider.batch.is_some();
+                fault = fault.or_else(|| read_fault(error, is_batch, self.observer));
             }
             self.observer.count(Counter::Bytes, source.unpacked() - unpacked);
             unpacked = source.unpacked();
@@ -512,6 +518,27 @@ impl<'r> Pipeline<'r> {
         let mut located = Located { names: &self.names, observer: self.observer };
         self.decider.settle(&mut self.rules, &mut *self.sink, &mut located)
     }
+}
+
+/// Tells that an input could not be read to its end; what the run has to end with because of it. `is_batch`: what
+/// may be readable the next time would be missing in its order.
+fn read_fault(
+    error: &ReadError,
+    is_batch: bool,
+    observer: &mut dyn Observer,
+) -> Option<anyhow::Error> {
+    let text = error.to_string();
+    let notice = match error.kind {
+        ReadErrorKind::Grew | ReadErrorKind::Misnamed => {
+            Notice::Message { severity: NoticeSeverity::Warning, text: &text }
+        }
+        _ => Notice::InputFailed { text: &text },
+    };
+    let told = observer.notice(&notice).err();
+    if is_batch && matches!(error.kind, ReadErrorKind::Io | ReadErrorKind::Shrank) {
+        return Some(anyhow!("{text}; nothing was decided, run again when it can be read"));
+    }
+    told
 }
 
 /// The observer, and the names of the inputs that locations need.

@@ -451,6 +451,7 @@ impl Scene {
             stop: &stop,
             learning: Learning::default(),
             schedule: None,
+            threads: None,
             live_settings: None,
             options: pipeline_options(self.budget),
         });

@@ -24,6 +24,12 @@ pub struct RereadTexts {
 }
 
 impl RereadTexts {
+    /// How many more inputs there is room for.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        most_open().saturating_sub(self.files.len())
+    }
+
     /// Adds an input that is a plain file; whether there was room for it.
     pub fn add(&mut self, input: u32, name: Arc<str>, file: Arc<File>) -> bool {
         let has_room = self.files.len() < most_open();

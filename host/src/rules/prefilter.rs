@@ -5,14 +5,16 @@
 
 use firstseen_event::{BitSet, LiteralSearch, Prefilter, SearchHits};
 use firstseen_runtime::Artifact;
+use std::sync::Arc;
 
 /// Up to so many literals of one artifact, searching for one after the other is quickest, as that
 /// goes over many lines at once.
 const FEW: usize = 8;
 
-/// The search, chosen for the artifacts of a run.
+/// The search, chosen for the artifacts of a run. A clone searches for the same, at the same time.
+#[derive(Clone)]
 pub struct Prefiltering {
-    search: Kind,
+    search: Arc<Kind>,
     found: SearchHits,
 }
 
@@ -54,24 +56,24 @@ impl Prefiltering {
                 if search.passes_all() { Kind::Everything } else { Kind::Events(Box::new(search)) }
             }
         };
-        Self { search, found }
+        Self { search: Arc::new(search), found }
     }
 
     /// Whether every event may match a rule of every artifact.
     #[must_use]
     pub fn passes_all(&self) -> bool {
-        matches!(self.search, Kind::Everything)
+        matches!(*self.search, Kind::Everything)
     }
 
     /// The search that goes over many lines at once, where that is the way.
     #[must_use]
     pub fn over_lines(&self) -> Option<&Prefilter> {
-        if let Kind::Lines(prefilter) = &self.search { Some(prefilter) } else { None }
+        if let Kind::Lines(prefilter) = &*self.search { Some(prefilter) } else { None }
     }
 
     /// Whether an event may match; `backslash` says whether one is in it.
     pub fn passes(&mut self, event: &[u8], backslash: bool) -> bool {
-        match &self.search {
+        match &*self.search {
             Kind::Everything => true,
             Kind::Lines(prefilter) => prefilter.passes(event),
             Kind::Events(search) => search.find(event, backslash, &mut self.found),

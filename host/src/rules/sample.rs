@@ -1,9 +1,12 @@
 //! A bounded sample of events, drawn while they pass.
 //!
-//! In: events. Out: up to a number of them, each with the same chance, and how many there were. The
-//! draw depends on the events' number alone: the same input gives the same sample.
+//! In: events and their places. Out: up to a number of them, each with the same chance, and how many there
+//! were. The draw depends on the places alone: the same inputs give the same sample, whoever looks at which
+//! of them, and in whatever order.
 
 use firstseen_event::BitSet;
+use firstseen_session::EventAt;
+use std::collections::BinaryHeap;
 
 /// Larger events are counted and not kept.
 const MAX_EVENT: usize = 64 << 10;
@@ -12,39 +15,58 @@ const OF_ONE: usize = 64;
 /// Events kept of all artifacts together, but for two of each.
 const OF_ALL: usize = 1024;
 
-/// A sample of events.
+/// A sample of events: those of the lowest ranks.
 #[derive(Debug, Clone, Default)]
 pub struct EventSample {
     most: usize,
     /// How many events there were.
     pub count: u64,
-    /// Those that were kept.
-    pub kept: Vec<Box<[u8]>>,
+    kept: BinaryHeap<KeptEvent>,
+}
+
+/// An event with a number that its place draws.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct KeptEvent {
+    rank: u64,
+    event: Box<[u8]>,
 }
 
 impl EventSample {
     /// A sample of at most so many events.
     #[must_use]
     pub fn of(most: usize) -> Self {
-        Self { most, count: 0, kept: Vec::new() }
+        Self { most, count: 0, kept: BinaryHeap::new() }
     }
 
     /// Takes an event, or only counts it.
-    pub fn offer(&mut self, event: &[u8]) {
+    pub fn offer(&mut self, at: &EventAt, event: &[u8]) {
         self.count += 1;
-        if self.kept.len() < self.most {
-            if event.len() <= MAX_EVENT {
-                self.kept.push(event.into());
-            }
-            return;
+        let rank = rank(at);
+        let is_drawn = self.kept.len() < self.most
+            || self.most > 0 && self.kept.peek().is_some_and(|last| rank < last.rank);
+        if is_drawn && event.len() <= MAX_EVENT {
+            self.kept.push(KeptEvent { rank, event: event.into() });
+            self.cut();
         }
-        // Every event has the chance most/count to be kept.
-        let place = scattered(self.count) % self.count;
-        if let Some(kept) = usize::try_from(place).ok().and_then(|place| self.kept.get_mut(place))
-            && event.len() <= MAX_EVENT
-        {
-            *kept = event.into();
+    }
+
+    /// Takes a sample of other events.
+    pub fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.kept.extend(other.kept);
+        self.cut();
+    }
+
+    /// Leaves those of the lowest ranks.
+    fn cut(&mut self) {
+        while self.kept.len() > self.most {
+            self.kept.pop();
         }
+    }
+
+    /// The events that were kept, in no order that means something.
+    pub fn kept(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.kept.iter().map(|kept| &*kept.event)
     }
 
     /// Whether all events were kept.
@@ -52,6 +74,15 @@ impl EventSample {
     pub fn is_whole(&self) -> bool {
         self.kept.len() as u64 == self.count
     }
+}
+
+/// A number without a pattern for each place.
+fn rank(at: &EventAt) -> u64 {
+    let mut rank = scattered(u64::from(at.input));
+    for part in [at.offset, at.record.unwrap_or(u64::MAX)] {
+        rank = scattered(rank ^ part);
+    }
+    rank
 }
 
 /// A number without a pattern for each number (SplitMix64).
@@ -80,13 +111,26 @@ impl RunSamples {
         Self { passed: vec![EventSample::of(each); artifacts], matched }
     }
 
+    /// The same, with no event in it.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let passed = self.passed.iter().map(|sample| EventSample::of(sample.most));
+        Self { passed: passed.collect(), matched: EventSample::of(self.matched.most) }
+    }
+
     /// An event that may matter to these artifacts.
-    pub fn passes(&mut self, artifacts: &BitSet, event: &[u8]) {
+    pub fn passes(&mut self, artifacts: &BitSet, at: &EventAt, event: &[u8]) {
         for artifact in artifacts.iter() {
             if let Some(sample) = self.passed.get_mut(artifact) {
-                sample.offer(event);
+                sample.offer(at, event);
             }
         }
+    }
+
+    /// Takes samples of other events, for the same artifacts.
+    pub fn join(&mut self, others: Self) {
+        self.passed.iter_mut().zip(others.passed).for_each(|(sample, other)| sample.join(other));
+        self.matched.join(others.matched);
     }
 }
 
@@ -94,20 +138,33 @@ impl RunSamples {
 mod tests {
     use super::*;
 
+    fn at(number: u32) -> EventAt {
+        EventAt { input: number % 3, offset: u64::from(number), line: 1, record: None }
+    }
+
+    fn drawn(sample: &EventSample) -> Vec<&[u8]> {
+        let mut kept: Vec<_> = sample.kept().collect();
+        kept.sort_unstable();
+        kept
+    }
+
     #[test]
     fn every_event_has_the_same_chance_and_the_draw_is_fixed() {
-        let draw = || {
+        let draw = |numbers: &mut dyn Iterator<Item = u32>| {
             let mut sample = EventSample::of(64);
-            (0..6400u32).for_each(|event| sample.offer(&event.to_le_bytes()));
+            numbers.for_each(|number| sample.offer(&at(number), &number.to_le_bytes()));
             sample
         };
-        let sample = draw();
-        assert_eq!((sample.count, sample.kept.len(), sample.is_whole()), (6400, 64, false));
-        assert_eq!(sample.kept, draw().kept);
-        let numbers =
-            sample.kept.iter().map(|event| u32::from_le_bytes((&event[..]).try_into().unwrap()));
+        let sample = draw(&mut (0..6400));
+        assert_eq!((sample.count, sample.kept().len(), sample.is_whole()), (6400, 64, false));
+        let numbers = sample.kept().map(|event| u32::from_le_bytes(event.try_into().unwrap()));
         let mean = numbers.map(f64::from).sum::<f64>() / 64.0;
         assert!((2400.0..4000.0).contains(&mean), "{mean}");
+
+        assert_eq!(drawn(&sample), drawn(&draw(&mut (0..6400).rev())), "in another order");
+        let mut parts = draw(&mut (0..6400).filter(|number| number % 7 < 3));
+        parts.join(draw(&mut (0..6400).filter(|number| number % 7 >= 3)));
+        assert_eq!((parts.count, drawn(&parts)), (6400, drawn(&sample)), "in two parts");
     }
 
     #[test]
@@ -115,15 +172,15 @@ mod tests {
         let mut samples = RunSamples::new(2, true);
         let mut second = BitSet::default();
         second.insert(1);
-        samples.passes(&second, b"a");
-        samples.passes(&second, &vec![b'x'; MAX_EVENT + 1]);
+        samples.passes(&second, &at(1), b"a");
+        samples.passes(&second, &at(2), &vec![b'x'; MAX_EVENT + 1]);
         let [first, second] = &samples.passed[..] else { panic!("two artifacts") };
         assert_eq!((first.count, first.is_whole()), (0, true));
-        assert_eq!((second.count, second.kept.len(), second.is_whole()), (2, 1, false));
+        assert_eq!((second.count, second.kept().len(), second.is_whole()), (2, 1, false));
         assert_eq!(RunSamples::new(1, false).matched.most, 0);
         let mut none = RunSamples::new(1, false).matched;
-        none.offer(b"a");
-        assert_eq!((none.count, none.kept.len()), (1, 0));
+        none.offer(&at(1), b"a");
+        assert_eq!((none.count, none.kept().len()), (1, 0));
         assert_eq!(RunSamples::new(100_000, false).passed[0].most, 2);
     }
 }

@@ -40,7 +40,7 @@ pub fn reason(meta: &RuleMeta, place: u16, rules: &mut dyn Rules, passed: &Event
         };
     }
     let mut failing: BTreeMap<String, FailingClause> = BTreeMap::new();
-    for event in &passed.kept {
+    for event in passed.kept() {
         for clause in deciding(rules, event, place) {
             let text = |name: &str| clause.get(name).and_then(Value::as_str).unwrap_or_default();
             let entry = failing.entry(text("clause").to_owned()).or_default();
@@ -56,7 +56,7 @@ pub fn reason(meta: &RuleMeta, place: u16, rules: &mut dyn Rules, passed: &Event
     }
     let mut clauses: Vec<_> = failing.iter().collect();
     clauses.sort_by_key(|(_, clause)| Reverse(clause.events));
-    let of = passed.kept.len() as u64;
+    let of = passed.kept().len() as u64;
     let parts = clauses
         .iter()
         .take(2)
@@ -82,7 +82,7 @@ fn deciding(rules: &mut dyn Rules, event: &[u8], place: u16) -> Vec<Value> {
 pub fn absent(fields: &[&str], events: &EventSample) -> Option<String> {
     let mut probe = EventProbe::new(fields);
     let mut has = vec![false; fields.len()];
-    for found in events.kept.iter().filter_map(|event| probe.look(event)) {
+    for found in events.kept().filter_map(|event| probe.look(event)) {
         for (has, values) in has.iter_mut().zip(&found.values) {
             *has |= !values.is_empty();
         }
@@ -91,11 +91,11 @@ pub fn absent(fields: &[&str], events: &EventSample) -> Option<String> {
         fields.iter().zip(has).filter(|(_, has)| !has).map(|(field, _)| *field).collect();
     absent.sort_unstable();
     absent.dedup();
-    if absent.is_empty() || events.kept.is_empty() {
+    if absent.is_empty() || events.kept().len() == 0 {
         return None;
     }
     let fields = absent.join(" or ");
-    Some(match (events.is_whole(), events.kept.len()) {
+    Some(match (events.is_whole(), events.kept().len()) {
         (true, 1) => format!("the one event that it might concern has no {fields}"),
         (true, all) => {
             let all = number(all as u64);

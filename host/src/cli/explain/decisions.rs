@@ -310,7 +310,8 @@ impl ItemVisitor for TakenItems<'_> {
         // What is left out of a match follows it.
         if item.kind != ItemKind::TooManyTerms || self.last_matched != Some(item.rule) {
             self.decisions.tally.count(rule, RuleCounter::Matched, 1);
-            self.decisions.samples.matched.offer(text);
+            let at = EventAt { offset: number, ..EventAt::default() };
+            self.decisions.samples.matched.offer(&at, text);
         }
         if item.kind == ItemKind::Excepted && !self.decisions.used.contains(item.text) {
             self.decisions.used.insert(item.text.to_owned());

@@ -1,8 +1,8 @@
 //! Matches put in order of time before the state is asked.
 //!
-//! In: matches in order of arrival. Out: the same matches in order of (time, identity, rule,
-//! arrival), in bounded memory: [`Sorter`] for inputs that end, [`Hold`] for streams. Neither looks
-//! into an event, and neither drops one.
+//! In: matches in any order. Out: the same matches in order of (time, identity, rule), and where those are equal
+//! of their places, in bounded memory: [`Sorter`] for inputs that end, [`Hold`] for streams, whose places are the
+//! order of arrival. Neither looks into an event, and neither drops one.
 
 mod hold;
 mod run;
@@ -14,7 +14,7 @@ pub use sorter::{DEFAULT_BUDGET, Sorted, Sorter};
 
 use firstseen_session::{Match, RuleRef};
 
-/// What matches are ordered by, besides arrival. An identity compares as the number it is in
+/// What matches are ordered by, besides their places. An identity compares as the number it is in
 /// big-endian order, which is the order of its bytes.
 type OrderKey = (i64, u128, RuleRef);
 

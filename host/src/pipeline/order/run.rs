@@ -40,6 +40,29 @@ pub(super) struct PackedMatch<'a> {
     pub(super) body: &'a [u8],
 }
 
+/// Where a match is among the inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct InputPlace {
+    input: u32,
+    offset: u64,
+    record: u64,
+}
+
+impl InputPlace {
+    /// The place at the beginning of a body.
+    pub(super) fn packed(body: &[u8]) -> Self {
+        let read = || {
+            let (input, rest) = take(body)?;
+            let (offset, rest) = take(rest)?;
+            let (_line, rest) = take::<8>(rest)?;
+            let (record, _) = take(rest)?;
+            let (input, offset) = (u32::from_le_bytes(input), u64::from_le_bytes(offset));
+            Some(Self { input, offset, record: u64::from_le_bytes(record) })
+        };
+        read().unwrap_or(Self { input: u32::MAX, offset: 0, record: 0 })
+    }
+}
+
 impl PackedMatch<'_> {
     pub(super) fn unpack(&self) -> io::Result<Match> {
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a match on disk is damaged");

@@ -1,11 +1,12 @@
 //! Sorting in bounded memory: an arena, sorted runs on disk when it is full, and a merge.
 //!
-//! In: matches in any order. Out: matches by (time, identity, rule, arrival). Memory: the budget,
-//! plus for each of at most [`FAN_IN`] runs a small buffer and one match.
+//! In: matches in any order, in one sorter or in several. Out: matches by (time, identity, rule, place in the
+//! inputs): nothing is left to arrival. Memory: the budget, plus for each of at most [`FAN_IN`] runs of a
+//! sorter a small buffer and one match.
 
 use super::OrderKey;
 use super::run::{
-    AT, MatchText, PackedMatch, Run, RunReader, RunWriter, explain, length, pack_body,
+    AT, InputPlace, MatchText, PackedMatch, Run, RunReader, RunWriter, explain, length, pack_body,
 };
 use firstseen_session::{EventAt, Match, RuleRef};
 use std::cmp::Reverse;
@@ -23,7 +24,6 @@ const FAN_IN: usize = 64;
 struct Entry {
     identity: u128,
     time_ms: i64,
-    /// Grows with every match, so that it is the order of arrival too.
     at: usize,
     rule: RuleRef,
     item_len: u32,
@@ -36,14 +36,19 @@ impl Entry {
     }
 }
 
+/// What matches in a sorter are ordered by.
+type PlacedKey = (OrderKey, InputPlace);
+
 /// Takes matches in any order.
 pub struct Sorter {
     budget: usize,
     folder: PathBuf,
     arena: Vec<u8>,
     entries: Vec<Entry>,
-    /// From the oldest to the newest arrivals, each with the number of merges behind it.
+    /// Each with the number of merges behind it.
     runs: Vec<(u8, Run)>,
+    /// Others, whose matches are sorted among these.
+    others: Vec<Self>,
 }
 
 impl Sorter {
@@ -57,7 +62,8 @@ impl Sorter {
     /// The same, with the rest in `folder`.
     #[must_use]
     pub fn in_folder(budget_bytes: usize, folder: PathBuf) -> Self {
-        Self { budget: budget_bytes, folder, arena: vec![], entries: vec![], runs: vec![] }
+        let (arena, entries, runs, others) = (vec![], vec![], vec![], vec![]);
+        Self { budget: budget_bytes, folder, arena, entries, runs, others }
     }
 
     /// Takes a match.
@@ -95,25 +101,44 @@ impl Sorter {
         Ok(())
     }
 
+    /// Puts what is in memory in order, so that [`Self::finish`] need not.
+    pub fn sort(&mut self) {
+        let Self { arena, entries, .. } = self;
+        let place = |entry: &Entry| InputPlace::packed(arena.get(entry.at..).unwrap_or_default());
+        entries.sort_unstable_by(|a, b| {
+            a.key().cmp(&b.key()).then_with(|| place(a).cmp(&place(b))).then(a.at.cmp(&b.at))
+        });
+    }
+
+    /// Takes the matches of another.
+    pub fn join(&mut self, other: Self) {
+        self.others.push(other);
+    }
+
     /// Ends the input.
     ///
     /// # Errors
     /// As for [`Sorter::push`], and when a run cannot be read back.
     pub fn finish(mut self) -> io::Result<Sorted> {
+        let (mut parts, folder) = (Vec::new(), self.folder.clone());
+        let others = std::mem::take(&mut self.others);
+        for sorter in std::iter::once(self).chain(others) {
+            sorter.parts(&mut parts)?;
+        }
+        Sorted::new(parts).map_err(|e| explain(e, &folder))
+    }
+
+    fn parts(mut self, parts: &mut Vec<SortedPart>) -> io::Result<()> {
         self.sort();
         // One place in the merge is for what is still in memory.
         while self.runs.len() >= FAN_IN {
             let excess = self.runs.len() + 2 - FAN_IN;
             self.merge_last(excess.min(FAN_IN))?;
         }
-        let mut parts: Vec<_> =
-            self.runs.into_iter().map(|(_, run)| SortedPart::Disk(RunReader::new(run))).collect();
+        let runs = self.runs.into_iter().map(|(_, run)| SortedPart::Disk(RunReader::new(run)));
+        parts.extend(runs);
         parts.push(SortedPart::Memory { arena: self.arena, entries: self.entries, next: 0 });
-        Sorted::new(parts).map_err(|e| explain(e, &self.folder))
-    }
-
-    fn sort(&mut self) {
-        self.entries.sort_unstable_by_key(|entry| (entry.key(), entry.at));
+        Ok(())
     }
 
     fn spill(&mut self) -> io::Result<()> {
@@ -175,15 +200,17 @@ enum SortedPart {
 
 impl SortedPart {
     /// Goes on to the next match; its key.
-    fn advance(&mut self) -> io::Result<Option<OrderKey>> {
+    fn advance(&mut self) -> io::Result<Option<PlacedKey>> {
+        let key = |m: PackedMatch<'_>| {
+            let key = (m.time_ms, u128::from_be_bytes(m.identity), m.rule);
+            (key, InputPlace::packed(m.body))
+        };
         match self {
-            Self::Disk(reader) => {
-                Ok(reader.advance()?.map(|m| (m.time_ms, u128::from_be_bytes(m.identity), m.rule)))
-            }
-            Self::Memory { entries, next, .. } => {
-                let key = entries.get(*next).map(Entry::key);
+            Self::Disk(reader) => Ok(reader.advance()?.map(key)),
+            Self::Memory { arena, entries, next } => {
+                let entry = entries.get(*next);
                 *next += 1;
-                Ok(key)
+                Ok(entry.map(|entry| key(packed_at(arena, entry))))
             }
         }
     }
@@ -199,10 +226,9 @@ impl SortedPart {
 
 /// The matches in order.
 pub struct Sorted {
-    /// From the oldest to the newest arrivals: the index breaks ties.
     parts: Vec<SortedPart>,
     /// The key of each part's present match, for those that have one.
-    order: BinaryHeap<Reverse<(OrderKey, usize)>>,
+    order: BinaryHeap<Reverse<(PlacedKey, usize)>>,
 }
 
 impl Sorted {

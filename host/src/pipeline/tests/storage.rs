@@ -127,6 +127,7 @@ fn resume(folder: &Path, state: &Script, sink: &Script) -> anyhow::Result<()> {
         stop: &stop,
         learning: Learning::default(),
         schedule: None,
+        threads: None,
         live_settings: None,
         options: pipeline_options(1 << 20),
     });

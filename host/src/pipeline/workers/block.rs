@@ -1,0 +1,69 @@
+//! One block of a large input, kept for a worker.
+//!
+//! In: the calls of a source at one poll. Out: the same calls, later and in another thread. It copies the events'
+//! bytes, and looks at none.
+
+use firstseen_envelope::{EventSink, Place, SplitFault};
+use std::ops::{ControlFlow, Range};
+
+/// What a source gave at one poll.
+#[derive(Default)]
+pub struct Block {
+    bytes: Vec<u8>,
+    calls: Vec<(Place, Range<usize>, BlockCall)>,
+}
+
+enum BlockCall {
+    Lines,
+    LinesWithEnds(Vec<u32>),
+    Event,
+    NoEvents(String),
+    Bad(SplitFault),
+}
+
+impl Block {
+    fn keep(&mut self, place: Place, bytes: &[u8], call: BlockCall) -> ControlFlow<()> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.calls.push((place, start..self.bytes.len(), call));
+        ControlFlow::Continue(())
+    }
+
+    /// Gives it to a sink, until that breaks.
+    pub fn replay(self, into: &mut dyn EventSink) -> ControlFlow<()> {
+        let Self { bytes, calls } = self;
+        for (place, range, call) in calls {
+            let bytes = bytes.get(range).unwrap_or_default();
+            match call {
+                BlockCall::Lines => into.lines(place, bytes)?,
+                BlockCall::LinesWithEnds(ends) => into.lines_with_ends(place, bytes, &ends)?,
+                BlockCall::Event => into.event(place, bytes)?,
+                BlockCall::NoEvents(what) => into.no_events(place, &what)?,
+                BlockCall::Bad(fault) => into.bad(place, fault, bytes)?,
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl EventSink for Block {
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        self.keep(place, chunk, BlockCall::Lines)
+    }
+
+    fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
+        self.keep(place, chunk, BlockCall::LinesWithEnds(ends.to_vec()))
+    }
+
+    fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
+        self.keep(place, text, BlockCall::Event)
+    }
+
+    fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()> {
+        self.keep(place, &[], BlockCall::NoEvents(what.to_owned()))
+    }
+
+    fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
+        self.keep(place, text, BlockCall::Bad(fault))
+    }
+}

@@ -1,0 +1,281 @@
+//! Inputs that end, read and judged by several threads.
+//!
+//! In: inputs, and what a worker judges with. Out: all matches, in one sorter; counts and notices, told to the run's
+//! observer in the order of the inputs, whoever was first. It decides nothing.
+//!
+//! ```text
+//! inputs --tickets--> worker 1: Source, Intake, keys --> its sorter --+
+//!    |           \--> worker 2: ...                   --> its sorter --+--> one order, by time and place
+//!    |                    |
+//!    |                    +-- what is to be told, a channel for each ticket
+//!    +-- turns: the first ticket that was given is the first to be told
+//! ```
+//! An input goes to one worker. One that is most of the bytes is read here, and its blocks go to the workers. What
+//! a worker says is handed on in parts through a channel that holds few of them, and only so many tickets are given
+//! before the first of them is told: so memory is bounded, and a worker that is far ahead waits.
+
+mod block;
+mod told;
+mod worker;
+
+pub use told::MISSING_EVENTS;
+
+use super::{OutputStatus, Pipeline, Stop};
+use crate::observe::{Counter, Observer};
+use crate::pipeline::order::Sorter;
+use crate::pipeline::text::RereadTexts;
+use crate::source::{Input, Polled, ReadLimits};
+use anyhow::{Context, anyhow};
+use block::Block;
+use firstseen_session::Rules;
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use worker::{Job, Part, ReadBlock, Shared, Ticket, Worker, WorkerEnd};
+
+/// Makes the rules that one worker judges with.
+pub type MakeRules<'r> = dyn Fn() -> anyhow::Result<Vec<Box<dyn Rules>>> + Sync + 'r;
+
+/// Threads to read and judge with.
+pub struct Threads<'r> {
+    /// How many.
+    pub count: usize,
+    /// Whether they are used however little there is to read.
+    pub always: bool,
+    /// Makes what each of them judges with.
+    pub rules: Box<MakeRules<'r>>,
+}
+
+/// Under so many bytes as they are stored, starting threads is not worth it.
+const FEW_BYTES: u64 = 4 << 20;
+/// Tickets that may be given before the first of them is told, for each thread.
+const AHEAD: usize = 8;
+/// Parts of what a ticket gave that wait to be told.
+const WAITING_PARTS: usize = 2;
+
+/// How inputs are read.
+#[derive(Clone, Copy)]
+pub struct ReadFacts<'s> {
+    /// See [`ReadLimits`].
+    pub read: &'s ReadLimits,
+    /// The time that events are judged by.
+    pub now_ms: i64,
+    /// How far ahead of it an event may be dated.
+    pub future_slack_ms: i64,
+    /// Whether somebody asked the run to end.
+    pub stop: &'s dyn Stop,
+    /// Whether an input that cannot be read now keeps all from being decided.
+    pub is_batch: bool,
+}
+
+impl Threads<'_> {
+    /// How many are worth it for these inputs: 1 for none beside the run's own.
+    fn worth(&self, inputs: &[Input]) -> usize {
+        let bytes: u64 = inputs.iter().filter_map(|input| input.bytes).sum();
+        let has_pipes = inputs.iter().any(|input| input.bytes.is_none());
+        let is_worth = self.always || has_pipes || bytes >= FEW_BYTES;
+        if is_worth && !inputs.is_empty() { self.count } else { 1 }
+    }
+}
+
+/// Whether the blocks of an input go to all workers.
+fn is_spread(input: &Input, total: u64, threads: usize) -> bool {
+    input.bytes.is_none_or(|bytes| bytes.saturating_mul(threads as u64) > total)
+}
+
+/// A ticket that is not told.
+struct TicketTurn {
+    input: u32,
+    name: Arc<str>,
+    from: Receiver<Part>,
+}
+
+/// Tickets, in the order in which they were given.
+struct Turns<'t> {
+    waiting: VecDeque<TicketTurn>,
+    most: usize,
+    tickets: SyncSender<Ticket>,
+    observer: &'t mut dyn Observer,
+    texts: &'t mut RereadTexts,
+    /// Inputs whose blocks have a match that refers to a text.
+    refers_to_text: bool,
+}
+
+impl Turns<'_> {
+    /// Gives a ticket; tells those before it of which there are too many.
+    fn give(&mut self, input: u32, name: &Arc<str>, job: Job) -> anyhow::Result<()> {
+        let (to, from) = sync_channel(WAITING_PARTS);
+        self.waiting.push_back(TicketTurn { input, name: Arc::clone(name), from });
+        let ticket = Ticket { input, name: Arc::clone(name), job, to };
+        self.tickets.send(ticket).map_err(|_| ended_early())?;
+        while self.waiting.len() >= self.most {
+            self.tell_first()?;
+        }
+        Ok(())
+    }
+
+    fn tell_all(&mut self) -> anyhow::Result<()> {
+        while !self.waiting.is_empty() {
+            self.tell_first()?;
+        }
+        Ok(())
+    }
+
+    fn tell_first(&mut self) -> anyhow::Result<()> {
+        let Some(TicketTurn { input, name, from }) = self.waiting.pop_front() else {
+            return Ok(());
+        };
+        loop {
+            let (mut told, is_last, fault) = match from.recv().map_err(|_| ended_early())? {
+                Part::More(told) => (told, false, None),
+                Part::Last(told) => (told, true, None),
+                Part::Fault(told, fault) => (told, true, Some(fault)),
+            };
+            if let Some(file) = told.file.take() {
+                self.texts.add(input, Arc::clone(&name), file);
+            }
+            self.refers_to_text |= told.refers_to_text;
+            told.tell((input, &name), self.observer)?;
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn ended_early() -> anyhow::Error {
+    anyhow!("a thread that reads ended early")
+}
+
+impl Pipeline<'_> {
+    /// How many threads read these inputs.
+    pub(super) fn threads_for(&self, inputs: &[Input]) -> usize {
+        self.threads.as_ref().map_or(1, |threads| threads.worth(inputs))
+    }
+
+    /// Reads inputs that end, and puts their matches into the sorter. What was read before a fault is in it.
+    ///
+    /// # Errors
+    /// Why reading ended before the last of them.
+    pub(super) fn read_in_threads(
+        &mut self,
+        inputs: &[Input],
+        count: usize,
+        sorter: &mut Sorter,
+    ) -> anyhow::Result<()> {
+        let Some(threads) = &self.threads else { return Ok(()) };
+        let total: u64 = inputs.iter().filter_map(|input| input.bytes).sum();
+        let shared = Shared {
+            facts: ReadFacts {
+                read: &self.options.read,
+                now_ms: self.now_ms,
+                future_slack_ms: self.options.future_slack_ms,
+                stop: self.stop,
+                is_batch: self.decider.batch.is_some(),
+            },
+            halted: AtomicBool::new(false),
+            room: AtomicUsize::new(self.decider.texts.room()),
+        };
+        let budget = self.options.order_budget / count;
+        let most = count * AHEAD;
+        let (tickets, taken) = sync_channel(most);
+        let taken = Arc::new(Mutex::new(taken));
+        let (ends, read) = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..count)
+                .map(|_| {
+                    let (prefilter, samples) = (self.prefilter.clone(), self.samples.emptied());
+                    let learning = self.decider.learning.hearing();
+                    let (shared, taken, rules) = (&shared, Arc::clone(&taken), &*threads.rules);
+                    scope.spawn(move || {
+                        let worker =
+                            Worker::new(shared, rules, prefilter, samples, learning, budget)?;
+                        Ok(worker.work(&taken))
+                    })
+                })
+                .collect();
+            // The workers have theirs: where all of them ended, no ticket is taken.
+            drop(taken);
+            let mut turns = Turns {
+                waiting: VecDeque::new(),
+                most,
+                tickets,
+                observer: &mut *self.observer,
+                texts: &mut self.decider.texts,
+                refers_to_text: false,
+            };
+            let mut read = Ok(());
+            for input in inputs {
+                if self.stop.is_requested() {
+                    break;
+                }
+                let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+                self.names.push(Arc::clone(&input.name));
+                turns.observer.count(Counter::Inputs, 1);
+                read = if is_spread(input, total, count) {
+                    spread(input, number, &shared, &mut turns)
+                } else {
+                    turns.give(number, &input.name, Job::Input(input.clone()))
+                };
+                if read.is_err() {
+                    break;
+                }
+            }
+            let read = read.and_then(|()| turns.tell_all());
+            shared.halted.store(read.is_err(), Ordering::Relaxed);
+            drop(turns);
+            let ends: Vec<anyhow::Result<WorkerEnd>> = workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect();
+            (ends, read)
+        });
+        for end in ends {
+            let WorkerEnd { sorter: of_worker, samples, learning } =
+                end.context("a thread could not begin")?;
+            sorter.join(of_worker);
+            self.samples.join(samples);
+            self.decider.learning.join(&learning);
+        }
+        read
+    }
+}
+
+/// Reads an input, and gives its blocks to the workers.
+fn spread(
+    input: &Input,
+    number: u32,
+    shared: &Shared<'_>,
+    turns: &mut Turns<'_>,
+) -> anyhow::Result<()> {
+    let again = input.readable_again();
+    let rereadable = again
+        .as_ref()
+        .is_some_and(|file| turns.texts.add(number, Arc::clone(&input.name), Arc::clone(file)));
+    let (options, stop) = (shared.facts.read.clone(), shared.facts.stop);
+    let mut source = input.source_of(options, stop.wake(), again);
+    let mut unpacked = 0;
+    turns.refers_to_text = false;
+    loop {
+        let mut block = Block::default();
+        let polled = source.poll(&mut block);
+        let over = !matches!(polled, Ok(Polled::More)) || stop.is_requested();
+        let more = source.unpacked() - unpacked;
+        unpacked = source.unpacked();
+        let (stored, error) = (source.stored(), polled.err());
+        let block = ReadBlock { block, unpacked: more, stored, rereadable, error };
+        turns.give(number, &input.name, Job::Block(block))?;
+        if over {
+            break;
+        }
+    }
+    turns.tell_all()?;
+    if rereadable && !turns.refers_to_text {
+        turns.texts.remove(number);
+    }
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! One thread that reads and judges.
+//!
+//! In: tickets, each an input or a block of one. Out: matches, in a sorter of its own; and to each ticket's end
+//! what is to be told of it. It decides nothing.
+
+use super::block::Block;
+use super::told::{NoAlerts, TellingObserver, Told};
+use super::{MakeRules, ReadFacts};
+use crate::observe::{Counter, Observer};
+use crate::pipeline::gather::EventGathering;
+use crate::pipeline::intake::Intake;
+use crate::pipeline::learning::Learning;
+use crate::pipeline::order::Sorter;
+use crate::pipeline::{Order, read_fault};
+use crate::rules::prefilter::Prefiltering;
+use crate::rules::sample::RunSamples;
+use crate::source::{Input, Polled, ReadError};
+use anyhow::Context;
+use firstseen_session::Rules;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Something to read or to judge.
+pub struct Ticket {
+    /// The input, by number and by name.
+    pub input: u32,
+    /// See `input`.
+    pub name: Arc<str>,
+    /// What of it.
+    pub job: Job,
+    /// Where what is to be told goes.
+    pub to: SyncSender<Part>,
+}
+
+/// What a ticket is for.
+pub enum Job {
+    /// An input, from its beginning to its end.
+    Input(Input),
+    /// A block of one that somebody else reads.
+    Block(ReadBlock),
+}
+
+/// A block, and how far its input was read with it.
+pub struct ReadBlock {
+    /// The events.
+    pub block: Block,
+    /// Unpacked bytes of it.
+    pub unpacked: u64,
+    /// Bytes of the input up to its end, as they are stored.
+    pub stored: u64,
+    /// Whether the input's texts can be read again.
+    pub rereadable: bool,
+    /// Why the input ended behind it.
+    pub error: Option<ReadError>,
+}
+
+/// A part of what a ticket gave.
+pub enum Part {
+    /// More is to be told.
+    More(Told),
+    /// This, and nothing more.
+    Last(Told),
+    /// Reading has to end.
+    Fault(Told, anyhow::Error),
+}
+
+/// What all workers of a reading share.
+pub struct Shared<'s> {
+    /// How inputs are read.
+    pub facts: ReadFacts<'s>,
+    /// No more tickets: something failed.
+    pub halted: AtomicBool,
+    /// How many more files may be kept open for their texts.
+    pub room: AtomicUsize,
+}
+
+impl Shared<'_> {
+    fn is_over(&self) -> bool {
+        self.halted.load(Ordering::Relaxed) || self.facts.stop.is_requested()
+    }
+
+    fn takes_room(&self) -> bool {
+        let less = |room: usize| room.checked_sub(1);
+        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
+
+/// What a worker leaves.
+pub struct WorkerEnd {
+    /// Its matches.
+    pub sorter: Sorter,
+    /// What it keeps of the events.
+    pub samples: RunSamples,
+    /// When they happened.
+    pub learning: Learning,
+}
+
+/// Whoever hears what is told is gone.
+struct Gone;
+
+pub struct Worker<'s> {
+    shared: &'s Shared<'s>,
+    rules: Vec<Box<dyn Rules>>,
+    prefilter: Prefiltering,
+    samples: RunSamples,
+    learning: Learning,
+    gathering: EventGathering,
+    order: Order,
+    now_ms: i64,
+}
+
+impl<'s> Worker<'s> {
+    /// A worker with rules of its own.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn new(
+        shared: &'s Shared<'s>,
+        rules: &MakeRules<'_>,
+        prefilter: Prefiltering,
+        samples: RunSamples,
+        learning: Learning,
+        budget: usize,
+    ) -> anyhow::Result<Self> {
+        let (order, now_ms) = (Order::Sorted(Sorter::new(budget)), shared.facts.now_ms);
+        let (rules, gathering) = (rules()?, EventGathering::default());
+        Ok(Self { shared, rules, prefilter, samples, learning, gathering, order, now_ms })
+    }
+
+    /// Takes tickets until there are no more.
+    #[must_use]
+    pub fn work(mut self, tickets: &Mutex<Receiver<Ticket>>) -> WorkerEnd {
+        loop {
+            // Who panicked with the lock in hand took no ticket.
+            let next = tickets.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(Ticket { input, name, job, to }) = next else { break };
+            let mut turn = WorkerTurn { worker: &mut self, input, name, to };
+            let done = match job {
+                Job::Input(input) => turn.read(&input),
+                Job::Block(block) => turn.judge(block),
+            };
+            if done.is_err() {
+                break;
+            }
+        }
+        let Self { samples, learning, order, .. } = self;
+        let mut sorter = order.into_sorter();
+        sorter.sort();
+        WorkerEnd { sorter, samples, learning }
+    }
+}
+
+/// A worker at a ticket.
+struct WorkerTurn<'t, 's> {
+    worker: &'t mut Worker<'s>,
+    input: u32,
+    name: Arc<str>,
+    to: SyncSender<Part>,
+}
+
+impl WorkerTurn<'_, '_> {
+    /// Lets an intake take events.
+    fn take<T>(
+        &mut self,
+        rereadable: bool,
+        observer: &mut TellingObserver,
+        give: impl FnOnce(&mut Intake<'_>) -> T,
+    ) -> (T, Option<anyhow::Error>) {
+        let mut refers_to_text = observer.told.refers_to_text;
+        let worker = &mut *self.worker;
+        let mut intake = Intake {
+            rules: &mut worker.rules,
+            prefilter: &mut worker.prefilter,
+            samples: &mut worker.samples,
+            gathering: &mut worker.gathering,
+            learning: &mut worker.learning,
+            order: &mut worker.order,
+            observer,
+            live_settings: None,
+            clock: None,
+            now_ms: &mut worker.now_ms,
+            name: Arc::clone(&self.name),
+            input: self.input,
+            future_slack_ms: worker.shared.facts.future_slack_ms,
+            rereadable,
+            refers_to_text: &mut refers_to_text,
+            read: worker.shared.facts.read,
+            is_first: true,
+            sink: &mut NoAlerts,
+            fault: None,
+        };
+        let given = give(&mut intake);
+        let fault = intake.fault.take();
+        observer.told.refers_to_text = refers_to_text;
+        (given, fault)
+    }
+
+    fn send(&self, part: Part) -> Result<(), Gone> {
+        self.to.send(part).map_err(|_| Gone)
+    }
+
+    /// What a fault of reading means.
+    fn failed(
+        &self,
+        error: Option<&ReadError>,
+        fault: Option<anyhow::Error>,
+        observer: &mut TellingObserver,
+    ) -> Option<anyhow::Error> {
+        let Some(error) = error else { return fault };
+        fault.or_else(|| read_fault(error, self.worker.shared.facts.is_batch, observer))
+    }
+
+    fn read(&mut self, input: &Input) -> Result<(), Gone> {
+        let shared = self.worker.shared;
+        let again = input.readable_again();
+        let rereadable = again.is_some() && shared.takes_room();
+        let (options, wake) = (shared.facts.read.clone(), shared.facts.stop.wake());
+        let mut source = input.source_of(options, wake, again.clone());
+        let mut observer = TellingObserver::default();
+        let mut unpacked = 0;
+        loop {
+            let (polled, fault) = self.take(rereadable, &mut observer, |intake| {
+                let polled = source.poll(intake);
+                let over = !matches!(polled, Ok(Polled::More)) || shared.is_over();
+                if over {
+                    // A fault ends the reading, and is kept in the intake.
+                    let _ = intake.call_keys();
+                }
+                polled.map(|_| over)
+            });
+            let over = *polled.as_ref().unwrap_or(&true);
+            observer.count(Counter::Bytes, source.unpacked() - unpacked);
+            unpacked = source.unpacked();
+            let fault = self.failed(polled.as_ref().err(), fault, &mut observer);
+            observer.told.reading(source.stored());
+            if !over && fault.is_none() && !observer.told.is_full() {
+                continue;
+            }
+            let mut told = observer.hand_over();
+            if !over && fault.is_none() {
+                self.send(Part::More(told))?;
+                continue;
+            }
+            if rereadable {
+                if told.refers_to_text {
+                    told.file = again;
+                } else {
+                    shared.room.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            return self.send(match fault {
+                Some(fault) => Part::Fault(told, fault),
+                None => Part::Last(told),
+            });
+        }
+    }
+
+    fn judge(&mut self, block: ReadBlock) -> Result<(), Gone> {
+        let ReadBlock { block, unpacked, stored, rereadable, error } = block;
+        let mut observer = TellingObserver::default();
+        let (_, fault) = self.take(rereadable, &mut observer, |intake| {
+            // A fault is kept in the intake.
+            let _ = block.replay(intake);
+            let _ = intake.call_keys();
+        });
+        observer.count(Counter::Bytes, unpacked);
+        let fault = self.failed(error.as_ref(), fault, &mut observer);
+        observer.told.reading(stored);
+        let told = observer.hand_over();
+        self.send(match fault {
+            Some(fault) => Part::Fault(told, fault),
+            None => Part::Last(told),
+        })
+    }
+}
