@@ -18,6 +18,7 @@ use firstseen_session::{CallError, Decide};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What was called, in order.
 type Calls = Rc<RefCell<Vec<String>>>;
@@ -348,12 +349,12 @@ impl Clock for Ticking {
 }
 
 /// Asks the run to end after so many looks.
-struct StopAfter(Cell<usize>);
+struct StopAfter(AtomicUsize);
 
 impl Stop for StopAfter {
     fn is_requested(&self) -> bool {
-        self.0.set(self.0.get().saturating_sub(1));
-        self.0.get() == 0
+        let less = |left: usize| Some(left.saturating_sub(1));
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok_and(|left| left <= 1)
     }
 
     fn wake(&self) -> Option<Wake> {
@@ -439,7 +440,7 @@ impl Scene {
             ScriptedSource { calls: calls(), blocks, offset: 0, line: 1, clock, limit };
         let rules: Vec<Box<dyn Rules>> = vec![Box::new(FirstSighting { calls: calls() })];
         let clock = Ticking(now);
-        let stop = StopAfter(Cell::new(self.stop_after));
+        let stop = StopAfter(AtomicUsize::new(self.stop_after));
         let mut pipeline = Pipeline::new(Parts {
             rules,
             prefilter: Prefiltering::of(&[vec![vec![]]]),

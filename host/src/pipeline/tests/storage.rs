@@ -115,7 +115,7 @@ fn resume(folder: &Path, state: &Script, sink: &Script) -> anyhow::Result<()> {
     let sink = FailingOutput { output, file, script: sink.clone() };
     let mut heard = Heard::default();
     let now = Rc::new(Cell::new(100));
-    let (clock, stop) = (Ticking(now), StopAfter(Cell::new(usize::MAX)));
+    let (clock, stop) = (Ticking(now), StopAfter(AtomicUsize::new(usize::MAX)));
     let mut pipeline = Pipeline::new(Parts {
         rules: vec![Box::new(FirstSighting { calls: Calls::default() })],
         prefilter: Prefiltering::of(&[vec![vec![]]]),
