@@ -33,7 +33,7 @@ use decisions::{Decisions, alert_ids};
 use filter::EventFilter;
 use firstseen_envelope::{EventSink, Place, SplitFault, line_events};
 use firstseen_runtime::Artifact;
-use firstseen_session::{EventBatch, Rules};
+use firstseen_session::{EventAt, EventBatch, Rules};
 use serde_json::{Map, Value, json};
 use spool::{Spool, WaitingLine};
 use std::ops::ControlFlow;

@@ -74,7 +74,7 @@ pub enum NoticeSeverity {
 }
 
 /// Something that happened to one event, one match, one input or the run.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Notice<'a> {
     /// An event was skipped.
     Skipped {

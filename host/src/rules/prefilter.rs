@@ -11,10 +11,10 @@ use std::sync::Arc;
 /// goes over many lines at once.
 const FEW: usize = 8;
 
-/// The search, chosen for the artifacts of a run. A clone searches for the same, at the same time.
-#[derive(Clone)]
+/// The search, chosen for the artifacts of a run.
 pub struct Prefiltering {
     search: Arc<Kind>,
+    artifact_count: usize,
     found: SearchHits,
 }
 
@@ -39,8 +39,6 @@ impl Prefiltering {
 
     /// A prefilter for these literals: of each artifact, of each rule, its clauses.
     pub(crate) fn of(artifacts: &[Vec<Vec<Vec<String>>>]) -> Self {
-        let mut found = SearchHits::default();
-        (0..artifacts.len()).for_each(|artifact| _ = found.artifacts.insert(artifact));
         let count = |rules: &[Vec<Vec<String>>]| rules.iter().flatten().flatten().count();
         let search = match artifacts {
             [rules] if count(rules) <= FEW => {
@@ -56,7 +54,19 @@ impl Prefiltering {
                 if search.passes_all() { Kind::Everything } else { Kind::Events(Box::new(search)) }
             }
         };
-        Self { search: Arc::new(search), found }
+        Self::with(Arc::new(search), artifacts.len())
+    }
+
+    fn with(search: Arc<Kind>, artifact_count: usize) -> Self {
+        let mut found = SearchHits::default();
+        (0..artifact_count).for_each(|artifact| _ = found.artifacts.insert(artifact));
+        Self { search, artifact_count, found }
+    }
+
+    /// One that searches for the same, in another thread.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self::with(Arc::clone(&self.search), self.artifact_count)
     }
 
     /// Whether every event may match a rule of every artifact.

@@ -8,7 +8,7 @@ use std::ops::{ControlFlow, Range};
 
 /// What a source gave at one poll.
 #[derive(Default)]
-pub struct Block {
+pub(super) struct Block {
     bytes: Vec<u8>,
     calls: Vec<(Place, Range<usize>, BlockCall)>,
 }
@@ -30,7 +30,7 @@ impl Block {
     }
 
     /// Gives it to a sink, until that breaks.
-    pub fn replay(self, into: &mut dyn EventSink) -> ControlFlow<()> {
+    pub(super) fn replay(self, into: &mut dyn EventSink) -> ControlFlow<()> {
         let Self { bytes, calls } = self;
         for (place, range, call) in calls {
             let bytes = bytes.get(range).unwrap_or_default();

@@ -20,7 +20,7 @@ mod worker;
 
 pub use told::MISSING_EVENTS;
 
-use super::{OutputStatus, Pipeline, Stop};
+use super::{Pipeline, Stop};
 use crate::observe::{Counter, Observer};
 use crate::pipeline::order::Sorter;
 use crate::pipeline::text::RereadTexts;
@@ -188,7 +188,7 @@ impl Pipeline<'_> {
         let (ends, read) = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..count)
                 .map(|_| {
-                    let (prefilter, samples) = (self.prefilter.clone(), self.samples.emptied());
+                    let (prefilter, samples) = (self.prefilter.twin(), self.samples.emptied());
                     let learning = self.decider.learning.hearing();
                     let (shared, taken, rules) = (&shared, Arc::clone(&taken), &*threads.rules);
                     scope.spawn(move || {

@@ -20,7 +20,7 @@ pub const MISSING_EVENTS: u64 = 1000;
 
 /// A part of what there is to tell about one input.
 #[derive(Default)]
-pub struct Told {
+pub(super) struct Told {
     counts: HashMap<Counter, u64>,
     of_rules: HashMap<(RuleRef, RuleCounter), u64>,
     /// The earliest and the latest time of events that may match nothing.
@@ -29,9 +29,9 @@ pub struct Told {
     matched: Vec<i64>,
     events: Vec<ToldEvent>,
     /// Whether a match refers to a text in the input.
-    pub refers_to_text: bool,
+    pub(super) refers_to_text: bool,
     /// The file that it is in, where only the worker has it.
-    pub file: Option<Arc<File>>,
+    pub(super) file: Option<Arc<File>>,
     bytes: usize,
 }
 
@@ -50,7 +50,7 @@ enum ToldEvent {
 
 impl Told {
     /// Whether it is time to hand it on.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.bytes >= PART_BYTES
     }
 
@@ -60,7 +60,7 @@ impl Told {
     }
 
     /// So many bytes of the input were read, as they are stored.
-    pub fn reading(&mut self, stored: u64) {
+    pub(super) fn reading(&mut self, stored: u64) {
         if let Some(ToldEvent::Reading { stored: last }) = self.events.last_mut() {
             *last = stored;
         } else {
@@ -72,7 +72,7 @@ impl Told {
     ///
     /// # Errors
     /// As [`Observer::notice`]; what is behind is not told.
-    pub fn tell(
+    pub(super) fn tell(
         self,
         (input, name): (u32, &Arc<str>),
         observer: &mut dyn Observer,
@@ -115,16 +115,16 @@ impl Told {
 
 /// The observer of a worker, at one input.
 #[derive(Default)]
-pub struct TellingObserver {
+pub(super) struct TellingObserver {
     /// What is kept.
-    pub told: Told,
+    pub(super) told: Told,
     /// Matches without a field, in this input.
     missing: u64,
 }
 
 impl TellingObserver {
     /// What is kept, to be told; the rest of the input goes on behind it.
-    pub fn hand_over(&mut self) -> Told {
+    pub(super) fn hand_over(&mut self) -> Told {
         let refers_to_text = self.told.refers_to_text;
         std::mem::replace(&mut self.told, Told { refers_to_text, ..Told::default() })
     }
@@ -201,7 +201,7 @@ impl Observer for TellingObserver {
 }
 
 /// The sink of a worker, which gets no alert. Who wants to hear of each event reads one stream.
-pub struct NoAlerts;
+pub(super) struct NoAlerts;
 
 impl AlertSink for NoAlerts {
     fn alert(&mut self, _: &EventAt, _: &str) -> Result<(), OutputError> {

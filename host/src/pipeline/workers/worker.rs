@@ -15,26 +15,25 @@ use crate::pipeline::{Order, read_fault};
 use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
 use crate::source::{Input, Polled, ReadError};
-use anyhow::Context;
 use firstseen_session::Rules;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Something to read or to judge.
-pub struct Ticket {
+pub(super) struct Ticket {
     /// The input, by number and by name.
-    pub input: u32,
+    pub(super) input: u32,
     /// See `input`.
-    pub name: Arc<str>,
+    pub(super) name: Arc<str>,
     /// What of it.
-    pub job: Job,
+    pub(super) job: Job,
     /// Where what is to be told goes.
-    pub to: SyncSender<Part>,
+    pub(super) to: SyncSender<Part>,
 }
 
 /// What a ticket is for.
-pub enum Job {
+pub(super) enum Job {
     /// An input, from its beginning to its end.
     Input(Input),
     /// A block of one that somebody else reads.
@@ -42,21 +41,21 @@ pub enum Job {
 }
 
 /// A block, and how far its input was read with it.
-pub struct ReadBlock {
+pub(super) struct ReadBlock {
     /// The events.
-    pub block: Block,
+    pub(super) block: Block,
     /// Unpacked bytes of it.
-    pub unpacked: u64,
+    pub(super) unpacked: u64,
     /// Bytes of the input up to its end, as they are stored.
-    pub stored: u64,
+    pub(super) stored: u64,
     /// Whether the input's texts can be read again.
-    pub rereadable: bool,
+    pub(super) rereadable: bool,
     /// Why the input ended behind it.
-    pub error: Option<ReadError>,
+    pub(super) error: Option<ReadError>,
 }
 
 /// A part of what a ticket gave.
-pub enum Part {
+pub(super) enum Part {
     /// More is to be told.
     More(Told),
     /// This, and nothing more.
@@ -66,13 +65,13 @@ pub enum Part {
 }
 
 /// What all workers of a reading share.
-pub struct Shared<'s> {
+pub(super) struct Shared<'s> {
     /// How inputs are read.
-    pub facts: ReadFacts<'s>,
+    pub(super) facts: ReadFacts<'s>,
     /// No more tickets: something failed.
-    pub halted: AtomicBool,
+    pub(super) halted: AtomicBool,
     /// How many more files may be kept open for their texts.
-    pub room: AtomicUsize,
+    pub(super) room: AtomicUsize,
 }
 
 impl Shared<'_> {
@@ -87,19 +86,19 @@ impl Shared<'_> {
 }
 
 /// What a worker leaves.
-pub struct WorkerEnd {
+pub(super) struct WorkerEnd {
     /// Its matches.
-    pub sorter: Sorter,
+    pub(super) sorter: Sorter,
     /// What it keeps of the events.
-    pub samples: RunSamples,
+    pub(super) samples: RunSamples,
     /// When they happened.
-    pub learning: Learning,
+    pub(super) learning: Learning,
 }
 
 /// Whoever hears what is told is gone.
 struct Gone;
 
-pub struct Worker<'s> {
+pub(super) struct Worker<'s> {
     shared: &'s Shared<'s>,
     rules: Vec<Box<dyn Rules>>,
     prefilter: Prefiltering,
@@ -115,7 +114,7 @@ impl<'s> Worker<'s> {
     ///
     /// # Errors
     /// When they cannot be made.
-    pub fn new(
+    pub(super) fn new(
         shared: &'s Shared<'s>,
         rules: &MakeRules<'_>,
         prefilter: Prefiltering,
@@ -130,7 +129,7 @@ impl<'s> Worker<'s> {
 
     /// Takes tickets until there are no more.
     #[must_use]
-    pub fn work(mut self, tickets: &Mutex<Receiver<Ticket>>) -> WorkerEnd {
+    pub(super) fn work(mut self, tickets: &Mutex<Receiver<Ticket>>) -> WorkerEnd {
         loop {
             // Who panicked with the lock in hand took no ticket.
             let next = tickets.lock().unwrap_or_else(PoisonError::into_inner).recv();
