@@ -43,6 +43,7 @@ mod stream;
 mod support;
 mod terminal;
 mod testing;
+mod threads;
 mod trust;
 mod warnings;
 mod words;

@@ -22,6 +22,12 @@ enum BlockCall {
 }
 
 impl Block {
+    /// An empty block in this room.
+    pub(super) fn within(mut room: Vec<u8>) -> Self {
+        room.clear();
+        Self { bytes: room, calls: Vec::new() }
+    }
+
     fn keep(&mut self, place: Place, bytes: &[u8], call: BlockCall) -> ControlFlow<()> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
@@ -30,19 +36,23 @@ impl Block {
     }
 
     /// Gives it to a sink, until that breaks.
-    pub(super) fn replay(self, into: &mut dyn EventSink) -> ControlFlow<()> {
-        let Self { bytes, calls } = self;
-        for (place, range, call) in calls {
-            let bytes = bytes.get(range).unwrap_or_default();
+    pub(super) fn replay(&self, into: &mut dyn EventSink) -> ControlFlow<()> {
+        for (place, range, call) in &self.calls {
+            let (place, bytes) = (*place, self.bytes.get(range.clone()).unwrap_or_default());
             match call {
                 BlockCall::Lines => into.lines(place, bytes)?,
-                BlockCall::LinesWithEnds(ends) => into.lines_with_ends(place, bytes, &ends)?,
+                BlockCall::LinesWithEnds(ends) => into.lines_with_ends(place, bytes, ends)?,
                 BlockCall::Event => into.event(place, bytes)?,
-                BlockCall::NoEvents(what) => into.no_events(place, &what)?,
-                BlockCall::Bad(fault) => into.bad(place, fault, bytes)?,
+                BlockCall::NoEvents(what) => into.no_events(place, what)?,
+                BlockCall::Bad(fault) => into.bad(place, fault.clone(), bytes)?,
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Its room, for another.
+    pub(super) fn into_room(self) -> Vec<u8> {
+        self.bytes
     }
 }
 

@@ -180,6 +180,7 @@ impl Pipeline<'_> {
             },
             halted: AtomicBool::new(false),
             room: AtomicUsize::new(self.decider.texts.room()),
+            rooms: Mutex::default(),
         };
         let budget = self.options.order_budget / count;
         let most = count * AHEAD;
@@ -261,7 +262,7 @@ fn spread(
     let mut unpacked = 0;
     turns.refers_to_text = false;
     loop {
-        let mut block = Block::default();
+        let mut block = Block::within(shared.block_room());
         let polled = source.poll(&mut block);
         let over = !matches!(polled, Ok(Polled::More)) || stop.is_requested();
         let more = source.unpacked() - unpacked;

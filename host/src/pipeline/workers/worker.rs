@@ -72,11 +72,22 @@ pub(super) struct Shared<'s> {
     pub(super) halted: AtomicBool,
     /// How many more files may be kept open for their texts.
     pub(super) room: AtomicUsize,
+    /// Where blocks were that are judged: memory that is new costs more than what is done with it.
+    pub(super) rooms: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Shared<'_> {
     fn is_over(&self) -> bool {
         self.halted.load(Ordering::Relaxed) || self.facts.stop.is_requested()
+    }
+
+    /// Room for a block.
+    pub(super) fn block_room(&self) -> Vec<u8> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn is_judged(&self, block: Block) {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(block.into_room());
     }
 
     fn takes_room(&self) -> bool {
@@ -263,6 +274,7 @@ impl WorkerTurn<'_, '_> {
             let _ = block.replay(intake);
             let _ = intake.call_keys();
         });
+        self.worker.shared.is_judged(block);
         observer.count(Counter::Bytes, unpacked);
         let fault = self.failed(error.as_ref(), fault, &mut observer);
         observer.told.reading(stored);
