@@ -20,6 +20,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// More than a block of a file needs: such room is given back.
+const LARGE_ROOM: usize = 1 << 20;
+
 /// Something to read or to judge.
 pub(super) struct Ticket {
     /// The input, by number and by name.
@@ -87,7 +90,10 @@ impl Shared<'_> {
     }
 
     fn is_judged(&self, block: Block) {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(block.into_room());
+        let room = block.into_room();
+        if room.capacity() <= LARGE_ROOM {
+            self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+        }
     }
 
     fn takes_room(&self) -> bool {
