@@ -26,6 +26,7 @@ mod many;
 mod pages;
 mod readme;
 mod resume;
+mod resume_edges;
 mod rule_counts;
 mod rule_paths;
 mod rules;

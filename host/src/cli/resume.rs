@@ -1,7 +1,9 @@
 //! `run --resume`: which inputs make the next batch, and what was begun is finished first.
 //!
 //! In: the inputs as they are found, a run as the state has it. Out: batches for the pipeline, each of exact
-//! pieces of files. It reads the edges of files alone, and decides nothing.
+//! pieces of files (`inputs`). It decides nothing.
+
+mod inputs;
 
 use super::common::{Common, ResumeName};
 use super::paths;
@@ -12,20 +14,19 @@ use crate::files::{WriteTarget, shown, write_target};
 use crate::observe::place::input_name;
 use crate::pipeline::stream_progress::StreamProgress;
 use crate::pipeline::{Pipeline, Stop};
-use crate::sink::last_piece;
-use crate::source::{Input, InputKind};
-use crate::state::{BatchRecord, OutputMark, RecordedInput, StoredRun, digest_text};
-use crate::terminal::formats::{counted, number};
+use crate::source::Input;
+use crate::state::{BatchRecord, OutputMark, StoredRun, digest_text};
+use crate::terminal::formats::counted;
 use crate::terminal::message;
-use anyhow::{Context, bail};
-use serde::de::IgnoredAny;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
-
-/// How much at each end of a file its digest covers.
-const EDGE: u64 = 64 << 10;
+use anyhow::bail;
+use firstseen_rule::state::time_to_live_ms;
+use firstseen_rule::window::DAY_MS;
+use inputs::{
+    FileNumber, KeptPositions, NextInputs, as_input, file_of, kept_positions, next_inputs,
+    same_inputs,
+};
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
 
 /// A run that goes on where it was.
 pub(super) struct ResumedRun {
@@ -37,8 +38,12 @@ pub(super) struct ResumedRun {
     pub decides: BTreeMap<String, String>,
     /// The output's path, without links.
     pub output: String,
+    /// The path of the dead letters, without links.
+    pub dead_letter: Option<String>,
     /// Gives up a batch that was begun.
     pub restart: bool,
+    /// For how long a position is kept whose input is gone: as long as a term that is not seen any more.
+    memory_ms: i64,
     /// The inputs of the batch that is gone on with.
     begun: Vec<Input>,
 }
@@ -108,20 +113,30 @@ pub(super) fn of(
         ("settings or exceptions", digest(&settings)),
         ("--max-event, --format, --compact, --repeats or --max-terms", digest(&options)),
     ];
-    let output = common.output.as_deref().map(paths::whole).unwrap_or_default();
+    let whole = |path: &Path| paths::whole(path).to_string_lossy().into_owned();
+    let windows = setup.artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let mut resumed = ResumedRun {
         stored: setup.store.stored_run(&name)?,
         name,
         decides: decides.map(|(name, digest)| (name.to_owned(), digest)).into(),
-        output: output.to_string_lossy().into_owned(),
+        output: common.output.as_deref().map(whole).unwrap_or_default(),
+        dead_letter: args.dead_letter.as_deref().map(whole),
         restart,
+        memory_ms: windows.map(|rule| time_to_live_ms(rule.window_ms)).max().unwrap_or(i64::MAX),
         begun: Vec::new(),
     };
     let is_stream = inputs.iter().any(|input| !is_file(&input));
     resumed.check(is_stream)?;
+    let letters = resumed.midway().and_then(|batch| batch.dead_letter_path.as_ref());
+    if let Some(before) = letters.filter(|_| resumed.dead_letter.is_none()) {
+        message::warning(&format!(
+            "the batch was begun with --dead-letter {}, and is ended without: not all that it cannot read is there",
+            shown(&PathBuf::from(before))
+        ));
+    }
     if !is_stream && resumed.is_midway() {
         // Before the output is cut back: what is cut comes again from these inputs alone.
-        resumed.begun = resumed.same_inputs(inputs)?;
+        resumed.begun = same_inputs(&resumed.stored.inputs, inputs)?;
     }
     Ok(Some(resumed))
 }
@@ -129,7 +144,17 @@ pub(super) fn of(
 impl ResumedRun {
     /// Dead letters as they were when the batch was begun: those that follow come again.
     pub(super) fn dead_letters_before(&self) -> Option<&OutputMark> {
-        self.midway()?.dead_letter.as_ref()
+        self.midway()?.dead_letter.as_ref().filter(|_| self.keeps_dead_letter())
+    }
+
+    /// Whether dead letters go where those of the batch went so far.
+    fn keeps_dead_letter(&self) -> bool {
+        let before = self.midway().map(|batch| (&batch.dead_letter, &batch.dead_letter_path));
+        match before {
+            // The path was not kept once.
+            Some((Some(_), None)) | None => true,
+            Some((_, before)) => self.dead_letter.is_none() || *before == self.dead_letter,
+        }
     }
 
     /// Whether it goes on in the middle of a batch or of a stream.
@@ -191,17 +216,27 @@ impl ResumedRun {
             return self.run_stream(pipeline, stream, now_ms);
         }
         self.stored.batch.take_if(|batch| batch.stream.is_some());
+        let other_letters = !self.keeps_dead_letter();
         if let Some(batch) = self.stored.batch.take().filter(|_| !self.restart) {
-            if !pipeline.run_batch(&self.name, &batch, &self.begun)? {
-                return Ok(());
+            let mut batch = batch;
+            if other_letters {
+                // All that cannot be read of the batch is read once more.
+                pipeline.keep_dead_letters(&self.name, &mut batch)?;
             }
-            let done = std::mem::take(&mut self.stored.inputs);
+            let Some(lines) = pipeline.run_batch(&self.name, &batch, &self.begun)? else {
+                return Ok(());
+            };
+            let mut done = std::mem::take(&mut self.stored.inputs);
+            for (input, lines) in done.iter_mut().zip(lines) {
+                input.has_lines(lines);
+            }
             let files: HashSet<_> = done.iter().map(file_of).collect();
             self.stored.read.retain(|old| !files.contains(&file_of(old)));
             self.stored.read.extend(done);
         }
-        let next = self.next_inputs(found)?;
+        let NextInputs { next, found: with_position } = next_inputs(&self.stored.read, found)?;
         pipeline.already_read(found.len().saturating_sub(next.len()) as u64);
+        self.keep_positions(pipeline, &with_position, now_ms)?;
         let given_up = self.restart && !self.stored.inputs.is_empty();
         if (!next.is_empty() || given_up) && !stop.is_requested() {
             let batch = BatchRecord {
@@ -212,11 +247,31 @@ impl ResumedRun {
             };
             let inputs: Vec<_> = next.iter().map(as_input).collect();
             let batch = pipeline.begin_batch(&self.name, batch, next)?;
-            if !pipeline.run_batch(&self.name, &batch, &inputs)? {
+            if pipeline.run_batch(&self.name, &batch, &inputs)?.is_none() {
                 return Ok(());
             }
         }
         pipeline.close()
+    }
+
+    /// Keeps which inputs are gone; positions of those that are for too long go, and this is said.
+    fn keep_positions(
+        &self,
+        pipeline: &mut Pipeline<'_>,
+        found: &HashSet<FileNumber>,
+        now_ms: i64,
+    ) -> anyhow::Result<()> {
+        let KeptPositions { changed, gone } =
+            kept_positions(&self.stored.read, found, now_ms, self.memory_ms);
+        if let count @ 1.. = gone.len() as u64 {
+            let inputs = counted(count, "input that is", "inputs that are");
+            let days = counted((self.memory_ms / DAY_MS).unsigned_abs(), "day", "days");
+            message::info(&format!(
+                "the positions of {inputs} gone for over {days} are removed from the state; one that comes back \
+                 is read from its beginning"
+            ));
+        }
+        pipeline.keep_positions(&self.name, changed, gone)
     }
 
     /// Reads a stream on. One that ended under other rules or settings is read from its beginning.
@@ -233,195 +288,5 @@ impl ResumedRun {
         let record = BatchRecord { now_ms, decides, output, ..BatchRecord::default() };
         pipeline.run_stream(StreamProgress::new(self.name, record, before), stream)?;
         Ok(())
-    }
-
-    /// The inputs of the batch that was begun, as far as it reads them.
-    fn same_inputs(&self, found: &[Input]) -> anyhow::Result<Vec<Input>> {
-        let mut by_file: Option<HashMap<(u64, u64), PathBuf>> = None;
-        let mut inputs = Vec::new();
-        for record in &self.stored.inputs {
-            if is_same(record, &PathBuf::from(&record.path)) {
-                inputs.push(as_input(record));
-                continue;
-            }
-            // It may have been renamed.
-            let by_file = by_file.get_or_insert_with(|| files(found));
-            let path = by_file.get(&(record.device, record.inode));
-            let Some(path) = path.filter(|path| is_same(record, path)) else {
-                bail!(
-                    "{}: it is missing or changed, and a batch that was begun needs its first {} bytes as \
-                     they were: restore it, or give --restart-batch to start over with the inputs as they are",
-                    shown(&PathBuf::from(&record.name)),
-                    number(record.length)
-                );
-            };
-            let path = path.to_string_lossy().into_owned();
-            inputs.push(as_input(&RecordedInput { path, ..record.clone() }));
-        }
-        Ok(inputs)
-    }
-
-    /// What no batch has read: new files, and what was added to others.
-    fn next_inputs(&self, found: &[Input]) -> anyhow::Result<Vec<RecordedInput>> {
-        let read = &self.stored.read;
-        let mut by_path: HashMap<_, Vec<_>> = HashMap::new();
-        read.iter().for_each(|r| by_path.entry(r.path.as_str()).or_default().push(r));
-        let by_file: HashMap<_, _> = read.iter().map(|r| (file_of(r), r)).collect();
-        let mut next: Vec<RecordedInput> = Vec::new();
-        for input in found {
-            let InputKind::File(path) = input.kind() else { continue };
-            // What cannot be read is said when it is.
-            let Ok(file) = File::open(path) else {
-                bail!("{}: it cannot be opened, so no batch was begun", shown(path));
-            };
-            let meta = file.metadata().with_context(|| shown(path))?;
-            let path = path.canonicalize().with_context(|| shown(path))?;
-            let path = path.to_string_lossy().into_owned();
-            let is_plain = input.readable_again().is_some();
-            let known = by_file.get(&(meta.dev(), meta.ino()));
-            let is_cut = known.is_some();
-            // Renamed, copied or restored: what is in it tells.
-            let candidates =
-                known.into_iter().chain(by_path.get(path.as_str()).into_iter().flatten());
-            let known = candidates.copied().find(|record| begins_so(record, &file, meta.len()));
-            let start = match known {
-                Some(record) if record.length == meta.len() => continue,
-                Some(record) if is_plain => record.length,
-                _ => 0,
-            };
-            if start == 0 && is_cut {
-                message::warning(&format!(
-                    "{}: it is not what was read before, and is read from its beginning",
-                    shown(&PathBuf::from(&path))
-                ));
-            }
-            let length =
-                if is_plain { whole_length(&file, start, meta.len())? } else { meta.len() };
-            if length < meta.len() {
-                message::warning(&format!(
-                    "{}: its last line is not whole; its {} left for the next run",
-                    shown(&PathBuf::from(&path)),
-                    counted(meta.len() - length, "byte is", "bytes are")
-                ));
-            }
-            // An empty file is no input of a batch twice.
-            if length <= start && meta.len() > 0 {
-                continue;
-            }
-            next.push(RecordedInput {
-                edges: edges(&file, length).with_context(|| path.clone())?,
-                path,
-                name: input.name.to_string(),
-                device: meta.dev(),
-                inode: meta.ino(),
-                start,
-                length,
-                in_folder: input.is_in_folder(),
-            });
-        }
-        Ok(next)
-    }
-}
-
-fn file_of(record: &RecordedInput) -> (u64, u64) {
-    (record.device, record.inode)
-}
-
-fn as_input(record: &RecordedInput) -> Input {
-    let RecordedInput { path, name, start, length, in_folder, .. } = record;
-    Input::piece(PathBuf::from(path), name, *start, *length, *in_folder)
-}
-
-/// The files that are found, by device and number.
-fn files(found: &[Input]) -> HashMap<(u64, u64), PathBuf> {
-    let file = |input: &Input| match input.kind() {
-        InputKind::File(path) => {
-            let meta = path.metadata().ok()?;
-            Some(((meta.dev(), meta.ino()), path.canonicalize().ok()?))
-        }
-        InputKind::Stdin => None,
-    };
-    found.iter().filter_map(file).collect()
-}
-
-/// Whether a file begins with what was recorded.
-fn is_same(record: &RecordedInput, path: &PathBuf) -> bool {
-    let Ok(file) = File::open(path) else { return false };
-    file.metadata().is_ok_and(|meta| meta.is_file() && begins_so(record, &file, meta.len()))
-}
-
-/// The same of an open file of this length.
-fn begins_so(record: &RecordedInput, file: &File, length: u64) -> bool {
-    length >= record.length && edges(file, record.length).is_ok_and(|edges| edges == record.edges)
-}
-
-/// A digest of the first and the last block up to a length.
-fn edges(file: &File, length: u64) -> std::io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut block = vec![0; length.min(EDGE) as usize];
-    file.read_exact_at(&mut block, 0)?;
-    hasher.update(&block);
-    let last = length - block.len() as u64;
-    file.read_exact_at(&mut block, last)?;
-    hasher.update(&block);
-    Ok(digest_text(&hasher.finalize()))
-}
-
-/// Up to where a plain file has whole lines: whoever writes it may be in the middle of one. What does not
-/// begin as an event does is a document over several lines, and is taken as it is.
-fn whole_length(file: &File, start: u64, length: u64) -> anyhow::Result<u64> {
-    let mut last = [0];
-    if length <= start || file.read_at(&mut last, length - 1)? == 0 || last == *b"\n" {
-        return Ok(length);
-    }
-    let piece = last_piece(file, length)?;
-    let begin = (length - piece.len() as u64).max(start);
-    let piece = piece.get(piece.len() - (length - begin) as usize..).unwrap_or_default();
-    let is_cut = piece.trim_ascii_start().first() == Some(&b'{')
-        && serde_json::from_slice::<IgnoredAny>(piece).is_err();
-    Ok(if is_cut { begin } else { length })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_that_is_being_written_is_left_for_the_next_batch() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        for (text, whole) in [
-            ("{}\n{}\n", 6),
-            ("{}\n{}", 5),
-            ("{}\n{\"a\":", 3),
-            ("{\"a\":", 0),
-            ("[\n{}\n]", 6),
-            ("{\n\"a\":1}", 8),
-            ("", 0),
-        ] {
-            std::fs::write(&path, text).unwrap();
-            let file = File::open(&path).unwrap();
-            assert_eq!(whole_length(&file, 0, text.len() as u64).unwrap(), whole, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_digest_of_the_edges_sees_the_beginning_and_the_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        let mut bytes = vec![b'x'; 3 * EDGE as usize];
-        let length = bytes.len() as u64;
-        let of = |bytes: &[u8]| {
-            std::fs::write(&path, bytes).unwrap();
-            edges(&File::open(&path).unwrap(), length).unwrap()
-        };
-        let before = of(&bytes);
-        bytes.push(b'y');
-        assert_eq!(of(&bytes), before, "what was added is behind it");
-        for at in [0, EDGE as usize - 1, 2 * EDGE as usize, length as usize - 1] {
-            let mut other = bytes.clone();
-            other[at] = b'y';
-            assert_ne!(of(&other), before, "{at}");
-        }
     }
 }

@@ -18,7 +18,7 @@ use crate::rules::exceptions::Exceptions;
 use crate::rules::find::RulePath;
 use crate::rules::load::{LoadedRules, load_all};
 use crate::rules::{self, KnownException};
-use crate::sink::{Format, Output, UnknownLines, differs_from};
+use crate::sink::{Format, KnownOutput, Output, UnknownLines};
 use crate::source::{self, FoundInputs, Input, ReadLimits};
 use crate::state::admin::StateAdmin;
 use crate::state::claim;
@@ -155,7 +155,10 @@ impl Setup {
         is_midway: bool,
     ) -> anyhow::Result<Output> {
         let is_stream = self.found.inputs.iter().any(Input::is_stream);
-        let output = open_output(common, format, &*self.store, (is_stream, is_midway))?;
+        let mut output = open_output(common, format, &*self.store, (is_stream, is_midway))?;
+        if self.store.is_durable() && !self.store.is_shared() {
+            output = output.with_digest()?;
+        }
         if let Some(mark) = output.mark() {
             // What a crash leaves behind it is known to no state.
             self.store.mark(mark);
@@ -281,16 +284,15 @@ pub(super) fn open_output(
         return Ok(Output::file(path, format)?);
     }
     let mark = store.marked(&paths::whole(path).to_string_lossy())?;
-    if is_midway && let Some(mark) = &mark {
-        let differs =
-            differs_from(path, mark).with_context(|| format!("--output {}", shown(path)))?;
-        if let Some(how) = differs {
-            bail!(
-                "--output {}, in the middle of a batch: {how}; restore it, or give --restart-batch to go on \
-                 without them",
-                shown(path)
-            );
-        }
+    let look = |mark| KnownOutput::look(path, mark);
+    let known = mark.as_ref().map(look).transpose();
+    let known = known.with_context(|| format!("--output {}", shown(path)))?;
+    if is_midway && let Some(how) = known.as_ref().and_then(|known| known.differs.as_ref()) {
+        bail!(
+            "--output {}, in the middle of a batch: {how}; restore it, or give --restart-batch to go on \
+             without them",
+            shown(path)
+        );
     }
     // What is read again gives them again; a stream may never be.
     let unknown = match &common.resume {
@@ -298,7 +300,7 @@ pub(super) fn open_output(
         None if is_stream => UnknownLines::Keep,
         _ => UnknownLines::Move,
     };
-    let output = Output::append(path, format, mark.as_ref(), unknown)?;
+    let output = Output::append(path, format, known, unknown)?;
     if let Some(sentence) = output.mended() {
         message::warning(sentence);
     }

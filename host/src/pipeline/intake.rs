@@ -50,6 +50,8 @@ pub struct Intake<'p> {
     pub name: Arc<str>,
     /// See `name`.
     pub input: u32,
+    /// How many lines of it end before what is read: places name lines of the file.
+    pub lines_before: u64,
     /// How far ahead of it an event may be dated.
     pub future_slack_ms: i64,
     /// Whether the input's texts can be read again.
@@ -77,7 +79,7 @@ impl Intake<'_> {
     fn take(&mut self, place: Place, event: &[u8], as_is: bool) -> ControlFlow<()> {
         let count = self.rules.len();
         let artifacts = self.prefilter.artifacts();
-        self.samples.passes(artifacts, &event_at(self.input, place), event);
+        self.samples.passes(artifacts, &self.at(place), event);
         let spot = EventSpot { place, as_is, is_part: false };
         self.gathering.push(spot, event, artifacts, count);
         self.call_keys_if_full()
@@ -105,7 +107,7 @@ impl Intake<'_> {
             observer: &mut *self.observer,
             sample: &mut self.samples.matched,
             fault: &mut self.fault,
-            input: self.input,
+            input: (self.input, self.lines_before),
             rereadable: self.rereadable,
             refers_to_text: &mut *self.refers_to_text,
         };
@@ -227,7 +229,7 @@ impl Intake<'_> {
     }
 
     fn at(&self, place: Place) -> EventAt {
-        event_at(self.input, place)
+        event_at((self.input, self.lines_before), place)
     }
 
     fn flow(&self) -> ControlFlow<()> {
@@ -361,7 +363,8 @@ struct MatchCollector<'c> {
     observer: &'c mut dyn Observer,
     sample: &'c mut EventSample,
     fault: &'c mut Option<anyhow::Error>,
-    input: u32,
+    /// The input's number, and how many lines end before what is read of it.
+    input: (u32, u64),
     rereadable: bool,
     refers_to_text: &'c mut bool,
 }
@@ -413,7 +416,7 @@ impl MatchCollector<'_> {
                 // Where the event's text can be read again, it is not carried.
                 let text = if self.rereadable && spot.as_is {
                     *self.refers_to_text = true;
-                    MatchText::At { input: self.input, offset: spot.place.offset, len: item.len }
+                    MatchText::At { input: self.input.0, offset: spot.place.offset, len: item.len }
                 } else {
                     MatchText::Carried(raw)
                 };
@@ -430,8 +433,9 @@ impl MatchCollector<'_> {
     }
 }
 
-fn event_at(input: u32, place: Place) -> EventAt {
-    EventAt { input, offset: place.offset, line: place.line, record: place.record }
+fn event_at((input, lines_before): (u32, u64), place: Place) -> EventAt {
+    let line = place.line + lines_before;
+    EventAt { input, offset: place.offset, line, record: place.record }
 }
 
 fn keep_first(fault: &mut Option<anyhow::Error>, result: anyhow::Result<()>) {

@@ -46,6 +46,8 @@ use order::{Hold, Sorter};
 use resume::BatchProgress;
 use schedule::Schedule;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 use workers::Threads;
@@ -274,11 +276,41 @@ impl<'r> Pipeline<'r> {
     ) -> anyhow::Result<BatchRecord> {
         self.observer.sync()?;
         batch.dead_letter = self.observer.mark();
+        batch.dead_letter_path = batch.dead_letter.as_ref().map(|mark| mark.path.clone());
         self.decider.change_run(run, RunChange::Begin(batch.clone(), inputs))?;
         Ok(batch)
     }
 
-    /// Decides what is left of a batch; whether it is over, or somebody asked to end before.
+    /// Has in the state that the dead letters of a batch are in the present file from now on.
+    ///
+    /// # Errors
+    /// When the state failed.
+    pub fn keep_dead_letters(&mut self, run: &str, batch: &mut BatchRecord) -> anyhow::Result<()> {
+        self.observer.sync()?;
+        let letters = self.observer.mark().map(|mark| (mark.path.clone(), mark));
+        (batch.dead_letter_path, batch.dead_letter) = letters.clone().unzip();
+        self.decider.change_run(run, RunChange::Letters(letters))
+    }
+
+    /// Has in the state which inputs of earlier batches have come or gone, and removes the others' positions.
+    ///
+    /// # Errors
+    /// When the state failed.
+    pub fn keep_positions(
+        &mut self,
+        run: &str,
+        changed: Vec<RecordedInput>,
+        gone: Vec<RecordedInput>,
+    ) -> anyhow::Result<()> {
+        if changed.is_empty() && gone.is_empty() {
+            return Ok(());
+        }
+        self.decider.change_run(run, RunChange::Positions(changed, gone))
+    }
+
+    /// Decides what is left of a batch. Gives how many lines ended in each of its inputs that is plain, or nothing
+    /// where somebody asked to end before.
+    ///
     ///
     /// # Errors
     /// As for [`Self::run`]; an input that cannot be read to its end. Nothing is decided then that was
@@ -288,15 +320,13 @@ impl<'r> Pipeline<'r> {
         run: &str,
         batch: &BatchRecord,
         inputs: &[Input],
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Option<Vec<Option<u64>>>> {
         self.now_ms = batch.now_ms;
         self.decider.batch = Some(BatchProgress::new(run.to_owned(), batch.position.clone()));
         self.read_all(inputs, Order::Sorted(Sorter::new(self.options.order_budget)))?;
-        if self.decider.batch.take().is_none() {
-            return Ok(false);
-        }
-        self.decider.change_run(run, RunChange::Finished)?;
-        Ok(true)
+        let Some(batch) = self.decider.batch.take() else { return Ok(None) };
+        self.decider.change_run(run, RunChange::Finished(batch.lines.clone()))?;
+        Ok(Some(batch.lines))
     }
 
     /// Inputs that a batch before has read.
@@ -339,7 +369,11 @@ impl<'r> Pipeline<'r> {
             let (options, wake) = (self.options.read.clone(), self.stop.wake());
             let mut source = input.source_of(options, wake, again);
             self.refers_to_text = false;
-            let read = self.read(&mut *source, number, rereadable, &mut order);
+            if let Some(batch) = &mut self.decider.batch {
+                batch.lines.push(rereadable.then_some(0));
+            }
+            let spot = (number, input.lines_before());
+            let read = self.read(&mut *source, spot, rereadable, &mut order);
             if !self.refers_to_text {
                 self.decider.texts.remove(number);
             }
@@ -373,7 +407,7 @@ impl<'r> Pipeline<'r> {
     fn read(
         &mut self,
         source: &mut dyn Source,
-        number: u32,
+        (number, lines_before): (u32, u64),
         rereadable: bool,
         order: &mut Order,
     ) -> anyhow::Result<OutputStatus> {
@@ -394,6 +428,7 @@ impl<'r> Pipeline<'r> {
                 now_ms: &mut self.now_ms,
                 name: self.names.last().cloned().unwrap_or_else(|| Arc::from("-")),
                 input: number,
+                lines_before,
                 future_slack_ms: self.options.future_slack_ms,
                 rereadable,
                 refers_to_text: &mut self.refers_to_text,
@@ -426,11 +461,18 @@ impl<'r> Pipeline<'r> {
                     self.sink.input_ends();
                 }
             }
+            if let Some(batch) = &mut self.decider.batch {
+                batch.read(source.block());
+            }
             if let Some(stream) = &mut self.decider.stream
-                && let Some(begin) = stream.read(source.block())?
+                && let Some((begin, told)) = stream.read(source.block())?
             {
                 let run = stream.run.clone();
                 self.decider.change_run(&run, begin)?;
+                if let Some(text) = told {
+                    let severity = NoticeSeverity::Warning;
+                    self.observer.notice(&Notice::Message { severity, text: &text })?;
+                }
             }
             let status = self.decide_ready(order)?;
             if status == OutputStatus::Closed {
@@ -539,6 +581,23 @@ fn read_fault(
         return Some(anyhow!("{text}; nothing was decided, run again when it can be read"));
     }
     told
+}
+
+/// How many lines end in the first bytes of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn line_ends_to(file: &File, length: u64) -> std::io::Result<u64> {
+    let mut block = vec![0; length.min(1 << 20) as usize];
+    let (mut lines, mut at) = (0, 0);
+    while at < length {
+        let size = (length - at).min(block.len() as u64);
+        let part = block.get_mut(..size as usize).unwrap_or_default();
+        file.read_exact_at(part, at)?;
+        lines += memchr::memchr_iter(b'\n', part).count() as u64;
+        at += size;
+    }
+    Ok(lines)
 }
 
 /// The observer, and the names of the inputs that locations need.

@@ -16,13 +16,22 @@ pub struct BatchProgress {
     before: BatchPosition,
     decided: u64,
     keys: blake3::Hasher,
+    /// How many lines ended in each input so far, where it is plain.
+    pub lines: Vec<Option<u64>>,
 }
 
 impl BatchProgress {
     /// Of a run, whose batch was decided so far.
     #[must_use]
     pub fn new(run: String, before: BatchPosition) -> Self {
-        Self { run, before, decided: 0, keys: blake3::Hasher::new() }
+        Self { run, before, decided: 0, keys: blake3::Hasher::new(), lines: Vec::new() }
+    }
+
+    /// Takes a block of the present input.
+    pub fn read(&mut self, block: &[u8]) {
+        if let Some(Some(lines)) = self.lines.last_mut() {
+            *lines += memchr::memchr_iter(b'\n', block).count() as u64;
+        }
     }
 
     /// Takes a match that is decided.

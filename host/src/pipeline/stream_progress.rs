@@ -48,19 +48,20 @@ impl StreamProgress {
     }
 
     /// Takes a block before its matches are decided. The change is there where it shows to be another stream
-    /// than the one before.
+    /// than the one before, and a sentence where that was not over.
     ///
     /// # Errors
     /// Where it began as the one before and is another at its position.
-    pub fn read(&mut self, block: &[u8]) -> anyhow::Result<Option<RunChange>> {
+    pub fn read(&mut self, block: &[u8]) -> anyhow::Result<Option<(RunChange, Option<String>)>> {
         let room = HEAD.saturating_sub(self.head.len()).min(block.len());
         self.head.extend_from_slice(block.get(..room).unwrap_or_default());
-        let mut is_other = false;
+        let (mut is_other, mut told) = (false, None);
         let mut rest = block;
         if let Some(before) = &self.before {
             let head = hex(&self.head);
             let known = before.head.len().min(head.len());
             if head.get(..known) != before.head.get(..known) {
+                told = (!before.ended).then(|| given_up(before));
                 (self.before, self.upto, is_other) = (None, None, true);
             } else if let Ok(left @ 1..) = usize::try_from(before.read.saturating_sub(self.read))
                 && let Some((up_to, behind)) = block.split_at_checked(left)
@@ -78,7 +79,7 @@ impl StreamProgress {
         }
         self.bytes.update(rest);
         self.read += block.len() as u64;
-        Ok(self.begin().filter(|_| is_other))
+        Ok(self.begin().filter(|_| is_other).map(|begin| (begin, told)))
     }
 
     /// Whether an earlier process decided a match.
@@ -146,6 +147,16 @@ impl Pipeline<'_> {
     }
 }
 
+/// What is said where the position of a stream that was killed is given up.
+fn given_up(before: &StreamPosition) -> String {
+    format!(
+        "the stream is another than the one that the run before was ended in, {} of it decided: that \
+         position is given up. Send the other one again after this: what was decided of it does not alert again. \
+         Streams that take turns need a --name each",
+        counted(before.read, "byte", "bytes")
+    )
+}
+
 /// Events are handed on in this order.
 fn place(at: &EventAt) -> (u64, u64) {
     (at.offset, at.record.unwrap_or_default())
@@ -200,7 +211,7 @@ mod tests {
             other[differs] = b'b';
             let mut next = again(&before);
             let begun: Vec<_> = other.chunks(100).filter_map(|b| next.read(b).unwrap()).collect();
-            assert!(matches!(begun.as_slice(), [RunChange::Begin(..)]), "{differs}");
+            assert!(matches!(begun.as_slice(), [(RunChange::Begin(..), Some(_))]), "{differs}");
             assert!(!next.skips(&at(0, None)));
             assert!(next.reached(false).is_some());
         }

@@ -461,7 +461,7 @@ impl Scene {
             Some(hold_ms) => Order::Held(Hold::new(hold_ms, self.budget)),
             None => Order::Sorted(Sorter::new(self.budget)),
         };
-        let status = pipeline.read(&mut source, 0, self.rereadable, &mut order)?;
+        let status = pipeline.read(&mut source, (0, 0), self.rereadable, &mut order)?;
         if status == OutputStatus::Closed {
             return Ok(status);
         }

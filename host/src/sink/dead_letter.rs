@@ -2,9 +2,10 @@
 //!
 //! In: events that could not be read, with their places and the reasons. Out: a file with one JSON
 //! document a line. It keeps at most 64 KiB of an event, and says so where there was more.
+use crate::files::shown;
 use crate::observe::place::EventLocation;
-use crate::sink::UnknownLines;
 use crate::sink::output::{Format, Output, OutputError};
+use crate::sink::{KnownOutput, UnknownLines};
 use crate::state::OutputMark;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -51,8 +52,13 @@ impl DeadLetter {
     /// [`OutputError::Failed`] where it cannot be made.
     pub fn open(path: &Path, append: bool, mark: Option<&OutputMark>) -> Result<Self, OutputError> {
         let format = Format::Ndjson;
+        let look = |mark| KnownOutput::look(path, mark);
+        let known = mark
+            .map(look)
+            .transpose()
+            .map_err(|e| OutputError::Failed(format!("{}: cannot be read: {e}", shown(path))))?;
         let out = match append {
-            true => Output::append(path, format, mark, UnknownLines::Cut),
+            true => Output::append(path, format, known, UnknownLines::Cut),
             false => Output::file(path, format),
         };
         Ok(Self { out: out? })

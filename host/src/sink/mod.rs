@@ -6,12 +6,14 @@
 pub mod annotate;
 pub mod compact;
 pub mod dead_letter;
+mod known;
 pub mod output;
 mod torn;
 
+pub use known::KnownOutput;
 pub use output::{AlertRenderer, Format, Output, OutputError};
+pub use torn::UnknownLines;
 pub(crate) use torn::last_piece;
-pub use torn::{UnknownLines, differs_from};
 
 use crate::state::OutputMark;
 use firstseen_session::EventAt;

@@ -3,7 +3,8 @@
 //! In: alerts as JSON, one at a time. Out: lines, or text. It decides nothing, and it does not know
 //! how text for a person looks: the command line hands it an [`AlertRenderer`].
 
-use super::torn::{EndOfFile, UnknownLines, end_of_file, tail_digest};
+use super::known::{KnownOutput, OutputDigest, tail_digest};
+use super::torn::{EndOfFile, UnknownLines, end_of_file};
 use crate::files::{WriteTarget, folder_of, open_stream, write_target};
 use crate::observe::place::input_name;
 use crate::state::OutputMark;
@@ -80,6 +81,8 @@ pub struct Output {
     /// The file, to read its end again.
     reader: Option<File>,
     end: EndOfFile,
+    /// Of all that is in the file, where it is kept.
+    digest: Option<OutputDigest>,
 }
 
 impl Output {
@@ -95,7 +98,7 @@ impl Output {
     }
 
     /// A file, written behind what it holds. A last line that a crash cut short is never continued:
-    /// see [`Output::mended`]. `mark` is how the file was when its state was committed last, `unknown` what
+    /// see [`Output::mended`]. `known` is how the file was when its state was committed last, `unknown` what
     /// becomes of whole lines behind it.
     ///
     /// # Errors
@@ -103,7 +106,7 @@ impl Output {
     pub fn append(
         path: &Path,
         format: Format,
-        mark: Option<&OutputMark>,
+        known: Option<KnownOutput<'_>>,
         unknown: UnknownLines,
     ) -> Result<Self, OutputError> {
         let name = input_name(&path.to_string_lossy());
@@ -114,12 +117,31 @@ impl Output {
             }
             let file = File::options().read(true).append(true).create(true).open(path)?;
             let is_json = matches!(format, Format::Ndjson);
-            let end = end_of_file(&file, path, is_json, mark, unknown)?;
+            let end = end_of_file(&file, path, is_json, known, unknown)?;
             // Names of columns stand at the beginning of a file alone.
             let is_new = file.metadata()?.len() == 0;
             Self::on_file(file, path, format, is_new, end)
         };
         open().map_err(|e: io::Error| cannot_be_made(&name, &e))
+    }
+
+    /// The same, with a digest of all that is in the file in its marks. What no state has a digest of is read
+    /// once.
+    ///
+    /// # Errors
+    /// [`OutputError::Failed`] where the file cannot be read.
+    pub fn with_digest(mut self) -> Result<Self, OutputError> {
+        // The names of columns.
+        self.flush()?;
+        if let Some(reader) = &self.reader {
+            let mut digest = self.end.digest.take().unwrap_or_default();
+            let length = reader.metadata().map(|meta| meta.len());
+            if let Err(e) = length.and_then(|length| digest.read_to(reader, length)) {
+                return Err(OutputError::Failed(format!("{}: cannot be read: {e}", self.name)));
+            }
+            self.digest = Some(digest);
+        }
+        Ok(self)
     }
 
     fn on_file(
@@ -164,6 +186,7 @@ impl Output {
             unsynced: true,
             reader: None,
             end: EndOfFile::default(),
+            digest: None,
         };
         if let Some(header) = format.header().filter(|_| is_new) {
             // It waits in memory: the first flush says if it cannot be written.
@@ -206,6 +229,9 @@ impl Output {
     /// [`OutputError`].
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         self.unsynced = true;
+        if let Some(digest) = &mut self.digest {
+            digest.update(bytes);
+        }
         self.writer.write_all(bytes).map_err(|e| self.fault(&e))
     }
 
@@ -258,7 +284,8 @@ impl Output {
         let is_same = |file: &&File| file.metadata().is_ok_and(|meta| meta.ino() == inode);
         let reader = self.reader.as_ref().filter(is_same);
         let tail = reader.and_then(|file| tail_digest(file, length).ok());
-        Some(OutputMark { path, inode, length, tail, open: true })
+        let whole = self.digest.as_ref().and_then(|digest| digest.of_whole(&meta));
+        Some(OutputMark { path, inode, length, tail, whole, open: true })
     }
 
     /// What was done to the end of a file that is appended to: a sentence for the user.

@@ -5,20 +5,17 @@
 //! and a sentence about what was done. A piece of a line is never continued. Only what no state knows is
 //! taken away, and only of the file that the state recorded: its alerts come again.
 
+use super::known::{HAVE_AGAIN, KnownOutput, OutputDigest};
 use crate::files::{folder_of, shown};
 use crate::numbers::counted;
-use crate::state::{OutputMark, digest_text};
 use serde::de::IgnoredAny;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// How much is read at a time on the way back to the last line's beginning.
 const STEP: usize = 64 << 10;
-/// So many bytes before its end tell a file from another one.
-const TAIL: u64 = 4 << 10;
-
 /// What becomes of whole lines that no state knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownLines {
@@ -31,20 +28,14 @@ pub enum UnknownLines {
 }
 
 /// What was found, and done, at the end of a file.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct EndOfFile {
     /// A sentence for the user.
     pub(super) told: Option<String>,
     /// It is not as the state recorded it: what the state knows is not all in it.
     pub(super) is_other: bool,
-}
-
-/// A digest of the last bytes before a length.
-pub(super) fn tail_digest(file: &File, length: u64) -> io::Result<String> {
-    let mut tail = vec![0; length.min(TAIL) as usize];
-    let begin = length - tail.len() as u64;
-    file.read_exact_at(&mut tail, begin)?;
-    Ok(digest_text(&blake3::hash(&tail)))
+    /// A digest of what the state knows of it, where it was looked through.
+    pub(super) digest: Option<OutputDigest>,
 }
 
 /// Ends the file. What a run that died left behind the mark goes; without a mark, or where another wrote
@@ -53,70 +44,23 @@ pub(super) fn end_of_file(
     file: &File,
     path: &Path,
     is_json: bool,
-    mark: Option<&OutputMark>,
+    known: Option<KnownOutput<'_>>,
     unknown: UnknownLines,
 ) -> io::Result<EndOfFile> {
-    let meta = file.metadata()?;
-    let other = mark.map(|mark| other_than(file, &meta, mark)).transpose()?.flatten();
-    let mut told = other.map(|how| format!("{}: {how}", shown(path)));
+    let length = file.metadata()?.len();
+    let (mark, differs, digest) = match known {
+        Some(KnownOutput { mark, differs, digest }) => (Some(mark), differs, digest),
+        None => (None, None, None),
+    };
+    let mut told = differs.map(|how| format!("{}: {how}; {HAVE_AGAIN}", shown(path)));
     let is_other = told.is_some();
-    if let Some(mark) = mark.filter(|mark| !is_other && mark.open && meta.len() > mark.length) {
-        return Ok(EndOfFile { told: cut(file, path, mark.length, unknown)?, is_other });
+    if let Some(mark) = mark.filter(|mark| !is_other && mark.open && length > mark.length) {
+        return Ok(EndOfFile { told: cut(file, path, mark.length, unknown)?, is_other, digest });
     }
-    if let Some(sentence) = end_last_line(file, path, is_json, meta.len())? {
+    if let Some(sentence) = end_last_line(file, path, is_json, length)? {
         told = Some(told.map_or(sentence.clone(), |told| format!("{told}; {sentence}")));
     }
-    Ok(EndOfFile { told, is_other })
-}
-
-/// How a file differs from the one that the state recorded; nothing is changed. One that is not there has
-/// nothing of what was recorded.
-///
-/// # Errors
-/// What cannot be read.
-pub fn differs_from(path: &Path, mark: &OutputMark) -> io::Result<Option<String>> {
-    match File::open(path) {
-        Ok(file) => other_than(&file, &file.metadata()?, mark),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok((mark.length > 0).then(|| {
-            format!(
-                "it is not there, and had {} of alerts that do not come again",
-                counted(mark.length, "byte", "bytes")
-            )
-        })),
-        Err(e) => Err(e),
-    }
-}
-
-/// How it differs from the file that the state recorded.
-fn other_than(
-    file: &File,
-    meta: &std::fs::Metadata,
-    mark: &OutputMark,
-) -> io::Result<Option<String>> {
-    let lost = "the alerts that were in it do not come again";
-    let is_long = meta.len() >= mark.length;
-    // A copy of it, as a backup brings it back, ends with the same alerts.
-    let is_copy = || -> io::Result<bool> {
-        let Some(tail) = mark.tail.as_ref().filter(|_| is_long) else { return Ok(false) };
-        Ok(*tail == tail_digest(file, mark.length)?)
-    };
-    if meta.ino() != mark.inode && mark.length > 0 && !is_copy()? {
-        return Ok(Some(format!(
-            "it is not the file that the state knows, which was moved or deleted with {} of alerts; \
-             nothing of it was cut, and {lost}",
-            counted(mark.length, "byte", "bytes")
-        )));
-    }
-    if !is_long {
-        let missing = counted(mark.length - meta.len(), "byte", "bytes");
-        return Ok(Some(format!("it is {missing} shorter than the state knows it: {lost}")));
-    }
-    match &mark.tail {
-        Some(tail) if *tail != tail_digest(file, mark.length)? => Ok(Some(format!(
-            "it was written anew since the state was committed: nothing of it was cut, and {lost}"
-        ))),
-        _ => Ok(None),
-    }
+    Ok(EndOfFile { told, is_other, digest })
 }
 
 /// Takes away what is behind a length.
@@ -230,7 +174,10 @@ pub(crate) fn last_piece(file: &File, length: u64) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::known::tail_digest;
     use super::*;
+    use crate::state::OutputMark;
+    use std::os::unix::fs::MetadataExt;
 
     /// How a file ends after a run before it was marked so; what is kept beside it, and what was told.
     struct Ended {
@@ -255,11 +202,13 @@ mod tests {
             let (file, length) = (open(), text.len() as u64);
             let tail = Some(tail_digest(&file, length).unwrap());
             let inode = file.metadata().unwrap().ino();
-            OutputMark { path: String::new(), inode, length, tail, open: open_run }
+            let path = String::new();
+            OutputMark { path, inode, length, tail, whole: None, open: open_run }
         });
         std::fs::write(&path, before).unwrap();
         let file = open();
-        let end = end_of_file(&file, &path, is_json, mark.as_ref(), how).unwrap();
+        let known = mark.as_ref().map(|mark| KnownOutput::look(&path, mark).unwrap());
+        let end = end_of_file(&file, &path, is_json, known, how).unwrap();
         // What follows stands on a line of its own.
         (&file).write_all(b"next\n").unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
@@ -317,8 +266,10 @@ mod tests {
         std::fs::write(&path, "{1}\n{2}\n").unwrap();
         let file = File::options().read(true).append(true).open(&path).unwrap();
         let inode = file.metadata().unwrap().ino() + 1;
-        let mark = OutputMark { path: String::new(), inode, length: 4, tail: None, open: true };
-        let end = end_of_file(&file, &path, true, Some(&mark), UnknownLines::Cut).unwrap();
+        let none = String::new();
+        let mark = OutputMark { path: none, inode, length: 4, tail: None, whole: None, open: true };
+        let known = KnownOutput::look(&path, &mark).unwrap();
+        let end = end_of_file(&file, &path, true, Some(known), UnknownLines::Cut).unwrap();
         assert!(end.is_other && end.told.unwrap().contains("not the file that the state knows"));
         assert_eq!(std::fs::read(&path).unwrap(), b"{1}\n{2}\n");
     }

@@ -42,6 +42,8 @@ pub struct Input {
     in_folder: bool,
     /// From which byte on, and up to which, it is read.
     piece: Option<(u64, u64)>,
+    /// How many lines end before that.
+    lines_before: u64,
 }
 
 /// How to read.
@@ -125,7 +127,7 @@ impl Input {
             InputKind::File(path) => path.to_string_lossy().into(),
             InputKind::Stdin => "-".into(),
         };
-        Self { name, bytes, kind, in_folder: false, piece: None }
+        Self { name, bytes, kind, in_folder: false, piece: None, lines_before: 0 }
     }
 
     /// The same, found in a folder.
@@ -134,12 +136,24 @@ impl Input {
         self
     }
 
-    /// A piece of a regular file, whatever is added to it.
+    /// A piece of a regular file, whatever is added to it; before it so many lines end.
     #[must_use]
-    pub fn piece(path: PathBuf, name: &str, start: u64, end: u64, in_folder: bool) -> Self {
+    pub fn piece(
+        path: PathBuf,
+        name: &str,
+        (start, end): (u64, u64),
+        lines_before: u64,
+        in_folder: bool,
+    ) -> Self {
         let bytes = Some(end.saturating_sub(start));
         let (kind, piece) = (InputKind::File(path), Some((start, end)));
-        Self { name: name.into(), bytes, kind, in_folder, piece }
+        Self { name: name.into(), bytes, kind, in_folder, piece, lines_before }
+    }
+
+    /// How many lines end before what is read of it.
+    #[must_use]
+    pub fn lines_before(&self) -> u64 {
+        self.lines_before
     }
 
     /// Whether it was found in a folder.

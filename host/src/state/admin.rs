@@ -4,7 +4,7 @@
 //! expiry, the log. A change is durable together with its entry, or nothing of it is. It judges no
 //! event. A store that implements the two traits can be used by every command of `firstseen state`.
 
-use super::{EachTerm, PrefixOwner, PrefixRecord, StateError, StateHistory};
+use super::{EachTerm, PrefixOwner, PrefixRecord, StateError, StateHistory, StoredRun};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
@@ -89,6 +89,14 @@ pub trait StateAdmin: StateHistory {
     /// # Errors
     /// When the store cannot be read.
     fn log(&self) -> Result<Vec<AuditEntry>, StateError>;
+
+    /// The runs that can be resumed, by their names.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn stored_runs(&self) -> Result<Vec<(String, StoredRun)>, StateError> {
+        Ok(Vec::new())
+    }
 }
 
 /// A change on its way.
@@ -173,5 +181,9 @@ impl StateAdmin for Box<dyn StateAdmin> {
 
     fn log(&self) -> Result<Vec<AuditEntry>, StateError> {
         (**self).log()
+    }
+
+    fn stored_runs(&self) -> Result<Vec<(String, StoredRun)>, StateError> {
+        (**self).stored_runs()
     }
 }

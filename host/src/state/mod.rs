@@ -182,9 +182,23 @@ pub struct OutputMark {
     /// A digest of its last bytes, where it could be read: a file that goes on from here has them too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<String>,
+    /// A digest of all of it, where it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<WholeOutput>,
     /// Whether the run that wrote it went on after this: then what is behind is that run's, if it died.
     #[serde(default)]
     pub open: bool,
+}
+
+/// All of an output as a digest, and when the file was changed last: as long as that stands, nobody edited it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WholeOutput {
+    /// A digest of its whole blocks of 1 MiB, one behind the other.
+    pub blocks: String,
+    /// A digest of what is behind them.
+    pub rest: String,
+    /// Seconds and nanoseconds of the last change, as the system counts it.
+    pub changed: (i64, i64),
 }
 
 /// What a state keeps of a rule whose terms are under one prefix of keys.

@@ -15,7 +15,7 @@ pub fn digest_text(digest: &blake3::Hash) -> String {
 }
 
 /// An input of a batch, or one that was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedInput {
     /// The path without links.
     pub path: String,
@@ -28,13 +28,29 @@ pub struct RecordedInput {
     /// From which byte on it is read.
     #[serde(default)]
     pub start: u64,
+    /// How many lines end before that.
+    #[serde(default)]
+    pub start_line: u64,
     /// Up to which.
     pub length: u64,
+    /// How many lines end before that, where it is plain and was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
     /// A digest of its first and last blocks up to there.
     pub edges: String,
     /// Found in a folder, not named by the user.
     #[serde(default)]
     pub in_folder: bool,
+    /// Since when no run has found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_since_ms: Option<i64>,
+}
+
+impl RecordedInput {
+    /// It was read, and so many lines end in what was read of it.
+    pub fn has_lines(&mut self, read: Option<u64>) {
+        self.lines = read.map(|lines| self.start_line + lines);
+    }
 }
 
 /// What a batch is decided with.
@@ -49,6 +65,9 @@ pub struct BatchRecord {
     /// The dead letters as they were at its beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<OutputMark>,
+    /// Their path, without links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter_path: Option<String>,
     /// How far it is decided.
     #[serde(default)]
     pub position: BatchPosition,
@@ -102,6 +121,10 @@ pub enum RunChange {
     Reached(BatchPosition),
     /// A stream is decided up to here.
     ReadTo(StreamPosition),
-    /// It is decided: its inputs were read.
-    Finished,
+    /// Its dead letters go here from now on: the path, and the file as it is.
+    Letters(Option<(String, OutputMark)>),
+    /// It is decided: its inputs were read, and of plain ones so many lines each.
+    Finished(Vec<Option<u64>>),
+    /// Inputs that were read have come or gone; the others' positions go.
+    Positions(Vec<RecordedInput>, Vec<RecordedInput>),
 }

@@ -110,6 +110,42 @@ pub fn stats_paragraph(rule: &RuleStats, colour: bool) -> String {
     out + &fact("rule", &format!("{}, state {}", rule.rule_id, rule.fingerprint))
 }
 
+/// What there is to say of a run that can be resumed.
+#[derive(Debug, Clone, Default)]
+pub struct RunStats {
+    /// Its name.
+    pub name: String,
+    /// The inputs that it has read.
+    pub inputs: u64,
+    /// Of them, those that its runs did not find any more, and since when the first.
+    pub missing: u64,
+    /// See `missing`.
+    pub missing_since_ms: Option<i64>,
+    /// The inputs of a batch that is not finished.
+    pub batch: Option<u64>,
+    /// How many bytes of a stream are decided, and whether it was over.
+    pub stream: Option<(u64, bool)>,
+}
+
+/// The same, as a paragraph.
+#[must_use]
+pub fn run_paragraph(run: &RunStats, colour: bool) -> String {
+    let mut out = format!("{}\n", paint(BOLD, &format!("Run {}", escaped(&run.name)), colour));
+    let mut inputs = format!("{} read", number(run.inputs));
+    if let Some(since) = run.missing_since_ms {
+        inputs += &format!(", {} not found since {}", number(run.missing), time(since));
+    }
+    out += &fact("inputs", &inputs);
+    if let Some(inputs) = run.batch {
+        out += &fact("batch", &format!("{} not finished", counted(inputs, "input", "inputs")));
+    }
+    if let Some((read, ended)) = run.stream {
+        let how = if ended { "decided to its end" } else { "decided, and not ended" };
+        out += &fact("stream", &format!("{} {how}", bytes(read)));
+    }
+    out
+}
+
 /// An entry of a state's log.
 #[must_use]
 pub fn log_entry(entry: &AuditEntry) -> String {

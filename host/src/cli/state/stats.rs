@@ -1,13 +1,15 @@
 //! `state stats`: the rules of a state.
 //!
 //! In: a state, opened for reading. Out: for each prefix of keys its rule, how many terms it has, of
-//! when, and what they take. Terms are counted as expired at the time of the rule's newest sighting.
+//! when, and what they take; and the runs that can be resumed. Terms are counted as expired at the time of the
+//! rule's newest sighting.
 
 use super::select::{RuleChoice, StatePrefix, after, newest_sighting, prefixes};
 use super::{ExitStatus, StateFormat, StatePage, open_to_read, row::LineTime};
 use crate::cli::place::{is_at_server, state_name};
+use crate::state::StoredRun;
 use crate::state::admin::StateAdmin;
-use crate::terminal::state::{RuleStats, stats_head, stats_paragraph};
+use crate::terminal::state::{RuleStats, RunStats, run_paragraph, stats_head, stats_paragraph};
 use clap::Args;
 use firstseen_rule::learn::is_learn_key;
 use firstseen_rule::state::TermState;
@@ -57,6 +59,18 @@ pub(super) fn stats(args: &StatsArgs) -> anyhow::Result<ExitStatus> {
             line(prefix, stats)
         };
         if !page.put(&text)? {
+            return page.end();
+        }
+    }
+    // Runs are not of one rule.
+    let runs = if args.rules.rules.is_empty() { state.stored_runs()? } else { Vec::new() };
+    for (name, run) in runs {
+        let stats = run_stats(name, &run);
+        let text = match page.is_pretty {
+            true => format!("\n{}", run_paragraph(&stats, page.colour)),
+            false => run_line(&stats),
+        };
+        if !page.put(&text)? {
             break;
         }
     }
@@ -101,6 +115,34 @@ fn count(
         ControlFlow::Continue(())
     })?;
     Ok(stats)
+}
+
+fn run_stats(name: String, run: &StoredRun) -> RunStats {
+    let missing = || run.read.iter().filter_map(|input| input.missing_since_ms);
+    let batch = run.batch.as_ref();
+    let stream = batch.and_then(|batch| batch.stream.as_ref());
+    RunStats {
+        name,
+        inputs: run.read.len() as u64,
+        missing: missing().count() as u64,
+        missing_since_ms: missing().min(),
+        batch: batch.filter(|batch| batch.stream.is_none()).map(|_| run.inputs.len() as u64),
+        stream: stream.map(|stream| (stream.read, stream.ended)),
+    }
+}
+
+fn run_line(run: &RunStats) -> String {
+    let mut document = json!({
+        "run": run.name,
+        "inputs": run.inputs,
+        "missing": run.missing,
+        "missing_since": run.missing_since_ms.map(LineTime),
+        "batch": run.batch,
+    });
+    if let Some((read, ended)) = run.stream {
+        document["stream"] = json!({ "bytes": read, "ended": ended });
+    }
+    document.to_string() + "\n"
 }
 
 fn line(prefix: &StatePrefix, stats: &RuleStats) -> String {

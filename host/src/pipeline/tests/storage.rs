@@ -2,8 +2,8 @@
 //! the end is what an undisturbed run leaves.
 
 use super::*;
-use crate::sink::{Format, Output, UnknownLines};
-use crate::state::{BatchRecord, Redb};
+use crate::sink::{Format, KnownOutput, Output, UnknownLines};
+use crate::state::{BatchRecord, RecordedInput, Redb};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 use std::fs::File;
@@ -103,7 +103,8 @@ fn resume(folder: &Path, state: &Script, sink: &Script) -> anyhow::Result<()> {
     let mut store = Redb::on_backend(backend)?;
     let out = folder.canonicalize()?.join("out");
     let mark = store.marked(&out.to_string_lossy())?;
-    let output = Output::append(&out, Format::Ndjson, mark.as_ref(), UnknownLines::Cut)?;
+    let known = mark.as_ref().map(|mark| KnownOutput::look(&out, mark)).transpose()?;
+    let output = Output::append(&out, Format::Ndjson, known, UnknownLines::Cut)?.with_digest()?;
     assert!(!output.is_other());
     store.mark(output.mark().unwrap());
     store.commit()?;
@@ -136,16 +137,7 @@ fn resume(folder: &Path, state: &Script, sink: &Script) -> anyhow::Result<()> {
         Some(batch) => batch,
         None => {
             let batch = BatchRecord { now_ms: 101, ..BatchRecord::default() };
-            let input = crate::state::RecordedInput {
-                path: String::new(),
-                name: String::new(),
-                device: 0,
-                inode: 0,
-                start: 0,
-                length,
-                edges: String::new(),
-                in_folder: false,
-            };
+            let input = RecordedInput { length, ..RecordedInput::default() };
             pipeline.begin_batch("r", batch, vec![input])?
         }
     };
@@ -156,10 +148,10 @@ fn resume(folder: &Path, state: &Script, sink: &Script) -> anyhow::Result<()> {
     let (calls, clock) = (Calls::default(), Rc::default());
     let mut source = ScriptedSource { calls, blocks, offset: 0, line: 1, clock, limit: None };
     let mut order = Order::Sorted(Sorter::new(1 << 20));
-    pipeline.read(&mut source, 0, false, &mut order)?;
+    pipeline.read(&mut source, (0, 0), false, &mut order)?;
     pipeline.end(order)?;
     pipeline.decider.batch = None;
-    pipeline.decider.change_run("r", RunChange::Finished)?;
+    pipeline.decider.change_run("r", RunChange::Finished(Vec::new()))?;
     pipeline.close()
 }
 

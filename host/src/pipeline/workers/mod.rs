@@ -33,7 +33,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use worker::{Job, Part, ReadBlock, Shared, Ticket, Worker, WorkerEnd};
+use worker::{Job, Part, ReadBlock, Shared, Ticket, Worker, WorkerEnd, line_ends};
 
 /// Makes the rules that one worker judges with.
 pub type MakeRules<'r> = dyn Fn() -> anyhow::Result<Vec<Box<dyn Rules>>> + Sync + 'r;
@@ -90,6 +90,7 @@ struct TicketTurn {
     input: u32,
     name: Arc<str>,
     from: Receiver<Part>,
+    is_input: bool,
 }
 
 /// Tickets, in the order in which they were given.
@@ -101,14 +102,18 @@ struct Turns<'t> {
     texts: &'t mut RereadTexts,
     /// Inputs whose blocks have a match that refers to a text.
     refers_to_text: bool,
+    /// How many lines ended in each input, where that is asked for.
+    lines: Vec<Option<u64>>,
 }
 
 impl Turns<'_> {
     /// Gives a ticket; tells those before it of which there are too many.
-    fn give(&mut self, input: u32, name: &Arc<str>, job: Job) -> anyhow::Result<()> {
+    fn give(&mut self, input: u32, of: &Input, job: Job) -> anyhow::Result<()> {
         let (to, from) = sync_channel(WAITING_PARTS);
-        self.waiting.push_back(TicketTurn { input, name: Arc::clone(name), from });
-        let ticket = Ticket { input, name: Arc::clone(name), job, to };
+        let (name, lines_before) = (Arc::clone(&of.name), of.lines_before());
+        let is_input = matches!(job, Job::Input(_));
+        self.waiting.push_back(TicketTurn { input, name: Arc::clone(&name), from, is_input });
+        let ticket = Ticket { input, lines_before, name, job, to };
         self.tickets.send(ticket).map_err(|_| ended_early())?;
         while self.waiting.len() >= self.most {
             self.tell_first()?;
@@ -124,9 +129,8 @@ impl Turns<'_> {
     }
 
     fn tell_first(&mut self) -> anyhow::Result<()> {
-        let Some(TicketTurn { input, name, from }) = self.waiting.pop_front() else {
-            return Ok(());
-        };
+        let Some(turn) = self.waiting.pop_front() else { return Ok(()) };
+        let TicketTurn { input, name, from, is_input } = turn;
         loop {
             let (mut told, is_last, fault) = match from.recv().map_err(|_| ended_early())? {
                 Part::More(told) => (told, false, None),
@@ -137,6 +141,9 @@ impl Turns<'_> {
                 self.texts.add(input, Arc::clone(&name), file);
             }
             self.refers_to_text |= told.refers_to_text;
+            if is_input && is_last {
+                self.lines.push(told.lines);
+            }
             told.tell((input, &name), self.observer)?;
             if let Some(fault) = fault {
                 return Err(fault);
@@ -186,7 +193,7 @@ impl Pipeline<'_> {
         let most = count * AHEAD;
         let (tickets, taken) = sync_channel(most);
         let taken = Arc::new(Mutex::new(taken));
-        let (ends, read) = std::thread::scope(|scope| {
+        let (ends, lines, read) = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..count)
                 .map(|_| {
                     let (prefilter, samples) = (self.prefilter.twin(), self.samples.emptied());
@@ -208,6 +215,7 @@ impl Pipeline<'_> {
                 observer: &mut *self.observer,
                 texts: &mut self.decider.texts,
                 refers_to_text: false,
+                lines: Vec::new(),
             };
             let mut read = Ok(());
             for input in inputs {
@@ -220,7 +228,7 @@ impl Pipeline<'_> {
                 read = if is_spread(input, total, count) {
                     spread(input, number, &shared, &mut turns)
                 } else {
-                    turns.give(number, &input.name, Job::Input(input.clone()))
+                    turns.give(number, input, Job::Input(input.clone()))
                 };
                 if read.is_err() {
                     break;
@@ -228,13 +236,16 @@ impl Pipeline<'_> {
             }
             let read = read.and_then(|()| turns.tell_all());
             shared.halted.store(read.is_err(), Ordering::Relaxed);
-            drop(turns);
+            let Turns { lines, .. } = turns;
             let ends: Vec<anyhow::Result<WorkerEnd>> = workers
                 .into_iter()
                 .map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
                 .collect();
-            (ends, read)
+            (ends, lines, read)
         });
+        if let Some(batch) = &mut self.decider.batch {
+            batch.lines.extend(lines);
+        }
         for end in ends {
             let WorkerEnd { sorter: of_worker, samples, learning } =
                 end.context("a thread could not begin")?;
@@ -259,6 +270,7 @@ fn spread(
         .is_some_and(|file| turns.texts.add(number, Arc::clone(&input.name), Arc::clone(file)));
     let (options, stop) = (shared.facts.read.clone(), shared.facts.stop);
     let mut source = input.source_of(options, stop.wake(), again);
+    let mut lines = (shared.facts.is_batch && rereadable).then_some(0);
     let mut unpacked = 0;
     turns.refers_to_text = false;
     loop {
@@ -267,14 +279,18 @@ fn spread(
         let over = !matches!(polled, Ok(Polled::More)) || stop.is_requested();
         let more = source.unpacked() - unpacked;
         unpacked = source.unpacked();
+        if let Some(lines) = &mut lines {
+            *lines += line_ends(source.block());
+        }
         let (stored, error) = (source.stored(), polled.err());
         let block = ReadBlock { block, unpacked: more, stored, rereadable, error };
-        turns.give(number, &input.name, Job::Block(block))?;
+        turns.give(number, input, Job::Block(block))?;
         if over {
             break;
         }
     }
     turns.tell_all()?;
+    turns.lines.push(lines);
     if rereadable && !turns.refers_to_text {
         turns.texts.remove(number);
     }

@@ -30,6 +30,8 @@ pub(super) struct Told {
     events: Vec<ToldEvent>,
     /// Whether a match refers to a text in the input.
     pub(super) refers_to_text: bool,
+    /// How many lines ended in the input, where that is asked for.
+    pub(super) lines: Option<u64>,
     /// The file that it is in, where only the worker has it.
     pub(super) file: Option<Arc<File>>,
     bytes: usize,

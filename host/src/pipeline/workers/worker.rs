@@ -27,6 +27,8 @@ const LARGE_ROOM: usize = 1 << 20;
 pub(super) struct Ticket {
     /// The input, by number and by name.
     pub(super) input: u32,
+    /// How many lines of it end before what is read.
+    pub(super) lines_before: u64,
     /// See `input`.
     pub(super) name: Arc<str>,
     /// What of it.
@@ -112,6 +114,11 @@ pub(super) struct WorkerEnd {
     pub(super) learning: Learning,
 }
 
+/// How many lines end in a block.
+pub(super) fn line_ends(block: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', block).count() as u64
+}
+
 /// Whoever hears what is told is gone.
 struct Gone;
 
@@ -150,8 +157,8 @@ impl<'s> Worker<'s> {
         loop {
             // Who panicked with the lock in hand took no ticket.
             let next = tickets.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(Ticket { input, name, job, to }) = next else { break };
-            let mut turn = WorkerTurn { worker: &mut self, input, name, to };
+            let Ok(Ticket { input, lines_before, name, job, to }) = next else { break };
+            let mut turn = WorkerTurn { worker: &mut self, input, lines_before, name, to };
             let done = match job {
                 Job::Input(input) => turn.read(&input),
                 Job::Block(block) => turn.judge(block),
@@ -171,6 +178,7 @@ impl<'s> Worker<'s> {
 struct WorkerTurn<'t, 's> {
     worker: &'t mut Worker<'s>,
     input: u32,
+    lines_before: u64,
     name: Arc<str>,
     to: SyncSender<Part>,
 }
@@ -198,6 +206,7 @@ impl WorkerTurn<'_, '_> {
             now_ms: &mut worker.now_ms,
             name: Arc::clone(&self.name),
             input: self.input,
+            lines_before: self.lines_before,
             future_slack_ms: worker.shared.facts.future_slack_ms,
             rereadable,
             refers_to_text: &mut refers_to_text,
@@ -234,6 +243,7 @@ impl WorkerTurn<'_, '_> {
         let (options, wake) = (shared.facts.read.clone(), shared.facts.stop.wake());
         let mut source = input.source_of(options, wake, again.clone());
         let mut observer = TellingObserver::default();
+        let mut lines = (shared.facts.is_batch && rereadable).then_some(0);
         let mut unpacked = 0;
         loop {
             let (polled, fault) = self.take(rereadable, &mut observer, |intake| {
@@ -250,6 +260,9 @@ impl WorkerTurn<'_, '_> {
             unpacked = source.unpacked();
             let fault = self.failed(polled.as_ref().err(), fault, &mut observer);
             observer.told.reading(source.stored());
+            if let Some(lines) = &mut lines {
+                *lines += line_ends(source.block());
+            }
             if !over && fault.is_none() && !observer.told.is_full() {
                 continue;
             }
@@ -258,6 +271,7 @@ impl WorkerTurn<'_, '_> {
                 self.send(Part::More(told))?;
                 continue;
             }
+            told.lines = lines;
             if rereadable {
                 if told.refers_to_text {
                     told.file = again;

@@ -14,7 +14,7 @@ use super::{
     hour_of, parse, table_if_there,
 };
 use crate::state::admin::{AuditEntry, EachStored, EditWork, StateAdmin, StateEdit, StoredTerm};
-use crate::state::{PrefixOwner, PrefixRecord};
+use crate::state::{PrefixOwner, PrefixRecord, StoredRun};
 use redb::{Database, ReadableTable, Table, TableDefinition};
 use std::io;
 
@@ -51,6 +51,10 @@ impl StateAdmin for Redb {
         self.measure();
         self.terms = Some(self.open_terms()?);
         result?
+    }
+
+    fn stored_runs(&self) -> Result<Vec<(String, StoredRun)>, StateError> {
+        self.read_runs()
     }
 
     fn log(&self) -> Result<Vec<AuditEntry>, StateError> {

@@ -12,6 +12,7 @@
 use super::{Redb, fault, guarded, table_if_there};
 use crate::state::{BatchRecord, RecordedInput, RunChange, StateError, StoredRun};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use std::collections::BTreeSet;
 use std::io;
 
 const RUNS: TableDefinition<'_, &str, &str> = TableDefinition::new("runs");
@@ -37,29 +38,49 @@ pub(super) fn write(
             }
             runs.insert(run, json(record)?.as_str())?;
         }
-        RunChange::Reached(_) | RunChange::ReadTo(_) => {
+        RunChange::Reached(_) | RunChange::ReadTo(_) | RunChange::Letters(_) => {
             let text = runs.get(run)?.map(|text| text.value().to_owned());
             let Some(text) = text else { return Ok(()) };
             let mut record: BatchRecord = serde_json::from_str(&text).map_err(io::Error::other)?;
             match change {
                 RunChange::Reached(position) => record.position = position.clone(),
                 RunChange::ReadTo(position) => record.stream = Some(position.clone()),
-                RunChange::Begin(..) | RunChange::Finished => {}
+                RunChange::Letters(letters) => {
+                    let (path, mark) = letters.clone().unzip();
+                    (record.dead_letter_path, record.dead_letter) = (path, mark);
+                }
+                RunChange::Begin(..) | RunChange::Finished(_) | RunChange::Positions(..) => {}
             }
             runs.insert(run, json(&record)?.as_str())?;
         }
-        RunChange::Finished => {
+        RunChange::Finished(lines) => {
             for row in batch.extract_from_if((run, 0)..=(run, u64::MAX), |_, _| true)? {
-                let (_, text) = row?;
-                let input: RecordedInput =
+                let (key, text) = row?;
+                let mut input: RecordedInput =
                     serde_json::from_str(text.value()).map_err(io::Error::other)?;
-                let file = format!("{}/{}", input.device, input.inode);
-                read.insert((run, file.as_str()), text.value())?;
+                let (_, number) = key.value();
+                input.has_lines(lines.get(number as usize).copied().flatten());
+                let text = serde_json::to_string(&input).map_err(io::Error::other)?;
+                read.insert((run, file_key(&input).as_str()), text.as_str())?;
             }
             runs.remove(run)?;
         }
+        RunChange::Positions(changed, gone) => {
+            for input in changed {
+                let text = serde_json::to_string(input).map_err(io::Error::other)?;
+                read.insert((run, file_key(input).as_str()), text.as_str())?;
+            }
+            for input in gone {
+                read.remove((run, file_key(input).as_str()))?;
+            }
+        }
     }
     Ok(())
+}
+
+/// A file's key among those that were read.
+fn file_key(input: &RecordedInput) -> String {
+    format!("{}/{}", input.device, input.inode)
 }
 
 /// What is damaged in the tables of runs.
@@ -133,4 +154,29 @@ impl Redb {
             Ok(stored)
         })
     }
+
+    /// All runs, by their names.
+    pub(super) fn read_runs(&self) -> Result<Vec<(String, StoredRun)>, StateError> {
+        let names = guarded(&self.path, || {
+            let transaction = self.begin_read()?;
+            names(&transaction).map_err(|e| fault(&self.path, e))
+        });
+        names?.into_iter().map(|run| Ok((run.clone(), self.read_run(&run)?))).collect()
+    }
+}
+
+/// The names of all runs.
+fn names(transaction: &ReadTransaction) -> Result<BTreeSet<String>, redb::Error> {
+    let mut names = BTreeSet::new();
+    if let Some(runs) = table_if_there(transaction, RUNS)? {
+        for row in runs.iter()? {
+            names.insert(row?.0.value().to_owned());
+        }
+    }
+    if let Some(read) = table_if_there(transaction, READ)? {
+        for row in read.iter()? {
+            names.insert(row?.0.value().0.to_owned());
+        }
+    }
+    Ok(names)
 }
