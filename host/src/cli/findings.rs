@@ -163,6 +163,7 @@ pub(super) fn unused(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use firstseen_session::EventAt;
 
     #[test]
     fn exceptions_without_effect_are_named_with_the_field_that_no_event_has() {
@@ -183,7 +184,10 @@ mod tests {
         let named = |name: &str, reason: Option<&str>| (name.to_owned(), reason.map(str::to_owned));
         let none = Some("no event matched");
         assert_eq!(said(&matched), [named("typo", none), named("idle", none)]);
-        matched.offer(br#"{"@timestamp":"2025-04-01T08:00:00Z","user":{"name":"ann"}}"#);
+        matched.offer(
+            &EventAt::default(),
+            br#"{"@timestamp":"2025-04-01T08:00:00Z","user":{"name":"ann"}}"#,
+        );
         let typo = Some("the one event that it might concern has no usr.name");
         assert_eq!(said(&matched), [named("typo", typo), named("idle", None)]);
     }

@@ -174,7 +174,10 @@ mod tests {
         let literals = literals.iter().map(clause).collect();
         let meta = RuleMeta { literals, ..RuleMeta::default() };
         let mut sample = EventSample::of(3);
-        events.iter().for_each(|event| sample.offer(event.to_string().as_bytes()));
+        for (offset, event) in (0..).zip(events) {
+            let at = firstseen_session::EventAt { offset, ..Default::default() };
+            sample.offer(&at, event.to_string().as_bytes());
+        }
         reason(&meta, 0, &mut rules, &sample)
     }
 
