@@ -25,7 +25,8 @@ pub struct Common {
     /// Keep the state in this file; `memory:` keeps it for this run only
     ///
     /// Or at a server that several processes share, Redis or Valkey: redis://HOST:PORT/DATABASE, rediss:// with
-    /// TLS, redis+unix:///PATH. See docs/state.md.
+    /// TLS, redis+unix:///PATH; at a cluster, redis+cluster://HOST:PORT,HOST:PORT; or where sentinels say,
+    /// redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE. See docs/state.md.
     #[arg(long, value_name = "PATH", default_value = "memory:")]
     pub state: PathBuf,
     /// A state at a server

@@ -163,6 +163,12 @@ pub fn run_with(
              be missing for ever; leave the option out, and drop equal ids where alerts are collected"
         );
     }
+    if is_at_server(&args.common.state) && args.max_terms.is_some() {
+        bail!(
+            "--max-terms: a state at a server has no limit, as no process counts the terms of all; leave the \
+             option out: terms go there twice the window and a week after they were written last"
+        );
+    }
     let mut common = resume::common(args)?;
     common.stop = signals.marks();
     let mut setup = set_up(&common, false, &written)?;

@@ -106,9 +106,6 @@ pub fn set_up(
         refuse_to_empty(common, place, None)?;
     }
     let store = open_state(common, place, read_only, is_stream, tenant, &artifacts)?;
-    if !read_only && store.is_shared() {
-        refuse_to_empty(common, place, Some(&*store))?;
-    }
     let trust = Arc::new(read.trust.clone());
     Ok(Setup { artifacts, own_exceptions, guests, found, store, exceptions, settings: read, trust })
 }
@@ -299,6 +296,9 @@ fn open_state(
             let wait = wait.or((!is_stream).then_some(FILES_WAIT));
             let options = place::of_run(tenant, allow_weak_state, wait, &common.stop);
             let store = place::open_server(address, read_only, options)?;
+            if !read_only {
+                refuse_to_empty(common, place, Some(&store))?;
+            }
             with_history(store, common, read_only, tenant, artifacts)
         }
     }
