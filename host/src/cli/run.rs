@@ -296,7 +296,8 @@ pub fn run_with(
         &observer.learned,
         &artifacts,
         &end.learning,
-        (args.learns, settings.learn_until_ms.is_some()),
+        &settings,
+        args.learns,
     );
     let mut forgotten = Vec::new();
     if let Some(max) = args.max_terms {
