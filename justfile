@@ -14,7 +14,7 @@ test:
 crash:
     cargo test --locked -p firstseen --test e2e two_hundred_times -- --ignored --nocapture
 
-# Eight processes over one state at a real redis-server, which is killed, as they are
+# Eight processes over one state at a real redis-server, and at a cluster of three; servers are killed, as they are
 shared:
     cargo test --locked -p firstseen --features redis --test e2e eight_processes -- --ignored --nocapture
 

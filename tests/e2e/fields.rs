@@ -68,6 +68,71 @@ fn envelopes_and_gzip_are_opened_and_one_event_is_found_by_its_id() {
     assert_eq!(ids(call("fields").arg("-").pipe(records).ok()), ["one", "two"]);
     call("fields").arg(&file).args(&["--id", "none"]).fails(&["no event has the id none"]);
     call("fields").arg(folder.path("missing")).fails(&["missing"]);
-    call("fields").arg(folder.write("empty.json", "")).fails(&["no event"]);
+    let told = call("fields").arg(folder.write("empty.json", "")).ok().stderr;
+    assert!(told.contains("no input holds an event") && told.contains("empty input"), "{told}");
     call("fields").arg("{\"a\": ").fails(&["cannot be read"]);
+}
+
+/// `run`, `explain` and `fields` tell the same of their inputs, and end with the same status.
+#[test]
+fn what_is_told_of_inputs_is_what_run_tells() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("in")).unwrap();
+    std::fs::create_dir(folder.path("none")).unwrap();
+    let raw = event("one").to_string().replace("CreateUser", "CreateStack");
+    let raw = raw.replace("iam.amazonaws.com", "cloudformation.amazonaws.com");
+    let time = "2025-03-03T10:00:00Z";
+    let dataset = json!({ "@timestamp": time, "event": { "dataset": "app.log" }, "message": raw });
+    let log_event = json!({ "id": "1", "timestamp": 1, "message": raw });
+    let group = json!({
+        "messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "app", "logStream": "s",
+        "logEvents": [log_event],
+    });
+    let digest = json!({ "awsAccountId": "1", "digestS3Bucket": "x", "digestStartTime": time, "logFiles": [] });
+    let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(raw.as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    folder.write("in/cut.json.gz", &packed[..packed.len() / 2]);
+    folder.write("in/one.json", format!("{raw}\n"));
+    folder.write("in/dataset.json", format!("{dataset}\n"));
+    folder.write("in/group.json", format!("{group}\n"));
+    folder.write("in/digest.json", format!("{digest}\n"));
+    folder.write("in/bad.json", "{\"eventName\":\"CreateStack\",,}\n");
+    for (name, text) in
+        [("in/README", "text"), ("in/empty", ""), ("in/blank", " "), ("none/README", "text")]
+    {
+        folder.write(name, text);
+    }
+    let told = |command: &str, input: &str| {
+        let done = call(command).args(&["--format", "ndjson"]).arg(folder.path(input)).ok();
+        done.stderr
+    };
+    // What is said of single inputs, and the sums.
+    let of_inputs = |text: &str| -> Vec<String> {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let sums = [
+            "1 input could not be read to its end",
+            "were not opened: --trust-envelopes dataset:app.log opens it",
+            "was not opened: --trust-envelopes dataset:app.log opens it",
+            "was not opened: --trust-envelopes log-group:app opens it",
+            "skipped, no events: 1 file that is no log",
+            "1 CloudTrail digest, 1 empty input, 1 input of white space alone",
+            "nothing was read: no input holds an event",
+        ];
+        let sums = sums.into_iter().filter(|sum| words.contains(sum)).map(str::to_owned);
+        let mut all: Vec<_> = sums.collect();
+        let is_input = |line: &&str| line.starts_with("skipped: ") && !line.contains(": line ");
+        all.extend(text.lines().filter(is_input).map(str::to_owned));
+        // `explain` names in the order of its output.
+        all.sort();
+        all
+    };
+    let run = of_inputs(&told("run", "in"));
+    assert_eq!(run.len(), 9, "{run:#?}");
+    assert_eq!(run, of_inputs(&told("explain", "in")));
+    assert_eq!(run, of_inputs(&told("fields", "in")));
+    let run = of_inputs(&told("run", "none"));
+    assert_eq!(run.len(), 3, "{run:#?}");
+    assert_eq!(run, of_inputs(&told("explain", "none")));
+    assert_eq!(run, of_inputs(&told("fields", "none")));
 }

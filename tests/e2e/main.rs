@@ -20,6 +20,7 @@ mod formats;
 mod indices;
 #[cfg(feature = "targets")]
 mod javascript;
+mod learn_events;
 mod learning;
 mod lenient;
 mod many;

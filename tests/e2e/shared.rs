@@ -1,11 +1,13 @@
 //! A state that several processes share, at a real server.
 //!
-//! In: runs and commands over `/usr/bin/redis-server`. Out: whether alerts, refusals and what is kept are
+//! In: runs and commands over `/usr/bin/redis-server`, or what FIRSTSEEN_REDIS_SERVER names. Out: whether alerts, refusals and what is kept are
 //! right. Where the server is not installed the tests say so, and do nothing.
 
+mod cluster;
 mod cutter;
 mod races;
 mod secured;
+mod sentinel;
 mod server;
 
 use crate::stream::Live;
@@ -57,7 +59,15 @@ fn a_changed_window_reads_what_was_known_and_another_rule_is_refused() {
     // And back: the last sighting counts, and is older than the window of ten days.
     let still_later = ("a3", "2025-05-11T08:00:00Z", "alice");
     assert_eq!(over(still_later).ok().alert_ids(), ["a3"]);
-    over(later).args(&["--max-terms", "10"]).fails(&["--max-terms"]);
+    // What is refused is refused before anything is asked, and before anything is taken over.
+    let limited = run().arg("--state").arg("redis://127.0.0.1:1").arg("-").pipe("");
+    let done = limited.args(&["--max-terms", "10"]).fails(&["--max-terms"]);
+    assert!(!done.stderr.contains("away"), "{}", done.stderr);
+    let folder = Folder::new();
+    let output = folder.write("full", "{}\n");
+    let full = over(later).args(&["--forget-after", "40d"]).arg("--output").arg(&output);
+    let done = full.fails(&["--append"]);
+    assert!(!done.stderr.contains("taken over"), "{}", done.stderr);
     // Another rule's name at the prefix.
     let owners = server.ask(&["HGETALL", "{default:meta}:owner"]);
     let mut prefixes = owners.lines().filter(|line| line.starts_with("default:"));
@@ -200,8 +210,8 @@ fn a_state_moves_to_a_server_and_back_and_is_corrected_there() {
     state("migrate").arg(&file).arg(&other).fails(&["tenant default"]);
     let done = state("import").arg(&other).arg("-").pipe(export(&file)).end();
     assert_eq!(done.status, Some(2), "{}", done.stderr);
-    let other = state("stats").arg(other).args(&["--format", "pretty"]).ok().stdout;
-    assert!(other.contains("0 terms"), "{other}");
+    assert_eq!(server.ask(&["EXISTS", "{acme:meta}:state"]), ":0");
+    state("stats").arg(other).fails(&["no run has made a state there yet"]);
     // What is taught there is shared too.
     let learned = call("learn").arg("--state").arg(server.address()).arg("-");
     learned.pipe(stack_lines(&[("z", "2025-03-21T10:00:00Z", "zoe")])).ok();
@@ -216,8 +226,10 @@ fn a_state_moves_to_a_server_and_back_and_is_corrected_there() {
 fn what_is_not_supported_is_refused_without_the_secret() {
     let over = |state: &str| run().arg("--state").arg(state).arg("-").pipe("");
     for (state, word) in [
-        ("redis+cluster://u:secret@a:1,b:2", "clusters and sentinels"),
-        ("redis+sentinel://u:secret@a/m", "clusters and sentinels"),
+        ("redis-cluster://u:secret@a:1,b:2", "redis+cluster://HOST:PORT"),
+        ("redis-sentinel://u:secret@a/m", "redis+sentinel://HOST:PORT/MASTER"),
+        ("redis+sentinel://u:secret@a", "no name of a master"),
+        ("redis+cluster://u:secret@127.0.0.1:1", "away for 0 s"),
         ("postgres://u:secret@a/m", "no state can be kept there"),
         ("redis://u:secret@h:x", "no address"),
         ("redis://u:secret@h?tenant=a*", "have to agree"),

@@ -88,6 +88,9 @@ pub struct RuleMeta {
     /// How long it learns from the first event on, in milliseconds; 0: not at all.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub learn_for_ms: i64,
+    /// From how many matching events it learns; 0: from none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub learn_events: u32,
     /// The field of which each value is learned on its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learn_by: Option<String>,
@@ -107,6 +110,11 @@ pub struct RuleMeta {
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
 fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
+fn is_none(number: &u32) -> bool {
     *number == 0
 }
 

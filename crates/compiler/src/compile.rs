@@ -142,24 +142,37 @@ pub fn artifact(
 /// Whether the pipeline can do what rules and settings want of learning.
 fn check_learning(engine: &EngineModule<'_>, rules: &[(RuleText<'_>, Rule)]) -> Result<(), String> {
     let settings = Options::read(engine.options)?.settings()?;
-    let learn_for_ms = |rule: &Rule| settings.learn_for_ms.unwrap_or(rule.plan.learn_for_ms);
-    for (source, rule) in rules {
-        if settings.learn_by.is_some() && learn_for_ms(rule) == 0 {
-            let name = source.name;
-            return Err(format!(
-                "{name}: learn_by: it does not say how long it learns (learn_for)"
-            ));
+    for (source, Rule { plan, .. }) in rules {
+        let name = source.name;
+        let for_ms = settings.learn_for_ms.unwrap_or(plan.learn_for_ms);
+        let events = settings.learn_events.unwrap_or(plan.learn_events);
+        let learns = for_ms > 0 || events > 0;
+        if let Some(field) = &settings.learn_by {
+            if !learns {
+                return Err(format!(
+                    "{name}: learn_by: it does not say how long it learns (learn_for, learn_events)"
+                ));
+            }
+            if plan.new_terms.iter().all(|term| term == field) {
+                return Err(format!("{name}: learn_by: {ONLY_TERM}"));
+            }
         }
-        if matches!(engine.target, "redpanda-connect" | "bento") && learn_for_ms(rule) > 0 {
+        if matches!(engine.target, "redpanda-connect" | "bento") && learns {
+            let setting = if for_ms > 0 { "learn_for" } else { "learn_events" };
+            let off = if for_ms > 0 { "\"0\"" } else { "0" };
             return Err(format!(
-                "{}: learn_for: target {} looks up one key at a time and cannot learn for a time; give \
-                 learn_until in --settings, and \"learn_for\": \"0\" where the rule's file has it",
-                source.name, engine.target
+                "{name}: {setting}: target {} looks up one key at a time and keeps no start of learning; \
+                 give --learn-until, and \"{setting}\": {off} in --settings where the rule's file has it",
+                engine.target
             ));
         }
     }
     Ok(())
 }
+
+/// Why a rule cannot learn by a field.
+const ONLY_TERM: &str =
+    "it is the only new-terms field: each term would be learned; learn by another field";
 
 /// What the metadata says of a rule with this source.
 #[must_use]
@@ -186,6 +199,7 @@ pub fn meta(source: &str, rule: &Rule) -> RuleMeta {
         threat: facts.threat.iter().map(threat).collect(),
         index: facts.index.clone(),
         learn_for_ms: plan.learn_for_ms,
+        learn_events: plan.learn_events,
         learn_by: plan.learn_by.clone(),
         takes: firstseen_rule::settings::DECLARED.iter().map(|&key| key.to_owned()).collect(),
         from: facts.from.clone(),

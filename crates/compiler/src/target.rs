@@ -42,9 +42,12 @@ pub struct TargetChoices {
     pub outbox_time: Option<u64>,
     /// `--settings`: the text of the file.
     pub settings: Option<String>,
-    /// `--any-index`: the settings say so too.
-    pub any_index: bool,
+    /// Options of which the settings say the same: `--any-index`.
+    pub beside: Vec<&'static str>,
 }
+
+/// The option that options beside it stand for.
+const SETTINGS: &str = "--settings";
 
 impl Target {
     /// All of them, in the order of the help.
@@ -153,19 +156,25 @@ impl Target {
             ("--state", choices.state.is_some()),
             ("--state-limit", choices.state_limit.is_some()),
             ("--outbox-time", choices.outbox_time.is_some()),
-            ("--any-index", choices.any_index),
-            ("--settings", choices.settings.is_some()),
+            (SETTINGS, choices.beside.is_empty() && choices.settings.is_some()),
         ];
-        let taken = self.takes();
-        if let Some((name, _)) = given.iter().find(|(name, given)| *given && !taken.contains(name))
-        {
+        // Who takes settings takes what stands for one.
+        let given = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| (name, name));
+        let mut given = given.chain(choices.beside.iter().map(|name| (*name, SETTINGS)));
+        if let Some((name, like)) = given.find(|(_, like)| !self.takes().contains(like)) {
             let who: Vec<&str> = Self::ALL
                 .into_iter()
-                .filter(|target| target.takes().contains(name))
+                .filter(|target| target.takes().contains(&like))
                 .map(|target| target.name())
                 .collect();
             let (me, who) = (self.name(), who.join(", "));
-            return Err(format!("{name}: --target {me} does not take it; these do: {who}"));
+            let other = match (self, like) {
+                (Self::Core, SETTINGS) => {
+                    "; of an artifact for core whoever runs it says it, or the rule's file"
+                }
+                _ => "",
+            };
+            return Err(format!("{name}: --target {me} does not take it; these do: {who}{other}"));
         }
         let mut options = self.defaults();
         if let Some(records) = choices.records {
@@ -198,19 +207,11 @@ impl Target {
     const fn takes(self) -> &'static [&'static str] {
         match self {
             Self::Core => &[],
-            Self::Js => &["--settings", "--any-index"],
-            Self::FluentBit => &[
-                "--records",
-                "--state",
-                "--state-limit",
-                "--outbox-time",
-                "--settings",
-                "--any-index",
-            ],
-            Self::RedpandaConnect | Self::Bento => &["--settings", "--any-index"],
-            Self::Redpanda => &["--state-limit", "--settings", "--any-index"],
-            Self::Wasi => &["--state-limit", "--settings", "--any-index"],
-            Self::Extism => &["--state-limit", "--settings", "--any-index"],
+            Self::Js | Self::RedpandaConnect | Self::Bento => &[SETTINGS],
+            Self::FluentBit => {
+                &["--records", "--state", "--state-limit", "--outbox-time", SETTINGS]
+            }
+            Self::Redpanda | Self::Wasi | Self::Extism => &["--state-limit", SETTINGS],
         }
     }
 }
@@ -229,13 +230,21 @@ mod tests {
         assert!(Target::Wasi.options(&settings).unwrap_err().starts_with("--settings: "));
         let any = TargetChoices {
             settings: Some(r#"{"any_index":true}"#.to_owned()),
-            any_index: true,
+            beside: vec!["--any-index"],
             ..TargetChoices::default()
         };
         for target in Target::ALL.into_iter().filter(|target| *target != Target::Core) {
             assert!(target.options(&any).unwrap().settings().unwrap().any_index);
         }
         assert!(Target::Core.options(&any).unwrap_err().starts_with("--any-index: "));
+        let learns = TargetChoices {
+            settings: Some(r#"{"learn_for":"10d"}"#.to_owned()),
+            beside: vec!["--learn-for"],
+            ..TargetChoices::default()
+        };
+        let error = Target::Core.options(&learns).unwrap_err();
+        assert!(error.starts_with("--learn-for: ") && error.contains("the rule's file"), "{error}");
+        assert!(Target::Redpanda.options(&learns).is_ok());
         for target in Target::ALL {
             assert_eq!(target.options(&TargetChoices::default()), Ok(target.defaults()));
         }

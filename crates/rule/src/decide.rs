@@ -44,6 +44,7 @@ impl Engine {
                     self.learned_until(prepared, item, start.values, pending)
                 }
             };
+            let mut moves = false;
             for (number, term) in (0u16..).zip(item.terms()) {
                 let at = places.of(term.key).ok_or(malformed("key of a term"))?;
                 let pending = states.get_mut(at).ok_or(malformed("key of a term"))?;
@@ -54,9 +55,15 @@ impl Engine {
                     }
                     Err(text) => Some((OutcomeKind::Error, text.clone())),
                 };
+                moves |= core::mem::take(&mut pending.moved);
                 if let Some((kind, text)) = decided {
                     texts.push((place, number, kind, text));
                 }
+            }
+            if let Some(start) = item.start().filter(|_| moves)
+                && let Some(pending) = places.of(start.key).and_then(|at| states.get_mut(at))
+            {
+                pending.count(prepared, start.values);
             }
         }
         let mut values = Vec::new();
@@ -174,22 +181,34 @@ impl Engine {
 pub(crate) struct PendingState {
     state: Result<TermState, TermStateError>,
     changed: Option<(String, i64)>,
+    /// The event at hand told it something.
+    moved: bool,
 }
 
 impl PendingState {
     pub(crate) fn new(value: Option<&[u8]>) -> Self {
         let state = value.map_or_else(|| Ok(TermState::default()), TermState::read);
-        Self { state, changed: None }
+        Self { state, changed: None, moved: false }
     }
 
     /// The state changed: it is to be written.
     fn mark(&mut self, window_ms: i64, time_ms: i64, term: &str) {
+        self.moved = true;
         if self.changed.is_none() {
             let mut ttl_ms = time_to_live_ms(window_ms);
             if let Ok(state) = &self.state {
                 ttl_ms = ttl_ms.max(state.approved_for_ms(time_ms));
             }
             self.changed = Some((term.to_owned(), ttl_ms));
+        }
+    }
+
+    /// Counts an event that told the state something, of a start of learning. The same event again tells it
+    /// nothing, and is not counted again.
+    pub(crate) fn count(&mut self, prepared: &PreparedRule, shown: &str) {
+        let most = prepared.learn.as_ref().map_or(0, |learn| learn.events);
+        if self.state.as_mut().is_ok_and(|state| state.count(most)) {
+            self.changed = Some((shown.to_owned(), LEARN_TTL_MS));
         }
     }
 

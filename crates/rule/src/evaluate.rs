@@ -166,7 +166,7 @@ impl Engine {
                 return;
             }
         }
-        let until_ms = match self.settle_start(item, kv) {
+        let until_ms = match self.settle_start(item, kv, false) {
             Ok(until_ms) => until_ms,
             Err(text) => {
                 outcome.error.get_or_insert(text);
@@ -176,8 +176,10 @@ impl Engine {
         let event = core::str::from_utf8(event).unwrap_or_default();
         let trust = &self.settings.trust;
         let mut copied = AlertEvent::new(Some(event), item.terms().count(), trust);
+        let mut moves = false;
         for term in item.terms().filter(|term| only.is_none_or(|key| key == term.key)) {
-            let decided = self.settle(item, term.key, (term.values, until_ms), &mut copied, kv);
+            let decided =
+                self.settle(item, term.key, (term.values, until_ms), &mut copied, kv, &mut moves);
             match decided {
                 Ok(None) => outcome.seen = outcome.seen.saturating_add(1),
                 Ok(Some((OutcomeKind::Alert, text))) => give(Alert::New(text)),
@@ -196,20 +198,35 @@ impl Engine {
                 }
             }
         }
+        if moves && let Err(text) = self.settle_start(item, kv, true) {
+            outcome.error.get_or_insert(text);
+        }
     }
 
     /// Until when new terms of an event are learned, by the store, which keeps the start. Where the store
-    /// has no room for one more, the event is not learned: an alert too many is better than none.
-    fn settle_start(&self, item: &Item<'_>, kv: &mut dyn Kv) -> Result<Option<i64>, String> {
+    /// has no room for one more, the event is not learned: an alert too many is better than none. With
+    /// `counts` its terms are written, and it is counted.
+    fn settle_start(
+        &self,
+        item: &Item<'_>,
+        kv: &mut dyn Kv,
+        counts: bool,
+    ) -> Result<Option<i64>, String> {
         let known = self.settings.learn_until_ms;
         let Some(start) = item.start() else { return Ok(known) };
         let prepared = self.prepared.get(usize::from(item.rule)).ok_or("bad_plan: no such rule")?;
+        if counts && prepared.learn.as_ref().is_none_or(|learn| learn.events == 0) {
+            return Ok(known);
+        }
         let mut prior = kv.get(start.key).map_err(refusal)?;
         for _ in 0..MAX_TRIES {
             let mut pending = PendingState::new(prior.as_deref());
             let until_ms = self.learned_until(prepared, item, start.values, &mut pending)?;
+            if counts {
+                pending.count(prepared, start.values);
+            }
             let Some((value, ttl_ms)) = pending.write() else { return Ok(until_ms) };
-            match kv.cas(start.key, None, &value, ttl_ms) {
+            match kv.cas(start.key, prior.as_deref(), &value, ttl_ms) {
                 Ok(Cas::Done) => return Ok(until_ms),
                 Ok(Cas::Conflict(current)) => prior = current,
                 Err(KvError::Refused) => return Ok(known),
@@ -227,6 +244,7 @@ impl Engine {
         term: (&str, Option<i64>),
         copied: &mut AlertEvent<'_>,
         kv: &mut dyn Kv,
+        moves: &mut bool,
     ) -> Result<Option<(OutcomeKind, String)>, &'static str> {
         let index = usize::from(item.rule);
         let (Some(rule), Some(prepared)) = (self.plan.rules.get(index), self.prepared.get(index))
@@ -239,7 +257,10 @@ impl Engine {
             let decided = self.decide_term(rule, prepared, item, term, copied, &mut pending);
             let Some((value, ttl_ms)) = pending.write() else { return Ok(decided) };
             match kv.cas(key, prior.as_deref(), &value, ttl_ms).map_err(refusal)? {
-                Cas::Done => return Ok(decided),
+                Cas::Done => {
+                    *moves = true;
+                    return Ok(decided);
+                }
                 Cas::Conflict(current) => prior = current,
             }
         }

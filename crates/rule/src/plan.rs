@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The layout of an encoded plan, and the only one that this engine reads.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 /// One rule, planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,8 @@ pub struct RulePlan {
     pub indices: Vec<String>,
     /// How long it learns from the first event on, in milliseconds; 0: not at all.
     pub learn_for_ms: i64,
+    /// From how many matching events it learns; 0: from none.
+    pub learn_events: u32,
     /// The field of which each value is learned on its own.
     pub learn_by: Option<String>,
 }

@@ -67,13 +67,14 @@ impl PreparedRule {
         let fingerprint = rule.fingerprint_of(window_ms);
         let prefix = format!("{}:{}:{fingerprint}:", settings.tenant, rule.id);
         let for_ms = settings.learn_for_ms.unwrap_or(rule.learn_for_ms);
-        let learn = (for_ms > 0).then(|| {
+        let events = i64::from(settings.learn_events.unwrap_or(rule.learn_events));
+        let learn = (for_ms > 0 || events > 0).then(|| {
             let by = settings.learn_by.as_ref().or(rule.learn_by.as_ref());
             let by = by.map(|name| TermField {
                 ask: asks.place(FieldRequest::Values(name.clone())),
                 kind: TermKind::of(name),
             });
-            LearnPlan { for_ms, by }
+            LearnPlan { for_ms, events, by }
         });
         let window = window.to_owned();
         let patterns = if settings.any_index { &[][..] } else { &rule.indices };

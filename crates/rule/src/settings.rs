@@ -26,6 +26,8 @@ pub struct Settings {
     /// How long rules learn from the first event on, in milliseconds, whatever they say themselves; 0: not
     /// at all.
     pub learn_for_ms: Option<i64>,
+    /// From how many matching events rules learn, whatever they say themselves; 0: from none.
+    pub learn_events: Option<u32>,
     /// The field of which each value is learned on its own, whatever rules say themselves.
     pub learn_by: Option<String>,
     /// No learning starts with an event before this time.
@@ -56,6 +58,7 @@ impl Default for Settings {
             exceptions: Vec::new(),
             learn_until_ms: None,
             learn_for_ms: None,
+            learn_events: None,
             learn_by: None,
             learn_since_ms: None,
             forget_after: None,
@@ -73,6 +76,7 @@ pub const KEYS: &[&str] = &[
     "exceptions",
     "learn_until",
     "learn_for",
+    "learn_events",
     "learn_by",
     "learn_since",
     "forget_after",
@@ -82,7 +86,8 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// Those that engines did not always take: an artifact says that it does.
-pub const DECLARED: &[&str] = &["learn_for", "learn_by", "learn_since", "forget_after"];
+pub const DECLARED: &[&str] =
+    &["learn_for", "learn_events", "learn_by", "learn_since", "forget_after"];
 
 /// Settings as they are written.
 struct SettingsDocument {
@@ -90,6 +95,7 @@ struct SettingsDocument {
     exceptions: Vec<exception::ExceptionDocument>,
     learn_until: Option<String>,
     learn_for: Option<String>,
+    learn_events: Option<u32>,
     learn_by: Option<String>,
     learn_since: Option<String>,
     forget_after: Option<String>,
@@ -108,6 +114,7 @@ impl SettingsDocument {
                 .unwrap_or_default(),
             learn_until: members.text("learn_until")?,
             learn_for: members.text("learn_for")?,
+            learn_events: members.number("learn_events")?,
             learn_by: members.text("learn_by")?,
             learn_since: members.text("learn_since")?,
             forget_after: members.text("forget_after")?,
@@ -121,8 +128,8 @@ impl SettingsDocument {
 
 impl Settings {
     /// Reads settings:
-    /// `{"tenant", "exceptions": [..], "learn_until", "learn_for", "learn_by", "learn_since",
-    /// "forget_after", "future_slack", "trust_envelopes": [..],
+    /// `{"tenant", "exceptions": [..], "learn_until", "learn_for", "learn_events", "learn_by",
+    /// "learn_since", "forget_after", "future_slack", "trust_envelopes": [..],
     /// "any_index"}`, every part optional; exceptions as [`exception::ExceptionDocument`]s, times as RFC 3339, lengths as `1h`.
     ///
     /// # Errors
@@ -150,6 +157,7 @@ impl Settings {
             let ms = if text == "0" { Ok(0) } else { window::duration(&text) };
             settings.learn_for_ms = Some(ms.map_err(|e| format!("learn_for: {e}"))?);
         }
+        settings.learn_events = document.learn_events;
         settings.learn_by = document.learn_by;
         if let Some(text) = document.forget_after {
             let ms = window::duration(&text).map_err(|e| format!("forget_after: {e}"))?;
@@ -181,7 +189,7 @@ mod tests {
     fn every_part_is_read() {
         let settings = Settings::read(
             r#"{"tenant":"acme","learn_until":"2024-01-01T00:00:00Z","future_slack":"5m",
-                "learn_for":"10d","learn_by":"cloud.account.id","learn_since":"2024-01-01T00:00:00Z",
+                "learn_for":"10d","learn_events":1000,"learn_by":"cloud.account.id","learn_since":"2024-01-01T00:00:00Z",
                 "forget_after":"30d","trust_envelopes":["dataset:nginx.access"],"any_index":true,
                 "exceptions":[{"name":"ci","query":"user.name: ci-*"}]}"#,
         )
@@ -189,6 +197,7 @@ mod tests {
         assert_eq!(settings.tenant, "acme");
         assert_eq!(settings.learn_until_ms, Some(1_704_067_200_000));
         assert_eq!(settings.learn_for_ms, Some(864_000_000));
+        assert_eq!(settings.learn_events, Some(1000));
         assert_eq!(settings.learn_by.as_deref(), Some("cloud.account.id"));
         assert_eq!(settings.learn_since_ms, settings.learn_until_ms);
         assert_eq!(settings.forget_after.unwrap().ms, 2_592_000_000);
@@ -228,6 +237,16 @@ mod tests {
         assert_eq!(settings.tenant, "acme");
     }
 
+    /// Every key is in the types of the package for JavaScript.
+    #[test]
+    fn the_types_of_javascript_have_every_key() {
+        let types = include_str!("../../../plugin/targets/js/package/index.d.ts");
+        let (_, settings) = types.split_once("export interface Settings {").unwrap();
+        let (settings, _) = settings.split_once("\n}").unwrap();
+        let names = settings.lines().filter_map(|line| Some(line.trim().split_once("?: ")?.0));
+        assert_eq!(names.collect::<Vec<_>>(), KEYS);
+    }
+
     #[test]
     fn a_fault_names_its_part() {
         for (json, part) in [
@@ -237,6 +256,9 @@ mod tests {
             (r#"{"learn_until":"soon"}"#, "learn_until"),
             (r#"{"learn_since":"soon"}"#, "learn_since"),
             (r#"{"learn_for":"10"}"#, "learn_for"),
+            (r#"{"learn_events":"10"}"#, "learn_events"),
+            (r#"{"learn_events":-1}"#, "learn_events"),
+            (r#"{"learn_events":1.5}"#, "learn_events"),
             (r#"{"learn_by":1}"#, "learn_by"),
             (r#"{"forget_after":"0d"}"#, "forget_after"),
             (r#"{"future_slack":"1"}"#, "future_slack"),

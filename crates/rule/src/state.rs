@@ -270,6 +270,25 @@ impl TermState {
         self.approval.as_ref().map_or(0, |approval| approval.until_ms.saturating_sub(time_ms))
     }
 
+    /// How many events a start of learning has counted; they are kept where a term has its first alert.
+    pub(crate) fn counted(&self) -> i64 {
+        let alert = self.episodes.first().and_then(|episode| episode.alerted.first());
+        alert.and_then(|alert| alert.previous_ms).unwrap_or(0)
+    }
+
+    /// Counts one more event of a start, up to so many; whether it did.
+    pub(crate) fn count(&mut self, most: i64) -> bool {
+        let counted = self.counted();
+        counted < most && self.set_counted(counted.saturating_add(1))
+    }
+
+    /// Sets the count of a start, if it has begun.
+    pub(crate) fn set_counted(&mut self, events: i64) -> bool {
+        let Some(start) = self.episodes.first_mut() else { return false };
+        start.alerted = vec![Alerted { identity: [0; 16], previous_ms: Some(events) }];
+        true
+    }
+
     /// Forgets that this event alerted: it was learned, and must not repeat an alert.
     pub fn unalert(&mut self, identity: &[u8; 16]) {
         for episode in &mut self.episodes {

@@ -6,6 +6,7 @@ use super::cache::CacheArgs;
 use super::place::StopMarks;
 use super::size;
 use clap::{ArgGroup, Args};
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// Rules, state and inputs, as `run` and `explain` share them.
@@ -25,7 +26,8 @@ pub struct Common {
     /// Keep the state in this file; `memory:` keeps it for this run only
     ///
     /// Or at a server that several processes share, Redis or Valkey: redis://HOST:PORT/DATABASE, rediss:// with
-    /// TLS, redis+unix:///PATH. See docs/state.md.
+    /// TLS, redis+unix:///PATH; at a cluster, redis+cluster://HOST:PORT,HOST:PORT; or where sentinels say,
+    /// redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE. See docs/state.md.
     #[arg(long, value_name = "PATH", default_value = "memory:")]
     pub state: PathBuf,
     /// A state at a server
@@ -117,6 +119,12 @@ pub struct TeachArgs {
     /// --learn-until that time counts.
     #[arg(long, value_name = "DURATION", value_parser = length_or_0)]
     pub learn_for: Option<String>,
+    /// Learn from so many matching events (1000): new terms do not alert
+    ///
+    /// Events that match the rule and have its fields, from the first one in the state's life; the same one
+    /// again does not count. With --learn-for a rule learns until both are over. 0: from none.
+    #[arg(long, value_name = "N")]
+    pub learn_events: Option<u32>,
     /// Learn for each value of this field on its own, from its first event on (cloud.account.id)
     #[arg(long, value_name = "FIELD", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub learn_by: Option<String>,
@@ -126,14 +134,16 @@ pub struct TeachArgs {
 }
 
 impl TeachArgs {
-    /// The settings that they stand for, with their values.
-    pub fn settings(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    /// The options that are given, the settings that they stand for, and their values.
+    pub fn settings(&self) -> impl Iterator<Item = (&'static str, &'static str, Value)> {
+        let text = |text: &Option<String>| text.as_deref().map(Value::from);
         let all = [
-            ("learn_for", &self.learn_for),
-            ("learn_by", &self.learn_by),
-            ("forget_after", &self.forget_after),
+            ("--learn-for", "learn_for", text(&self.learn_for)),
+            ("--learn-events", "learn_events", self.learn_events.map(Value::from)),
+            ("--learn-by", "learn_by", text(&self.learn_by)),
+            ("--forget-after", "forget_after", text(&self.forget_after)),
         ];
-        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        all.into_iter().filter_map(|(option, name, value)| Some((option, name, value?)))
     }
 }
 
@@ -145,7 +155,8 @@ fn length_or_0(text: &str) -> Result<String, String> {
     if text == "0" { Ok(text.to_owned()) } else { length(text) }
 }
 
-fn time(text: &str) -> Result<String, String> {
+/// A time, as the settings take it.
+pub(super) fn time(text: &str) -> Result<String, String> {
     match firstseen_value::parse_time_ms(text) {
         Some(_) => Ok(text.to_owned()),
         None => Err("give an RFC 3339 time: 2026-12-01T00:00:00Z".to_owned()),

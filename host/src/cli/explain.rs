@@ -12,20 +12,17 @@ use super::common::Common;
 use super::format::{self, FormatArg};
 use super::run::SystemClock;
 use super::setup::{self, Setup};
+use super::told::ToldInputs;
 use super::{ExitStatus, findings};
 use crate::observe::place::EventLocation;
-use crate::observe::summary::Summary;
 use crate::pipeline::Clock;
 use crate::pipeline::parts::LinePart;
 use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
 use crate::rules::{KnownException, LiveSettings};
 use crate::sink::{Output, OutputError};
-use crate::source::{Input, ReadLimits, no_event};
-use crate::terminal::formats::{self, SHOWN_LINES};
+use crate::source::{Input, ReadLimits};
 use crate::terminal::message::{self, Level};
-use crate::terminal::summary::skipped;
-use crate::terminal::wrap::wrapped;
 use crate::terminal::{explained, rule_table};
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -84,19 +81,14 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
         matched_only: args.matched_only,
         now_ms: SystemClock.now_ms(),
         event: 0,
-        failed: 0,
-        told: 0,
-        summary: Summary::default(),
+        told: ToldInputs::new(),
         limits: setup::read_options(&args.common, &trust),
         file: Arc::from("-"),
         is_stream: false,
         fault: None,
         closed: false,
     };
-    found.left_out().iter().for_each(|(severity, text)| message::notice(*severity, text));
-    for problem in &found.faults {
-        explainer.skipped(&problem.text());
-    }
+    explainer.told.found(&found);
     // As `run` does: all inputs that end, put in order together, then standard input as it comes.
     let (streams, files): (Vec<_>, Vec<_>) = found.inputs.iter().partition(|i| i.is_stream());
     for input in files {
@@ -128,12 +120,8 @@ struct Explainer {
     now_ms: i64,
     /// The number of the next event.
     event: u64,
-    /// Inputs that could not be read to their end.
-    failed: usize,
-    /// Documents without events that were named.
-    told: usize,
-    /// The counts of them.
-    summary: Summary,
+    /// What could not be read, holds no event or was not opened.
+    told: ToldInputs,
     limits: ReadLimits,
     file: Arc<str>,
     is_stream: bool,
@@ -148,17 +136,9 @@ impl Explainer {
         }
         self.file = Arc::clone(&input.name);
         if let Err(error) = input.read(self.limits.clone(), self) {
-            self.skipped(&error.to_string());
+            self.told.failed(&error.to_string());
         }
         self.fault.take().map_or(Ok(()), Err)
-    }
-
-    /// Says that an input was not read, up to a limit.
-    fn skipped(&mut self, text: &str) {
-        self.failed += 1;
-        if self.failed <= SHOWN_LINES {
-            message::warning(&format!("skipped: {text}"));
-        }
     }
 
     /// Ends: what waits is written, and the sums go to standard error.
@@ -174,9 +154,7 @@ impl Explainer {
             Err(e) => return Err(anyhow!(e)),
         }
         let no_index = findings::no_index(&self.decisions.tally, artifacts);
-        if let more @ 1.. = self.failed.saturating_sub(SHOWN_LINES) {
-            message::warning(&format!("skipped: {}", formats::count(more, "more input")));
-        }
+        self.told.named()?;
         if !self.closed && message::prints(Level::Info) {
             let Decisions { mut tally, samples, used, .. } = self.decisions;
             if self.event > 0 {
@@ -186,9 +164,7 @@ impl Explainer {
             let page = rule_table::page(&tally.finish(), &unused, self.event);
             message::page(Level::Info, page.trim_end());
         }
-        for (level, sentence) in skipped(&self.summary) {
-            message::page(level, wrapped(&sentence, "  ", "    ").trim_end());
-        }
+        self.told.sums();
         findings::warn(&no_index);
         Ok(ExitStatus::Done)
     }
@@ -198,7 +174,7 @@ impl Explainer {
         let Some(parts) = self.event(place, text, false)? else {
             return ControlFlow::Continue(());
         };
-        for (record, part) in (0..).zip(parts) {
+        for (record, part) in (place.record.unwrap_or_default()..).zip(parts) {
             let place = Place { record: Some(record), ..place };
             match part {
                 // Parts are never split again.
@@ -228,11 +204,11 @@ impl Explainer {
         let (metas, now_ms) = (self.decisions.rules(), self.now_ms);
         let facts = self.filter.look(event, || alert_ids(&batch, &mut all, metas, now_ms));
         let shown = facts.is_some();
-        let (mut result, mut bad) = (Ok(()), None);
+        let (mut result, mut bad, mut unopened) = (Ok(()), None, None);
         for (artifact, rules) in (0u16..).zip(&mut all) {
             let mut taken = self.decisions.taking(artifact, (number, event), shown);
             batch.keys(&mut **rules, self.now_ms, &mut taken);
-            bad = bad.or(taken.bad);
+            (bad, unopened) = (bad.or(taken.bad), unopened.or(taken.unopened));
             result = result.and(taken.fault.map_or(Ok(()), Err));
         }
         let bad = bad.filter(|_| !is_part);
@@ -242,6 +218,10 @@ impl Explainer {
             if self.prefilter.passes(event, event.contains(&b'\\')) {
                 let at = EventAt { offset: number, ..EventAt::default() };
                 self.decisions.samples.passes(self.prefilter.artifacts(), &at, event);
+                // As `run`, which looks into no others.
+                if let Some(what) = unopened {
+                    self.no_event(place, &what)?;
+                }
             }
             if let Some(facts) = facts {
                 let lines = self.wait_for_all(place, (number, event), facts, &mut all);
@@ -252,6 +232,14 @@ impl Explainer {
         let settled = result.and_then(|()| if self.is_stream { self.settle() } else { Ok(()) });
         self.flow(settled)?;
         ControlFlow::Continue(parts)
+    }
+
+    /// Something that holds no event, or was not opened, is told of in its turn.
+    fn no_event(&mut self, place: Place, what: &str) -> ControlFlow<()> {
+        let no_event = Some(what.to_owned());
+        let line = WaitingLine { no_event, ..self.line(place, self.event, (0, 0), Map::new()) };
+        let kept = self.spool.push(&line).context(KEPT);
+        self.flow(kept)
     }
 
     /// Keeps what each rule says of an event until the state has answered.
@@ -316,16 +304,14 @@ impl Explainer {
     /// Decides what waits, and writes it.
     fn settle(&mut self) -> anyhow::Result<()> {
         self.decisions.settle(&mut self.rules)?;
-        let Self { spool, decisions, output, pretty, closed, fault, is_stream, .. } = self;
-        let (told, summary) = (&mut self.told, &mut self.summary);
+        let Self { spool, decisions, output, pretty, closed, fault, is_stream, told, .. } = self;
         let drained = spool.drain(|line| {
             if let Some(what) = &line.no_event {
-                summary.no_events(what);
-                *told += 1;
-                if *told <= SHOWN_LINES {
-                    message::info(&no_event(&location(&line), what));
-                }
+                told.no_events(&location(&line), what);
                 return true;
+            }
+            if let Some(code) = line.document.get("error").and_then(|e| e["code"].as_str()) {
+                told.shown_unread(code);
             }
             let answers = decisions.answers(line.event, line.artifact, line.rule);
             match output.line(&shown(line, answers, *pretty)) {
@@ -414,10 +400,7 @@ impl EventSink for Explainer {
     }
 
     fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()> {
-        let no_event = Some(what.to_owned());
-        let line = WaitingLine { no_event, ..self.line(place, self.event, (0, 0), Map::new()) };
-        let kept = self.spool.push(&line).context(KEPT);
-        self.flow(kept)
+        self.no_event(place, what)
     }
 
     fn bad(&mut self, place: Place, fault: SplitFault, _: &[u8]) -> ControlFlow<()> {

@@ -1,21 +1,23 @@
 //! `fields`: an event as rules see it, flat ECS with types.
 //!
 //! In: an event's text, or files with events in any envelope. Out: for each event its fields by name,
-//! with the type that decides how values compare, and the values. It judges nothing.
+//! with the type that decides how values compare, and the values. What it tells of inputs, and its status, are
+//! those of `run`; an event that is an argument has to be read. It judges nothing.
 
 use super::ExitStatus;
 use super::format::FormatArg;
+use super::told::ToldInputs;
 use crate::escape::escaped;
 use crate::observe::place::EventLocation;
 use crate::sink::{Format, Output, OutputError};
-use crate::source::{self, ReadLimits, no_event};
-use crate::terminal::formats::{self, SHOWN_LINES};
+use crate::source::{self, ReadLimits};
 use crate::terminal::message;
 use crate::terminal::screen::{self, TextForm};
 use crate::terminal::wrap::{whole, wrapped};
 use anyhow::{anyhow, bail};
 use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter, line_events};
 use firstseen_event::json::{Json, Object};
+use firstseen_event::{EventReader, ReadOutcome, Scratch, TEXT_NOT_OPENED};
 use firstseen_kql::{FieldType, field_type};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -62,9 +64,10 @@ pub fn fields(args: &FieldsArgs) -> anyhow::Result<ExitStatus> {
         id: args.id.as_deref(),
         file: Arc::from("-"),
         shown: 0,
-        faults: 0,
-        warned: 0,
-        told: 0,
+        is_argument: false,
+        unread: 0,
+        reader: EventReader::new(Vec::new()),
+        told: ToldInputs::new(),
         closed: false,
         error: None,
     };
@@ -77,24 +80,22 @@ pub fn fields(args: &FieldsArgs) -> anyhow::Result<ExitStatus> {
     if let Some(error) = page.error {
         return Err(error);
     }
-    if let more @ 1.. = page.warned.saturating_sub(SHOWN_LINES) {
-        message::warning(&format!("skipped: {} like these", formats::count(more, "more fault")));
-    }
-    if let more @ 1.. = page.told.saturating_sub(SHOWN_LINES) {
-        message::info(&format!("no event: {}", formats::count(more, "more document")));
-    }
+    page.told.named()?;
     match page.output.flush() {
         Ok(()) => {}
         Err(OutputError::Closed) => return Ok(ExitStatus::Done),
         Err(error) => return Err(anyhow!(error)),
     }
     match (&args.id, page.shown) {
-        _ if page.closed => Ok(ExitStatus::Done),
+        _ if page.closed => return Ok(ExitStatus::Done),
         (Some(id), 0) => bail!("no event has the id {}", escaped(id)),
-        (None, 0) => bail!("there is no event in it"),
-        _ if page.faults > 0 => Ok(ExitStatus::Failed),
-        _ => Ok(ExitStatus::Done),
+        (None, 0) if page.is_argument => bail!("there is no event in it"),
+        // Of inputs that hold none, `run` says no more.
+        (None, 0) => page.told.nothing(),
+        _ => {}
     }
+    page.told.sums();
+    Ok(if page.unread > 0 { ExitStatus::Failed } else { ExitStatus::Done })
 }
 
 struct FieldsPage<'a> {
@@ -103,11 +104,14 @@ struct FieldsPage<'a> {
     id: Option<&'a str>,
     file: Arc<str>,
     shown: usize,
-    /// Events that could not be read.
-    faults: usize,
-    /// Warnings and documents without events that were said.
-    warned: usize,
-    told: usize,
+    /// The last one is the event itself.
+    is_argument: bool,
+    /// Events among the arguments that could not be read.
+    unread: usize,
+    /// Says what is in a string of an event and was not opened.
+    reader: EventReader,
+    /// What could not be read, holds no event or was not opened.
+    told: ToldInputs,
     closed: bool,
     error: Option<anyhow::Error>,
 }
@@ -122,7 +126,7 @@ impl FieldsPage<'_> {
 
     fn input(&mut self, input: &str) -> anyhow::Result<()> {
         if input.trim_start().starts_with(['{', '[']) && !PathBuf::from(input).exists() {
-            self.file = Arc::from("the event");
+            (self.file, self.is_argument) = (Arc::from("the event"), true);
             let mut splitter =
                 Splitter::new(SplitOptions { max_event: ReadLimits::default().max_event });
             if splitter.push(input.as_bytes(), self).is_continue() {
@@ -131,18 +135,15 @@ impl FieldsPage<'_> {
             return Ok(());
         }
         let found = source::find(&[PathBuf::from(input)])?;
-        found.left_out().iter().for_each(|(severity, text)| message::notice(*severity, text));
-        for problem in &found.faults {
-            self.warn(&format!("skipped: {}", problem.text()));
-        }
+        self.is_argument = false;
+        self.told.found(&found);
         for source in &found.inputs {
             if self.done() {
                 break;
             }
             self.file = Arc::clone(&source.name);
             if let Err(error) = source.read(ReadLimits::default(), self) {
-                self.warn(&format!("skipped: {error}"));
-                self.faults += 1;
+                self.told.failed(&error.to_string());
             }
         }
         Ok(())
@@ -162,6 +163,7 @@ impl FieldsPage<'_> {
             return ControlFlow::Continue(());
         }
         let at = EventLocation { file: Arc::clone(&self.file), place };
+        self.tell_unopened(&at, text);
         let page = if self.pretty { table(&at, &fields) } else { line(&at, &fields) };
         self.shown += 1;
         match self.output.line(&page) {
@@ -178,19 +180,26 @@ impl FieldsPage<'_> {
         }
     }
 
-    /// Says it, up to a limit.
-    fn warn(&mut self, text: &str) {
-        self.warned += 1;
-        if self.warned <= SHOWN_LINES {
-            message::warning(text);
-        }
-    }
-
+    /// An event that is an argument is all that was asked for.
     fn unread(&mut self, place: Place, code: &str, reason: &str) -> ControlFlow<()> {
         let at = EventLocation { file: Arc::clone(&self.file), place };
-        self.warn(&format!("{at}: cannot be read: {code}: {}", escaped(reason)));
-        self.faults += 1;
+        match self.is_argument {
+            true => message::warning(&format!("{at}: cannot be read: {code}: {}", escaped(reason))),
+            false => self.told.unread(&at, code, reason),
+        }
+        self.unread += usize::from(self.is_argument);
         ControlFlow::Continue(())
+    }
+
+    /// Names a text in an event that was not opened.
+    fn tell_unopened(&mut self, at: &EventLocation, text: &[u8]) {
+        let Ok(text) = firstseen_event::utf8(text) else { return };
+        let mut scratch = Scratch::default();
+        if let Ok(ReadOutcome::Event(fields)) = self.reader.read(text, &mut scratch)
+            && let Some(entry) = fields.unopened()
+        {
+            self.told.no_events(at, &format!("{TEXT_NOT_OPENED}{entry}"));
+        }
     }
 }
 
@@ -289,10 +298,7 @@ impl EventSink for FieldsPage<'_> {
 
     fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()> {
         let at = EventLocation { file: Arc::clone(&self.file), place };
-        self.told += 1;
-        if self.told <= SHOWN_LINES {
-            message::info(&no_event(&at, what));
-        }
+        self.told.no_events(&at, what);
         ControlFlow::Continue(())
     }
 

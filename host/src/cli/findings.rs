@@ -6,7 +6,7 @@
 
 use super::observer::RunObserver;
 use crate::escape::escaped;
-use crate::observe::learned::{LearnedDays, RuleLearning};
+use crate::observe::learned::{LearnedDays, LearnedEvents, RuleLearning};
 use crate::observe::rule_counts::RuleTally;
 use crate::observe::summary::{Summary, UnusedException};
 use crate::pipeline::PipelineEnd;
@@ -15,6 +15,7 @@ use crate::rules::sample::{EventSample, RunSamples};
 use crate::rules::{KnownException, silent};
 use crate::terminal::formats::{self, SHOWN_LINES, counted, number};
 use crate::terminal::message;
+use firstseen_rule::Settings;
 use firstseen_runtime::Artifact;
 use firstseen_session::{RuleRef, Rules};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -41,13 +42,20 @@ pub(super) fn learned(
     days: &HashMap<RuleRef, LearnedDays>,
     artifacts: &[Artifact],
     learning: &Learning,
-    (learns, is_until): (bool, bool),
+    settings: &Settings,
+    learns: bool,
 ) {
     let rules = (0u16..).zip(artifacts).flat_map(|(artifact, of)| {
         (0u16..).zip(&of.meta.rules).map(move |(rule, meta)| (RuleRef { artifact, rule }, meta))
     });
     let (first, last) = (summary.first_time_ms, summary.last_time_ms);
     for (counts, (at, meta)) in summary.rules.iter_mut().zip(rules) {
+        let by = settings.learn_by.as_ref().or(meta.learn_by.as_ref());
+        counts.learned_events = learning.events(at).map(|(counted, of)| LearnedEvents {
+            counted: by.is_none().then_some(counted.unsigned_abs()),
+            of: of.unsigned_abs(),
+            by: by.cloned(),
+        });
         let Some(span) = learning.span(at) else { continue };
         let now = first.zip(last).filter(|_| learns).map(|(first, last)| {
             let window = (&*meta.window, meta.window_ms);
@@ -56,6 +64,7 @@ pub(super) fn learned(
         let own = first.zip(last).filter(|_| learns);
         let (first_time_ms, last_time_ms) = own.unwrap_or((span.first_ms, span.last_ms));
         // A time that is given counts, and so does `firstseen learn`.
+        let is_until = settings.learn_until_ms.is_some();
         let until_ms = learning.until_ms(at).filter(|_| !is_until && !learns);
         counts.learning = Some(RuleLearning { first_time_ms, last_time_ms, until_ms, now });
     }

@@ -43,6 +43,7 @@ mod size;
 pub mod state;
 mod teach;
 pub mod test;
+mod told;
 mod verify;
 pub mod warnings;
 

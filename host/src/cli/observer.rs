@@ -12,7 +12,7 @@ use crate::observe::summary::Summary;
 use crate::observe::{Counter, Notice, NoticeSeverity, Observer, RuleCounter, SkipKind};
 use crate::pipeline::workers::MISSING_EVENTS;
 use crate::sink::dead_letter::DeadLetter;
-use crate::source::{EMPTY_INPUTS, NO_LOG};
+use crate::source::{NO_LOG, is_whole_input};
 use crate::state::OutputMark;
 use crate::terminal::formats::{SHOWN_LINES, counted};
 use crate::terminal::message;
@@ -298,7 +298,7 @@ impl Observer for RunObserver {
             Notice::NoEvents { what, input } => {
                 self.summary.no_events(what);
                 // A pipe that gave nothing is one; there is no other to look for.
-                if what == NO_LOG || EMPTY_INPUTS.contains(&what) && input != "-" {
+                if is_whole_input(what) && (what == NO_LOG || input != "-") {
                     let text = format!("skipped: {}: {what}", input_name(input));
                     self.say_some(OtherKind::NoLogs, &text);
                 }

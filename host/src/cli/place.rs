@@ -4,7 +4,7 @@
 //! address is kept as it was given, and shown by `state_name` alone.
 
 use crate::files::shown;
-use crate::state::shared::{AddressKind, SharedOptions, address_kind, address_name};
+use crate::state::shared::{AddressKind, SharedOptions, WeakServer, address_kind, address_name};
 use anyhow::bail;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,9 +36,10 @@ pub(super) fn place(path: &Path) -> anyhow::Result<StatePlace<'_>> {
     match address_kind(text) {
         AddressKind::File => Ok(StatePlace::File(path)),
         AddressKind::Server => Ok(StatePlace::Server(text)),
-        AddressKind::Unsupported => bail!(
-            "{}: clusters and sentinels are not supported; give one server, redis://HOST:PORT/DATABASE, \
-             rediss:// with TLS, or redis+unix:///PATH",
+        AddressKind::OtherForm => bail!(
+            "{}: no such form of an address; give redis://HOST:PORT/DATABASE, redis+unix:///PATH, \
+             redis+cluster://HOST:PORT,HOST:PORT or redis+sentinel://HOST:PORT/MASTER/DATABASE, and \
+             rediss for redis with TLS",
             address_name(text)
         ),
         AddressKind::Unknown => bail!(
@@ -91,7 +92,7 @@ pub(super) fn of_run(
     let stop = stop.clone();
     SharedOptions {
         tenant: Some(tenant.to_owned()),
-        allow_weak,
+        weak: if allow_weak { WeakServer::Take } else { WeakServer::Refuse },
         wait,
         is_stopped: Box::new(move || stop.is_set()),
         ..of_command()
@@ -103,7 +104,7 @@ pub(super) fn of_command() -> SharedOptions {
     SharedOptions {
         tenant: None,
         password: password(),
-        allow_weak: true,
+        weak: WeakServer::Name,
         wait: Some(std::time::Duration::ZERO),
         is_stopped: Box::new(|| false),
         tell: Box::new(|text| crate::terminal::message::warning(&format!("state {text}"))),
@@ -127,6 +128,21 @@ pub(super) fn open_server(
     options: SharedOptions,
 ) -> anyhow::Result<ServerState> {
     Ok(ServerState::open(address, read_only, options)?)
+}
+
+/// Whether the state at this address takes terms under this prefix; no server is asked.
+///
+/// # Errors
+/// An address that is none, and another tenant's prefix.
+#[cfg(feature = "redis")]
+pub(super) fn takes(address: &str, prefix: &str) -> anyhow::Result<()> {
+    Ok(ServerState::takes(address, format!("{prefix}00").as_bytes(), &of_command())?)
+}
+
+/// Opening it says that there is none.
+#[cfg(not(feature = "redis"))]
+pub(super) fn takes(_address: &str, _prefix: &str) -> anyhow::Result<()> {
+    Ok(())
 }
 
 /// What stands for it where the binary has none.

@@ -181,6 +181,12 @@ pub fn run_with(
              be missing for ever; leave the option out, and drop equal ids where alerts are collected"
         );
     }
+    if is_at_server(&args.common.state) && args.max_terms.is_some() {
+        bail!(
+            "--max-terms: a state at a server has no limit, as no process counts the terms of all; leave the \
+             option out: terms go there twice the window and a week after they were written last"
+        );
+    }
     let mut common = resume::common(args)?;
     common.stop = signals.marks();
     let mut setup = set_up(&common, false, &written)?;
@@ -317,7 +323,8 @@ pub fn run_with(
         &observer.learned,
         &artifacts,
         &end.learning,
-        (args.learns, settings.learn_until_ms.is_some()),
+        &settings,
+        args.learns,
     );
     let mut forgotten = Vec::new();
     if let Some(max) = args.max_terms {

@@ -52,6 +52,7 @@ pub(super) fn refuse(args: &RunArgs) -> anyhow::Result<()> {
         "an execution needs all events of its time, so that the inputs are read to their end first";
     let teach = &common.teach;
     let learns = teach.learn_for.as_deref().is_some_and(|length| length != "0");
+    let counts = teach.learn_events.is_some_and(|events| events != 0);
     for (option, is_given, reason) in [
         ("--state", !is_memory, no_state),
         ("--take-over", common.take_over, no_state),
@@ -60,6 +61,7 @@ pub(super) fn refuse(args: &RunArgs) -> anyhow::Result<()> {
         ("--repeats emit", args.repeats == Some(Repeats::Emit), no_state),
         ("--learn-until", common.learn_until.is_some(), no_learning),
         ("--learn-for", learns, no_learning),
+        ("--learn-events", counts, no_learning),
         ("--learn-by", teach.learn_by.is_some(), no_learning),
         ("--forget-after", teach.forget_after.is_some(), "the history is the rule's own window"),
         ("--hold", args.hold > 0, whole),
@@ -107,8 +109,12 @@ fn plan(rule: &RuleMeta, offset_ms: i64, settings: &Settings) -> anyhow::Result<
     let Some(max_signals) = rule.max_signals else {
         bail!("its artifact does not say when it runs; `firstseen rebuild` adds that");
     };
-    if teach::learn_for_ms(rule, settings) > 0 {
-        bail!("it learns, and Elastic's executions do not; give --learn-for 0");
+    if teach::learns(rule, settings) {
+        let off = match teach::learn_for_ms(rule, settings) {
+            0 => "--learn-events 0",
+            _ => "--learn-for 0",
+        };
+        bail!("it learns, and Elastic's executions do not; give {off}");
     }
     let interval_ms = duration(&rule.interval).map_err(|e| anyhow!("interval: {e}"))?;
     let lookback_ms = before_now(&rule.from).map_err(|e| anyhow!("from: {e}"))?;

@@ -4,7 +4,7 @@
 //! that cannot begin. It reads no event.
 
 use super::common::{Common, SharedStateArgs};
-use super::place::{self, StatePlace, place, state_name};
+use super::place::{self, StatePlace, is_at_server, place, state_name};
 use super::rule_words::is_rule;
 use super::run::SystemClock;
 use super::state::audit::entry;
@@ -124,9 +124,6 @@ pub fn set_up(
         refuse_to_empty(common, place, None)?;
     }
     let store = open_state(common, place, read_only, is_stream, tenant, &artifacts)?;
-    if !read_only && store.is_shared() {
-        refuse_to_empty(common, place, Some(&*store))?;
-    }
     let trust = Arc::new(read.trust.clone());
     let settings = read;
     Ok(Setup {
@@ -212,8 +209,8 @@ fn read_settings(
         if let Some(time) = &common.learn_until {
             document.insert("learn_until".to_owned(), Value::String(time.clone()));
         }
-        for (name, value) in common.teach.settings() {
-            document.insert(name.to_owned(), value.into());
+        for (_, name, value) in common.teach.settings() {
+            document.insert(name.to_owned(), value);
         }
         if common.any_index {
             document.insert("any_index".to_owned(), Value::Bool(true));
@@ -231,6 +228,7 @@ fn read_settings(
     let settings = text.as_deref().map(Settings::read).transpose().map_err(|e| anyhow!(e))?;
     let settings = settings.unwrap_or_default();
     teach::check(artifacts, &settings)?;
+    teach::check_counts(artifacts, &settings, is_at_server(&common.state))?;
     teach::doubt(&settings);
     if is_stream {
         return teach::from_stream(artifacts, settings, text, SystemClock.now_ms());
@@ -328,6 +326,9 @@ fn open_state(
             let wait = wait.or((!is_stream).then_some(FILES_WAIT));
             let options = place::of_run(tenant, allow_weak_state, wait, &common.stop);
             let store = place::open_server(address, read_only, options)?;
+            if !read_only {
+                refuse_to_empty(common, place, Some(&store))?;
+            }
             with_history(store, common, read_only, tenant, artifacts)
         }
     }
@@ -374,7 +375,7 @@ fn with_history(
 pub(super) fn start_of(artifacts: &[Artifact], settings: &Settings, learns: bool) -> Learning {
     let rule = |rule: &RuleMeta| {
         let prefix = format!("{}:{}", settings.tenant, rule.key_prefix);
-        (prefix, teach::learn_for_ms(rule, settings))
+        (prefix, teach::learn_for_ms(rule, settings), teach::learn_events(rule, settings).into())
     };
     let rules = artifacts.iter().map(|a| a.meta.rules.iter().map(rule).collect()).collect();
     Learning::new(rules, settings.future_slack_ms, learns)

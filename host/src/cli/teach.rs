@@ -20,10 +20,22 @@ pub(super) fn learn_for_ms(rule: &RuleMeta, settings: &Settings) -> i64 {
     settings.learn_for_ms.unwrap_or(rule.learn_for_ms)
 }
 
+/// From how many matching events a rule learns; 0: from none.
+#[must_use]
+pub(super) fn learn_events(rule: &RuleMeta, settings: &Settings) -> u32 {
+    settings.learn_events.unwrap_or(rule.learn_events)
+}
+
+/// Whether a rule begins with learning.
+#[must_use]
+pub(super) fn learns(rule: &RuleMeta, settings: &Settings) -> bool {
+    learn_for_ms(rule, settings) > 0 || learn_events(rule, settings) > 0
+}
+
 /// Whether every rule begins with learning.
 #[must_use]
 pub(super) fn all_learn(artifacts: &[Artifact], settings: &Settings) -> bool {
-    rules(artifacts).all(|rule| learn_for_ms(rule, settings) > 0)
+    rules(artifacts).all(|rule| learns(rule, settings))
 }
 
 fn rules(artifacts: &[Artifact]) -> impl Iterator<Item = &RuleMeta> {
@@ -37,6 +49,7 @@ fn rules(artifacts: &[Artifact]) -> impl Iterator<Item = &RuleMeta> {
 pub(super) fn check(artifacts: &[Artifact], settings: &Settings) -> anyhow::Result<()> {
     let given = [
         ("learn_for", settings.learn_for_ms.is_some()),
+        ("learn_events", settings.learn_events.is_some()),
         ("learn_by", settings.learn_by.is_some()),
         ("learn_since", settings.learn_since_ms.is_some()),
         ("forget_after", settings.forget_after.is_some()),
@@ -52,16 +65,46 @@ pub(super) fn check(artifacts: &[Artifact], settings: &Settings) -> anyhow::Resu
             }
         }
     }
-    if settings.learn_by.is_some()
-        && settings.learn_for_ms != Some(0)
-        && let Some(rule) = rules(artifacts).find(|rule| learn_for_ms(rule, settings) == 0)
-    {
+    let Some(field) = &settings.learn_by else { return Ok(()) };
+    let is_off = settings.learn_for_ms == Some(0) && settings.learn_events.is_none();
+    if let Some(rule) = rules(artifacts).find(|rule| !is_off && !learns(rule, settings)) {
         bail!(
-            "learn_by: rule {} does not say how long it learns; give --learn-for 10d too",
+            "learn_by: rule {} does not say how long it learns; give --learn-for 10d or \
+             --learn-events 1000 too",
+            escaped(&rule.name)
+        );
+    }
+    let is_only = |rule: &&RuleMeta| {
+        learns(rule, settings) && rule.new_terms.iter().all(|term| term == field)
+    };
+    if let Some(rule) = rules(artifacts).find(is_only) {
+        bail!(
+            "learn_by: {} is the only new-terms field of rule {}, so that each of its terms would be \
+             learned; learn by another field",
+            escaped(field),
             escaped(&rule.name)
         );
     }
     Ok(())
+}
+
+/// Whether a state can count the events that rules learn from.
+///
+/// # Errors
+/// Where the state is shared: its processes would count differently.
+pub(super) fn check_counts(
+    artifacts: &[Artifact],
+    settings: &Settings,
+    is_shared: bool,
+) -> anyhow::Result<()> {
+    let counts = |rule: &&RuleMeta| learn_events(rule, settings) > 0;
+    let Some(rule) = rules(artifacts).find(counts).filter(|_| is_shared) else { return Ok(()) };
+    bail!(
+        "learn_events: rule {} cannot learn from a number of events with a state at a server: each \
+         process would count differently; give --learn-events 0 and --learn-for 10d or --learn-until \
+         TIME, or keep the state in a file",
+        escaped(&rule.name)
+    )
 }
 
 /// Warns of a field that is probably misspelled: an event without it belongs to the start of its rule, so
@@ -93,7 +136,7 @@ pub(super) fn from_stream(
     text: Option<String>,
     now_ms: i64,
 ) -> anyhow::Result<(Settings, Option<String>)> {
-    let learns = rules(artifacts).any(|rule| learn_for_ms(rule, &settings) > 0);
+    let learns = rules(artifacts).any(|rule| learns(rule, &settings));
     let is_known = rules(artifacts).all(|rule| takes(rule, "learn_since"));
     if !learns || !is_known || now_ms == 0 || settings.learn_since_ms.is_some() {
         return Ok((settings, text));

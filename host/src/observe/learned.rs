@@ -32,6 +32,19 @@ pub struct RuleLearning {
     pub now: Option<LearnedNow>,
 }
 
+/// From how many matching events a rule learns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LearnedEvents {
+    /// So many were counted; not known where each value of a field has a count of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted: Option<u64>,
+    /// In all.
+    pub of: u64,
+    /// The field of which each value is learned on its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
 /// What `firstseen learn` saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LearnedNow {

@@ -3,7 +3,7 @@
 //! In: a rule and what happened. Out: sums by rule. Every match ends in one of them, so that a rule
 //! that cannot alert shows.
 
-use super::learned::RuleLearning;
+use super::learned::{LearnedEvents, RuleLearning};
 use super::schedule::RuleSchedule;
 use firstseen_session::RuleRef;
 use serde::Serialize;
@@ -63,6 +63,9 @@ pub struct RuleCounts {
     /// From when to when it learned, where its state says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning: Option<RuleLearning>,
+    /// From how many events it learns, where it does from a number of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned_events: Option<LearnedEvents>,
     /// What Elastic's executions did, with `--schedule`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<RuleSchedule>,

@@ -157,6 +157,9 @@ impl Decider {
         if !self.failed && self.learning.advance(&mut *self.store)? {
             self.uncommitted = self.uncommitted.max(1);
         }
+        if !self.failed {
+            self.learning.count(&mut *self.store)?;
+        }
         self.commit(sink, located)
     }
 

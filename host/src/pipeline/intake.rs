@@ -125,7 +125,8 @@ impl Intake<'_> {
     fn take_parts(&mut self, parts: Vec<SplitText>) -> ControlFlow<()> {
         let count = self.rules.len();
         for SplitText { place, parts } in parts {
-            for (record, part) in (0..).zip(parts) {
+            // What is a record itself counts on from there.
+            for (record, part) in (place.record.unwrap_or_default()..).zip(parts) {
                 let place = Place { record: Some(record), ..place };
                 match part {
                     LinePart::Event(text) => {

@@ -2,11 +2,12 @@
 //!
 //! In: the times of the events that are read, a store. Out: what the state knows; under `firstseen learn` a key for
 //! each rule, made before its first round if it is absent, whose beginning never changes and whose end moves with
-//! what is read; under `--learn-for` the beginning alone, by which the rule decides. It judges no event.
+//! what is read; under `--learn-for` the beginning alone, by which the rule decides. Under `--learn-events` the rule
+//! counts in the same key; what it counted is read. It judges no event.
 
 use crate::state::{Applied, StateError, StateStore, StateWrite};
 use anyhow::{Context, anyhow};
-use firstseen_rule::learn::{LEARN_TTL_MS, LearnedSpan, learn_key};
+use firstseen_rule::learn::{LEARN, LEARN_TTL_MS, LearnedSpan, learn_key};
 use firstseen_rule::window::DAY_MS;
 use firstseen_session::RuleRef;
 
@@ -32,6 +33,8 @@ pub struct Learning {
 struct RuleStart {
     /// How long it learns from its start on; 0: not at all.
     for_ms: i64,
+    /// From how many events it learns; 0: from none.
+    events: i64,
     key: Vec<u8>,
     span: Option<LearnedSpan>,
     /// The value that the state has.
@@ -39,11 +42,17 @@ struct RuleStart {
 }
 
 impl Learning {
-    /// For these rules: of each artifact the prefixes of its rules' keys, and how long each learns.
+    /// For these rules: of each artifact the prefixes of its rules' keys, how long each learns, and from how
+    /// many events.
     #[must_use]
-    pub fn new(artifacts: Vec<Vec<(String, i64)>>, future_slack_ms: i64, learns: bool) -> Self {
-        let start = |(prefix, for_ms): (String, i64)| RuleStart {
+    pub fn new(
+        artifacts: Vec<Vec<(String, i64, i64)>>,
+        future_slack_ms: i64,
+        learns: bool,
+    ) -> Self {
+        let start = |(prefix, for_ms, events): (String, i64, i64)| RuleStart {
             for_ms,
+            events,
             key: learn_key(&prefix).into_bytes(),
             span: None,
             value: None,
@@ -120,7 +129,7 @@ impl Learning {
             store.advance(artifact, i64::MIN);
             let begins = |rule: &&mut RuleStart| learns || rule.for_ms > 0;
             for rule in rules.iter_mut().filter(begins).filter(|rule| rule.value.is_none()) {
-                rule.write(store, LearnedSpan { first_ms, last_ms: first_ms })?;
+                rule.write(store, LearnedSpan { first_ms, last_ms: first_ms, events: 0 })?;
             }
         }
         self.began = true;
@@ -149,10 +158,28 @@ impl Learning {
         Ok(wrote)
     }
 
+    /// Reads what the rules counted, where they learn from a number of events.
+    ///
+    /// # Errors
+    /// As [`Self::look`].
+    pub fn count(&mut self, store: &mut dyn StateStore) -> anyhow::Result<()> {
+        let counts = |rule: &RuleStart| {
+            rule.events > 0 && rule.span.is_none_or(|span| span.events < rule.events)
+        };
+        if self.artifacts.iter().flatten().any(counts) { self.look(store) } else { Ok(()) }
+    }
+
+    /// How many events a rule counted, and from how many it learns, where it does from a number of them.
+    #[must_use]
+    pub fn events(&self, at: RuleRef) -> Option<(i64, i64)> {
+        let rule = self.rule(at).filter(|rule| rule.events > 0)?;
+        Some((rule.span.map_or(0, |span| span.events.clamp(0, rule.events)), rule.events))
+    }
+
     /// Until when a rule learns, where it does for a time.
     #[must_use]
     pub fn until_ms(&self, at: RuleRef) -> Option<i64> {
-        let rule = self.artifacts.get(usize::from(at.artifact))?.get(usize::from(at.rule))?;
+        let rule = self.rule(at)?;
         let span = rule.span.filter(|_| rule.for_ms > 0)?;
         Some(span.first_ms.saturating_add(rule.for_ms))
     }
@@ -160,14 +187,18 @@ impl Learning {
     /// From when to when a rule learned.
     #[must_use]
     pub fn span(&self, at: RuleRef) -> Option<LearnedSpan> {
-        self.artifacts.get(usize::from(at.artifact))?.get(usize::from(at.rule))?.span
+        self.rule(at)?.span
+    }
+
+    fn rule(&self, at: RuleRef) -> Option<&RuleStart> {
+        self.artifacts.get(usize::from(at.artifact))?.get(usize::from(at.rule))
     }
 }
 
 impl RuleStart {
     /// Writes a span over the value that is known; where another writer was faster, that one's is.
     fn write(&mut self, store: &mut dyn StateStore, span: LearnedSpan) -> anyhow::Result<()> {
-        let value = span.write();
+        let value = span.write(LEARN);
         let write = StateWrite {
             key: &self.key,
             expected: self.value.as_deref(),
@@ -200,11 +231,11 @@ mod tests {
     const NOW: i64 = 1000 * DAY_MS;
 
     fn one(learns: bool) -> Learning {
-        Learning::new(vec![vec![("t:r:0:".to_owned(), 0)]], 10, learns)
+        Learning::new(vec![vec![("t:r:0:".to_owned(), 0, 0)]], 10, learns)
     }
 
     fn for_a_day() -> Learning {
-        Learning::new(vec![vec![("t:r:0:".to_owned(), DAY_MS)]], 10, false)
+        Learning::new(vec![vec![("t:r:0:".to_owned(), DAY_MS, 0)]], 10, false)
     }
 
     fn span(learning: &Learning) -> Option<(i64, i64)> {
@@ -253,13 +284,38 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rule_counted_is_read_and_is_never_lost() {
+        let mut store = Memory::default();
+        let rules = || vec![vec![("t:r:0:".to_owned(), 0, 7)]];
+        let mut learning = Learning::new(rules(), 10, true);
+        learning.read(5, NOW, false);
+        learning.begin(&mut store).unwrap();
+        assert_eq!(learning.events(RuleRef::default()), Some((0, 7)));
+        // The rule counts while its events are decided.
+        let counted = LearnedSpan { first_ms: 5, last_ms: 5, events: 3 };
+        store.put(b"t:r:0:learn", &counted.write(LEARN), i64::MAX);
+        learning.read(9, NOW, false);
+        assert!(learning.advance(&mut store).unwrap());
+        learning.count(&mut store).unwrap();
+        assert_eq!(
+            (span(&learning), learning.events(RuleRef::default())),
+            (Some((5, 9)), Some((3, 7)))
+        );
+        assert_eq!(
+            (one(true).events(RuleRef::default()), learning.until_ms(RuleRef::default())),
+            (None, None)
+        );
+    }
+
+    #[test]
     fn a_run_that_does_not_learn_reads_and_writes_nothing() {
         let mut store = Memory::default();
         let mut known = one(false);
         known.read(4, NOW, false);
         assert!(!known.advance(&mut store).unwrap() && !known.wants_first());
         assert_eq!((span(&known), store.count().unwrap()), (None, 0));
-        store.put(b"t:r:0:learn", &LearnedSpan { first_ms: 2, last_ms: 8 }.write(), i64::MAX);
+        let kept = LearnedSpan { first_ms: 2, last_ms: 8, events: 0 };
+        store.put(b"t:r:0:learn", &kept.write(LEARN), i64::MAX);
         known.look(&mut store).unwrap();
         assert_eq!(span(&known), Some((2, 8)));
         store.put(b"t:r:0:learn", &[9], i64::MAX);

@@ -35,7 +35,7 @@ use crate::rules::sample::RunSamples;
 use crate::rules::{KnownException, LiveSettings};
 use crate::sink::AlertSink;
 use crate::source::{Input, Polled, ReadError, ReadErrorKind, ReadLimits, Source, Wake};
-use crate::state::{BatchRecord, RecordedInput, RunChange, StateStore};
+use crate::state::StateStore;
 use anyhow::{Context, anyhow};
 use decide::Decider;
 use firstseen_session::{EventAt, Match, Rules};
@@ -43,11 +43,8 @@ use gather::EventGathering;
 use intake::Intake;
 use learning::Learning;
 use order::{Hold, Sorter};
-use resume::BatchProgress;
 use schedule::Schedule;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 use workers::Threads;
@@ -262,76 +259,6 @@ impl<'r> Pipeline<'r> {
     /// When the state failed.
     pub fn close(&mut self) -> anyhow::Result<()> {
         self.decider.close(&*self.sink)
-    }
-
-    /// Has a batch of a run in the state, before anything of it is decided.
-    ///
-    /// # Errors
-    /// When the state failed.
-    pub fn begin_batch(
-        &mut self,
-        run: &str,
-        mut batch: BatchRecord,
-        inputs: Vec<RecordedInput>,
-    ) -> anyhow::Result<BatchRecord> {
-        self.observer.sync()?;
-        batch.dead_letter = self.observer.mark();
-        batch.dead_letter_path = batch.dead_letter.as_ref().map(|mark| mark.path.clone());
-        self.decider.change_run(run, RunChange::Begin(batch.clone(), inputs))?;
-        Ok(batch)
-    }
-
-    /// Has in the state that the dead letters of a batch are in the present file from now on.
-    ///
-    /// # Errors
-    /// When the state failed.
-    pub fn keep_dead_letters(&mut self, run: &str, batch: &mut BatchRecord) -> anyhow::Result<()> {
-        self.observer.sync()?;
-        let letters = self.observer.mark().map(|mark| (mark.path.clone(), mark));
-        (batch.dead_letter_path, batch.dead_letter) = letters.clone().unzip();
-        self.decider.change_run(run, RunChange::Letters(letters))
-    }
-
-    /// Has in the state which inputs of earlier batches have come or gone, and removes the others' positions.
-    ///
-    /// # Errors
-    /// When the state failed.
-    pub fn keep_positions(
-        &mut self,
-        run: &str,
-        changed: Vec<RecordedInput>,
-        gone: Vec<RecordedInput>,
-    ) -> anyhow::Result<()> {
-        if changed.is_empty() && gone.is_empty() {
-            return Ok(());
-        }
-        self.decider.change_run(run, RunChange::Positions(changed, gone))
-    }
-
-    /// Decides what is left of a batch. Gives how many lines ended in each of its inputs that is plain, or nothing
-    /// where somebody asked to end before.
-    ///
-    ///
-    /// # Errors
-    /// As for [`Self::run`]; an input that cannot be read to its end. Nothing is decided then that was
-    /// not before.
-    pub fn run_batch(
-        &mut self,
-        run: &str,
-        batch: &BatchRecord,
-        inputs: &[Input],
-    ) -> anyhow::Result<Option<Vec<Option<u64>>>> {
-        self.now_ms = batch.now_ms;
-        self.decider.batch = Some(BatchProgress::new(run.to_owned(), batch.position.clone()));
-        self.read_all(inputs, Order::Sorted(Sorter::new(self.options.order_budget)))?;
-        let Some(batch) = self.decider.batch.take() else { return Ok(None) };
-        self.decider.change_run(run, RunChange::Finished(batch.lines.clone()))?;
-        Ok(Some(batch.lines))
-    }
-
-    /// Inputs that a batch before has read.
-    pub fn already_read(&mut self, inputs: u64) {
-        self.observer.count(Counter::AlreadyRead, inputs);
     }
 
     /// Ends the work: what is left for the summary.
@@ -581,23 +508,6 @@ fn read_fault(
         return Some(anyhow!("{text}; nothing was decided, run again when it can be read"));
     }
     told
-}
-
-/// How many lines end in the first bytes of a file.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn line_ends_to(file: &File, length: u64) -> std::io::Result<u64> {
-    let mut block = vec![0; length.min(1 << 20) as usize];
-    let (mut lines, mut at) = (0, 0);
-    while at < length {
-        let size = (length - at).min(block.len() as u64);
-        let part = block.get_mut(..size as usize).unwrap_or_default();
-        file.read_exact_at(part, at)?;
-        lines += memchr::memchr_iter(b'\n', part).count() as u64;
-        at += size;
-    }
-    Ok(lines)
 }
 
 /// The observer, and the names of the inputs that locations need.

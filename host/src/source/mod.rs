@@ -57,10 +57,15 @@ pub trait Source {
     fn stored(&self) -> u64;
 }
 
+/// Whether it is an input as a whole that is called so.
+#[must_use]
+pub fn is_whole_input(what: &str) -> bool {
+    what == NO_LOG || EMPTY_INPUTS.contains(&what)
+}
+
 /// What is said of something that holds no event: its place, or the input where it is one as a whole.
 #[must_use]
 pub fn no_event(at: &EventLocation, what: &str) -> String {
-    let is_whole = what == NO_LOG || EMPTY_INPUTS.contains(&what);
-    let place = if is_whole { input_name(&at.file) } else { at.to_string() };
+    let place = if is_whole_input(what) { input_name(&at.file) } else { at.to_string() };
     format!("{place}: no event: {}", escaped(what))
 }

@@ -285,19 +285,21 @@ pub enum StateError {
     /// There is no such file, and it may not be made.
     #[error("{path}: there is no state file; a run with --state {path} makes it")]
     Absent {
-        /// The state file.
+        /// The state.
         path: String,
     },
     /// Another process has it open.
     #[error("{path}: another process is using this state; wait for it to end, or use another file")]
     Locked {
-        /// The state file.
+        /// The state.
         path: String,
     },
     /// The file is something else.
-    #[error("{path}: this is no firstseen state ({found}); it was left as it is, use another path")]
+    #[error(
+        "{path}: this is no firstseen state ({found}); it was left as it is, use another place"
+    )]
     Foreign {
-        /// The state file.
+        /// The state.
         path: String,
         /// What it seems to be.
         found: String,
@@ -305,10 +307,10 @@ pub enum StateError {
     /// A newer firstseen wrote it.
     #[error(
         "{path}: written by a newer firstseen (state format {found}, this one reads {known}); \
-         update firstseen, or use another path"
+         update firstseen, or use another place"
     )]
     Newer {
-        /// The state file.
+        /// The state.
         path: String,
         /// The format of the file.
         found: u64,
@@ -318,7 +320,7 @@ pub enum StateError {
     /// A read-only store was asked to write.
     #[error("{path}: opened for reading only, nothing can be written to it")]
     ReadOnly {
-        /// The state file.
+        /// The state.
         path: String,
     },
     /// The last process died while writing, and repairing means writing.
@@ -327,22 +329,22 @@ pub enum StateError {
          when it opens it, firstseen state compact too"
     )]
     NeedsRepair {
-        /// The state file.
+        /// The state.
         path: String,
     },
     /// The disk is full.
     #[error("{path}: the disk is full; what was committed stands, make room and run again")]
     Full {
-        /// The state file.
+        /// The state.
         path: String,
     },
     /// The content contradicts itself.
     #[error(
         "{path}: the state is damaged ({reason}); restore a copy of it (`firstseen state verify` \
-         checks one), or start with another path"
+         checks one), or start at another place"
     )]
     Corrupt {
-        /// The state file.
+        /// The state.
         path: String,
         /// What the store says.
         reason: String,
@@ -353,7 +355,7 @@ pub enum StateError {
          learned since is not kept; leave it in place, and run again"
     )]
     Replaced {
-        /// The state file.
+        /// The state.
         path: String,
     },
     /// The terms that a rule would use are another's.
@@ -397,7 +399,7 @@ pub enum StateError {
     /// Anything else.
     #[error("{path}: {reason}")]
     Failed {
-        /// The state file.
+        /// The state.
         path: String,
         /// What the store or the operating system says.
         reason: String,

@@ -1,4 +1,5 @@
-//! The history in Redis or Valkey, which several processes share.
+//! The history in Redis or Valkey, which several processes share: at one server, at a cluster's, or at the one that
+//! sentinels name.
 //!
 //! In and out: keys and values, at once: what is written counts for every process, and is durable when
 //! the server has answered. While the server is away nothing is answered by guess: it is asked again
@@ -7,7 +8,9 @@
 //! ```text
 //! {TENANT:bb}:KEY        i64 expiry (event time, ms, little-endian) | value, with a time to live
 //!  `----- bb: the first byte of the term's hash, so that a cluster keeps what begins so together
-//! {TENANT:meta}:state    hash: "product", "format", "id"          whose state it is, and which
+//! {TENANT:bb}:state      "id" of the state, in a cluster alone: each part of it is there, or is missed
+//! {TENANT:meta}:state    hash: "product", "format", "id", "marked" whose state it is, which, and whether each
+//!                                                                  part has its number
 //! {TENANT:meta}:prefix   hash: PREFIX -> what is kept of its rule, as JSON
 //! {TENANT:meta}:owner    hash: PREFIX -> the rule that owns its terms, as JSON
 //! {TENANT:meta}:newest   the newest time of events, ms
@@ -16,11 +19,14 @@
 //!
 //! | what | module |
 //! | --- | --- |
-//! | addresses, users, passwords | `address` |
-//! | names of keys | `keys` |
+//! | addresses, users, passwords | `address`, `hosts` |
+//! | names of keys, and their slots | `keys` |
 //! | what runs inside the server | `script` |
-//! | a connection, made again where it breaks | `link` |
-//! | whose server it is, and what it keeps when it dies | `greet` |
+//! | connections, made again where one breaks | `link` |
+//! | finds the servers: by sentinels, by the cluster | `connect` |
+//! | asks each server what is its own | `nodes` |
+//! | what a server is, and what it keeps when it dies | `greet` |
+//! | whose state it is, and whether all of it is there | `identity` |
 //! | the store of a run | `store` |
 //! | rules, and terms in order | `history` |
 //! | looked at and corrected by a person | `admin` |
@@ -36,10 +42,14 @@ use std::rc::Rc;
 
 mod address;
 mod admin;
+mod connect;
 mod greet;
 mod history;
+mod hosts;
+mod identity;
 mod keys;
 mod link;
+mod nodes;
 mod script;
 mod store;
 
@@ -97,6 +107,15 @@ impl RedisState {
         Ok(state)
     }
 
+    /// Whether the state at this address takes a term with this key; nothing is asked of a server.
+    ///
+    /// # Errors
+    /// An address that is none, and another tenant's key.
+    pub fn takes(url: &str, key: &[u8], options: &SharedOptions) -> Result<(), StateError> {
+        let address = ServerAddress::read(url, options)?;
+        name_of(&TenantKeys::new(&address.tenant), &address.name, key).map(drop)
+    }
+
     fn read_only(&self) -> StateError {
         StateError::ReadOnly { path: self.name.clone() }
     }
@@ -104,6 +123,18 @@ impl RedisState {
     fn corrupt(&self, reason: &str) -> StateError {
         StateError::Corrupt { path: self.name.clone(), reason: reason.to_owned() }
     }
+}
+
+/// The name of a key in the state of this name.
+fn name_of(keys: &TenantKeys, state: &str, key: &[u8]) -> Result<Vec<u8>, StateError> {
+    keys.of(key).ok_or_else(|| {
+        let tenant = String::from_utf8_lossy(key.split(|b| *b == b':').next().unwrap_or_default());
+        let tenant = crate::escape::escaped(&tenant).into_owned();
+        let reason = format!(
+            "a term of tenant {tenant}, which is not kept there: give ?tenant={tenant} in the address"
+        );
+        StateError::Failed { path: state.to_owned(), reason }
+    })
 }
 
 /// A term's expiry and value; `None`: there is none.

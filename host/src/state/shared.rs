@@ -12,8 +12,8 @@ pub struct SharedOptions {
     pub tenant: Option<String>,
     /// The password, where neither the address nor a file of it has one.
     pub password: Option<String>,
-    /// Whether a server is taken that may lose or evict what it was told.
-    pub allow_weak: bool,
+    /// What becomes of a server that may lose or evict what it was told, or has lost some.
+    pub weak: WeakServer,
     /// How long the server may be away; `None`: as long as it takes.
     pub wait: Option<Duration>,
     /// Whether somebody asked the run to end.
@@ -26,15 +26,26 @@ pub struct SharedOptions {
     pub instant: fn() -> Instant,
 }
 
+/// What becomes of a server that may lose what it was told, or has lost some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeakServer {
+    /// It is refused.
+    Refuse,
+    /// It is named, and used; what is lost begins anew.
+    Take,
+    /// It is named, and used as it is.
+    Name,
+}
+
 /// What an address of a state names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressKind {
     /// A path in the file system.
     File,
-    /// A server that is supported.
+    /// A server, a cluster, or what sentinels watch.
     Server,
-    /// Servers of Redis in a form that is not.
-    Unsupported,
+    /// Another form of an address of Redis.
+    OtherForm,
     /// Something else.
     Unknown,
 }
@@ -45,12 +56,12 @@ pub fn address_kind(text: &str) -> AddressKind {
     let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     match text.split_once("://") {
         Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_of_scheme) => {
-            match scheme.to_ascii_lowercase().as_str() {
-                "redis" | "rediss" | "valkey" | "valkeys" | "redis+unix" | "valkey+unix" => {
-                    AddressKind::Server
-                }
-                name if name.starts_with("redis") || name.starts_with("valkey") => {
-                    AddressKind::Unsupported
+            let scheme = scheme.to_ascii_lowercase();
+            match scheme.split_once('+').unwrap_or((&scheme, "")) {
+                ("redis" | "valkey", "" | "unix" | "cluster" | "sentinel")
+                | ("rediss" | "valkeys", "" | "cluster" | "sentinel") => AddressKind::Server,
+                (name, _) if name.starts_with("redis") || name.starts_with("valkey") => {
+                    AddressKind::OtherForm
                 }
                 _ => AddressKind::Unknown,
             }
@@ -109,6 +120,9 @@ mod tests {
             (" redis://:secret@h:1/0", " redis://h:1/0"),
             ("redis://u:secret@h?password_file=/a@b", "redis://h"),
             ("redis+unix:///run/r@1.sock?db=2", "redis+unix:///run/r@1.sock"),
+            ("redis+cluster://u:secret@a:1,b:2?tenant=x", "redis+cluster://a:1,b:2"),
+            ("redis+cluster://u:secret@a,u:secret@b", "redis+cluster://b"),
+            ("redis+sentinel://u:secret@a,b/m/0", "redis+sentinel://a,b/m/0"),
         ] {
             assert_eq!(address_name(text), name);
         }
@@ -122,8 +136,11 @@ mod tests {
             ("a b://c", AddressKind::File),
             ("REDIS://h", AddressKind::Server),
             ("redis+unix:///s", AddressKind::Server),
-            ("redis+cluster://a,b", AddressKind::Unsupported),
-            ("redis+sentinel://a/b", AddressKind::Unsupported),
+            ("redis+cluster://a,b", AddressKind::Server),
+            ("Valkeys+sentinel://a/b", AddressKind::Server),
+            ("redis-cluster://a,b", AddressKind::OtherForm),
+            ("redis-sentinel://a/b", AddressKind::OtherForm),
+            ("rediss+unix://a", AddressKind::OtherForm),
             ("postgres://a", AddressKind::Unknown),
             ("redis:/:secret@h", AddressKind::Unknown),
             (" Rediss://h", AddressKind::Unknown),

@@ -5,7 +5,7 @@
 
 use super::formats::{SHOWN_LINES, counted, number};
 use crate::escape::escaped;
-use crate::observe::learned::{LearnedNow, RuleLearning};
+use crate::observe::learned::{LearnedEvents, LearnedNow, RuleLearning};
 use crate::observe::rule_counts::RuleCounts;
 
 /// What a first run is told.
@@ -23,7 +23,7 @@ pub fn sentences(rules: &[RuleCounts]) -> Vec<String> {
         })
         .collect();
     if now.is_empty() {
-        return before(rules).into_iter().chain(until(rules)).collect();
+        return before(rules).into_iter().chain(until(rules)).chain(events(rules)).collect();
     }
     now.sort_by_key(|(rule, ..)| std::cmp::Reverse(rule.learned));
     let mut out: Vec<_> =
@@ -32,6 +32,7 @@ pub fn sentences(rules: &[RuleCounts]) -> Vec<String> {
         let more = counted(more as u64, "more rule", "more rules");
         out.push(format!("{more} learned; --summary FILE names them all"));
     }
+    out.extend(events(rules));
     out
 }
 
@@ -84,6 +85,36 @@ fn until(rules: &[RuleCounts]) -> Option<String> {
     };
     let range = if first == last { String::new() } else { format!("{} to ", minute(first)) };
     Some(format!("{who} from events before {range}{} without alerting", minute(last)))
+}
+
+/// How far rules came that learn from a number of events.
+fn events(rules: &[RuleCounts]) -> Option<String> {
+    let all: Vec<_> = rules.iter().filter_map(|rule| rule.learned_events.as_ref()).collect();
+    let (first, some) = (all.first()?, number(all.len() as u64));
+    let of = counted(first.of, "matching event", "matching events");
+    if let (Some(by), true) = (&first.by, all.iter().all(|rule| rule == first)) {
+        return Some(format!(
+            "each {} is learned from its first {of}, without alerting",
+            escaped(by)
+        ));
+    }
+    if let ([_], Some(done)) = (rules, first.counted) {
+        let left = first.of.saturating_sub(done);
+        return Some(match left {
+            0 => format!("the rule has learned from its first {of}"),
+            _ => format!(
+                "the rule learned from {} of its first {of}, without alerting; {} left",
+                number(done),
+                counted(left, "is", "are")
+            ),
+        });
+    }
+    let is_done = |rule: &&&LearnedEvents| rule.counted.is_some_and(|done| done >= rule.of);
+    let done = number(all.iter().filter(is_done).count() as u64);
+    Some(format!(
+        "{done} of {some} rules have learned from the number of events that they want; \
+         --summary FILE counts them"
+    ))
 }
 
 /// A time to the minute, in UTC.
@@ -150,6 +181,34 @@ mod tests {
             "15 more rules learned; --summary FILE names them all"
         );
         assert_eq!(length(3 * 3_600_000), "3 h");
+    }
+
+    #[test]
+    fn how_many_events_are_left_is_said() {
+        let of = |name: &str, counted, by: Option<&str>| RuleCounts {
+            name: name.to_owned(),
+            learned_events: Some(LearnedEvents { counted, of: 1000, by: by.map(str::to_owned) }),
+            ..RuleCounts::default()
+        };
+        let says = |rules: &[RuleCounts]| sentences(rules).concat();
+        assert_eq!(
+            says(&[of("a", Some(340), None)]),
+            "the rule learned from 340 of its first 1,000 matching events, without alerting; 660 are left"
+        );
+        let done = of("a", Some(1000), None);
+        assert_eq!(
+            says(std::slice::from_ref(&done)),
+            "the rule has learned from its first 1,000 matching events"
+        );
+        let by = of("b", None, Some("cloud.account.id"));
+        assert_eq!(
+            says(&[by.clone(), by]),
+            "each cloud.account.id is learned from its first 1,000 matching events, without alerting"
+        );
+        assert_eq!(
+            says(&[done, of("b", Some(1), None), RuleCounts::default()]),
+            "1 of 2 rules have learned from the number of events that they want; --summary FILE counts them"
+        );
     }
 
     #[test]

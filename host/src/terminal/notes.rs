@@ -27,7 +27,7 @@ pub(super) fn notes(summary: &Summary) -> Vec<(Level, String)> {
     unjudged(summary, &mut notes);
     let info = |text| (Level::Info, text);
     if summary.events == 0 && summary.bad > 0 {
-        notes.push(info("no event could be judged".to_owned()));
+        notes.push(info(rule_table::NOTHING_JUDGED.to_owned()));
     } else if summary.events == 0 {
         notes.push(info(rule_table::NOTHING_READ.to_owned()));
     } else {
@@ -38,9 +38,17 @@ pub(super) fn notes(summary: &Summary) -> Vec<(Level, String)> {
     notes
 }
 
-/// What held no events or was not opened: a warning but for what never holds some.
+/// What there is to say of inputs alone.
 #[must_use]
-pub fn skipped(summary: &Summary) -> Vec<(Level, String)> {
+pub fn of_inputs(summary: &Summary) -> Vec<(Level, String)> {
+    let mut notes = Vec::new();
+    unjudged(summary, &mut notes);
+    notes.extend(skipped(summary));
+    notes
+}
+
+/// What held no events or was not opened: a warning but for what never holds some.
+fn skipped(summary: &Summary) -> Vec<(Level, String)> {
     let not_opened = not_opened(&summary.not_opened).into_iter();
     let mut notes: Vec<_> = not_opened.map(|text| (Level::Warning, text)).collect();
     let all = summary.no_events.most_first();

@@ -15,6 +15,8 @@ const NARROWEST: usize = 24;
 
 /// What is said of all rules together where there was no event.
 pub const NOTHING_READ: &str = "nothing was read: no input holds an event";
+/// What is said where none could be judged.
+pub const NOTHING_JUDGED: &str = "no event could be judged";
 
 /// The heads of the columns, and what is in them.
 type Column = (&'static str, fn(&RuleCounts) -> u64);

@@ -7,7 +7,7 @@ use super::formats::{bytes, counted, number};
 use super::learned::{self, minute};
 use super::message::Level;
 use super::notes::notes;
-pub use super::notes::skipped;
+pub use super::notes::of_inputs;
 use super::rule_table;
 use super::schedule;
 use super::wrap::wrapped;

@@ -59,12 +59,14 @@ impl BoundedMemory {
         self.held = self.held.saturating_add(cost(key, value));
         let stays = is_learn_key(key);
         if let Some(old) = self.values.insert(key.into(), row) {
-            self.held = self.held.saturating_sub(cost(key, &old.value));
+            let cost = cost(key, &old.value);
+            self.held = self.held.saturating_sub(cost);
             self.order.remove(&old.written);
-        } else if stays {
-            self.kept = self.kept.saturating_add(cost(key, value));
+            self.kept = self.kept.saturating_sub(if stays { cost } else { 0 });
         }
-        if !stays {
+        if stays {
+            self.kept = self.kept.saturating_add(cost(key, value));
+        } else {
             self.order.insert(self.writes, key.into());
         }
         while self.held > self.limit && self.order.len() > 1 {
@@ -154,6 +156,9 @@ mod tests {
             assert_eq!(store.cas(&start(i), None, b"v", 1), Ok(Cas::Done));
         }
         assert_eq!(store.cas(&start(2), None, b"v", 1), Err(KvError::Refused));
+        // One that is there may count on.
+        assert_eq!(store.cas(&start(1), Some(b"v"), b"w", 1), Ok(Cas::Done));
+        assert_eq!(store.kept, 2 * cost(&start(0), b"v"));
         for i in 0..99u8 {
             store.put(&[b'k', i], b"v");
         }

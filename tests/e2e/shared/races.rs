@@ -4,6 +4,7 @@
 //! In: a seed. Out: whether each episode of a term alerted exactly once after equal ids are dropped. What has to
 //! alert is worked out here from how the stream was made, by no code of the product.
 
+use super::cluster::Cluster;
 use super::cutter::{Cut, Cutter};
 use super::server::Server;
 use crate::support::{call, create_stack};
@@ -47,18 +48,39 @@ struct Scale {
     kills: usize,
 }
 
-/// The lines of one episode's time, in parts; and whose episodes they are.
+/// Lines that are decided before those of the next stretch, in parts.
 struct Stretch {
     parts: Vec<String>,
-    expected: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// What has to alert: one of these events, by user.
-fn stretches(chance: &mut Chance, scale: &Scale) -> Vec<Stretch> {
+/// By user and number of the episode the events of which one has to alert.
+type ExpectedAlerts = BTreeMap<(String, usize), BTreeSet<String>>;
+
+/// What is read, and what has to alert.
+struct Story {
+    stretches: Vec<Stretch>,
+    expected: ExpectedAlerts,
+    /// Pairs of episodes that had alerted, of which a late event made one.
+    joined: usize,
+}
+
+/// Lines in parts, in any order.
+fn in_parts(chance: &mut Chance, mut lines: Vec<String>, parts: usize) -> Stretch {
+    chance.shuffle(&mut lines);
+    let mut out = vec![String::new(); parts];
+    for line in lines {
+        out[chance.below(parts as u64) as usize] += &line;
+    }
+    out.retain(|part| !part.is_empty());
+    Stretch { parts: out }
+}
+
+/// Episodes one after the other: nothing is read later than events a window ahead of it.
+fn one_by_one(chance: &mut Chance, scale: &Scale) -> Story {
     let mut before: Vec<String> = Vec::new();
-    let mut out = Vec::new();
+    let mut story = Story { stretches: Vec::new(), expected: BTreeMap::new(), joined: 0 };
     for episode in 0..scale.episodes {
-        let (mut lines, mut expected) = (Vec::new(), BTreeMap::new());
+        let mut lines = Vec::new();
         for user in 0..scale.users {
             // Most act in most episodes.
             for event in 0..chance.below(6).saturating_sub(1) {
@@ -68,23 +90,58 @@ fn stretches(chance: &mut Chance, scale: &Scale) -> Vec<Stretch> {
                     + APART_S * i64::try_from(episode).unwrap()
                     + i64::try_from(chance.below(EPISODE_S as u64)).unwrap();
                 lines.push(format!("{}\n", create_stack(&id, &rfc3339(at), &user)));
-                expected.entry(user).or_insert_with(BTreeSet::new).insert(id);
+                let number = usize::try_from(episode).unwrap();
+                story.expected.entry((user, number)).or_default().insert(id);
             }
         }
         let own = lines.clone();
         // Some come twice, some of the episode before once more.
         lines.extend(own.iter().filter(|_| chance.below(3) == 0).cloned());
         lines.extend(before.iter().filter(|_| chance.below(4) == 0).cloned());
-        chance.shuffle(&mut lines);
-        let mut parts = vec![String::new(); scale.parts];
-        for line in lines {
-            parts[chance.below(scale.parts as u64) as usize] += &line;
-        }
-        parts.retain(|part| !part.is_empty());
+        story.stretches.push(in_parts(chance, lines, scale.parts));
         before = own;
-        out.push(Stretch { parts, expected });
     }
-    out
+    story
+}
+
+/// Two episodes of a user in one stretch, and in the next, for some, events that were in the middle: those come
+/// a whole window late, and make one episode of two that have alerted.
+fn with_late_ones(chance: &mut Chance, scale: &Scale) -> Story {
+    const DAY_S: i64 = 86_400;
+    let mut story = Story { stretches: Vec::new(), expected: BTreeMap::new(), joined: 0 };
+    for pair in 0..scale.episodes {
+        let begin = BEGIN_S + 60 * DAY_S * i64::try_from(pair).unwrap();
+        let (mut lines, mut late) = (Vec::new(), Vec::new());
+        for user in 0..scale.users {
+            let user = format!("user{user}");
+            let line = |chance: &mut Chance, episode: u64, event: u64, from: i64, hours: u64| {
+                let id = format!("{user}-{episode}-{event}");
+                let at = begin + from + 3600 * i64::try_from(chance.below(hours)).unwrap();
+                (id.clone(), format!("{}\n", create_stack(&id, &rfc3339(at), &user)))
+            };
+            // Days 0 and 1, and 15 and 16: over ten days apart.
+            for (episode, from) in [(3 * pair, 0), (3 * pair + 1, 15 * DAY_S)] {
+                for event in 0..=chance.below(3) {
+                    let (id, text) = line(chance, episode, event, from, 48);
+                    lines.push(text);
+                    let number = usize::try_from(episode).unwrap();
+                    story.expected.entry((user.clone(), number)).or_default().insert(id);
+                }
+            }
+            // Days 7 and 8: within ten days of both.
+            if chance.below(2) == 0 {
+                story.joined += 1;
+                for event in 0..=chance.below(2) {
+                    late.push(line(chance, 3 * pair + 2, event, 7 * DAY_S, 48).1);
+                }
+            }
+        }
+        let repeats: Vec<String> = lines.iter().filter(|_| chance.below(3) == 0).cloned().collect();
+        late.extend(repeats);
+        story.stretches.push(in_parts(chance, lines, scale.parts));
+        story.stretches.push(in_parts(chance, late, scale.parts));
+    }
+    story
 }
 
 fn rfc3339(seconds: i64) -> String {
@@ -106,7 +163,7 @@ struct Work {
 }
 
 /// Gives all parts to workers until each is done.
-fn work(server: &Mutex<Server>, cutters: &[Cutter], work: &Mutex<Work>, changed: &Condvar) {
+fn work(server: &Mutex<Servers>, cutters: &[Cutter], work: &Mutex<Work>, changed: &Condvar) {
     std::thread::scope(|scope| {
         for (number, cutter) in cutters.iter().enumerate() {
             scope.spawn(move || {
@@ -142,9 +199,7 @@ fn work(server: &Mutex<Server>, cutters: &[Cutter], work: &Mutex<Work>, changed:
                     drop(shared);
                     changed.notify_all();
                     if kills {
-                        let mut server = server.lock().unwrap();
-                        server.kill();
-                        server.launch();
+                        server.lock().unwrap().kill_one();
                     }
                 }
             });
@@ -183,13 +238,59 @@ fn one(
     (status.success(), lines.map(str::to_owned).collect(), std::mem::take(&mut plan.done))
 }
 
-fn episodes_alert_once(seed: u64, scale: &Scale) {
-    let Some(server) = Server::start() else { return };
+/// One server, or those of a cluster, which are killed in turn.
+enum Servers {
+    One(Server),
+    Cluster(Cluster, usize),
+}
+
+impl Servers {
+    /// Kills one, as a crash does, and starts it over its data.
+    fn kill_one(&mut self) {
+        let server = match self {
+            Self::One(server) => server,
+            Self::Cluster(cluster, turn) => {
+                *turn += 1;
+                let count = cluster.nodes.len();
+                &mut cluster.nodes[*turn % count]
+            }
+        };
+        server.kill();
+        server.launch();
+    }
+
+    fn cutter(&self, number: usize) -> Cutter {
+        match self {
+            Self::One(server) => {
+                Cutter::before(&server.socket(), server.file(&format!("worker{number}")))
+            }
+            Self::Cluster(cluster, _) => Cutter::before_cluster(&cluster.ports),
+        }
+    }
+
+    fn address(&self) -> String {
+        match self {
+            Self::One(server) => server.address(),
+            Self::Cluster(cluster, _) => cluster.address(),
+        }
+    }
+}
+
+fn one_server() -> Option<Servers> {
+    Server::start().map(Servers::One)
+}
+
+fn a_cluster() -> Option<Servers> {
+    Cluster::start().map(|cluster| Servers::Cluster(cluster, 0))
+}
+
+type Tell = fn(&mut Chance, &Scale) -> Story;
+
+fn episodes_alert_once(seed: u64, scale: &Scale, start: fn() -> Option<Servers>, tell: Tell) {
+    let Some(server) = start() else { return };
     let mut chance = Chance(seed);
-    let stretches = stretches(&mut chance, scale);
-    let cutter =
-        |number: usize| Cutter::before(&server.socket(), server.file(&format!("worker{number}")));
-    let cutters: Vec<Cutter> = (0..scale.workers).map(cutter).collect();
+    let Story { stretches, expected, joined } = tell(&mut chance, scale);
+    let cutters: Vec<Cutter> = (0..scale.workers).map(|number| server.cutter(number)).collect();
     let address = server.address();
     let server = Mutex::new(server);
     let (mut texts, mut cuts, mut again) = (BTreeMap::new(), Vec::new(), 0);
@@ -217,7 +318,7 @@ fn episodes_alert_once(seed: u64, scale: &Scale) {
             let id = alert["kibana.alert.uuid"].as_str().unwrap().to_owned();
             let episode: usize = event.split('-').nth(1).unwrap().parse().unwrap();
             assert!(
-                stretches[episode].expected[&user].contains(event),
+                expected.get(&(user.clone(), episode)).is_some_and(|events| events.contains(event)),
                 "seed {seed}: an alert for {event} of {user}"
             );
             // What has one id has the same bytes.
@@ -226,20 +327,17 @@ fn episodes_alert_once(seed: u64, scale: &Scale) {
             given.entry((user, episode)).or_default().insert(id);
         }
     }
-    let mut episodes = 0;
-    for (number, stretch) in stretches.iter().enumerate() {
-        for user in stretch.expected.keys() {
-            episodes += 1;
-            let ids = given.get(&(user.clone(), number)).map_or(0, BTreeSet::len);
-            assert_eq!(ids, 1, "seed {seed}: {user}, episode {number}: {ids} alerts");
-        }
+    for (user, number) in expected.keys() {
+        let ids = given.get(&(user.clone(), *number)).map_or(0, BTreeSet::len);
+        assert_eq!(ids, 1, "seed {seed}: {user}, episode {number}: {ids} alerts");
     }
-    assert_eq!(given.len(), episodes, "seed {seed}");
+    assert_eq!(given.len(), expected.len(), "seed {seed}");
+    let episodes = expected.len() - joined;
     let count = |cut: Cut| cuts.iter().filter(|done| **done == cut).count();
     let counts = (count(Cut::Request), count(Cut::Answer), count(Cut::Worker));
     eprintln!(
-        "seed {seed}: {episodes} episodes, {} parts again; requests, answers, workers cut: {counts:?}",
-        again
+        "seed {seed}: {episodes} episodes, {joined} of them with two ids because they were joined late, \
+         {again} parts again; requests, answers, workers cut: {counts:?}"
     );
     assert!(counts.0 > 0 && counts.1 > 0 && counts.2 > 0, "seed {seed}: {counts:?}");
     // A worker that had connected anew before the signal came may have ended well.
@@ -249,20 +347,40 @@ fn episodes_alert_once(seed: u64, scale: &Scale) {
 
 #[test]
 fn three_processes_alert_once_for_each_episode() {
-    for seed in [1, 2] {
+    for (seed, tell) in [(1, one_by_one as Tell), (2, with_late_ones)] {
         let scale = Scale { workers: 3, users: 12, episodes: 3, parts: 8, kills: 1 };
-        episodes_alert_once(seed, &scale);
+        episodes_alert_once(seed, &scale, one_server, tell);
     }
+}
+
+#[test]
+fn three_processes_alert_once_for_each_episode_over_a_cluster() {
+    let scale = Scale { workers: 3, users: 12, episodes: 2, parts: 8, kills: 1 };
+    episodes_alert_once(3, &scale, a_cluster, one_by_one);
+}
+
+fn first_seed() -> u64 {
+    std::env::var("FIRSTSEEN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(100)
 }
 
 /// The long form: `just shared`.
 #[test]
 #[ignore = "long; run it alone"]
 fn eight_processes_alert_once_for_each_episode() {
-    let from =
-        std::env::var("FIRSTSEEN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(100);
-    for seed in from..from + 5 {
+    for seed in first_seed()..first_seed() + 5 {
         let scale = Scale { workers: 8, users: 60, episodes: 6, parts: 32, kills: 3 };
-        episodes_alert_once(seed, &scale);
+        let tell = if seed % 2 == 0 { one_by_one as Tell } else { with_late_ones };
+        episodes_alert_once(seed, &scale, one_server, tell);
+    }
+}
+
+/// The long form over a cluster, whose servers are killed in turn.
+#[test]
+#[ignore = "long; run it alone"]
+fn eight_processes_alert_once_for_each_episode_over_a_cluster() {
+    for seed in first_seed()..first_seed() + 2 {
+        let scale = Scale { workers: 8, users: 60, episodes: 4, parts: 32, kills: 3 };
+        let tell = if seed % 2 == 0 { one_by_one as Tell } else { with_late_ones };
+        episodes_alert_once(seed, &scale, a_cluster, tell);
     }
 }

@@ -1,7 +1,7 @@
 //! Users, tenants and encryption.
 
 use super::ALICE;
-use super::server::{Server, is_installed};
+use super::server::{KEEPS, Server, free_port, is_installed};
 use crate::support::{Call, Folder, call, run, stack_lines};
 use std::process::Command;
 
@@ -98,10 +98,8 @@ fn a_connection_is_encrypted_and_the_certificate_is_checked() {
         return;
     }
     let path = |name: &str| folder.path(name).display().to_string();
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (port, cert, key, ca) =
-        (port.to_string(), path("cert.pem"), path("key.pem"), path("ca.pem"));
+        (free_port().to_string(), path("cert.pem"), path("key.pem"), path("ca.pem"));
     let options = [
         "--appendonly",
         "yes",
@@ -124,6 +122,14 @@ fn a_connection_is_encrypted_and_the_certificate_is_checked() {
     assert_eq!(over(&state(&trusted)).ok().alert_ids(), ["a"]);
     assert_eq!(over(&state(&trusted)).ok().count("repeats"), 1);
     over(&state("")).fails(&["certificate"]);
+    over(&format!("redis://localhost:{port}/2"))
+        .fails(&["a server that has TLS is written rediss://"]);
+    let plain = free_port().to_string();
+    let Some(_plain) = Server::start_with(&[&KEEPS[..], &["--port", &plain]].concat()) else {
+        return;
+    };
+    over(&format!("rediss://localhost:{plain}{trusted}"))
+        .fails(&["without TLS is written redis://"]);
     over(&format!("rediss://127.0.0.1:{port}/2{trusted}")).fails(&["certificate"]);
     // Another database has another state.
     assert_eq!(over(&format!("rediss://localhost:{port}/3{trusted}")).ok().alert_ids(), ["a"]);

@@ -1,7 +1,7 @@
 // Compiled but never run: tests of the types. Lines that must be errors are marked.
 import {
   Alert, FirstseenError, MemoryStore, Rule, rule,
-  type FileOutcome, type Outcome, type Store, type SyncStore, type Written,
+  type FileOutcome, type Outcome, type Settings, type Store, type SyncStore, type Written,
 } from "firstseen-first-time-cloudformation-stack-creation";
 
 declare const bytes: Uint8Array;
@@ -19,6 +19,11 @@ const alert: Alert | undefined = direct.alerts[0];
 const text: string = file.alerts.map((one) => one.text + one.id).join();
 const error: FirstseenError | undefined = direct.error;
 const code: string | undefined = error?.code;
+const settings: Required<Settings> = {
+  tenant: "a", exceptions: [], learn_until: "2026-01-01T00:00:00Z", learn_for: "10d", learn_events: 1000,
+  learn_by: "cloud.account.id", learn_since: "2026-01-01T00:00:00Z", forget_after: "30d", future_slack: "1h",
+  trust_envelopes: ["dataset:a"], any_index: true,
+};
 
 // @ts-expect-error: a promise is not an outcome
 const wrong: Outcome = rule.evaluate({}, later);
@@ -28,4 +33,4 @@ rule.evaluate({}, { get: () => null });
 new Rule(bytes, { settings: { tenants: "a" } });
 // @ts-expect-error: a file is bytes
 rule.evaluateAll("text", now);
-export { alert, code, files, promised, text, wrong };
+export { alert, code, files, promised, settings, text, wrong };

@@ -45,6 +45,16 @@ impl Members {
         }
     }
 
+    /// A whole number.
+    pub(crate) fn number(&mut self, name: &str) -> Result<Option<u32>, String> {
+        let number = match self.take(name) {
+            None => return Ok(None),
+            Some(Json::Number(text)) => text.parse().ok(),
+            Some(_) => None,
+        };
+        number.map(Some).ok_or_else(|| format!("`{name}`: expected a whole number"))
+    }
+
     /// A required string.
     fn needed(&mut self, name: &str) -> Result<String, String> {
         self.text(name)?.ok_or_else(|| format!("`{name}` is missing"))

@@ -122,6 +122,13 @@ fn plan(
     let memory = shape.memory;
     let own = (shape.window?.value.trim().trim_start_matches("now-").to_owned(), shape.window_ms?);
     let (window, window_ms) = memory.forget_after.unwrap_or(own);
+    if let (Some((field, span)), [term]) = (&memory.learn_by, shape.new_terms.as_slice())
+        && term.value == field
+    {
+        let message =
+            "`firstseen.learn_by` is the only new-terms field: each term would be learned";
+        faults.error("bad_value", span, message).label("learn by another field");
+    }
     let learn_by = memory.learn_by.clone().map(|(field, _)| field);
     let mut plan = RulePlan {
         id: shape.id?,
@@ -138,6 +145,7 @@ fn plan(
         event_time,
         indices: indices(&shape.facts.index),
         learn_for_ms: memory.learn_for_ms,
+        learn_events: memory.learn_events,
         learn_by,
     };
     plan.alert = alert::part(&plan, &shape.facts);

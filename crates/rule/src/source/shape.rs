@@ -89,6 +89,7 @@ pub(super) struct Shape<'t> {
 #[derive(Debug, Default)]
 pub(super) struct RuleMemory {
     pub(super) learn_for_ms: i64,
+    pub(super) learn_events: u32,
     /// With its place.
     pub(super) learn_by: Option<(String, Range<usize>)>,
     /// In place of the window.
@@ -108,13 +109,26 @@ fn memory(t: &mut Table<'_>, faults: &mut Diagnostics) -> RuleMemory {
     };
     let (learn_for, forget_after) = (length("learn_for"), length("forget_after"));
     let learn_by = t.text("learn_by", faults);
-    if let Some(field) = learn_by.as_ref().filter(|_| t.key("learn_for").is_none()) {
-        let message = "`firstseen.learn_by` needs `firstseen.learn_for`";
+    let learn_events = whole(t, "learn_events", faults);
+    let learns = t.key("learn_for").is_some() || t.key("learn_events").is_some();
+    if let Some(field) = learn_by.as_ref().filter(|_| !learns) {
+        let message = "`firstseen.learn_by` needs `firstseen.learn_for` or `learn_events`";
         faults.error("bad_value", &field.span, message).label("how long is each value learned?");
     }
     let learn_for_ms = learn_for.map_or(0, |(_, ms)| ms);
     let learn_by = learn_by.map(|field| (field.value.to_owned(), field.span));
-    RuleMemory { learn_for_ms, learn_by, forget_after }
+    RuleMemory { learn_for_ms, learn_events, learn_by, forget_after }
+}
+
+/// A whole number that is not negative; 0 where there is none.
+fn whole(t: &mut Table<'_>, key: &'static str, faults: &mut Diagnostics) -> u32 {
+    t.integer(key, faults).map_or(0, |number| {
+        u32::try_from(number.value).unwrap_or_else(|_| {
+            let message = format!("`{}` must be from 0 to {}", t.name(key), u32::MAX);
+            faults.error("bad_value", &number.span, message);
+            0
+        })
+    })
 }
 
 /// Reads the whole file.
@@ -188,13 +202,7 @@ fn rule<'t>(
         let length = window::before_now(text.value);
         length.map_err(|reason| faults.error("bad_date_math", &text.span, reason)).ok()
     });
-    let epoch = t.integer("state_epoch", faults).map_or(0, |number| {
-        u32::try_from(number.value).unwrap_or_else(|_| {
-            let message = "`rule.state_epoch` must be from 0 to 4294967295";
-            faults.error("bad_value", &number.span, message);
-            0
-        })
-    });
+    let epoch = whole(&mut t, "state_epoch", faults);
     let query_text = query.as_ref().map_or_else(String::new, |q| q.value.to_owned());
     let history = window.as_ref().map_or_else(String::new, |w| w.value.to_owned());
     let facts =

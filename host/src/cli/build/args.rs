@@ -3,6 +3,7 @@
 //! In: arguments. Out: what is built, for which target, with which options. It opens nothing but
 //! the file of settings.
 
+use crate::cli::common::TeachArgs;
 use crate::cli::warnings::WarningArgs;
 use crate::cli::{size, teach};
 use crate::files::{read_text, shown};
@@ -88,6 +89,12 @@ pub struct ChosenArgs {
     /// Judge events of every index, also of those outside the rules' index patterns
     #[arg(long)]
     pub any_index: bool,
+    /// Learn from events before this time: their new terms do not alert (2026-12-01T00:00:00Z)
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::common::time)]
+    pub learn_until: Option<String>,
+    /// How rules learn and forget, in place of what --settings and rules say.
+    #[command(flatten)]
+    pub teach: TeachArgs,
 }
 
 /// What to do with a pipeline's records.
@@ -109,24 +116,32 @@ impl ChosenArgs {
         let mut settings = self.settings.as_deref().map(read_text).transpose()?;
         if let (Some(text), Some(path)) = (&settings, &self.settings) {
             unique::check(text).map_err(|e| anyhow!("--settings {}: {e}", shown(path)))?;
-            teach::doubt(&Settings::read(text).unwrap_or_default());
         }
-        if self.any_index {
-            settings = Some(with_any_index(settings));
+        let any_index = self.any_index.then_some(("--any-index", "any_index", Value::Bool(true)));
+        let until = self.learn_until.as_deref();
+        let until = until.map(|time| ("--learn-until", "learn_until", Value::from(time)));
+        let beside: Vec<_> =
+            any_index.into_iter().chain(until).chain(self.teach.settings()).collect();
+        if !beside.is_empty() {
+            settings = Some(with_members(settings, &beside));
+        }
+        if let Some(text) = &settings {
+            teach::doubt(&Settings::read(text).unwrap_or_default());
         }
         let (state, state_limit) = (self.state.clone(), self.state_limit);
         let outbox_time = self.outbox_time.map(i64::unsigned_abs);
-        let any_index = self.any_index;
-        Ok(TargetChoices { records, state, state_limit, outbox_time, settings, any_index })
+        let beside = beside.into_iter().map(|(option, ..)| option).collect();
+        Ok(TargetChoices { records, state, state_limit, outbox_time, settings, beside })
     }
 }
 
-/// The settings with `any_index` set. What is no object is left as it is, for its fault to be told.
-fn with_any_index(settings: Option<String>) -> String {
+/// The settings with what options say. What is no object is left as it is, for its fault to be told.
+fn with_members(settings: Option<String>, beside: &[(&str, &str, Value)]) -> String {
     let text = settings.unwrap_or_else(|| "{}".to_owned());
     match serde_json::from_str::<Map<String, Value>>(&text) {
         Ok(mut members) => {
-            members.insert("any_index".to_owned(), Value::Bool(true));
+            let beside = beside.iter().cloned();
+            members.extend(beside.map(|(_, name, value)| (name.to_owned(), value)));
             Value::Object(members).to_string()
         }
         Err(_) => text,

@@ -73,6 +73,7 @@ impl Decisions {
             shown,
             last_matched: None,
             bad: None,
+            unopened: None,
             fault: None,
         }
     }
@@ -287,6 +288,8 @@ pub(super) struct TakenItems<'d> {
     last_matched: Option<u16>,
     /// Why the event cannot be read, if it cannot: `code: reason`.
     pub(super) bad: Option<String>,
+    /// A text in it that was not opened.
+    pub(super) unopened: Option<String>,
     /// Why a match could not be kept.
     pub(super) fault: Option<std::io::Error>,
 }
@@ -300,7 +303,10 @@ impl ItemVisitor for TakenItems<'_> {
                 self.bad.get_or_insert_with(|| item.text.to_owned());
                 return;
             }
-            ItemKind::NoEvents => return,
+            ItemKind::NoEvents => {
+                self.unopened.get_or_insert_with(|| item.text.to_owned());
+                return;
+            }
             ItemKind::Matched => None,
             ItemKind::Missing => Some(RuleCounter::Missing),
             ItemKind::Excepted => Some(RuleCounter::Excepted),

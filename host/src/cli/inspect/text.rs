@@ -95,10 +95,17 @@ fn rule(out: &mut String, rule: &RuleMeta, plan: Option<&RulePlan>, own: Option<
     let other = own.filter(|own| *own != rule.window);
     let other = other.map(|own| format!(" (forget_after; the rule's own is {own})"));
     row(out, "window", &format!("{}{}", rule.window, other.unwrap_or_default()));
-    if rule.learn_for_ms > 0 {
+    let time = (rule.learn_for_ms > 0).then(|| {
         let days = rule.learn_for_ms as f64 / firstseen_rule::window::DAY_MS as f64;
+        format!("{days} d from the first event on")
+    });
+    let events = (rule.learn_events > 0).then(|| {
+        format!("from {}", counted(rule.learn_events.into(), "matching event", "matching events"))
+    });
+    let learns: Vec<String> = time.into_iter().chain(events).collect();
+    if !learns.is_empty() {
         let by = rule.learn_by.as_ref().map(|by| format!(", for each {by}")).unwrap_or_default();
-        row(out, "learns", &format!("{days} d from the first event on{by}"));
+        row(out, "learns", &format!("{}{by}", learns.join(" and ")));
     }
     row(out, "event time", rule.event_time.as_deref().unwrap_or("@timestamp"));
     row(out, "query", &rule.query.split_whitespace().collect::<Vec<_>>().join(" "));

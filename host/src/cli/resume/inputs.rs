@@ -5,7 +5,7 @@
 //! alone, and their lines where no run counted them.
 
 use crate::files::shown;
-use crate::pipeline::line_ends_to;
+use crate::pipeline::resume::line_ends_to;
 use crate::sink::last_piece;
 use crate::source::{Input, InputKind};
 use crate::state::{RecordedInput, digest_text};

@@ -11,6 +11,7 @@ use crate::state::PrefixRecord;
 use crate::state::admin::{StateEdit, StoredTerm};
 use crate::terminal::formats::counted;
 use anyhow::bail;
+use firstseen_rule::learn::{LearnedSpan, is_learn_key};
 use firstseen_rule::state::read_whole;
 use std::collections::HashMap;
 
@@ -104,7 +105,17 @@ impl<'e> Merge<'e> {
         };
         let expires_ms = kept_ms.max(term.expires_ms);
         let mut value = there.clone();
-        if there != term.value {
+        if there != term.value && is_learn_key(term.key) {
+            let spans = (LearnedSpan::read(&there), LearnedSpan::read(term.value));
+            let (Ok(Some(span)), Ok(Some(coming))) = spans else {
+                self.counts.kept += 1;
+                return Ok(());
+            };
+            if span.joined(coming) != span {
+                let shown = read_whole(&there).map(|(_, shown)| shown).unwrap_or_default();
+                value = span.joined(coming).write(shown);
+            }
+        } else if there != term.value {
             let (Ok((mut state, text)), Ok((coming, other))) =
                 (read_whole(&there), read_whole(term.value))
             else {

@@ -13,7 +13,7 @@ use super::merge::{Merge, MergeCounts};
 use super::row::StateLine;
 use super::select::{RuleChoice, TermFilter, prefixes};
 use super::{ExitStatus, OpenedState, StateFormat, StatePage, open_or_make, open_to_read};
-use crate::cli::place::{is_at_server, state_name};
+use crate::cli::place::{self, StatePlace, is_at_server, place, state_name};
 use crate::cli::run::SystemClock;
 use crate::files::shown;
 use crate::pipeline::Clock;
@@ -138,11 +138,10 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<ExitStatus> {
     let known: HashSet<&str> = rules.iter().map(|(prefix, _)| prefix.as_str()).collect();
     let records: Vec<_> = rules.iter().filter_map(|(_, record)| record.clone()).collect();
     let latest_ms = SystemClock.now_ms().saturating_add(MAX_AHEAD_MS);
-    let mut target = ImportTarget::open(&args.state)?;
+    let mut target = ImportTarget::open(&args.state, known.iter().copied())?;
     let own = prefixes(&target.state)?;
     let mut counts = MergeCounts::default();
     target.edit(&mut |edit| {
-        are_taken(edit, known.iter().copied())?;
         let mut merge = Merge::begin(edit, &own, &records)?;
         while let Some(line) = lines.next().with_context(|| name.clone())? {
             let number = lines.number;
@@ -177,17 +176,6 @@ fn with_prefix((prefix, record): (String, Option<PrefixRecord>)) -> (String, Opt
     (prefix, record)
 }
 
-/// Whether a state takes terms under these prefixes: a server is asked for one tenant's.
-fn are_taken<'p>(
-    edit: &dyn StateEdit,
-    prefixes: impl Iterator<Item = &'p str>,
-) -> anyhow::Result<()> {
-    for prefix in prefixes {
-        edit.get(format!("{prefix}00").as_bytes())?;
-    }
-    Ok(())
-}
-
 fn write_entry(
     edit: &mut dyn StateEdit,
     action: &str,
@@ -215,13 +203,13 @@ pub(super) fn migrate(args: &MigrateArgs) -> anyhow::Result<ExitStatus> {
     let coming = prefixes(&from)?;
     let records: Vec<_> = coming.iter().filter_map(|prefix| prefix.record.clone()).collect();
     let log = from.log()?;
-    let mut to = ImportTarget::open(&args.to)?;
+    let prefixes_of = coming.iter().map(|prefix| prefix.prefix.as_str());
+    let mut to = ImportTarget::open(&args.to, prefixes_of)?;
     let own = prefixes(&to.state)?;
     // A state that only moves keeps its log.
     let moves = own.is_empty() && to.state.log()?.is_empty();
     let mut counts = MergeCounts::default();
     to.edit(&mut |edit| {
-        are_taken(edit, coming.iter().map(|prefix| prefix.prefix.as_str()))?;
         let mut merge = Merge::begin(edit, &own, &records)?;
         let mut fault = None;
         from.each_term(&[], None, &mut |term| {
@@ -252,7 +240,13 @@ struct ImportTarget<'a> {
 }
 
 impl<'a> ImportTarget<'a> {
-    fn open(path: &'a Path) -> anyhow::Result<Self> {
+    /// Opens what takes terms under these prefixes: a server is asked for one tenant's.
+    fn open<'p>(path: &'a Path, prefixes: impl Iterator<Item = &'p str>) -> anyhow::Result<Self> {
+        if let StatePlace::Server(address) = place(path)? {
+            for prefix in prefixes {
+                place::takes(address, prefix)?;
+            }
+        }
         let is_new = !is_at_server(path) && !path.exists();
         Ok(Self { path, state: open_or_make(path)?, is_new })
     }

@@ -73,11 +73,22 @@ pub(super) struct CaseExecutor<'s> {
     newest_ms: i64,
 }
 
-/// The settings under which a rule that learns for a time does not: a case is about what it alerts on.
+/// The settings under which a rule that learns does not: a case is about what it alerts on.
 fn without_learning(meta: &firstseen_artifact::RuleMeta, settings: Option<&str>) -> Option<String> {
     let mut document: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(settings.unwrap_or("{}")).ok().filter(|_| meta.learn_for_ms > 0)?;
-    document.entry("learn_for").or_insert_with(|| "0".into());
+        serde_json::from_str(settings.unwrap_or("{}")).ok()?;
+    let mut off = |name: &str, value: serde_json::Value| {
+        document.entry(name).or_insert(value);
+    };
+    match (meta.learn_for_ms, meta.learn_events) {
+        (0, 0) => return None,
+        (_, 0) => off("learn_for", "0".into()),
+        (0, _) => off("learn_events", 0.into()),
+        _ => {
+            off("learn_for", "0".into());
+            off("learn_events", 0.into());
+        }
+    }
     Some(serde_json::Value::Object(document).to_string())
 }
 

@@ -2,8 +2,9 @@
 //! the end is what an undisturbed run leaves.
 
 use super::*;
+use crate::pipeline::resume::BatchProgress;
 use crate::sink::{Format, KnownOutput, Output, UnknownLines};
-use crate::state::{BatchRecord, RecordedInput, Redb};
+use crate::state::{BatchRecord, RecordedInput, Redb, RunChange};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 use std::fs::File;

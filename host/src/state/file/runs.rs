@@ -180,3 +180,37 @@ fn names(transaction: &ReadTransaction) -> Result<BTreeSet<String>, redb::Error>
     }
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::StateStore;
+    use crate::state::admin::StateAdmin;
+
+    #[test]
+    fn positions_of_inputs_come_change_and_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Redb::open(&folder.path().join("state")).unwrap();
+        let input = |inode, start_line| RecordedInput { inode, start_line, ..Default::default() };
+        let mut change = |change| {
+            store.change_run("r", change);
+            store.commit().unwrap();
+            store.stored_run("r").unwrap()
+        };
+        let begun =
+            change(RunChange::Begin(BatchRecord::default(), vec![input(1, 7), input(2, 0)]));
+        assert_eq!((begun.inputs.len(), begun.read.len()), (2, 0));
+        let read = change(RunChange::Finished(vec![Some(3), None])).read;
+        let lines: Vec<_> = read.iter().map(|input| (input.inode, input.lines)).collect();
+        assert_eq!(lines, [(1, Some(10)), (2, None)]);
+        let missing = RecordedInput { missing_since_ms: Some(5), ..read[1].clone() };
+        let left = change(RunChange::Positions(vec![missing.clone()], vec![read[0].clone()]));
+        assert_eq!(left, StoredRun { read: vec![missing], ..StoredRun::default() });
+        // Another run's are its own.
+        store.change_run("s", RunChange::Begin(BatchRecord::default(), vec![input(2, 0)]));
+        store.change_run("s", RunChange::Finished(Vec::new()));
+        store.change_run("s", RunChange::Positions(Vec::new(), vec![input(2, 0)]));
+        store.commit().unwrap();
+        assert_eq!(store.stored_runs().unwrap(), [("r".to_owned(), left)]);
+    }
+}

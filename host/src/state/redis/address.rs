@@ -1,23 +1,79 @@
-//! Where a server is, who asks, and which tenant is meant.
+//! Where servers are, who asks, and which tenant is meant.
 //!
-//! In: `redis://USER:PASSWORD@HOST:PORT/DATABASE?tenant=NAME`, files that it names. Out: how to connect. No
-//! error holds what was given: there may be a password in it.
+//! In: `redis://USER:PASSWORD@HOST:PORT/DATABASE?tenant=NAME`, one that names several servers, files that it names.
+//! Out: how to connect. No error holds what was given: there may be a password in it.
 
+use super::hosts::{SENTINEL_PORT, ServerForm, SplitAddress};
 use crate::escape::escaped;
 use crate::state::shared::address_name;
 use crate::state::{SharedOptions, StateError};
-use redis::{Client, IntoConnectionInfo, TlsCertificates};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, TlsCertificates};
+use std::borrow::Cow;
 use std::fs;
 
 /// The options behind `?`.
-const OPTIONS: &str = "tenant, user, password_file, ca_file, and db of a unix socket";
+const OPTIONS: &str = "tenant, user, password_file, ca_file, db of a unix socket, and sentinel_user and \
+                       sentinel_password_file of sentinels";
 
-/// A server, and the tenant there.
+/// Servers, and the tenant there.
 pub(super) struct ServerAddress {
     /// For messages.
     pub(super) name: String,
     pub(super) tenant: String,
-    pub(super) client: Client,
+    pub(super) servers: ServerPlace,
+    /// How any of the servers that are told of later is spoken to.
+    pub(super) node: NodeSettings,
+}
+
+/// Where the servers are.
+pub(super) enum ServerPlace {
+    /// One.
+    One(Box<Client>),
+    /// The masters of a cluster, which any of these servers names.
+    Cluster(Vec<Client>),
+    /// The master that these sentinels know by this name.
+    Sentinels(Vec<Client>, String),
+}
+
+/// How a server is spoken to.
+pub(super) struct NodeSettings {
+    settings: RedisConnectionInfo,
+    ca: Option<Vec<u8>>,
+    is_tls: bool,
+}
+
+impl NodeSettings {
+    pub(super) fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// A server at this place.
+    ///
+    /// # Errors
+    /// A certificate that is none.
+    pub(super) fn client(&self, host: &str, port: u16) -> Result<Client, String> {
+        let host = host.to_owned();
+        self.client_at(if self.is_tls {
+            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(host, port)
+        })
+    }
+
+    fn client_at(&self, place: ConnectionAddr) -> Result<Client, String> {
+        let info = place.into_connection_info();
+        let client = info.and_then(|info| {
+            let info = info.set_redis_settings(self.settings.clone());
+            if !self.is_tls {
+                return Client::open(info);
+            }
+            // The first one stays, which is this one too.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let root_cert = self.ca.clone();
+            Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })
+        });
+        client.map_err(|e| escaped(&e.to_string()).into_owned())
+    }
 }
 
 impl ServerAddress {
@@ -32,45 +88,82 @@ impl ServerAddress {
     }
 }
 
+/// What stands behind `?`.
+#[derive(Default)]
+struct Options {
+    tenant: Option<String>,
+    user: Option<String>,
+    password: Option<String>,
+    ca: Option<Vec<u8>>,
+    db: Option<String>,
+    sentinel_user: Option<String>,
+    sentinel_password: Option<String>,
+}
+
+impl Options {
+    fn read<'u>(
+        given: impl Iterator<Item = (Cow<'u, str>, Cow<'u, str>)>,
+        kind: ServerForm,
+        scheme: &str,
+    ) -> Result<Self, String> {
+        let is_tls = is_tls(scheme);
+        let mut options = Self::default();
+        for (option, value) in given {
+            let value = value.into_owned();
+            match &*option {
+                "tenant" => options.tenant = Some(value),
+                "user" => options.user = Some(value),
+                "db" if scheme.ends_with("+unix") => options.db = Some(value),
+                "password_file" => options.password = Some(password_in(&option, &value)?),
+                "sentinel_user" if kind == ServerForm::Sentinel => {
+                    options.sentinel_user = Some(value)
+                }
+                "sentinel_password_file" if kind == ServerForm::Sentinel => {
+                    options.sentinel_password = Some(password_in(&option, &value)?);
+                }
+                "ca_file" if is_tls => options.ca = Some(file_of(&option, &value)?),
+                "ca_file" => return Err("ca_file is for rediss://".to_owned()),
+                "pass" | "password" => {
+                    return Err("a password stands behind the user, in a file \
+                                (password_file=PATH), or in the variable \
+                                FIRSTSEEN_STATE_PASSWORD"
+                        .to_owned());
+                }
+                other => {
+                    return Err(format!("no option `{}`; there are {OPTIONS}", escaped(other)));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn is_tls(scheme: &str) -> bool {
+    matches!(scheme, "rediss" | "valkeys")
+}
+
+fn file_of(option: &str, path: &str) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|e| format!("{option} {}: {e}", escaped(path)))
+}
+
+fn password_in(option: &str, path: &str) -> Result<String, String> {
+    let text = String::from_utf8(file_of(option, path)?);
+    let text = text.map_err(|_| format!("{option}: it is not UTF-8"))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
 fn read(text: &str, options: &SharedOptions, name: &str) -> Result<ServerAddress, String> {
-    let form = "write redis://HOST:PORT/DATABASE, rediss:// with TLS, or redis+unix:///PATH?db=N; what \
-                is not a letter or a digit in a password is written as %2F and the like";
-    let mut url = redis::parse_redis_url(text).ok_or_else(|| format!("no address: {form}"))?;
-    let is_tls = matches!(url.scheme(), "rediss" | "valkeys");
-    let is_unix = url.scheme().ends_with("+unix");
+    let hosts = SplitAddress::read(text)?;
+    let form = hosts.kind.form();
+    let mut url =
+        redis::parse_redis_url(&hosts.first).ok_or_else(|| format!("no address: {form}"))?;
+    let is_tls = is_tls(url.scheme());
     if url.fragment().is_some() {
         return Err("nothing may stand behind `#`; certificates are always checked".to_owned());
     }
-    let (mut tenant, mut user, mut password, mut ca, mut db) = (None, None, None, None, None);
-    for (option, value) in url.query_pairs() {
-        let value = value.into_owned();
-        let of_file = |option: &str| -> Result<Vec<u8>, String> {
-            fs::read(&value).map_err(|e| format!("{option} {}: {e}", escaped(&value)))
-        };
-        match &*option {
-            "tenant" => tenant = Some(value),
-            "user" => user = Some(value),
-            "db" if is_unix => db = Some(value),
-            "password_file" => {
-                let text = String::from_utf8(of_file("password_file")?);
-                let text = text.map_err(|_| "password_file: it is not UTF-8".to_owned())?;
-                password = Some(text.trim_end_matches(['\r', '\n']).to_owned());
-            }
-            "ca_file" if is_tls => ca = Some(of_file("ca_file")?),
-            "ca_file" => return Err("ca_file is for rediss://".to_owned()),
-            "pass" | "password" => {
-                return Err(
-                    "a password stands behind the user, in a file (password_file=PATH), or in \
-                            the variable FIRSTSEEN_STATE_PASSWORD"
-                        .to_owned(),
-                );
-            }
-            other => {
-                return Err(format!("no option `{}`; there are {OPTIONS}", escaped(other)));
-            }
-        }
-    }
-    url.set_query(db.map(|db| format!("db={db}")).as_deref());
+    let given = Options::read(url.query_pairs(), hosts.kind, url.scheme())?;
+    url.set_query(given.db.map(|db| format!("db={db}")).as_deref());
+    let has_port = url.port().is_some();
     let info = url.into_connection_info().map_err(|e| {
         let detail = e.to_string();
         // The crate names the part alone; what is not plain is not shown.
@@ -81,32 +174,69 @@ fn read(text: &str, options: &SharedOptions, name: &str) -> Result<ServerAddress
     if settings.db() < 0 {
         return Err("a database has a number from 0 on".to_owned());
     }
-    if let Some(user) = user {
+    if hosts.kind == ServerForm::Cluster && settings.db() != 0 {
+        return Err("a cluster has no database but 0".to_owned());
+    }
+    if let Some(user) = given.user {
         settings = settings.set_username(user);
     }
-    let given = settings.password().map(str::to_owned);
-    if given.is_some() && password.is_some() {
+    let in_address = settings.password().map(str::to_owned);
+    if in_address.is_some() && given.password.is_some() {
         return Err("a password in the address and a password_file: give one of them".to_owned());
     }
-    if let Some(password) = given.or(password).or_else(|| options.password.clone()) {
+    if let Some(password) = in_address.or(given.password).or_else(|| options.password.clone()) {
         settings = settings.set_password(password);
     } else if settings.username().is_some() {
         return Err("a user without a password: give password_file=PATH, or the variable \
                     FIRSTSEEN_STATE_PASSWORD"
             .to_owned());
     }
-    let tenant = the_tenant(tenant, options.tenant.as_deref())?;
-    let info = info.set_redis_settings(settings);
-    let client = if is_tls {
-        // The first one stays, which is this one too.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: ca })
-    } else {
-        Client::open(info)
+    let tenant = the_tenant(given.tenant, options.tenant.as_deref())?;
+    let node = NodeSettings { settings, ca: given.ca, is_tls };
+    let servers = match hosts.kind {
+        ServerForm::One => ServerPlace::One(Box::new(node.client_at(info.addr().clone())?)),
+        ServerForm::Cluster => ServerPlace::Cluster(hosts.clients(info.addr(), has_port, &node)?),
+        ServerForm::Sentinel => {
+            let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+            if let Some(password) = given.sentinel_password {
+                settings = settings.set_password(password);
+                if let Some(user) = given.sentinel_user {
+                    settings = settings.set_username(user);
+                }
+            } else if given.sentinel_user.is_some() {
+                return Err("a user of sentinels without a password: give \
+                            sentinel_password_file=PATH"
+                    .to_owned());
+            }
+            let sentinel = NodeSettings { settings, ca: node.ca.clone(), is_tls };
+            let sentinels = hosts.clients(info.addr(), has_port, &sentinel)?;
+            ServerPlace::Sentinels(sentinels, hosts.master.unwrap_or_default())
+        }
     };
-    let client = client.map_err(|e| escaped(&e.to_string()).into_owned())?;
     let name = format!("{name}, tenant {tenant}");
-    Ok(ServerAddress { name, tenant, client })
+    Ok(ServerAddress { name, tenant, servers, node })
+}
+
+impl SplitAddress {
+    /// All servers that the address names; the first one was read with the address.
+    fn clients(
+        &self,
+        first: &ConnectionAddr,
+        has_port: bool,
+        node: &NodeSettings,
+    ) -> Result<Vec<Client>, String> {
+        let is_sentinel = self.kind == ServerForm::Sentinel;
+        let (ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. }) = first
+        else {
+            return Err(format!("no address: {}", self.kind.form()));
+        };
+        let port = if is_sentinel && !has_port { SENTINEL_PORT } else { *port };
+        let mut clients = vec![node.client(host, port)?];
+        for (host, port) in &self.others {
+            clients.push(node.client(host, *port)?);
+        }
+        Ok(clients)
+    }
 }
 
 fn the_tenant(given: Option<String>, of_run: Option<&str>) -> Result<String, String> {
@@ -129,67 +259,4 @@ fn the_tenant(given: Option<String>, of_run: Option<&str>) -> Result<String, Str
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Instant;
-
-    fn options(tenant: Option<&str>) -> SharedOptions {
-        SharedOptions {
-            tenant: tenant.map(str::to_owned),
-            password: None,
-            allow_weak: false,
-            wait: None,
-            is_stopped: Box::new(|| false),
-            tell: Box::new(|_| {}),
-            now_ms: || 0,
-            instant: Instant::now,
-        }
-    }
-
-    fn fault(text: &str) -> String {
-        let fault = ServerAddress::read(text, &options(Some("acme"))).err();
-        fault.unwrap_or_else(|| panic!("{text} is taken")).to_string()
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_without_the_secret() {
-        for (text, word) in [
-            ("redis://u:secret@h:x/0", "no address"),
-            ("redis://u:secret@h/one", "no address"),
-            ("redis://u:secret@h/-1", "database"),
-            ("redis://u:secr/et@h/0", "no address"),
-            ("redis://u:secret@h?tenant=other", "have to agree"),
-            ("redis://u:secret@h?pass=secret", "FIRSTSEEN_STATE_PASSWORD"),
-            ("redis://u:secret@h?ca_file=/x", "rediss://"),
-            ("rediss://u:secret@h#insecure", "always checked"),
-            ("redis://u:secret@h?password_file=/nowhere/at/all", "/nowhere/at/all"),
-            ("redis://h?user=u", "password_file"),
-            ("redis://h?colour=secret", "`colour`"),
-        ] {
-            let fault = fault(text);
-            assert!(fault.contains(word), "{text}: {fault}");
-            assert!(!fault.contains("secret") && !fault.contains("secr"), "{fault}");
-        }
-    }
-
-    #[test]
-    fn an_address_has_all_its_parts() {
-        let read = |text: &str| ServerAddress::read(text, &options(None)).unwrap();
-        let one = read("redis://ann:p%2Fw@h:7000/3?tenant=a.b");
-        assert_eq!(
-            (one.name.as_str(), one.tenant.as_str()),
-            ("redis://h:7000/3, tenant a.b", "a.b")
-        );
-        let settings = one.client.get_connection_info().redis_settings();
-        assert_eq!((settings.username(), settings.password()), (Some("ann"), Some("p/w")));
-        assert_eq!(settings.db(), 3);
-        let two = read("redis+unix:///run/r.sock?db=2");
-        assert_eq!(
-            (two.tenant.as_str(), two.client.get_connection_info().redis_settings().db()),
-            ("default", 2)
-        );
-        for wrong in ["a:b", "", "a}b", "a*"] {
-            assert!(the_tenant(Some(wrong.to_owned()), None).is_err());
-        }
-    }
-}
+mod tests;

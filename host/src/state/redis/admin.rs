@@ -4,12 +4,14 @@
 //! entry in the log, or not at all where a run was quicker with one of its terms; one of more than
 //! [`STEP`] terms is made in several, each of them whole, and once more changes nothing that is done.
 
+use super::keys::tag_of;
+use super::nodes::ServerCommand;
 use super::{LONGEST_MS, RedisState, StoredRow, row_of, script};
 use crate::state::admin::{AuditEntry, EachStored, EditWork, StateAdmin, StateEdit, StoredTerm};
 use crate::state::{PrefixOwner, PrefixRecord, StateError, StateHistory, VerifiedState};
 use firstseen_rule::learn::{LEARN_TTL_MS, is_learn_key};
 use firstseen_rule::state::time_to_live_ms;
-use redis::{Script, cmd};
+use redis::{Cmd, Script, Value, cmd};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -58,8 +60,7 @@ impl StateAdmin for RedisState {
     fn log(&self) -> Result<Vec<AuditEntry>, StateError> {
         let mut get = cmd("LRANGE");
         get.arg(self.keys.meta("log")).arg(0).arg(-1);
-        let texts: Vec<String> =
-            self.link.borrow_mut().run(&mut |connection| get.query(connection))?;
+        let texts: Vec<String> = self.link.borrow_mut().ask(self.keys.meta_slot(), get)?;
         Ok(texts.iter().map(|text| AuditEntry::read(text)).collect())
     }
 }
@@ -103,9 +104,12 @@ struct RedisEdit<'s> {
     last_read: RefCell<Option<(Vec<u8>, StoredRow)>>,
     /// Terms as they are to be.
     terms: BTreeMap<Vec<u8>, StoredRow>,
-    /// What is to be kept besides: its kind, its name, its text.
-    kept: Vec<(&'static str, String, String)>,
+    /// What is to be kept besides.
+    kept: Vec<KeptText>,
 }
+
+/// What is kept besides terms: its kind, its name, its text.
+type KeptText = (&'static str, String, String);
 
 impl RedisEdit<'_> {
     fn row(&self, key: &[u8]) -> Result<StoredRow, StateError> {
@@ -140,7 +144,8 @@ impl RedisEdit<'_> {
         left.max(least).clamp(1, LONGEST_MS)
     }
 
-    /// Makes what has come together.
+    /// Makes what has come together: at once, or where it is at a cluster what is kept of rules first,
+    /// then the terms of each slot by themselves, and the log at last.
     fn step(&mut self) -> Result<(), StateError> {
         let (terms, kept) = (std::mem::take(&mut self.terms), std::mem::take(&mut self.kept));
         let read = std::mem::take(&mut self.read);
@@ -148,17 +153,54 @@ impl RedisEdit<'_> {
         if terms.is_empty() && kept.is_empty() {
             return Ok(());
         }
+        if !self.state.link.borrow_mut().is_cluster()? {
+            let all = self.change_of(&terms, &read, &kept)?;
+            return self.make(&[ServerCommand { slot: self.state.keys.meta_slot(), cmd: all }]);
+        }
+        let (log, rules): (Vec<KeptText>, _) =
+            kept.into_iter().partition(|(kind, ..)| *kind == "log");
+        self.make(&self.of_meta(&rules)?)?;
+        let mut by_tag: BTreeMap<[u8; 2], BTreeMap<Vec<u8>, StoredRow>> = BTreeMap::new();
+        for (key, row) in terms {
+            by_tag.entry(tag_of(&key)).or_default().insert(key, row);
+        }
+        let mut asked = Vec::with_capacity(by_tag.len());
+        for (tag, terms) in &by_tag {
+            let slot = self.state.keys.slot(*tag);
+            asked.push(ServerCommand { slot, cmd: self.change_of(terms, &read, &[])? });
+        }
+        self.make(&asked)?;
+        self.make(&self.of_meta(&log)?)
+    }
+
+    fn of_meta(&self, kept: &[KeptText]) -> Result<Vec<ServerCommand>, StateError> {
+        if kept.is_empty() {
+            return Ok(Vec::new());
+        }
+        let cmd = self.change_of(&BTreeMap::new(), &HashMap::new(), kept)?;
+        Ok(vec![ServerCommand { slot: self.state.keys.meta_slot(), cmd }])
+    }
+
+    /// The change of these terms, and what is kept with it: only with the latter it needs the slot of what is
+    /// kept besides terms.
+    fn change_of(
+        &self,
+        terms: &BTreeMap<Vec<u8>, StoredRow>,
+        read: &HashMap<Vec<u8>, StoredRow>,
+        kept: &[KeptText],
+    ) -> Result<Cmd, StateError> {
         let state = self.state;
+        let kinds: &[&str] = if kept.is_empty() { &[] } else { &["prefix", "owner", "log"] };
         let mut ask = cmd("EVALSHA");
-        ask.arg(Script::new(script::CHANGE).get_hash()).arg(terms.len() + 3);
+        ask.arg(Script::new(script::CHANGE).get_hash()).arg(terms.len() + kinds.len());
         for key in terms.keys() {
             ask.arg(state.name_of(key)?);
         }
-        for kind in ["prefix", "owner", "log"] {
+        for kind in kinds {
             ask.arg(state.keys.meta(kind));
         }
         ask.arg(terms.len());
-        for (key, row) in &terms {
+        for (key, row) in terms {
             let before = read.get(key).cloned().flatten();
             ask.arg(if before.is_some() { "1" } else { "0" });
             ask.arg(before.map(|(expires, value)| row_of(expires, &value)).unwrap_or_default());
@@ -172,15 +214,23 @@ impl RedisEdit<'_> {
                 }
             }
         }
-        for (kind, name, text) in &kept {
+        for (kind, name, text) in kept {
             ask.arg(*kind).arg(name).arg(text);
         }
+        Ok(ask)
+    }
+
+    /// Makes these changes, each of them whole or not at all.
+    fn make(&self, asked: &[ServerCommand]) -> Result<(), StateError> {
+        if asked.is_empty() {
+            return Ok(());
+        }
         let mut tries = 0;
-        let others: u64 = state.link.borrow_mut().run(&mut |connection| {
+        let others = self.state.link.borrow_mut().run(&mut |nodes| {
             tries += 1;
-            ask.query(connection)
+            nodes.ask_all(asked)
         })?;
-        if others == 0 {
+        if others.iter().all(|others| *others == Value::Int(0)) {
             return Ok(());
         }
         let reason = if tries > 1 {
@@ -190,7 +240,7 @@ impl RedisEdit<'_> {
             "a run changed these terms at the same time, so that this change was not made; run it again: \
              what is done already is not done twice"
         };
-        Err(StateError::Failed { path: state.name.clone(), reason: reason.to_owned() })
+        Err(StateError::Failed { path: self.state.name.clone(), reason: reason.to_owned() })
     }
 
     fn keep(&mut self, kind: &'static str, name: &str, kept: &impl serde::Serialize) {

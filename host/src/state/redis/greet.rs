@@ -1,47 +1,50 @@
-//! What is asked of a server before anything else: what it is, whether it keeps what it is told, and
-//! whose state it has.
+//! What is asked of a server before anything else: what it is, and whether it keeps what it is told.
 //!
-//! In: a new connection. Out: the state's own number, and the scripts in the server; or why it is not used.
+//! In: a new connection. Out: what the server may lose, and the scripts in it; or why it is not used.
 
-use super::keys::TenantKeys;
-use super::link::{LinkFault, fault};
-use super::{FORMAT, script};
+use super::connect::Connector;
+use super::hosts::ServerForm;
+use super::link::LinkFault;
+use super::nodes::ServerNode;
+use super::script;
 use crate::escape::escaped;
-use crate::state::StateError;
-use redis::{Connection, RedisError, RedisResult, Value, cmd, from_redis_value, pipe};
+use crate::state::shared::WeakServer;
+use redis::{Connection, RedisResult, Value, cmd, from_redis_value, pipe};
 use std::collections::HashMap;
 
-const PRODUCT: &str = "firstseen";
 /// The first version of Redis and of Valkey that is supported.
 const FIRST_VERSION: u32 = 7;
 
-/// A state that was found.
-#[derive(Debug, Clone)]
-pub(super) struct Greeted {
-    /// A number that it was given when it was made.
-    id: String,
-    /// What the server may lose, where that was allowed.
-    pub(super) warning: Option<String>,
-}
-
-/// Greets a server. `before` is what a connection before found.
+/// Greets a server; what it may lose, where that is allowed.
 pub(super) fn greet(
-    connection: &mut Connection,
-    name: &str,
-    keys: &TenantKeys,
-    read_only: bool,
-    allow_weak: bool,
-    before: Option<&Greeted>,
-) -> Result<Greeted, LinkFault> {
-    let of = |e: RedisError| fault(name, &e);
-    let never = |reason: String| {
-        Err(LinkFault::Never(StateError::Failed { path: name.to_owned(), reason }))
-    };
-    let hello: HashMap<String, Value> = cmd("HELLO").query(connection).map_err(of)?;
+    node: &mut ServerNode,
+    connector: &Connector,
+) -> Result<Option<String>, LinkFault> {
+    let at = if node.at.is_empty() { String::new() } else { format!("{}: ", node.at) };
+    let never = |reason: String| Err(connector.never(format!("{at}{reason}")));
+    let hello: RedisResult<HashMap<String, Value>> = cmd("HELLO").query(&mut node.connection);
+    let hello = hello.map_err(|e| connector.fault_of_new(&node.at, &e))?;
     let text = |key: &str| {
         let value = hello.get(key).cloned().unwrap_or(Value::Nil);
         from_redis_value::<String>(value).unwrap_or_default()
     };
+    let (mode, wanted) = (text("mode"), connector.form());
+    match (mode.as_str(), wanted) {
+        ("standalone", ServerForm::One | ServerForm::Sentinel)
+        | ("cluster", ServerForm::Cluster) => {}
+        ("cluster", _) => {
+            return never("the server is one of a cluster: write redis+cluster://".to_owned());
+        }
+        ("sentinel", _) => {
+            return never(
+                "this is a sentinel: write redis+sentinel://HOST:PORT/MASTER/DATABASE".to_owned(),
+            );
+        }
+        ("standalone", ServerForm::Cluster) => {
+            return never("the server is no cluster's: write redis://".to_owned());
+        }
+        _ => return never(format!("the server is of an unknown mode, {}", escaped(&mode))),
+    }
     let version = text("version");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < FIRST_VERSION) {
@@ -50,26 +53,22 @@ pub(super) fn greet(
             "the server is of version {version}; Redis or Valkey {FIRST_VERSION} or newer is needed"
         ));
     }
-    if text("mode") != "standalone" {
-        let mode = escaped(&text("mode")).into_owned();
-        return never(format!("the server is one of a {mode}; one server alone is supported"));
-    }
     if !matches!(text("role").as_str(), "master" | "primary") {
-        return Err(LinkFault::Away("the server is a replica now".to_owned()));
+        return Err(LinkFault::Away(format!("{at}the server is a replica now")));
     }
-    let warning = if read_only { None } else { weakness(connection).map_err(of)? };
-    if let Some(weak) = warning.as_ref().filter(|_| !allow_weak) {
+    if connector.read_only {
+        return Ok(None);
+    }
+    let weak = weakness(&mut node.connection).map_err(|e| connector.fault(&node.at, &e))?;
+    if let Some(weak) = weak.as_ref().filter(|_| connector.weak == WeakServer::Refuse) {
         return never(format!("{weak}; change that, or give --allow-weak-state"));
     }
-    let id = identify(connection, name, keys, read_only, before)?;
     let mut scripts = pipe();
     for text in [script::COMPARE_AND_SET, script::CHANGE, script::NEWEST] {
         scripts.cmd("SCRIPT").arg("LOAD").arg(text).ignore();
     }
-    if !read_only {
-        scripts.exec(connection).map_err(of)?;
-    }
-    Ok(Greeted { id, warning })
+    scripts.exec(&mut node.connection).map_err(|e| connector.fault(&node.at, &e))?;
+    Ok(weak)
 }
 
 /// What makes the server forget what it was told, where something does.
@@ -102,63 +101,4 @@ fn weakness(connection: &mut Connection) -> RedisResult<Option<String>> {
     }
     let what = "so that terms may be lost and alert again";
     Ok(Some(format!("the server's {}, {what}", weak.join(", its "))))
-}
-
-/// The number of the state, which is begun where there is none.
-fn identify(
-    connection: &mut Connection,
-    name: &str,
-    keys: &TenantKeys,
-    read_only: bool,
-    before: Option<&Greeted>,
-) -> Result<String, LinkFault> {
-    let of = |e: RedisError| fault(name, &e);
-    let path = name.to_owned();
-    let place = keys.meta("state");
-    let mut state: HashMap<String, String> =
-        cmd("HGETALL").arg(&place).query(connection).map_err(of)?;
-    if let Some(before) = before
-        && state.get("id") != Some(&before.id)
-    {
-        let reason = "the server came back without this state, or with another one: what the run \
-                      learned since is not there; look at the server, and run again"
-            .to_owned();
-        return Err(LinkFault::Never(StateError::Failed { path, reason }));
-    }
-    if state.is_empty() {
-        if read_only {
-            return Err(LinkFault::Never(StateError::Absent { path }));
-        }
-        let id = uuid::Uuid::new_v4().to_string();
-        let mut begin = pipe();
-        begin.atomic();
-        for (field, value) in [("product", PRODUCT), ("format", &FORMAT.to_string()), ("id", &id)] {
-            begin.cmd("HSETNX").arg(&place).arg(field).arg(value).ignore();
-        }
-        begin.exec(connection).map_err(of)?;
-        // Another process may have been quicker.
-        state = cmd("HGETALL").arg(&place).query(connection).map_err(of)?;
-    }
-    let product = state.get("product").map_or("", String::as_str);
-    if product != PRODUCT {
-        let found = format!("{} is another's", escaped(&place));
-        return Err(LinkFault::Never(StateError::Foreign { path, found }));
-    }
-    match state.get("format").and_then(|format| format.parse::<u64>().ok()) {
-        Some(FORMAT) => {}
-        Some(found) => {
-            return Err(LinkFault::Never(StateError::Newer { path, found, known: FORMAT }));
-        }
-        None => {
-            let reason = format!("{} has no format", escaped(&place));
-            return Err(LinkFault::Never(StateError::Corrupt { path, reason }));
-        }
-    }
-    match state.remove("id") {
-        Some(id) => Ok(id),
-        None => {
-            let reason = format!("{} has no id", escaped(&place));
-            Err(LinkFault::Never(StateError::Corrupt { path, reason }))
-        }
-    }
 }

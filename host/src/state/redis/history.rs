@@ -3,10 +3,11 @@
 //! In: records of prefixes, ranges of keys. Out: the same again. A server has its keys in no order: whoever
 //! wants one has all names of the tenant read and sorted, once, and the values as they are asked for.
 
+use super::link::LinkFault;
 use super::{KeysInOrder, RedisState};
 use crate::state::{EachTerm, PrefixOwner, PrefixRecord, StateError, StateHistory};
 use firstseen_rule::learn::is_learn_key;
-use redis::cmd;
+use redis::{Value, cmd};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -39,7 +40,8 @@ impl StateHistory for RedisState {
         for record in records {
             put.arg(&record.prefix).arg(serde_json::to_string(record).unwrap_or_default());
         }
-        self.link.borrow_mut().run(&mut |connection| put.exec(connection))
+        self.link.borrow_mut().ask::<Value>(self.keys.meta_slot(), put)?;
+        Ok(())
     }
 
     fn scan(&self, from: &[u8], to: &[u8], each: &mut EachTerm<'_>) -> Result<(), StateError> {
@@ -66,25 +68,37 @@ impl RedisState {
     pub(super) fn kept(&self, kind: &str) -> Result<BTreeMap<String, String>, StateError> {
         let mut get = cmd("HGETALL");
         get.arg(self.keys.meta(kind));
-        self.link.borrow_mut().run(&mut |connection| get.query(connection))
+        self.link.borrow_mut().ask(self.keys.meta_slot(), get)
     }
 
     pub(super) fn read_newest(&self) -> Result<Option<i64>, StateError> {
         let mut get = cmd("GET");
         get.arg(self.keys.meta("newest"));
-        let text: Option<String> =
-            self.link.borrow_mut().run(&mut |connection| get.query(connection))?;
+        let text: Option<String> = self.link.borrow_mut().ask(self.keys.meta_slot(), get)?;
         Ok(text.and_then(|text| text.parse().ok()))
     }
 
     /// Calls with each name of the tenant, some perhaps twice, until it says false.
     fn each_key(&self, each: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), StateError> {
-        let mut cursor = 0u64;
+        let mut link = self.link.borrow_mut();
+        let (mut node, mut cursor, mut made) = (0, 0u64, link.made());
         loop {
             let mut scan = cmd("SCAN");
             scan.arg(cursor).arg("MATCH").arg(self.keys.pattern()).arg("COUNT").arg(SCANNED);
-            let (next, names): (u64, Vec<Vec<u8>>) =
-                self.link.borrow_mut().run(&mut |connection| scan.query(connection))?;
+            let asked = link.run(&mut |nodes| {
+                let found: Option<(u64, Vec<Vec<u8>>)> = nodes.ask_node(node, &scan)?;
+                // Behind the last server: whether the slots are where they were.
+                if found.is_none() && !nodes.is_settled()? {
+                    return Err(LinkFault::Moved("slots move from server to server".to_owned()));
+                }
+                Ok(found)
+            })?;
+            if link.made() != made {
+                // A cursor is nothing to a server that was started anew, or to another one.
+                (node, cursor, made) = (0, 0, link.made());
+                continue;
+            }
+            let Some((next, names)) = asked else { return Ok(()) };
             for name in &names {
                 if let Some(key) = self.keys.back(name)
                     && !each(key)
@@ -92,10 +106,10 @@ impl RedisState {
                     return Ok(());
                 }
             }
-            if next == 0 {
-                return Ok(());
-            }
             cursor = next;
+            if next == 0 {
+                node += 1;
+            }
         }
     }
 

@@ -34,6 +34,27 @@ impl TenantKeys {
         format!("{{{}:meta}}:{what}", self.tenant)
     }
 
+    /// The name of the number of the state in the part of it that has this tag.
+    pub(super) fn mark(&self, tag: [u8; 2]) -> Vec<u8> {
+        [b"{", self.tenant.as_bytes(), b":", &tag, b"}:state"].concat()
+    }
+
+    /// The slot of a cluster in which all keys with this tag are.
+    pub(super) fn slot(&self, tag: [u8; 2]) -> u16 {
+        slot_of(&[self.tenant.as_bytes(), b":", &tag].concat())
+    }
+
+    /// The slot of what is kept besides terms.
+    pub(super) fn meta_slot(&self) -> u16 {
+        slot_of(&[self.tenant.as_bytes(), b":meta"].concat())
+    }
+
+    /// All tags of terms.
+    pub(super) fn tags() -> impl Iterator<Item = [u8; 2]> {
+        let digit = |half: u8| b"0123456789abcdef".get(usize::from(half)).copied().unwrap_or(b'0');
+        (0..=u8::MAX).map(move |byte| [digit(byte >> 4), digit(byte & 15)])
+    }
+
     /// What the names of the tenant's terms look like, for SCAN.
     pub(super) fn pattern(&self) -> String {
         format!("{{{}:??}}:*", self.tenant)
@@ -50,9 +71,33 @@ pub(super) fn tag_of(key: &[u8]) -> [u8; 2] {
     }
 }
 
+/// The slot of what stands in braces: CRC-16 of XMODEM, as Redis has it.
+fn slot_of(tag: &[u8]) -> u16 {
+    let crc = tag.iter().fold(0u16, |crc, byte| {
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
+            let shifted = crc << 1;
+            if crc & 0x8000 == 0 { shifted } else { shifted ^ 0x1021 }
+        })
+    });
+    crc & 0x3fff
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slot_is_as_redis_has_it() {
+        // The specification's own, and what CLUSTER KEYSLOT says.
+        assert_eq!(slot_of(b"123456789"), 0x31c3);
+        assert_eq!((slot_of(b"foo"), slot_of(b"")), (12182, 0));
+        let keys = TenantKeys::new("acme");
+        assert_eq!(keys.slot(*b"ff"), slot_of(b"acme:ff"));
+        let tags: Vec<[u8; 2]> = TenantKeys::tags().collect();
+        assert_eq!((tags.len(), tags[0], tags[255]), (256, *b"00", *b"ff"));
+        // A mark is no term.
+        assert_eq!(keys.back(&keys.mark(*b"ff")), None);
+    }
 
     #[test]
     fn a_name_has_the_tag_of_its_hash_and_leads_back() {

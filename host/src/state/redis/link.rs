@@ -1,16 +1,19 @@
-//! A connection to the server, made again where it breaks.
+//! Connections to the servers, made again where one breaks.
 //!
-//! In: work that asks the server something, and may be done twice. Out: its answer. While the server is away
+//! In: what the servers are asked, and may be asked twice. Out: their answers. While one of them is away
 //! the work is tried again, at growing intervals; it ends when somebody asks the run to end, or after the
 //! time that was given. What is no matter of time is an error at once.
 
 use super::address::ServerAddress;
-use super::greet::{Greeted, greet};
+use super::connect::Connector;
+use super::identity::{FoundState, Seeker};
 use super::keys::TenantKeys;
+use super::nodes::{ServerCommand, ServerNodes};
 use crate::escape::escaped;
 use crate::state::{SharedOptions, StateError};
-use redis::{Connection, ErrorKind, RedisError, RedisResult};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, Value};
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,9 +22,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// A part of a pause: after each it is looked whether the run is to end.
 const NAP: Duration = Duration::from_millis(100);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A server that has not answered by then is away.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often slots may move one after the other until the servers count as away.
+const MOVES: u32 = 3;
 /// How long a server may be away while a state is opened, where a run would wait for ever.
 const OPEN_WAIT: Duration = Duration::from_secs(30);
 
@@ -41,21 +43,24 @@ const AWAY: [&str; 11] = [
     "UNKILLABLE",
 ];
 
-/// A connection and what it takes to make one.
+/// Connections and what it takes to make them.
 pub(super) struct Link {
-    address: ServerAddress,
+    connector: Rc<Connector>,
     keys: TenantKeys,
-    read_only: bool,
     options: SharedOptions,
-    connection: Option<Connection>,
+    nodes: Option<ServerNodes>,
     /// Of the first connection; each that follows has to find the same state.
-    greeted: Option<Greeted>,
+    found: Option<FoundState>,
+    /// How often the connections were made.
+    made: u64,
 }
 
 /// Why nothing was answered.
 pub(super) enum LinkFault {
     /// It may be answered later.
     Away(String),
+    /// Another server has the slot now.
+    Moved(String),
     /// It will not.
     Never(StateError),
 }
@@ -71,37 +76,73 @@ impl Link {
         read_only: bool,
         options: SharedOptions,
     ) -> Result<Self, StateError> {
-        let mut link = Self { address, keys, read_only, options, connection: None, greeted: None };
+        let connector = Rc::new(Connector::new(address, read_only, options.weak));
+        let mut link = Self { connector, keys, options, nodes: None, found: None, made: 0 };
         link.run(&mut |_| Ok(()))?;
         Ok(link)
     }
 
-    /// Does the work, again where the server was away. The work may have reached the server without its
+    /// Asks one thing of the server that has the slot.
+    ///
+    /// # Errors
+    /// See [`Self::run`].
+    pub(super) fn ask<T: FromRedisValue>(&mut self, slot: u16, cmd: Cmd) -> Result<T, StateError> {
+        let asked = [ServerCommand { slot, cmd }];
+        let answer = self.ask_all(&asked)?.pop().unwrap_or(Value::Nil);
+        redis::from_redis_value(answer).map_err(|e| StateError::Failed {
+            path: self.connector.address.name.clone(),
+            reason: escaped(&RedisError::from(e).to_string()).into_owned(),
+        })
+    }
+
+    /// Asks all of it; the answers, in the order of the commands.
+    ///
+    /// # Errors
+    /// See [`Self::run`].
+    pub(super) fn ask_all(&mut self, asked: &[ServerCommand]) -> Result<Vec<Value>, StateError> {
+        self.run(&mut |nodes| nodes.ask_all(asked))
+    }
+
+    /// Whether the state is at a cluster: then nothing is done to several slots in one step.
+    pub(super) fn is_cluster(&mut self) -> Result<bool, StateError> {
+        self.run(&mut |nodes| Ok(nodes.is_cluster()))
+    }
+
+    /// How often the connections were made: another number means other servers, perhaps.
+    pub(super) fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// Does the work, again where a server was away. The work may have reached it without its
     /// answer: it has to be such that doing it twice is the same.
     ///
     /// # Errors
-    /// What the server refuses; a server that stays away.
+    /// What a server refuses; a server that stays away.
     pub(super) fn run<T>(
         &mut self,
-        work: &mut dyn FnMut(&mut Connection) -> RedisResult<T>,
+        work: &mut dyn FnMut(&mut ServerNodes) -> Result<T, LinkFault>,
     ) -> Result<T, StateError> {
         let mut away: Option<(Instant, Duration)> = None;
+        let mut moves = 0;
         loop {
             let fault = match self.try_once(work) {
                 Ok(answer) => {
                     if let Some((since, _)) = away {
                         let seconds = since.elapsed().as_secs();
-                        let name = &self.address.name;
+                        let name = &self.connector.address.name;
                         (self.options.tell)(&format!("{name}: back after {seconds} s"));
                     }
                     return Ok(answer);
                 }
+                Err(LinkFault::Moved(_)) if moves < MOVES => {
+                    moves += 1;
+                    continue;
+                }
                 Err(LinkFault::Never(fault)) => return Err(fault),
-                Err(LinkFault::Away(reason)) => reason,
+                Err(LinkFault::Away(reason) | LinkFault::Moved(reason)) => reason,
             };
-            self.connection = None;
             let (since, pause) = away.unwrap_or_else(|| {
-                let name = &self.address.name;
+                let name = &self.connector.address.name;
                 (self.options.tell)(&format!(
                     "{name}: away ({fault}); nothing is decided until it is back"
                 ));
@@ -114,46 +155,46 @@ impl Link {
 
     fn try_once<T>(
         &mut self,
-        work: &mut dyn FnMut(&mut Connection) -> RedisResult<T>,
+        work: &mut dyn FnMut(&mut ServerNodes) -> Result<T, LinkFault>,
     ) -> Result<T, LinkFault> {
-        if self.connection.is_none() {
-            self.connection = Some(self.connect()?);
-        }
-        let Some(connection) = &mut self.connection else {
-            return Err(LinkFault::Away("no connection".to_owned()));
+        let mut nodes = match self.nodes.take() {
+            Some(nodes) => nodes,
+            None => self.connect()?,
         };
-        work(connection).map_err(|e| fault(&self.address.name, &e))
+        let answer = work(&mut nodes)?;
+        // Whatever went wrong may have left answers unread: then the connections are not used again.
+        self.nodes = Some(nodes);
+        Ok(answer)
     }
 
-    fn connect(&mut self) -> Result<Connection, LinkFault> {
-        let name = &self.address.name;
-        let is_first = self.greeted.is_none();
-        let of = |e: RedisError| fault(name, &e);
-        let connection = self.address.client.get_connection_with_timeout(CONNECT_TIMEOUT);
-        let mut connection = connection.map_err(of)?;
-        connection.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(of)?;
-        connection.set_write_timeout(Some(ANSWER_TIMEOUT)).map_err(of)?;
-        let greeted = greet(
-            &mut connection,
+    fn connect(&mut self) -> Result<ServerNodes, LinkFault> {
+        let mut nodes = self.connector.connect()?;
+        let name = &self.connector.address.name;
+        let seeker = Seeker {
             name,
-            &self.keys,
-            self.read_only,
-            self.options.allow_weak,
-            self.greeted.as_ref(),
-        )?;
-        if let Some(warning) = greeted.warning.as_ref().filter(|_| is_first) {
-            (self.options.tell)(&format!("{name}: {warning}"));
+            keys: &self.keys,
+            read_only: self.connector.read_only,
+            weak: self.options.weak,
+            before: self.found.as_ref(),
+        };
+        let found = seeker.find(&mut nodes)?;
+        if self.found.is_none() {
+            for warning in nodes.weak.iter().chain(&found.warning) {
+                (self.options.tell)(&format!("{name}: {warning}"));
+            }
         }
-        self.greeted = Some(greeted);
-        Ok(connection)
+        self.connector.is_right.set(true);
+        self.found = Some(found);
+        self.made += 1;
+        Ok(nodes)
     }
 
     /// Waits for a while, and up to the half more by chance, so that not all come back at once.
     fn pause(&self, since: Instant, pause: Duration, reason: &str) -> Result<(), StateError> {
-        let path = self.address.name.clone();
+        let path = self.connector.address.name.clone();
         let chance = RandomState::new().hash_one(0u8) % 512;
         let mut left = pause + pause * u32::try_from(chance).unwrap_or(0) / 1024;
-        let wait = if self.greeted.is_none() {
+        let wait = if self.found.is_none() {
             Some(self.options.wait.unwrap_or(OPEN_WAIT))
         } else {
             self.options.wait
@@ -177,31 +218,41 @@ impl Link {
     }
 }
 
-/// What an error means.
-pub(super) fn fault(name: &str, error: &RedisError) -> LinkFault {
-    let text = escaped(&error.to_string()).into_owned();
+/// What an error means, of a server that is named where there are several.
+pub(super) fn fault(name: &str, at: &str, error: &RedisError) -> LinkFault {
+    let place = if at.is_empty() { String::new() } else { format!("{}: ", escaped(at)) };
+    let said = if error.is_timeout() { "no answer in time".to_owned() } else { error.to_string() };
+    let text = format!("{place}{}", escaped(&said));
     let never =
         |reason: String| LinkFault::Never(StateError::Failed { path: name.to_owned(), reason });
     let codes = codes_of(error);
-    if codes.iter().any(|code| AWAY.contains(&code.as_str())) {
+    let has = |wanted: &[&str]| codes.iter().any(|code| wanted.contains(&code.as_str()));
+    if has(&["MOVED"]) {
+        return LinkFault::Moved(text);
+    }
+    if has(&AWAY) {
         return LinkFault::Away(text);
     }
     if matches!(error.kind(), ErrorKind::AuthenticationFailed)
-        || codes.iter().any(|code| matches!(code.as_str(), "WRONGPASS" | "NOAUTH"))
+        || has(&["WRONGPASS", "NOAUTH"])
+        || text.contains("AUTH <password>")
     {
-        return never("the server does not take this user and password".to_owned());
+        return never(format!("{place}the server does not take this user and password"));
     }
-    if codes.iter().any(|code| code == "NOPERM") {
+    if has(&["NOPERM"]) {
         return never(format!(
             "the user may not do what a state needs ({text}); see docs/state.md"
         ));
     }
-    if codes.iter().any(|code| code == "WRONGTYPE") {
+    if has(&["WRONGTYPE"]) {
         return never(format!("something else is under the state's keys ({text})"));
     }
     match error.kind() {
         // rustls says as an error of the connection what no time mends.
         ErrorKind::Io if text.contains("certificate") => never(text),
+        ErrorKind::Io if text.contains("corrupt message") => {
+            never(format!("{text}; a server without TLS is written redis://"))
+        }
         ErrorKind::Io | ErrorKind::Parse => LinkFault::Away(text),
         _ if error.is_connection_dropped() || error.is_timeout() => LinkFault::Away(text),
         _ => never(text),

@@ -1,14 +1,15 @@
 //! The state of a run at a server.
 //!
-//! In: keys and writes of a round. Out: values, and what became of each write, in one round trip. A write is
+//! In: keys and writes of a round. Out: values, and what became of each write, in one round trip to each server. A write is
 //! there for every process when this returns, and durable as far as the server keeps its word: so alerts
 //! come after it, and those that were not written when a run died come again as repeats. It has no
 //! checkpoint and no mark of an output: those would have to be in one commit with the terms.
 
-use super::{LONGEST_MS, RedisState, StoredRow, parse, row_of, script};
+use super::nodes::ServerCommand;
+use super::{LONGEST_MS, RedisState, StoredRow, name_of, parse, row_of, script};
 use crate::state::{Applied, StateError, StateStore, StateWrite};
 use firstseen_rule::learn::is_learn_key;
-use redis::{Script, Value, pipe};
+use redis::{Script, Value, cmd, from_redis_value};
 use std::collections::BTreeMap;
 
 /// The newest time is told again when it is so much later: each time costs what a write does.
@@ -40,24 +41,27 @@ impl StateStore for RedisState {
         let slots = self.by_slot(&keys)?;
         let hash = Script::new(script::COMPARE_AND_SET).get_hash().to_owned();
         let now_ms = self.clocks.now();
-        let mut asked = pipe();
-        for slot in slots.values() {
-            asked.cmd("EVALSHA").arg(&hash).arg(slot.len());
+        let asked = slots.iter().map(|(tag, slot)| {
+            let mut ask = cmd("EVALSHA");
+            ask.arg(&hash).arg(slot.len());
             for (_, name) in slot {
-                asked.arg(name);
+                ask.arg(name);
             }
             for write in slot.iter().filter_map(|(at, _)| writes.get(*at)) {
-                asked.arg(if write.expected.is_some() { "1" } else { "0" });
-                asked.arg(write.expected.unwrap_or_default());
-                asked.arg(row_of(write.expires_ms, write.value));
-                asked.arg(write.expires_ms.saturating_sub(now_ms).clamp(1, LONGEST_MS));
+                ask.arg(if write.expected.is_some() { "1" } else { "0" });
+                ask.arg(write.expected.unwrap_or_default());
+                ask.arg(row_of(write.expires_ms, write.value));
+                ask.arg(write.expires_ms.saturating_sub(now_ms).clamp(1, LONGEST_MS));
             }
-        }
-        let answers: Vec<Vec<Value>> =
-            self.link.borrow_mut().run(&mut |connection| asked.query(connection))?;
+            ServerCommand { slot: self.keys.slot(*tag), cmd: ask }
+        });
+        let answers = self.link.borrow_mut().ask_all(&asked.collect::<Vec<_>>())?;
         let mut out = vec![Applied::Conflict(None); writes.len()];
         let mut answered = 0;
         for (slot, answers) in slots.values().zip(answers) {
+            let Value::Array(answers) = answers else {
+                return Err(self.corrupt("the server answers a script with what it cannot"));
+            };
             for ((at, _), answer) in slot.iter().zip(answers) {
                 let applied = match answer {
                     Value::Int(1) => Applied::Done,
@@ -89,9 +93,9 @@ impl StateStore for RedisState {
             return Ok(());
         }
         let hash = Script::new(script::NEWEST).get_hash().to_owned();
-        let mut told = redis::cmd("EVALSHA");
+        let mut told = cmd("EVALSHA");
         told.arg(hash).arg(1).arg(self.keys.meta("newest")).arg(newest_ms);
-        self.link.borrow_mut().run(&mut |connection| told.exec(connection))?;
+        self.link.borrow_mut().ask::<Value>(self.keys.meta_slot(), told)?;
         self.told_newest = newest_ms;
         Ok(())
     }
@@ -134,33 +138,27 @@ impl RedisState {
     }
 
     pub(super) fn name_of(&self, key: &[u8]) -> Result<Vec<u8>, StateError> {
-        self.keys.of(key).ok_or_else(|| {
-            let tenant = String::from_utf8_lossy(key.split(|b| *b == b':').next().unwrap_or_default());
-            let tenant = crate::escape::escaped(&tenant).into_owned();
-            let reason = format!(
-                "a term of tenant {tenant}, which is not kept there: give ?tenant={tenant} in the address"
-            );
-            StateError::Failed { path: self.name.clone(), reason }
-        })
+        name_of(&self.keys, &self.name, key)
     }
 
-    /// Expiry and value of each key, in one round trip.
+    /// Expiry and value of each key, in one round trip to each server.
     pub(super) fn rows_of(&self, keys: &[&[u8]]) -> Result<Vec<StoredRow>, StateError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
         let slots = self.by_slot(keys)?;
-        let mut asked = pipe();
-        for slot in slots.values() {
-            asked.cmd("MGET");
+        let asked = slots.iter().map(|(tag, slot)| {
+            let mut get = cmd("MGET");
             for (_, name) in slot {
-                asked.arg(name);
+                get.arg(name);
             }
-        }
-        let answers: Vec<Vec<Option<Vec<u8>>>> =
-            self.link.borrow_mut().run(&mut |connection| asked.query(connection))?;
+            ServerCommand { slot: self.keys.slot(*tag), cmd: get }
+        });
+        let answers = self.link.borrow_mut().ask_all(&asked.collect::<Vec<_>>())?;
         let mut out = vec![None; keys.len()];
         for (slot, rows) in slots.values().zip(answers) {
+            let rows: Vec<Option<Vec<u8>>> = from_redis_value(rows)
+                .map_err(|_| self.corrupt("the server answers for a key with what is no value"))?;
             if slot.len() != rows.len() {
                 return Err(self.corrupt("the server answers for another number of keys"));
             }

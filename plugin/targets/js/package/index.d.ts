@@ -153,7 +153,16 @@ export interface Settings {
   tenant?: string;
   exceptions?: Array<Record<string, unknown>>;
   learn_until?: string;
+  /** A length as `10d`, or `0`. */
+  learn_for?: string;
+  /** From how many matching events rules learn; 0: from none. */
+  learn_events?: number;
+  learn_by?: string;
+  learn_since?: string;
+  forget_after?: string;
   future_slack?: string;
+  trust_envelopes?: string[];
+  any_index?: boolean;
 }
 
 export interface EvaluateOptions {
