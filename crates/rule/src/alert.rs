@@ -10,9 +10,10 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
+use alloc::vec::Vec;
 use chrono::{DateTime, SecondsFormat};
-use firstseen_event::json::{Json, Object, write_object};
-use firstseen_value::hex;
+use firstseen_event::json::{Json, Object};
+use firstseen_value::{hex, push_quoted};
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy)]
@@ -35,34 +36,59 @@ pub struct AlertContext<'a> {
     pub shortened_from: Option<usize>,
 }
 
-/// The alert as JSON text; `source` is the event as an ECS document.
+/// The members that a rule gives its alerts, each as JSON text, in the order of their names. They are most of an alert
+/// and the same in all of them, so that they are rendered once.
+#[derive(Debug)]
+pub struct RuleMembers(Vec<(String, String)>);
+
+impl RuleMembers {
+    /// The members of this rule.
+    ///
+    /// # Errors
+    /// A message, when they cannot be read.
+    pub fn of(rule: &RulePlan) -> Result<Self, String> {
+        let damaged = |what: &str| format!("the rule's part of the alert is damaged: {what}");
+        match Json::read(&rule.alert).map_err(|e| damaged(&e.to_string()))? {
+            Json::Object(members) => {
+                let rendered = members.into_iter().map(|(name, value)| {
+                    let mut text = String::new();
+                    value.write(&mut text);
+                    (name, text)
+                });
+                Ok(Self(rendered.collect()))
+            }
+            _ => Err(damaged("it is not an object")),
+        }
+    }
+
+    /// About how many bytes they are.
+    fn len(&self) -> usize {
+        self.0.iter().map(|(name, text)| name.len().saturating_add(text.len())).sum()
+    }
+}
+
+/// The alert as JSON text; `document` is the event as an ECS document.
 ///
 /// # Errors
-/// A message, when the rule's part of the alert cannot be read.
-pub fn render(source: Object, about: &AlertContext<'_>) -> Result<String, String> {
-    let mut alert = source;
+/// A message, when the term cannot be read.
+pub fn render(
+    document: &Object,
+    members: &RuleMembers,
+    about: &AlertContext<'_>,
+) -> Result<String, String> {
     let time = rfc3339(about.time_ms);
-    let reason = reason(&alert, about.rule);
     // Where another field is the time, the event's own `@timestamp` stays on record.
-    let own = alert.get("@timestamp").filter(|_| about.rule.event_time.is_some());
-    let original_time = own.cloned().unwrap_or_else(|| Json::from(&*time));
-    let mut original = Object::new();
-    if let Some(Json::Object(event)) = alert.get("event") {
-        flatten("kibana.alert.original_event", event, &mut original, 8);
+    let own_time = document.get("@timestamp").filter(|_| about.rule.event_time.is_some());
+    let original_time = own_time.cloned().unwrap_or_else(|| Json::from(&*time));
+    let mut own = Object::new();
+    match document.get("event") {
+        Some(Json::Object(event)) => flatten("kibana.alert.original_event", event, &mut own, 8),
+        _ => set(&mut own, "event", Json::from([("kind", Json::from("signal"))])),
     }
-    // The document holds the raw event already.
-    original.remove("kibana.alert.original_event.original");
-    let id = match original.get("kibana.alert.original_event.id") {
+    let id = match own.get("kibana.alert.original_event.id") {
         Some(Json::Text(id)) => id.clone(),
         _ => hex(about.identity),
     };
-    alert.append(&mut original);
-    let damaged = |what: &str| format!("the rule's part of the alert is damaged: {what}");
-    match Json::read(&about.rule.alert).map_err(|e| damaged(&e.to_string()))? {
-        Json::Object(mut rule) => alert.append(&mut rule),
-        _ => return Err(damaged("it is not an object")),
-    }
-    set_kind(&mut alert);
     let values = Json::read(about.term).map_err(|e| e.to_string())?;
     let uuid = identity::of_alert(&about.rule.id, about.fingerprint, about.identity, about.term);
     let ancestor = Json::from([
@@ -86,16 +112,79 @@ pub fn render(source: Object, about: &AlertContext<'_>) -> Result<String, String
         ("kibana.alert.depth", Json::from(1)),
         ("kibana.alert.new_terms", values),
         ("kibana.alert.original_time", original_time),
-        ("kibana.alert.reason", Json::from(reason)),
+        ("kibana.alert.reason", Json::from(reason(document, about.rule))),
         ("kibana.alert.status", Json::from("active")),
         ("kibana.alert.uuid", Json::from(uuid)),
         ("kibana.alert.workflow_status", Json::from("open")),
     ] {
-        set(&mut alert, name, value);
+        set(&mut own, name, value);
     }
-    let mut out = String::new();
-    write_object(&alert, &mut out);
+    let mut out = String::with_capacity(members.len().saturating_add(ROOM));
+    write(document, members, &own, &mut out);
     Ok(out)
+}
+
+/// Room for the event in an alert, to begin with.
+const ROOM: usize = 8 << 10;
+
+/// Members of all three in the order of their names. Of one name the alert's own counts, then the rule's.
+fn write(document: &Object, members: &RuleMembers, own: &Object, out: &mut String) {
+    let (mut own, mut members) = (own.iter().peekable(), members.0.iter().peekable());
+    let mut document = document.iter().peekable();
+    let mut before = '{';
+    loop {
+        let names = [
+            own.peek().map(|member| member.0),
+            members.peek().map(|member| &member.0),
+            document.peek().map(|member| member.0),
+        ];
+        let Some(name) = names.into_iter().flatten().min() else { break };
+        out.push(before);
+        before = ',';
+        push_quoted(out, name);
+        out.push(':');
+        let of_own = own.next_if(|member| member.0 == name);
+        let of_rule = members.next_if(|member| member.0 == *name);
+        let of_event = document.next_if(|member| member.0 == name);
+        match (of_own, of_rule, of_event) {
+            (Some((_, value)), ..) => value.write(out),
+            (None, Some((_, text)), _) => out.push_str(text),
+            (None, None, Some((name, Json::Object(event)))) if name == "event" => {
+                write_event(event, out);
+            }
+            (None, None, Some((_, value))) => value.write(out),
+            (None, None, None) => {}
+        }
+    }
+    out.push('}');
+}
+
+/// The event's own members, of which the kind becomes that of an alert.
+fn write_event(event: &Object, out: &mut String) {
+    let (mut before, mut is_written) = ('{', false);
+    let mut member = |name: &str, value: Option<&Json>| {
+        out.push(before);
+        before = ',';
+        push_quoted(out, name);
+        out.push(':');
+        match value {
+            Some(value) => value.write(out),
+            None => out.push_str("\"signal\""),
+        }
+    };
+    for (name, value) in event {
+        if !is_written && name.as_str() >= "kind" {
+            is_written = true;
+            member("kind", None);
+        }
+        if name != "kind" {
+            member(name, Some(value));
+        }
+    }
+    if !is_written {
+        member("kind", None);
+    }
+    out.push('}');
 }
 
 fn set(object: &mut Object, name: &str, value: impl Into<Json>) {
@@ -109,18 +198,16 @@ pub fn rfc3339(ms: i64) -> String {
         .map_or_else(|| ms.to_string(), |t| t.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-fn set_kind(alert: &mut Object) {
-    match alert.get_mut("event") {
-        Some(Json::Object(event)) => set(event, "kind", "signal"),
-        _ => set(alert, "event", Json::from([("kind", Json::from("signal"))])),
-    }
-}
+/// The event's text among its members: the document holds it already.
+const TEXT: &str = "kibana.alert.original_event.original";
 
+/// The members of the event by their paths, but for its text.
 fn flatten(prefix: &str, from: &Object, to: &mut Object, depth: u8) {
     for (name, value) in from {
         let path = format!("{prefix}.{name}");
         match value {
             Json::Object(inner) if depth > 0 => flatten(&path, inner, to, depth.saturating_sub(1)),
+            _ if path == TEXT => {}
             other => {
                 to.insert(path, other.clone());
             }

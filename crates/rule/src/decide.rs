@@ -163,7 +163,10 @@ impl Engine {
             previous_ms,
             shortened_from: document.shortened_from,
         };
-        match alert::render(document.fields.clone(), &about) {
+        let rendered = prepared
+            .members(rule)
+            .and_then(|members| alert::render(&document.fields, members, &about));
+        match rendered {
             // The state is kept only with its alert.
             Ok(text) => {
                 if state.take(time_ms, identity, window_ms, verdict) {

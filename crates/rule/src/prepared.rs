@@ -3,6 +3,7 @@
 //! In: a planned rule, settings, the requests so far. Out: the rule as the engine evaluates it, and
 //! an event's time and identity as this rule reads them. It never calls a store.
 
+use crate::alert::RuleMembers;
 use crate::fields::{FieldRequests, FieldSlot};
 use crate::identity;
 use crate::index_patterns::IndexPatterns;
@@ -11,11 +12,13 @@ use crate::plan::RulePlan;
 use crate::settings::Settings;
 use crate::term::{TermField, TermKind};
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_event::{EventError, EventFields, FieldRequest, StatedIndex, Trust, TrustKind};
 use firstseen_value::{Value, parse_time_ms};
+use once_cell::race::OnceBox;
 
 /// The longest name of an index that is shown, in bytes: no index has a longer one.
 const MAX_NAME: usize = 255;
@@ -44,6 +47,8 @@ pub(crate) struct PreparedRule {
     pub(crate) fingerprint: String,
     /// `TENANT:RULE_ID:FINGERPRINT:`.
     pub(crate) prefix: String,
+    /// Made with the first alert.
+    members: OnceBox<Result<RuleMembers, String>>,
 }
 
 impl PreparedRule {
@@ -91,7 +96,14 @@ impl PreparedRule {
             learn,
             fingerprint,
             prefix,
+            members: OnceBox::new(),
         }
+    }
+
+    /// What the rule gives its alerts; `rule` is the one that this was made of.
+    pub(crate) fn members(&self, rule: &RulePlan) -> Result<&RuleMembers, String> {
+        let members = self.members.get_or_init(|| Box::new(RuleMembers::of(rule)));
+        members.as_ref().map_err(Clone::clone)
     }
 
     /// The name of the index that the document names, where the rule is not about it. An index or a

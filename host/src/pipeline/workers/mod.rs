@@ -236,7 +236,9 @@ impl Pipeline<'_> {
             }
             let read = read.and_then(|()| turns.tell_all());
             shared.halted.store(read.is_err(), Ordering::Relaxed);
-            let Turns { lines, .. } = turns;
+            let lines = std::mem::take(&mut turns.lines);
+            // No more tickets: the workers end.
+            drop(turns);
             let ends: Vec<anyhow::Result<WorkerEnd>> = workers
                 .into_iter()
                 .map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
