@@ -5,8 +5,8 @@
 //! too, and a server that came back without its data does not pass for one that knows no term.
 
 use super::FORMAT;
+use super::fault::LinkFault;
 use super::keys::TenantKeys;
-use super::link::LinkFault;
 use super::nodes::{ServerCommand, ServerNodes};
 use crate::escape::escaped;
 use crate::state::StateError;
