@@ -10,8 +10,9 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
+use alloc::vec::Vec;
 use chrono::{DateTime, SecondsFormat};
-use firstseen_event::json::{Json, Object, write_object};
+use firstseen_event::json::{Json, Object, write_objects};
 use firstseen_value::hex;
 
 /// What an alert is about.
@@ -35,34 +36,22 @@ pub struct AlertContext<'a> {
     pub shortened_from: Option<usize>,
 }
 
-/// The alert as JSON text; `source` is the event as an ECS document.
+/// The alert as JSON text; `event` is the event as an ECS document, which may be deep.
 ///
 /// # Errors
 /// A message, when the rule's part of the alert cannot be read.
-pub fn render(source: Object, about: &AlertContext<'_>) -> Result<String, String> {
-    let mut alert = source;
+pub fn render(event: &Object, about: &AlertContext<'_>) -> Result<String, String> {
     let time = rfc3339(about.time_ms);
-    let reason = reason(&alert, about.rule);
     // Where another field is the time, the event's own `@timestamp` stays on record.
-    let own = alert.get("@timestamp").filter(|_| about.rule.event_time.is_some());
-    let original_time = own.cloned().unwrap_or_else(|| Json::from(&*time));
-    let mut original = Object::new();
-    if let Some(Json::Object(event)) = alert.get("event") {
-        flatten("kibana.alert.original_event", event, &mut original, 8);
-    }
-    // The document holds the raw event already.
-    original.remove("kibana.alert.original_event.original");
-    let id = match original.get("kibana.alert.original_event.id") {
+    let own = event.get("@timestamp").filter(|_| about.rule.event_time.is_some());
+    let original_time = own.map_or_else(|| Json::from(&*time), copy);
+    let mut alert = original_event(event);
+    let id = match alert.get("kibana.alert.original_event.id") {
         Some(Json::Text(id)) => id.clone(),
         _ => hex(about.identity),
     };
-    alert.append(&mut original);
-    let damaged = |what: &str| format!("the rule's part of the alert is damaged: {what}");
-    match Json::read(&about.rule.alert).map_err(|e| damaged(&e.to_string()))? {
-        Json::Object(mut rule) => alert.append(&mut rule),
-        _ => return Err(damaged("it is not an object")),
-    }
-    set_kind(&mut alert);
+    let damaged = |fault| format!("the rule's part of the alert is damaged: {fault}");
+    Json::read_members(&about.rule.alert, &mut alert).map_err(damaged)?;
     let values = Json::read(about.term).map_err(|e| e.to_string())?;
     let uuid = identity::of_alert(&about.rule.id, about.fingerprint, about.identity, about.term);
     let ancestor = Json::from([
@@ -81,12 +70,13 @@ pub fn render(source: Object, about: &AlertContext<'_>) -> Result<String, String
     set(&mut evidence, "window", about.window);
     for (name, value) in [
         ("@timestamp", Json::from(time)),
+        ("event", signal(event)),
         ("firstseen", Json::Object(evidence)),
         ("kibana.alert.ancestors", Json::List(vec![ancestor])),
         ("kibana.alert.depth", Json::from(1)),
         ("kibana.alert.new_terms", values),
         ("kibana.alert.original_time", original_time),
-        ("kibana.alert.reason", Json::from(reason)),
+        ("kibana.alert.reason", Json::from(reason(event, about.rule))),
         ("kibana.alert.status", Json::from("active")),
         ("kibana.alert.uuid", Json::from(uuid)),
         ("kibana.alert.workflow_status", Json::from("open")),
@@ -94,7 +84,7 @@ pub fn render(source: Object, about: &AlertContext<'_>) -> Result<String, String
         set(&mut alert, name, value);
     }
     let mut out = String::new();
-    write_object(&alert, &mut out);
+    write_objects(event, &alert, &mut out);
     Ok(out)
 }
 
@@ -109,23 +99,63 @@ pub fn rfc3339(ms: i64) -> String {
         .map_or_else(|| ms.to_string(), |t| t.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-fn set_kind(alert: &mut Object) {
-    match alert.get_mut("event") {
-        Some(Json::Object(event)) => set(event, "kind", "signal"),
-        _ => set(alert, "event", Json::from([("kind", Json::from("signal"))])),
+/// `event` as it is in an alert.
+fn signal(event: &Object) -> Json {
+    let mut kind = Object::new();
+    set(&mut kind, "kind", "signal");
+    match event.get("event") {
+        Some(Json::Object(members)) => {
+            let mut text = String::new();
+            write_objects(members, &kind, &mut text);
+            Json::Written(text)
+        }
+        _ => Json::Object(kind),
     }
 }
 
-fn flatten(prefix: &str, from: &Object, to: &mut Object, depth: u8) {
-    for (name, value) in from {
-        let path = format!("{prefix}.{name}");
+/// A value to be written once more. A container is copied as text, because it may be deep.
+fn copy(value: &Json) -> Json {
+    match value {
+        Json::List(_) | Json::Object(_) => {
+            let mut text = String::new();
+            value.write(&mut text);
+            Json::Written(text)
+        }
+        scalar => scalar.clone(),
+    }
+}
+
+/// How many objects below `event` are opened.
+const ORIGINAL_LEVELS: usize = 8;
+
+/// The members of `event` by their paths.
+fn original_event(event: &Object) -> Object {
+    let mut to = Object::new();
+    let mut path = String::from("kibana.alert.original_event");
+    let mut open = Vec::new();
+    if let Some(Json::Object(members)) = event.get("event") {
+        open.push((members.iter(), path.len()));
+    }
+    while let Some((members, length)) = open.last_mut() {
+        path.truncate(*length);
+        let Some((name, value)) = members.next() else {
+            open.pop();
+            continue;
+        };
+        path.push('.');
+        path.push_str(name);
         match value {
-            Json::Object(inner) if depth > 0 => flatten(&path, inner, to, depth.saturating_sub(1)),
+            Json::Object(inner) if open.len() <= ORIGINAL_LEVELS => {
+                open.push((inner.iter(), path.len()));
+            }
             other => {
-                to.insert(path, other.clone());
+                to.insert(path.clone(), copy(other));
             }
         }
     }
+    // The document holds the raw event already.
+    to.remove("kibana.alert.original_event.original");
+    to
 }
 
 /// The first value at a path, as text.

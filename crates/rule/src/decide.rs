@@ -163,7 +163,7 @@ impl Engine {
             previous_ms,
             shortened_from: document.shortened_from,
         };
-        match alert::render(document.fields.clone(), &about) {
+        match alert::render(&document.fields, &about) {
             // The state is kept only with its alert.
             Ok(text) => {
                 if state.take(time_ms, identity, window_ms, verdict) {
