@@ -178,6 +178,43 @@ fn states_of_every_format_are_read() {
     assert!(count > 0);
 }
 
+/// What it kept of runs is read too, and gone on with.
+#[test]
+fn runs_of_an_earlier_version_are_read() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    std::fs::copy(repository("tests/fixtures/states/format-1-resumed.redb"), &state).unwrap();
+    let runs: Vec<_> = json_lines(&call("state").arg("stats").arg(&state).ok().stdout)
+        .into_iter()
+        .filter(|line| line["run"].is_string())
+        .map(|run| (run["run"].clone(), run["inputs"].clone(), run["batch"].clone()))
+        .collect();
+    let none = serde_json::Value::Null;
+    assert_eq!(runs, [("done".into(), 102.into(), none), ("midway".into(), 0.into(), 1.into())]);
+    let resume = |name: &str| {
+        let call = run().args(&["--resume", "--name", name]).arg("--state").arg(&state);
+        call.arg("--output").arg(folder.path(name)).arg(repository("samples/cloudtrail"))
+    };
+    resume("midway").fails(&["the rules", "--restart-batch"]);
+    let done = resume("midway").arg("--restart-batch").ok();
+    assert_eq!((done.count("alerts"), done.count("repeats")), (0, 7));
+    // The files were elsewhere: they are known by what is in them where they were, and not here.
+    let done = resume("done").ok();
+    assert_eq!((done.count("alerts"), done.count("repeats")), (0, 7));
+    call("state").arg("verify").arg(&state).ok();
+}
+
+/// An empty file may have been a state.
+#[test]
+fn a_state_that_was_emptied_is_warned_of() {
+    let folder = Folder::new();
+    let state = folder.write("state", "");
+    let over = || run().arg("-q").arg("--state").arg(&state).arg(repository("samples/cloudtrail"));
+    let words = |done: Done| done.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words(over().ok()).contains("a new state begins in it"));
+    assert!(!words(over().ok()).contains("a new state begins"));
+}
+
 /// Whatever became of its bytes: a state answers as it did, or it is refused by name.
 #[test]
 fn a_damaged_state_is_right_or_refused() {

@@ -3,16 +3,15 @@
 //! In: an event's text. Out: a nested ECS document. The opposite of lazy, and only used for what
 //! matched. Not for envelopes of several events.
 //!
-//! Recursion here follows trees, whose depth the reader has bounded before.
+//! Nothing here recurses: see [`crate::json`].
 
-use crate::clean::keep;
+use crate::dots::put;
 use crate::error::EventError;
 use crate::fields::EventFields;
-use crate::json::{Json, Object};
+use crate::json::{Json, Object, discard};
 use crate::plan::FieldRequest;
 use crate::raw::{ObjectList, RawSource};
 use crate::reader::{EventReader, ReadOutcome};
-use crate::scan::MAX_DEPTH;
 use crate::sources::SOURCES;
 use crate::spans::RespellNumber;
 use crate::trust::Trust;
@@ -73,7 +72,7 @@ pub fn document_trusting(text: &str, trust: &Trust) -> Result<Object, EventError
             ReadOutcome::Event(fields) => {
                 return match fields.source_place() {
                     Some(place) => from_raw(&fields, place, names),
-                    None => Ok(nested(parse(&fields)?, 1)),
+                    None => parse(&fields, Json::read_opened),
                 };
             }
             ReadOutcome::Inner(inner, _) => inner,
@@ -119,7 +118,11 @@ impl DocumentReader {
     }
 }
 
-fn parse(event: &EventFields<'_>) -> Result<Object, EventError> {
+/// The event as a tree, read in one of the ways of [`Json`].
+fn parse(
+    event: &EventFields<'_>,
+    read: fn(&str) -> Result<Json, EventError>,
+) -> Result<Object, EventError> {
     // A comma separates any two values; commas in strings only make this stricter.
     let commas = memchr::memchr_iter(b',', event.text().as_bytes()).count();
     if commas >= MAX_VALUES {
@@ -127,7 +130,7 @@ fn parse(event: &EventFields<'_>) -> Result<Object, EventError> {
         return Err(EventError::new("too_large", reason, event.start()));
     }
     let fault = |reason: &str| EventError::json(reason, event.start());
-    match Json::read(event.text()) {
+    match read(event.text()) {
         Ok(Json::Object(members)) => Ok(members),
         Ok(_) => Err(fault("an object was expected")),
         Err(error) => Err(fault(&error.reason)),
@@ -143,8 +146,7 @@ fn from_raw(
     let mut document = Object::new();
     let of_source = names.iter().enumerate().filter(|(_, (of, _))| *of == place);
     let Some(source) = SOURCES.get(place) else { return Ok(document) };
-    let mut raw = parse(event)?;
-    raw.retain(|_, value| keep(value));
+    let mut raw = parse(event, Json::read_filled)?;
     for (request, (_, name)) in of_source {
         let mut values: Vec<Json> = event.values(request).map(owned).collect();
         if source.moved.contains(name) {
@@ -155,9 +157,12 @@ fn from_raw(
         }
         if let Some(object) = source.objects.iter().find(|object| object.flattened == *name) {
             // Its values tell whether there are any; the tree keeps them apart.
-            if let Some(mut tree) = take(&mut raw, object.path).filter(|_| !values.is_empty()) {
-                respell(&mut tree, source.number);
-                put(&mut document, name, tree, 0);
+            match take(&mut raw, object.path) {
+                Some(mut tree) if !values.is_empty() => {
+                    respell(&mut tree, source.number);
+                    put(&mut document, name, tree, 0);
+                }
+                other => other.into_iter().for_each(discard),
             }
             continue;
         }
@@ -173,62 +178,89 @@ fn from_raw(
             put(&mut document, list.name, value, 0);
         }
     }
+    discard(Json::Object(raw));
     Ok(document)
 }
 
 /// The value at a path, taken out.
 fn take(raw: &mut Object, path: &str) -> Option<Json> {
-    match path.split_once('.') {
-        None => raw.remove(path),
-        Some((key, rest)) => match raw.get_mut(key)? {
-            Json::Object(members) => take(members, rest),
-            _ => None,
-        },
+    let (mut raw, mut path) = (raw, path);
+    while let Some((key, rest)) = path.split_once('.') {
+        let Json::Object(members) = raw.get_mut(key)? else { return None };
+        (raw, path) = (members, rest);
     }
+    raw.remove(path)
 }
 
 /// Takes out the value of a flattened field that has moved to another one, and what is empty then. An
 /// object never moves.
 fn leave_out(raw: &mut Object, source: &RawSource, field: &str) {
     let path = source.object_path(field);
-    match take(raw, &path) {
-        Some(object @ Json::Object(_)) => put(raw, &path, object, 0),
-        _ => raw.retain(|_, value| keep(value)),
+    let mut path = &*path;
+    let Some(taken) = take(raw, path) else { return };
+    if matches!(taken, Json::Object(_)) {
+        return put(raw, path, taken, 0);
+    }
+    discard(taken);
+    while let Some((above, _)) = path.rsplit_once('.') {
+        path = above;
+        if let Some(kept) = take(raw, path).filter(|value| !value.is_blank()) {
+            return put(raw, path, kept, 0);
+        }
     }
 }
 
 /// Numbers in their other spelling.
 fn respell(value: &mut Json, number: RespellNumber) {
-    match value {
-        Json::Number(text) => {
-            if let Some(other) = number(text) {
-                *text = other;
+    let mut rest = vec![value];
+    while let Some(value) = rest.pop() {
+        match value {
+            Json::Number(text) => {
+                if let Some(other) = number(text) {
+                    *text = other;
+                }
             }
+            Json::List(items) => rest.extend(items),
+            Json::Object(members) => rest.extend(members.values_mut()),
+            Json::Null | Json::Bool(_) | Json::Text(_) | Json::Written(_) => {}
         }
-        Json::List(items) => items.iter_mut().for_each(|item| respell(item, number)),
-        Json::Object(members) => members.values_mut().for_each(|value| respell(value, number)),
-        Json::Null | Json::Bool(_) | Json::Text(_) => {}
     }
 }
 
-/// A list of objects, or one object, with the ECS names of its members.
+/// A list of objects, or one object, with the ECS names of its members. Lists in lists stay what they
+/// are.
 fn renamed(raw: Json, list: &ObjectList) -> Option<Json> {
-    match raw {
-        Json::List(items) => {
-            let items: Vec<Json> =
-                items.into_iter().filter_map(|item| renamed(item, list)).collect();
-            (!items.is_empty()).then_some(Json::List(items))
+    let mut open: Vec<(vec::IntoIter<Json>, Vec<Json>)> = Vec::new();
+    let mut value = raw;
+    loop {
+        let mut done = None;
+        match value {
+            Json::List(items) => open.push((items.into_iter(), Vec::new())),
+            Json::Object(members) => done = list.renamed(members),
+            _ => {}
         }
-        Json::Object(mut members) => {
-            let mut kept = Object::new();
-            for (name, ecs) in list.members {
-                if let Some(value) = members.remove(*name) {
-                    kept.insert((*ecs).to_owned(), value);
-                }
+        value = loop {
+            let Some((rest, kept)) = open.last_mut() else { return done };
+            kept.extend(done.take());
+            if let Some(next) = rest.next() {
+                break next;
             }
-            (!kept.is_empty()).then_some(Json::Object(kept))
+            let kept = open.pop().map(|(_, kept)| kept).unwrap_or_default();
+            done = (!kept.is_empty()).then_some(Json::List(kept));
+        };
+    }
+}
+
+impl ObjectList {
+    fn renamed(&self, mut members: Object) -> Option<Json> {
+        let mut kept = Object::new();
+        for (name, ecs) in self.members {
+            if let Some(value) = members.remove(*name) {
+                kept.insert((*ecs).to_owned(), value);
+            }
         }
-        _ => None,
+        discard(Json::Object(members));
+        (!kept.is_empty()).then_some(Json::Object(kept))
     }
 }
 
@@ -237,88 +269,5 @@ fn owned(value: Value<'_>) -> Json {
         Value::Bool(value) => Json::Bool(value),
         Value::Number(text) => Json::Number(text.to_owned()),
         Value::Text(text) => Json::Text(text.into_owned()),
-    }
-}
-
-/// Opens the dotted keys of an object at `depth`.
-fn nested(object: Object, depth: usize) -> Object {
-    let mut opened = Object::new();
-    for (key, value) in object {
-        let inside = depth + key.split('.').count();
-        put(&mut opened, &key, nested_value(value, inside), depth);
-    }
-    opened
-}
-
-fn nested_value(value: Json, depth: usize) -> Json {
-    match value {
-        Json::Object(object) => Json::Object(nested(object, depth)),
-        Json::List(items) => {
-            Json::List(items.into_iter().map(|item| nested_value(item, depth + 1)).collect())
-        }
-        scalar => scalar,
-    }
-}
-
-/// Puts a value at a dotted path of an object at `depth`.
-fn put(object: &mut Object, path: &str, value: Json, depth: usize) {
-    let odd = path.split('.').any(str::is_empty);
-    let too_deep = depth + path.split('.').count() > MAX_DEPTH;
-    if odd || too_deep || !is_open(object, path) {
-        join(object, path, value);
-        return;
-    }
-    let mut object = object;
-    let mut rest = path;
-    while let Some((segment, below)) = rest.split_once('.') {
-        // Most are there: looked up first, because an entry needs a key of its own.
-        if !object.contains_key(segment) {
-            object.insert(segment.to_owned(), Json::Object(Object::new()));
-        }
-        // `is_open` has checked that all of these are objects.
-        let Some(Json::Object(next)) = object.get_mut(segment) else { return };
-        object = next;
-        rest = below;
-    }
-    join(object, rest, value);
-}
-
-/// Whether every part of a path but the last is an object.
-fn is_open(object: &Object, path: &str) -> bool {
-    let mut object = object;
-    let mut rest = path;
-    while let Some((segment, below)) = rest.split_once('.') {
-        match object.get(segment) {
-            None => return true,
-            Some(Json::Object(next)) => object = next,
-            Some(_) => return false,
-        }
-        rest = below;
-    }
-    true
-}
-
-/// Puts a value at a key. A value that is there already is kept: objects are merged, other values
-/// become a list.
-fn join(object: &mut Object, key: &str, value: Json) {
-    let Some(known) = object.get_mut(key) else {
-        object.insert(key.to_owned(), value);
-        return;
-    };
-    match (known, value) {
-        (Json::Object(known), Json::Object(more)) => {
-            for (key, value) in more {
-                join(known, &key, value);
-            }
-        }
-        (known @ Json::Null, value) => *known = value,
-        (_, Json::Null) => {}
-        (Json::List(known), Json::List(more)) => known.extend(more),
-        (Json::List(known), value) => known.push(value),
-        (known, Json::List(mut more)) => {
-            more.insert(0, core::mem::take(known));
-            *known = Json::List(more);
-        }
-        (known, value) => *known = Json::List(vec![core::mem::take(known), value]),
     }
 }

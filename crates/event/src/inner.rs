@@ -4,8 +4,8 @@
 //! itself, several one after another, the elements of an array, or of an object whose only member is
 //! `Records`. Words anywhere else in a text never make it an event, and nothing in it is opened further.
 
-use crate::error::EventError;
 use crate::raw::{Lookalike, RawSource};
+use crate::scan::members;
 use crate::scan::{Scalar, Scan};
 use crate::sources::SOURCES;
 
@@ -164,6 +164,7 @@ fn object(text: &str, at: usize) -> Result<(usize, ObjectFacts), ObjectFault> {
     let (mut names, mut records) = (0_usize, None);
     let mut marks = MarkBits::default();
     let end = members(text, at, &mut |name, opening, value| {
+        let value = value.start;
         if name == "Records" {
             records = (opening == b'[').then_some(value);
         } else {
@@ -175,32 +176,6 @@ fn object(text: &str, at: usize) -> Result<(usize, ObjectFacts), ObjectFault> {
     let end = end.map_err(|e| ObjectFault { is_deep_event: is_event && e.code == "too_deep" })?;
     let records = records.filter(|_| names == 0);
     Ok((end, ObjectFacts { is_event, records }))
-}
-
-/// Gives each member of the object at `at`: its name, the first byte of its value and where that
-/// is; returns where the object ends.
-fn members(
-    text: &str,
-    at: usize,
-    each: &mut dyn FnMut(&str, u8, usize),
-) -> Result<usize, EventError> {
-    let mut scan = Scan::new(text, at + 1);
-    if scan.token() == b'}' {
-        return Ok(scan.at + 1);
-    }
-    loop {
-        scan.token();
-        let name = scan.key()?;
-        let opening = scan.token();
-        let value = scan.at;
-        scan.skip(1)?;
-        each(&name.decoded(text), opening, value);
-        match scan.token() {
-            b',' => scan.at += 1,
-            b'}' => return Ok(scan.at + 1),
-            _ => return Err(scan.wrong_after_value(true)),
-        }
-    }
 }
 
 /// Which marks of raw sources an object has, as bits in the order of the tables.

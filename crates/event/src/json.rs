@@ -1,21 +1,21 @@
 //! JSON as a tree, for documents, alerts and settings.
 //!
-//! In: a text. Out: a tree, and text again. The scanner reads it, so that the whole crate
-//! agrees on what JSON is. Numbers keep their spelling: nothing is rounded, and a tree that was
-//! read and written again means the same. A number that no double holds becomes a string, because
-//! many readers of what is written refuse it. It never guesses: anything wrong is an error with its
-//! place.
+//! In: values; a text (module `tree`). Out: a tree, and text again. Numbers keep their spelling: nothing
+//! is rounded, and a tree that was read and written again means the same.
+//!
+//! Some hosts give a module a stack of 8 KB. Nothing here recurses, so an event may nest as deep as it
+//! can be read; a tree that may be deep goes through [`discard`], because dropping it recurses.
 //!
 //! Why not serde_json's `Value`: in the module its reader, its writer and the arithmetic of its
 //! numbers are a quarter of all code.
 
-use crate::error::EventError;
-use crate::scan::{MAX_DEPTH, Scalar, Scan, Span};
+use crate::clean::is_blank;
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, btree_map};
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
-use firstseen_value::{is_finite, push_quoted};
+use firstseen_value::push_quoted;
 
 /// The members of an object, by name.
 pub type Object = BTreeMap<String, Json>;
@@ -36,101 +36,118 @@ pub enum Json {
     List(Vec<Json>),
     /// An object; of members of one name the last one counts.
     Object(Object),
+    /// Any value as JSON text, to be written as it is. Reading never gives it.
+    Written(String),
 }
 
 impl Json {
-    /// Reads a text that is one value, with white space around it.
-    ///
-    /// # Errors
-    /// `bad_json`, or `too_deep` for over 127 levels.
-    pub fn read(text: &str) -> Result<Self, EventError> {
-        let mut scan = Scan::new(text, 0);
-        let value = value(text, &mut scan, 0)?;
-        scan.token();
-        if scan.at_end() { Ok(value) } else { Err(scan.wrong("the end was expected")) }
+    /// Whether it is null, a text that means nothing, or a container without anything in it.
+    pub(crate) fn is_blank(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text(text) => is_blank(text),
+            Self::List(items) => items.is_empty(),
+            Self::Object(members) => members.is_empty(),
+            Self::Bool(_) | Self::Number(_) | Self::Written(_) => false,
+        }
     }
 
     /// Adds the value to a text, without white space, members in the order of their names.
     pub fn write(&self, out: &mut String) {
-        match self {
-            Self::Null => out.push_str("null"),
-            Self::Bool(true) => out.push_str("true"),
-            Self::Bool(false) => out.push_str("false"),
-            Self::Number(text) => out.push_str(text),
-            Self::Text(text) => push_quoted(out, text),
-            Self::List(items) => {
-                out.push('[');
-                for (at, item) in items.iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
-                    item.write(out);
+        let mut open: Vec<Unwritten<'_>> = Vec::new();
+        let mut value = self;
+        loop {
+            match value {
+                Self::Null => out.push_str("null"),
+                Self::Bool(true) => out.push_str("true"),
+                Self::Bool(false) => out.push_str("false"),
+                Self::Number(text) | Self::Written(text) => out.push_str(text),
+                Self::Text(text) => push_quoted(out, text),
+                Self::List(items) => {
+                    out.push('[');
+                    open.push(Unwritten::Items(items.iter()));
                 }
-                out.push(']');
+                Self::Object(members) => {
+                    out.push('{');
+                    open.push(Unwritten::Members(members.iter()));
+                }
             }
-            Self::Object(members) => write_object(members, out),
+            value = loop {
+                let closing = match open.last_mut() {
+                    None => return,
+                    Some(Unwritten::Items(items)) => match items.next() {
+                        Some(item) => {
+                            push_comma(out);
+                            break item;
+                        }
+                        None => ']',
+                    },
+                    Some(Unwritten::Members(members)) => match members.next() {
+                        Some((name, value)) => {
+                            push_name(out, name);
+                            break value;
+                        }
+                        None => '}',
+                    },
+                };
+                out.push(closing);
+                open.pop();
+            };
         }
     }
+}
+
+/// What of a container is still to be written.
+enum Unwritten<'j> {
+    Items(core::slice::Iter<'j, Json>),
+    Members(btree_map::Iter<'j, String, Json>),
+}
+
+/// A comma, but for the first in a container.
+fn push_comma(out: &mut String) {
+    // Nothing else ends in an opening bracket.
+    if !matches!(out.as_bytes().last(), Some(b'[' | b'{')) {
+        out.push(',');
+    }
+}
+
+fn push_name(out: &mut String, name: &str) {
+    push_comma(out);
+    push_quoted(out, name);
+    out.push(':');
 }
 
 /// Adds an object to a text, as [`Json::write`] does.
 pub fn write_object(members: &Object, out: &mut String) {
+    write_layers([members, &Object::new(), &Object::new()], out);
+}
+
+/// Adds an object with the members of all three to a text; of members of one name it has the last one's.
+pub fn write_layers(layers: [&Object; 3], out: &mut String) {
+    let mut layers = layers.map(|layer| layer.iter().peekable());
     out.push('{');
-    for (at, (name, value)) in members.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
+    while let Some(name) = layers.iter_mut().filter_map(|l| l.peek().map(|m| m.0)).min() {
+        let mut last = &Json::Null;
+        for layer in &mut layers {
+            if let Some((_, value)) = layer.next_if(|member| member.0 == name) {
+                last = value;
+            }
         }
-        push_quoted(out, name);
-        out.push(':');
-        value.write(out);
+        push_name(out, name);
+        last.write(out);
     }
     out.push('}');
 }
 
-/// One value, so many containers deep. Recursion ends at [`MAX_DEPTH`].
-fn value(text: &str, scan: &mut Scan<'_>, depth: usize) -> Result<Json, EventError> {
-    let opening = scan.token();
-    if !matches!(opening, b'{' | b'[') {
-        return Ok(scalar(text, scan.scalar()?));
-    }
-    if depth == MAX_DEPTH {
-        return Err(scan.too_deep());
-    }
-    scan.at += 1;
-    let in_object = opening == b'{';
-    let (mut members, mut items) = (Object::new(), Vec::new());
-    // `{` and `}` differ by 2, so do `[` and `]`.
-    let closing = opening + 2;
-    let mut is_done = scan.token() == closing;
-    while !is_done {
-        if in_object {
-            scan.token();
-            let name = scan.key()?;
-            let value = value(text, scan, depth + 1)?;
-            members.insert(name.decoded(text).into_owned(), value);
-        } else {
-            items.push(value(text, scan, depth + 1)?);
+/// Drops a value that may be deep.
+pub fn discard(value: Json) {
+    let mut rest = vec![value];
+    while let Some(value) = rest.pop() {
+        match value {
+            Json::List(items) => rest.extend(items),
+            Json::Object(members) => rest.extend(members.into_values()),
+            _ => {}
         }
-        match scan.token() {
-            b',' => scan.at += 1,
-            byte if byte == closing => is_done = true,
-            _ => return Err(scan.wrong_after_value(in_object)),
-        }
-    }
-    scan.at += 1;
-    Ok(if in_object { Json::Object(members) } else { Json::List(items) })
-}
-
-fn scalar(text: &str, span: Span) -> Json {
-    match span.scalar {
-        Scalar::Null => Json::Null,
-        Scalar::True => Json::Bool(true),
-        Scalar::False => Json::Bool(false),
-        Scalar::Number => {
-            let written = span.content(text).to_owned();
-            if is_finite(&written) { Json::Number(written) } else { Json::Text(written) }
-        }
-        Scalar::Plain | Scalar::Escaped => Json::Text(span.decoded(text).into_owned()),
     }
 }
 

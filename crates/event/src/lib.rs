@@ -36,8 +36,9 @@
 //! # Modules, each of which uses only those above it
 //! | module | what |
 //! | --- | --- |
-//! | `error`, `block`, `scan`, `tokens`, [`json`] | JSON: the grammar, the ends of values, trees |
+//! | `error`, `block`, `scan`, `tokens` | JSON: the grammar, the ends of values |
 //! | `clean`, `cut` | what counts as no value in raw events; texts taken apart |
+//! | [`json`], `dots`, `tree` | trees: dotted keys opened; a text read as a tree |
 //! | `path`, `walk` | the trie of wanted paths; one pass over an object |
 //! | `spans` | the low view: the values at a node of the trie |
 //! | `raw` | what a raw source is, and where its fields come from |
@@ -90,6 +91,7 @@ mod clean;
 mod cloudtrail;
 mod cut;
 mod document;
+mod dots;
 mod error;
 mod fields;
 mod form;
@@ -110,6 +112,7 @@ pub mod shorten;
 mod sources;
 mod spans;
 mod tokens;
+mod tree;
 mod trust;
 mod verbatim;
 mod walk;

@@ -8,6 +8,7 @@ use crate::error::EventError;
 use crate::scan::{MAX_DEPTH, Scalar, Scan, Span};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use firstseen_value::push_quoted;
 
 /// The longest string, within the budget and beyond it.
@@ -28,7 +29,7 @@ const LEFT_OUT: &str = "\"\u{2026}\"";
 /// `bad_json`, or `too_deep` for over 127 levels.
 pub fn shorten(text: &str, budget: usize) -> Result<String, EventError> {
     let mut copy = Shortener { text, scan: Scan::new(text, 0), out: String::new(), budget };
-    copy.value(0)?;
+    copy.value()?;
     copy.scan.token();
     if copy.scan.at_end() { Ok(copy.out) } else { Err(copy.scan.wrong("the end was expected")) }
 }
@@ -40,51 +41,66 @@ struct Shortener<'t> {
     budget: usize,
 }
 
+/// A container that is being copied, and how many of its parts were.
+struct OpenCopy {
+    closing: u8,
+    copied: usize,
+}
+
 impl Shortener<'_> {
     fn is_full(&self) -> bool {
         self.out.len() > self.budget
     }
 
-    /// One value, so many containers deep. Recursion ends at [`MAX_DEPTH`].
-    fn value(&mut self, depth: usize) -> Result<(), EventError> {
-        let opening = self.scan.token();
-        if !matches!(opening, b'{' | b'[') {
-            let span = self.scan.scalar()?;
-            self.scalar(span);
-            return Ok(());
-        }
-        if self.is_full() && depth > 0 {
-            self.out.push_str(LEFT_OUT);
-            return self.scan.skip(depth);
-        }
-        if depth == MAX_DEPTH {
-            return Err(self.scan.too_deep());
-        }
-        self.scan.at += 1;
-        self.out.push(char::from(opening));
-        // `{` and `}` differ by 2, so do `[` and `]`.
-        let closing = opening + 2;
-        let mut copied = 0;
-        let mut is_done = self.scan.token() == closing;
-        while !is_done {
-            copied += usize::from(self.part(opening == b'{', depth + 1, copied)?);
-            match self.scan.token() {
-                b',' => self.scan.at += 1,
-                byte if byte == closing => is_done = true,
-                _ => return Err(self.scan.wrong_after_value(opening == b'{')),
+    /// One value. The containers that are open nest at most [`MAX_DEPTH`] deep.
+    fn value(&mut self) -> Result<(), EventError> {
+        let mut open: Vec<OpenCopy> = Vec::new();
+        loop {
+            let opening = self.scan.token();
+            let mut is_behind = true;
+            if !matches!(opening, b'{' | b'[') {
+                let span = self.scan.scalar()?;
+                self.scalar(span);
+            } else if self.is_full() && !open.is_empty() {
+                self.out.push_str(LEFT_OUT);
+                self.scan.skip(open.len())?;
+            } else {
+                if open.len() == MAX_DEPTH {
+                    return Err(self.scan.too_deep());
+                }
+                self.scan.at += 1;
+                self.out.push(char::from(opening));
+                // `{` and `}` differ by 2, so do `[` and `]`.
+                open.push(OpenCopy { closing: opening + 2, copied: 0 });
+                is_behind = false;
+            }
+            // To the next part that is copied.
+            loop {
+                let depth = open.len();
+                let Some(container) = open.last_mut() else { return Ok(()) };
+                let ends = match is_behind {
+                    true => self.scan.ends(container.closing)?,
+                    false => self.scan.token() == container.closing,
+                };
+                is_behind = true;
+                if ends {
+                    self.scan.at += 1;
+                    self.out.push(char::from(container.closing));
+                    open.pop();
+                } else if self.part(container.closing == b'}', depth, container.copied)? {
+                    container.copied += 1;
+                    break;
+                }
             }
         }
-        self.scan.at += 1;
-        self.out.push(char::from(closing));
-        Ok(())
     }
 
-    /// A member or an element, after so many others; whether it was copied.
+    /// Begins a member or an element, behind so many others; whether its value is copied. Else it is
+    /// skipped.
     fn part(&mut self, of_object: bool, depth: usize, behind: usize) -> Result<bool, EventError> {
         let mut name = None;
         if of_object {
-            self.scan.token();
-            name = Some(self.scan.key()?);
+            name = Some(self.scan.next_key()?);
         }
         let leave_out = match name {
             // The members at the top are looked at to the end.
@@ -105,7 +121,6 @@ impl Shortener<'_> {
             push_quoted(&mut self.out, &name.decoded(self.text));
             self.out.push(':');
         }
-        self.value(depth)?;
         Ok(true)
     }
 

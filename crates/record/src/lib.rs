@@ -20,7 +20,7 @@
     )
 )]
 
-use firstseen_event::{EventError, EventReader, ReadOutcome, Scratch};
+use firstseen_event::{EventError, EventReader, Scratch};
 use firstseen_rule::evaluate::error_json;
 use firstseen_value::push_quoted;
 use std::borrow::Cow;
@@ -54,55 +54,6 @@ impl RecordChecker {
     pub fn check(&mut self, text: &str) -> Result<(), EventError> {
         self.reader.read(text, &mut self.scratch).map(|_| ())
     }
-}
-
-/// How deep an event nests as an ECS document: its containers, and the dots in its names, which
-/// open up to objects. It looks into strings that contain the event. 0 for a text that is no event.
-#[must_use]
-pub fn depth(text: &str) -> usize {
-    let reader = EventReader::new(Vec::new());
-    let mut text = Cow::Borrowed(text);
-    // Deeper in strings no event is looked for.
-    for _ in 0..5 {
-        let mut scratch = Scratch::default();
-        let inner = match reader.read(&text, &mut scratch) {
-            Ok(ReadOutcome::Event(_)) => break,
-            Ok(ReadOutcome::Inner(inner, _)) => inner,
-            _ => return 0,
-        };
-        text = Cow::Owned(inner);
-    }
-    nesting(&text)
-}
-
-/// As [`depth`], of a text that is good JSON.
-fn nesting(text: &str) -> usize {
-    let (mut deepest, mut dots, mut from) = (0usize, 0usize, 0usize);
-    let mut open: Vec<usize> = Vec::new();
-    for (at, byte) in Walk::new(text) {
-        let here = open.last().copied().unwrap_or(0).saturating_add(dots);
-        match byte {
-            b'{' | b'[' => {
-                open.push(here.saturating_add(1));
-                dots = 0;
-            }
-            b'}' | b']' => {
-                open.pop();
-                dots = 0;
-            }
-            b',' => dots = 0,
-            b':' => {
-                let name = text.as_bytes().get(from..at).unwrap_or_default();
-                dots = memchr::memchr_iter(b'.', name).count();
-                // A dot may be spelled as an escape: then each may be one.
-                dots = dots.saturating_add(memchr::memchr_iter(b'\\', name).count());
-            }
-            _ => continue,
-        }
-        deepest = deepest.max(open.last().copied().unwrap_or(0).saturating_add(dots));
-        from = at;
-    }
-    deepest
 }
 
 /// A record that is a JSON object, taken apart.
@@ -225,6 +176,38 @@ pub fn wrapped(text: &str, error: &str) -> String {
     out.push_str(&error_json(error));
     out.push('}');
     out
+}
+
+/// A document with what lies deeper than so many levels as JSON text in strings, for pipelines that
+/// cannot carry as many levels as an alert may have.
+#[must_use]
+pub fn deep_as_text(text: &str, levels: usize) -> Cow<'_, str> {
+    let mut out = String::new();
+    let (mut depth, mut from, mut copied) = (0usize, 0usize, 0usize);
+    for (at, byte) in Walk::new(text) {
+        match byte {
+            b'{' | b'[' => {
+                if depth == levels {
+                    from = at;
+                }
+                depth = depth.saturating_add(1);
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if depth == levels {
+                    out.push_str(text.get(copied..from).unwrap_or_default());
+                    copied = at.saturating_add(1);
+                    push_quoted(&mut out, text.get(from..copied).unwrap_or_default());
+                }
+            }
+            _ => {}
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    Cow::Owned(out)
 }
 
 /// Adds a member's name to an object that is still open.
@@ -378,21 +361,14 @@ mod tests {
     }
 
     #[test]
-    fn depth_counts_containers_and_dots_of_the_event_inside() {
-        for (text, deep) in [
-            (r#"{"@timestamp":1}"#, 1),
-            (r#"{"@timestamp":1,"a":[{"b":"[{["}]}"#, 3),
-            (r#"{"@timestamp":1,"a.b.c":1,"d":1}"#, 3),
-            (r#"{"@timestamp":1,"a.b":{"c.d":[1]},"e":"f.g.h.i.j.k"}"#, 5),
-            (r#"{"@timestamp":1,"a\u002eb":{}}"#, 3),
-            (r#"{"a":[[[]]]}"#, 0),
-            ("[[", 0),
-        ] {
-            assert_eq!(depth(text), deep, "{text}");
-        }
-        let event = json!({"eventName": "n", "eventSource": "s", "a": [[[]]]});
-        let line = json!({ "log": event.to_string() }).to_string();
-        assert_eq!(depth(&line), 4);
+    fn what_is_too_deep_becomes_a_text() {
+        let text = r#"{"a":[{"b":"}]"},2],"c":{"d":[]},"e":{},"f":"\"[{"}"#;
+        assert_eq!(deep_as_text(text, 3), text);
+        assert_eq!(
+            deep_as_text(text, 2),
+            r#"{"a":["{\"b\":\"}]\"}",2],"c":{"d":"[]"},"e":{},"f":"\"[{"}"#
+        );
+        assert_eq!(deep_as_text("[{}]", 1), r#"["{}"]"#);
     }
 
     #[test]

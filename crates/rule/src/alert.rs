@@ -12,8 +12,8 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use chrono::{DateTime, SecondsFormat};
-use firstseen_event::json::{Json, Object};
-use firstseen_value::{hex, push_quoted};
+use firstseen_event::json::{Json, Object, write_layers};
+use firstseen_value::hex;
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy)]
@@ -36,56 +36,33 @@ pub struct AlertContext<'a> {
     pub shortened_from: Option<usize>,
 }
 
-/// The members that a rule gives its alerts, each as JSON text, in the order of their names. They are most of an alert
-/// and the same in all of them, so that they are rendered once.
-#[derive(Debug)]
-pub struct RuleMembers(Vec<(String, String)>);
-
-impl RuleMembers {
-    /// The members of this rule.
-    ///
-    /// # Errors
-    /// A message, when they cannot be read.
-    pub fn of(rule: &RulePlan) -> Result<Self, String> {
-        let damaged = |what: &str| format!("the rule's part of the alert is damaged: {what}");
-        match Json::read(&rule.alert).map_err(|e| damaged(&e.to_string()))? {
-            Json::Object(members) => {
-                let rendered = members.into_iter().map(|(name, value)| {
-                    let mut text = String::new();
-                    value.write(&mut text);
-                    (name, text)
-                });
-                Ok(Self(rendered.collect()))
-            }
-            _ => Err(damaged("it is not an object")),
-        }
-    }
-
-    /// About how many bytes they are.
-    fn len(&self) -> usize {
-        self.0.iter().map(|(name, text)| name.len().saturating_add(text.len())).sum()
-    }
+/// What a rule gives all of its alerts, each member as it is written. It is most of an alert.
+///
+/// # Errors
+/// A message, when the rule's part of the alert cannot be read.
+pub fn rule_members(rule: &RulePlan) -> Result<Object, String> {
+    let damaged = |fault| format!("the rule's part of the alert is damaged: {fault}");
+    let mut members = Object::new();
+    Json::read_members(&rule.alert, &mut members).map_err(damaged)?;
+    Ok(members)
 }
 
-/// The alert as JSON text; `document` is the event as an ECS document.
+/// The alert as JSON text; `event` is the event as an ECS document, which may be deep, and `members` what the
+/// rule gives all of its alerts.
 ///
 /// # Errors
 /// A message, when the term cannot be read.
 pub fn render(
-    document: &Object,
-    members: &RuleMembers,
+    event: &Object,
+    members: &Object,
     about: &AlertContext<'_>,
 ) -> Result<String, String> {
     let time = rfc3339(about.time_ms);
     // Where another field is the time, the event's own `@timestamp` stays on record.
-    let own_time = document.get("@timestamp").filter(|_| about.rule.event_time.is_some());
-    let original_time = own_time.cloned().unwrap_or_else(|| Json::from(&*time));
-    let mut own = Object::new();
-    match document.get("event") {
-        Some(Json::Object(event)) => flatten("kibana.alert.original_event", event, &mut own, 8),
-        _ => set(&mut own, "event", Json::from([("kind", Json::from("signal"))])),
-    }
-    let id = match own.get("kibana.alert.original_event.id") {
+    let own = event.get("@timestamp").filter(|_| about.rule.event_time.is_some());
+    let original_time = own.map_or_else(|| Json::from(&*time), copy);
+    let mut alert = original_event(event);
+    let id = match alert.get("kibana.alert.original_event.id") {
         Some(Json::Text(id)) => id.clone(),
         _ => hex(about.identity),
     };
@@ -107,84 +84,22 @@ pub fn render(
     set(&mut evidence, "window", about.window);
     for (name, value) in [
         ("@timestamp", Json::from(time)),
+        ("event", signal(event)),
         ("firstseen", Json::Object(evidence)),
         ("kibana.alert.ancestors", Json::List(vec![ancestor])),
         ("kibana.alert.depth", Json::from(1)),
         ("kibana.alert.new_terms", values),
         ("kibana.alert.original_time", original_time),
-        ("kibana.alert.reason", Json::from(reason(document, about.rule))),
+        ("kibana.alert.reason", Json::from(reason(event, about.rule))),
         ("kibana.alert.status", Json::from("active")),
         ("kibana.alert.uuid", Json::from(uuid)),
         ("kibana.alert.workflow_status", Json::from("open")),
     ] {
-        set(&mut own, name, value);
+        set(&mut alert, name, value);
     }
-    let mut out = String::with_capacity(members.len().saturating_add(ROOM));
-    write(document, members, &own, &mut out);
+    let mut out = String::new();
+    write_layers([event, members, &alert], &mut out);
     Ok(out)
-}
-
-/// Room for the event in an alert, to begin with.
-const ROOM: usize = 8 << 10;
-
-/// Members of all three in the order of their names. Of one name the alert's own counts, then the rule's.
-fn write(document: &Object, members: &RuleMembers, own: &Object, out: &mut String) {
-    let (mut own, mut members) = (own.iter().peekable(), members.0.iter().peekable());
-    let mut document = document.iter().peekable();
-    let mut before = '{';
-    loop {
-        let names = [
-            own.peek().map(|member| member.0),
-            members.peek().map(|member| &member.0),
-            document.peek().map(|member| member.0),
-        ];
-        let Some(name) = names.into_iter().flatten().min() else { break };
-        out.push(before);
-        before = ',';
-        push_quoted(out, name);
-        out.push(':');
-        let of_own = own.next_if(|member| member.0 == name);
-        let of_rule = members.next_if(|member| member.0 == *name);
-        let of_event = document.next_if(|member| member.0 == name);
-        match (of_own, of_rule, of_event) {
-            (Some((_, value)), ..) => value.write(out),
-            (None, Some((_, text)), _) => out.push_str(text),
-            (None, None, Some((name, Json::Object(event)))) if name == "event" => {
-                write_event(event, out);
-            }
-            (None, None, Some((_, value))) => value.write(out),
-            (None, None, None) => {}
-        }
-    }
-    out.push('}');
-}
-
-/// The event's own members, of which the kind becomes that of an alert.
-fn write_event(event: &Object, out: &mut String) {
-    let (mut before, mut is_written) = ('{', false);
-    let mut member = |name: &str, value: Option<&Json>| {
-        out.push(before);
-        before = ',';
-        push_quoted(out, name);
-        out.push(':');
-        match value {
-            Some(value) => value.write(out),
-            None => out.push_str("\"signal\""),
-        }
-    };
-    for (name, value) in event {
-        if !is_written && name.as_str() >= "kind" {
-            is_written = true;
-            member("kind", None);
-        }
-        if name != "kind" {
-            member(name, Some(value));
-        }
-    }
-    if !is_written {
-        member("kind", None);
-    }
-    out.push('}');
 }
 
 fn set(object: &mut Object, name: &str, value: impl Into<Json>) {
@@ -198,21 +113,63 @@ pub fn rfc3339(ms: i64) -> String {
         .map_or_else(|| ms.to_string(), |t| t.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-/// The event's text among its members: the document holds it already.
-const TEXT: &str = "kibana.alert.original_event.original";
+/// `event` as it is in an alert.
+fn signal(event: &Object) -> Json {
+    let mut kind = Object::new();
+    set(&mut kind, "kind", "signal");
+    match event.get("event") {
+        Some(Json::Object(members)) => {
+            let mut text = String::new();
+            write_layers([members, &kind, &Object::new()], &mut text);
+            Json::Written(text)
+        }
+        _ => Json::Object(kind),
+    }
+}
 
-/// The members of the event by their paths, but for its text.
-fn flatten(prefix: &str, from: &Object, to: &mut Object, depth: u8) {
-    for (name, value) in from {
-        let path = format!("{prefix}.{name}");
+/// A value to be written once more. A container is copied as text, because it may be deep.
+fn copy(value: &Json) -> Json {
+    match value {
+        Json::List(_) | Json::Object(_) => {
+            let mut text = String::new();
+            value.write(&mut text);
+            Json::Written(text)
+        }
+        scalar => scalar.clone(),
+    }
+}
+
+/// How many objects below `event` are opened.
+const ORIGINAL_LEVELS: usize = 8;
+
+/// The members of `event` by their paths.
+fn original_event(event: &Object) -> Object {
+    let mut to = Object::new();
+    let mut path = String::from("kibana.alert.original_event");
+    let mut open = Vec::new();
+    if let Some(Json::Object(members)) = event.get("event") {
+        open.push((members.iter(), path.len()));
+    }
+    while let Some((members, length)) = open.last_mut() {
+        path.truncate(*length);
+        let Some((name, value)) = members.next() else {
+            open.pop();
+            continue;
+        };
+        path.push('.');
+        path.push_str(name);
         match value {
-            Json::Object(inner) if depth > 0 => flatten(&path, inner, to, depth.saturating_sub(1)),
-            _ if path == TEXT => {}
+            Json::Object(inner) if open.len() <= ORIGINAL_LEVELS => {
+                open.push((inner.iter(), path.len()));
+            }
             other => {
-                to.insert(path, other.clone());
+                to.insert(path.clone(), copy(other));
             }
         }
     }
+    // The document holds the raw event already.
+    to.remove("kibana.alert.original_event.original");
+    to
 }
 
 /// The first value at a path, as text.

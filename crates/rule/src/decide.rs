@@ -163,10 +163,8 @@ impl Engine {
             previous_ms,
             shortened_from: document.shortened_from,
         };
-        let rendered = prepared
-            .members(rule)
-            .and_then(|members| alert::render(&document.fields, members, &about));
-        match rendered {
+        let members = prepared.alert_members(rule);
+        match members.and_then(|members| alert::render(&document.fields, members, &about)) {
             // The state is kept only with its alert.
             Ok(text) => {
                 if state.take(time_ms, identity, window_ms, verdict) {

@@ -3,7 +3,7 @@
 //! In: a planned rule, settings, the requests so far. Out: the rule as the engine evaluates it, and
 //! an event's time and identity as this rule reads them. It never calls a store.
 
-use crate::alert::RuleMembers;
+use crate::alert;
 use crate::fields::{FieldRequests, FieldSlot};
 use crate::identity;
 use crate::index_patterns::IndexPatterns;
@@ -16,6 +16,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use firstseen_event::json::Object;
 use firstseen_event::{EventError, EventFields, FieldRequest, StatedIndex, Trust, TrustKind};
 use firstseen_value::{Value, parse_time_ms};
 use once_cell::race::OnceBox;
@@ -48,7 +49,7 @@ pub(crate) struct PreparedRule {
     /// `TENANT:RULE_ID:FINGERPRINT:`.
     pub(crate) prefix: String,
     /// Made with the first alert.
-    members: OnceBox<Result<RuleMembers, String>>,
+    members: OnceBox<Result<Object, String>>,
 }
 
 impl PreparedRule {
@@ -101,8 +102,8 @@ impl PreparedRule {
     }
 
     /// What the rule gives its alerts; `rule` is the one that this was made of.
-    pub(crate) fn members(&self, rule: &RulePlan) -> Result<&RuleMembers, String> {
-        let members = self.members.get_or_init(|| Box::new(RuleMembers::of(rule)));
+    pub(crate) fn alert_members(&self, rule: &RulePlan) -> Result<&Object, String> {
+        let members = self.members.get_or_init(|| Box::new(alert::rule_members(rule)));
         members.as_ref().map_err(Clone::clone)
     }
 

@@ -12,7 +12,7 @@ use crate::fields::event_error_text;
 use alloc::format;
 use alloc::string::{String, ToString};
 use firstseen_event::Trust;
-use firstseen_event::json::Object;
+use firstseen_event::json::{Json, Object, discard};
 
 /// Bytes that the alerts of one event may copy of it, all terms together. CloudTrail's own limit
 /// for an event is 256 KiB.
@@ -36,6 +36,12 @@ pub(crate) struct EventCopy {
     pub(crate) fields: Object,
     /// How many bytes the event has, where this is only a part of them.
     pub(crate) shortened_from: Option<usize>,
+}
+
+impl Drop for EventCopy {
+    fn drop(&mut self) {
+        discard(Json::Object(core::mem::take(&mut self.fields)));
+    }
 }
 
 impl<'e> AlertEvent<'e> {
@@ -88,7 +94,6 @@ fn room(terms: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firstseen_event::json::Json;
     use firstseen_event::shorten::{ELEMENTS, MEMBERS, STRING};
     use proptest::prelude::*;
     use serde_json::{Value, json};

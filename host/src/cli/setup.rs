@@ -317,6 +317,12 @@ fn open_state(
     match place {
         StatePlace::Memory => Ok(Box::new(Memory::default())),
         StatePlace::File(path) => {
+            if !read_only && path.metadata().is_ok_and(|meta| meta.is_file() && meta.len() == 0) {
+                message::warning(&format!(
+                    "state {}: the file is empty, and a new state begins in it; if it held terms, restore a copy",
+                    state_name(&common.state)
+                ));
+            }
             let store = if read_only { Redb::open_read_only(path) } else { Redb::open(path) };
             with_history(store?, common, read_only, tenant, artifacts)
         }

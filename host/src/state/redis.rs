@@ -23,6 +23,7 @@
 //! | names of keys, and their slots | `keys` |
 //! | what runs inside the server | `script` |
 //! | connections, made again where one breaks | `link` |
+//! | what an error means | `fault` |
 //! | finds the servers: by sentinels, by the cluster | `connect` |
 //! | asks each server what is its own | `nodes` |
 //! | what a server is, and what it keeps when it dies | `greet` |
@@ -43,6 +44,7 @@ use std::rc::Rc;
 mod address;
 mod admin;
 mod connect;
+mod fault;
 mod greet;
 mod history;
 mod hosts;

@@ -8,13 +8,15 @@ use super::double::respelled;
 use super::names::OBJECTS;
 use super::objects::tree;
 use super::texts::ObjectText;
-use crate::json::Json;
+use crate::json::{Json, discard};
 use crate::path::{ARRAYS, Node, OBJECTS as WHOLE_OBJECTS, SCALARS, Trie};
 use crate::raw::{ComputedField, RawField};
 use crate::spans::{FieldValues, Spans};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::collections::btree_map;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use firstseen_value::Value;
 
@@ -90,30 +92,55 @@ impl ComputedField for FlattenedField {
         if let (Json::Object(members), Some(text)) = (&mut tree, &self.text)
             && text.has_moved(event)
         {
-            members.remove(MOVED_KEY);
+            members.remove(MOVED_KEY).into_iter().for_each(discard);
         }
-        below(tree, &mut String::new(), leaf);
+        below(tree, leaf);
     }
 }
 
-/// Calls `leaf` with all values below a value, each with its path. Recursion follows the tree.
-fn below<'a>(value: Json, path: &mut String, leaf: &mut dyn FnMut(&str, Value<'a>)) {
-    match value {
-        Json::Null => {}
-        Json::Bool(value) => leaf(path, Value::Bool(value)),
-        Json::Number(text) => {
-            leaf(path, Value::Text(Cow::Owned(respelled(&text).unwrap_or(text))));
-        }
-        Json::Text(text) => leaf(path, Value::Text(Cow::Owned(text))),
-        Json::List(items) => items.into_iter().for_each(|item| below(item, path, leaf)),
-        Json::Object(members) => {
-            let length = path.len();
-            for (key, value) in members {
-                path.push('.');
-                path.push_str(&key);
-                below(value, path, leaf);
-                path.truncate(length);
+/// What of a container was not looked at yet.
+enum UnseenParts {
+    Items(vec::IntoIter<Json>),
+    Members(btree_map::IntoIter<String, Json>),
+}
+
+/// Calls `leaf` with all values below a value, each with its path.
+fn below<'a>(tree: Json, leaf: &mut dyn FnMut(&str, Value<'a>)) {
+    let mut path = String::new();
+    // With the length of its path.
+    let mut open: Vec<(UnseenParts, usize)> = Vec::new();
+    let mut value = tree;
+    loop {
+        match value {
+            Json::Null => {}
+            Json::Bool(value) => leaf(&path, Value::Bool(value)),
+            Json::Number(text) => {
+                leaf(&path, Value::Text(Cow::Owned(respelled(&text).unwrap_or(text))));
+            }
+            Json::Text(text) | Json::Written(text) => leaf(&path, Value::Text(Cow::Owned(text))),
+            Json::List(items) => open.push((UnseenParts::Items(items.into_iter()), path.len())),
+            Json::Object(members) => {
+                open.push((UnseenParts::Members(members.into_iter()), path.len()));
             }
         }
+        value = loop {
+            let Some((parts, length)) = open.last_mut() else { return };
+            path.truncate(*length);
+            match parts {
+                UnseenParts::Items(items) => {
+                    if let Some(item) = items.next() {
+                        break item;
+                    }
+                }
+                UnseenParts::Members(members) => {
+                    if let Some((key, value)) = members.next() {
+                        path.push('.');
+                        path.push_str(&key);
+                        break value;
+                    }
+                }
+            }
+            open.pop();
+        };
     }
 }

@@ -4,9 +4,8 @@
 //! (`responseElements.instancesSet.items[].instanceId`). Out: texts, each once. An object is made a
 //! tree when a path in it is first asked for, blank values are taken out of it.
 
-use crate::clean::keep;
 use crate::cut::{any_part, first_part};
-use crate::json::Json;
+use crate::json::{Json, discard};
 use crate::path::{ARRAYS, Node, OBJECTS, SCALARS, Trie};
 use crate::spans::{Spans, TextSet};
 use alloc::borrow::Cow;
@@ -44,6 +43,12 @@ pub(super) struct Trees<'o, 'a> {
     read: [Option<Json>; ROOTS.len()],
 }
 
+impl Drop for Trees<'_, '_> {
+    fn drop(&mut self) {
+        self.read.iter_mut().filter_map(Option::take).for_each(discard);
+    }
+}
+
 impl Trees<'_, '_> {
     /// Calls `found` with each value at the path that is no list and no object.
     fn each(&mut self, path: &str, found: &mut dyn FnMut(&Json)) {
@@ -75,8 +80,8 @@ impl Trees<'_, '_> {
 
 /// The value at a node as a tree, without what is blank; `None` where nothing is left.
 pub(super) fn tree(event: &Spans<'_>, node: Node) -> Option<Json> {
-    let mut tree = Json::read(event.json(node)?).ok()?;
-    keep(&mut tree).then_some(tree)
+    let tree = Json::read_filled(event.json(node)?).ok()?;
+    (!tree.is_blank()).then_some(tree)
 }
 
 /// A segment of a path: its key, and whether its value has to be a list.
@@ -107,6 +112,6 @@ fn text(value: &Json) -> Option<Cow<'static, str>> {
     match value {
         Json::Bool(value) => Some(value.to_string().into()),
         Json::Number(text) | Json::Text(text) => Some(text.clone().into()),
-        Json::Null | Json::List(_) | Json::Object(_) => None,
+        Json::Null | Json::List(_) | Json::Object(_) | Json::Written(_) => None,
     }
 }

@@ -5,9 +5,9 @@
 //! are. It waits for nobody longer than the timeouts here.
 
 use super::address::{ServerAddress, ServerPlace};
+use super::fault::{LinkFault, fault};
 use super::greet::greet;
 use super::hosts::ServerForm;
-use super::link::{LinkFault, fault};
 use super::nodes::{ServerNode, ServerNodes, SlotTable};
 use crate::escape::escaped;
 use crate::state::StateError;

@@ -3,8 +3,8 @@
 //! In: a new connection. Out: what the server may lose, and the scripts in it; or why it is not used.
 
 use super::connect::Connector;
+use super::fault::LinkFault;
 use super::hosts::ServerForm;
-use super::link::LinkFault;
 use super::nodes::ServerNode;
 use super::script;
 use crate::escape::escaped;

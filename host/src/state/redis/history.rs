@@ -3,7 +3,7 @@
 //! In: records of prefixes, ranges of keys. Out: the same again. A server has its keys in no order: whoever
 //! wants one has all names of the tenant read and sorted, once, and the values as they are asked for.
 
-use super::link::LinkFault;
+use super::fault::LinkFault;
 use super::{KeysInOrder, RedisState};
 use crate::state::{EachTerm, PrefixOwner, PrefixRecord, StateError, StateHistory};
 use firstseen_rule::learn::is_learn_key;

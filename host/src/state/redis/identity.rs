@@ -5,8 +5,8 @@
 //! too, and a server that came back without its data does not pass for one that knows no term.
 
 use super::FORMAT;
+use super::fault::LinkFault;
 use super::keys::TenantKeys;
-use super::link::LinkFault;
 use super::nodes::{ServerCommand, ServerNodes};
 use crate::escape::escaped;
 use crate::state::StateError;
@@ -42,8 +42,7 @@ type StateRecord = HashMap<String, String>;
 impl Seeker<'_> {
     /// Finds the state, which is begun where there is none.
     pub(super) fn find(&self, nodes: &mut ServerNodes) -> Result<FoundState, LinkFault> {
-        let mut record = self.record(nodes)?;
-        let mut marks = self.marks(nodes)?;
+        let (mut record, marks) = (self.record(nodes)?, self.marks(nodes)?);
         if let Some(before) = self.before {
             let is_whole = !record.contains_key(MARKED) || is_marked(&marks, &before.id);
             if record.get("id") == Some(&before.id) && is_whole {
@@ -58,61 +57,44 @@ impl Seeker<'_> {
             // Another process may have begun it between the two looks.
             record = self.record(nodes)?;
         }
+        let mut warning = None;
         if record.is_empty() {
             let rest = marks.iter().flatten().next().cloned();
-            if let Some(rest) = &rest
-                && (self.weak != WeakServer::Take || self.read_only)
-            {
-                let parts = marks.iter().flatten().filter(|mark| *mark == rest).count();
-                return self.never(&format!(
-                    "what is kept of the state itself is gone, while {parts} of its {} parts are there: a \
-                     server of the cluster came back without its data; restore it, or give \
-                     --allow-weak-state to go on without: terms that are gone alert again",
-                    marks.len()
-                ));
+            if rest.is_some() {
+                warning = Some(self.lost("what is kept of the state itself is gone")?);
             }
-            if self.read_only {
-                return self
-                    .never("no run has made a state there yet; one with this --state makes it");
+            if self.read_only || warning.is_some() && self.weak != WeakServer::Take {
+                let none = "no run has made a state there yet; one with this --state makes it";
+                return self.never(warning.as_deref().unwrap_or(none));
             }
             record = self.begin(nodes, rest)?;
         }
         let id = self.id_of(&record)?;
-        let mut warning = None;
         if nodes.is_cluster() && !is_marked(&marks, &id) {
             if record.contains_key(MARKED) {
                 let gone = marks.iter().filter(|mark| mark.as_ref() != Some(&id)).count();
-                let text = format!(
-                    "{gone} of the {} parts of the state are gone, with the terms in them: a \
-                     server of the cluster came back without its data",
-                    marks.len()
-                );
-                if self.weak == WeakServer::Refuse {
-                    return self.never(&format!(
-                        "{text}; restore it, or give --allow-weak-state to go on \
-                         without: those terms alert again"
-                    ));
-                }
-                warning = Some(text);
+                let all = marks.len();
+                warning =
+                    Some(self.lost(&format!("{gone} of the {all} parts of the state are gone"))?);
             }
-            let takes = warning.is_none() || self.weak == WeakServer::Take;
-            if takes && !self.read_only {
-                self.mark(nodes, &id, warning.is_some())?;
-                marks = self.marks(nodes)?;
-            }
+            self.mark(nodes, &id, warning.is_some())?;
         }
-        if nodes.is_cluster() && !self.read_only && !record.contains_key(MARKED) {
-            if !is_marked(&marks, &id) {
-                return self.never(
-                    "parts of another state are under this tenant's keys: a server of the cluster came back \
-                     without its data; restore it, or use another tenant",
-                );
-            }
-            let mut whole = cmd("HSET");
-            whole.arg(self.keys.meta("state")).arg(MARKED).arg(1);
-            nodes.ask::<Value>(self.keys.meta_slot(), whole)?;
+        if nodes.is_cluster() && !record.contains_key(MARKED) {
+            self.mark_record(nodes, &id)?;
         }
         Ok(FoundState { id, warning })
+    }
+
+    /// What to tell of something that is gone, where that is no reason to end.
+    fn lost(&self, what: &str) -> Result<String, LinkFault> {
+        let text = format!("{what}: a server of the cluster came back without its data");
+        if self.weak == WeakServer::Refuse {
+            return self.never(&format!(
+                "{text}; restore it, or give --allow-weak-state to go on without: terms that are gone \
+                 alert again"
+            ));
+        }
+        Ok(text)
     }
 
     fn record(&self, nodes: &mut ServerNodes) -> Result<StateRecord, LinkFault> {
@@ -136,14 +118,35 @@ impl Seeker<'_> {
         Ok(nodes.ask_all(&asked)?.into_iter().map(text).collect())
     }
 
-    /// Gives each part the number, or those alone that have none.
-    fn mark(&self, nodes: &mut ServerNodes, id: &str, again: bool) -> Result<(), LinkFault> {
+    /// Gives the number to each part that has none; where some were lost, to each, but by a run alone, which
+    /// was told to go on: whoever looks leaves it to be found.
+    fn mark(&self, nodes: &mut ServerNodes, id: &str, is_lost: bool) -> Result<(), LinkFault> {
+        if self.read_only || is_lost && self.weak != WeakServer::Take {
+            return Ok(());
+        }
         let set = |tag: [u8; 2]| {
-            let mut set = cmd(if again { "SET" } else { "SETNX" });
+            let mut set = cmd(if is_lost { "SET" } else { "SETNX" });
             set.arg(self.keys.mark(tag)).arg(id);
             ServerCommand { slot: self.keys.slot(tag), cmd: set }
         };
         nodes.ask_all(&TenantKeys::tags().map(set).collect::<Vec<_>>())?;
+        Ok(())
+    }
+
+    /// Records that each part has the number.
+    fn mark_record(&self, nodes: &mut ServerNodes, id: &str) -> Result<(), LinkFault> {
+        if self.read_only {
+            return Ok(());
+        }
+        if !is_marked(&self.marks(nodes)?, id) {
+            return self.never(
+                "parts of another state are under this tenant's keys: a server of the cluster came back \
+                 without its data; restore it, or use another tenant",
+            );
+        }
+        let mut whole = cmd("HSET");
+        whole.arg(self.keys.meta("state")).arg(MARKED).arg(1);
+        nodes.ask::<Value>(self.keys.meta_slot(), whole)?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 //! fault has to connect anew, for answers may be left unread.
 
 use super::connect::Connector;
-use super::link::{LinkFault, fault};
+use super::fault::{LinkFault, fault};
 use redis::{Cmd, Connection, FromRedisValue, RedisResult, Value, cmd, from_redis_value};
 use std::rc::Rc;
 

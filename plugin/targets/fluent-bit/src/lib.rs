@@ -17,7 +17,7 @@
 
 use firstseen_abi::Keys;
 use firstseen_abi::kv::Kv;
-use firstseen_record::{JsonRecord, RecordChecker, depth, log_object, wrapped};
+use firstseen_record::{JsonRecord, RecordChecker, deep_as_text, log_object, wrapped};
 use firstseen_rule::Engine;
 use firstseen_rule::engine::Framing;
 use firstseen_rule::evaluate::Evaluation;
@@ -28,16 +28,15 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Instant;
 
-/// How deep an event may nest that an alert is made of. Fluent Bit gives a module 8 KB of stack
-/// unless told otherwise, an alert's tree takes some of it for each level, and a trap would lose
-/// the record. Measured in WAMR: events of eleven levels trap, those of ten do not.
-const DEPTH: usize = 9;
-
 /// A result buffer that one large record left is given back.
 const KEPT_BYTES: usize = 1 << 20;
 
 /// At most so many bytes of alerts are given again with one record.
 const AGAIN_BYTES: usize = 256 << 10;
+
+/// How deep an alert may nest in a record. Fluent Bit 5.1.1 loses a record of over 63 levels and all
+/// behind it in its chunk; an alert is an element of a list in the record.
+const ALERT_LEVELS: usize = 61;
 
 const LOG_OBJECT: &str = "log_object: the event is an object in `log`, where only a line is looked \
     into, and was not judged: lift it up with the filter `nest` (operation lift, nested_under log)";
@@ -171,6 +170,8 @@ impl Filter {
         says |= !again.is_empty();
         if says {
             let alerts = again.iter().map(String::as_str).chain(own);
+            let alerts: Vec<_> = alerts.map(|alert| deep_as_text(alert, ALERT_LEVELS)).collect();
+            let alerts = alerts.iter().map(|alert| &**alert);
             return self.answer(Some(record.with(alerts, outcome.error.as_deref())));
         }
         if self.records == Records::Alerts && !record.is_marked() {
@@ -265,25 +266,15 @@ impl Filter {
                 };
             }
         };
-        // Most events match nothing, and only what matches is made into a tree.
-        self.items.clear();
-        if engine.keys(event, Framing::One, 0, &mut self.items).is_ok()
-            && let Ok(keys) = Keys::read(&self.items)
-            && keys.counts.matched > 0
-            && depth(std::str::from_utf8(event).unwrap_or_default()) > DEPTH
-        {
-            let error = format!("too_deep: an event that matches nests deeper than {DEPTH} levels");
-            return Evaluation { error: Some(error), ..Evaluation::default() };
-        } else if let Ok(keys) = Keys::read(&self.items)
-            && keys.items().next().is_none()
-        {
-            return Evaluation::default();
-        }
         let kv: &mut dyn Kv = match &mut self.store {
             Store::Memory(memory, _) => memory,
             Store::Folder(kept) => &mut **kept,
         };
         let mut outcome = engine.judge(event, 0, kv);
+        // Nothing else is looked up in the state.
+        if outcome.matched == 0 {
+            return outcome;
+        }
         match &mut self.store {
             Store::Memory(memory, told) => {
                 if memory.forgotten() > 0 && !std::mem::replace(told, true) {
