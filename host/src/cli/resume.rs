@@ -10,12 +10,13 @@ use super::paths;
 use super::place::is_at_server;
 use super::run::{Repeats, RunArgs};
 use super::setup::Setup;
+use crate::escape::escaped;
 use crate::files::{WriteTarget, shown, write_target};
 use crate::observe::place::input_name;
 use crate::pipeline::stream_progress::StreamProgress;
 use crate::pipeline::{Pipeline, Stop};
 use crate::source::Input;
-use crate::state::{BatchRecord, OutputMark, StoredRun, digest_text};
+use crate::state::{BatchRecord, OutputMark, RunChange, RunUse, StoredRun, digest_text};
 use crate::terminal::formats::counted;
 use crate::terminal::message;
 use anyhow::bail;
@@ -210,6 +211,7 @@ impl ResumedRun {
         now_ms: i64,
         stop: &dyn Stop,
     ) -> anyhow::Result<()> {
+        self.keep_runs(pipeline, now_ms);
         if let [stream] = found
             && stream.is_stream()
         {
@@ -272,6 +274,32 @@ impl ResumedRun {
             ));
         }
         pipeline.keep_positions(&self.name, changed, gone)
+    }
+
+    /// Keeps that this run is used; those that are not for too long go, and this is said.
+    fn keep_runs(&self, pipeline: &mut Pipeline<'_>, now_ms: i64) {
+        let used = RunChange::Used(RunUse { used_ms: now_ms, memory_ms: self.memory_ms });
+        let mut gone = Vec::new();
+        for (name, last) in &self.stored.others {
+            match last {
+                // An earlier version kept no time.
+                None => pipeline.keep_run(name, used.clone()),
+                Some(last) if last.is_over(now_ms) => gone.push(name),
+                Some(_) => {}
+            }
+        }
+        for name in &gone {
+            pipeline.keep_run(name, RunChange::Forgotten);
+        }
+        if let Some(first) = gone.first() {
+            message::info(&format!(
+                "what the state kept of {} that was not used for longer than its terms are kept is removed: {}{}",
+                counted(gone.len() as u64, "run", "runs"),
+                escaped(first),
+                if gone.len() > 1 { " and others" } else { "" }
+            ));
+        }
+        pipeline.keep_run(&self.name, used);
     }
 
     /// Reads a stream on. One that ended under other rules or settings is read from its beginning.

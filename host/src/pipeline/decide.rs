@@ -73,7 +73,7 @@ pub fn advance(store: &mut dyn StateStore, newest: &mut NewestTimes, matches: &[
 
 /// Decides, writes, remembers.
 pub struct Decider {
-    store: Box<dyn StateStore>,
+    pub(super) store: Box<dyn StateStore>,
     /// The files from which texts are read again.
     pub texts: RereadTexts,
     /// Keys of matches whose texts were lost: until the input is read again nothing is decided of them.

@@ -134,6 +134,11 @@ impl Pipeline<'_> {
         self.decider.change_run(run, RunChange::Positions(changed, gone))
     }
 
+    /// Has a change of a run in the state with the next commit.
+    pub fn keep_run(&mut self, run: &str, change: RunChange) {
+        self.decider.store.change_run(run, change);
+    }
+
     /// Decides what is left of a batch. Gives how many lines ended in each of its inputs that is plain, or nothing
     /// where somebody asked to end before.
     ///

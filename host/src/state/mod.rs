@@ -26,7 +26,8 @@ pub use owner::{OwnerChanges, PrefixOwner, claim};
 #[cfg(feature = "redis")]
 pub use redis::RedisState;
 pub use runs::{
-    BatchPosition, BatchRecord, RecordedInput, RunChange, StoredRun, StreamPosition, digest_text,
+    BatchPosition, BatchRecord, RecordedInput, RunChange, RunUse, StoredRun, StreamPosition,
+    digest_text,
 };
 pub use scratch::ScratchState;
 pub use shared::SharedOptions;

@@ -110,6 +110,25 @@ pub struct StoredRun {
     pub inputs: Vec<RecordedInput>,
     /// The inputs of the batches that were finished.
     pub read: Vec<RecordedInput>,
+    /// Other runs that are at their end, and when they were used last, where that is known.
+    pub others: BTreeMap<String, Option<RunUse>>,
+}
+
+/// When a run was used last, and for how long what it has read is kept behind that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunUse {
+    /// By the clock, milliseconds since 1970.
+    pub used_ms: i64,
+    /// For as long as the state keeps a term of its rules that is not seen any more.
+    pub memory_ms: i64,
+}
+
+impl RunUse {
+    /// Whether nothing of the run is worth keeping any more.
+    #[must_use]
+    pub fn is_over(&self, now_ms: i64) -> bool {
+        now_ms.saturating_sub(self.used_ms) > self.memory_ms
+    }
 }
 
 /// A change of a run, made with the next commit.
@@ -127,4 +146,8 @@ pub enum RunChange {
     Finished(Vec<Option<u64>>),
     /// Inputs that were read have come or gone; the others' positions go.
     Positions(Vec<RecordedInput>, Vec<RecordedInput>),
+    /// The run was used.
+    Used(RunUse),
+    /// Nothing is kept of the run.
+    Forgotten,
 }

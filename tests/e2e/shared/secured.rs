@@ -1,9 +1,29 @@
 //! Users, tenants and encryption.
 
 use super::ALICE;
+use super::cluster::Cluster;
 use super::server::{KEEPS, Server, free_port, is_installed};
 use crate::support::{Call, Folder, call, run, stack_lines};
 use std::process::Command;
+
+/// As docs/state.md has them.
+const RIGHTS: [&str; 15] = [
+    "ACL",
+    "SETUSER",
+    "acme",
+    "on",
+    ">s3cret",
+    "resetkeys",
+    "~{acme:*",
+    "resetchannels",
+    "-@all",
+    "+@read",
+    "+@write",
+    "+@scripting",
+    "+@connection",
+    "+@transaction",
+    "+config|get",
+];
 
 fn over(state: &str) -> Call {
     run()
@@ -17,24 +37,7 @@ fn over(state: &str) -> Call {
 #[test]
 fn a_user_reaches_its_own_tenant_alone() {
     let Some(server) = Server::start() else { return };
-    let rights = [
-        "ACL",
-        "SETUSER",
-        "acme",
-        "on",
-        ">s3cret",
-        "resetkeys",
-        "~{acme:*",
-        "resetchannels",
-        "-@all",
-        "+@read",
-        "+@write",
-        "+@scripting",
-        "+@connection",
-        "+@transaction",
-        "+config|get",
-    ];
-    assert_eq!(server.ask(&rights), "+OK");
+    assert_eq!(server.ask(&RIGHTS), "+OK");
     server.ask(&["ACL", "SETUSER", "default", "off"]);
     let folder = Folder::new();
     let password = folder.write("password", "s3cret\n");
@@ -58,6 +61,24 @@ fn a_user_reaches_its_own_tenant_alone() {
     let stats = |options: &str| call("state").arg("stats").arg(state(options)).end();
     assert_eq!(stats(&format!("tenant=acme&{in_file}")).lines().len(), 1);
     assert_eq!(stats(&of_other).status, Some(2));
+}
+
+#[test]
+fn a_user_reaches_its_own_tenant_at_a_cluster() {
+    let Some(cluster) = Cluster::start() else { return };
+    for node in &cluster.nodes {
+        assert_eq!(node.ask(&[&RIGHTS[..], &["+cluster|slots"]].concat()), "+OK");
+        node.ask(&["ACL", "SETUSER", "default", "off"]);
+    }
+    let folder = Folder::new();
+    let settings = folder.write("settings.json", r#"{"tenant":"acme"}"#);
+    let state = cluster.address().replace("://", "://acme:s3cret@");
+    let acme = || over(&state).arg("--settings").arg(&settings);
+    assert_eq!(acme().ok().alert_ids(), ["a"]);
+    assert_eq!(acme().ok().count("repeats"), 1);
+    let done = over(&state).fails(&["may not do what a state needs"]);
+    assert!(!done.stderr.contains("s3cret"), "{}", done.stderr);
+    over(&cluster.address()).fails(&["does not take this user and password"]);
 }
 
 /// A certificate authority, and a server's certificate by it.

@@ -3,7 +3,7 @@
 use super::server::{KEEPS, Server, free_port};
 use super::{ALICE, BOB, CAROL};
 use crate::stream::Live;
-use crate::support::{call, run, stack_lines};
+use crate::support::{Folder, call, run, stack_lines};
 
 struct Watched {
     master: Server,
@@ -70,6 +70,16 @@ fn a_run_follows_the_master() {
     let (_, sentinel) = address.rsplit_once(',').unwrap();
     let sentinel = sentinel.split('/').next().unwrap();
     over(&format!("redis://{sentinel}")).fails(&["write redis+sentinel://"]);
+    // Sentinels have users of their own.
+    let folder = Folder::new();
+    let password = folder.write("password", "s3cret\n");
+    let rights = ["on", ">s3cret", "-@all", "+sentinel|get-master-addr-by-name"];
+    let user = [&["ACL", "SETUSER", "ann"], &rights[..]].concat();
+    assert_eq!(watched.sentinel.ask(&user), "+OK");
+    watched.sentinel.ask(&["ACL", "SETUSER", "default", "off"]);
+    over(&address).fails(&["does not take this user and password"]);
+    let user = format!("sentinel_user=ann&sentinel_password_file={}", password.display());
+    over(&format!("{address}?{user}")).ok();
 }
 
 /// A server that is made a replica keeps its connections, and answers reads.

@@ -6,18 +6,21 @@
 //! table runs     RUN -> the batch that is not finished, and how far it is decided, as JSON
 //! table batch    (RUN, number) -> an input of it, as JSON
 //! table read     (RUN, device and number of the file) -> an input that was read, as JSON
+//! table used     RUN -> when it was used last, and how long it is kept behind that, as JSON
 //! ```
 //! A checkpoint rewrites the row in `runs` alone, however many inputs there are.
 
 use super::{Redb, fault, guarded, table_if_there};
-use crate::state::{BatchRecord, RecordedInput, RunChange, StateError, StoredRun};
+use crate::state::{BatchRecord, RecordedInput, RunChange, RunUse, StateError, StoredRun};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 const RUNS: TableDefinition<'_, &str, &str> = TableDefinition::new("runs");
 const BATCH: TableDefinition<'_, (&str, u64), &str> = TableDefinition::new("batch");
 const READ: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("read");
+
+const USED: TableDefinition<'_, &str, &str> = TableDefinition::new("used");
 
 /// Makes a change of a run.
 pub(super) fn write(
@@ -49,7 +52,7 @@ pub(super) fn write(
                     let (path, mark) = letters.clone().unzip();
                     (record.dead_letter_path, record.dead_letter) = (path, mark);
                 }
-                RunChange::Begin(..) | RunChange::Finished(_) | RunChange::Positions(..) => {}
+                _ => {}
             }
             runs.insert(run, json(&record)?.as_str())?;
         }
@@ -73,6 +76,26 @@ pub(super) fn write(
             for input in gone {
                 read.remove((run, file_key(input).as_str()))?;
             }
+        }
+        RunChange::Used(used) => {
+            let text = serde_json::to_string(used).map_err(io::Error::other)?;
+            transaction.open_table(USED)?.insert(run, text.as_str())?;
+        }
+        RunChange::Forgotten => {
+            let mut files = Vec::new();
+            for row in read.range((run, "")..)? {
+                let (key, _) = row?;
+                let (name, file) = key.value();
+                if name != run {
+                    break;
+                }
+                files.push(file.to_owned());
+            }
+            for file in files {
+                read.remove((run, file.as_str()))?;
+            }
+            runs.remove(run)?;
+            transaction.open_table(USED)?.remove(run)?;
         }
     }
     Ok(())
@@ -110,6 +133,14 @@ pub(super) fn faults(transaction: &ReadTransaction) -> Result<Vec<String>, redb:
             if !is_input(text.value()) {
                 let (run, file) = key.value();
                 faults.push(format!("file {file} that run {run} read: it cannot be read"));
+            }
+        }
+    }
+    if let Some(used) = table_if_there(transaction, USED)? {
+        for row in used.iter()? {
+            let (run, text) = row?;
+            if serde_json::from_str::<RunUse>(text.value()).is_err() {
+                faults.push(format!("the last use of run {}: it cannot be read", run.value()));
             }
         }
     }
@@ -151,6 +182,7 @@ impl Redb {
                     stored.read.push(serde_json::from_str(text.value()).map_err(corrupt)?);
                 }
             }
+            stored.others = others(&transaction, run).map_err(|e| fault(&self.path, e))?;
             Ok(stored)
         })
     }
@@ -165,6 +197,26 @@ impl Redb {
     }
 }
 
+/// Other runs that are at their end. What cannot be read of one is as good as not there.
+fn others(
+    transaction: &ReadTransaction,
+    run: &str,
+) -> Result<BTreeMap<String, Option<RunUse>>, redb::Error> {
+    let used = table_if_there(transaction, USED)?;
+    let runs = table_if_there(transaction, RUNS)?;
+    let mut others = BTreeMap::new();
+    for name in names(transaction)?.into_iter().filter(|name| name != run) {
+        let batch = runs.as_ref().map(|runs| runs.get(name.as_str())).transpose()?.flatten();
+        let batch = batch.map(|text| serde_json::from_str::<BatchRecord>(text.value()).ok());
+        let is_over = |batch: BatchRecord| batch.stream.is_some_and(|stream| stream.ended);
+        if batch.is_none_or(|batch| batch.is_some_and(is_over)) {
+            let row = used.as_ref().map(|used| used.get(name.as_str())).transpose()?.flatten();
+            others.insert(name, row.and_then(|row| serde_json::from_str(row.value()).ok()));
+        }
+    }
+    Ok(others)
+}
+
 /// The names of all runs.
 fn names(transaction: &ReadTransaction) -> Result<BTreeSet<String>, redb::Error> {
     let mut names = BTreeSet::new();
@@ -176,6 +228,11 @@ fn names(transaction: &ReadTransaction) -> Result<BTreeSet<String>, redb::Error>
     if let Some(read) = table_if_there(transaction, READ)? {
         for row in read.iter()? {
             names.insert(row?.0.value().0.to_owned());
+        }
+    }
+    if let Some(used) = table_if_there(transaction, USED)? {
+        for row in used.iter()? {
+            names.insert(row?.0.value().to_owned());
         }
     }
     Ok(names)
@@ -212,5 +269,17 @@ mod tests {
         store.change_run("s", RunChange::Positions(Vec::new(), vec![input(2, 0)]));
         store.commit().unwrap();
         assert_eq!(store.stored_runs().unwrap(), [("r".to_owned(), left)]);
+        // A run that is over goes as a whole, and one that is in the middle of a batch is not offered.
+        let used = RunUse { used_ms: 100, memory_ms: 50 };
+        store.change_run("r", RunChange::Used(used));
+        store.change_run("t", RunChange::Begin(BatchRecord::default(), vec![input(3, 0)]));
+        store.commit().unwrap();
+        let others = store.stored_run("s").unwrap().others;
+        assert_eq!(others, BTreeMap::from([("r".to_owned(), Some(used))]));
+        assert!(used.is_over(151) && !used.is_over(150) && !used.is_over(5));
+        store.change_run("r", RunChange::Forgotten);
+        store.commit().unwrap();
+        let names: Vec<_> = store.stored_runs().unwrap().into_iter().map(|(run, _)| run).collect();
+        assert_eq!(names, ["t"]);
     }
 }
