@@ -7,13 +7,14 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 use clap::{CommandFactory, Parser};
-use firstseen::cli::args::{Cli, Command};
+use firstseen::cli::args::{Cli, Command, set_widths};
 use firstseen::cli::{
     ExitStatus, build, explain, fields, inspect, learn, new, pages, rebuild, rule_words, run,
     state, test,
 };
 use firstseen::escape::escaped;
 use firstseen::terminal::message::{self, Level};
+use firstseen::terminal::wrap;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -57,7 +58,16 @@ fn wrong_arguments(error: clap::Error) -> ExitCode {
     }
     let safe = std::env::args_os().map(|arg| escaped(&arg.to_string_lossy()).into_owned().into());
     match Cli::try_parse_from(rule_words::expanded(safe)) {
-        Err(safe) if safe.kind() == error.kind() => safe.exit(),
+        Err(safe) if safe.kind() == error.kind() => {
+            set_widths();
+            let text = safe.to_string();
+            let folded = wrap::message(text.trim_end());
+            // As it is, it has clap's colours.
+            if folded == text.trim_end() {
+                safe.exit();
+            }
+            message::page(Level::Error, &folded);
+        }
         _ => message::page(Level::Error, error.to_string().trim_end()),
     }
     ExitCode::from(2)

@@ -221,6 +221,21 @@ fn a_rules_file_and_settings_say_it_and_what_cannot_count_refuses() {
 }
 
 #[test]
+fn a_wrong_time_is_told_in_lines_that_fit() {
+    let told = |width: Option<&str>| {
+        let mut call = run().args(&["--learn-until", "soon", "events.ndjson"]);
+        if let Some(width) = width {
+            call.command.env("COLUMNS", width);
+        }
+        call.fails(&["--learn-until"]).stderr
+    };
+    let is_narrow = |line: &str| line.chars().count() <= 80;
+    assert!(told(Some("80")).lines().all(is_narrow));
+    // Where nobody reads it, it is one line.
+    assert!(!told(None).lines().all(is_narrow));
+}
+
+#[test]
 fn what_is_built_in_is_refused_where_a_host_says_it() {
     let folder = Folder::new();
     let path = folder.write("rule.toml", rule("logins", "event.action: login", &["user.name"]));

@@ -1,4 +1,4 @@
-"""The WASI program in a runtime: the same alerts as `firstseen run`, restarts, kills.
+"""The WASI program in a runtime: the same alerts as `firstseen run`, restarts, kills, learning.
 
 In: the binary, a command that runs MODULE FOLDER ARGUMENTS..., the runtime's name. Out: exit status 0
 if the alerts are the same, byte for byte.
@@ -72,6 +72,45 @@ def killed(command, wasm, folder, lines):
     return out
 
 
+def learning(binary, core, command, folder, rows):
+    """A rule that learns, with a state in a folder: restarts, a kill, and events that come again.
+
+    Nothing is learned twice, and nothing alerts that an undisturbed `firstseen run` has learned.
+    """
+    options = ["--learn-events", "150", "--learn-for", "3d"]
+    wasm, events, state = folder / "learns.wasm", folder / "events.ndjson", folder / "learns"
+    state.mkdir()
+    build = [binary, "build", RULE, "--target", "wasi", "-o", wasm, *options]
+    subprocess.run(build, check=True, capture_output=True)
+    lines = [json.dumps(event).encode() + b"\n" for event in rows]
+    events.write_bytes(b"".join(lines))
+    run = [binary, "run", "--rule", core, "--format", "ndjson", *options, events]
+    expected = subprocess.run(run, check=True, capture_output=True).stdout.splitlines()
+    new = native(binary, core, events.read_bytes()).splitlines()
+    assert 0 < len(expected) < len(new), "some terms are learned, and some are not"
+    # The first event that alerts: the program is killed behind it.
+    first = json.loads(expected[0])["event"]["id"]
+    at = next(n for n, event in enumerate(rows) if event["eventID"] == first) + 1
+    out = b""
+    for begin, end in [(0, 100), (50, 400), (350, at - 1)]:
+        out += program(command, wasm, state, b"".join(lines[begin:end]))
+    assert out == b"", "it learned"
+    with subprocess.Popen(
+        [*command, wasm, state],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as run:
+        run.stdin.write(lines[at - 1])
+        run.stdin.flush()
+        out += run.stdout.readline()
+        run.kill()
+    for begin, end in [(at - 200, at + 300), (at + 100, len(lines))]:
+        out += program(command, wasm, state, b"".join(lines[begin:end]))
+    # The alert before the kill comes again if its state was not written.
+    assert list(dict.fromkeys(out.splitlines())) == expected, "learned by number and time"
+
+
 def main(binary, name, *command):
     events = sample()
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +153,8 @@ def main(binary, name, *command):
         # All but the alerts that were written; one more if the kill came between alert and commit.
         assert known <= len(lines) - 40, f"{known} alerts came again or late"
         assert program(command, wasm, state, b"".join(lines)) == b""
-    print(f"WASI, {name}: the alerts of `firstseen run`, restarts, 10 kills")
+        learning(binary, core, command, folder, list(larger(events, 3_000)))
+    print(f"WASI, {name}: the alerts of `firstseen run`, restarts, 11 kills, learning")
 
 
 main(*sys.argv[1:])

@@ -4,10 +4,11 @@
 //! all faults of all rules.
 
 use crate::standard::standard;
+use crate::target::Target;
 use crate::text::{Origin, RuleText};
 use firstseen_artifact::{ArtifactParts, RuleMeta, ThreatMeta};
-use firstseen_rule::Plan;
 use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Threat};
+use firstseen_rule::{Plan, RulePlan, Settings};
 use firstseen_target_support::Options;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -118,7 +119,9 @@ pub fn artifact(
             ));
         }
     }
-    check_learning(engine, &rules)?;
+    let settings = Options::read(engine.options)?.settings()?;
+    let plans = rules.iter().map(|(source, rule)| (source.name, &rule.plan));
+    check_learning(engine.target, &settings, plans)?;
     let standard = standard(&rules, origin)?;
     let metas: Vec<RuleMeta> = rules.iter().map(|(source, rule)| meta(source.text, rule)).collect();
     let (texts, plans) = rules.into_iter().map(|(source, rule)| (source.text, rule.plan)).unzip();
@@ -139,11 +142,17 @@ pub fn artifact(
     .map_err(|e| e.to_string())
 }
 
-/// Whether the pipeline can do what rules and settings want of learning.
-fn check_learning(engine: &EngineModule<'_>, rules: &[(RuleText<'_>, Rule)]) -> Result<(), String> {
-    let settings = Options::read(engine.options)?.settings()?;
-    for (source, Rule { plan, .. }) in rules {
-        let name = source.name;
+/// Whether a target can do what rules, by their names, and settings want of learning.
+///
+/// # Errors
+/// What it cannot do, and what to do instead.
+pub fn check_learning<'r>(
+    target: &str,
+    settings: &Settings,
+    rules: impl Iterator<Item = (&'r str, &'r RulePlan)>,
+) -> Result<(), String> {
+    let keeps_starts = Target::from_name(target).is_none_or(Target::keeps_starts);
+    for (name, plan) in rules {
         let for_ms = settings.learn_for_ms.unwrap_or(plan.learn_for_ms);
         let events = settings.learn_events.unwrap_or(plan.learn_events);
         let learns = for_ms > 0 || events > 0;
@@ -157,13 +166,13 @@ fn check_learning(engine: &EngineModule<'_>, rules: &[(RuleText<'_>, Rule)]) -> 
                 return Err(format!("{name}: learn_by: {ONLY_TERM}"));
             }
         }
-        if matches!(engine.target, "redpanda-connect" | "bento") && learns {
+        if !keeps_starts && learns {
             let setting = if for_ms > 0 { "learn_for" } else { "learn_events" };
             let off = if for_ms > 0 { "\"0\"" } else { "0" };
             return Err(format!(
-                "{name}: {setting}: target {} looks up one key at a time and keeps no start of learning; \
-                 give --learn-until, and \"{setting}\": {off} in --settings where the rule's file has it",
-                engine.target
+                "{name}: {setting}: target {target} looks up one key at a time and keeps no start of \
+                 learning; give --learn-until, and \"{setting}\": {off} in --settings where the rule's file \
+                 has it"
             ));
         }
     }
@@ -225,5 +234,42 @@ fn threat(threat: &Threat) -> ThreatMeta {
         tactic: threat.tactic.id.clone(),
         tactic_name: threat.tactic.name.clone(),
         techniques: techniques.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use firstseen_rule::source::{ReadOptions, read};
+
+    const RULE: &str =
+        include_str!("../../../plugin/rules/first_time_cloudformation_stack_creation.toml");
+
+    #[test]
+    fn what_a_target_cannot_learn_is_refused() {
+        let plan = read(RULE, &ReadOptions::default()).unwrap().plan;
+        let check = |target: &str, settings: &str, plan: &RulePlan| {
+            check_learning(target, &Settings::read(settings).unwrap(), [("r", plan)].into_iter())
+        };
+        for settings in [r#"{"learn_for":"1d"}"#, r#"{"learn_events":9}"#] {
+            for target in ["", "wasi", "extism", "redpanda", "fluent-bit", "js"] {
+                assert_eq!(check(target, settings, &plan), Ok(()));
+            }
+            for target in ["bento", "redpanda-connect"] {
+                let error = check(target, settings, &plan).unwrap_err();
+                assert!(
+                    error.starts_with("r: learn_") && error.contains("--learn-until"),
+                    "{error}"
+                );
+            }
+        }
+        assert_eq!(check("bento", r#"{"learn_until":"2026-01-01T00:00:00Z"}"#, &plan), Ok(()));
+        let alone = check("js", r#"{"learn_by":"cloud.account.id"}"#, &plan).unwrap_err();
+        assert!(alone.contains("how long"), "{alone}");
+        let by = r#"{"learn_by":"cloud.account.id","learn_events":9}"#;
+        assert_eq!(check("js", by, &plan), Ok(()));
+        let one = RulePlan { new_terms: vec!["cloud.account.id".to_owned()], ..plan };
+        let only = check("js", by, &one).unwrap_err();
+        assert!(only.contains("only new-terms field"), "{only}");
     }
 }

@@ -27,6 +27,8 @@ mod standard;
 pub mod target;
 mod text;
 
-pub use compile::{CompileError, Compiled, EngineModule, artifact, compile, meta, source_sha256};
+pub use compile::{
+    CompileError, Compiled, EngineModule, artifact, check_learning, compile, meta, source_sha256,
+};
 pub use target::{Target, TargetChoices};
 pub use text::{Origin, RuleText};

@@ -46,6 +46,8 @@ pub struct TargetChoices {
     pub beside: Vec<&'static str>,
 }
 
+/// Options that need the start of learning to be kept.
+const STARTS: [&str; 3] = ["--learn-for", "--learn-events", "--learn-by"];
 /// The option that options beside it stand for.
 const SETTINGS: &str = "--settings";
 
@@ -165,6 +167,7 @@ impl Target {
             let who: Vec<&str> = Self::ALL
                 .into_iter()
                 .filter(|target| target.takes().contains(&like))
+                .filter(|target| target.keeps_starts() || !STARTS.contains(&name))
                 .map(|target| target.name())
                 .collect();
             let (me, who) = (self.name(), who.join(", "));
@@ -191,6 +194,12 @@ impl Target {
             None => Ok(options),
             Some(json) => options.with_settings(json).map_err(|e| format!("--settings: {e}")),
         }
+    }
+
+    /// Whether a rule can keep when it began to learn: some look up one key at a time.
+    #[must_use]
+    pub const fn keeps_starts(self) -> bool {
+        !matches!(self, Self::RedpandaConnect | Self::Bento)
     }
 
     /// The options where nothing was chosen.
@@ -244,6 +253,7 @@ mod tests {
         };
         let error = Target::Core.options(&learns).unwrap_err();
         assert!(error.starts_with("--learn-for: ") && error.contains("the rule's file"), "{error}");
+        assert!(error.contains("wasi") && !error.contains("bento"), "{error}");
         assert!(Target::Redpanda.options(&learns).is_ok());
         for target in Target::ALL {
             assert_eq!(target.options(&TargetChoices::default()), Ok(target.defaults()));

@@ -16,7 +16,7 @@ use crate::cli::test::TestArgs;
 use crate::terminal::message::{self, Level};
 use crate::terminal::screen;
 use crate::terminal::style;
-use crate::terminal::wrap::{WIDTH, set_widths};
+use crate::terminal::wrap::{self, WIDTH};
 use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{IsTerminal, stderr};
@@ -48,6 +48,13 @@ pub struct GlobalArgs {
     pub color: ColorArg,
 }
 
+/// Sets how wide pages and messages of this process are.
+pub fn set_widths() {
+    let page = screen::width().or_else(screen::error_width);
+    let messages = screen::error_width().or_else(|| stderr().is_terminal().then_some(WIDTH));
+    wrap::set_widths(page, messages);
+}
+
 impl GlobalArgs {
     /// Sets the log level, the widths and the colours of this process.
     pub fn apply(&self) {
@@ -58,9 +65,7 @@ impl GlobalArgs {
             LogLevel::Info => Level::Info,
             LogLevel::Debug => Level::Debug,
         });
-        let page = screen::width().or_else(screen::error_width);
-        let messages = screen::error_width().or_else(|| stderr().is_terminal().then_some(WIDTH));
-        set_widths(page, messages);
+        set_widths();
         style::set_choice(match self.color {
             ColorArg::Auto => ColorChoice::Auto,
             ColorArg::Always => ColorChoice::Always,

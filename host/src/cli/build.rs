@@ -21,6 +21,7 @@ use crate::terminal::message::{self, Level};
 use crate::terminal::progress::Progress;
 use crate::work;
 use firstseen_compiler::{self as compile, EngineModule, RuleText, Target};
+use firstseen_rule::Settings;
 use firstseen_rule::source::{self, Diagnostic, ReadOptions, Rule, Severity};
 use jobs::Job;
 use result::{BuildCounts, JobOutcome, JobResult};
@@ -153,6 +154,12 @@ impl ArtifactWriter<'_> {
             write_whole(to, wasm)?;
             return Ok(wasm.len());
         }
+        // They are beside the artifact, so that it was made without them.
+        let settings = Settings::read(if self.settings.is_empty() { "{}" } else { self.settings });
+        let plans = rules.iter().map(|read| (read.source().name, &read.rule.plan));
+        settings
+            .and_then(|settings| compile::check_learning(target.name(), &settings, plans))
+            .map_err(anyhow::Error::msg)?;
         let mut licenses: Vec<&str> = rules
             .iter()
             .map(|read| read.rule.facts.license.as_deref().unwrap_or_default())

@@ -152,7 +152,10 @@ fn length(text: &str) -> Result<String, String> {
 }
 
 fn length_or_0(text: &str) -> Result<String, String> {
-    if text == "0" { Ok(text.to_owned()) } else { length(text) }
+    match super::run::duration(text)? {
+        0 => Ok("0".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 /// A time, as the settings take it.

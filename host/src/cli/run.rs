@@ -126,9 +126,13 @@ pub struct RunArgs {
     pub learns: bool,
 }
 
-/// A length of time; 0 too.
+/// A length of time; 0 too, with a unit or without.
 pub(super) fn duration(text: &str) -> Result<i64, String> {
-    if text == "0" { Ok(0) } else { firstseen_rule::window::duration(text) }
+    let unit = text.trim_start_matches('0');
+    let is_zero = unit.len() < text.len()
+        && (unit.is_empty() || firstseen_rule::window::duration(&format!("1{unit}")).is_ok())
+        && !unit.starts_with(|first: char| first.is_ascii_digit());
+    if is_zero { Ok(0) } else { firstseen_rule::window::duration(text) }
 }
 
 /// The system's clock.
@@ -240,13 +244,18 @@ pub fn run_with(
     let mut observer = RunObserver::new(args.on_error, dead_letter, sizes, tally, dataset);
     let mut fault = found.report(&mut observer).err();
     let is_streamed = found.inputs.iter().any(Input::is_stream);
+    let learns = settings.learn_until_ms.is_some() || teach::all_learn(&artifacts, &settings);
+    let all_new = !learns && schedule.is_none() && store.is_empty()?;
+    // A stream may never come to its summary.
+    observer.summary.all_new = all_new && !is_streamed;
     if is_streamed {
         let rules = formats::count(metas().count(), "rule");
         let state = escaped(&store.describe()).into_owned();
         message::info(&format!("reading standard input with {rules}; state {state}"));
+        if all_new {
+            message::info(&format!("the state is empty: {}", terminal::learned::ALL_NEW));
+        }
     }
-    let learns = settings.learn_until_ms.is_some() || teach::all_learn(&artifacts, &settings);
-    observer.summary.all_new = !learns && schedule.is_none() && store.is_empty()?;
     let rules = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect();
     let memory_from = store.known_until().map_or_else(Vec::new, |newest_ms| {
         let of = |artifact: &Artifact| {
@@ -360,4 +369,20 @@ pub fn run_with(
     }
     let alerts = summary.alerts > 0 && args.fail_on_alert;
     Ok(if alerts { ExitStatus::Alerts } else { ExitStatus::Done })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_a_length_with_a_unit_and_without() {
+        for text in ["0", "0m", "00h", "0ms"] {
+            assert_eq!(duration(text), Ok(0), "{text}");
+        }
+        assert_eq!((duration("010s"), duration("90s")), (Ok(10_000), Ok(90_000)));
+        for text in ["", "m", "0x", "0M", "-0s", "0.0s", "10"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 }

@@ -16,10 +16,10 @@ const toml = join(project, "plugin/rules/first_time_cloudformation_stack_creatio
 const wasm = join(folder, "rule.wasm");
 execFileSync(firstseen, ["build", toml, "-o", wasm], { stdio: ["ignore", "ignore", "pipe"] });
 
-function expected(bytes, name = "events") {
-  const path = join(folder, name);
+function expected(bytes, ...options) {
+  const path = join(folder, "events");
   writeFileSync(path, bytes);
-  const args = ["run", "--rule", wasm, "--format", "ndjson", path];
+  const args = ["run", "--rule", wasm, "--format", "ndjson", ...options, path];
   return execFileSync(firstseen, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 }
 
@@ -64,6 +64,24 @@ try {
   const inOrder = records.toSorted((a, b) => (a.eventTime < b.eventTime ? -1 : 1));
   const each = inOrder.flatMap((event) => rule.evaluate(event, store).alerts);
   assert.deepEqual(each.map(({ id }) => id).sort(), rule.evaluateAll(story, new MemoryStore()).alerts.map(({ id }) => id).sort());
+
+  // A rule that learns for a time and from a number of events: the alerts of `run`, whatever restarts come
+  // between, and although each event comes twice.
+  const settings = { learn_for: "3d", learn_events: 5 };
+  const learned = expected(ndjson(records), "--learn-for", "3d", "--learn-events", "5");
+  assert.ok(learned.length > 0 && learned.length < expected(ndjson(records)).length);
+  let kept = new MemoryStore();
+  const late = inOrder.flatMap((event, at) => {
+    const next = at % 7 ? kept : new MemoryStore();
+    if (next !== kept) for (const [key, value] of kept.entries()) next.compareAndSet(key, null, value, 1);
+    kept = next;
+    const learns = new Rule(undefined, { settings });
+    const { alerts } = learns.evaluate(event, kept);
+    assert.equal(learns.evaluate(event, kept).alerts.length, 0);
+    return alerts;
+  });
+  assert.equal(lines(late), learned);
+  assert.throws(() => new Rule(undefined, { settings: { learn_events: "5" } }), { code: "bad_settings" });
 
   // A line that is not an event is reported with its place.
   const bad = rule.evaluateAll(kinds["CRLF, blank lines, a bad one"], new MemoryStore());
