@@ -156,7 +156,7 @@ fn fixtures_give_the_same_whatever_the_number_of_threads() {
     .collect();
     let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
     let all = assert_same(&folder, &[], &inputs);
-    assert!(all[0].lines().count() > 5 && all[1].lines().count() > 5, "they cover too little");
+    assert!(all[0].lines().count() > 2 && all[1].lines().count() > 2, "they cover too little");
 }
 
 #[test]
