@@ -331,7 +331,7 @@ fn other_files_are_left_as_they_are() {
         for result in [Redb::open(&path), Redb::open_read_only(&path)] {
             let error = result.err().expect("no state");
             assert!(matches!(error, StateError::Foreign { .. }), "{error}");
-            assert!(error.to_string().contains("another path"), "{error}");
+            assert!(error.to_string().contains("another place"), "{error}");
         }
         assert_eq!(std::fs::read(&path).unwrap(), content);
     }
