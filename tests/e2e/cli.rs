@@ -376,3 +376,13 @@ fn colours_are_where_they_are_asked_for() {
     run.arg(&output).arg(&path).ok();
     assert!(!std::fs::read_to_string(&output).unwrap().contains('\x1b'));
 }
+
+#[test]
+fn a_dash_is_no_file_to_write() {
+    for option in ["--output", "--dead-letter", "--summary"] {
+        let call =
+            call("run").args(&["--state", "memory:", option, "-"]).arg(repository("samples"));
+        call.fails(&[option, "./-", "standard output"]);
+    }
+    assert!(!std::path::Path::new("-").exists());
+}

@@ -274,6 +274,9 @@ fn each_account_is_learned_on_its_own() {
     };
     let done = with(&events[..4]);
     assert_eq!((done.count("alerts"), done.count("learned"), done.count("seen")), (0, 4, 0));
+    let each = "each cloud.account.id is learned for 10 d from its first event on";
+    assert!(done.stderr.contains(each), "{}", done.stderr);
+    assert!(done.summary["rules"][0]["learning"]["until_ms"].is_null(), "{}", done.summary);
     let done = with(&events[4..]);
     assert_eq!((done.count("alerts"), done.count("learned")), (4, 1), "{}", done.stdout);
     let names = done.lines().into_iter().map(|alert| alert["user"]["name"].to_string());
@@ -338,4 +341,21 @@ fn an_older_artifact_is_not_told_what_it_does_not_know() {
     let by = run().args(&["--learn-for", "10d", "--learn-by", "cloud.account.id"]);
     by.arg("--rule").arg(&old).arg(&events).fails(&["firstseen rebuild"]);
     assert_eq!(run().arg("--rule").arg(&old).arg(&events).ok().count("alerts"), 2);
+}
+
+#[test]
+fn a_stream_of_old_events_says_that_learning_never_begins() {
+    let folder = Folder::new();
+    let lines =
+        stack_lines(&[("1", "2021-02-01T08:00:00Z", "ann"), ("2", "2021-02-28T08:00:00Z", "bob")]);
+    let with = || run().args(&["--state", "memory:", "--learn-for", "10d"]);
+    let done = with().arg("-").pipe(lines.clone()).ok();
+    assert_eq!((done.count("alerts"), done.count("learned")), (0, 2));
+    let told = done.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        told.contains("learning for a time has not begun: all events are dated over 30 days"),
+        "{told}"
+    );
+    let done = with().arg(folder.write("events", lines)).ok();
+    assert_eq!((done.count("alerts"), done.stderr.contains("has not begun")), (1, false));
 }

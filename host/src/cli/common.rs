@@ -37,7 +37,7 @@ pub struct Common {
     #[arg(long)]
     pub take_over: bool,
     /// Write to this file instead of standard output
-    #[arg(long, value_name = "FILE", group = "appended")]
+    #[arg(long, value_name = "FILE", group = "appended", value_parser = super::paths::to_write())]
     pub output: Option<PathBuf>,
     /// Append to --output and --dead-letter instead of replacing them
     #[arg(long, requires = "appended")]

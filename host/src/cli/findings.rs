@@ -6,16 +6,17 @@
 
 use super::observer::RunObserver;
 use crate::escape::escaped;
-use crate::observe::learned::{LearnedDays, LearnedEvents, RuleLearning};
+use crate::observe::learned::{LearnedDays, LearnedEach, LearnedEvents, RuleLearning};
 use crate::observe::rule_counts::RuleTally;
 use crate::observe::summary::{Summary, UnusedException};
 use crate::pipeline::PipelineEnd;
-use crate::pipeline::learning::Learning;
+use crate::pipeline::learning::{Learning, OLDEST_MS};
 use crate::rules::sample::{EventSample, RunSamples};
 use crate::rules::{KnownException, silent};
 use crate::terminal::formats::{self, SHOWN_LINES, counted, number};
 use crate::terminal::message;
 use firstseen_rule::Settings;
+use firstseen_rule::window::DAY_MS;
 use firstseen_runtime::Artifact;
 use firstseen_session::{RuleRef, Rules};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -66,8 +67,24 @@ pub(super) fn learned(
         // A time that is given counts, and so does `firstseen learn`.
         let is_until = settings.learn_until_ms.is_some();
         let until_ms = learning.until_ms(at).filter(|_| !is_until && !learns);
-        counts.learning = Some(RuleLearning { first_time_ms, last_time_ms, until_ms, now });
+        let for_ms = settings.learn_for_ms.unwrap_or(meta.learn_for_ms);
+        let each = by.filter(|_| until_ms.is_some());
+        let each = each.map(|by| LearnedEach { by: by.clone(), for_ms });
+        let until_ms = until_ms.filter(|_| each.is_none());
+        counts.learning = Some(RuleLearning { first_time_ms, last_time_ms, until_ms, each, now });
     }
+}
+
+/// A warning where everything is learned, because no event of a stream is young enough for a beginning.
+pub(super) fn never_begins(summary: &Summary, learning: &Learning) -> Vec<String> {
+    if summary.learned == 0 || !learning.waits_for_first() {
+        return Vec::new();
+    }
+    let days = counted((OLDEST_MS / DAY_MS).unsigned_abs(), "day", "days");
+    vec![format!(
+        "learning for a time has not begun: all events are dated over {days} before the clock, so that each \
+         is learned and none alerts; read them from files, or give --learn-until TIME"
+    )]
 }
 
 /// Says of each rule how many terms it had to forget under a limit; a warning for each that had to.

@@ -3,7 +3,6 @@
 //! In: the inputs and rules of `run`, a state. Out: the state, and how much each rule learned. It is a `run`
 //! whose events are all before the end of learning.
 
-use super::ExitStatus;
 use super::cache::CacheArgs;
 use super::common::{Common, SharedStateArgs, TeachArgs};
 use super::format::AlertFormatArg;
@@ -12,6 +11,7 @@ use super::place::StopMarks;
 use super::run::{self, RunArgs};
 use super::schedule::ScheduleArgs;
 use super::size;
+use super::{ExitStatus, paths};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -62,13 +62,13 @@ pub struct LearnArgs {
     #[arg(long, value_enum, default_value_t = OnError::Skip)]
     pub on_error: OnError,
     /// Write events that were skipped to this file, as NDJSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths::to_write())]
     pub dead_letter: Option<PathBuf>,
     /// Append to --dead-letter instead of replacing it
     #[arg(long, requires = "dead_letter")]
     pub append: bool,
     /// Write the counts to this file, as one JSON object
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths::to_write())]
     pub summary: Option<PathBuf>,
     /// Compiled code
     #[command(flatten)]

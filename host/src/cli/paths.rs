@@ -5,7 +5,26 @@
 
 use crate::files::shown;
 use anyhow::bail;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use std::path::{Path, PathBuf};
+
+/// Reads the name of a file to write: a lone dash would make a file of that name.
+///
+/// # Errors
+/// What to give instead.
+fn file_name(path: PathBuf) -> Result<PathBuf, &'static str> {
+    if path.as_os_str() == "-" {
+        return Err(
+            "no file; alerts go to standard output without --output, ./- is a file of that name",
+        );
+    }
+    Ok(path)
+}
+
+/// The parser of options that name a file to write.
+pub(super) fn to_write() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(file_name)
+}
 
 /// Checks that no file is written as two things, or written and read.
 ///

@@ -11,7 +11,7 @@ use super::resume::{self, ResumedRun};
 use super::schedule::ScheduleArgs;
 use super::setup::{Setup, read_options, set_up, start_of};
 use super::signal::Signals;
-use super::{ExitStatus, findings, schedule, teach};
+use super::{ExitStatus, findings, paths, schedule, teach};
 use crate::escape::escaped;
 use crate::observe::rule_counts::RuleTally;
 use crate::pipeline::learning::Learning;
@@ -63,13 +63,13 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = OnError::Skip)]
     pub on_error: OnError,
     /// Write events that were skipped to this file, as NDJSON
-    #[arg(long, value_name = "FILE", group = "appended")]
+    #[arg(long, value_name = "FILE", group = "appended", value_parser = paths::to_write())]
     pub dead_letter: Option<PathBuf>,
     /// Exit with status 1 if there were alerts
     #[arg(long)]
     pub fail_on_alert: bool,
     /// Write the counts to this file, as one JSON object
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths::to_write())]
     pub summary: Option<PathBuf>,
     /// Hold events of standard input back for this long, to sort them (30s, 15m)
     ///
@@ -349,6 +349,7 @@ pub fn run_with(
         to.write_all(screen::lines(&page, style::on_stderr()).as_bytes()).ok();
     }
     findings::warn(&no_index);
+    findings::warn(&findings::never_begins(summary, &end.learning));
     findings::warn(&forgotten);
     findings::warn(&terminal::schedule::warnings(&summary.rules));
     if let Some(path) = &args.summary {

@@ -27,9 +27,21 @@ pub struct RuleLearning {
     /// Until when the rule learns, where it does for a time, in milliseconds since 1970, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<i64>,
+    /// For how long each value of a field is learned, from its first event on, and the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub each: Option<LearnedEach>,
     /// Only of `firstseen learn`.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub now: Option<LearnedNow>,
+}
+
+/// Learning of each value of a field on its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LearnedEach {
+    /// The field.
+    pub by: String,
+    /// How long, in milliseconds of event time.
+    pub for_ms: i64,
 }
 
 /// From how many matching events a rule learns.

@@ -82,6 +82,13 @@ impl Learning {
             && (self.learns || self.artifacts.iter().flatten().any(|rule| rule.for_ms > 0))
     }
 
+    /// Whether rules learn for a time, and no event has begun it.
+    #[must_use]
+    pub fn waits_for_first(&self) -> bool {
+        let waits = |rule: &RuleStart| rule.for_ms > 0 && rule.span.is_none();
+        !self.learns && self.first_ms.is_none() && self.artifacts.iter().flatten().any(waits)
+    }
+
     /// An event of this time was read. Inputs that end are put in order, so that the earliest counts. Of a
     /// stream the first does, unless it is very old: a stray one would end what is learned by time.
     pub fn read(&mut self, time_ms: i64, now_ms: i64, is_stream: bool) {

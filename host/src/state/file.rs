@@ -200,11 +200,23 @@ impl Redb {
     /// As for [`Redb::open`]; when there is none; when its last process died while writing.
     pub fn open_read_only(path: &Path) -> Result<Self, StateError> {
         let name = escaped(&path.to_string_lossy()).into_owned();
-        guarded(&name.clone(), || Self::open_to_read(name, path))
+        guarded(&name.clone(), || Self::open_to_read(name, path, CHECKED_BYTES))
     }
 
-    fn open_to_read(name: String, path: &Path) -> Result<Self, StateError> {
-        drop(existing(&name, path)?);
+    /// The same, and all checksums are compared however large the file is: for what is copied.
+    ///
+    /// # Errors
+    /// As [`Redb::open_read_only`].
+    pub fn open_to_copy(path: &Path) -> Result<Self, StateError> {
+        let name = escaped(&path.to_string_lossy()).into_owned();
+        guarded(&name.clone(), || Self::open_to_read(name, path, u64::MAX))
+    }
+
+    fn open_to_read(name: String, path: &Path, checked: u64) -> Result<Self, StateError> {
+        let file = existing(&name, path)?;
+        if file.metadata().map_err(|e| fault(&name, e))?.len() <= checked {
+            verify::check(&name, file)?;
+        }
         let database = builder().open_read_only(path).map_err(|e| fault(&name, e))?;
         if !check_meta(&name, &begin_read(&name, &database)?)? {
             return Err(StateError::Absent { path: name });

@@ -23,7 +23,7 @@ pub fn sentences(rules: &[RuleCounts]) -> Vec<String> {
         })
         .collect();
     if now.is_empty() {
-        return before(rules).into_iter().chain(until(rules)).chain(events(rules)).collect();
+        return [before, until, each, events].into_iter().filter_map(|of| of(rules)).collect();
     }
     now.sort_by_key(|(rule, ..)| std::cmp::Reverse(rule.learned));
     let mut out: Vec<_> =
@@ -87,6 +87,23 @@ fn until(rules: &[RuleCounts]) -> Option<String> {
     Some(format!("{who} from events before {range}{} without alerting", minute(last)))
 }
 
+/// What `run` says of rules that learn each value of a field for a time.
+fn each(rules: &[RuleCounts]) -> Option<String> {
+    let all = rules.iter().filter_map(|rule| rule.learning.as_ref()?.each.as_ref());
+    let first = all.clone().next()?;
+    let by = if all.clone().all(|each| each.by == first.by) {
+        format!("each {}", escaped(&first.by))
+    } else {
+        "each value of the rules' learn_by fields".to_owned()
+    };
+    let (least, most) = (all.clone().map(|e| e.for_ms).min()?, all.map(|e| e.for_ms).max()?);
+    let range = if least == most { String::new() } else { format!("{} to ", length(least)) };
+    Some(format!(
+        "{by} is learned for {range}{} from its first event on, without alerting",
+        length(most)
+    ))
+}
+
 /// How far rules came that learn from a number of events.
 fn events(rules: &[RuleCounts]) -> Option<String> {
     let all: Vec<_> = rules.iter().filter_map(|rule| rule.learned_events.as_ref()).collect();
@@ -140,8 +157,13 @@ mod tests {
     const DAY: i64 = 86_400_000;
 
     fn rule(name: &str, learned: u64, last: i64, now: Option<LearnedNow>) -> RuleCounts {
-        let learning =
-            Some(RuleLearning { first_time_ms: 0, last_time_ms: last, until_ms: None, now });
+        let learning = Some(RuleLearning {
+            first_time_ms: 0,
+            last_time_ms: last,
+            until_ms: None,
+            each: None,
+            now,
+        });
         RuleCounts { name: name.to_owned(), learned, learning, ..RuleCounts::default() }
     }
 

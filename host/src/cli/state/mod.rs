@@ -113,6 +113,14 @@ fn open_to_read(path: &Path) -> anyhow::Result<OpenedState> {
     }
 }
 
+/// Opens a state for reading all of it: what is damaged is not copied.
+fn open_to_copy(path: &Path) -> anyhow::Result<OpenedState> {
+    match place(path)? {
+        StatePlace::Server(address) => at_server(address, true),
+        _ => Ok(Box::new(in_use(Redb::open_to_copy(path))?)),
+    }
+}
+
 /// Opens a state that is there, to change it.
 fn open_to_change(path: &Path) -> anyhow::Result<OpenedState> {
     // Only a run and what takes terms over make one: a path with a slip of the pen is none.

@@ -12,7 +12,7 @@ use super::audit::{self, ReasonArg};
 use super::merge::{Merge, MergeCounts};
 use super::row::StateLine;
 use super::select::{RuleChoice, TermFilter, prefixes};
-use super::{ExitStatus, OpenedState, StateFormat, StatePage, open_or_make, open_to_read};
+use super::{ExitStatus, OpenedState, StateFormat, StatePage, open_or_make, open_to_copy};
 use crate::cli::place::{self, StatePlace, is_at_server, place, state_name};
 use crate::cli::run::SystemClock;
 use crate::files::shown;
@@ -102,7 +102,7 @@ struct ExportedRule {
 /// # Errors
 /// When the state cannot be read, or the output failed.
 pub(super) fn export(args: &ExportArgs) -> anyhow::Result<ExitStatus> {
-    let state = open_to_read(&args.state)?;
+    let state = open_to_copy(&args.state)?;
     let chosen = args.rules.choose(prefixes(&state)?)?;
     let mut page = StatePage::new(StateFormat::Ndjson);
     let rules = chosen.iter().map(|prefix| ExportedRule {
@@ -199,7 +199,7 @@ pub(super) fn migrate(args: &MigrateArgs) -> anyhow::Result<ExitStatus> {
     if args.from == args.to || whole(&args.from).is_some_and(|from| whole(&args.to) == Some(from)) {
         bail!("{}: a state cannot be added to itself", state_name(&args.from));
     }
-    let from = open_to_read(&args.from)?;
+    let from = open_to_copy(&args.from)?;
     let coming = prefixes(&from)?;
     let records: Vec<_> = coming.iter().filter_map(|prefix| prefix.record.clone()).collect();
     let log = from.log()?;

@@ -1,5 +1,6 @@
 //! What must hold of a state file, whatever happens to it.
 use super::*;
+use crate::state::admin::StateAdmin;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -378,6 +379,43 @@ fn a_file_cut_short_is_an_error() {
         assert!(Redb::open_read_only(&path).is_err(), "{length} bytes");
         assert!(Redb::open(&path).is_err(), "{length} bytes");
     }
+}
+
+/// Whatever is damaged, what is read is right, or the damage is told.
+#[test]
+fn a_damaged_file_is_not_read_as_if_it_were_whole() {
+    let (_folder, path) = folder();
+    let mut store = Redb::open(&path).unwrap();
+    for number in 0..200 {
+        put(&mut store, &format!("key-{number}"), &number.to_string(), 10);
+    }
+    store.commit().unwrap();
+    drop(store);
+    let rows = |path: &Path| {
+        let mut rows = Vec::new();
+        let state = Redb::open_read_only(path)?;
+        state.each_term(b"", None, &mut |term| {
+            rows.push((term.key.to_vec(), term.value.to_vec(), term.expires_ms));
+            std::ops::ControlFlow::Continue(())
+        })?;
+        Ok::<_, StateError>(rows)
+    };
+    let (whole, all) = (std::fs::read(&path).unwrap(), rows(&path).unwrap());
+    assert_eq!(all.len(), 200);
+    let (mut told, mut harmless) = (0, 0);
+    for at in (MAGIC.len()..whole.len() - 64).step_by(4096 / 5) {
+        let mut damaged = whole.clone();
+        damaged[at..at + 64].fill(b'X');
+        std::fs::write(&path, &damaged).unwrap();
+        match rows(&path) {
+            Err(_) => told += 1,
+            Ok(read) => {
+                assert!(read == all, "byte {at}");
+                harmless += 1;
+            }
+        }
+    }
+    assert!(told > 3 && harmless > 0, "{told} told, {harmless} harmless");
 }
 
 /// A generator of numbers, the same in every run.

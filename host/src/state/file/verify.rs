@@ -86,11 +86,28 @@ impl Redb {
     }
 }
 
-fn look(name: &str, file: File) -> Result<VerifiedState, StateError> {
+/// Compares all checksums, and writes nothing.
+///
+/// # Errors
+/// [`StateError::Corrupt`]; [`StateError::NeedsRepair`] where what was committed can be had by a repair.
+pub(super) fn check(name: &str, file: File) -> Result<(), StateError> {
+    match read(name, file)? {
+        (_, true) => Ok(()),
+        (_, false) => Err(StateError::NeedsRepair { path: name.to_owned() }),
+    }
+}
+
+/// The database as a repair would leave it, and whether it needs none.
+fn read(name: &str, file: File) -> Result<(Database, bool), StateError> {
     let length = file.metadata().map_err(|e| fault(name, e))?.len();
     let layer = MemoryLayer { file, state: Mutex::new(Layer { length, pages: BTreeMap::new() }) };
     let mut database = builder().create_with_backend(layer).map_err(|e| damage(name, e))?;
     let is_whole = database.check_integrity().map_err(|e| damage(name, e))?;
+    Ok((database, is_whole))
+}
+
+fn look(name: &str, file: File) -> Result<VerifiedState, StateError> {
+    let (database, is_whole) = read(name, file)?;
     let mut found = VerifiedState { needs_repair: !is_whole, ..VerifiedState::default() };
     if !check_meta(name, &begin_read(name, &database)?)? {
         return Err(StateError::Absent { path: name.to_owned() });
