@@ -4,12 +4,13 @@
 //! whether alerts, dead letters, messages, summary and state of one thread, of two, three and eight are equal.
 
 use crate::build::artifact;
-use crate::support::{Folder, call, create_stack, repository, run};
+use crate::support::{Call, Folder, call, create_stack, repository, run};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const THREADS: [&str; 4] = ["1", "2", "3", "8"];
 
@@ -217,4 +218,36 @@ fn a_resumed_batch_gives_the_same_whatever_the_number_of_threads() {
     }
     assert!(all[0].lines().count() > 8, "they cover too little");
     assert!(all.iter().all(|one| *one == all[0]));
+}
+
+#[test]
+fn few_open_files_are_enough_for_any_number_of_threads() {
+    let folder = Folder::new();
+    let logs = folder.path("logs");
+    std::fs::create_dir(&logs).unwrap();
+    for number in 0..150 {
+        let text = lines(&mut Dice(number), &format!("f{number}"), 3);
+        std::fs::write(logs.join(format!("{number:03}.ndjson")), text).unwrap();
+    }
+    let all: Vec<_> = ["1", "8", "64"]
+        .iter()
+        .map(|threads| {
+            let mut command = Command::new("sh");
+            command.args([
+                "-c",
+                "ulimit -n 40; exec \"$@\"",
+                "sh",
+                env!("CARGO_BIN_EXE_firstseen"),
+                "run",
+            ]);
+            command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+            command
+                .args(["--state", "memory:", "--format", "ndjson", "--threads", threads])
+                .arg(&logs);
+            let done = Call::of(command, Folder::new()).ok();
+            assert!(!done.stderr.contains("could not be read to"), "{threads}: {}", done.stderr);
+            done.stdout
+        })
+        .collect();
+    assert!(all[0].lines().count() > 5 && all.iter().all(|one| *one == all[0]));
 }

@@ -82,7 +82,7 @@ pub(super) fn never_begins(summary: &Summary, learning: &Learning) -> Vec<String
     }
     let days = counted((OLDEST_MS / DAY_MS).unsigned_abs(), "day", "days");
     vec![format!(
-        "learning for a time has not begun: all events are dated over {days} before the clock, so that each \
+        "learning has not begun: all events are dated over {days} before the clock, so that each \
          is learned and none alerts; read them from files, or give --learn-until TIME"
     )]
 }

@@ -82,10 +82,10 @@ impl Learning {
             && (self.learns || self.artifacts.iter().flatten().any(|rule| rule.for_ms > 0))
     }
 
-    /// Whether rules learn for a time, and no event has begun it.
+    /// Whether rules learn first, and no event has begun it.
     #[must_use]
     pub fn waits_for_first(&self) -> bool {
-        let waits = |rule: &RuleStart| rule.for_ms > 0 && rule.span.is_none();
+        let waits = |rule: &RuleStart| (rule.for_ms > 0 || rule.events > 0) && rule.span.is_none();
         !self.learns && self.first_ms.is_none() && self.artifacts.iter().flatten().any(waits)
     }
 

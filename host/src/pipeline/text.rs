@@ -27,12 +27,12 @@ impl RereadTexts {
     /// How many more inputs there is room for.
     #[must_use]
     pub fn room(&self) -> usize {
-        most_open().saturating_sub(self.files.len())
+        most_kept().saturating_sub(self.files.len())
     }
 
     /// Adds an input that is a plain file; whether there was room for it.
     pub fn add(&mut self, input: u32, name: Arc<str>, file: Arc<File>) -> bool {
-        let has_room = self.files.len() < most_open();
+        let has_room = self.files.len() < most_kept();
         if has_room {
             self.files.insert(input, (name, file));
         }
@@ -76,11 +76,16 @@ impl RereadTexts {
     }
 }
 
-/// Half of what the process may have open, as others need some.
-fn most_open() -> usize {
+/// How many files are kept open: half of what the process may have open, as others need some.
+fn most_kept() -> usize {
+    (most_open() / 2).min(MOST_OPEN)
+}
+
+/// How many files the process may have open; no more than twice as many as are kept.
+pub(super) fn most_open() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MOST_OPEN);
-    (limit / 2).min(MOST_OPEN)
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(2 * MOST_OPEN);
+    limit.min(2 * MOST_OPEN)
 }
 
 /// Whether the rule says the same of a text as it did before, its place in the buffer aside.

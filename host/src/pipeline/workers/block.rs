@@ -50,6 +50,11 @@ impl Block {
         ControlFlow::Continue(())
     }
 
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Its room, for another.
     pub(super) fn into_room(self) -> Vec<u8> {
         self.bytes

@@ -21,11 +21,11 @@ mod worker;
 pub use told::MISSING_EVENTS;
 
 use super::{Pipeline, Stop};
-use crate::observe::{Counter, Observer};
+use crate::observe::{Counter, Notice, NoticeSeverity, Observer};
 use crate::pipeline::order::Sorter;
-use crate::pipeline::text::RereadTexts;
+use crate::pipeline::text::{RereadTexts, most_open};
 use crate::source::{Input, Polled, ReadLimits};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use block::Block;
 use firstseen_session::Rules;
 use std::collections::VecDeque;
@@ -52,6 +52,10 @@ pub struct Threads<'r> {
 const FEW_BYTES: u64 = 4 << 20;
 /// Tickets that may be given before the first of them is told, for each thread.
 const AHEAD: usize = 8;
+/// Bytes of blocks that wait or are judged: a block has an event of any length.
+const AHEAD_BYTES: usize = 32 << 20;
+/// Files that a thread has open, and sockets that wake it.
+const FILES_OF_THREAD: usize = 4;
 /// Parts of what a ticket gave that wait to be told.
 const WAITING_PARTS: usize = 2;
 
@@ -76,7 +80,9 @@ impl Threads<'_> {
         let bytes: u64 = inputs.iter().filter_map(|input| input.bytes).sum();
         let has_pipes = inputs.iter().any(|input| input.bytes.is_none());
         let is_worth = self.always || has_pipes || bytes >= FEW_BYTES;
-        if is_worth && !inputs.is_empty() { self.count } else { 1 }
+        // Half of what may be open is for files whose texts may be asked for.
+        let most = (most_open() / 2 / FILES_OF_THREAD).max(1);
+        if is_worth && !inputs.is_empty() { self.count.min(most) } else { 1 }
     }
 }
 
@@ -91,11 +97,13 @@ struct TicketTurn {
     name: Arc<str>,
     from: Receiver<Part>,
     is_input: bool,
+    bytes: usize,
 }
 
 /// Tickets, in the order in which they were given.
 struct Turns<'t> {
     waiting: VecDeque<TicketTurn>,
+    waiting_bytes: usize,
     most: usize,
     tickets: SyncSender<Ticket>,
     observer: &'t mut dyn Observer,
@@ -111,11 +119,16 @@ impl Turns<'_> {
     fn give(&mut self, input: u32, of: &Input, job: Job) -> anyhow::Result<()> {
         let (to, from) = sync_channel(WAITING_PARTS);
         let (name, lines_before) = (Arc::clone(&of.name), of.lines_before());
-        let is_input = matches!(job, Job::Input(_));
-        self.waiting.push_back(TicketTurn { input, name: Arc::clone(&name), from, is_input });
+        let (is_input, bytes) = match &job {
+            Job::Input(_) => (true, 0),
+            Job::Block(block) => (false, block.block.len()),
+        };
+        self.waiting_bytes += bytes;
+        let turn = TicketTurn { input, name: Arc::clone(&name), from, is_input, bytes };
+        self.waiting.push_back(turn);
         let ticket = Ticket { input, lines_before, name, job, to };
         self.tickets.send(ticket).map_err(|_| ended_early())?;
-        while self.waiting.len() >= self.most {
+        while self.waiting.len() >= self.most || self.waiting_bytes > AHEAD_BYTES {
             self.tell_first()?;
         }
         Ok(())
@@ -130,7 +143,8 @@ impl Turns<'_> {
 
     fn tell_first(&mut self) -> anyhow::Result<()> {
         let Some(turn) = self.waiting.pop_front() else { return Ok(()) };
-        let TicketTurn { input, name, from, is_input } = turn;
+        let TicketTurn { input, name, from, is_input, bytes } = turn;
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
         loop {
             let (mut told, is_last, fault) = match from.recv().map_err(|_| ended_early())? {
                 Part::More(told) => (told, false, None),
@@ -154,6 +168,9 @@ impl Turns<'_> {
         }
     }
 }
+
+/// What is said where a thread has no room for its rules.
+const COULD_NOT_BEGIN: &str = "a thread could not begin";
 
 fn ended_early() -> anyhow::Error {
     anyhow!("a thread that reads ended early")
@@ -210,6 +227,7 @@ impl Pipeline<'_> {
             drop(taken);
             let mut turns = Turns {
                 waiting: VecDeque::new(),
+                waiting_bytes: 0,
                 most,
                 tickets,
                 observer: &mut *self.observer,
@@ -248,9 +266,16 @@ impl Pipeline<'_> {
         if let Some(batch) = &mut self.decider.batch {
             batch.lines.extend(lines);
         }
-        for end in ends {
-            let WorkerEnd { sorter: of_worker, samples, learning } =
-                end.context("a thread could not begin")?;
+        let (done, failed): (Vec<_>, Vec<_>) = ends.into_iter().partition(Result::is_ok);
+        if let Some(Err(fault)) = failed.into_iter().next() {
+            if done.is_empty() {
+                return Err(fault.context(COULD_NOT_BEGIN));
+            }
+            let text = format!("{COULD_NOT_BEGIN}, the others read: {fault:#}");
+            let severity = NoticeSeverity::Warning;
+            self.observer.notice(&Notice::Message { severity, text: &text })?;
+        }
+        for WorkerEnd { sorter: of_worker, samples, learning } in done.into_iter().flatten() {
             sorter.join(of_worker);
             self.samples.join(samples);
             self.decider.learning.join(&learning);
