@@ -33,7 +33,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use worker::{Job, Part, ReadBlock, Shared, Ticket, Worker, WorkerEnd, line_ends};
+use worker::{Part, ReadBlock, ReadJob, Shared, Ticket, Worker, WorkerEnd, line_ends};
 
 /// Makes the rules that one worker judges with.
 pub type MakeRules<'r> = dyn Fn() -> anyhow::Result<Vec<Box<dyn Rules>>> + Sync + 'r;
@@ -116,12 +116,12 @@ struct Turns<'t> {
 
 impl Turns<'_> {
     /// Gives a ticket; tells those before it of which there are too many.
-    fn give(&mut self, input: u32, of: &Input, job: Job) -> anyhow::Result<()> {
+    fn give(&mut self, input: u32, of: &Input, job: ReadJob) -> anyhow::Result<()> {
         let (to, from) = sync_channel(WAITING_PARTS);
         let (name, lines_before) = (Arc::clone(&of.name), of.lines_before());
         let (is_input, bytes) = match &job {
-            Job::Input(_) => (true, 0),
-            Job::Block(block) => (false, block.block.len()),
+            ReadJob::Input(_) => (true, 0),
+            ReadJob::Block(block) => (false, block.block.len()),
         };
         self.waiting_bytes += bytes;
         let turn = TicketTurn { input, name: Arc::clone(&name), from, is_input, bytes };
@@ -246,7 +246,7 @@ impl Pipeline<'_> {
                 read = if is_spread(input, total, count) {
                     spread(input, number, &shared, &mut turns)
                 } else {
-                    turns.give(number, input, Job::Input(input.clone()))
+                    turns.give(number, input, ReadJob::Input(input.clone()))
                 };
                 if read.is_err() {
                     break;
@@ -311,7 +311,7 @@ fn spread(
         }
         let (stored, error) = (source.stored(), polled.err());
         let block = ReadBlock { block, unpacked: more, stored, rereadable, error };
-        turns.give(number, input, Job::Block(block))?;
+        turns.give(number, input, ReadJob::Block(block))?;
         if over {
             break;
         }

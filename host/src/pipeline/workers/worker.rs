@@ -32,13 +32,13 @@ pub(super) struct Ticket {
     /// See `input`.
     pub(super) name: Arc<str>,
     /// What of it.
-    pub(super) job: Job,
+    pub(super) job: ReadJob,
     /// Where what is to be told goes.
     pub(super) to: SyncSender<Part>,
 }
 
 /// What a ticket is for.
-pub(super) enum Job {
+pub(super) enum ReadJob {
     /// An input, from its beginning to its end.
     Input(Input),
     /// A block of one that somebody else reads.
@@ -160,8 +160,8 @@ impl<'s> Worker<'s> {
             let Ok(Ticket { input, lines_before, name, job, to }) = next else { break };
             let mut turn = WorkerTurn { worker: &mut self, input, lines_before, name, to };
             let done = match job {
-                Job::Input(input) => turn.read(&input),
-                Job::Block(block) => turn.judge(block),
+                ReadJob::Input(input) => turn.read(&input),
+                ReadJob::Block(block) => turn.judge(block),
             };
             if done.is_err() {
                 break;
