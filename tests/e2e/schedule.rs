@@ -5,7 +5,7 @@
 //! schedule is refused.
 
 use crate::build::rule;
-use crate::support::{Done, Folder, call, create_stack, repository, run, stack_lines};
+use crate::support::{Chance, Done, Folder, call, create_stack, repository, run, stack_lines};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,22 +14,7 @@ const MINUTE: i64 = 60_000;
 /// 2025-01-01.
 const START: i64 = 1_735_689_600_000;
 
-/// Random numbers, splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
+impl Chance {
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.below(from.len() as u64) as usize]
     }
@@ -114,7 +99,7 @@ fn written(ms: i64) -> String {
 }
 
 /// A case: events around one time, often at the ends of executions and of windows, several at once.
-fn case(random: &mut Random, number: i64) -> Vec<Event> {
+fn case(random: &mut Chance, number: i64) -> Vec<Event> {
     let base = START + number * 1000 * MINUTE;
     let users = ["ann", "Bob", "bob", "carol", "dave", "eve", "frank"];
     let hosts = ["h1", "h2", "h10"];
@@ -132,7 +117,7 @@ fn case(random: &mut Random, number: i64) -> Vec<Event> {
                 at + random.below(3) as i64 - 1 - time
             }
         };
-        let some = |random: &mut Random, from: &[&'static str]| {
+        let some = |random: &mut Chance, from: &[&'static str]| {
             let count = [1, 1, 1, 2, 3, 0][random.below(6) as usize];
             (0..count).map(|_| random.pick(from)).collect::<Vec<_>>()
         };
@@ -238,7 +223,7 @@ fn alerts_and_counts_are_those_of_every_execution_over_every_event() {
     let seed = std::env::var("FIRSTSEEN_SEED").ok().and_then(|text| text.parse().ok());
     let seed: u64 = seed.unwrap_or(0x0f15_75ee);
     println!("FIRSTSEEN_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Chance(seed);
     let folder = Folder::new();
     let rules = PLANS.map(|plan| plan.write(&folder));
     for (text, offset) in OFFSETS {

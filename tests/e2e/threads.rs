@@ -4,7 +4,7 @@
 //! whether alerts, dead letters, messages, summary and state of one thread, of two, three and eight are equal.
 
 use crate::build::artifact;
-use crate::support::{Call, Folder, call, create_stack, repository, run};
+use crate::support::{Call, Chance, Folder, call, create_stack, repository, run};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -14,21 +14,8 @@ use std::process::Command;
 
 const THREADS: [&str; 4] = ["1", "2", "3", "8"];
 
-/// A number that looks like chance (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-}
-
 /// An event that the flagship matches, mostly.
-fn event(dice: &mut Dice, id: &str) -> Value {
+fn event(dice: &mut Chance, id: &str) -> Value {
     let (day, second) = (1 + dice.below(28), dice.below(60));
     let time = format!("2025-02-{day:02}T08:00:{second:02}Z");
     let user = format!("user-{}", dice.below(9));
@@ -43,7 +30,7 @@ fn event(dice: &mut Dice, id: &str) -> Value {
 }
 
 /// Lines, some of which are no events, or are told in another way.
-fn lines(dice: &mut Dice, name: &str, count: u64) -> String {
+fn lines(dice: &mut Chance, name: &str, count: u64) -> String {
     let line = |number: u64| {
         // The same id twice is the same event again.
         let id = format!("{name}-{}", number - dice.below(2).min(number));
@@ -69,7 +56,7 @@ fn packed(text: &str) -> Vec<u8> {
 /// Files of all kinds; none of them is dated after the clock, which messages name.
 fn made_up(folder: &Folder, seed: u64) -> PathBuf {
     println!("seed {seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Chance(seed);
     let to = folder.path("logs");
     std::fs::create_dir(&to).unwrap();
     let write = |name: &str, bytes: &[u8]| std::fs::write(to.join(name), bytes).unwrap();
@@ -211,7 +198,7 @@ fn a_resumed_batch_gives_the_same_whatever_the_number_of_threads() {
             call.arg("--output").arg(&output).arg(&logs).ok()
         };
         go();
-        std::fs::write(logs.join("later.ndjson"), lines(&mut Dice(6), "later", 200)).unwrap();
+        std::fs::write(logs.join("later.ndjson"), lines(&mut Chance(6), "later", 200)).unwrap();
         go();
         std::fs::remove_file(logs.join("later.ndjson")).unwrap();
         all.push(std::fs::read_to_string(output).unwrap());
@@ -226,7 +213,7 @@ fn few_open_files_are_enough_for_any_number_of_threads() {
     let logs = folder.path("logs");
     std::fs::create_dir(&logs).unwrap();
     for number in 0..150 {
-        let text = lines(&mut Dice(number), &format!("f{number}"), 3);
+        let text = lines(&mut Chance(number), &format!("f{number}"), 3);
         std::fs::write(logs.join(format!("{number:03}.ndjson")), text).unwrap();
     }
     let all: Vec<_> = ["1", "8", "64"]

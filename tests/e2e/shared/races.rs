@@ -7,7 +7,7 @@
 use super::cluster::Cluster;
 use super::cutter::{Cut, Cutter};
 use super::server::Server;
-use crate::support::{call, create_stack};
+use crate::support::{Chance, call, create_stack};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex};
@@ -19,18 +19,7 @@ const EPISODE_S: i64 = 9 * 86_400;
 /// 2025-01-01.
 const BEGIN_S: i64 = 1_735_689_600;
 
-/// Numbers by chance, the same for a seed.
-struct Chance(u64);
-
 impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
     fn shuffle<T>(&mut self, list: &mut [T]) {
         for at in (1..list.len()).rev() {
             list.swap(at, self.below(at as u64 + 1) as usize);
