@@ -5,6 +5,7 @@
 //! no count.
 
 use super::observer::RunObserver;
+use super::teach;
 use crate::escape::escaped;
 use crate::observe::learned::{LearnedDays, LearnedEach, LearnedEvents, RuleLearning};
 use crate::observe::rule_counts::RuleTally;
@@ -67,7 +68,7 @@ pub(super) fn learned(
         // A time that is given counts, and so does `firstseen learn`.
         let is_until = settings.learn_until_ms.is_some();
         let until_ms = learning.until_ms(at).filter(|_| !is_until && !learns);
-        let for_ms = settings.learn_for_ms.unwrap_or(meta.learn_for_ms);
+        let for_ms = teach::learn_for_ms(meta, settings);
         let each = by.filter(|_| until_ms.is_some());
         let each = each.map(|by| LearnedEach { by: by.clone(), for_ms });
         let until_ms = until_ms.filter(|_| each.is_none());

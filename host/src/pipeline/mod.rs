@@ -274,15 +274,14 @@ impl<'r> Pipeline<'r> {
 
     fn read_all(&mut self, inputs: &[Input], mut order: Order) -> anyhow::Result<OutputStatus> {
         let mut fault = None;
-        let threads = self.threads_for(inputs);
-        let mut inputs = inputs;
-        if threads > 1
-            && let Order::Sorted(sorter) = &mut order
-        {
-            fault = self.read_in_threads(inputs, threads, sorter).err();
-            inputs = &[];
-        }
-        for input in inputs {
+        let left = match &mut order {
+            Order::Sorted(sorter) if self.threads_for(inputs) > 1 => {
+                fault = self.read_in_threads(inputs, sorter).err();
+                &[]
+            }
+            _ => inputs,
+        };
+        for input in left {
             if self.stop.is_requested() {
                 break;
             }

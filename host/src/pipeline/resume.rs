@@ -36,7 +36,7 @@ impl BatchProgress {
     /// Takes a block of the present input.
     pub fn read(&mut self, block: &[u8]) {
         if let Some(Some(lines)) = self.lines.last_mut() {
-            *lines += memchr::memchr_iter(b'\n', block).count() as u64;
+            *lines += line_ends(block);
         }
     }
 
@@ -101,9 +101,8 @@ impl Pipeline<'_> {
         inputs: Vec<RecordedInput>,
     ) -> anyhow::Result<BatchRecord> {
         self.observer.sync()?;
-        batch.dead_letter = self.observer.mark();
-        batch.dead_letter_path = batch.dead_letter.as_ref().map(|mark| mark.path.clone());
-        self.decider.change_run(run, RunChange::Begin(batch.clone(), inputs))?;
+        batch.has_dead_letters(self.observer.mark());
+        self.decider.change_run(run, RunChange::Begin(Box::new(batch.clone()), inputs))?;
         Ok(batch)
     }
 
@@ -113,8 +112,8 @@ impl Pipeline<'_> {
     /// When the state failed.
     pub fn keep_dead_letters(&mut self, run: &str, batch: &mut BatchRecord) -> anyhow::Result<()> {
         self.observer.sync()?;
-        let letters = self.observer.mark().map(|mark| (mark.path.clone(), mark));
-        (batch.dead_letter_path, batch.dead_letter) = letters.clone().unzip();
+        let letters = self.observer.mark();
+        batch.has_dead_letters(letters.clone());
         self.decider.change_run(run, RunChange::Letters(letters))
     }
 
@@ -142,7 +141,6 @@ impl Pipeline<'_> {
     /// Decides what is left of a batch. Gives how many lines ended in each of its inputs that is plain, or nothing
     /// where somebody asked to end before.
     ///
-    ///
     /// # Errors
     /// As for [`Self::run`]; an input that cannot be read to its end. Nothing is decided then that was
     /// not before.
@@ -166,6 +164,11 @@ impl Pipeline<'_> {
     }
 }
 
+/// How many lines end in a block.
+pub(super) fn line_ends(block: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', block).count() as u64
+}
+
 /// How many lines end in the first bytes of a file.
 ///
 /// # Errors
@@ -177,7 +180,7 @@ pub fn line_ends_to(file: &File, length: u64) -> std::io::Result<u64> {
         let size = (length - at).min(block.len() as u64);
         let part = block.get_mut(..size as usize).unwrap_or_default();
         file.read_exact_at(part, at)?;
-        lines += memchr::memchr_iter(b'\n', part).count() as u64;
+        lines += line_ends(part);
         at += size;
     }
     Ok(lines)

@@ -44,7 +44,7 @@ impl StreamProgress {
     pub fn begin(&self) -> Option<RunChange> {
         let stream = Some(StreamPosition::default());
         let record = || BatchRecord { stream, ..self.record.clone() };
-        self.before.is_none().then(|| RunChange::Begin(record(), Vec::new()))
+        self.before.is_none().then(|| RunChange::Begin(Box::new(record()), Vec::new()))
     }
 
     /// Takes a block before its matches are decided. The change is there where it shows to be another stream

@@ -40,8 +40,11 @@ impl EventSample {
 
     /// Takes an event, or only counts it.
     pub fn offer(&mut self, at: &EventAt, event: &[u8]) {
+        self.offer_ranked(rank(at), event);
+    }
+
+    fn offer_ranked(&mut self, rank: u64, event: &[u8]) {
         self.count += 1;
-        let rank = rank(at);
         let is_drawn = self.kept.len() < self.most
             || self.most > 0 && self.kept.peek().is_some_and(|last| rank < last.rank);
         if is_drawn && event.len() <= MAX_EVENT {
@@ -120,9 +123,10 @@ impl RunSamples {
 
     /// An event that may matter to these artifacts.
     pub fn passes(&mut self, artifacts: &BitSet, at: &EventAt, event: &[u8]) {
+        let rank = rank(at);
         for artifact in artifacts.iter() {
             if let Some(sample) = self.passed.get_mut(artifact) {
-                sample.offer(at, event);
+                sample.offer_ranked(rank, event);
             }
         }
     }

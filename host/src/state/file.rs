@@ -199,8 +199,7 @@ impl Redb {
     /// # Errors
     /// As for [`Redb::open`]; when there is none; when its last process died while writing.
     pub fn open_read_only(path: &Path) -> Result<Self, StateError> {
-        let name = escaped(&path.to_string_lossy()).into_owned();
-        guarded(&name.clone(), || Self::open_to_read(name, path, CHECKED_BYTES))
+        Self::open_to_read(path, CHECKED_BYTES)
     }
 
     /// The same, and all checksums are compared however large the file is: for what is copied.
@@ -208,20 +207,23 @@ impl Redb {
     /// # Errors
     /// As [`Redb::open_read_only`].
     pub fn open_to_copy(path: &Path) -> Result<Self, StateError> {
-        let name = escaped(&path.to_string_lossy()).into_owned();
-        guarded(&name.clone(), || Self::open_to_read(name, path, u64::MAX))
+        Self::open_to_read(path, u64::MAX)
     }
 
-    fn open_to_read(name: String, path: &Path, checked: u64) -> Result<Self, StateError> {
-        let file = existing(&name, path)?;
-        if file.metadata().map_err(|e| fault(&name, e))?.len() <= checked {
-            verify::check(&name, file)?;
-        }
-        let database = builder().open_read_only(path).map_err(|e| fault(&name, e))?;
-        if !check_meta(&name, &begin_read(&name, &database)?)? {
-            return Err(StateError::Absent { path: name });
-        }
-        Self::new(name, Handle::Read(database), None, false)
+    /// Checksums are compared of a file of at most so many bytes.
+    fn open_to_read(path: &Path, checked: u64) -> Result<Self, StateError> {
+        let name = escaped(&path.to_string_lossy()).into_owned();
+        guarded(&name.clone(), || {
+            let file = existing(&name, path)?;
+            if file.metadata().map_err(|e| fault(&name, e))?.len() <= checked {
+                verify::check(&name, file)?;
+            }
+            let database = builder().open_read_only(path).map_err(|e| fault(&name, e))?;
+            if !check_meta(&name, &begin_read(&name, &database)?)? {
+                return Err(StateError::Absent { path: name });
+            }
+            Self::new(name, Handle::Read(database), None, false)
+        })
     }
 
     fn new(

@@ -76,6 +76,14 @@ pub struct BatchRecord {
     pub stream: Option<StreamPosition>,
 }
 
+impl BatchRecord {
+    /// Its dead letters go to this file, as it is.
+    pub fn has_dead_letters(&mut self, file: Option<OutputMark>) {
+        self.dead_letter_path = file.as_ref().map(|mark| mark.path.clone());
+        self.dead_letter = file;
+    }
+}
+
 /// How far a stream is decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamPosition {
@@ -135,13 +143,13 @@ impl RunUse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunChange {
     /// A batch begins; one that was not finished is given up.
-    Begin(BatchRecord, Vec<RecordedInput>),
+    Begin(Box<BatchRecord>, Vec<RecordedInput>),
     /// It is decided up to here.
     Reached(BatchPosition),
     /// A stream is decided up to here.
     ReadTo(StreamPosition),
-    /// Its dead letters go here from now on: the path, and the file as it is.
-    Letters(Option<(String, OutputMark)>),
+    /// Its dead letters go here from now on: the file as it is.
+    Letters(Option<OutputMark>),
     /// It is decided: its inputs were read, and of plain ones so many lines each.
     Finished(Vec<Option<u64>>),
     /// Inputs that were read have come or gone; the others' positions go.

@@ -107,18 +107,12 @@ type OpenedState = Box<dyn StateAdmin>;
 
 /// Opens a state for reading: it is never written, and may be one that only root can write.
 fn open_to_read(path: &Path) -> anyhow::Result<OpenedState> {
-    match place(path)? {
-        StatePlace::Server(address) => at_server(address, true),
-        _ => Ok(Box::new(in_use(Redb::open_read_only(path))?)),
-    }
+    open_file_by(Redb::open_read_only, path, true)
 }
 
 /// Opens a state for reading all of it: what is damaged is not copied.
 fn open_to_copy(path: &Path) -> anyhow::Result<OpenedState> {
-    match place(path)? {
-        StatePlace::Server(address) => at_server(address, true),
-        _ => Ok(Box::new(in_use(Redb::open_to_copy(path))?)),
-    }
+    open_file_by(Redb::open_to_copy, path, true)
 }
 
 /// Opens a state that is there, to change it.
@@ -132,9 +126,18 @@ fn open_to_change(path: &Path) -> anyhow::Result<OpenedState> {
 
 /// Opens a state to change it, or makes it.
 fn open_or_make(path: &Path) -> anyhow::Result<OpenedState> {
+    open_file_by(Redb::open, path, false)
+}
+
+/// Opens a file in this way, or a state at a server.
+fn open_file_by(
+    open: fn(&Path) -> Result<Redb, StateError>,
+    path: &Path,
+    read_only: bool,
+) -> anyhow::Result<OpenedState> {
     match place(path)? {
-        StatePlace::Server(address) => at_server(address, false),
-        _ => Ok(Box::new(in_use(Redb::open(path))?)),
+        StatePlace::Server(address) => at_server(address, read_only),
+        _ => Ok(Box::new(in_use(open(path))?)),
     }
 }
 

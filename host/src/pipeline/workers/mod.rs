@@ -20,11 +20,12 @@ mod worker;
 
 pub use told::MISSING_EVENTS;
 
-use super::{Pipeline, Stop};
+use super::Pipeline;
+use super::resume::line_ends;
 use crate::observe::{Counter, Notice, NoticeSeverity, Observer};
 use crate::pipeline::order::Sorter;
 use crate::pipeline::text::{RereadTexts, most_open};
-use crate::source::{Input, Polled, ReadLimits};
+use crate::source::{Input, Polled};
 use anyhow::anyhow;
 use block::Block;
 use firstseen_session::Rules;
@@ -33,7 +34,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use worker::{Part, ReadBlock, ReadJob, Shared, Ticket, Worker, WorkerEnd, line_ends};
+use worker::{Part, ReadBlock, ReadJob, Shared, Ticket, Worker, WorkerEnd};
 
 /// Makes the rules that one worker judges with.
 pub type MakeRules<'r> = dyn Fn() -> anyhow::Result<Vec<Box<dyn Rules>>> + Sync + 'r;
@@ -59,31 +60,20 @@ const FILES_OF_THREAD: usize = 4;
 /// Parts of what a ticket gave that wait to be told.
 const WAITING_PARTS: usize = 2;
 
-/// How inputs are read.
-#[derive(Clone, Copy)]
-pub struct ReadFacts<'s> {
-    /// See [`ReadLimits`].
-    pub read: &'s ReadLimits,
-    /// The time that events are judged by.
-    pub now_ms: i64,
-    /// How far ahead of it an event may be dated.
-    pub future_slack_ms: i64,
-    /// Whether somebody asked the run to end.
-    pub stop: &'s dyn Stop,
-    /// Whether an input that cannot be read now keeps all from being decided.
-    pub is_batch: bool,
-}
-
 impl Threads<'_> {
     /// How many are worth it for these inputs: 1 for none beside the run's own.
     fn worth(&self, inputs: &[Input]) -> usize {
-        let bytes: u64 = inputs.iter().filter_map(|input| input.bytes).sum();
         let has_pipes = inputs.iter().any(|input| input.bytes.is_none());
-        let is_worth = self.always || has_pipes || bytes >= FEW_BYTES;
+        let is_worth = self.always || has_pipes || stored_bytes(inputs) >= FEW_BYTES;
         // Half of what may be open is for files whose texts may be asked for.
         let most = (most_open() / 2 / FILES_OF_THREAD).max(1);
         if is_worth && !inputs.is_empty() { self.count.min(most) } else { 1 }
     }
+}
+
+/// Bytes of files, as they are stored.
+fn stored_bytes(inputs: &[Input]) -> u64 {
+    inputs.iter().filter_map(|input| input.bytes).sum()
 }
 
 /// Whether the blocks of an input go to all workers.
@@ -189,19 +179,16 @@ impl Pipeline<'_> {
     pub(super) fn read_in_threads(
         &mut self,
         inputs: &[Input],
-        count: usize,
         sorter: &mut Sorter,
     ) -> anyhow::Result<()> {
         let Some(threads) = &self.threads else { return Ok(()) };
-        let total: u64 = inputs.iter().filter_map(|input| input.bytes).sum();
+        let (count, total) = (threads.worth(inputs), stored_bytes(inputs));
         let shared = Shared {
-            facts: ReadFacts {
-                read: &self.options.read,
-                now_ms: self.now_ms,
-                future_slack_ms: self.options.future_slack_ms,
-                stop: self.stop,
-                is_batch: self.decider.batch.is_some(),
-            },
+            read: &self.options.read,
+            now_ms: self.now_ms,
+            future_slack_ms: self.options.future_slack_ms,
+            stop: self.stop,
+            is_batch: self.decider.batch.is_some(),
             halted: AtomicBool::new(false),
             room: AtomicUsize::new(self.decider.texts.room()),
             rooms: Mutex::default(),
@@ -295,9 +282,9 @@ fn spread(
     let rereadable = again
         .as_ref()
         .is_some_and(|file| turns.texts.add(number, Arc::clone(&input.name), Arc::clone(file)));
-    let (options, stop) = (shared.facts.read.clone(), shared.facts.stop);
+    let (options, stop) = (shared.read.clone(), shared.stop);
     let mut source = input.source_of(options, stop.wake(), again);
-    let mut lines = (shared.facts.is_batch && rereadable).then_some(0);
+    let mut lines = (shared.is_batch && rereadable).then_some(0);
     let mut unpacked = 0;
     turns.refers_to_text = false;
     loop {

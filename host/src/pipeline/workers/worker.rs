@@ -3,18 +3,19 @@
 //! In: tickets, each an input or a block of one. Out: matches, in a sorter of its own; and to each ticket's end
 //! what is to be told of it. It decides nothing.
 
+use super::MakeRules;
 use super::block::Block;
 use super::told::{NoAlerts, TellingObserver, Told};
-use super::{MakeRules, ReadFacts};
 use crate::observe::{Counter, Observer};
 use crate::pipeline::gather::EventGathering;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::learning::Learning;
 use crate::pipeline::order::Sorter;
-use crate::pipeline::{Order, read_fault};
+use crate::pipeline::resume::line_ends;
+use crate::pipeline::{Order, Stop, read_fault};
 use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
-use crate::source::{Input, Polled, ReadError};
+use crate::source::{Input, Polled, ReadError, ReadLimits};
 use firstseen_session::Rules;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -72,7 +73,15 @@ pub(super) enum Part {
 /// What all workers of a reading share.
 pub(super) struct Shared<'s> {
     /// How inputs are read.
-    pub(super) facts: ReadFacts<'s>,
+    pub(super) read: &'s ReadLimits,
+    /// The time that events are judged by.
+    pub(super) now_ms: i64,
+    /// How far ahead of it an event may be dated.
+    pub(super) future_slack_ms: i64,
+    /// Whether somebody asked the run to end.
+    pub(super) stop: &'s dyn Stop,
+    /// Whether an input that cannot be read now keeps all from being decided.
+    pub(super) is_batch: bool,
     /// No more tickets: something failed.
     pub(super) halted: AtomicBool,
     /// How many more files may be kept open for their texts.
@@ -83,7 +92,7 @@ pub(super) struct Shared<'s> {
 
 impl Shared<'_> {
     fn is_over(&self) -> bool {
-        self.halted.load(Ordering::Relaxed) || self.facts.stop.is_requested()
+        self.halted.load(Ordering::Relaxed) || self.stop.is_requested()
     }
 
     /// Room for a block.
@@ -114,11 +123,6 @@ pub(super) struct WorkerEnd {
     pub(super) learning: Learning,
 }
 
-/// How many lines end in a block.
-pub(super) fn line_ends(block: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', block).count() as u64
-}
-
 /// Whoever hears what is told is gone.
 struct Gone;
 
@@ -146,7 +150,7 @@ impl<'s> Worker<'s> {
         learning: Learning,
         budget: usize,
     ) -> anyhow::Result<Self> {
-        let (order, now_ms) = (Order::Sorted(Sorter::new(budget)), shared.facts.now_ms);
+        let (order, now_ms) = (Order::Sorted(Sorter::new(budget)), shared.now_ms);
         let (rules, gathering) = (rules()?, EventGathering::default());
         Ok(Self { shared, rules, prefilter, samples, learning, gathering, order, now_ms })
     }
@@ -207,10 +211,10 @@ impl WorkerTurn<'_, '_> {
             name: Arc::clone(&self.name),
             input: self.input,
             lines_before: self.lines_before,
-            future_slack_ms: worker.shared.facts.future_slack_ms,
+            future_slack_ms: worker.shared.future_slack_ms,
             rereadable,
             refers_to_text: &mut refers_to_text,
-            read: worker.shared.facts.read,
+            read: worker.shared.read,
             is_first: true,
             sink: &mut NoAlerts,
             fault: None,
@@ -225,6 +229,14 @@ impl WorkerTurn<'_, '_> {
         self.to.send(part).map_err(|_| Gone)
     }
 
+    /// Hands over what is left to be told, and why reading has to end.
+    fn end(&self, told: Told, fault: Option<anyhow::Error>) -> Result<(), Gone> {
+        self.send(match fault {
+            Some(fault) => Part::Fault(told, fault),
+            None => Part::Last(told),
+        })
+    }
+
     /// What a fault of reading means.
     fn failed(
         &self,
@@ -233,17 +245,17 @@ impl WorkerTurn<'_, '_> {
         observer: &mut TellingObserver,
     ) -> Option<anyhow::Error> {
         let Some(error) = error else { return fault };
-        fault.or_else(|| read_fault(error, self.worker.shared.facts.is_batch, observer))
+        fault.or_else(|| read_fault(error, self.worker.shared.is_batch, observer))
     }
 
     fn read(&mut self, input: &Input) -> Result<(), Gone> {
         let shared = self.worker.shared;
         let again = input.readable_again();
         let rereadable = again.is_some() && shared.takes_room();
-        let (options, wake) = (shared.facts.read.clone(), shared.facts.stop.wake());
+        let (options, wake) = (shared.read.clone(), shared.stop.wake());
         let mut source = input.source_of(options, wake, again.clone());
         let mut observer = TellingObserver::default();
-        let mut lines = (shared.facts.is_batch && rereadable).then_some(0);
+        let mut lines = (shared.is_batch && rereadable).then_some(0);
         let mut unpacked = 0;
         loop {
             let (polled, fault) = self.take(rereadable, &mut observer, |intake| {
@@ -279,10 +291,7 @@ impl WorkerTurn<'_, '_> {
                     shared.room.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            return self.send(match fault {
-                Some(fault) => Part::Fault(told, fault),
-                None => Part::Last(told),
-            });
+            return self.end(told, fault);
         }
     }
 
@@ -298,10 +307,6 @@ impl WorkerTurn<'_, '_> {
         observer.count(Counter::Bytes, unpacked);
         let fault = self.failed(error.as_ref(), fault, &mut observer);
         observer.told.reading(stored);
-        let told = observer.hand_over();
-        self.send(match fault {
-            Some(fault) => Part::Fault(told, fault),
-            None => Part::Last(told),
-        })
+        self.end(observer.hand_over(), fault)
     }
 }

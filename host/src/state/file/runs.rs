@@ -48,10 +48,7 @@ pub(super) fn write(
             match change {
                 RunChange::Reached(position) => record.position = position.clone(),
                 RunChange::ReadTo(position) => record.stream = Some(position.clone()),
-                RunChange::Letters(letters) => {
-                    let (path, mark) = letters.clone().unzip();
-                    (record.dead_letter_path, record.dead_letter) = (path, mark);
-                }
+                RunChange::Letters(letters) => record.has_dead_letters(letters.clone()),
                 _ => {}
             }
             runs.insert(run, json(&record)?.as_str())?;
@@ -151,49 +148,50 @@ impl Redb {
     pub(super) fn read_run(&self, run: &str) -> Result<StoredRun, StateError> {
         guarded(&self.path, || {
             let transaction = self.begin_read()?;
-            let corrupt = |e: serde_json::Error| StateError::Corrupt {
-                path: self.path.clone(),
-                reason: format!("the record of run {run} cannot be read: {e}"),
-            };
-            let mut stored = StoredRun::default();
-            if let Some(runs) =
-                table_if_there(&transaction, RUNS).map_err(|e| fault(&self.path, e))?
-                && let Some(text) = runs.get(run).map_err(|e| fault(&self.path, e))?
-            {
-                stored.batch = Some(serde_json::from_str(text.value()).map_err(corrupt)?);
-            }
-            if let Some(batch) =
-                table_if_there(&transaction, BATCH).map_err(|e| fault(&self.path, e))?
-            {
-                let rows = batch.range((run, 0)..=(run, u64::MAX));
-                for row in rows.map_err(|e| fault(&self.path, e))? {
-                    let (_, text) = row.map_err(|e| fault(&self.path, e))?;
-                    stored.inputs.push(serde_json::from_str(text.value()).map_err(corrupt)?);
-                }
-            }
-            if let Some(read) =
-                table_if_there(&transaction, READ).map_err(|e| fault(&self.path, e))?
-            {
-                for row in read.range((run, "")..).map_err(|e| fault(&self.path, e))? {
-                    let (key, text) = row.map_err(|e| fault(&self.path, e))?;
-                    if key.value().0 != run {
-                        break;
-                    }
-                    stored.read.push(serde_json::from_str(text.value()).map_err(corrupt)?);
-                }
-            }
+            let mut stored = self.read_one(&transaction, run)?;
             stored.others = others(&transaction, run).map_err(|e| fault(&self.path, e))?;
             Ok(stored)
         })
     }
 
-    /// All runs, by their names.
+    /// All runs, by their names, without what each would know of the others.
     pub(super) fn read_runs(&self) -> Result<Vec<(String, StoredRun)>, StateError> {
-        let names = guarded(&self.path, || {
+        guarded(&self.path, || {
             let transaction = self.begin_read()?;
-            names(&transaction).map_err(|e| fault(&self.path, e))
-        });
-        names?.into_iter().map(|run| Ok((run.clone(), self.read_run(&run)?))).collect()
+            let names = names(&transaction).map_err(|e| fault(&self.path, e))?;
+            let read = |run: String| Ok((run.clone(), self.read_one(&transaction, &run)?));
+            names.into_iter().map(read).collect()
+        })
+    }
+
+    fn read_one(&self, transaction: &ReadTransaction, run: &str) -> Result<StoredRun, StateError> {
+        let corrupt = |e: serde_json::Error| StateError::Corrupt {
+            path: self.path.clone(),
+            reason: format!("the record of run {run} cannot be read: {e}"),
+        };
+        let mut stored = StoredRun::default();
+        if let Some(runs) = table_if_there(transaction, RUNS).map_err(|e| fault(&self.path, e))?
+            && let Some(text) = runs.get(run).map_err(|e| fault(&self.path, e))?
+        {
+            stored.batch = Some(serde_json::from_str(text.value()).map_err(corrupt)?);
+        }
+        if let Some(batch) = table_if_there(transaction, BATCH).map_err(|e| fault(&self.path, e))? {
+            let rows = batch.range((run, 0)..=(run, u64::MAX));
+            for row in rows.map_err(|e| fault(&self.path, e))? {
+                let (_, text) = row.map_err(|e| fault(&self.path, e))?;
+                stored.inputs.push(serde_json::from_str(text.value()).map_err(corrupt)?);
+            }
+        }
+        if let Some(read) = table_if_there(transaction, READ).map_err(|e| fault(&self.path, e))? {
+            for row in read.range((run, "")..).map_err(|e| fault(&self.path, e))? {
+                let (key, text) = row.map_err(|e| fault(&self.path, e))?;
+                if key.value().0 != run {
+                    break;
+                }
+                stored.read.push(serde_json::from_str(text.value()).map_err(corrupt)?);
+            }
+        }
+        Ok(stored)
     }
 }
 
@@ -226,8 +224,12 @@ fn names(transaction: &ReadTransaction) -> Result<BTreeSet<String>, redb::Error>
         }
     }
     if let Some(read) = table_if_there(transaction, READ)? {
-        for row in read.iter()? {
-            names.insert(row?.0.value().0.to_owned());
+        // From run to run: each may have read any number of files.
+        let mut from = String::new();
+        while let Some(row) = read.range((from.as_str(), "")..)?.next() {
+            let name = row?.0.value().0.to_owned();
+            from = format!("{name}\0");
+            names.insert(name);
         }
     }
     if let Some(used) = table_if_there(transaction, USED)? {
@@ -254,8 +256,7 @@ mod tests {
             store.commit().unwrap();
             store.stored_run("r").unwrap()
         };
-        let begun =
-            change(RunChange::Begin(BatchRecord::default(), vec![input(1, 7), input(2, 0)]));
+        let begun = change(RunChange::Begin(Box::default(), vec![input(1, 7), input(2, 0)]));
         assert_eq!((begun.inputs.len(), begun.read.len()), (2, 0));
         let read = change(RunChange::Finished(vec![Some(3), None])).read;
         let lines: Vec<_> = read.iter().map(|input| (input.inode, input.lines)).collect();
@@ -264,7 +265,7 @@ mod tests {
         let left = change(RunChange::Positions(vec![missing.clone()], vec![read[0].clone()]));
         assert_eq!(left, StoredRun { read: vec![missing], ..StoredRun::default() });
         // Another run's are its own.
-        store.change_run("s", RunChange::Begin(BatchRecord::default(), vec![input(2, 0)]));
+        store.change_run("s", RunChange::Begin(Box::default(), vec![input(2, 0)]));
         store.change_run("s", RunChange::Finished(Vec::new()));
         store.change_run("s", RunChange::Positions(Vec::new(), vec![input(2, 0)]));
         store.commit().unwrap();
@@ -272,7 +273,7 @@ mod tests {
         // A run that is over goes as a whole, and one that is in the middle of a batch is not offered.
         let used = RunUse { used_ms: 100, memory_ms: 50 };
         store.change_run("r", RunChange::Used(used));
-        store.change_run("t", RunChange::Begin(BatchRecord::default(), vec![input(3, 0)]));
+        store.change_run("t", RunChange::Begin(Box::default(), vec![input(3, 0)]));
         store.commit().unwrap();
         let others = store.stored_run("s").unwrap().others;
         assert_eq!(others, BTreeMap::from([("r".to_owned(), Some(used))]));

@@ -105,28 +105,20 @@ impl Connector {
 
     /// The master that the first sentinel names which answers and knows it.
     fn master_of(&self, sentinels: &[Client], name: &str) -> Result<(String, u16), LinkFault> {
-        let (mut away, mut never) = (None, None);
-        for client in self.in_turn(sentinels) {
-            let at = client.get_connection_info().addr().to_string();
-            let mut ask = cmd("SENTINEL");
-            ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+        let mut ask = cmd("SENTINEL");
+        ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+        let ask_one = |client: &Client, at: String| {
             let asked = open(client).and_then(|mut sentinel| ask.query(&mut sentinel));
-            match asked.map_err(|e: RedisError| self.fault(&at, &e)) {
-                Ok(Some(place)) => return Ok(place),
-                Ok(None) => {
-                    let text = format!("the sentinel {at} knows no master {}", escaped(name));
-                    never = never.or(Some(self.never(text)));
-                }
-                Err(LinkFault::Never(error)) => never = never.or(Some(LinkFault::Never(error))),
-                Err(fault) => away = away.or(Some(fault)),
-            }
-        }
-        let none = || LinkFault::Away("no sentinel knows the master now".to_owned());
-        if !self.is_right.get() {
-            return Err(never.or(away).unwrap_or_else(none));
-        }
-        // It knew the master before.
-        Err(away.unwrap_or_else(none))
+            let place: Option<(String, u16)> = asked.map_err(|e| self.fault(&at, &e))?;
+            let unknown = || format!("the sentinel {at} knows no master {}", escaped(name));
+            place.ok_or_else(|| self.never(unknown()))
+        };
+        let none = |away: Option<LinkFault>, never: Option<LinkFault>| {
+            // Once it was right, it knew the master before.
+            let fault = if self.is_right.get() { away } else { never.or(away) };
+            fault.unwrap_or_else(|| LinkFault::Away("no sentinel knows the master now".to_owned()))
+        };
+        first_answer(self.in_turn(sentinels), ask_one, none)
     }
 
     /// Where the slots are, by the first server that answers.
@@ -135,23 +127,15 @@ impl Connector {
         let known =
             known.iter().filter_map(|(host, port)| self.address.node.client(host, *port).ok());
         let known: Vec<Client> = known.collect();
-        let (mut away, mut never) = (None, None);
-        for client in self.in_turn(seeds).chain(&known) {
-            let at = client.get_connection_info().addr().to_string();
-            let opened = open(client).map_err(|e| self.fault(&at, &e));
-            let told =
-                opened.and_then(|connection| self.slots_of(&mut ServerNode { at, connection }));
-            match told {
-                Ok(told) => return Ok(told),
-                Err(LinkFault::Never(error)) => never = never.or(Some(LinkFault::Never(error))),
-                Err(fault) => away = away.or(Some(fault)),
-            }
-        }
-        let none = || LinkFault::Away("no server was asked".to_owned());
-        if !self.is_right.get() {
-            return Err(never.or(away).unwrap_or_else(none));
-        }
-        Err(away.or(never).unwrap_or_else(none))
+        let ask_one = |client: &Client, at: String| {
+            let connection = open(client).map_err(|e| self.fault(&at, &e))?;
+            self.slots_of(&mut ServerNode { at, connection })
+        };
+        let none = |away: Option<LinkFault>, never: Option<LinkFault>| {
+            let fault = if self.is_right.get() { away.or(never) } else { never.or(away) };
+            fault.unwrap_or_else(|| LinkFault::Away("no server was asked".to_owned()))
+        };
+        first_answer(self.in_turn(seeds).chain(&known), ask_one, none)
     }
 
     /// Where the slots are, as this server knows it.
@@ -199,6 +183,24 @@ impl Connector {
             fault => fault,
         }
     }
+}
+
+/// Asks one server after the other, by its place, until one answers. `none` makes one fault of those of the rest:
+/// the first that was away, the first that will never do.
+fn first_answer<'c, T>(
+    clients: impl Iterator<Item = &'c Client>,
+    ask: impl Fn(&Client, String) -> Result<T, LinkFault>,
+    none: impl FnOnce(Option<LinkFault>, Option<LinkFault>) -> LinkFault,
+) -> Result<T, LinkFault> {
+    let (mut away, mut never) = (None, None);
+    for client in clients {
+        match ask(client, client.get_connection_info().addr().to_string()) {
+            Ok(answer) => return Ok(answer),
+            Err(fault @ LinkFault::Never(_)) => never = never.or(Some(fault)),
+            Err(fault) => away = away.or(Some(fault)),
+        }
+    }
+    Err(none(away, never))
 }
 
 /// Connects and says who asks. The crate would do both, but would wait for ever for a server that takes a
