@@ -8,6 +8,7 @@ pub mod names;
 pub mod place;
 pub mod rule_counts;
 pub mod schedule;
+pub mod stages;
 pub mod summary;
 
 pub use place::EventLocation;

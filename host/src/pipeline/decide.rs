@@ -9,6 +9,7 @@ use super::resume::BatchProgress;
 use super::stream_progress::StreamProgress;
 use super::text::RereadTexts;
 use super::{Located, OutputStatus};
+use crate::observe::stages::{RunStage, Stages};
 use crate::observe::{Counter, Notice, RuleCounter};
 use crate::sink::{AlertSink, OutputError};
 use crate::state::{Applied, NewestTimes, OutputMark, RunChange, StateStore, StateWrite};
@@ -84,6 +85,8 @@ pub struct Decider {
     emit_repeats: bool,
     /// Whether terms that were seen before are counted here.
     pub counts_seen: bool,
+    /// Hears at which stage of the work a thread is.
+    pub stages: Stages,
     /// Of each artifact's rules, from when on the state remembers what earlier runs saw.
     memory_from: Vec<Vec<i64>>,
     pending: MatchBatch,
@@ -118,6 +121,7 @@ impl Decider {
             learning,
             emit_repeats,
             counts_seen: true,
+            stages: Stages::default(),
             memory_from,
             pending: MatchBatch::default(),
             newest: NewestTimes::default(),
@@ -200,7 +204,12 @@ impl Decider {
             return Ok(OutputStatus::Open);
         }
         let is_durable = self.uncommitted > 0 && self.store.is_durable();
-        let written = sink.flush().and_then(|()| if is_durable { sink.sync() } else { Ok(()) });
+        let stages = self.stages.clone();
+        let _decide = stages.enter(RunStage::Decide);
+        let written = {
+            let _output = stages.enter(RunStage::Output);
+            sink.flush().and_then(|()| if is_durable { sink.sync() } else { Ok(()) })
+        };
         match written {
             Ok(()) => {}
             // The state must not know alerts that nobody got.
@@ -253,6 +262,8 @@ impl Decider {
         if self.failed || matches.is_empty() {
             return Ok(OutputStatus::Open);
         }
+        let stages = self.stages.clone();
+        let _decide = stages.enter(RunStage::Decide);
         if let Some(batch) = &mut self.batch {
             matches.iter().for_each(|m| batch.take(m));
         }
@@ -282,7 +293,10 @@ impl Decider {
         }
         let fault = fault.or_else(|| self.unsettled(&decided));
         decided.sort_by_key(|d| d.turn);
-        let status = self.emit(decided, sink, located)?;
+        let status = {
+            let _output = stages.enter(RunStage::Output);
+            self.emit(decided, sink, located)?
+        };
         if status == OutputStatus::Closed {
             return Ok(status);
         }

@@ -10,6 +10,7 @@ use super::learning::Learning;
 use super::order::MatchText;
 use super::parts::{LinePart, SplitText};
 use super::{Clock, Order};
+use crate::observe::stages::RunStage;
 use crate::observe::{Counter, EventLocation, Notice, Observer, RuleCounter, SkipKind};
 use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
@@ -94,6 +95,8 @@ impl Intake<'_> {
         if self.gathering.is_empty() {
             return self.flow();
         }
+        let read = self.read;
+        let _keys = read.stages.enter(RunStage::Keys);
         if let Some(clock) = self.clock {
             *self.now_ms = clock.now_ms();
         }

@@ -29,6 +29,7 @@ pub mod text;
 pub mod workers;
 
 use crate::observe::schedule::RuleSchedule;
+use crate::observe::stages::RunStage;
 use crate::observe::{Counter, EventLocation, Notice, NoticeSeverity, Observer};
 use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
@@ -210,6 +211,7 @@ impl<'r> Pipeline<'r> {
         let memory_from = options.memory_from.clone();
         let mut decider = Decider::new(store, options.emit_repeats, memory_from, learning);
         decider.counts_seen = schedule.is_none();
+        decider.stages = options.read.stages.clone();
         Self {
             rules,
             prefilter,
@@ -251,6 +253,26 @@ impl<'r> Pipeline<'r> {
         }
         self.close()?;
         Ok(OutputStatus::Open)
+    }
+
+    /// Reads a stream that the caller has, as standard input is read.
+    ///
+    /// # Errors
+    /// As [`Pipeline::run`].
+    pub fn read_stream(
+        &mut self,
+        source: &mut dyn Source,
+        name: &str,
+    ) -> anyhow::Result<OutputStatus> {
+        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.push(Arc::from(name));
+        self.observer.count(Counter::Inputs, 1);
+        let hold = Hold::new(self.options.hold_ms, self.options.order_budget);
+        let mut order = Order::Held(hold);
+        match self.read(source, (number, 0), false, &mut order)? {
+            OutputStatus::Open => self.end(order),
+            OutputStatus::Closed => Ok(OutputStatus::Closed),
+        }
     }
 
     /// The run is over: what comes behind its output is another's.
@@ -364,6 +386,7 @@ impl<'r> Pipeline<'r> {
                 fault: None,
             };
             source.wait_at_most(patience);
+            let scan = self.options.read.stages.enter(RunStage::Scan);
             let polled = source.poll(&mut intake);
             let over = !matches!(polled, Ok(Polled::More)) || self.stop.is_requested();
             // A stream's block is judged before the next is waited for; files gather until a call is
@@ -372,6 +395,7 @@ impl<'r> Pipeline<'r> {
                 // A fault ends the reading, and is kept in the intake.
                 let _ = intake.call_keys();
             }
+            drop(scan);
             let mut fault = intake.fault.take();
             if let Err(error) = &polled {
                 let is_batch = self.decider.batch.is_some();
@@ -431,6 +455,8 @@ impl<'r> Pipeline<'r> {
 
     /// Ends a group of inputs: decides everything that waits.
     fn end(&mut self, order: Order) -> anyhow::Result<OutputStatus> {
+        let stages = self.options.read.stages.clone();
+        let _order = stages.enter(RunStage::Order);
         match order {
             Order::Sorted(sorter) => {
                 let context = "matched events could not be put in order";

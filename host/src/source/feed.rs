@@ -8,6 +8,7 @@ use super::Polled;
 use super::bounds::{Bounded, Failing, FaultLimit, too_many_faults};
 use super::stdin::{QUIET, WOKEN};
 use super::unpack::{MAGIC, Packing, recognise, undecided, unpacked};
+use crate::observe::stages::{RunStage, Stages};
 use firstseen_envelope::{EventSink, Place, Splitter};
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub(super) struct Feed {
     /// Of a packed input: how many faults it had. Few bytes may unpack to any number of them.
     faults: Option<u64>,
     stored: Arc<AtomicU64>,
+    stages: Stages,
 }
 
 impl Feed {
@@ -61,8 +63,9 @@ impl Feed {
         is_named_gzip: bool,
         splitter: Splitter,
         stored: &Arc<AtomicU64>,
+        stages: &Stages,
     ) -> io::Result<Self> {
-        let mut input = Counted { input, count: Arc::clone(stored) };
+        let mut input = Counted { input, count: Arc::clone(stored), stages: stages.clone() };
         let first = first_bytes(&mut input)?;
         let mut packing = recognise(&first);
         if packing == Packing::Plain && is_named_gzip && !may_be_text(&first) {
@@ -105,6 +108,7 @@ impl Feed {
             open_lines: false,
             faults: is_packed.then_some(0),
             stored: Arc::clone(stored),
+            stages: stages.clone(),
         })
     }
 
@@ -115,7 +119,12 @@ impl Feed {
 
     /// Reads a block and hands on what is in it.
     pub(super) fn poll(&mut self, sink: &mut dyn EventSink) -> io::Result<Polled> {
-        let (filled, end) = next_block(&mut *self.reader, &mut self.block, !self.is_pipe);
+        let is_packed = self.faults.is_some();
+        let stage = if is_packed { RunStage::Inflate } else { RunStage::Read };
+        let (filled, end) = {
+            let _stage = self.stages.enter(stage);
+            next_block(&mut *self.reader, &mut self.block, !self.is_pipe)
+        };
         self.filled = filled;
         let block = self.block.get(..filled).unwrap_or_default();
         let is_whole = self.offset == 0 && matches!(end, Some(Ok(())));
@@ -235,10 +244,12 @@ fn next_block(
 struct Counted<R> {
     input: R,
     count: Arc<AtomicU64>,
+    stages: Stages,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let _read = self.stages.enter(RunStage::Read);
         let n = self.input.read(out)?;
         self.count.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)

@@ -10,6 +10,7 @@ use super::unpack::{MAGIC, Packing, recognise};
 use super::{Polled, Source};
 use crate::numbers::{counted, number};
 use crate::observe::place::input_name;
+use crate::observe::stages::Stages;
 use firstseen_envelope::{EventSink, SplitOptions, Splitter};
 use firstseen_event::Trust;
 use std::fs::File;
@@ -47,7 +48,7 @@ pub struct Input {
 }
 
 /// How to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ReadLimits {
     /// The longest event in bytes; longer ones are skipped while streaming.
     pub max_event: usize,
@@ -55,11 +56,14 @@ pub struct ReadLimits {
     pub open_lines: bool,
     /// The envelopes that are trusted besides those that always are.
     pub trust: Arc<Trust>,
+    /// Hears at which stage of the work a thread is.
+    pub stages: Stages,
 }
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self { max_event: 16 << 20, open_lines: true, trust: Arc::default() }
+        let (trust, stages) = Default::default();
+        Self { max_event: 16 << 20, open_lines: true, trust, stages }
     }
 }
 
@@ -269,7 +273,7 @@ struct InputSource {
 
 impl InputSource {
     fn open(&mut self) -> io::Result<Feed> {
-        let ReadLimits { max_event, trust, .. } = &self.options;
+        let ReadLimits { max_event, trust, stages, .. } = &self.options;
         let options = SplitOptions { max_event: *max_event };
         let start = self.input.piece.map_or(0, |(start, _)| start);
         let splitter = Splitter::trusting(options, Arc::clone(trust)).starting_at(start);
@@ -277,12 +281,13 @@ impl InputSource {
         match kind {
             InputKind::Stdin => {
                 let stdin = WakingReader::stdin(self.wake.take(), Rc::clone(&self.patience))?;
-                let feed = Feed::open(stdin, true, *in_folder, false, splitter, &self.stored)?;
+                let feed =
+                    Feed::open(stdin, true, *in_folder, false, splitter, &self.stored, stages)?;
                 Ok(feed.with_open_lines(self.options.open_lines))
             }
             InputKind::File(path) if bytes.is_none() => {
                 let pipe = WakingReader::open(path, self.wake.take())?;
-                Feed::open(pipe, true, *in_folder, false, splitter, &self.stored)
+                Feed::open(pipe, true, *in_folder, false, splitter, &self.stored, stages)
             }
             InputKind::File(path) => {
                 let file = match self.file.take() {
@@ -302,7 +307,7 @@ impl InputSource {
                 let ending = path.extension().and_then(|ending| ending.to_str());
                 let is_named_gzip = matches!(ending, Some("gz" | "gzip"));
                 let (file, stored) = (file.take(most), &self.stored);
-                Feed::open(file, false, *in_folder, is_named_gzip, splitter, stored)
+                Feed::open(file, false, *in_folder, is_named_gzip, splitter, stored, stages)
             }
         }
     }

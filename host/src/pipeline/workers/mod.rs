@@ -22,6 +22,7 @@ pub use told::MISSING_EVENTS;
 
 use super::Pipeline;
 use super::resume::line_ends;
+use crate::observe::stages::RunStage;
 use crate::observe::{Counter, Notice, NoticeSeverity, Observer};
 use crate::pipeline::order::Sorter;
 use crate::pipeline::text::{RereadTexts, most_open};
@@ -289,7 +290,10 @@ fn spread(
     turns.refers_to_text = false;
     loop {
         let mut block = Block::within(shared.block_room());
-        let polled = source.poll(&mut block);
+        let polled = {
+            let _scan = shared.read.stages.enter(RunStage::Scan);
+            source.poll(&mut block)
+        };
         let over = !matches!(polled, Ok(Polled::More)) || stop.is_requested();
         let more = source.unpacked() - unpacked;
         unpacked = source.unpacked();

@@ -6,6 +6,7 @@
 use super::MakeRules;
 use super::block::Block;
 use super::told::{NoAlerts, TellingObserver, Told};
+use crate::observe::stages::RunStage;
 use crate::observe::{Counter, Observer};
 use crate::pipeline::gather::EventGathering;
 use crate::pipeline::intake::Intake;
@@ -173,6 +174,7 @@ impl<'s> Worker<'s> {
         }
         let Self { samples, learning, order, .. } = self;
         let mut sorter = order.into_sorter();
+        let _order = self.shared.read.stages.enter(RunStage::Order);
         sorter.sort();
         WorkerEnd { sorter, samples, learning }
     }
@@ -219,7 +221,10 @@ impl WorkerTurn<'_, '_> {
             sink: &mut NoAlerts,
             fault: None,
         };
-        let given = give(&mut intake);
+        let given = {
+            let _scan = worker.shared.read.stages.enter(RunStage::Scan);
+            give(&mut intake)
+        };
         let fault = intake.fault.take();
         observer.told.refers_to_text = refers_to_text;
         (given, fault)

@@ -303,7 +303,9 @@ fn a_pipe_hands_on_what_there_is_without_waiting() {
     let line = b"{\"eventVersion\":\"1.08\"}\n";
     let pipe = Pipe { pieces: vec![line.to_vec(); 5], heard: Rc::clone(&heard), expected: 0 };
     let splitter = Splitter::new(SplitOptions { max_event: 1 << 20 });
-    let mut feed = Feed::open(pipe, true, false, false, splitter, &Arc::default()).unwrap();
+    let mut feed =
+        Feed::open(pipe, true, false, false, splitter, &Arc::default(), &Stages::default())
+            .unwrap();
     let mut sink = Live(Rc::clone(&heard));
     while feed.poll(&mut sink).unwrap() == Polled::More {}
     assert_eq!(feed.offset(), 5 * line.len() as u64);
