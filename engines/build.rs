@@ -26,6 +26,14 @@ const CORE: Group = Group {
     engines: &[("firstseen-core", "core")],
 };
 
+/// For engines without SIMD.
+#[cfg(feature = "targets")]
+const PLAIN_CORE: Group = Group {
+    target: "wasm32-unknown-unknown",
+    features: "",
+    engines: &[("firstseen-core", "plain-core")],
+};
+
 #[cfg(feature = "targets")]
 const TARGETS: [Group; 2] = [
     Group {
@@ -61,6 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     build_group(root, &out, &CORE)?;
     #[cfg(feature = "targets")]
     {
+        build_group(root, &out, &PLAIN_CORE)?;
         for group in &TARGETS {
             build_group(root, &out, group)?;
         }

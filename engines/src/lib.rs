@@ -20,15 +20,23 @@ const FLAGSHIP: RuleText<'static> = RuleText {
 /// Whether this build holds the engines of all targets.
 pub const HAS_TARGETS: bool = cfg!(feature = "targets");
 
-/// A target whose engine this build was made without. The text says how to get one that has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// An engine that this build was made without, by the option that asks for it. The text says how to
+/// get one that has it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "--target {}: this build of firstseen has only the core engine; \
+    "{0}: this build of firstseen has only the core engine; \
      `cargo install --path host --locked --features targets`, in its repository, installs one with \
-     all of them",
-    .0.name()
+     all of them"
 )]
-pub struct EngineMissing(pub Target);
+pub struct EngineMissing(String);
+
+impl EngineMissing {
+    /// The engine of a target.
+    #[must_use]
+    pub fn of(target: Target) -> Self {
+        Self(format!("--target {}", target.name()))
+    }
+}
 
 /// The engine of the contract in docs/abi.md.
 #[must_use]
@@ -65,7 +73,16 @@ pub fn engine(target: Target) -> Result<EngineModule<'static>, EngineMissing> {
         Target::Js => javascript().map(|_| CORE),
         other => module(other.engine_name()),
     };
-    wasm.map(|wasm| target.embed_in(wasm)).ok_or(EngineMissing(target))
+    wasm.map(|wasm| target.embed_in(wasm)).ok_or_else(|| EngineMissing::of(target))
+}
+
+/// The engine of the contract without SIMD, for engines that lack it. Its answers are those of [`core`].
+///
+/// # Errors
+/// [`EngineMissing`] where the feature `targets` is off.
+pub fn plain_core() -> Result<EngineModule<'static>, EngineMissing> {
+    let wasm = module("plain-core").ok_or_else(|| EngineMissing("--no-simd".to_owned()))?;
+    Ok(EngineModule::core(wasm))
 }
 
 /// The engine of the package for JavaScript and the module that loads it; `None` where the feature
@@ -93,6 +110,7 @@ mod targets {
         module!("extism"),
         module!("fluent-bit"),
         module!("js"),
+        module!("plain-core"),
         module!("redpanda"),
         module!("wasi"),
     ];
@@ -108,6 +126,7 @@ mod targets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use firstseen_artifact::needs_simd;
 
     #[test]
     fn the_flagship_has_no_fault() {
@@ -122,10 +141,26 @@ mod tests {
             if let Ok(engine) = found {
                 assert!(engine.wasm.starts_with(b"\0asm"), "{}", target.name());
             }
-            let text = EngineMissing(target).to_string();
+            let text = EngineMissing::of(target).to_string();
             assert!(text.starts_with(&format!("--target {}: ", target.name())), "{text}");
             assert!(text.contains("`cargo install --path host --locked --features targets`"));
         }
         assert_eq!(javascript().is_some(), HAS_TARGETS);
+    }
+
+    #[test]
+    fn engines_need_simd_or_not_as_docs_say() {
+        assert!(needs_simd(CORE));
+        for (name, wasm) in targets::MODULES {
+            let plain = ["fluent-bit", "plain-core", "redpanda", "wasi"].contains(name);
+            assert_eq!(needs_simd(wasm), !plain, "{name}");
+        }
+        match plain_core() {
+            Ok(_) => assert!(HAS_TARGETS),
+            Err(missing) => {
+                assert!(!HAS_TARGETS);
+                assert!(missing.to_string().starts_with("--no-simd: this build"), "{missing}");
+            }
+        }
     }
 }

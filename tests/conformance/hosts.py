@@ -2,7 +2,7 @@
 
     python3 hosts.py FIRSTSEEN PYTHON_WITH_WASMTIME
 
-In: the `firstseen` binary; go and node on the path. Out: a table, a line for each failing vector, exit
+In: the `firstseen` binary; go, node, java and mvn on the path. Out: a table, a line for each failing vector, exit
 status 1 if one fails. A host gets a vector's settings, state and events as files and must return the
 alerts byte for byte, the lines of the errors, and the state. The longest vector of each artifact runs
 in two halves; the second uses the state that the first saved. Uses only Python's standard library.
@@ -10,11 +10,14 @@ in two halves; the second uses the state that the first saved. Uses only Python'
 
 import base64
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOSTS = ROOT / "examples/hosts"
@@ -32,9 +35,9 @@ def read_vectors():
     return recipes
 
 
-def build(firstseen, recipe, out):
+def build(firstseen, recipe, out, *options):
     rules, event_time = recipe
-    command = [firstseen, "build", *(ROOT / rule for rule in rules), "-o", out]
+    command = [firstseen, "build", *(ROOT / rule for rule in rules), "-o", out, *options]
     command += ["--pack"] if len(rules) > 1 else []
     command += ["--event-time", event_time] if event_time else []
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -91,25 +94,48 @@ def main(firstseen, python):
     folder = pathlib.Path(work.name)
     go = folder / "go-host"
     subprocess.run(["go", "build", "-o", go, "."], cwd=HOSTS / "go", check=True)
+    # In a copy, so that nothing is left beside the sources.
+    java = folder / "java-host"
+    shutil.copytree(HOSTS / "java", java, ignore=shutil.ignore_patterns("target"))
+    subprocess.run(["mvn", "-q", "-B", "package"], cwd=java, check=True)
+    classes = f"{java}/target/classes:{java}/target/lib/*"
+    # The command, and whether its engine has no SIMD.
     hosts = {
-        "Go, wazero": [go],
-        "JavaScript, Node's V8": ["node", HOSTS / "js/host.mjs"],
-        "Python, wasmtime": [python, HOSTS / "python/host.py"],
+        "Go, wazero": ([go], False),
+        "JavaScript, Node's V8": (["node", HOSTS / "js/host.mjs"], False),
+        "Python, wasmtime": ([python, HOSTS / "python/host.py"], False),
+        # Quick to start: of a vector's few events the JVM's own second compiler makes nothing faster.
+        "Java, Chicory": (
+            ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classes, "Host"],
+            True,
+        ),
     }
     tally = {name: [] for name in hosts}
-    ran, left_out = 0, []
+    jobs, ran, left_out = [], 0, []
     for number, (recipe, vectors) in enumerate(read_vectors().items()):
-        wasm = folder / f"{number}.wasm"
+        wasm, plain = folder / f"{number}.wasm", folder / f"{number}.no-simd.wasm"
         build(firstseen, recipe, wasm)
+        build(firstseen, recipe, plain, "--no-simd")
         longest = max(vectors, key=lambda vector: len(vector["steps"]))
         for vector in vectors:
             if why := unfit(vector):
                 left_out.append(f"{vector['name']} {why}")
                 continue
             ran += 1
-            for name, command in hosts.items():
-                if fault := run(command, wasm, vector, folder, 1 + (vector is longest)):
-                    tally[name].append(f"{vector['name']}: {fault}")
+            for name, (command, without_simd) in hosts.items():
+                artifact = plain if without_simd else wasm
+                jobs.append((name, command, artifact, vector, 1 + (vector is longest)))
+
+    def compared(job):
+        name, command, artifact, vector, runs = job
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            return name, vector["name"], run(command, artifact, vector, pathlib.Path(own), runs)
+
+    # Most of the time is an engine's start: Java compiles the rule in each run.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, vector, fault in pool.map(compared, jobs):
+            if fault:
+                tally[name].append(f"{vector}: {fault}")
     print(f"{ran} vectors; not for lines: {len(left_out)}")
     print("\n".join(f"  {line}" for line in left_out))
     print(f"{'host':<24} {'passed':>6} {'failed':>6}")

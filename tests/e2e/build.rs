@@ -299,6 +299,43 @@ fn unusable_arguments_are_reported_before_building() {
 
 /// `--check` prints what a build would print and writes nothing.
 #[test]
+fn without_simd_a_rule_answers_the_same() {
+    let folder = Folder::new();
+    let to = folder.path("rule.no-simd.wasm");
+    let built = || call("build").arg(repository(FLAGSHIP)).arg("--no-simd").arg("-o").arg(&to);
+    if cfg!(not(feature = "targets")) {
+        built().fails(&["--no-simd: this build of firstseen has only the core engine"]);
+        return;
+    }
+    built().ok();
+    let plain = std::fs::read(&to).unwrap();
+    let usual = folder.path("rule.wasm");
+    build(&repository(FLAGSHIP), &usual);
+    assert!(!firstseen_artifact::needs_simd(&plain));
+    assert!(firstseen_artifact::needs_simd(&std::fs::read(&usual).unwrap()));
+    let alerts = |rule: &Path| {
+        let run = call("run").arg("--rule").arg(rule).args(&["--format", "ndjson"]);
+        run.arg(repository("samples")).ok().stdout
+    };
+    assert!(!alerts(&to).is_empty());
+    assert_eq!(alerts(&to), alerts(&usual));
+    // It stays one without SIMD.
+    call("inspect").arg("--verify").arg(&to).ok();
+    call("rebuild").arg(&to).ok();
+    assert_eq!(std::fs::read(&to).unwrap(), plain);
+    // Beside a rule the two have names of their own.
+    let rule = folder.path("beside.toml");
+    std::fs::copy(repository(FLAGSHIP), &rule).unwrap();
+    call("build").arg(&rule).arg("--no-simd").ok();
+    assert_eq!(std::fs::read(folder.path("beside.no-simd.wasm")).unwrap(), plain);
+    let other = |target: &str, why: &str| {
+        call("build").arg(&rule).args(&["--no-simd", "--target", target]).fails(&[why]);
+    };
+    other("wasi", "never need SIMD");
+    other("extism", "--target core");
+}
+
+#[test]
 fn check_writes_nothing() {
     let folder = Folder::new();
     let good = folder.write("good.toml", rule("a", "a: b", &["user.name"]));

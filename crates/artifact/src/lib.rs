@@ -87,7 +87,7 @@ pub use error::{ComposeError, MetaError};
 #[cfg(feature = "compose")]
 pub use meta::{Meta, RuleMeta, ThreatMeta};
 #[cfg(feature = "compose")]
-pub use module::{ModuleInfo, Section, read_module, validate};
+pub use module::{ModuleInfo, Section, needs_simd, read_module, validate};
 pub use names::{META_SECTION, OPTIONS_SLOT, PLAN_SLOT, SOURCE_SECTION};
 pub use plan::{embedded_plan, plan};
 #[cfg(feature = "compose")]

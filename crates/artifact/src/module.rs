@@ -8,7 +8,7 @@ use crate::error::MetaError;
 use std::collections::BTreeMap;
 use wasmparser::{
     CompositeInnerType, ExternalKind, FuncType, KnownCustom, Name, Parser, Payload, TypeRef,
-    Validator,
+    Validator, WasmFeatures,
 };
 
 /// What a module holds.
@@ -131,6 +131,13 @@ pub fn validate(wasm: &[u8]) -> Result<(), MetaError> {
     checked.map(|_| ()).map_err(|e| MetaError::of(&e))
 }
 
+/// Whether a module that [`validate`] takes needs an engine with SIMD: without it, it would be invalid.
+#[must_use]
+pub fn needs_simd(wasm: &[u8]) -> bool {
+    let plain = WasmFeatures::default() - WasmFeatures::SIMD - WasmFeatures::RELAXED_SIMD;
+    Validator::new_with_features(plain).validate_all(wasm).is_err()
+}
+
 const fn kind(of: &TypeRef) -> &'static str {
     match of {
         TypeRef::Func(_) | TypeRef::FuncExact(_) => "function",
@@ -230,6 +237,18 @@ mod tests {
         let faults = crate::missing(&module, "other");
         assert!(faults.iter().any(|fault| fault.contains("does not export `decide`")));
         assert!(faults.iter().any(|fault| fault.contains("imports `ns.f`")));
+    }
+
+    #[test]
+    fn simd_is_found_in_the_code() {
+        let body = |ops: &str| wat::parse_str(format!("(module (func {ops}))")).unwrap();
+        let relaxed = "v128.const i64x2 0 0 v128.const i64x2 0 0 i8x16.relaxed_swizzle drop";
+        for (ops, needs) in
+            [("i32.const 1 drop", false), ("v128.const i64x2 0 0 drop", true), (relaxed, true)]
+        {
+            assert_eq!(validate(&body(ops)), Ok(()), "{ops}");
+            assert_eq!(needs_simd(&body(ops)), needs, "{ops}");
+        }
     }
 
     #[test]

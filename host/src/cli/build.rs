@@ -53,13 +53,13 @@ pub fn build(args: &BuildArgs) -> anyhow::Result<ExitStatus> {
     let choices = args.chosen.choices()?;
     let options = args.target.options(&choices).map_err(anyhow::Error::msg)?;
     let options = options.to_bytes();
-    let engine = firstseen_engines::engine(args.target)?;
+    let engine = args.engine()?;
     // A package for JavaScript carries its settings beside the plan.
     let options = if args.target == Target::Js { &[][..] } else { &options };
     let engine = EngineModule { options, ..engine };
     let settings = choices.settings.as_deref().unwrap_or_default();
     let writer = ArtifactWriter { engine, settings };
-    let mut jobs = jobs::find(&args.rules, output, args.target.ending())?;
+    let mut jobs = jobs::find(&args.rules, output, args.ending())?;
     if let (Target::Js, [job], Some(output)) = (args.target, jobs.as_mut_slice(), output)
         && !job.found
     {

@@ -6,7 +6,9 @@
 use crate::files::shown;
 use crate::terminal::diagnostic;
 use anyhow::Context;
-use firstseen_artifact::{Meta, RuleMeta, bytes_of_sections, differing_sections, embedded_plan};
+use firstseen_artifact::{
+    Meta, RuleMeta, bytes_of_sections, differing_sections, embedded_plan, needs_simd,
+};
 use firstseen_compiler::{self as compile, EngineModule, Origin, RuleText, Target};
 use firstseen_rule::source::{self, EventTime, ReadOptions, Rule};
 use firstseen_rule::{Plan, RulePlan};
@@ -20,6 +22,8 @@ const ENGINE: &[&str] = &["code", "export", "import", "module"];
 pub(super) struct EmbeddedRules {
     /// For what it was built, with what was chosen then.
     target: Target,
+    /// Whether it is for engines with SIMD, by its code.
+    needs_simd: bool,
     meta: Meta,
     origin: Origin,
     /// In the order of the metadata.
@@ -74,7 +78,8 @@ impl EmbeddedRules {
                 }
             }
         }
-        Ok((!failed).then_some(Self { target, meta, origin, rules }))
+        let needs_simd = needs_simd(wasm);
+        Ok((!failed).then_some(Self { target, needs_simd, meta, origin, rules }))
     }
 
     /// The artifact that this version makes of them.
@@ -82,8 +87,11 @@ impl EmbeddedRules {
     /// # Errors
     /// When this binary lacks the target's engine.
     pub(super) fn build(&self, name: &str) -> anyhow::Result<Vec<u8>> {
-        let engine =
-            firstseen_engines::engine(self.target).with_context(|| format!("rule {name}"))?;
+        let engine = match (self.target, self.needs_simd) {
+            (Target::Core, false) => firstseen_engines::plain_core(),
+            (target, _) => firstseen_engines::engine(target),
+        };
+        let engine = engine.with_context(|| format!("rule {name}"))?;
         let engine = EngineModule { options: self.meta.options.as_bytes(), ..engine };
         let rules = self.rules.iter();
         let rules = rules.map(|(text, rule)| (RuleText { name, text }, rule.clone())).collect();

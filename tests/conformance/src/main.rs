@@ -1,6 +1,6 @@
 //! `firstseen-conformance` runs the vectors of `tests/vectors` in several WebAssembly engines.
 //!
-//! In: the `firstseen` binary and an engine module without SIMD. Out: a table of engines, a line
+//! In: the `firstseen` binary with the engines of all targets. Out: a table of engines, a line
 //! for each failing vector, and exit status 0 if none fails. docs/conformance.md describes what is
 //! compared; `.ci/conformance` calls this program.
 
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vector::{Recipe, Vector};
 
-const USAGE: &str = "usage: firstseen-conformance FIRSTSEEN PLAIN_ENGINE.wasm [--speed]";
+const USAGE: &str = "usage: firstseen-conformance FIRSTSEEN [--speed]";
 
 /// The results of the first engine, by vector and way; the others must return the same.
 type Answers = BTreeMap<(String, &'static str), Vec<Vec<u8>>>;
@@ -45,7 +45,8 @@ fn main() -> ExitCode {
 
 fn engines() -> Result<Vec<Box<dyn Engine>>> {
     Ok(vec![
-        Box::new(engine::wasmtime::Engine::default()),
+        Box::new(engine::wasmtime::Engine::with_simd()),
+        Box::new(engine::wasmtime::Engine::without_simd()?),
         Box::new(engine::wasmi::Engine::default()),
         Box::new(engine::wasmer::Engine::default()),
         Box::new(engine::wamr::Engine::new()?),
@@ -58,13 +59,12 @@ fn conform() -> Result<bool> {
     if measure {
         arguments.pop();
     }
-    let [firstseen, plain] = &arguments[..] else { bail!(USAGE) };
-    let plain = std::fs::read(plain).with_context(|| plain.clone())?;
+    let [firstseen] = &arguments[..] else { bail!(USAGE) };
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let vectors = vector::read(&root.join("tests/vectors"))?;
     let mut artifacts = BTreeMap::new();
     for recipe in vectors.keys() {
-        let built = artifact::build(Path::new(firstseen), &plain, &root, recipe)?;
+        let built = artifact::build(Path::new(firstseen), &root, recipe)?;
         artifacts.insert(recipe.clone(), built);
     }
     let total: usize = vectors.values().map(Vec::len).sum();

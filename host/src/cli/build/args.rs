@@ -11,7 +11,7 @@ use crate::rules::unique;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use firstseen_compiler::{Origin, Target, TargetChoices};
+use firstseen_compiler::{EngineModule, Origin, Target, TargetChoices};
 use firstseen_rule::Settings;
 use firstseen_rule::source::EventTime;
 use firstseen_target_support::Records;
@@ -58,6 +58,12 @@ pub struct BuildArgs {
     /// What to build for: each kind of host has files of its own
     #[arg(long, value_parser = target_name(), default_value = Target::Core.name())]
     pub target: Target,
+    /// Build for an engine without SIMD, such as Java's Chicory; of target core
+    ///
+    /// The answers are the same, more slowly. The artifact of x.toml is x.no-simd.wasm by default. Of the
+    /// other targets fluent-bit, redpanda and wasi never need SIMD.
+    #[arg(long)]
+    pub no_simd: bool,
     /// The options of a host that passes no configuration.
     #[command(flatten)]
     pub chosen: ChosenArgs,
@@ -176,6 +182,33 @@ impl From<EventTimeArg> for EventTime {
 }
 
 impl BuildArgs {
+    /// The engine of the target.
+    ///
+    /// # Errors
+    /// When this binary does not have it, or there is none without SIMD.
+    pub(super) fn engine(&self) -> anyhow::Result<EngineModule<'static>> {
+        match (self.no_simd, self.target) {
+            (false, target) => Ok(firstseen_engines::engine(target)?),
+            (true, Target::Core) => Ok(firstseen_engines::plain_core()?),
+            (true, target) => {
+                let why = match target {
+                    Target::FluentBit | Target::Redpanda | Target::Wasi => {
+                        "its artifacts never need SIMD: leave the option out"
+                    }
+                    _ => {
+                        "it is built for hosts with SIMD; for an engine without there is --target core"
+                    }
+                };
+                Err(anyhow!("--no-simd: --target {} does not take it: {why}", target.name()))
+            }
+        }
+    }
+
+    /// What the names of artifacts end in.
+    pub(super) const fn ending(&self) -> &'static str {
+        if self.no_simd { "no-simd.wasm" } else { self.target.ending() }
+    }
+
     pub(super) fn origin(&self) -> Origin {
         Origin {
             source: self.source.clone().unwrap_or_default(),

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firstseen_artifact::{Meta, StandardMetadata};
 use firstseen_compiler::Target;
+use firstseen_engines::EngineMissing;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -101,7 +102,7 @@ fn package(stem: &str, wasm: &[u8], license: &str, settings: &str) -> anyhow::Re
     }
     let mut files: Files = FILES.iter().map(|(name, text)| (*name, (*text).into())).collect();
     let (engine, glue) =
-        firstseen_engines::javascript().ok_or(firstseen_engines::EngineMissing(Target::Js))?;
+        firstseen_engines::javascript().ok_or_else(|| EngineMissing::of(Target::Js))?;
     files.push(("engine.js", glue.into()));
     files.push(("engine.wasm", engine.to_vec()));
     files.push((PLAN, plan.into_bytes()));

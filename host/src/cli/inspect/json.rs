@@ -3,7 +3,7 @@
 //! In: an artifact that was read. Out: one document.
 
 use super::{InspectedArtifact, text};
-use firstseen_artifact::Meta;
+use firstseen_artifact::{Meta, needs_simd};
 use firstseen_rule::exception::Exception;
 use serde_json::{Value, json};
 
@@ -50,6 +50,7 @@ pub(super) fn document(seen: &InspectedArtifact) -> Value {
         "memory_pages": look.memory.map(|(least, _)| least),
         "max_memory_pages": look.memory.and_then(|(_, most)| most),
         "target": meta.target,
+        "needs_simd": needs_simd(wasm),
         "settings": settings(meta),
         "rules": rules,
         "imports": imports,

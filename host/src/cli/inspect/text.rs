@@ -8,7 +8,7 @@ use crate::escape::escaped;
 use crate::terminal::formats::{counted, number};
 use crate::terminal::guide::title;
 use crate::terminal::wrap::wrapped;
-use firstseen_artifact::RuleMeta;
+use firstseen_artifact::{RuleMeta, needs_simd};
 use firstseen_rule::RulePlan;
 use firstseen_rule::exception::Exception;
 use serde_json::Value;
@@ -32,6 +32,7 @@ pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
         let most = most.map_or(String::new(), |most| format!(", at most {most}"));
         row(&mut out, "memory", &format!("{least} pages of 64 KiB{most}"));
     }
+    row(&mut out, "SIMD", if needs_simd(wasm) { "needed" } else { "not needed" });
     for name in ["version", "authors", "licenses", "source", "revision", "homepage"] {
         row(&mut out, name, standard(name));
     }

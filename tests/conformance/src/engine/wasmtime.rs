@@ -1,4 +1,5 @@
-//! wasmtime, the engine of the `firstseen` binary: compiles with Cranelift.
+//! wasmtime, the engine of the `firstseen` binary: compiles with Cranelift. It is there twice, the second
+//! time with SIMD turned off, where a module that has any is refused.
 
 use super::{Guest, Module, Number};
 use crate::store::{self, Shared};
@@ -6,8 +7,25 @@ use anyhow::{Context as _, Result, anyhow};
 use wasmtime::{Caller, Extern, Instance, Linker, Memory, Store, Val};
 
 /// The engine.
-#[derive(Default)]
-pub(crate) struct Engine(wasmtime::Engine);
+pub(crate) struct Engine {
+    engine: wasmtime::Engine,
+    has_simd: bool,
+}
+
+impl Engine {
+    /// As it is.
+    pub(crate) fn with_simd() -> Self {
+        Self { engine: wasmtime::Engine::default(), has_simd: true }
+    }
+
+    /// With SIMD turned off.
+    pub(crate) fn without_simd() -> Result<Self> {
+        let mut config = wasmtime::Config::new();
+        config.wasm_simd(false).wasm_relaxed_simd(false);
+        let engine = wasmtime::Engine::new(&config).map_err(|fault| anyhow!("{fault:?}"))?;
+        Ok(Self { engine, has_simd: false })
+    }
+}
 
 struct Loaded(wasmtime::Module);
 
@@ -23,11 +41,11 @@ impl super::Engine for Engine {
     }
 
     fn has_simd(&self) -> bool {
-        true
+        self.has_simd
     }
 
     fn load(&self, wasm: &[u8]) -> Result<Box<dyn Module>> {
-        let module = wasmtime::Module::new(&self.0, wasm).map_err(|fault| anyhow!("{fault:?}"))?;
+        let module = wasmtime::Module::new(&self.engine, wasm).map_err(|fault| anyhow!("{fault:?}"))?;
         Ok(Box::new(Loaded(module)))
     }
 }
