@@ -5,7 +5,7 @@
 //! In: events. Out: nothing, or the first events with a field that differs.
 
 use firstseen_abi::{ItemKind, Keys};
-use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch};
+use firstseen_event::{EventReader, FieldRequest, ReadOutcome, Scratch, Trust};
 use firstseen_rule::engine::Framing;
 use firstseen_rule::{Engine, Settings};
 use firstseen_tests::cloudtrail_events::event;
@@ -54,6 +54,12 @@ fn document(text: &str) -> Value {
         firstseen_event::document(text).unwrap_or_else(|fault| panic!("{fault}: {text}"));
     let mut out = String::new();
     firstseen_event::json::write_object(&document, &mut out);
+    // An alert's document is written without a tree.
+    let written = firstseen_event::written_document(text, Trust::DEFAULT, &mut Scratch::default());
+    let written = written.unwrap_or_else(|fault| panic!("{fault}: {text}"));
+    let end = written.members().last().map_or(0, |member| member.value.end);
+    let members = String::from_utf8_lossy(&written.text()[..end]);
+    assert_eq!(format!("{{{members}}}"), out, "{text}");
     serde_json::from_str(&out).expect("a document is JSON")
 }
 

@@ -12,10 +12,12 @@ use crate::json::{Json, Object, discard};
 use crate::plan::FieldRequest;
 use crate::raw::{ObjectList, RawSource};
 use crate::reader::{EventReader, ReadOutcome};
+use crate::scan::members;
 use crate::sources::SOURCES;
 use crate::spans::RespellNumber;
 use crate::trust::Trust;
 use crate::walk::{MAX_VALUES, Scratch};
+use crate::written::RawFields;
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::format;
@@ -26,13 +28,15 @@ use firstseen_value::Value;
 use once_cell::race::OnceBox;
 
 /// How many strings may be nested around an event.
-const MAX_INNER: usize = 4;
+pub(crate) const MAX_INNER: usize = 4;
 
 /// Reads all fields of all raw sources.
-struct DocumentReader {
-    reader: EventReader,
+pub(crate) struct DocumentReader {
+    pub(crate) reader: EventReader,
     /// The requests, in order: the place of the source in the table, and the ECS name.
     names: Vec<(usize, &'static str)>,
+    /// Of each source the fields as they are written.
+    pub(crate) raw: Vec<RawFields>,
 }
 
 /// The event as one nested ECS document.
@@ -64,7 +68,7 @@ pub fn inner_text(text: &str, trust: &Trust) -> Option<String> {
 /// # Errors
 /// The same.
 pub fn document_trusting(text: &str, trust: &Trust) -> Result<Object, EventError> {
-    let DocumentReader { reader, names } = DocumentReader::get();
+    let DocumentReader { reader, names, .. } = DocumentReader::get();
     let mut text = Cow::Borrowed(text);
     for _ in 0..=MAX_INNER {
         let mut scratch = Scratch::default();
@@ -75,26 +79,16 @@ pub fn document_trusting(text: &str, trust: &Trust) -> Result<Object, EventError
                     None => parse(&fields, Json::read_opened),
                 };
             }
-            ReadOutcome::Inner(inner, _) => inner,
-            ReadOutcome::NoEvent(what) => {
-                return Err(EventError::new("not_one_event", format!("no event: {what}"), 0));
-            }
-            ReadOutcome::SeveralEvents(what) => {
-                return Err(EventError::new("not_one_event", format!("several events: {what}"), 0));
-            }
-            ReadOutcome::SeveralInner(_) => {
-                return Err(EventError::new("not_one_event", "a string with several events", 0));
-            }
+            other => DocumentReader::inner(other)?,
         };
         text = Cow::Owned(inner);
     }
-    let reason = format!("the event is inside more than {MAX_INNER} strings");
-    Err(EventError::new("too_deep", reason, 0))
+    Err(DocumentReader::too_deep())
 }
 
 impl DocumentReader {
     /// Made once: it is larger than what it reads.
-    fn get() -> &'static Self {
+    pub(crate) fn get() -> &'static Self {
         static READER: OnceBox<DocumentReader> = OnceBox::new();
         READER.get_or_init(|| Box::new(Self::new()))
     }
@@ -112,14 +106,44 @@ impl DocumentReader {
             names.map(move |name| (place, name))
         };
         let names: Vec<_> = SOURCES.iter().enumerate().flat_map(of_source).collect();
-        let requests = names.iter().map(|(_, name)| FieldRequest::Values((*name).to_owned()));
-        let reader = EventReader::new(requests.collect());
-        Self { reader, names }
+        let mut requests: Vec<FieldRequest> =
+            names.iter().map(|(_, name)| FieldRequest::Values((*name).to_owned())).collect();
+        let mut raw = Vec::new();
+        for (place, source) in SOURCES.iter().enumerate() {
+            let own = names.iter().enumerate().filter(|(_, (of, _))| *of == place);
+            let own = own.map(|(request, (_, name))| (request, *name));
+            // What may have moved is a part of its object.
+            let mut own: Vec<_> = own.filter(|(_, name)| !source.moved.contains(name)).collect();
+            for list in source.lists {
+                own.push((requests.len(), list.name));
+                requests.push(FieldRequest::Objects(list.key.to_owned()));
+            }
+            raw.push(RawFields::new(source, &own));
+        }
+        let reader = EventReader::new(requests);
+        Self { reader, names, raw }
+    }
+
+    /// The text of the event in a string; an error where there is no event.
+    pub(crate) fn inner(outcome: ReadOutcome<'_>) -> Result<String, EventError> {
+        let reason = match outcome {
+            ReadOutcome::Inner(inner, _) => return Ok(inner),
+            ReadOutcome::NoEvent(what) => format!("no event: {what}"),
+            ReadOutcome::SeveralEvents(what) => format!("several events: {what}"),
+            ReadOutcome::SeveralInner(_) => "a string with several events".to_owned(),
+            ReadOutcome::Event(_) => "an event".to_owned(),
+        };
+        Err(EventError::new("not_one_event", reason, 0))
+    }
+
+    pub(crate) fn too_deep() -> EventError {
+        let reason = format!("the event is inside more than {MAX_INNER} strings");
+        EventError::new("too_deep", reason, 0)
     }
 }
 
 /// The event as a tree, read in one of the ways of [`Json`].
-fn parse(
+pub(crate) fn parse(
     event: &EventFields<'_>,
     read: fn(&str) -> Result<Json, EventError>,
 ) -> Result<Object, EventError> {
@@ -225,6 +249,20 @@ fn respell(value: &mut Json, number: RespellNumber) {
             Json::Null | Json::Bool(_) | Json::Text(_) | Json::Written(_) => {}
         }
     }
+}
+
+/// A list of objects as a document has it.
+pub(crate) fn list_of(event: &EventFields<'_>, list: &ObjectList) -> Option<Json> {
+    let text = event.text();
+    let mut found = None;
+    members(text, 0, &mut |name, _, value| {
+        if name == list.key {
+            found = Some(value);
+        }
+    })
+    .ok()?;
+    let value = Json::read_filled(text.get(found?)?).ok()?;
+    renamed(value, list)
 }
 
 /// A list of objects, or one object, with the ECS names of its members. Lists in lists stay what they

@@ -8,7 +8,7 @@ use crate::clean::is_blank_value;
 use crate::error::EventError;
 use crate::index_name::StatedIndex;
 use crate::plan::{FieldPlan, ReadPlan};
-use crate::raw::RawSource;
+use crate::raw::{RawField, RawSource};
 use crate::scan::Span;
 use crate::sources::SOURCES;
 use crate::spans::{FieldValues, Spans, value_of_span};
@@ -175,6 +175,19 @@ impl<'a> EventFields<'a> {
     #[must_use]
     pub fn text(&self) -> &'a str {
         self.spans.event_text()
+    }
+
+    /// Where a request's values come from in an event of a raw source.
+    pub(crate) fn raw_field(&self, request: usize) -> Option<&'a RawField> {
+        match self.plan.field(request)? {
+            FieldPlan::Values { raw, .. } => raw.get(self.source?),
+            _ => None,
+        }
+    }
+
+    /// What was found in the text.
+    pub(crate) fn spans(&self) -> &Spans<'a> {
+        &self.spans
     }
 
     /// The place of the raw source in the table.

@@ -15,7 +15,7 @@ use alloc::collections::{BTreeMap, btree_map};
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use firstseen_value::push_quoted;
+use firstseen_value::push_escaped;
 
 /// The members of an object, by name.
 pub type Object = BTreeMap<String, Json>;
@@ -54,21 +54,28 @@ impl Json {
 
     /// Adds the value to a text, without white space, members in the order of their names.
     pub fn write(&self, out: &mut String) {
+        let mut bytes = Vec::new();
+        self.write_bytes(&mut bytes);
+        out.push_str(core::str::from_utf8(&bytes).unwrap_or_default());
+    }
+
+    /// The same to bytes, which are UTF-8.
+    pub(crate) fn write_bytes(&self, out: &mut Vec<u8>) {
         let mut open: Vec<Unwritten<'_>> = Vec::new();
         let mut value = self;
         loop {
             match value {
-                Self::Null => out.push_str("null"),
-                Self::Bool(true) => out.push_str("true"),
-                Self::Bool(false) => out.push_str("false"),
-                Self::Number(text) | Self::Written(text) => out.push_str(text),
-                Self::Text(text) => push_quoted(out, text),
+                Self::Null => out.extend_from_slice(b"null"),
+                Self::Bool(true) => out.extend_from_slice(b"true"),
+                Self::Bool(false) => out.extend_from_slice(b"false"),
+                Self::Number(text) | Self::Written(text) => out.extend_from_slice(text.as_bytes()),
+                Self::Text(text) => push_string(out, text),
                 Self::List(items) => {
-                    out.push('[');
+                    out.push(b'[');
                     open.push(Unwritten::Items(items.iter()));
                 }
                 Self::Object(members) => {
-                    out.push('{');
+                    out.push(b'{');
                     open.push(Unwritten::Members(members.iter()));
                 }
             }
@@ -80,14 +87,14 @@ impl Json {
                             push_comma(out);
                             break item;
                         }
-                        None => ']',
+                        None => b']',
                     },
                     Some(Unwritten::Members(members)) => match members.next() {
                         Some((name, value)) => {
                             push_name(out, name);
                             break value;
                         }
-                        None => '}',
+                        None => b'}',
                     },
                 };
                 out.push(closing);
@@ -104,39 +111,35 @@ enum Unwritten<'j> {
 }
 
 /// A comma, but for the first in a container.
-fn push_comma(out: &mut String) {
+fn push_comma(out: &mut Vec<u8>) {
     // Nothing else ends in an opening bracket.
-    if !matches!(out.as_bytes().last(), Some(b'[' | b'{')) {
-        out.push(',');
+    if !matches!(out.last(), Some(b'[' | b'{')) {
+        out.push(b',');
     }
 }
 
-fn push_name(out: &mut String, name: &str) {
+fn push_name(out: &mut Vec<u8>, name: &str) {
     push_comma(out);
-    push_quoted(out, name);
-    out.push(':');
+    push_string(out, name);
+    out.push(b':');
+}
+
+/// Adds a text as a JSON string.
+pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    push_escaped(out, text);
+    out.push(b'"');
 }
 
 /// Adds an object to a text, as [`Json::write`] does.
 pub fn write_object(members: &Object, out: &mut String) {
-    write_layers([members, &Object::new(), &Object::new()], out);
-}
-
-/// Adds an object with the members of all three to a text; of members of one name it has the last one's.
-pub fn write_layers(layers: [&Object; 3], out: &mut String) {
-    let mut layers = layers.map(|layer| layer.iter().peekable());
-    out.push('{');
-    while let Some(name) = layers.iter_mut().filter_map(|l| l.peek().map(|m| m.0)).min() {
-        let mut last = &Json::Null;
-        for layer in &mut layers {
-            if let Some((_, value)) = layer.next_if(|member| member.0 == name) {
-                last = value;
-            }
-        }
-        push_name(out, name);
-        last.write(out);
+    let mut bytes = Vec::from(b"{");
+    for (name, value) in members {
+        push_name(&mut bytes, name);
+        value.write_bytes(&mut bytes);
     }
-    out.push('}');
+    bytes.push(b'}');
+    out.push_str(core::str::from_utf8(&bytes).unwrap_or_default());
 }
 
 /// Drops a value that may be deep.

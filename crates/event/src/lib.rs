@@ -41,6 +41,7 @@
 //! | [`json`], `dots`, `tree` | trees: dotted keys opened; a text read as a tree |
 //! | `path`, `walk` | the trie of wanted paths; one pass over an object |
 //! | `spans` | the low view: the values at a node of the trie |
+//! | `flat` | a part of an event as a list of its values |
 //! | `raw` | what a raw source is, and where its fields come from |
 //! | `cloudtrail` | one raw source: tables, and what is computed |
 //! | `sources` | the table of raw sources |
@@ -49,7 +50,7 @@
 //! | `pattern`, `form`, `plan` | how requests are answered; what an object is |
 //! | `fields` | the high answer: the fields of an event by ECS name |
 //! | `reader` | text to fields |
-//! | `document`, `verbatim`, `origins` | what alerts, the prefilter and documentation want to know |
+//! | `document`, `written`, `verbatim`, `origins` | what alerts, the prefilter and documentation want to know |
 //!
 //! `bits`, `prefilter`, `search` and [`shorten`](mod@shorten) use at most `scan`.
 //!
@@ -94,6 +95,7 @@ mod document;
 mod dots;
 mod error;
 mod fields;
+mod flat;
 mod form;
 mod index_name;
 mod inner;
@@ -116,6 +118,7 @@ mod tree;
 mod trust;
 mod verbatim;
 mod walk;
+mod written;
 
 pub use bits::BitSet;
 pub use document::{document, document_trusting, inner_text};
@@ -134,6 +137,7 @@ pub use shorten::shorten;
 pub use trust::{NOT_OPENED, TEXT_NOT_OPENED, Trust, TrustKind, trust_entry, trust_lines};
 pub use verbatim::verbatim;
 pub use walk::Scratch;
+pub use written::{ALERT_NAMES, WrittenDocument, WrittenField, written_document};
 
 /// The bytes as text, checked by vector instructions.
 ///

@@ -4,11 +4,13 @@
 //! from ([`RawField`]), and for one event its values. It knows no source by name: each has a folder
 //! of its own, and `sources` lists them.
 
+use crate::flat::FlatTree;
 use crate::path::{Node, SCALARS, Trie};
 use crate::spans::{Blanks, FieldValues, RespellNumber, Spans, TextSet};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::vec::Vec;
 use core::fmt::{self, Debug, Formatter};
 use firstseen_value::Value;
 
@@ -79,6 +81,7 @@ pub(crate) struct ObjectField {
 }
 
 /// An array of objects, or one object.
+#[derive(Debug)]
 pub(crate) struct ObjectList {
     /// Its ECS name. The fields below it are also in [`RawSource::copied`].
     pub(crate) name: &'static str,
@@ -172,10 +175,58 @@ pub(crate) enum RawField {
     Computed(Box<dyn ComputedField>),
 }
 
+/// What the fields of one event have in common: it is found once for all of them.
+#[derive(Default)]
+pub(crate) struct EventCache<'a> {
+    trees: Vec<(Node, Option<FlatTree<'a>>)>,
+    texts: Vec<(&'static str, Vec<Cow<'a, str>>)>,
+}
+
+impl<'a> EventCache<'a> {
+    /// The value at a node, without what is blank; `None` where nothing is left.
+    pub(crate) fn tree(&mut self, event: &Spans<'a>, node: Node) -> Option<&FlatTree<'a>> {
+        let known = self.trees.iter().position(|(of, _)| *of == node);
+        let place = known.unwrap_or_else(|| {
+            let read = |start| FlatTree::read(event.whole_text(), start);
+            let tree = event.json_start(node).map(read).filter(FlatTree::is_filled);
+            self.trees.push((node, tree));
+            self.trees.len() - 1
+        });
+        self.trees.get(place)?.1.as_ref()
+    }
+
+    /// The texts of that name; they are found where nobody asked for them before.
+    pub(crate) fn texts(
+        &mut self,
+        name: &'static str,
+        find: impl FnOnce(&mut Self) -> Vec<Cow<'a, str>>,
+    ) -> &[Cow<'a, str>] {
+        let known = self.texts.iter().position(|(of, _)| *of == name);
+        let place = known.unwrap_or_else(|| {
+            let texts = find(self);
+            self.texts.push((name, texts));
+            self.texts.len() - 1
+        });
+        self.texts.get(place).map_or(&[], |(_, texts)| texts)
+    }
+}
+
 /// A field that only the source's own code can compute.
 pub(crate) trait ComputedField: Send + Sync {
     /// The values in one event.
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a>;
+    fn values<'a>(&self, event: &Spans<'a>, cache: &mut EventCache<'a>) -> FieldValues<'a>;
+
+    /// Adds the field's value to a document as JSON, where that is not just its values; whether there was
+    /// anything. `None` where it is its values.
+    fn write<'a>(
+        &self,
+        event: &Spans<'a>,
+        cache: &mut EventCache<'a>,
+        out: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let _ = (event, cache, out);
+        None
+    }
 
     /// Calls `leaf` with each value of a flattened object, and with its name behind the object's:
     /// a point and the path.
@@ -195,6 +246,16 @@ impl RawField {
     /// The values in one event. Nothing is computed for other fields.
     #[inline]
     pub(crate) fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+        self.cached_values(event, &mut EventCache::default())
+    }
+
+    /// The same, with what other fields of the event have found.
+    #[inline]
+    pub(crate) fn cached_values<'a>(
+        &self,
+        event: &Spans<'a>,
+        cache: &mut EventCache<'a>,
+    ) -> FieldValues<'a> {
         match self {
             Self::Copied(node) => event.filled(*node),
             Self::NameOfCaller(node) => event.values(*node).without(Blanks::Empty),
@@ -210,7 +271,7 @@ impl RawField {
             Self::Original => {
                 FieldValues::one(Some(Value::Text(Cow::Borrowed(event.event_text()))))
             }
-            Self::Computed(field) => field.values(event),
+            Self::Computed(field) => field.values(event, cache),
         }
     }
 }

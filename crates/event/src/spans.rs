@@ -114,6 +114,13 @@ impl<'a> Spans<'a> {
         self.text.get(start..capture.end as usize + quote)
     }
 
+    /// Where the JSON text of the first value at a node begins.
+    pub(crate) fn json_start(&self, node: Node) -> Option<usize> {
+        let capture = self.capture(node)?;
+        let is_quoted = matches!(capture.kind, SpanKind::Scalar(Scalar::Plain | Scalar::Escaped));
+        (capture.start as usize).checked_sub(usize::from(is_quoted))
+    }
+
     /// The objects at a node, as text.
     pub(crate) fn objects(&self, node: Node) -> impl Iterator<Item = &'a str> + use<'a> {
         let text = self.text;
@@ -196,6 +203,10 @@ impl<'a> TextSet<'a> {
 
     pub(crate) fn into_values(self) -> FieldValues<'a> {
         FieldValues::many(self.0.into_iter().map(Value::Text).collect())
+    }
+
+    pub(crate) fn into_texts(self) -> Vec<Cow<'a, str>> {
+        self.0
     }
 }
 

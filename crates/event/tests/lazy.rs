@@ -3,8 +3,10 @@
 mod common;
 
 use common::{JsonTree, as_value, leaves, narrowed, object, tag, tagged, tree, write};
-use firstseen_event::json::Object;
-use firstseen_event::{EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, document};
+use firstseen_event::json::{Json, Object, write_object};
+use firstseen_event::{
+    EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, Trust, document, written_document,
+};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
@@ -28,6 +30,7 @@ fn values(fields: &EventFields<'_>, ask: usize) -> Vec<String> {
 
 const ECS_KEYS: &[&str] = &[
     "event",
+    "original",
     "action",
     "event.action",
     "aws",
@@ -277,6 +280,65 @@ fn naive_raw(naive: &NaiveReading, ask: &str) -> Vec<String> {
     }
 }
 
+/// The document as [`firstseen_event::written_document`] writes it, and what it says of its parts.
+fn assert_written(text: &str) -> Result<(), TestCaseError> {
+    let whole = document(text).expect("readable");
+    let written = written_document(text, Trust::DEFAULT, &mut Scratch::default());
+    let written = written.expect("readable");
+    let end = written.members().last().map_or(0, |member| member.value.end);
+    let found = String::from_utf8(written.text()[..end].to_vec()).expect("UTF-8");
+    let mut expected = String::new();
+    write_object(&whole, &mut expected);
+    prop_assert_eq!(format!("{{{found}}}"), expected, "of {}", text);
+    let names = written.members().iter().map(|member| &*member.name);
+    prop_assert!(names.eq(whole.keys().map(String::as_str)));
+    let text_of = |value: &Json| {
+        let mut text = String::new();
+        value.write(&mut text);
+        text
+    };
+    for member in written.members() {
+        let value = &written.text()[member.value.clone()];
+        prop_assert_eq!(written.member(&member.name), Some(value));
+        let expected = text_of(&whole[&*member.name]);
+        prop_assert_eq!(value, expected.as_bytes());
+        prop_assert_eq!(written.text()[member.start], b'"');
+    }
+    if let Some(Json::Object(event)) = whole.get("event") {
+        let names = written.in_event().iter().map(|member| &*member.name);
+        prop_assert!(names.eq(event.keys().map(String::as_str)));
+        for member in written.in_event() {
+            let value = &written.text()[member.value.clone()];
+            let expected = text_of(&event[&*member.name]);
+            prop_assert_eq!(value, expected.as_bytes());
+        }
+    }
+    // The first value at each path, as a text or a number.
+    for (path, _) in leaves(&as_value(&whole)) {
+        let mut value = Some(as_value(&whole));
+        for key in path.split('.') {
+            value = value.and_then(|value| value.as_object()?.get(key).cloned());
+        }
+        let first = match value {
+            Some(Value::Array(items)) => items.first().cloned(),
+            other => other,
+        };
+        let expected = match first {
+            Some(Value::String(text)) if !text.is_empty() => {
+                let quoted = Value::String(text).to_string();
+                Some(quoted[1..quoted.len() - 1].to_owned())
+            }
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        let found = written.first(&path).map(|text| String::from_utf8_lossy(text).into_owned());
+        if expected.as_ref().is_none_or(|text| !text.contains(['.', 'e'])) {
+            prop_assert_eq!(found, expected, "{} of {}", path, text);
+        }
+    }
+    Ok(())
+}
+
 /// The values of a field in a nested document.
 fn in_document(document: &Object, field: &str) -> Vec<String> {
     let all = leaves(&as_value(document));
@@ -294,6 +356,7 @@ proptest! {
     fn ecs_documents(text in ecs_document()) {
         let value: Value = serde_json::from_str(&text).expect("valid");
         let naive = leaves(&value);
+        assert_written(&text)?;
         let whole = document(&text).expect("readable");
         with_fields(ECS_ASKS, &text, |fields| {
             prop_assert!(!fields.is_raw());
@@ -311,6 +374,7 @@ proptest! {
     #[test]
     fn raw_events(text in raw_event()) {
         let naive = NaiveReading::new(&text);
+        assert_written(&text)?;
         let whole = document(&text).expect("readable");
         with_fields(RAW_ASKS, &text, |fields| {
             prop_assert!(fields.is_raw());

@@ -9,11 +9,11 @@ use crate::plan::RulePlan;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 use chrono::{DateTime, SecondsFormat};
-use firstseen_event::json::{Json, Object, write_layers};
-use firstseen_value::hex;
+use firstseen_event::json::{Json, Object};
+use firstseen_event::{ALERT_NAMES, WrittenDocument, WrittenField};
+use firstseen_value::{hex, push_escaped, push_quoted};
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy)]
@@ -36,74 +36,245 @@ pub struct AlertContext<'a> {
     pub shortened_from: Option<usize>,
 }
 
-/// What a rule gives all of its alerts, each member as it is written. It is most of an alert.
-///
-/// # Errors
-/// A message, when the rule's part of the alert cannot be read.
-pub fn rule_members(rule: &RulePlan) -> Result<Object, String> {
-    let damaged = |fault| format!("the rule's part of the alert is damaged: {fault}");
-    let mut members = Object::new();
-    Json::read_members(&rule.alert, &mut members).map_err(damaged)?;
-    Ok(members)
+/// What alerts have besides the event's fields. [`Self::Own`] are the same in all alerts of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AlertPart {
+    Time,
+    Event,
+    Evidence,
+    Ancestors,
+    Terms,
+    OriginalEvent,
+    OriginalTime,
+    Reason,
+    Uuid,
+    Own,
 }
 
-/// The alert as JSON text; `event` is the event as an ECS document, which may be deep, and `members` what the
-/// rule gives all of its alerts.
+/// Their names, and the text of those that are the same in all alerts.
+const PARTS: [(&str, AlertPart, &str); 12] = [
+    ("@timestamp", AlertPart::Time, ""),
+    ("event", AlertPart::Event, ""),
+    ("firstseen", AlertPart::Evidence, ""),
+    ("kibana.alert.ancestors", AlertPart::Ancestors, ""),
+    ("kibana.alert.depth", AlertPart::Own, "1"),
+    ("kibana.alert.new_terms", AlertPart::Terms, ""),
+    ("kibana.alert.original_event", AlertPart::OriginalEvent, ""),
+    ("kibana.alert.original_time", AlertPart::OriginalTime, ""),
+    ("kibana.alert.reason", AlertPart::Reason, ""),
+    ("kibana.alert.status", AlertPart::Own, "\"active\""),
+    ("kibana.alert.uuid", AlertPart::Uuid, ""),
+    ("kibana.alert.workflow_status", AlertPart::Own, "\"open\""),
+];
+
+/// What a rule gives all of its alerts, as it is written, and the order of all that an alert has besides the
+/// event's fields. It is most of an alert.
+#[derive(Debug)]
+pub struct AlertTemplate(Vec<TemplatePart>);
+
+/// A part that is filled in, or members that are the same in all alerts.
+#[derive(Debug)]
+struct TemplatePart {
+    part: AlertPart,
+    /// Its first name.
+    name: String,
+    /// `"NAME":`, or whole members.
+    text: String,
+}
+
+impl AlertTemplate {
+    /// The template of a rule.
+    ///
+    /// # Errors
+    /// A message, when the rule's part of the alert cannot be read.
+    pub fn new(rule: &RulePlan) -> Result<Self, String> {
+        let damaged = |fault| format!("the rule's part of the alert is damaged: {fault}");
+        let mut members = Object::new();
+        Json::read_members(&rule.alert, &mut members).map_err(damaged)?;
+        for (name, part, text) in PARTS {
+            let _ = (part, members.insert(name.to_owned(), Json::Written(text.to_owned())));
+        }
+        let mut parts: Vec<TemplatePart> = Vec::new();
+        for (name, value) in members {
+            let known = PARTS.iter().find(|(known, ..)| *known == name);
+            let part = known.map_or(AlertPart::Own, |(_, part, _)| *part);
+            let mut text = String::new();
+            if part != AlertPart::OriginalEvent {
+                push_quoted(&mut text, &name);
+                text.push(':');
+            }
+            value.write(&mut text);
+            // Between two names of alerts there is none of an event.
+            match parts.last_mut() {
+                Some(last)
+                    if part == AlertPart::Own
+                        && last.part == AlertPart::Own
+                        && [&last.name, &name].iter().all(|name| is_of_alerts(name)) =>
+                {
+                    last.text.push(',');
+                    last.text.push_str(&text);
+                }
+                _ => parts.push(TemplatePart { part, name, text }),
+            }
+        }
+        Ok(Self(parts))
+    }
+}
+
+fn is_of_alerts(name: &str) -> bool {
+    name.strip_prefix(ALERT_NAMES).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// The alert as JSON text.
 ///
 /// # Errors
 /// A message, when the term cannot be read.
 pub fn render(
-    event: &Object,
-    members: &Object,
+    event: &WrittenDocument,
+    template: &AlertTemplate,
     about: &AlertContext<'_>,
 ) -> Result<String, String> {
     let time = rfc3339(about.time_ms);
-    // Where another field is the time, the event's own `@timestamp` stays on record.
-    let own = event.get("@timestamp").filter(|_| about.rule.event_time.is_some());
-    let original_time = own.map_or_else(|| Json::from(&*time), copy);
-    let mut alert = original_event(event);
-    let id = match alert.get("kibana.alert.original_event.id") {
-        Some(Json::Text(id)) => id.clone(),
-        _ => hex(about.identity),
-    };
-    let values = Json::read(about.term).map_err(|e| e.to_string())?;
-    let uuid = identity::of_alert(&about.rule.id, about.fingerprint, about.identity, about.term);
-    let ancestor = Json::from([
-        ("depth", Json::from(0)),
-        ("id", Json::from(id)),
-        ("index", Json::from("")),
-        ("type", Json::from("event")),
-    ]);
-    let mut evidence = Object::new();
-    if let Some(ms) = about.previous_ms {
-        set(&mut evidence, "previous_sighting", rfc3339(ms));
+    let mut out = Vec::with_capacity(event.text().len().saturating_add(4096));
+    let mut members = event.members();
+    out.push(b'{');
+    for part in &template.0 {
+        // The event's members before it, which stand together in its text; one of the same name is left
+        // out.
+        let before = members.iter().take_while(|member| *member.name < *part.name).count();
+        let (own, rest) = members.split_at_checked(before).unwrap_or((members, &[]));
+        if let (Some(first), Some(last)) = (own.first(), own.last()) {
+            out.extend_from_slice(
+                event.text().get(first.start..last.value.end).unwrap_or_default(),
+            );
+            out.push(b',');
+        }
+        members = match rest.split_first() {
+            Some((same, behind)) if same.name == part.name => behind,
+            _ => rest,
+        };
+        out.extend_from_slice(part.text.as_bytes());
+        match part.part {
+            AlertPart::Own => {}
+            AlertPart::Time => push_plain(&mut out, &time),
+            AlertPart::Event => push_event(&mut out, event),
+            AlertPart::Evidence => push_evidence(&mut out, about),
+            AlertPart::Ancestors => push_ancestor(&mut out, event, about),
+            AlertPart::Terms => push_terms(&mut out, about.term)?,
+            AlertPart::OriginalEvent => {
+                push_original(&mut out, event);
+                continue;
+            }
+            AlertPart::OriginalTime => {
+                // Where another field is the time, the event's own `@timestamp` stays on record.
+                match event.member("@timestamp").filter(|_| about.rule.event_time.is_some()) {
+                    Some(own) => out.extend_from_slice(own),
+                    None => push_plain(&mut out, &time),
+                }
+            }
+            AlertPart::Reason => push_reason(&mut out, event, about.rule),
+            AlertPart::Uuid => {
+                let of = (about.fingerprint, about.identity, about.term);
+                push_plain(&mut out, &identity::of_alert(&about.rule.id, of.0, of.1, of.2));
+            }
+        }
+        out.push(b',');
     }
-    if let Some(bytes) = about.shortened_from {
-        set(&mut evidence, "shortened_from_bytes", bytes);
+    if let (Some(first), Some(last)) = (members.first(), members.last()) {
+        out.extend_from_slice(event.text().get(first.start..last.value.end).unwrap_or_default());
+    } else {
+        out.pop();
     }
-    set(&mut evidence, "window", about.window);
-    for (name, value) in [
-        ("@timestamp", Json::from(time)),
-        ("event", signal(event)),
-        ("firstseen", Json::Object(evidence)),
-        ("kibana.alert.ancestors", Json::List(vec![ancestor])),
-        ("kibana.alert.depth", Json::from(1)),
-        ("kibana.alert.new_terms", values),
-        ("kibana.alert.original_time", original_time),
-        ("kibana.alert.reason", Json::from(reason(event, about.rule))),
-        ("kibana.alert.status", Json::from("active")),
-        ("kibana.alert.uuid", Json::from(uuid)),
-        ("kibana.alert.workflow_status", Json::from("open")),
-    ] {
-        set(&mut alert, name, value);
-    }
-    let mut out = String::new();
-    write_layers([event, members, &alert], &mut out);
-    Ok(out)
+    out.push(b'}');
+    String::from_utf8(out).map_err(|fault| fault.to_string())
 }
 
-fn set(object: &mut Object, name: &str, value: impl Into<Json>) {
-    object.insert(name.to_owned(), value.into());
+/// Adds a text in quotes in which nothing needs an escape.
+fn push_plain(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+/// Adds `event` as it is in an alert.
+fn push_event(out: &mut Vec<u8>, event: &WrittenDocument) {
+    const KIND: (&str, &[u8]) = ("kind", b"\"kind\":\"signal\"");
+    let members = event.in_event();
+    let before = members.iter().take_while(|member| *member.name < *KIND.0).count();
+    let (before, rest) = members.split_at_checked(before).unwrap_or((members, &[]));
+    let behind = match rest.split_first() {
+        Some((own, behind)) if own.name == KIND.0 => behind,
+        _ => rest,
+    };
+    let text = |members: &[WrittenField]| {
+        let (first, last) = (members.first()?, members.last()?);
+        event.text().get(first.start..last.value.end)
+    };
+    out.push(b'{');
+    if let Some(text) = text(before) {
+        out.extend_from_slice(text);
+        out.push(b',');
+    }
+    out.extend_from_slice(KIND.1);
+    if let Some(text) = text(behind) {
+        out.push(b',');
+        out.extend_from_slice(text);
+    }
+    out.push(b'}');
+}
+
+fn push_evidence(out: &mut Vec<u8>, about: &AlertContext<'_>) {
+    out.push(b'{');
+    if let Some(ms) = about.previous_ms {
+        out.extend_from_slice(b"\"previous_sighting\":");
+        push_plain(out, &rfc3339(ms));
+        out.push(b',');
+    }
+    if let Some(bytes) = about.shortened_from {
+        out.extend_from_slice(b"\"shortened_from_bytes\":");
+        out.extend_from_slice(bytes.to_string().as_bytes());
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"window\":\"");
+    push_escaped(out, about.window);
+    out.extend_from_slice(b"\"}");
+}
+
+fn push_ancestor(out: &mut Vec<u8>, event: &WrittenDocument, about: &AlertContext<'_>) {
+    let id = event.of_event().iter().find(|field| field.name == "id");
+    let id = id.and_then(|id| event.text().get(id.value.clone()));
+    out.extend_from_slice(b"[{\"depth\":0,\"id\":");
+    match id.filter(|id| id.first() == Some(&b'"')) {
+        Some(id) => out.extend_from_slice(id),
+        None => push_plain(out, &hex(about.identity)),
+    }
+    out.extend_from_slice(b",\"index\":\"\",\"type\":\"event\"}]");
+}
+
+/// Adds the term's values.
+fn push_terms(out: &mut Vec<u8>, term: &str) -> Result<(), String> {
+    let one = term.strip_prefix("[\"").and_then(|rest| rest.strip_suffix("\"]"));
+    let is_plain = |text: &str| text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
+    // One text is written as it is read.
+    if one.is_some_and(is_plain) {
+        out.extend_from_slice(term.as_bytes());
+        return Ok(());
+    }
+    let mut values = String::new();
+    Json::read(term).map_err(|e| e.to_string())?.write(&mut values);
+    out.extend_from_slice(values.as_bytes());
+    Ok(())
+}
+
+/// Adds what the event says of itself, each by its path, with a comma behind it.
+fn push_original(out: &mut Vec<u8>, event: &WrittenDocument) {
+    for field in event.of_event() {
+        out.extend_from_slice(b"\"kibana.alert.original_event.");
+        push_escaped(out, &field.name);
+        out.extend_from_slice(b"\":");
+        out.extend_from_slice(event.text().get(field.value.clone()).unwrap_or_default());
+        out.push(b',');
+    }
 }
 
 /// A time as RFC 3339 in UTC with milliseconds.
@@ -113,120 +284,49 @@ pub fn rfc3339(ms: i64) -> String {
         .map_or_else(|| ms.to_string(), |t| t.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-/// `event` as it is in an alert.
-fn signal(event: &Object) -> Json {
-    let mut kind = Object::new();
-    set(&mut kind, "kind", "signal");
-    match event.get("event") {
-        Some(Json::Object(members)) => {
-            let mut text = String::new();
-            write_layers([members, &kind, &Object::new()], &mut text);
-            Json::Written(text)
-        }
-        _ => Json::Object(kind),
+/// Adds one sentence, in the words that Elastic's alerts use.
+fn push_reason(out: &mut Vec<u8>, doc: &WrittenDocument, rule: &RulePlan) {
+    let mut add = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
+    add(&[b"\""]);
+    if let Some(category) = doc.first("event.category") {
+        add(&[category, b" "]);
     }
-}
-
-/// A value to be written once more. A container is copied as text, because it may be deep.
-fn copy(value: &Json) -> Json {
-    match value {
-        Json::List(_) | Json::Object(_) => {
-            let mut text = String::new();
-            value.write(&mut text);
-            Json::Written(text)
-        }
-        scalar => scalar.clone(),
-    }
-}
-
-/// How many objects below `event` are opened.
-const ORIGINAL_LEVELS: usize = 8;
-
-/// The members of `event` by their paths.
-fn original_event(event: &Object) -> Object {
-    let mut to = Object::new();
-    let mut path = String::from("kibana.alert.original_event");
-    let mut open = Vec::new();
-    if let Some(Json::Object(members)) = event.get("event") {
-        open.push((members.iter(), path.len()));
-    }
-    while let Some((members, length)) = open.last_mut() {
-        path.truncate(*length);
-        let Some((name, value)) = members.next() else {
-            open.pop();
-            continue;
-        };
-        path.push('.');
-        path.push_str(name);
-        match value {
-            Json::Object(inner) if open.len() <= ORIGINAL_LEVELS => {
-                open.push((inner.iter(), path.len()));
-            }
-            other => {
-                to.insert(path.clone(), copy(other));
-            }
-        }
-    }
-    // The document holds the raw event already.
-    to.remove("kibana.alert.original_event.original");
-    to
-}
-
-/// The first value at a path, as text.
-fn at(doc: &Object, path: &str) -> Option<String> {
-    let mut names = path.split('.');
-    let mut value = doc.get(names.next()?)?;
-    for name in names {
-        let Json::Object(members) = value else { return None };
-        value = members.get(name)?;
-    }
-    let first = match value {
-        Json::List(list) => list.first()?,
-        other => other,
-    };
-    match first {
-        Json::Text(s) if !s.is_empty() => Some(s.clone()),
-        Json::Number(n) => Some(n.clone()),
-        _ => None,
-    }
-}
-
-/// One sentence, in the words that Elastic's alerts use.
-fn reason(doc: &Object, rule: &RulePlan) -> String {
-    let mut out = String::new();
-    if let Some(category) = at(doc, "event.category") {
-        out.push_str(&category);
-        out.push(' ');
-    }
-    out.push_str("event");
-    let mut things = String::new();
+    add(&[b"event"]);
+    let mut with: &[u8] = b" with ";
     for (label, path) in [
-        ("process", "process.name"),
-        ("parent process", "process.parent.name"),
-        ("file", "file.name"),
+        ("process ", "process.name"),
+        ("parent process ", "process.parent.name"),
+        ("file ", "file.name"),
     ] {
-        if let Some(value) = at(doc, path) {
-            things.push_str(&format!(" {label} {value},"));
+        if let Some(value) = doc.first(path) {
+            add(&[with, label.as_bytes(), value, b","]);
+            with = b" ";
         }
     }
-    for side in ["source", "destination"] {
-        if let Some(ip) = at(doc, &format!("{side}.ip")) {
-            things.push_str(&format!(" {side} {ip}"));
-            if let Some(port) = at(doc, &format!("{side}.port")) {
-                things.push_str(&format!(":{port},"));
+    for (side, ip, port) in [
+        ("source ", "source.ip", "source.port"),
+        ("destination ", "destination.ip", "destination.port"),
+    ] {
+        if let Some(ip) = doc.first(ip) {
+            add(&[with, side.as_bytes(), ip]);
+            with = b" ";
+            if let Some(port) = doc.first(port) {
+                add(&[b":", port, b","]);
             }
         }
     }
-    if !things.is_empty() {
-        out.push_str(" with");
-        out.push_str(&things);
+    if let Some(user) = doc.first("user.name") {
+        add(&[b" by ", user]);
     }
-    if let Some(user) = at(doc, "user.name") {
-        out.push_str(&format!(" by {user}"));
+    if let Some(host) = doc.first("host.name") {
+        add(&[b" on ", host]);
     }
-    if let Some(host) = at(doc, "host.name") {
-        out.push_str(&format!(" on {host}"));
-    }
-    out.push_str(&format!(" created {} alert {}.", rule.severity, rule.name));
-    out
+    add(&[b" created "]);
+    push_escaped(out, &rule.severity);
+    out.extend_from_slice(b" alert ");
+    push_escaped(out, &rule.name);
+    out.extend_from_slice(b".\"");
 }
+
+#[cfg(test)]
+mod tests;

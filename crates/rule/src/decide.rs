@@ -163,8 +163,8 @@ impl Engine {
             previous_ms,
             shortened_from: document.shortened_from,
         };
-        let members = prepared.alert_members(rule);
-        match members.and_then(|members| alert::render(&document.fields, members, &about)) {
+        let template = prepared.alert_template(rule);
+        match template.and_then(|template| alert::render(&document.document, template, &about)) {
             // The state is kept only with its alert.
             Ok(text) => {
                 if state.take(time_ms, identity, window_ms, verdict) {

@@ -3,7 +3,7 @@
 //! In: a planned rule, settings, the requests so far. Out: the rule as the engine evaluates it, and
 //! an event's time and identity as this rule reads them. It never calls a store.
 
-use crate::alert;
+use crate::alert::AlertTemplate;
 use crate::fields::{FieldRequests, FieldSlot};
 use crate::identity;
 use crate::index_patterns::IndexPatterns;
@@ -16,7 +16,6 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_event::json::Object;
 use firstseen_event::{EventError, EventFields, FieldRequest, StatedIndex, Trust, TrustKind};
 use firstseen_value::{Value, parse_time_ms};
 use once_cell::race::OnceBox;
@@ -49,7 +48,7 @@ pub(crate) struct PreparedRule {
     /// `TENANT:RULE_ID:FINGERPRINT:`.
     pub(crate) prefix: String,
     /// Made with the first alert.
-    members: OnceBox<Result<Object, String>>,
+    template: OnceBox<Result<AlertTemplate, String>>,
 }
 
 impl PreparedRule {
@@ -97,14 +96,14 @@ impl PreparedRule {
             learn,
             fingerprint,
             prefix,
-            members: OnceBox::new(),
+            template: OnceBox::new(),
         }
     }
 
     /// What the rule gives its alerts; `rule` is the one that this was made of.
-    pub(crate) fn alert_members(&self, rule: &RulePlan) -> Result<&Object, String> {
-        let members = self.members.get_or_init(|| Box::new(alert::rule_members(rule)));
-        members.as_ref().map_err(Clone::clone)
+    pub(crate) fn alert_template(&self, rule: &RulePlan) -> Result<&AlertTemplate, String> {
+        let template = self.template.get_or_init(|| Box::new(AlertTemplate::new(rule)));
+        template.as_ref().map_err(Clone::clone)
     }
 
     /// The name of the index that the document names, where the rule is not about it. An index or a

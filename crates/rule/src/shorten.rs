@@ -11,8 +11,7 @@
 use crate::fields::event_error_text;
 use alloc::format;
 use alloc::string::{String, ToString};
-use firstseen_event::Trust;
-use firstseen_event::json::{Json, Object, discard};
+use firstseen_event::{Scratch, Trust, WrittenDocument};
 
 /// Bytes that the alerts of one event may copy of it, all terms together. CloudTrail's own limit
 /// for an event is 256 KiB.
@@ -33,15 +32,9 @@ pub(crate) struct AlertEvent<'e> {
 /// What an alert copies of its event.
 pub(crate) struct EventCopy {
     /// The event as an ECS document.
-    pub(crate) fields: Object,
+    pub(crate) document: WrittenDocument,
     /// How many bytes the event has, where this is only a part of them.
     pub(crate) shortened_from: Option<usize>,
-}
-
-impl Drop for EventCopy {
-    fn drop(&mut self) {
-        discard(Json::Object(core::mem::take(&mut self.fields)));
-    }
 }
 
 impl<'e> AlertEvent<'e> {
@@ -67,10 +60,10 @@ impl EventCopy {
         let of_event = inner.as_deref().unwrap_or(event);
         let short = shorten(of_event, room).map_err(|reason| format!("alert: {reason}"))?;
         let shortened_from = short.as_ref().map(|_| event.len());
-        let fields =
-            firstseen_event::document_trusting(short.as_deref().unwrap_or(of_event), trust)
-                .map_err(|error| event_error_text(&error))?;
-        Ok(Self { fields, shortened_from })
+        let text = short.as_deref().unwrap_or(of_event);
+        let document = firstseen_event::written_document(text, trust, &mut Scratch::default())
+            .map_err(|error| event_error_text(&error))?;
+        Ok(Self { document, shortened_from })
     }
 }
 
@@ -149,7 +142,7 @@ mod tests {
         let again = copied.document().unwrap().unwrap();
         assert!(std::ptr::eq(first, again));
         assert_eq!(again.shortened_from, Some(event.len()));
-        assert_eq!(again.fields["event"], Json::from([("id", Json::from("e"))]));
+        assert_eq!(again.document.member("event"), Some(&br#"{"id":"e"}"#[..]));
         let mut bad = AlertEvent::new(Some("[]"), 1, Trust::DEFAULT);
         assert!(bad.document().unwrap().is_err_and(|e| e.starts_with("not_an_object: ")));
     }

@@ -6,38 +6,94 @@
 
 use crate::hex::four_hex_digits;
 use alloc::string::String;
+use alloc::vec::Vec;
+use block::{BLOCK, first_stop};
+
+mod block;
 
 /// Adds a text as a JSON string, quotes included.
 pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
+    while let Some(at) = stop_in(rest.as_bytes()) {
         // All of these are ASCII: the text can be cut around them.
         let (plain, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
         out.push_str(plain);
-        let (byte, behind) = behind
-            .as_bytes()
-            .first()
-            .map_or((b' ', ""), |byte| (*byte, behind.split_at_checked(1).unwrap_or_default().1));
-        out.push('\\');
-        match byte {
-            8 => out.push('b'),
-            9 => out.push('t'),
-            10 => out.push('n'),
-            12 => out.push('f'),
-            13 => out.push('r'),
-            b'"' | b'\\' => out.push(char::from(byte)),
-            control => {
-                out.push_str("u00");
-                for digit in [control >> 4, control & 15] {
-                    out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-                }
-            }
-        }
+        let (stop, behind) = behind.split_at_checked(1).unwrap_or((behind, ""));
+        let mut escape = [0; 6];
+        let escape = escape_of(stop.bytes().next().unwrap_or(b' '), &mut escape);
+        escape.iter().for_each(|byte| out.push(char::from(*byte)));
         rest = behind;
     }
     out.push_str(rest);
     out.push('"');
+}
+
+/// Adds what stands between the quotes of a text as a JSON string. For documents, which are gathered as
+/// bytes: what has quotes in it everywhere, as JSON has, is copied block by block.
+#[inline(never)]
+pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    while let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() {
+        let length = out.len();
+        // A copy of known length needs no call. What is too much of it is taken back.
+        out.extend_from_slice(block);
+        let Some(stop) = first_stop(block) else {
+            rest = behind;
+            continue;
+        };
+        out.truncate(length.saturating_add(stop));
+        push_escape(out, block.get(stop).copied().unwrap_or(b' '));
+        rest = rest.get(stop.saturating_add(1)..).unwrap_or_default();
+    }
+    for byte in rest {
+        match byte {
+            b'"' | b'\\' | 0..0x20 => push_escape(out, *byte),
+            plain => out.push(*plain),
+        }
+    }
+}
+
+#[inline]
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        other => out.extend_from_slice(escape_of(other, &mut [0; 6])),
+    }
+}
+
+/// The first byte that is not written as it is.
+fn stop_in(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0_usize;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        if let Some(stop) = first_stop(block) {
+            return at.checked_add(stop);
+        }
+        at = at.saturating_add(BLOCK);
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    let stop = rest.iter().position(|b| *b < 0x20 || *b == b'"' || *b == b'\\')?;
+    at.checked_add(stop)
+}
+
+/// The escape of a byte.
+fn escape_of(byte: u8, to: &mut [u8; 6]) -> &[u8] {
+    let digit = |value: u8| value.wrapping_add(if value < 10 { b'0' } else { b'a' - 10 });
+    let letter = match byte {
+        8 => b'b',
+        9 => b't',
+        10 => b'n',
+        12 => b'f',
+        13 => b'r',
+        b'"' | b'\\' => byte,
+        control => {
+            *to = [b'\\', b'u', b'0', b'0', digit(control >> 4), digit(control & 15)];
+            return to;
+        }
+    };
+    let [first, second, ..] = to;
+    (*first, *second) = (b'\\', letter);
+    to.split_at_checked(2).map_or(&[], |(escape, _)| escape)
 }
 
 /// A text as a JSON string, quotes included.
@@ -140,7 +196,18 @@ mod tests {
     proptest! {
         #[test]
         fn a_text_is_quoted_as_serde_json_quotes_it(text in "(\\PC|[\\x00-\\x1f\"\\\\]){0,12}") {
-            prop_assert_eq!(quoted(&text), serde_json::to_string(&text).unwrap());
+            let expected = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(quoted(&text), &*expected);
+            // Stops at every place of a block, and behind one.
+            for before in ["", "0123456789", "0123456789abcdef0123456789abcdef"] {
+                let text = format!("{before}{text}{before}{text}{text}");
+                let mut out = b"\"".to_vec();
+                push_escaped(&mut out, &text);
+                out.push(b'"');
+                let expected = serde_json::to_string(&text).unwrap();
+                prop_assert_eq!(String::from_utf8(out).unwrap(), &*expected);
+                prop_assert_eq!(quoted(&text), expected);
+            }
         }
 
         #[test]

@@ -5,7 +5,7 @@
 
 use crate::cut::{any_part, cut, first_part, lines_of};
 use crate::path::{Node, SCALARS, Trie};
-use crate::raw::{ComputedField, RawField};
+use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{FieldValues, Spans};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -31,13 +31,18 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
 }
 
 impl ComputedField for CategoryField {
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
-        let row = event.first(self.name).and_then(|name| row(&name));
+    fn values<'a>(&self, event: &Spans<'a>, cache: &mut EventCache<'a>) -> FieldValues<'a> {
+        let row = cache.texts("categories", |_| {
+            let row = event.first(self.name).and_then(|name| row(&name));
+            row.map_or_else(Vec::new, |(categories, types)| {
+                Vec::from([Cow::Borrowed(categories), Cow::Borrowed(types)])
+            })
+        });
         let list = match (row, self.is_type) {
-            (Some((_, types)), true) => types,
-            (Some((categories, _)), false) => categories,
-            (None, true) => "info",
-            (None, false) => return FieldValues::default(),
+            ([_, Cow::Borrowed(types)], true) => *types,
+            ([Cow::Borrowed(categories), _], false) => *categories,
+            (_, true) => return FieldValues::one(Some(Value::Text(Cow::Borrowed("info")))),
+            (_, false) => return FieldValues::default(),
         };
         let mut texts = Vec::new();
         any_part(list, b',', &mut |text| {

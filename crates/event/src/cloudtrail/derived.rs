@@ -5,7 +5,7 @@
 
 use super::{categories, entities, flattened, identity, related, session, targets, texts, tls};
 use crate::path::{Node, SCALARS, Trie};
-use crate::raw::{ComputedField, RawField};
+use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{FieldValues, Spans};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -63,7 +63,7 @@ fn simple(name: &str, trie: &mut Trie) -> Option<RawField> {
 }
 
 impl ComputedField for SimpleField {
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+    fn values<'a>(&self, event: &Spans<'a>, _: &mut EventCache<'a>) -> FieldValues<'a> {
         FieldValues::one(self.text(event).map(Value::Text))
     }
 }

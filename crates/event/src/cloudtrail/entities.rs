@@ -6,7 +6,7 @@
 use super::identity::Caller;
 use crate::cut::{cut_around, first_part};
 use crate::path::{Node, SCALARS, Trie};
-use crate::raw::{ComputedField, RawField};
+use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{FieldValues, Spans};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -183,7 +183,7 @@ impl ActorField {
 }
 
 impl ComputedField for ActorField {
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+    fn values<'a>(&self, event: &Spans<'a>, _: &mut EventCache<'a>) -> FieldValues<'a> {
         FieldValues::one(self.text(event).map(Value::Text))
     }
 }

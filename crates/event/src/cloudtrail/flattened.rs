@@ -8,9 +8,10 @@ use super::double::respelled;
 use super::names::OBJECTS;
 use super::objects::tree;
 use super::texts::ObjectText;
+use crate::flat::FlatTree;
 use crate::json::{Json, discard};
 use crate::path::{ARRAYS, Node, OBJECTS as WHOLE_OBJECTS, SCALARS, Trie};
-use crate::raw::{ComputedField, RawField};
+use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{FieldValues, Spans};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -38,6 +39,10 @@ struct FlattenedField {
     member: Option<Node>,
     /// Whether it is the member that may have moved.
     may_move: bool,
+    /// Of the object that has it: that member.
+    moved: Option<Node>,
+    /// The object's path in the event.
+    path: &'static str,
 }
 
 pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
@@ -55,7 +60,15 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
         Some(text) => text.node,
         None => trie.add(object.path, SCALARS | WHOLE_OBJECTS | ARRAYS),
     };
-    let field = FlattenedField { node, text, member, may_move: name == MOVED };
+    let holds_moved = member.is_none() && MOVED.starts_with(object.flattened);
+    let moved = holds_moved.then(|| {
+        let mut path = String::from(object.path);
+        path.push('.');
+        path.push_str(MOVED_KEY);
+        trie.add(&path, SCALARS)
+    });
+    let (may_move, path) = (name == MOVED, object.path);
+    let field = FlattenedField { node, text, member, may_move, moved, path };
     Some(RawField::Computed(Box::new(field)))
 }
 
@@ -68,7 +81,7 @@ impl FlattenedField {
 }
 
 impl ComputedField for FlattenedField {
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+    fn values<'a>(&self, event: &Spans<'a>, _: &mut EventCache<'a>) -> FieldValues<'a> {
         if let Some(member) = self.member {
             let has_moved = |text: &ObjectText| self.may_move && text.has_moved(event);
             let is_there = event.has(member)
@@ -82,6 +95,41 @@ impl ComputedField for FlattenedField {
         let mut values = Vec::new();
         self.leaves(event, &mut |_, value| values.push(value));
         FieldValues::many(values)
+    }
+
+    fn write<'a>(
+        &self,
+        event: &Spans<'a>,
+        cache: &mut EventCache<'a>,
+        out: &mut Vec<u8>,
+    ) -> Option<bool> {
+        if self.member.is_some() {
+            return None;
+        }
+        if !event.has(self.node) || !self.is_short(event) {
+            return Some(false);
+        }
+        let Some(tree) = cache.tree(event, self.node) else { return Some(false) };
+        let mut without = None;
+        if let Some(moved) = self.moved.filter(|_| tree.is_object()) {
+            // A name is left out where it is no field of its own: where it has moved to `user.name`. An
+            // object never moves.
+            let has_moved = self.text.as_ref().is_some_and(|text| text.has_moved(event));
+            let is_own = !has_moved && event.filled(moved).next().is_some();
+            without = (!is_own && tree.is_plain_member(MOVED_KEY)).then_some(MOVED_KEY);
+            if (has_moved || without.is_some()) && !tree.has_others(MOVED_KEY) {
+                return Some(false);
+            }
+        }
+        if !self.path.contains('.') {
+            tree.write_json(0, respelled, without, out);
+            return Some(true);
+        }
+        // Another spelling of the path is a field, but no object of the event.
+        let whole = FlatTree::read(event.whole_text(), event.start());
+        let Some(at) = whole.at(self.path) else { return Some(false) };
+        whole.write_json(at, respelled, without, out);
+        Some(true)
     }
 
     fn leaves<'a>(&self, event: &Spans<'a>, leaf: &mut dyn FnMut(&str, Value<'a>)) {

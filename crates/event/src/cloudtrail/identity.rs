@@ -5,7 +5,7 @@
 
 use crate::cut::{cut, cut_around};
 use crate::path::{Node, SCALARS, Trie};
-use crate::raw::{ComputedField, RawField};
+use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{Blanks, FieldValues, Spans, TextSet};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -192,7 +192,7 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
 }
 
 impl ComputedField for CallerField {
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+    fn values<'a>(&self, event: &Spans<'a>, _: &mut EventCache<'a>) -> FieldValues<'a> {
         let caller = &self.caller;
         FieldValues::one(
             match &self.field {

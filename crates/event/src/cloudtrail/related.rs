@@ -10,7 +10,7 @@ use super::targets::TargetPaths;
 use super::tls::TlsText;
 use crate::cut::{cut, cut_around, first_part, lines_of};
 use crate::path::{Node, SCALARS, Trie};
-use crate::raw::{ComputedField, RawField};
+use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{Blanks, FieldValues, Spans, TextSet};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -71,29 +71,29 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
 }
 
 impl ComputedField for RelatedField {
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+    fn values<'a>(&self, event: &Spans<'a>, cache: &mut EventCache<'a>) -> FieldValues<'a> {
         let mut values = TextSet::default();
         match self {
             Self::Ip { source, service } => {
                 values.extend(address(event, *source));
                 values.extend(address(event, *service));
             }
-            Self::Hosts(paths) => paths.add(event, &mut values),
-            Self::Entity(paths) => paths.add(event, &mut values),
+            Self::Hosts(paths) => paths.add(event, cache, &mut values),
+            Self::Entity(paths) => paths.add(event, cache, &mut values),
         }
         values.into_values()
     }
 }
 
 impl HostPaths {
-    fn add<'a>(&self, event: &Spans<'a>, to: &mut TextSet<'a>) {
+    fn add<'a>(&self, event: &Spans<'a>, cache: &mut EventCache<'a>, to: &mut TextSet<'a>) {
         let is_own = |host: &Cow<'_, str>| !host.ends_with(".amazonaws.com");
         to.extend(self.server.read(event).filter(is_own));
         let is_host = |host: &Cow<'_, str>| {
             cut(host, b'.').is_some() && cut(host, b' ').is_none() && !is_address(host)
         };
         to.extend(event.first(self.source).filter(is_own).filter(is_host));
-        let mut trees = self.objects.of(event);
+        let mut trees = self.objects.of(event, cache);
         trees.add("requestParameters.computerName", to);
         let is_instance = |id: &str| id.starts_with("i-") && id.len() >= 10;
         for arn in trees.texts("resources[].ARN") {
@@ -108,14 +108,14 @@ impl HostPaths {
 }
 
 impl EntityPaths {
-    fn add<'a>(&self, event: &Spans<'a>, to: &mut TextSet<'a>) {
+    fn add<'a>(&self, event: &Spans<'a>, cache: &mut EventCache<'a>, to: &mut TextSet<'a>) {
         let caller = &self.caller;
         to.extend(event.texts(self.access_key, Blanks::All));
         to.extend(caller.arn(event));
         to.extend(caller.own_name(event));
         to.extend(caller.issuer_arn(event));
         to.extend(caller.issuer_name(event));
-        let mut trees = self.objects.of(event);
+        let mut trees = self.objects.of(event, cache);
         trees.add("resources[].ARN", to);
         if caller.is_kind(event, &["IdentityCenterUser"]) {
             to.extend(event.texts(self.store, Blanks::All));
@@ -127,6 +127,6 @@ impl EntityPaths {
                 trees.add(paths, to);
             }
         }
-        self.targets.add(event, &mut trees, to);
+        to.extend(self.targets.of(event, &self.objects, cache).iter().cloned());
     }
 }

@@ -4,7 +4,7 @@
 //! events have none of it.
 
 use crate::path::{Node, SCALARS, Trie};
-use crate::raw::{ComputedField, RawField};
+use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{FieldValues, Spans};
 use alloc::boxed::Box;
 use firstseen_value::Value;
@@ -29,7 +29,7 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
 }
 
 impl ComputedField for LoginField {
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+    fn values<'a>(&self, event: &Spans<'a>, _: &mut EventCache<'a>) -> FieldValues<'a> {
         let is_login = event.first(self.action).as_deref() == Some("ConsoleLogin");
         let value = is_login.then(|| event.filled(self.value).next()).flatten();
         FieldValues::one(value.map(|value| match value {

@@ -7,8 +7,9 @@ use super::entities::EntityKind;
 use super::objects::{Trees, WholeObjects};
 use crate::cut::{any_part, cut_around, first_part, lines_of};
 use crate::path::{Node, SCALARS, Trie};
-use crate::raw::{ComputedField, RawField};
+use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{FieldValues, Spans, TextSet};
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use firstseen_value::Value;
 
@@ -27,8 +28,21 @@ impl TargetPaths {
         Self { source: trie.add("eventSource", SCALARS), action: trie.add("eventName", SCALARS) }
     }
 
-    /// Adds the targets of an event.
-    pub(super) fn add(&self, event: &Spans<'_>, trees: &mut Trees<'_, '_>, to: &mut TextSet<'_>) {
+    /// The targets of an event.
+    pub(super) fn of<'o, 'a>(
+        &self,
+        event: &Spans<'a>,
+        objects: &WholeObjects,
+        cache: &'o mut EventCache<'a>,
+    ) -> &'o [Cow<'a, str>] {
+        cache.texts("targets", |cache| {
+            let mut targets = TextSet::default();
+            self.add(event, &mut objects.of(event, cache), &mut targets);
+            targets.into_texts()
+        })
+    }
+
+    fn add<'a>(&self, event: &Spans<'a>, trees: &mut Trees<'_, 'a>, to: &mut TextSet<'a>) {
         let (Some(source), Some(action)) = (event.first(self.source), event.first(self.action))
         else {
             return;
@@ -88,13 +102,11 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
 }
 
 impl ComputedField for TargetField {
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
-        let mut targets = TextSet::default();
-        self.paths.add(event, &mut self.objects.of(event), &mut targets);
-        let is_wanted = |target: &Value<'_>| {
-            self.kind.is_none_or(|kind| EntityKind::of(target.as_text()) == kind)
-        };
-        FieldValues::many(targets.into_values().filter(is_wanted).collect())
+    fn values<'a>(&self, event: &Spans<'a>, cache: &mut EventCache<'a>) -> FieldValues<'a> {
+        let targets = self.paths.of(event, &self.objects, cache).iter();
+        let is_wanted =
+            |target: &&Cow<'_, str>| self.kind.is_none_or(|kind| EntityKind::of(target) == kind);
+        FieldValues::many(targets.filter(is_wanted).cloned().map(Value::Text).collect())
     }
 }
 

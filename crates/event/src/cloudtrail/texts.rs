@@ -9,19 +9,16 @@ use super::double::respelled;
 use super::flattened;
 use super::identity::Caller;
 use super::names::OBJECTS;
-use crate::clean::is_blank;
+use crate::flat::FlatTree;
 use crate::path::{ARRAYS, Node, OBJECTS as WHOLE_OBJECTS, SCALARS, Trie};
-use crate::raw::{ComputedField, ObjectField, RawField};
-use crate::scan::{Scalar, Span};
+use crate::raw::{ComputedField, EventCache, ObjectField, RawField};
 use crate::spans::{FieldValues, Spans};
-use crate::tokens::{Token, Tokens};
-use crate::walk::SpanKind;
+use crate::walk::{Capture, SpanKind};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
-use firstseen_value::{Value, heap_sort_by};
+use firstseen_value::Value;
 
 /// The text of one of the objects.
 pub(super) struct ObjectText {
@@ -64,151 +61,39 @@ impl ObjectText {
 }
 
 impl ComputedField for ObjectText {
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+    fn write<'a>(
+        &self,
+        event: &Spans<'a>,
+        cache: &mut EventCache<'a>,
+        out: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let is_container =
+            |capture: &Capture| matches!(capture.kind, SpanKind::Object | SpanKind::Array);
+        event.capture(self.node).filter(is_container)?;
+        if self.has_moved(event) {
+            return None;
+        }
+        let Some(tree) = cache.tree(event, self.node) else { return Some(false) };
+        out.push(b'"');
+        tree.write_java(respelled, None, true, out);
+        out.push(b'"');
+        Some(true)
+    }
+
+    fn values<'a>(&self, event: &Spans<'a>, _: &mut EventCache<'a>) -> FieldValues<'a> {
         FieldValues::one(self.read(event).map(Value::Text))
     }
 }
 
-/// A container that is being written.
-struct OpenLevel<'t> {
-    is_object: bool,
-    /// Its own key in the container around it.
-    key: Cow<'t, str>,
-    members: Vec<WrittenMember<'t>>,
-}
-
-/// A member of an object or an element of an array; `None` where it is blank.
-struct WrittenMember<'t> {
-    key: Cow<'t, str>,
-    text: Option<Cow<'t, str>>,
-}
-
 /// The value that begins at `at` as text; where that is an object, without one of its members.
 fn write(text: &str, at: usize, without: Option<&str>) -> Option<String> {
-    let mut levels: Vec<OpenLevel<'_>> = Vec::new();
-    let mut key = Cow::Borrowed("");
-    let mut is_cut = false;
-    for token in Tokens::new(text, at) {
-        let member = match token {
-            Token::Key(name) => {
-                key = name.decoded(text);
-                continue;
-            }
-            Token::Open(is_object) => {
-                let key = core::mem::take(&mut key);
-                levels.push(OpenLevel { is_object, key, members: Vec::new() });
-                continue;
-            }
-            Token::Scalar(span) => {
-                let mut value = scalar(text, span);
-                if levels.len() == 1 && without == Some(&*key) && value.take().is_some() {
-                    is_cut = true;
-                }
-                WrittenMember { key: core::mem::take(&mut key), text: value }
-            }
-            Token::Close => {
-                let level = levels.pop()?;
-                let key = level.key.clone();
-                WrittenMember { key, text: level.written().map(Cow::Owned) }
-            }
-        };
-        match levels.last_mut() {
-            Some(level) => level.members.push(member),
-            None if is_cut => {
-                let text = member.text.map(Cow::into_owned);
-                return text.or_else(|| Some(String::from("{}")));
-            }
-            None => return member.text.map(Cow::into_owned),
-        }
+    let tree = FlatTree::read(text, at);
+    let mut out = Vec::new();
+    tree.write_java(respelled, without, false, &mut out);
+    if out.is_empty() && without.is_some_and(|key| tree.had_scalar(key)) {
+        out.extend_from_slice(b"{}");
     }
-    None
-}
-
-fn scalar(text: &str, span: Span) -> Option<Cow<'_, str>> {
-    let value = span.decoded(text);
-    match span.scalar {
-        Scalar::Null => None,
-        Scalar::Plain | Scalar::Escaped => (!is_blank(&value)).then_some(value),
-        Scalar::Number => respelled(&value).map(Cow::Owned).or(Some(value)),
-        Scalar::True | Scalar::False => Some(value),
-    }
-}
-
-impl OpenLevel<'_> {
-    /// The text of the whole; none where all in it is blank.
-    fn written(self) -> Option<String> {
-        let mut members = self.members;
-        if self.is_object {
-            members = in_java_order(members);
-        }
-        let mut out = String::from(if self.is_object { "{" } else { "[" });
-        for member in members {
-            let Some(text) = member.text else { continue };
-            if out.len() > 1 {
-                out.push_str(", ");
-            }
-            if self.is_object {
-                out.push_str(&member.key);
-                out.push('=');
-            }
-            out.push_str(&text);
-        }
-        // What is left has a text: an empty string counts as blank.
-        if out.len() == 1 {
-            return None;
-        }
-        out.push(if self.is_object { '}' } else { ']' });
-        Some(out)
-    }
-}
-
-/// A member, its place among the others, and its bucket.
-struct PlacedMember<'t> {
-    at: usize,
-    bucket: u32,
-    member: WrittenMember<'t>,
-}
-
-/// The members in the order of a `java.util.HashMap`: by bucket, within one as they came.
-fn in_java_order(members: Vec<WrittenMember<'_>>) -> Vec<WrittenMember<'_>> {
-    let place = |(at, member)| PlacedMember { at, bucket: 0, member };
-    let mut by_key: Vec<PlacedMember<'_>> = members.into_iter().enumerate().map(place).collect();
-    sort(&mut by_key, |left, right| {
-        left.member.key.cmp(&right.member.key).then(left.at.cmp(&right.at))
-    });
-    let mut distinct: Vec<PlacedMember<'_>> = Vec::with_capacity(by_key.len());
-    for placed in by_key {
-        match distinct.last_mut() {
-            // It replaces the value, and keeps the place of the first.
-            Some(known) if known.member.key == placed.member.key => known.member = placed.member,
-            _ => distinct.push(placed),
-        }
-    }
-    let mut table: u32 = 16;
-    while distinct.len() as u64 * 4 > u64::from(table) * 3 && table < 1 << 30 {
-        table *= 2;
-    }
-    for placed in &mut distinct {
-        placed.bucket = hash(&placed.member.key) & (table - 1);
-    }
-    sort(&mut distinct, |left, right| left.bucket.cmp(&right.bucket).then(left.at.cmp(&right.at)));
-    distinct.into_iter().map(|placed| placed.member).collect()
-}
-
-/// One function for both orders.
-#[inline(never)]
-fn sort<'t>(
-    members: &mut [PlacedMember<'t>],
-    order: fn(&PlacedMember<'t>, &PlacedMember<'t>) -> Ordering,
-) {
-    heap_sort_by(members, order);
-}
-
-/// `String.hashCode`, spread as `HashMap` does.
-fn hash(key: &str) -> u32 {
-    let units = key.encode_utf16();
-    let hash = units.fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
-    hash ^ hash >> 16
+    String::from_utf8(out).ok().filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use crate::cut::cut;
 use crate::path::{Node, SCALARS, Trie};
-use crate::raw::{ComputedField, RawField};
+use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{FieldValues, Spans};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -59,7 +59,7 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
 }
 
 impl ComputedField for TlsField {
-    fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
+    fn values<'a>(&self, event: &Spans<'a>, _: &mut EventCache<'a>) -> FieldValues<'a> {
         let text = self.text.read(event).and_then(|text| match self.part {
             TlsPart::Whole => Some(text),
             TlsPart::Protocol => {
