@@ -84,12 +84,25 @@ fn made_up(folder: &Folder, seed: u64) -> PathBuf {
     to
 }
 
-/// All that a run says and writes, but for how long it took.
-fn all_of(folder: &Folder, threads: &str, rules: &[&Path], inputs: &[&Path]) -> Vec<String> {
+/// All that a run says and writes, but for how long it took. A run with a schedule has no state.
+fn all_with(
+    folder: &Folder,
+    threads: &str,
+    rules: &[&Path],
+    options: &[&str],
+    inputs: &[&Path],
+) -> Vec<String> {
     let name = |what: &str| folder.path(&format!("{what}-by-{threads}-threads"));
     let (state, dead, output) = (name("state"), name("dead"), name("alerts"));
-    let mut call_run =
-        run().args(&["--threads", threads, "--format", "ndjson", "--state"]).arg(&state);
+    let has_state = !options.contains(&"--schedule");
+    let mut call_run = run().args(&["--threads", threads, "--format", "ndjson"]).args(options);
+    if has_state {
+        let _ = std::fs::remove_file(&state);
+        call_run = call_run.arg("--state").arg(&state);
+    }
+    for path in [&dead, &output] {
+        let _ = std::fs::remove_file(path);
+    }
     call_run = call_run.arg("--dead-letter").arg(&dead).arg("--output").arg(&output);
     for rule in rules {
         call_run = call_run.arg("--rule").arg(rule);
@@ -107,16 +120,28 @@ fn all_of(folder: &Folder, threads: &str, rules: &[&Path], inputs: &[&Path]) -> 
         let is_timed = |line: &&str| !line.starts_with("  events ");
         text.lines().filter(is_timed).map(|line| format!("{line}\n")).collect::<String>()
     };
-    let states = call("state").arg("export").arg(&state).ok().stdout;
+    let states = match has_state {
+        true => call("state").arg("export").arg(&state).ok().stdout,
+        false => String::new(),
+    };
     let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
     let summary = words(done.summary.to_string());
     vec![read(output), read(dead), words(done.stderr), summary, words(states)]
 }
 
 fn assert_same(folder: &Folder, rules: &[&Path], inputs: &[&Path]) -> Vec<String> {
-    let one = all_of(folder, THREADS[0], rules, inputs);
+    assert_same_with(folder, rules, &[], inputs)
+}
+
+fn assert_same_with(
+    folder: &Folder,
+    rules: &[&Path],
+    options: &[&str],
+    inputs: &[&Path],
+) -> Vec<String> {
+    let one = all_with(folder, THREADS[0], rules, options, inputs);
     for threads in &THREADS[1..] {
-        let many = all_of(folder, threads, rules, inputs);
+        let many = all_with(folder, threads, rules, options, inputs);
         for (what, (one, many)) in one.iter().zip(&many).enumerate() {
             let differs = one.lines().zip(many.lines()).find(|(one, many)| one != many);
             assert!(one == many, "{threads} threads, part {what}: {differs:?}");
@@ -169,6 +194,50 @@ fn several_rules_give_the_same_whatever_the_number_of_threads() {
     let none = artifact(&folder, "none", "event.action: Never", &["user.name"]);
     let told = assert_same(&folder, &[&stacks, &all, &none], &[&logs]);
     assert!(told[0].lines().count() > 20, "they cover too little");
+}
+
+/// Files of events that a broad rule all matches: many users, few of whom have most events.
+fn broad(folder: &Folder, seed: u64) -> PathBuf {
+    println!("seed {seed}");
+    let mut dice = Chance(seed);
+    let to = folder.path("broad");
+    std::fs::create_dir(&to).unwrap();
+    for (number, count) in [4000, 900, 1].into_iter().enumerate() {
+        let line = |at: u64| {
+            let (minute, second) = (dice.below(60), dice.below(60));
+            let time = format!("2025-02-{:02}T08:{minute:02}:{second:02}Z", 1 + dice.below(20));
+            let most = [3, 30, 300][dice.below(3) as usize];
+            let user = format!("user-{}", dice.below(most));
+            format!("{}\n", create_stack(&format!("{number}-{}", at - at % 50 / 49), &time, &user))
+        };
+        let text: String = (0..count).map(line).collect();
+        match number {
+            0 => std::fs::write(to.join("a.ndjson"), text).unwrap(),
+            _ => std::fs::write(to.join(format!("{number}.gz")), packed(&text)).unwrap(),
+        }
+    }
+    to
+}
+
+#[test]
+fn a_rule_that_matches_everything_decides_the_same_whatever_the_number_of_threads() {
+    let folder = Folder::new();
+    let logs = broad(&folder, 7);
+    let users = artifact(&folder, "users", "event.provider: *", &["user.name"]);
+    let both = artifact(&folder, "both", "event.action: *", &["event.action", "user.name"]);
+    let rules: [&Path; 2] = [&users, &both];
+    for (rules, options) in [
+        (&rules[..1], &["--repeats", "emit"][..]),
+        (&rules, &[]),
+        (&rules[..1], &["--learn-for", "5d"]),
+        (&rules[..1], &["--learn-events", "1500"]),
+        (&rules[1..], &["--learn-events", "3", "--learn-by", "user.name"]),
+        (&rules, &["--max-terms", "20"]),
+        (&rules, &["--schedule"]),
+    ] {
+        let told = assert_same_with(&folder, rules, options, &[&logs]);
+        assert!(told[0].lines().count() > 20, "{options:?}: {}", told[0].lines().count());
+    }
 }
 
 #[test]

@@ -38,8 +38,8 @@ pub trait Decide {
     }
 }
 
-/// All of an artifact's calls.
-pub trait Rules: Decide {
+/// All of an artifact's calls; one thread at a time makes them.
+pub trait Rules: Decide + Send {
     /// Step one on events given by offset and length in `buffer`; the result has the layout of
     /// [`firstseen_abi::Keys`]. `now_ms` is the clock, or 0 where there is none.
     ///

@@ -345,7 +345,9 @@ impl<'r> Pipeline<'r> {
             }
         }
         // What was read before a fault counts.
-        match (self.end(order), fault) {
+        let ended = self.end(order);
+        self.decider.dismiss();
+        match (ended, fault) {
             (Ok(OutputStatus::Open), Some(fault)) => Err(fault),
             (result, _) => result,
         }
@@ -461,6 +463,9 @@ impl<'r> Pipeline<'r> {
             Order::Sorted(sorter) => {
                 let context = "matched events could not be put in order";
                 for matched in sorter.finish().context(context)? {
+                    if matched.is_err() && self.land()? == OutputStatus::Closed {
+                        return Ok(OutputStatus::Closed);
+                    }
                     let matched = matched.context(context)?;
                     if let Some(batch) = &mut self.decider.batch
                         && batch.skips(&matched)?
@@ -500,12 +505,22 @@ impl<'r> Pipeline<'r> {
             }
             stream.take(&matched.at);
         }
-        if self.decider.push(matched) { self.decide() } else { Ok(OutputStatus::Open) }
+        if !self.decider.push(matched) {
+            return Ok(OutputStatus::Open);
+        }
+        let mut located = Located { names: &self.names, observer: self.observer };
+        self.decider.decide_ahead(&mut self.rules, &mut *self.sink, &mut located)
     }
 
     fn decide(&mut self) -> anyhow::Result<OutputStatus> {
         let mut located = Located { names: &self.names, observer: self.observer };
         self.decider.decide(&mut self.rules, &mut *self.sink, &mut located)
+    }
+
+    /// Gives out what was decided ahead.
+    fn land(&mut self) -> anyhow::Result<OutputStatus> {
+        let mut located = Located { names: &self.names, observer: self.observer };
+        self.decider.land(&mut *self.sink, &mut located)
     }
 
     fn settle(&mut self) -> anyhow::Result<OutputStatus> {

@@ -1,6 +1,7 @@
 //! The loop against scripted sources, rules, stores and sinks: in which order it calls them, and what
 //! is left when one of them fails at its n-th call.
 
+mod crew;
 mod shared;
 mod storage;
 
@@ -11,7 +12,7 @@ use crate::source::ReadError;
 use crate::state::{Applied, StateError, StateWrite};
 use firstseen_abi::{
     Counts, DecideRequest, Decision, ItemKind, ItemTerm, KeysWriter, Outcome, OutcomeKind,
-    RequestWriter, Write,
+    PriorKey, RequestWriter, Write,
 };
 use firstseen_envelope::{EventSink, Place, SplitFault};
 use firstseen_session::{CallError, Decide};
@@ -19,13 +20,24 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
-/// What was called, in order.
-type Calls = Rc<RefCell<Vec<String>>>;
+/// What was called, in order; rules may be called by any thread.
+#[derive(Clone, Default)]
+struct Calls(Arc<Mutex<Vec<String>>>);
+
+impl Calls {
+    fn borrow(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap()
+    }
+}
 
 fn called(calls: &Calls, what: impl Into<String>) {
-    calls.borrow_mut().push(what.into());
+    calls.borrow().push(what.into());
 }
+
+/// The rule traps in `decide` where a key begins with this.
+const TRAP: &str = "trap";
 
 /// A rule over events of the form `TIME KEY`: a key alerts when it has no value yet.
 struct FirstSighting {
@@ -40,6 +52,10 @@ impl Decide for FirstSighting {
         let request = DecideRequest::read(&bytes).unwrap();
         let mut known: Vec<bool> = request.keys.iter().map(|key| key.value.is_some()).collect();
         let (mut written, mut outcomes) = (BTreeSet::new(), Vec::new());
+        let is_trap = |key: &PriorKey<'_>| key.key.starts_with(b"key-trap");
+        if request.keys.iter().any(is_trap) {
+            return Err(CallError::Trap("scripted".to_owned()));
+        }
         for (at, (item, text)) in (0u32..).zip(&request.items) {
             let key = item.terms().next().unwrap().key;
             let key = request.keys.iter().position(|k| k.key == key).unwrap();
@@ -376,6 +392,8 @@ struct Scene {
     budget: usize,
     rereadable: bool,
     stop_after: usize,
+    /// How many decide; 0: the run's own thread.
+    crew: usize,
     heard: Heard,
 }
 
@@ -394,6 +412,7 @@ impl Default for Scene {
             budget: 1 << 20,
             rereadable: false,
             stop_after: usize::MAX,
+            crew: 0,
             heard: Heard::default(),
         }
     }
@@ -413,8 +432,8 @@ fn pipeline_options(order_budget: usize) -> PipelineOptions {
 impl Scene {
     /// Runs over these blocks of lines, as files do or as a stream with this hold.
     fn run(&mut self, blocks: &[&str], hold_ms: Option<i64>) -> anyhow::Result<OutputStatus> {
-        self.heard.calls = Rc::clone(&self.calls);
-        let calls = || Rc::clone(&self.calls);
+        self.heard.calls = self.calls.clone();
+        let calls = || self.calls.clone();
         let store = ScriptedStore {
             calls: calls(),
             durable: Rc::clone(&self.durable),
@@ -456,6 +475,8 @@ impl Scene {
             live_settings: None,
             options: pipeline_options(self.budget),
         });
+        let member = || Box::new(FirstSighting { calls: calls() }) as Box<dyn Rules>;
+        pipeline.decider.hire((0..self.crew).map(|_| vec![member()]).collect())?;
         pipeline.names.push(Arc::from("scripted"));
         let mut order = match hold_ms {
             Some(hold_ms) => Order::Held(Hold::new(hold_ms, self.budget)),

@@ -16,11 +16,14 @@ use std::sync::Arc;
 /// Files that are kept open, at most; events of others are carried.
 const MOST_OPEN: usize = 4096;
 
+/// A file, and what it is called.
+type NamedFile = (Arc<str>, Arc<File>);
+
 /// The files that can be read again.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct RereadTexts {
-    /// Each with its name.
-    files: HashMap<u32, (Arc<str>, Arc<File>)>,
+    /// Each with its name. Several threads read texts, none adds a file meanwhile.
+    files: Arc<HashMap<u32, NamedFile>>,
 }
 
 impl RereadTexts {
@@ -34,14 +37,14 @@ impl RereadTexts {
     pub fn add(&mut self, input: u32, name: Arc<str>, file: Arc<File>) -> bool {
         let has_room = self.files.len() < most_kept();
         if has_room {
-            self.files.insert(input, (name, file));
+            Arc::make_mut(&mut self.files).insert(input, (name, file));
         }
         has_room
     }
 
     /// Closes an input whose events are not asked for.
     pub fn remove(&mut self, input: u32) {
-        self.files.remove(&input);
+        Arc::make_mut(&mut self.files).remove(&input);
     }
 
     /// The text at a place; `item` is the answer of the rule about it.
@@ -49,7 +52,7 @@ impl RereadTexts {
     /// # Errors
     /// A sentence, when the file cannot be read again or has changed.
     pub fn read(
-        &mut self,
+        &self,
         input: u32,
         offset: u64,
         len: u32,

@@ -96,7 +96,7 @@ impl Decisions {
 
     /// Decides these matches, one after the other: so the state can be asked before each.
     fn decide(&mut self, rules: &mut [Box<dyn Rules>], matches: Vec<Match>) -> anyhow::Result<()> {
-        advance(&mut self.store, &mut self.newest, &matches);
+        advance(&mut self.store, &mut self.newest, matches.iter());
         for matched in matches {
             let RuleRef { artifact, rule } = matched.rule;
             let Some(guest) = rules.get_mut(usize::from(artifact)) else { continue };
@@ -107,10 +107,9 @@ impl Decisions {
             let known = self.known(&matched)?;
             let at = matched.rule;
             let mut round = Round::new(vec![matched]);
-            let mut texts = RereadTexts::default();
+            let texts = RereadTexts::default();
             let (store, newest_ms) = (&mut self.store, self.newest.of(artifact));
-            let outcomes = match run_round(&mut round, &mut **guest, store, &mut texts, newest_ms)?
-            {
+            let outcomes = match run_round(&mut round, &mut **guest, store, &texts, newest_ms)? {
                 Ok(()) => round.finish().outcomes,
                 Err(error) => {
                     let (kind, text) = (OutcomeKind::Error, format!("rule_failed: {error}"));

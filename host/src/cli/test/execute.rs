@@ -260,8 +260,8 @@ impl<'s> CaseExecutor<'s> {
             text: EventText::Carried(text.to_vec()),
         }]);
         let (rules, store) = (&mut self.guest, &mut self.store);
-        let mut texts = RereadTexts::default();
-        run_round(&mut round, rules, store, &mut texts, self.newest_ms)??;
+        let texts = RereadTexts::default();
+        run_round(&mut round, rules, store, &texts, self.newest_ms)??;
         let outcomes = round.finish().outcomes;
         let mut got = Vec::new();
         for ((at, (_, values)), last_ms) in (0u16..).zip(&item.terms).zip(last) {

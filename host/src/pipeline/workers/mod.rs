@@ -263,10 +263,18 @@ impl Pipeline<'_> {
             let severity = NoticeSeverity::Warning;
             self.observer.notice(&Notice::Message { severity, text: &text })?;
         }
-        for WorkerEnd { sorter: of_worker, samples, learning } in done.into_iter().flatten() {
+        let mut crew = Vec::new();
+        for WorkerEnd { rules, sorter: of_worker, samples, learning } in done.into_iter().flatten()
+        {
+            crew.push(rules);
             sorter.join(of_worker);
             self.samples.join(samples);
             self.decider.learning.join(&learning);
+        }
+        if let Err(fault) = self.decider.hire(crew) {
+            let text = format!("{COULD_NOT_BEGIN}, the run decides by itself: {fault:#}");
+            let severity = NoticeSeverity::Warning;
+            self.observer.notice(&Notice::Message { severity, text: &text })?;
         }
         read
     }

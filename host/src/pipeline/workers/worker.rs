@@ -116,6 +116,8 @@ impl Shared<'_> {
 
 /// What a worker leaves.
 pub(super) struct WorkerEnd {
+    /// What it judged with, for whoever decides.
+    pub(super) rules: Vec<Box<dyn Rules>>,
     /// Its matches.
     pub(super) sorter: Sorter,
     /// What it keeps of the events.
@@ -172,11 +174,11 @@ impl<'s> Worker<'s> {
                 break;
             }
         }
-        let Self { samples, learning, order, .. } = self;
+        let Self { shared, rules, samples, learning, order, .. } = self;
         let mut sorter = order.into_sorter();
-        let _order = self.shared.read.stages.enter(RunStage::Order);
+        let _order = shared.read.stages.enter(RunStage::Order);
         sorter.sort();
-        WorkerEnd { sorter, samples, learning }
+        WorkerEnd { rules, sorter, samples, learning }
     }
 }
 
