@@ -26,9 +26,10 @@ run *arguments='run samples/cloudtrail':
 accept:
     INSTA_UPDATE=always cargo test --locked -p firstseen --features targets --test e2e snapshots
     UPDATE_PAGES=1 cargo test --locked -p firstseen --test e2e pages::
+    UPDATE_COSTS=1 cargo test --locked -p firstseen --features targets --test abi guest_cost
     FIRSTSEEN_WRITE=1 cargo test --locked -p firstseen-tests --test vectors
 
-# Compare the speed of firstseen and DuckDB
+# Measure firstseen beside DuckDB, chDB, grep, zcat and jaq
 bench megabytes='400':
     benches/run {{ megabytes }}
 

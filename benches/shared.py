@@ -17,6 +17,11 @@ CACHE = HERE / "cache"
 CORE = ["taskset", "-c", "0"]
 
 
+def on_cores(count):
+    """The beginning of a command that may use so many cores, as far as there are so many."""
+    return CORE if count == 1 else ["taskset", "-c", f"0-{min(count, os.cpu_count() or 1) - 1}"]
+
+
 def fail(reason):
     print(f"{pathlib.Path(sys.argv[0]).name}: {reason}", file=sys.stderr)
     sys.exit(2)
@@ -61,10 +66,10 @@ def generated(megabytes, path):
         call([generate, str(megabytes)], stdout=out)
 
 
-def timed(command, **options):
-    """Seconds, CPU seconds and peak memory in KiB of one process on one core."""
+def timed(command, cores=1, **options):
+    """Seconds, CPU seconds and peak memory in KiB of one process, on one core or on so many."""
     start = time.perf_counter()
-    child = subprocess.Popen([*CORE, *map(str, command)], **options)
+    child = subprocess.Popen([*on_cores(cores), *map(str, command)], **options)
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - start
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -73,13 +78,20 @@ def timed(command, **options):
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
 
 
-def run_firstseen(binary, data, rules=(), output="/dev/null"):
+def run_firstseen(binary, data, rules=(), output="/dev/null", threads=1, more=()):
     """A run with a state in memory; the default rule is the built-in one."""
     summary = CACHE / "summary.json"
     command = [binary, "run", "--format", "ndjson", "--output", output, "--summary", summary]
-    command += ["--state", "memory:"]
+    command += ["--state", "memory:", "--threads", str(threads), *more]
     for rule in rules:
         command += ["--rule", rule]
-    seconds, cpu, peak = timed([*command, data], stderr=subprocess.DEVNULL)
-    alerts = json.loads(summary.read_text())["alerts"]
-    return {"seconds": seconds, "cpu": cpu, "peak": peak, "alerts": alerts}
+    seconds, cpu, peak = timed([*command, data], cores=threads, stderr=subprocess.DEVNULL)
+    counts = json.loads(summary.read_text())
+    return {
+        "seconds": seconds,
+        "cpu": cpu,
+        "peak": peak,
+        "alerts": counts["alerts"],
+        "events": counts["events"],
+        "learned": counts["learned"],
+    }

@@ -1,6 +1,6 @@
 //! The `firstseen` binary: arguments in, an exit status out.
 //!
-//! 0: done. 1: alerts, and `--fail-on-alert`; tests that failed. 2: an error, printed on standard
+//! 0: done. 1: alerts, and `--fail-on-alert`; tests that failed; slower than a baseline. 2: an error, printed on standard
 //! error. A closed pipe is no error.
 
 // The macros panic where nobody reads; `message` and `Output` do not.
@@ -9,8 +9,8 @@
 use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command, set_widths};
 use firstseen::cli::{
-    ExitStatus, build, explain, fields, inspect, learn, new, pages, rebuild, rule_words, run,
-    state, test,
+    ExitStatus, bench, build, explain, fields, inspect, learn, new, pages, rebuild, rule_words,
+    run, state, test,
 };
 use firstseen::escape::escaped;
 use firstseen::terminal::message::{self, Level};
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::build(args),
         Command::State(args) => state::state(args),
         Command::Test(args) => test::test(args),
+        Command::Bench(args) => bench::bench(args),
         Command::Fields(args) => fields::fields(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Rebuild(args) => rebuild::rebuild(args),

@@ -2,6 +2,7 @@
 
 mod abi_border;
 mod abi_page;
+mod guest_cost;
 
 use firstseen_artifact::Meta;
 use firstseen_runtime::{Artifact, Runtime};

@@ -10,11 +10,13 @@ use firstseen_abi::{
 };
 use serde_json::Value;
 use std::collections::HashMap;
-use wasmtime::{Caller, Instance, Linker, Memory, Store, TypedFunc, WasmParams, WasmResults};
+use wasmtime::{
+    Caller, Engine, Instance, Linker, Memory, Module, Store, TypedFunc, WasmParams, WasmResults,
+};
 
 /// The host's side of an instance.
 #[derive(Default)]
-struct Data {
+pub(crate) struct Data {
     memory: Option<Memory>,
     values: HashMap<Vec<u8>, Vec<u8>>,
     /// The imports return these instead of using `values`.
@@ -25,8 +27,9 @@ struct Data {
     cases: u32,
 }
 
-struct Guest {
-    store: Store<Data>,
+/// The flagship's module, called through its exports alone.
+pub(crate) struct Guest {
+    pub(crate) store: Store<Data>,
     instance: Instance,
     memory: Memory,
 }
@@ -75,31 +78,36 @@ fn kv_cas(
 impl Guest {
     fn new() -> Self {
         let (runtime, artifact) = flagship();
-        let mut linker = Linker::new(&runtime.engine);
+        Self::of(&runtime.engine, &artifact.module)
+    }
+
+    /// A module that this engine has compiled.
+    pub(crate) fn of(engine: &Engine, module: &Module) -> Self {
+        let mut linker = Linker::new(engine);
         linker.func_wrap(IMPORT_NAMESPACE, "kv_get", kv_get).unwrap();
         linker.func_wrap(IMPORT_NAMESPACE, "kv_cas", kv_cas).unwrap();
         linker.func_wrap(IMPORT_NAMESPACE, "log", |_: i32, _: i32, _: i32| {}).unwrap();
-        let mut store = Store::new(&runtime.engine, Data::default());
+        let mut store = Store::new(engine, Data::default());
         store.set_epoch_deadline(u64::MAX / 2);
-        let instance = linker.instantiate(&mut store, &artifact.module).unwrap();
+        let instance = linker.instantiate(&mut store, module).unwrap();
         let memory = instance.get_memory(&mut store, "memory").unwrap();
         store.data_mut().memory = Some(memory);
         Self { store, instance, memory }
     }
 
-    fn raw<P: WasmParams, R: WasmResults>(&mut self, name: &str, arguments: P) -> R {
+    pub(crate) fn raw<P: WasmParams, R: WasmResults>(&mut self, name: &str, arguments: P) -> R {
         let export: TypedFunc<P, R> = self.instance.get_typed_func(&mut self.store, name).unwrap();
         export.call(&mut self.store, arguments).unwrap()
     }
 
-    fn alloc(&mut self, content: &[u8]) -> u32 {
+    pub(crate) fn alloc(&mut self, content: &[u8]) -> u32 {
         let at: u32 = self.raw("alloc", content.len() as u32);
         assert_ne!(at, 0);
         self.memory.write(&mut self.store, at as usize, content).unwrap();
         at
     }
 
-    fn result(&self, packed: i64) -> Vec<u8> {
+    pub(crate) fn result(&self, packed: i64) -> Vec<u8> {
         let (at, len) = firstseen_abi::unpack(packed);
         self.memory.data(&self.store)[at as usize..][..len as usize].to_vec()
     }
@@ -117,7 +125,7 @@ impl Guest {
         result
     }
 
-    fn json(&mut self, name: &str, input: &[u8]) -> Value {
+    pub(crate) fn json(&mut self, name: &str, input: &[u8]) -> Value {
         serde_json::from_slice(&self.call(name, input)).unwrap()
     }
 

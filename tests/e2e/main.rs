@@ -7,6 +7,7 @@
 mod annotate;
 mod artifacts;
 mod bad_input;
+mod bench;
 mod build;
 mod cli;
 mod crash;

@@ -2,6 +2,7 @@
 //!
 //! In: arguments. Out: a command, or clap's own error (exit status 2). It starts nothing.
 
+use crate::cli::bench::BenchArgs;
 use crate::cli::build::BuildArgs;
 use crate::cli::explain::ExplainArgs;
 use crate::cli::fields::FieldsArgs;
@@ -113,6 +114,8 @@ pub enum Command {
     State(StateArgs),
     /// Test rules with the test files beside them (x.test.toml)
     Test(TestArgs),
+    /// Measure rules over your own data: speed, where the time goes, latency
+    Bench(BenchArgs),
     /// Show an event as rules see it: flat ECS fields with types
     Fields(FieldsArgs),
     /// Show an artifact's metadata, its source or its investigation guide

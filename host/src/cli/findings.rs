@@ -150,17 +150,24 @@ pub(super) fn explain_silent(
     samples: &RunSamples,
     artifacts: &[Artifact],
 ) {
+    let mut silent: BTreeMap<u16, Vec<RuleRef>> = BTreeMap::new();
     for at in tally.silent() {
-        let artifact = usize::from(at.artifact);
-        let meta = artifacts.get(artifact).and_then(|a| a.meta.rules.get(usize::from(at.rule)));
-        let sample = samples.passed.get(artifact);
-        let (Some(meta), Some(rules), Some(sample)) = (meta, rules.get_mut(artifact), sample)
+        silent.entry(at.artifact).or_default().push(at);
+    }
+    for (artifact, all) in silent {
+        let artifact = usize::from(artifact);
+        let (Some(of), Some(rules), Some(sample)) =
+            (artifacts.get(artifact), rules.get_mut(artifact), samples.passed.get(artifact))
         else {
             continue;
         };
-        let reason = silent::reason(meta, at.rule, &mut **rules, sample);
-        if let Some(counts) = tally.rule(at) {
-            counts.silent = Some(reason);
+        let meta = |at: &RuleRef| Some((of.meta.rules.get(usize::from(at.rule))?, at.rule));
+        let (all, metas): (Vec<_>, Vec<_>) =
+            all.into_iter().filter_map(|at| Some((at, meta(&at)?))).unzip();
+        for (at, reason) in all.into_iter().zip(silent::reasons(&metas, &mut **rules, sample)) {
+            if let Some(counts) = tally.rule(at) {
+                counts.silent = Some(reason);
+            }
         }
     }
 }

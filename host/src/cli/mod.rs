@@ -9,6 +9,7 @@
 //! | `learn`: past events to a state | [`learn`] |
 //! | `explain`: why, event by event | [`explain`] |
 //! | `test`: rules against what their authors expect | [`mod@test`] |
+//! | `bench`: how fast, and where the time goes | [`mod@bench`] |
 //! | `build`: rule.toml to an artifact | [`build`] |
 //! | `fields`: an event as flat ECS with types | [`fields`] |
 //! | `state`: what a state knows, seen and corrected | [`mod@state`] |
@@ -18,6 +19,7 @@
 //! | completions, man pages | [`pages`] |
 
 pub mod args;
+pub mod bench;
 pub mod build;
 pub mod cache;
 pub mod common;
@@ -52,7 +54,7 @@ pub mod warnings;
 pub enum ExitStatus {
     /// Done; also where the reader of the output went away.
     Done,
-    /// Done, and tests failed.
+    /// Done, and tests failed, or something is slower than it may be.
     Unmet,
     /// Done, with alerts, and the caller asked for a status of its own for that.
     Alerts,

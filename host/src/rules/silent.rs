@@ -25,30 +25,58 @@ struct FailingClause {
     without: u64,
 }
 
-/// Why a rule matched none of the events that passed its prefilter.
+/// The clauses that kept a rule from matching, by their text.
+type FailingClauses = BTreeMap<String, FailingClause>;
+
+/// Why each of these rules of an artifact, given with its place there, matched none of the events that passed the
+/// prefilter. Each event is explained once, whatever the number of rules.
 #[must_use]
-pub fn reason(meta: &RuleMeta, place: u16, rules: &mut dyn Rules, passed: &EventSample) -> String {
+pub fn reasons(
+    silent: &[(&RuleMeta, u16)],
+    rules: &mut dyn Rules,
+    passed: &EventSample,
+) -> Vec<String> {
     if passed.count == 0 {
-        return match meta.literals.as_slice() {
-            [] => "no event was read".to_owned(),
-            [words] => format!("no event holds {}", listed(words)),
-            clauses => {
-                let clauses: Vec<_> = clauses.iter().map(|words| listed(words)).collect();
-                let all = if clauses.len() == 2 { "both" } else { "all of" };
-                format!("no event holds {all} {}", clauses.join(" and "))
-            }
-        };
+        return silent.iter().map(|(meta, _)| without_literals(meta)).collect();
     }
-    let mut failing: BTreeMap<String, FailingClause> = BTreeMap::new();
+    let mut failing: Vec<FailingClauses> = silent.iter().map(|_| BTreeMap::new()).collect();
     for event in passed.kept() {
-        for clause in deciding(rules, event, place) {
-            let text = |name: &str| clause.get(name).and_then(Value::as_str).unwrap_or_default();
-            let entry = failing.entry(text("clause").to_owned()).or_default();
-            text("field").clone_into(&mut entry.field);
-            entry.events += 1;
-            entry.without += u64::from(clause.get("missing") == Some(&Value::Bool(true)));
+        let said = rules.explain(event).ok();
+        let said = said.and_then(|said| serde_json::from_slice::<Value>(&said).ok());
+        let said = said.unwrap_or_default();
+        for ((_, place), failing) in silent.iter().zip(&mut failing) {
+            add_deciding(failing, &said, *place);
         }
     }
+    failing.iter().map(|failing| reason(failing, passed)).collect()
+}
+
+/// Why no event passed the prefilter of a rule.
+fn without_literals(meta: &RuleMeta) -> String {
+    match meta.literals.as_slice() {
+        [] => "no event was read".to_owned(),
+        [words] => format!("no event holds {}", listed(words)),
+        clauses => {
+            let clauses: Vec<_> = clauses.iter().map(|words| listed(words)).collect();
+            let all = if clauses.len() == 2 { "both" } else { "all of" };
+            format!("no event holds {all} {}", clauses.join(" and "))
+        }
+    }
+}
+
+/// Adds the clauses that decided that an event does not match the rule at this place.
+fn add_deciding(failing: &mut FailingClauses, said: &Value, place: u16) {
+    let clauses = said.pointer(&format!("/rules/{place}/decided_by")).and_then(Value::as_array);
+    for clause in clauses.into_iter().flatten() {
+        let text = |name: &str| clause.get(name).and_then(Value::as_str).unwrap_or_default();
+        let entry = failing.entry(text("clause").to_owned()).or_default();
+        text("field").clone_into(&mut entry.field);
+        entry.events += 1;
+        entry.without += u64::from(clause.get("missing") == Some(&Value::Bool(true)));
+    }
+}
+
+fn reason(failing: &FailingClauses, passed: &EventSample) -> String {
     let always = failing.values().filter(|clause| clause.without == clause.events);
     let fields: Vec<&str> = always.map(|clause| clause.field.as_str()).collect();
     if let Some(absent) = absent(&fields, passed) {
@@ -67,14 +95,6 @@ pub fn reason(meta: &RuleMeta, place: u16, rules: &mut dyn Rules, passed: &Event
     }
     let which = if passed.is_whole() { "" } else { " looked at" };
     format!("{} of {}{which}", parts.join(", "), counted(of, "event", "events"))
-}
-
-/// The clauses that decided that an event does not match.
-fn deciding(rules: &mut dyn Rules, event: &[u8], place: u16) -> Vec<Value> {
-    let said = rules.explain(event).ok();
-    let said: Value = said.and_then(|said| serde_json::from_slice(&said).ok()).unwrap_or_default();
-    let clauses = said.pointer(&format!("/rules/{place}/decided_by"));
-    clauses.and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
 /// That no event of a sample has one of these fields.
@@ -131,8 +151,8 @@ mod tests {
     use firstseen_session::{CallError, Decide};
     use serde_json::json;
 
-    /// A rule as the engine explains it, without a module.
-    struct Native(Engine);
+    /// A rule as the engine explains it, without a module, and how often it was asked.
+    struct Native(Engine, usize);
 
     impl Decide for Native {
         fn decide(&mut self, _: &RequestWriter) -> Result<Vec<u8>, CallError> {
@@ -150,6 +170,7 @@ mod tests {
         }
 
         fn explain(&mut self, event: &[u8]) -> Result<Vec<u8>, CallError> {
+            self.1 += 1;
             Ok(self.0.explain(event).into_bytes())
         }
 
@@ -169,7 +190,8 @@ mod tests {
              [[rule.new_terms.history_window_start]]\nfield='history_window_start'\nvalue='now-1d'\n"
         );
         let rule = source::read(&text, &ReadOptions::default()).unwrap();
-        let mut rules = Native(Engine::new(Plan { rules: vec![rule.plan] }, Settings::default()));
+        let engine = Engine::new(Plan { rules: vec![rule.plan] }, Settings::default());
+        let mut rules = Native(engine, 0);
         let clause = |clause: &&[&str]| clause.iter().map(|word| (*word).to_owned()).collect();
         let literals = literals.iter().map(clause).collect();
         let meta = RuleMeta { literals, ..RuleMeta::default() };
@@ -178,7 +200,12 @@ mod tests {
             let at = firstseen_session::EventAt { offset, ..Default::default() };
             sample.offer(&at, event.to_string().as_bytes());
         }
-        reason(&meta, 0, &mut rules, &sample)
+        // Two rules are explained by the same calls.
+        let silent = [(&meta, 0), (&meta, 1)];
+        let reasons = reasons(&silent, &mut rules, &sample);
+        assert_eq!(rules.1, if sample.count == 0 { 0 } else { sample.kept().len() });
+        let [first, _] = reasons.try_into().unwrap();
+        first
     }
 
     #[test]

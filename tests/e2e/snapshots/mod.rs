@@ -14,6 +14,7 @@
 //! change unless alerts are meant to. Without the feature `targets` the snapshots `build_targets` and
 //! `inspect_targets` are left out; `build_core_alone` is made without it alone.
 
+mod bench;
 mod build;
 mod events;
 mod explain;

@@ -3,8 +3,8 @@
 use super::scene::{Out, Scene, files};
 use std::fmt::Write as _;
 
-const COMMANDS: [&str; 9] =
-    ["run", "explain", "build", "test", "inspect", "rebuild", "new", "completions", "man"];
+const COMMANDS: [&str; 10] =
+    ["run", "explain", "build", "test", "bench", "inspect", "rebuild", "new", "completions", "man"];
 
 #[test]
 fn help_of_each_command() {

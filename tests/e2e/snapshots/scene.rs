@@ -22,6 +22,9 @@ static VARIES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"[\d.]+ s, [\d,]+ events/s", "[time] s, [rate] events/s"),
         (r#""elapsed_ms":\d+"#, r#""elapsed_ms":[time]"#),
         (r#""events_per_second":\d+"#, r#""events_per_second":[rate]"#),
+        // Of `bench`.
+        (r#"("(\w+_)?(seconds|per_second|us|memory_bytes)": )[\d.]+"#, "${1}[measured]"),
+        (r#"("(read|inflate|scan|keys|order|decide|output|other)": )[\d.]+"#, "${1}[measured]"),
         // Of `build`.
         (r"(?m)\b[\d.]+ [kM]?B, ([\d.]+ m?s)$", "[size], ${1}"),
         (r"(?m)(size\]|ok|read|built|failed|skipped), [\d.]+ m?s$", "${1}, [time]"),

@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What a sorter may hold in memory if nobody says otherwise.
-pub const DEFAULT_BUDGET: usize = 96 << 20;
+pub const DEFAULT_BUDGET: usize = 48 << 20;
 
 /// How many runs are merged at once: bounds open files and buffers.
 const FAN_IN: usize = 64;
