@@ -74,9 +74,10 @@ fn evaluate(guest: &mut Guest, event: &str) -> (u64, usize) {
     (spent, result["alerts"].as_array().map_or(0, Vec::len))
 }
 
-fn core() -> BTreeMap<String, u64> {
+/// The counts of a module that speaks the contract.
+fn contract(wasm: &[u8]) -> BTreeMap<String, u64> {
     let engine = counting();
-    let module = Module::new(&engine, flagship()).unwrap();
+    let module = Module::new(&engine, wasm).unwrap();
     let mut guest = Guest::of(&engine, &module);
     guest.store.set_fuel(FUEL).unwrap();
     let [other, near, matched] = events();
@@ -105,11 +106,20 @@ mod fluent_bit {
     //! The engine of Fluent Bit, which has no SIMD; each record is a call.
 
     use super::{FUEL, counting, events};
-    use firstseen_compiler::{RuleText, Target, compile};
+    use firstseen_compiler::{EngineModule, RuleText, Target, compile};
     use firstseen_engines::engine;
     use firstseen_rule::source::ReadOptions;
     use std::collections::BTreeMap;
     use wasmtime::{Linker, Memory, Module, Store, TypedFunc, Val};
+
+    /// The flagship rule in this engine.
+    pub(super) fn flagship_in(engine: &EngineModule<'_>) -> Vec<u8> {
+        let path = "plugin/rules/first_time_cloudformation_stack_creation.toml";
+        let text = std::fs::read_to_string(super::repository(path)).unwrap();
+        let source = RuleText { name: path, text: &text };
+        let compiled = compile(engine, &[source], &ReadOptions::default());
+        compiled.unwrap_or_else(|_| panic!("the flagship is at fault")).wasm
+    }
 
     type Filter = TypedFunc<(u32, u32, u32, u32, u32, u32), u32>;
 
@@ -124,12 +134,7 @@ mod fluent_bit {
     impl FilterGuest {
         fn new() -> Self {
             let counts = counting();
-            let path = "plugin/rules/first_time_cloudformation_stack_creation.toml";
-            let text = std::fs::read_to_string(super::repository(path)).unwrap();
-            let source = RuleText { name: path, text: &text };
-            let engine = engine(Target::FluentBit).unwrap();
-            let compiled = compile(&engine, &[source], &ReadOptions::default());
-            let wasm = compiled.unwrap_or_else(|_| panic!("the flagship is at fault")).wasm;
+            let wasm = flagship_in(&engine(Target::FluentBit).unwrap());
             let module = Module::new(&counts, wasm).unwrap();
             let mut linker = Linker::new(&counts);
             for import in module.imports() {
@@ -198,9 +203,13 @@ fn later(event: &str) -> String {
 
 fn measured() -> Costs {
     let mut all = Costs::new();
-    all.insert("core".to_owned(), core());
+    all.insert("core".to_owned(), contract(flagship()));
     #[cfg(feature = "targets")]
-    all.insert("fluent-bit".to_owned(), fluent_bit::costs());
+    {
+        let plain = firstseen_engines::plain_core().unwrap();
+        all.insert("plain-core".to_owned(), contract(&fluent_bit::flagship_in(&plain)));
+        all.insert("fluent-bit".to_owned(), fluent_bit::costs());
+    }
     all
 }
 
