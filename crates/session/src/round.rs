@@ -171,8 +171,9 @@ impl Round {
             let (begin, mut learns) = (round.term_keys.len() as u32, false);
             match Item::read(&mut Cursor::new(&matched.item)) {
                 Ok(item) => {
-                    learns = item.start().is_some();
                     for term in item.keys() {
+                        // What `Item::start` says of the last: asked for, all would be read once more.
+                        learns = !term.values.starts_with('[');
                         let at = *known.entry(term.key).or_insert_with(|| {
                             round.keys.push(RoundKey::new(index, &matched.item, term.key));
                             (round.keys.len() as u32).saturating_sub(1)

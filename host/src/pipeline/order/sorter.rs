@@ -11,6 +11,7 @@ use super::run::{
 use firstseen_session::{EventAt, Match, RuleRef};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -168,7 +169,7 @@ impl Sorter {
         let run = write_run(&self.folder, |out| {
             while let Some(part) = sorted.first() {
                 out.write(sorted.parts[part].present())?;
-                sorted.advance(part)?;
+                sorted.advance()?;
             }
             Ok(())
         })?;
@@ -234,20 +235,27 @@ pub struct Sorted {
 impl Sorted {
     fn new(parts: Vec<SortedPart>) -> io::Result<Self> {
         let mut sorted = Self { parts, order: BinaryHeap::new() };
-        for index in 0..sorted.parts.len() {
-            sorted.advance(index)?;
+        for (index, part) in sorted.parts.iter_mut().enumerate() {
+            if let Some(key) = part.advance()? {
+                sorted.order.push(Reverse((key, index)));
+            }
         }
         Ok(sorted)
     }
 
-    /// Takes the part whose present match is the first of all; [`Sorted::advance`] goes on with it.
-    fn first(&mut self) -> Option<usize> {
-        self.order.pop().map(|Reverse((_, index))| index)
+    /// The part whose present match is the first of all.
+    fn first(&self) -> Option<usize> {
+        self.order.peek().map(|Reverse((_, index))| *index)
     }
 
-    fn advance(&mut self, index: usize) -> io::Result<()> {
-        if let Some(key) = self.parts[index].advance()? {
-            self.order.push(Reverse((key, index)));
+    /// Goes on to the match behind the first of all.
+    fn advance(&mut self) -> io::Result<()> {
+        let Some(mut first) = self.order.peek_mut() else { return Ok(()) };
+        let Reverse((_, index)) = *first;
+        match self.parts[index].advance()? {
+            // In its place: where the next is of the same part as a rule, nothing has to be moved.
+            Some(key) => *first = Reverse((key, index)),
+            None => _ = PeekMut::pop(first),
         }
         Ok(())
     }
@@ -260,7 +268,7 @@ impl Iterator for Sorted {
     fn next(&mut self) -> Option<Self::Item> {
         let index = self.first()?;
         let result = self.parts[index].present().unpack();
-        let result = result.and_then(|m| self.advance(index).map(|()| m));
+        let result = result.and_then(|m| self.advance().map(|()| m));
         Some(result.map_err(|error| {
             self.order.clear();
             let text = format!("the sorted events on disk could not be read back: {error}");
