@@ -240,6 +240,65 @@ fn a_rule_that_matches_everything_decides_the_same_whatever_the_number_of_thread
     }
 }
 
+/// All that a run over standard input says and writes.
+fn all_of_stream(
+    folder: &Folder,
+    threads: &str,
+    rule: &Path,
+    options: &[&str],
+    text: &str,
+) -> Vec<String> {
+    let state = folder.path(&format!("stream-{threads}"));
+    let _ = std::fs::remove_file(&state);
+    let call_run = run().args(&["--threads", threads]).args(options);
+    let call_run = call_run.arg("--rule").arg(rule).arg("--state").arg(&state).arg("-");
+    let mut done = call_run.pipe(text).ok();
+    let summary = done.summary.as_object_mut().unwrap();
+    for time in ["elapsed_ms", "events_per_second"] {
+        assert!(summary.remove(time).is_some());
+    }
+    let words = |text: String| {
+        let text = text.replace(&format!("stream-{threads}"), "stream-N");
+        let is_timed = |line: &&str| !line.starts_with("  events ");
+        text.lines().filter(is_timed).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let states = call("state").arg("export").arg(&state).ok().stdout;
+    // How long a term is kept depends on the newest event of its block, and blocks on the pipe.
+    let kept = |line: &str| match line.split_once(",\"expires\":") {
+        Some((before, after)) => format!("{before}{}\n", after.get(26..).unwrap_or_default()),
+        None => format!("{line}\n"),
+    };
+    let states: String = states.lines().map(kept).collect();
+    vec![done.stdout, words(done.stderr), words(done.summary.to_string()), words(states)]
+}
+
+#[test]
+fn standard_input_gives_the_same_whatever_the_number_of_threads() {
+    let folder = Folder::new();
+    let mut dice = Chance(8);
+    // Over less than two windows and a week, beyond which blocks matter.
+    let text = lines(&mut dice, "stream", 2500).replace("2025-02-2", "2025-02-1");
+    let users = artifact(&folder, "users", "event.action: *", &["user.name"]);
+    for options in [
+        &[][..],
+        &["--hold", "3d"],
+        &["--learn-events", "4"],
+        &["--learn-for", "3000d"],
+        &["--annotate"],
+    ] {
+        let one = all_of_stream(&folder, "1", &users, options, &text);
+        assert!(one[2].contains("bad_json"), "{options:?}: {}", one[2]);
+        assert!(one[3].lines().count() > 3, "{options:?}: {}", one[3]);
+        for threads in &THREADS[1..] {
+            let many = all_of_stream(&folder, threads, &users, options, &text);
+            for (one, many) in one.iter().zip(&many) {
+                let differs = one.lines().zip(many.lines()).find(|(one, many)| one != many);
+                assert!(one == many, "{threads} threads, {options:?}: {differs:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_fault_ends_the_run_whatever_the_number_of_threads() {
     let folder = Folder::new();

@@ -112,10 +112,10 @@ pub struct RunArgs {
     /// their own. This is for pipelines that expect an answer to each line.
     #[arg(long, conflicts_with_all = ["format", "hold"])]
     pub annotate: bool,
-    /// How many threads read files [default: as many as there are processors]
+    /// How many threads read, judge and decide [default: as many as there are processors]
     ///
-    /// Output, summary and state are the same whatever it is. Standard input is read as it comes, by one, and
-    /// so is everything with --on-error fail.
+    /// Output, summary and state are the same whatever it is. Standard input is read by one and judged by all, and
+    /// with --annotate, --resume, --exceptions or learning by one alone; so is everything with --on-error fail.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Elastic's schedule

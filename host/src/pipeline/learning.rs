@@ -82,6 +82,13 @@ impl Learning {
             && (self.learns || self.artifacts.iter().flatten().any(|rule| rule.for_ms > 0))
     }
 
+    /// Whether anything depends on when events happened.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        let learns = |rule: &RuleStart| rule.for_ms > 0 || rule.events > 0;
+        self.learns || self.artifacts.iter().flatten().any(learns)
+    }
+
     /// Whether rules learn first, and no event has begun it.
     #[must_use]
     pub fn waits_for_first(&self) -> bool {

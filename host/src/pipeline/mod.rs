@@ -364,6 +364,9 @@ impl<'r> Pipeline<'r> {
         let is_stream = order.is_stream();
         let mut unpacked = 0;
         loop {
+            if is_stream && self.reads_ahead(unpacked) {
+                return self.read_ahead(source, (number, lines_before), order);
+            }
             let patience = order.due_in(self.clock);
             let mut intake = Intake {
                 rules: &mut self.rules,

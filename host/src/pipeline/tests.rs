@@ -1,6 +1,7 @@
 //! The loop against scripted sources, rules, stores and sinks: in which order it calls them, and what
 //! is left when one of them fails at its n-th call.
 
+mod ahead;
 mod crew;
 mod shared;
 mod storage;
@@ -40,6 +41,7 @@ fn called(calls: &Calls, what: impl Into<String>) {
 const TRAP: &str = "trap";
 
 /// A rule over events of the form `TIME KEY`: a key alerts when it has no value yet.
+#[derive(Clone)]
 struct FirstSighting {
     calls: Calls,
 }
@@ -394,6 +396,8 @@ struct Scene {
     stop_after: usize,
     /// How many decide; 0: the run's own thread.
     crew: usize,
+    /// How many judge a stream; 0: the run's own thread.
+    threads: usize,
     heard: Heard,
 }
 
@@ -413,6 +417,7 @@ impl Default for Scene {
             rereadable: false,
             stop_after: usize::MAX,
             crew: 0,
+            threads: 0,
             heard: Heard::default(),
         }
     }
@@ -460,6 +465,12 @@ impl Scene {
         let rules: Vec<Box<dyn Rules>> = vec![Box::new(FirstSighting { calls: calls() })];
         let clock = Ticking(now);
         let stop = StopAfter(AtomicUsize::new(self.stop_after));
+        let of_thread = FirstSighting { calls: calls() };
+        let threads = Threads {
+            count: self.threads,
+            always: true,
+            rules: Box::new(move || Ok(vec![Box::new(of_thread.clone()) as Box<dyn Rules>])),
+        };
         let mut pipeline = Pipeline::new(Parts {
             rules,
             prefilter: Prefiltering::of(&[vec![vec![]]]),
@@ -471,7 +482,7 @@ impl Scene {
             stop: &stop,
             learning: Learning::default(),
             schedule: None,
-            threads: None,
+            threads: Some(threads),
             live_settings: None,
             options: pipeline_options(self.budget),
         });

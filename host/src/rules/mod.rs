@@ -34,6 +34,9 @@ pub trait LiveSettings {
     /// Looks whether they changed, and gives the rules what is in force now.
     fn refresh(&mut self, rules: &mut [Box<dyn Rules>], now_ms: i64);
 
+    /// Whether they may change at all.
+    fn may_change(&self) -> bool;
+
     /// The exceptions that are in force now, besides the rules' own: names, and the fields they ask.
     fn exceptions(&self) -> Vec<KnownException>;
 }

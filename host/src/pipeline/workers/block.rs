@@ -50,6 +50,11 @@ impl Block {
         ControlFlow::Continue(())
     }
 
+    /// Whether nothing was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
     /// How many bytes it has.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()

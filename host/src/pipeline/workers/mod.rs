@@ -14,6 +14,7 @@
 //! a worker says is handed on in parts through a channel that holds few of them, and only so many tickets are given
 //! before the first of them is told: so memory is bounded, and a worker that is far ahead waits.
 
+mod ahead;
 mod block;
 mod told;
 mod worker;
@@ -190,6 +191,7 @@ impl Pipeline<'_> {
             future_slack_ms: self.options.future_slack_ms,
             stop: self.stop,
             is_batch: self.decider.batch.is_some(),
+            is_stream: false,
             halted: AtomicBool::new(false),
             room: AtomicUsize::new(self.decider.texts.room()),
             rooms: Mutex::default(),
@@ -254,17 +256,9 @@ impl Pipeline<'_> {
         if let Some(batch) = &mut self.decider.batch {
             batch.lines.extend(lines);
         }
-        let (done, failed): (Vec<_>, Vec<_>) = ends.into_iter().partition(Result::is_ok);
-        if let Some(Err(fault)) = failed.into_iter().next() {
-            if done.is_empty() {
-                return Err(fault.context(COULD_NOT_BEGIN));
-            }
-            let text = format!("{COULD_NOT_BEGIN}, the others read: {fault:#}");
-            let severity = NoticeSeverity::Warning;
-            self.observer.notice(&Notice::Message { severity, text: &text })?;
-        }
         let mut crew = Vec::new();
-        for WorkerEnd { rules, sorter: of_worker, samples, learning } in done.into_iter().flatten()
+        for WorkerEnd { rules, sorter: of_worker, samples, learning } in
+            self.all_that_began(ends)?
         {
             crew.push(rules);
             sorter.join(of_worker);
@@ -277,6 +271,28 @@ impl Pipeline<'_> {
             self.observer.notice(&Notice::Message { severity, text: &text })?;
         }
         read
+    }
+}
+
+impl Pipeline<'_> {
+    /// What the workers left that had room for their rules; that others had none is told.
+    ///
+    /// # Errors
+    /// Where none had, or the observer ends the run.
+    fn all_that_began(
+        &mut self,
+        ends: Vec<anyhow::Result<WorkerEnd>>,
+    ) -> anyhow::Result<Vec<WorkerEnd>> {
+        let (done, failed): (Vec<_>, Vec<_>) = ends.into_iter().partition(Result::is_ok);
+        if let Some(Err(fault)) = failed.into_iter().next() {
+            if done.is_empty() {
+                return Err(fault.context(COULD_NOT_BEGIN));
+            }
+            let text = format!("{COULD_NOT_BEGIN}, the others read: {fault:#}");
+            let severity = NoticeSeverity::Warning;
+            self.observer.notice(&Notice::Message { severity, text: &text })?;
+        }
+        Ok(done.into_iter().flatten().collect())
     }
 }
 
@@ -309,7 +325,8 @@ fn spread(
             *lines += line_ends(source.block());
         }
         let (stored, error) = (source.stored(), polled.err());
-        let block = ReadBlock { block, unpacked: more, stored, rereadable, error };
+        let now_ms = shared.now_ms;
+        let block = ReadBlock { block, unpacked: more, stored, rereadable, error, now_ms };
         turns.give(number, input, ReadJob::Block(block))?;
         if over {
             break;

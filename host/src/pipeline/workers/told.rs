@@ -8,7 +8,8 @@ use crate::observe::{
     Counter, EventLocation, Notice, NoticeSeverity, Observer, RuleCounter, SkipKind,
 };
 use crate::sink::{AlertSink, OutputError};
-use firstseen_session::{EventAt, RuleRef};
+use firstseen_session::{EventAt, Match, RuleRef};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
@@ -21,13 +22,15 @@ pub const MISSING_EVENTS: u64 = 1000;
 /// A part of what there is to tell about one input.
 #[derive(Default)]
 pub(super) struct Told {
-    counts: HashMap<Counter, u64>,
-    of_rules: HashMap<(RuleRef, RuleCounter), u64>,
+    counts: HashMap<Counter, u64, RandomState>,
+    of_rules: HashMap<(RuleRef, RuleCounter), u64, RandomState>,
     /// The earliest and the latest time of events that may match nothing.
     dates: Option<(i64, i64)>,
     /// The times of matched events.
     matched: Vec<i64>,
     events: Vec<ToldEvent>,
+    /// The matches of a stream's block, in the order in which they came.
+    pub(super) matches: Vec<Match>,
     /// Whether a match refers to a text in the input.
     pub(super) refers_to_text: bool,
     /// How many lines ended in the input, where that is asked for.

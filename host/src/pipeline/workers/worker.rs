@@ -11,9 +11,9 @@ use crate::observe::{Counter, Observer};
 use crate::pipeline::gather::EventGathering;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::learning::Learning;
-use crate::pipeline::order::Sorter;
+use crate::pipeline::order::{Hold, Sorter};
 use crate::pipeline::resume::line_ends;
-use crate::pipeline::{Order, Stop, read_fault};
+use crate::pipeline::{Clock, Order, Stop, read_fault};
 use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
 use crate::source::{Input, Polled, ReadError, ReadLimits};
@@ -59,6 +59,8 @@ pub(super) struct ReadBlock {
     pub(super) rereadable: bool,
     /// Why the input ended behind it.
     pub(super) error: Option<ReadError>,
+    /// When it was read.
+    pub(super) now_ms: i64,
 }
 
 /// A part of what a ticket gave.
@@ -81,6 +83,8 @@ pub(super) struct Shared<'s> {
     pub(super) future_slack_ms: i64,
     /// Whether somebody asked the run to end.
     pub(super) stop: &'s dyn Stop,
+    /// Whether what is judged is a stream: by the clock of each block, and its matches go with what is told.
+    pub(super) is_stream: bool,
     /// Whether an input that cannot be read now keeps all from being decided.
     pub(super) is_batch: bool,
     /// No more tickets: something failed.
@@ -126,6 +130,15 @@ pub(super) struct WorkerEnd {
     pub(super) learning: Learning,
 }
 
+/// The time at which a block was read.
+struct StoppedClock(i64);
+
+impl Clock for StoppedClock {
+    fn now_ms(&self) -> i64 {
+        self.0
+    }
+}
+
 /// Whoever hears what is told is gone.
 struct Gone;
 
@@ -153,7 +166,11 @@ impl<'s> Worker<'s> {
         learning: Learning,
         budget: usize,
     ) -> anyhow::Result<Self> {
-        let (order, now_ms) = (Order::Sorted(Sorter::new(budget)), shared.now_ms);
+        let order = match shared.is_stream {
+            true => Order::Held(Hold::new(0, usize::MAX)),
+            false => Order::Sorted(Sorter::new(budget)),
+        };
+        let now_ms = shared.now_ms;
         let (rules, gathering) = (rules()?, EventGathering::default());
         Ok(Self { shared, rules, prefilter, samples, learning, gathering, order, now_ms })
     }
@@ -201,6 +218,7 @@ impl WorkerTurn<'_, '_> {
     ) -> (T, Option<anyhow::Error>) {
         let mut refers_to_text = observer.told.refers_to_text;
         let worker = &mut *self.worker;
+        let clock = StoppedClock(worker.now_ms);
         let mut intake = Intake {
             rules: &mut worker.rules,
             prefilter: &mut worker.prefilter,
@@ -210,7 +228,7 @@ impl WorkerTurn<'_, '_> {
             order: &mut worker.order,
             observer,
             live_settings: None,
-            clock: None,
+            clock: worker.shared.is_stream.then_some(&clock),
             now_ms: &mut worker.now_ms,
             name: Arc::clone(&self.name),
             input: self.input,
@@ -303,7 +321,8 @@ impl WorkerTurn<'_, '_> {
     }
 
     fn judge(&mut self, block: ReadBlock) -> Result<(), Gone> {
-        let ReadBlock { block, unpacked, stored, rereadable, error } = block;
+        let ReadBlock { block, unpacked, stored, rereadable, error, now_ms } = block;
+        self.worker.now_ms = now_ms;
         let mut observer = TellingObserver::default();
         let (_, fault) = self.take(rereadable, &mut observer, |intake| {
             // A fault is kept in the intake.
@@ -314,6 +333,8 @@ impl WorkerTurn<'_, '_> {
         observer.count(Counter::Bytes, unpacked);
         let fault = self.failed(error.as_ref(), fault, &mut observer);
         observer.told.reading(stored);
-        self.end(observer.hand_over(), fault)
+        let mut told = observer.hand_over();
+        told.matches.extend(std::iter::from_fn(|| self.worker.order.ready()));
+        self.end(told, fault)
     }
 }

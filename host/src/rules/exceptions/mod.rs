@@ -171,6 +171,10 @@ impl LiveSettings for Exceptions {
         of_settings.chain(files).collect()
     }
 
+    fn may_change(&self) -> bool {
+        !self.files.is_empty()
+    }
+
     fn refresh(&mut self, rules: &mut [Box<dyn Rules>], now_ms: i64) {
         let mut before = Vec::new();
         for at in 0..self.files.len() {
