@@ -80,6 +80,34 @@ fn csv_has_a_row_per_alert_below_the_names() {
     assert_eq!(text.lines().count(), 1 + 2 * expected.len());
 }
 
+/// The option, and the setting that it stands for.
+#[test]
+fn brief_alerts_lack_the_texts_of_their_rule_alone() {
+    let whole = samples(&["--format", "ndjson"]);
+    let folder = Folder::new();
+    let settings = folder.write("s.json", r#"{"rule_text": "brief"}"#);
+    let settings = settings.to_str().expect("UTF-8");
+    let by_option = samples(&["--format", "ndjson", "--rule-text", "brief"]);
+    let by_setting = samples(&["--format", "ndjson", "--settings", settings]);
+    assert_eq!(by_option.stdout, by_setting.stdout);
+    let over = ["--format", "ndjson", "--settings", settings, "--rule-text", "full"];
+    assert_eq!(samples(&over).stdout, whole.stdout);
+    let mut count = 0;
+    for (mut whole, brief) in whole.lines().into_iter().zip(by_option.lines()) {
+        let members = whole.as_object_mut().expect("an object");
+        let before = members.len();
+        for name in ["description", "note", "references", "setup"] {
+            members.remove(&format!("kibana.alert.rule.{name}"));
+        }
+        assert!(members.len() < before);
+        assert_eq!(whole, brief);
+        count += 1;
+    }
+    assert!(count > 0);
+    let wrong = folder.write("w.json", r#"{"rule_text": "short"}"#);
+    run().arg("--settings").arg(wrong).arg("-").fails(&["w.json", "rule_text", "full or brief"]);
+}
+
 #[test]
 fn compact_alerts_lack_texts_and_raw_events_alone() {
     let (whole, compact) = (samples(&["--format", "ndjson"]), samples(&["--compact"]));

@@ -4,7 +4,9 @@
 //! In: a text, and an ASCII character or a text to look for. Out: whether it is there, and what is
 //! around it.
 
-use core::cmp::Ordering;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use once_cell::race::OnceBox;
 
 /// What is before the first such character, and what is behind it.
 #[inline(never)]
@@ -38,42 +40,61 @@ pub(crate) fn any_part<'t>(
     }
 }
 
-/// What is before the first such text, and what is behind it.
+/// What is before the first such text, and what is behind it. For short texts: a searcher is not made.
 #[inline(never)]
 pub(crate) fn cut_around<'t>(text: &'t str, part: &str) -> Option<(&'t str, &'t str)> {
-    let place = memchr::memmem::find(text.as_bytes(), part.as_bytes())?;
-    Some((text.get(..place)?, text.get(place + part.len()..)?))
+    let (bytes, first) = (text.as_bytes(), *part.as_bytes().first()?);
+    let mut from = 0;
+    loop {
+        let place = from + memchr::memchr(first, bytes.get(from..)?)?;
+        if bytes.get(place..)?.starts_with(part.as_bytes()) {
+            return Some((text.get(..place)?, text.get(place + part.len()..)?));
+        }
+        from = place + 1;
+    }
 }
 
-/// The lines of a table that begin with `name` and a tab. The lines are in the order of these names,
-/// and no name has a tab or the end of a line in it.
-#[inline(never)]
-pub(crate) fn lines_of<'t>(table: &'t str, name: &str) -> &'t str {
-    let bytes = table.as_bytes();
-    let line_at = |start: usize| {
-        let rest = bytes.get(start..).unwrap_or_default();
-        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        let line = rest.get(..length).unwrap_or_default();
-        let own = line.get(..memchr::memchr(b'\t', line).unwrap_or(length)).unwrap_or_default();
-        (own.cmp(name.as_bytes()), start + length + 1)
-    };
-    let (mut start, mut end) = (0, bytes.len());
-    while start < end {
-        let middle = start + (end - start) / 2;
-        let before = bytes.get(start..middle).unwrap_or_default();
-        let of_line = memchr::memrchr(b'\n', before).map_or(start, |place| start + place + 1);
-        match line_at(of_line) {
-            (Ordering::Less, next) => start = next.min(end),
-            _ => end = of_line,
-        }
+/// A table of lines in the order of what is before the first tab in each.
+pub(crate) struct LineTable {
+    text: &'static str,
+    /// Where each line begins, and how long its name is; made once.
+    lines: OnceBox<Vec<(u32, u32)>>,
+}
+
+impl LineTable {
+    /// A table in which no name has a tab or the end of a line in it.
+    pub(crate) const fn new(text: &'static str) -> Self {
+        Self { text, lines: OnceBox::new() }
     }
-    let mut end = start;
-    while let (Ordering::Equal, next) = line_at(end)
-        && end < bytes.len()
-    {
-        end = next;
+
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> &'static str {
+        self.text
     }
-    table.get(start..end.min(bytes.len())).unwrap_or_default()
+
+    /// The lines of a name.
+    #[inline(never)]
+    pub(crate) fn lines_of(&self, name: &str) -> &'static str {
+        let lines = self.lines.get_or_init(|| {
+            let (mut lines, mut start) = (Vec::new(), 0);
+            any_part(self.text, b'\n', &mut |line| {
+                lines.push((start, first_part(line, b'\t').0.len() as u32));
+                start += line.len() as u32 + 1;
+                false
+            });
+            Box::new(lines)
+        });
+        let name_of = |&(start, length): &(u32, u32)| {
+            self.text.get(start as usize..(start + length) as usize).unwrap_or_default()
+        };
+        let from = lines.partition_point(|line| name_of(line) < name);
+        let rest = lines.get(from..).unwrap_or_default();
+        let count =
+            rest.iter().take_while(|line| name_of(line) == name && !name.is_empty()).count();
+        let place =
+            |line: Option<&(u32, u32)>| line.map_or(self.text.len(), |line| line.0 as usize);
+        self.text.get(place(rest.first())..place(rest.get(count))).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -82,7 +103,7 @@ mod tests {
 
     #[test]
     fn lines_of_a_table() {
-        let table = "a\t1\nab\t2\nab\t3\nb\t4\nd\t5";
+        let table = LineTable::new("a\t1\nab\t2\nab\t3\nb\t4\nd\t5");
         for (name, lines) in [
             ("a", "a\t1\n"),
             ("ab", "ab\t2\nab\t3\n"),
@@ -95,10 +116,10 @@ mod tests {
             ("ab\t2", ""),
             ("a\t1\nab", ""),
         ] {
-            assert_eq!(lines_of(table, name), lines, "{name}");
+            assert_eq!(table.lines_of(name), lines, "{name}");
         }
-        assert_eq!(lines_of("", ""), "");
-        assert_eq!(lines_of("", "a"), "");
+        assert_eq!(LineTable::new("").lines_of(""), "");
+        assert_eq!(LineTable::new("").lines_of("a"), "");
     }
 
     /// The look-up is by bisection.
@@ -112,9 +133,10 @@ mod tests {
         for table in tables {
             let names: Vec<&str> = table.lines().map(|line| first_part(line, b'\t').0).collect();
             assert!(names.is_sorted(), "{names:?}");
+            let of_name = LineTable::new(table);
             for line in table.lines() {
                 let (name, _) = first_part(line, b'\t');
-                assert!(lines_of(table, name).lines().any(|found| found == line), "{line}");
+                assert!(of_name.lines_of(name).lines().any(|found| found == line), "{line}");
             }
         }
     }

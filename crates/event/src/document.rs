@@ -142,17 +142,26 @@ impl DocumentReader {
     }
 }
 
-/// The event as a tree, read in one of the ways of [`Json`].
-pub(crate) fn parse(
-    event: &EventFields<'_>,
-    read: fn(&str) -> Result<Json, EventError>,
-) -> Result<Object, EventError> {
+/// An error for an event of too many values.
+pub(crate) fn check_size(event: &EventFields<'_>) -> Result<(), EventError> {
+    if event.text().len() < MAX_VALUES {
+        return Ok(());
+    }
     // A comma separates any two values; commas in strings only make this stricter.
     let commas = memchr::memchr_iter(b',', event.text().as_bytes()).count();
     if commas >= MAX_VALUES {
         let reason = format!("an event of more than {MAX_VALUES} values makes no alert document");
         return Err(EventError::new("too_large", reason, event.start()));
     }
+    Ok(())
+}
+
+/// The event as a tree, read in one of the ways of [`Json`].
+pub(crate) fn parse(
+    event: &EventFields<'_>,
+    read: fn(&str) -> Result<Json, EventError>,
+) -> Result<Object, EventError> {
+    check_size(event)?;
     let fault = |reason: &str| EventError::json(reason, event.start());
     match read(event.text()) {
         Ok(Json::Object(members)) => Ok(members),

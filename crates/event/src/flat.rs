@@ -11,6 +11,7 @@ use crate::scan::{Scalar, Span};
 use crate::spans::RespellNumber;
 use crate::tokens::{Token, Tokens};
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_value::{heap_sort_by, is_finite, push_escaped};
 
@@ -261,6 +262,56 @@ impl<'t> FlatTree<'t> {
         }
     }
 
+    /// Calls `leaf` with each value that is no container and not blank, and with its path behind the whole's,
+    /// members in the order of their keys; where the whole is an object, without one of its members.
+    pub(crate) fn leaves(&self, without: Option<&str>, leaf: &mut dyn FnMut(&str, Span)) {
+        let mut path = String::new();
+        // With the length of the path of each.
+        let mut open: Vec<(OpenFlat, usize)> = Vec::new();
+        let mut at = 0;
+        loop {
+            let Some(node) = self.node(at) else { return };
+            match node.value {
+                FlatValue::Scalar(span) if !node.is_blank => leaf(&path, span),
+                FlatValue::Scalar(_) => {}
+                FlatValue::List => open.push((OpenFlat::new(false, at + 1, node.end), path.len())),
+                FlatValue::Object(first, last) => {
+                    open.push((OpenFlat::new(true, first, last), path.len()));
+                }
+            }
+            at = loop {
+                let is_top = open.len() == 1;
+                let Some((part, length)) = open.last_mut() else { return };
+                path.truncate(*length);
+                let Some(next) = self.step(part) else {
+                    open.pop();
+                    continue;
+                };
+                let Some(node) = self.node(next) else { return };
+                if node.is_blank || node.is_replaced {
+                    continue;
+                }
+                if part.is_object {
+                    let key = self.key(next);
+                    if is_top && without == Some(&*key) {
+                        continue;
+                    }
+                    path.push('.');
+                    path.push_str(&key);
+                }
+                break next;
+            };
+        }
+    }
+
+    /// The next part of a container.
+    fn step(&self, part: &mut OpenFlat) -> Option<u32> {
+        match part.is_object {
+            true => part.step(|next| Some((*self.sorted.get(next as usize)?, next + 1))),
+            false => part.step(|next| Some((next, self.node(next)?.end))),
+        }
+    }
+
     /// Adds the value at a node as JSON, members in the order of their keys, numbers in another spelling,
     /// without one member.
     pub(crate) fn write_json(
@@ -288,11 +339,7 @@ impl<'t> FlatTree<'t> {
             at = loop {
                 let is_top = open.len() == 1;
                 let Some(part) = open.last_mut() else { return };
-                let next = match part.is_object {
-                    true => part.step(|next| Some((*self.sorted.get(next as usize)?, next + 1))),
-                    false => part.step(|next| Some((next, self.node(next)?.end))),
-                };
-                let Some(next) = next else {
+                let Some(next) = self.step(part) else {
                     out.push(if part.is_object { b'}' } else { b']' });
                     open.pop();
                     continue;

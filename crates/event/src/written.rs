@@ -8,7 +8,7 @@
 //! is no event's to say: [`ALERT_NAMES`] is left out.
 
 use crate::clean::is_blank;
-use crate::document::{DocumentReader, MAX_INNER, list_of, parse};
+use crate::document::{DocumentReader, MAX_INNER, check_size, list_of, parse};
 use crate::error::EventError;
 use crate::fields::EventFields;
 use crate::flat::push_scalar;
@@ -19,7 +19,7 @@ use crate::reader::ReadOutcome;
 use crate::scan::{Scalar, Span};
 use crate::spans::Spans;
 use crate::trust::Trust;
-use crate::walk::{MAX_VALUES, Scratch, SpanKind};
+use crate::walk::{Scratch, SpanKind};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -135,10 +135,7 @@ impl WrittenDocument {
             discard(Json::Object(document));
             return Ok(written);
         };
-        if event.text().len() >= MAX_VALUES {
-            // Whether it has too many values; an event of this size is rare.
-            discard(Json::Object(parse(event, Json::read_filled)?));
-        }
+        check_size(event)?;
         // What is said of an event is a little more than it says itself, and its text in a string.
         written.text.reserve(event.text().len().saturating_mul(3).saturating_add(1024));
         fields.write(event, &mut written);
@@ -267,12 +264,16 @@ fn value_of<'t>(object: &'t [u8], key: &[u8]) -> Option<&'t [u8]> {
     let mut at = 1;
     while *object.first()? == b'{' && *object.get(at)? == b'"' {
         let key_end = value_end(object, at);
-        let end = value_end(object, key_end + 1);
-        if object.get(at + 1..key_end - 1)? == key {
-            return object.get(key_end + 1..end);
+        let name = object.get(at + 1..key_end - 1)?;
+        if name == key {
+            return object.get(key_end + 1..value_end(object, key_end + 1));
+        }
+        // The members are in order; an escape is not what it stands for.
+        if name > key && memchr::memchr(b'\\', name).is_none() {
+            return None;
         }
         // Behind the comma, or the brace at the end.
-        at = end + 1;
+        at = value_end(object, key_end + 1) + 1;
     }
     None
 }

@@ -6,6 +6,7 @@
 
 use crate::identity;
 use crate::plan::RulePlan;
+use crate::settings::{AlertRuleText, BRIEF_WITHOUT};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -87,10 +88,13 @@ impl AlertTemplate {
     ///
     /// # Errors
     /// A message, when the rule's part of the alert cannot be read.
-    pub fn new(rule: &RulePlan) -> Result<Self, String> {
+    pub fn new(rule: &RulePlan, rule_text: AlertRuleText) -> Result<Self, String> {
         let damaged = |fault| format!("the rule's part of the alert is damaged: {fault}");
         let mut members = Object::new();
         Json::read_members(&rule.alert, &mut members).map_err(damaged)?;
+        if rule_text == AlertRuleText::Brief {
+            members.retain(|name, _| !BRIEF_WITHOUT.contains(&name.as_str()));
+        }
         for (name, part, text) in PARTS {
             let _ = (part, members.insert(name.to_owned(), Json::Written(text.to_owned())));
         }
@@ -144,16 +148,14 @@ pub fn render(
         let before = members.iter().take_while(|member| *member.name < *part.name).count();
         let (own, rest) = members.split_at_checked(before).unwrap_or((members, &[]));
         if let (Some(first), Some(last)) = (own.first(), own.last()) {
-            out.extend_from_slice(
-                event.text().get(first.start..last.value.end).unwrap_or_default(),
-            );
+            add(&mut out, event.text().get(first.start..last.value.end).unwrap_or_default());
             out.push(b',');
         }
         members = match rest.split_first() {
             Some((same, behind)) if same.name == part.name => behind,
             _ => rest,
         };
-        out.extend_from_slice(part.text.as_bytes());
+        add(&mut out, part.text.as_bytes());
         match part.part {
             AlertPart::Own => {}
             AlertPart::Time => push_plain(&mut out, &time),
@@ -168,7 +170,7 @@ pub fn render(
             AlertPart::OriginalTime => {
                 // Where another field is the time, the event's own `@timestamp` stays on record.
                 match event.member("@timestamp").filter(|_| about.rule.event_time.is_some()) {
-                    Some(own) => out.extend_from_slice(own),
+                    Some(own) => add(&mut out, own),
                     None => push_plain(&mut out, &time),
                 }
             }
@@ -181,18 +183,24 @@ pub fn render(
         out.push(b',');
     }
     if let (Some(first), Some(last)) = (members.first(), members.last()) {
-        out.extend_from_slice(event.text().get(first.start..last.value.end).unwrap_or_default());
+        add(&mut out, event.text().get(first.start..last.value.end).unwrap_or_default());
     } else {
         out.pop();
     }
     out.push(b'}');
-    String::from_utf8(out).map_err(|fault| fault.to_string())
+    String::from_utf8(out).map_err(|_| "a text is not UTF-8".to_owned())
+}
+
+/// In little code: a copy at each place would be as much again.
+#[inline(never)]
+fn add(out: &mut Vec<u8>, text: &[u8]) {
+    out.extend_from_slice(text);
 }
 
 /// Adds a text in quotes in which nothing needs an escape.
 fn push_plain(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
+    add(out, text.as_bytes());
     out.push(b'"');
 }
 
@@ -212,13 +220,13 @@ fn push_event(out: &mut Vec<u8>, event: &WrittenDocument) {
     };
     out.push(b'{');
     if let Some(text) = text(before) {
-        out.extend_from_slice(text);
+        add(out, text);
         out.push(b',');
     }
-    out.extend_from_slice(KIND.1);
+    add(out, KIND.1);
     if let Some(text) = text(behind) {
         out.push(b',');
-        out.extend_from_slice(text);
+        add(out, text);
     }
     out.push(b'}');
 }
@@ -226,29 +234,29 @@ fn push_event(out: &mut Vec<u8>, event: &WrittenDocument) {
 fn push_evidence(out: &mut Vec<u8>, about: &AlertContext<'_>) {
     out.push(b'{');
     if let Some(ms) = about.previous_ms {
-        out.extend_from_slice(b"\"previous_sighting\":");
+        add(out, b"\"previous_sighting\":");
         push_plain(out, &rfc3339(ms));
         out.push(b',');
     }
     if let Some(bytes) = about.shortened_from {
-        out.extend_from_slice(b"\"shortened_from_bytes\":");
-        out.extend_from_slice(bytes.to_string().as_bytes());
+        add(out, b"\"shortened_from_bytes\":");
+        add(out, bytes.to_string().as_bytes());
         out.push(b',');
     }
-    out.extend_from_slice(b"\"window\":\"");
+    add(out, b"\"window\":\"");
     push_escaped(out, about.window);
-    out.extend_from_slice(b"\"}");
+    add(out, b"\"}");
 }
 
 fn push_ancestor(out: &mut Vec<u8>, event: &WrittenDocument, about: &AlertContext<'_>) {
     let id = event.of_event().iter().find(|field| field.name == "id");
     let id = id.and_then(|id| event.text().get(id.value.clone()));
-    out.extend_from_slice(b"[{\"depth\":0,\"id\":");
+    add(out, b"[{\"depth\":0,\"id\":");
     match id.filter(|id| id.first() == Some(&b'"')) {
-        Some(id) => out.extend_from_slice(id),
+        Some(id) => add(out, id),
         None => push_plain(out, &hex(about.identity)),
     }
-    out.extend_from_slice(b",\"index\":\"\",\"type\":\"event\"}]");
+    add(out, b",\"index\":\"\",\"type\":\"event\"}]");
 }
 
 /// Adds the term's values.
@@ -257,22 +265,22 @@ fn push_terms(out: &mut Vec<u8>, term: &str) -> Result<(), String> {
     let is_plain = |text: &str| text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
     // One text is written as it is read.
     if one.is_some_and(is_plain) {
-        out.extend_from_slice(term.as_bytes());
+        add(out, term.as_bytes());
         return Ok(());
     }
     let mut values = String::new();
     Json::read(term).map_err(|e| e.to_string())?.write(&mut values);
-    out.extend_from_slice(values.as_bytes());
+    add(out, values.as_bytes());
     Ok(())
 }
 
 /// Adds what the event says of itself, each by its path, with a comma behind it.
 fn push_original(out: &mut Vec<u8>, event: &WrittenDocument) {
     for field in event.of_event() {
-        out.extend_from_slice(b"\"kibana.alert.original_event.");
+        add(out, b"\"kibana.alert.original_event.");
         push_escaped(out, &field.name);
-        out.extend_from_slice(b"\":");
-        out.extend_from_slice(event.text().get(field.value.clone()).unwrap_or_default());
+        add(out, b"\":");
+        add(out, event.text().get(field.value.clone()).unwrap_or_default());
         out.push(b',');
     }
 }
@@ -286,12 +294,12 @@ pub fn rfc3339(ms: i64) -> String {
 
 /// Adds one sentence, in the words that Elastic's alerts use.
 fn push_reason(out: &mut Vec<u8>, doc: &WrittenDocument, rule: &RulePlan) {
-    let mut add = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
-    add(&[b"\""]);
+    let mut add_all = |parts: &[&[u8]]| parts.iter().for_each(|part| add(out, part));
+    add_all(&[b"\""]);
     if let Some(category) = doc.first("event.category") {
-        add(&[category, b" "]);
+        add_all(&[category, b" "]);
     }
-    add(&[b"event"]);
+    add_all(&[b"event"]);
     let mut with: &[u8] = b" with ";
     for (label, path) in [
         ("process ", "process.name"),
@@ -299,7 +307,7 @@ fn push_reason(out: &mut Vec<u8>, doc: &WrittenDocument, rule: &RulePlan) {
         ("file ", "file.name"),
     ] {
         if let Some(value) = doc.first(path) {
-            add(&[with, label.as_bytes(), value, b","]);
+            add_all(&[with, label.as_bytes(), value, b","]);
             with = b" ";
         }
     }
@@ -308,24 +316,24 @@ fn push_reason(out: &mut Vec<u8>, doc: &WrittenDocument, rule: &RulePlan) {
         ("destination ", "destination.ip", "destination.port"),
     ] {
         if let Some(ip) = doc.first(ip) {
-            add(&[with, side.as_bytes(), ip]);
+            add_all(&[with, side.as_bytes(), ip]);
             with = b" ";
             if let Some(port) = doc.first(port) {
-                add(&[b":", port, b","]);
+                add_all(&[b":", port, b","]);
             }
         }
     }
     if let Some(user) = doc.first("user.name") {
-        add(&[b" by ", user]);
+        add_all(&[b" by ", user]);
     }
     if let Some(host) = doc.first("host.name") {
-        add(&[b" on ", host]);
+        add_all(&[b" on ", host]);
     }
-    add(&[b" created "]);
+    add_all(&[b" created "]);
     push_escaped(out, &rule.severity);
-    out.extend_from_slice(b" alert ");
+    add(out, b" alert ");
     push_escaped(out, &rule.name);
-    out.extend_from_slice(b".\"");
+    add(out, b".\"");
 }
 
 #[cfg(test)]

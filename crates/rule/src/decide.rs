@@ -17,6 +17,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_abi::{DecideRequest, Decision, Item, Malformed, Outcome, OutcomeKind, Write};
+use firstseen_event::Scratch;
 
 impl Engine {
     /// Step two: what the matched events mean, given the prior values of their keys.
@@ -30,12 +31,14 @@ impl Engine {
         let mut states: Vec<PendingState> =
             request.keys.iter().map(|prior| PendingState::new(prior.value)).collect();
         let mut texts: Vec<(u32, u16, OutcomeKind, String)> = Vec::new();
+        let mut scratch = Scratch::default();
         for (index, (item, event)) in request.items.iter().enumerate() {
             let rule = self.plan.rules.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
             let prepared = self.prepared.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
             let place = u32::try_from(index).unwrap_or(u32::MAX);
             let trust = &self.settings.trust;
             let mut copied = AlertEvent::new(*event, item.terms().count(), trust);
+            copied.scratch = core::mem::take(&mut scratch);
             let until_ms = match item.start() {
                 None => Ok(self.settings.learn_until_ms),
                 Some(start) => {
@@ -60,6 +63,7 @@ impl Engine {
                     texts.push((place, number, kind, text));
                 }
             }
+            scratch = copied.scratch;
             if let Some(start) = item.start().filter(|_| moves)
                 && let Some(pending) = places.of(start.key).and_then(|at| states.get_mut(at))
             {

@@ -9,7 +9,7 @@ use crate::identity;
 use crate::index_patterns::IndexPatterns;
 use crate::learn::LearnPlan;
 use crate::plan::RulePlan;
-use crate::settings::Settings;
+use crate::settings::{AlertRuleText, Settings};
 use crate::term::{TermField, TermKind};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -47,6 +47,7 @@ pub(crate) struct PreparedRule {
     pub(crate) fingerprint: String,
     /// `TENANT:RULE_ID:FINGERPRINT:`.
     pub(crate) prefix: String,
+    rule_text: AlertRuleText,
     /// Made with the first alert.
     template: OnceBox<Result<AlertTemplate, String>>,
 }
@@ -96,13 +97,15 @@ impl PreparedRule {
             learn,
             fingerprint,
             prefix,
+            rule_text: settings.rule_text,
             template: OnceBox::new(),
         }
     }
 
     /// What the rule gives its alerts; `rule` is the one that this was made of.
     pub(crate) fn alert_template(&self, rule: &RulePlan) -> Result<&AlertTemplate, String> {
-        let template = self.template.get_or_init(|| Box::new(AlertTemplate::new(rule)));
+        let template =
+            self.template.get_or_init(|| Box::new(AlertTemplate::new(rule, self.rule_text)));
         template.as_ref().map_err(Clone::clone)
     }
 

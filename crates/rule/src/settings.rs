@@ -40,7 +40,32 @@ pub struct Settings {
     pub trust: Trust,
     /// Events of every index are judged, whatever the rules' index patterns are.
     pub any_index: bool,
+    /// How much of what rules say of themselves is in alerts.
+    pub rule_text: AlertRuleText,
 }
+
+/// How much of what a rule says of itself is in its alerts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AlertRuleText {
+    /// All of it.
+    #[default]
+    Full,
+    /// Nothing that is long and the same in each: [`BRIEF_WITHOUT`].
+    Brief,
+}
+
+impl AlertRuleText {
+    /// The words for it, in settings and options.
+    pub const WORDS: [(&'static str, Self); 2] = [("full", Self::Full), ("brief", Self::Brief)];
+}
+
+/// What brief alerts are without.
+pub const BRIEF_WITHOUT: [&str; 4] = [
+    "kibana.alert.rule.description",
+    "kibana.alert.rule.note",
+    "kibana.alert.rule.references",
+    "kibana.alert.rule.setup",
+];
 
 /// A length of time, as it is written and in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +91,7 @@ impl Default for Settings {
             future_slack_ms: 3_600_000,
             trust: Trust::default(),
             any_index: false,
+            rule_text: AlertRuleText::Full,
         }
     }
 }
@@ -83,11 +109,12 @@ pub const KEYS: &[&str] = &[
     "future_slack",
     "trust_envelopes",
     "any_index",
+    "rule_text",
 ];
 
 /// Those that engines did not always take: an artifact says that it does.
 pub const DECLARED: &[&str] =
-    &["learn_for", "learn_events", "learn_by", "learn_since", "forget_after"];
+    &["learn_for", "learn_events", "learn_by", "learn_since", "forget_after", "rule_text"];
 
 /// Settings as they are written.
 struct SettingsDocument {
@@ -102,6 +129,7 @@ struct SettingsDocument {
     future_slack: Option<String>,
     trust_envelopes: Option<Vec<String>>,
     any_index: Option<bool>,
+    rule_text: Option<String>,
 }
 
 impl SettingsDocument {
@@ -121,6 +149,7 @@ impl SettingsDocument {
             future_slack: members.text("future_slack")?,
             trust_envelopes: members.list("trust_envelopes", json::text)?,
             any_index: members.flag("any_index")?,
+            rule_text: members.text("rule_text")?,
         };
         members.end().map(|()| document)
     }
@@ -130,7 +159,7 @@ impl Settings {
     /// Reads settings:
     /// `{"tenant", "exceptions": [..], "learn_until", "learn_for", "learn_events", "learn_by",
     /// "learn_since", "forget_after", "future_slack", "trust_envelopes": [..],
-    /// "any_index"}`, every part optional; exceptions as [`exception::ExceptionDocument`]s, times as RFC 3339, lengths as `1h`.
+    /// "any_index", "rule_text"}`, every part optional; exceptions as [`exception::ExceptionDocument`]s, times as RFC 3339, lengths as `1h`.
     ///
     /// # Errors
     /// A message that names the part and what is wrong with it.
@@ -172,6 +201,12 @@ impl Settings {
                 .map_err(|e| format!("trust_envelopes: {e}"))?;
         }
         settings.any_index = document.any_index.unwrap_or_default();
+        if let Some(text) = document.rule_text {
+            let known = AlertRuleText::WORDS.into_iter().find(|(word, _)| *word == text);
+            let (_, text) =
+                known.ok_or_else(|| format!("rule_text: `{text}` is not full or brief"))?;
+            settings.rule_text = text;
+        }
         for exception in document.exceptions {
             let name = exception.name.clone();
             let exception = exception.compile(ExceptionOrigin::Settings);
@@ -190,7 +225,7 @@ mod tests {
         let settings = Settings::read(
             r#"{"tenant":"acme","learn_until":"2024-01-01T00:00:00Z","future_slack":"5m",
                 "learn_for":"10d","learn_events":1000,"learn_by":"cloud.account.id","learn_since":"2024-01-01T00:00:00Z",
-                "forget_after":"30d","trust_envelopes":["dataset:nginx.access"],"any_index":true,
+                "forget_after":"30d","trust_envelopes":["dataset:nginx.access"],"any_index":true,"rule_text":"brief",
                 "exceptions":[{"name":"ci","query":"user.name: ci-*"}]}"#,
         )
         .unwrap();
@@ -201,6 +236,7 @@ mod tests {
         assert_eq!(settings.learn_by.as_deref(), Some("cloud.account.id"));
         assert_eq!(settings.learn_since_ms, settings.learn_until_ms);
         assert_eq!(settings.forget_after.unwrap().ms, 2_592_000_000);
+        assert_eq!(settings.rule_text, AlertRuleText::Brief);
         let off = Settings::read(r#"{"learn_for":"0"}"#).unwrap();
         assert_eq!(off.learn_for_ms, Some(0));
         assert!(DECLARED.iter().all(|key| KEYS.contains(key)));
@@ -265,6 +301,7 @@ mod tests {
             (r#"{"trust_envelopes":["nginx"]}"#, "trust_envelopes: `nginx`"),
             (r#"{"trust_envelopes":"log"}"#, "trust_envelopes"),
             (r#"{"any_index":"yes"}"#, "any_index"),
+            (r#"{"rule_text":"short"}"#, "rule_text: `short` is not full or brief"),
             (r#"{"exceptions":[{"name":"x","query":"a:("}]}"#, "exception `x`"),
         ] {
             let error = Settings::read(json).unwrap_err();

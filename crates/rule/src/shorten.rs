@@ -26,6 +26,8 @@ pub(crate) struct AlertEvent<'e> {
     terms: usize,
     /// What it was read with.
     trust: &'e Trust,
+    /// To be handed on from event to event.
+    pub(crate) scratch: Scratch,
     made: Option<Result<EventCopy, String>>,
 }
 
@@ -39,20 +41,21 @@ pub(crate) struct EventCopy {
 
 impl<'e> AlertEvent<'e> {
     /// An event with so many terms; without its text it cannot be copied.
-    pub(crate) const fn new(event: Option<&'e str>, terms: usize, trust: &'e Trust) -> Self {
-        Self { event, terms, trust, made: None }
+    pub(crate) fn new(event: Option<&'e str>, terms: usize, trust: &'e Trust) -> Self {
+        Self { event, terms, trust, scratch: Scratch::default(), made: None }
     }
 
     /// The document, or `code: reason`; `None` where the event's text was not given.
     pub(crate) fn document(&mut self) -> Option<Result<&EventCopy, &str>> {
         let (event, terms, trust) = (self.event?, self.terms, self.trust);
-        let made = self.made.get_or_insert_with(|| EventCopy::of(event, terms, trust));
+        let scratch = &mut self.scratch;
+        let made = self.made.get_or_insert_with(|| EventCopy::of(event, terms, trust, scratch));
         Some(made.as_ref().map_err(String::as_str))
     }
 }
 
 impl EventCopy {
-    fn of(event: &str, terms: usize, trust: &Trust) -> Result<Self, String> {
+    fn of(event: &str, terms: usize, trust: &Trust, scratch: &mut Scratch) -> Result<Self, String> {
         let room = room(terms);
         // A long string that is the event must not be cut as a string.
         let inner = (event.len() > room).then(|| firstseen_event::inner_text(event, trust));
@@ -61,7 +64,7 @@ impl EventCopy {
         let short = shorten(of_event, room).map_err(|reason| format!("alert: {reason}"))?;
         let shortened_from = short.as_ref().map(|_| event.len());
         let text = short.as_deref().unwrap_or(of_event);
-        let document = firstseen_event::written_document(text, trust, &mut Scratch::default())
+        let document = firstseen_event::written_document(text, trust, scratch)
             .map_err(|error| event_error_text(&error))?;
         Ok(Self { document, shortened_from })
     }

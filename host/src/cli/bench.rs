@@ -229,6 +229,7 @@ fn common(args: &BenchArgs, inputs: Vec<PathBuf>) -> Common {
         exceptions: args.exceptions.clone(),
         trust_envelopes: args.trust_envelopes.clone(),
         any_index: args.any_index,
+        rule_text: None,
         max_event: args.max_event,
         cache: args.cache.clone(),
         resume: None,

@@ -5,7 +5,7 @@
 use super::cache::CacheArgs;
 use super::place::StopMarks;
 use super::size;
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -70,6 +70,9 @@ pub struct Common {
     /// names none is always judged. The summary counts what was left out.
     #[arg(long)]
     pub any_index: bool,
+    /// How much of what a rule says of itself is in its alerts
+    #[arg(long, value_enum, value_name = "TEXT")]
+    pub rule_text: Option<RuleTextArg>,
     // 2 GiB and more cannot be handed to a module; far less fits its memory.
     /// Skip events that are larger than this: bytes, or with K or M
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(1 << 10, 24 << 20, "between 1K and 24M"))]
@@ -131,6 +134,27 @@ pub struct TeachArgs {
     /// How long a term is known (30d), in place of the rules' windows
     #[arg(long, value_name = "DURATION", value_parser = length)]
     pub forget_after: Option<String>,
+}
+
+/// How much of what a rule says of itself is in its alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RuleTextArg {
+    /// All of it
+    Full,
+    /// Without description, note, references and setup
+    Brief,
+}
+
+impl RuleTextArg {
+    /// The option, the setting that it stands for, and its value.
+    #[must_use]
+    pub fn setting(self) -> (&'static str, &'static str, Value) {
+        let word = match self {
+            Self::Full => "full",
+            Self::Brief => "brief",
+        };
+        ("--rule-text", "rule_text", Value::from(word))
+    }
 }
 
 impl TeachArgs {

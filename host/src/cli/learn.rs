@@ -98,6 +98,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         exceptions: args.exceptions,
         trust_envelopes: args.trust_envelopes,
         any_index: args.any_index,
+        rule_text: None,
         max_event: args.max_event,
         cache: args.cache,
         resume: None,

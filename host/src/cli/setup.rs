@@ -3,7 +3,7 @@
 //! In: the command line. Out: all of it opened, the output last, so that nothing is emptied by a command
 //! that cannot begin. It reads no event.
 
-use super::common::{Common, SharedStateArgs};
+use super::common::{Common, RuleTextArg, SharedStateArgs};
 use super::place::{self, StatePlace, is_at_server, place, state_name};
 use super::rule_words::is_rule;
 use super::run::SystemClock;
@@ -202,14 +202,15 @@ fn read_settings(
         text = Some(written);
     }
     let trusted = &common.trust_envelopes;
-    let teach = common.teach.settings().next().is_some();
+    let teach = common.teach.settings().next().is_some() || common.rule_text.is_some();
     if common.learn_until.is_some() || !trusted.is_empty() || common.any_index || teach {
         let document = text.as_deref().map(serde_json::from_str).transpose()?;
         let mut document: Map<String, Value> = document.unwrap_or_default();
         if let Some(time) = &common.learn_until {
             document.insert("learn_until".to_owned(), Value::String(time.clone()));
         }
-        for (_, name, value) in common.teach.settings() {
+        let rule_text = common.rule_text.map(RuleTextArg::setting);
+        for (_, name, value) in common.teach.settings().chain(rule_text) {
             document.insert(name.to_owned(), value);
         }
         if common.any_index {

@@ -10,6 +10,7 @@ use anyhow::{anyhow, bail};
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::Settings;
 use firstseen_rule::alert::rfc3339;
+use firstseen_rule::settings::AlertRuleText;
 use firstseen_rule::source::doubted_field;
 use firstseen_runtime::Artifact;
 use serde_json::{Map, Value};
@@ -53,6 +54,7 @@ pub(super) fn check(artifacts: &[Artifact], settings: &Settings) -> anyhow::Resu
         ("learn_by", settings.learn_by.is_some()),
         ("learn_since", settings.learn_since_ms.is_some()),
         ("forget_after", settings.forget_after.is_some()),
+        ("rule_text", settings.rule_text != AlertRuleText::Full),
     ];
     for (name, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
         for artifact in artifacts {

@@ -22,7 +22,7 @@ const code: string | undefined = error?.code;
 const settings: Required<Settings> = {
   tenant: "a", exceptions: [], learn_until: "2026-01-01T00:00:00Z", learn_for: "10d", learn_events: 1000,
   learn_by: "cloud.account.id", learn_since: "2026-01-01T00:00:00Z", forget_after: "30d", future_slack: "1h",
-  trust_envelopes: ["dataset:a"], any_index: true,
+  trust_envelopes: ["dataset:a"], any_index: true, rule_text: "brief",
 };
 
 // @ts-expect-error: a promise is not an outcome

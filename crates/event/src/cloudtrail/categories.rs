@@ -3,7 +3,7 @@
 //! In: an event's name. Out: its types and its category, of the table `categories.tsv`. An event
 //! that is not in it has the type `info` and no category.
 
-use crate::cut::{any_part, cut, first_part, lines_of};
+use crate::cut::{LineTable, any_part, cut, first_part};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{FieldValues, Spans};
@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use firstseen_value::Value;
 
 /// A line for each name, in order: the name, its categories and its types, separated by commas.
-const TABLE: &str = include_str!("categories.tsv");
+static TABLE: LineTable = LineTable::new(include_str!("categories.tsv"));
 
 struct CategoryField {
     name: Node,
@@ -55,7 +55,7 @@ impl ComputedField for CategoryField {
 
 /// The categories and the types of an event.
 fn row(name: &str) -> Option<(&'static str, &'static str)> {
-    let (_, row) = cut(first_part(lines_of(TABLE, name), b'\n').0, b'\t')?;
+    let (_, row) = cut(first_part(TABLE.lines_of(name), b'\n').0, b'\t')?;
     cut(row, b'\t')
 }
 

@@ -6,18 +6,14 @@
 
 use super::double::respelled;
 use super::names::OBJECTS;
-use super::objects::tree;
 use super::texts::ObjectText;
 use crate::flat::FlatTree;
-use crate::json::{Json, discard};
 use crate::path::{ARRAYS, Node, OBJECTS as WHOLE_OBJECTS, SCALARS, Trie};
 use crate::raw::{ComputedField, EventCache, RawField};
-use crate::spans::{FieldValues, Spans};
+use crate::spans::{FieldValues, Spans, value_of_span};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::collections::btree_map;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use firstseen_value::Value;
 
@@ -136,59 +132,18 @@ impl ComputedField for FlattenedField {
         if !self.is_short(event) {
             return;
         }
-        let Some(mut tree) = tree(event, self.node) else { return };
-        if let (Json::Object(members), Some(text)) = (&mut tree, &self.text)
-            && text.has_moved(event)
-        {
-            members.remove(MOVED_KEY).into_iter().for_each(discard);
-        }
-        below(tree, leaf);
-    }
-}
-
-/// What of a container was not looked at yet.
-enum UnseenParts {
-    Items(vec::IntoIter<Json>),
-    Members(btree_map::IntoIter<String, Json>),
-}
-
-/// Calls `leaf` with all values below a value, each with its path.
-fn below<'a>(tree: Json, leaf: &mut dyn FnMut(&str, Value<'a>)) {
-    let mut path = String::new();
-    // With the length of its path.
-    let mut open: Vec<(UnseenParts, usize)> = Vec::new();
-    let mut value = tree;
-    loop {
-        match value {
-            Json::Null => {}
-            Json::Bool(value) => leaf(&path, Value::Bool(value)),
-            Json::Number(text) => {
-                leaf(&path, Value::Text(Cow::Owned(respelled(&text).unwrap_or(text))));
-            }
-            Json::Text(text) | Json::Written(text) => leaf(&path, Value::Text(Cow::Owned(text))),
-            Json::List(items) => open.push((UnseenParts::Items(items.into_iter()), path.len())),
-            Json::Object(members) => {
-                open.push((UnseenParts::Members(members.into_iter()), path.len()));
-            }
-        }
-        value = loop {
-            let Some((parts, length)) = open.last_mut() else { return };
-            path.truncate(*length);
-            match parts {
-                UnseenParts::Items(items) => {
-                    if let Some(item) = items.next() {
-                        break item;
-                    }
+        let Some(start) = event.json_start(self.node) else { return };
+        let tree = FlatTree::read(event.whole_text(), start);
+        let has_moved = self.text.as_ref().is_some_and(|text| text.has_moved(event));
+        tree.leaves(has_moved.then_some(MOVED_KEY), &mut |path, span| {
+            let value = value_of_span(event.whole_text(), span);
+            value.into_iter().for_each(|value| match value {
+                Value::Number(text) => {
+                    let text = respelled(text).map_or(Cow::Borrowed(text), Cow::Owned);
+                    leaf(path, Value::Text(text));
                 }
-                UnseenParts::Members(members) => {
-                    if let Some((key, value)) = members.next() {
-                        path.push('.');
-                        path.push_str(&key);
-                        break value;
-                    }
-                }
-            }
-            open.pop();
-        };
+                other => leaf(path, other),
+            });
+        });
     }
 }

@@ -6,7 +6,6 @@
 
 use crate::cut::{any_part, first_part};
 use crate::flat::named;
-use crate::json::Json;
 use crate::path::{ARRAYS, Node, OBJECTS, SCALARS, Trie};
 use crate::raw::EventCache;
 use crate::spans::{Spans, TextSet};
@@ -76,10 +75,4 @@ impl<'a> Trees<'_, 'a> {
             tree.each(is_list, rest, found);
         }
     }
-}
-
-/// The value at a node as a tree, without what is blank; `None` where nothing is left.
-pub(super) fn tree(event: &Spans<'_>, node: Node) -> Option<Json> {
-    let tree = Json::read_filled(event.json(node)?).ok()?;
-    (!tree.is_blank()).then_some(tree)
 }

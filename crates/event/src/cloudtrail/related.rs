@@ -8,7 +8,7 @@ use super::identity::Caller;
 use super::objects::WholeObjects;
 use super::targets::TargetPaths;
 use super::tls::TlsText;
-use crate::cut::{cut, cut_around, first_part, lines_of};
+use crate::cut::{LineTable, cut, cut_around, first_part};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{Blanks, FieldValues, Spans, TextSet};
@@ -16,7 +16,7 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 
 /// A line for each service: its name, the paths of related entities.
-const TABLE: &str = include_str!("related.tsv");
+static TABLE: LineTable = LineTable::new(include_str!("related.tsv"));
 
 /// Paths of instances, besides those of ARNs.
 const INSTANCES: &str = "requestParameters.instanceId requestParameters.target \
@@ -121,7 +121,7 @@ impl EntityPaths {
             to.extend(event.texts(self.store, Blanks::All));
         }
         if let Some(service) = event.first(self.source).and_then(service) {
-            let (_, paths) = first_part(lines_of(TABLE, &service), b'\t');
+            let (_, paths) = first_part(TABLE.lines_of(&service), b'\t');
             let (paths, _) = first_part(paths, b'\n');
             if !paths.is_empty() {
                 trees.add(paths, to);

@@ -5,7 +5,7 @@
 
 use super::entities::EntityKind;
 use super::objects::{Trees, WholeObjects};
-use crate::cut::{any_part, cut_around, first_part, lines_of};
+use crate::cut::{LineTable, any_part, cut_around, first_part};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{FieldValues, Spans, TextSet};
@@ -15,7 +15,7 @@ use firstseen_value::Value;
 
 /// A line for each kind of event: the service, the event's name (`*x*`: it contains x), the paths.
 /// In the order of the services; of one service's lines the first that fits counts.
-const TABLE: &str = include_str!("targets.tsv");
+static TABLE: LineTable = LineTable::new(include_str!("targets.tsv"));
 
 /// Where targets are, in the events of one reader.
 pub(super) struct TargetPaths {
@@ -66,7 +66,7 @@ impl TargetPaths {
 /// The paths of an event's targets.
 fn paths(service: &str, action: &str) -> Option<&'static str> {
     let mut found = None;
-    any_part(lines_of(TABLE, service), b'\n', &mut |line| {
+    any_part(TABLE.lines_of(service), b'\n', &mut |line| {
         let (name, paths) = first_part(first_part(line, b'\t').1, b'\t');
         let is_named = match name.strip_prefix('*') {
             Some(part) => cut_around(action, first_part(part, b'*').0).is_some(),
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_line_has_three_parts() {
-        for line in TABLE.lines() {
+        for line in TABLE.text().lines() {
             assert_eq!(line.split('\t').count(), 3, "{line}");
         }
     }

@@ -298,7 +298,7 @@ proptest! {
             rule.event_time = Some(crate::plan::TimeField { field: "z".to_owned(), fallback: true });
         }
         let about = about(&rule, term, previous_ms);
-        let template = AlertTemplate::new(&rule).unwrap();
+        let template = AlertTemplate::new(&rule, AlertRuleText::Full).unwrap();
         let written = written_document(&text, Trust::DEFAULT, &mut Scratch::default()).unwrap();
         let found = render(&written, &template, &about).unwrap();
         // What an event says of alerts is left out.
@@ -324,9 +324,27 @@ proptest! {
 }
 
 #[test]
+fn a_brief_alert_is_without_the_long_texts() {
+    let rule = rule("low");
+    let event = r#"{"@timestamp":1}"#;
+    let written = written_document(event, Trust::DEFAULT, &mut Scratch::default()).unwrap();
+    let names = |text| {
+        let template = AlertTemplate::new(&rule, text).unwrap();
+        let alert = render(&written, &template, &about(&rule, "[]", None)).unwrap();
+        let alert: serde_json::Map<String, Value> = serde_json::from_str(&alert).unwrap();
+        alert.keys().cloned().collect::<Vec<String>>()
+    };
+    let (mut full, brief) = (names(AlertRuleText::Full), names(AlertRuleText::Brief));
+    assert!(full.iter().any(|name| name == "kibana.alert.rule.note"));
+    full.retain(|name| !BRIEF_WITHOUT.contains(&name.as_str()));
+    assert_eq!(brief, full);
+    assert!(brief.iter().any(|name| name == "kibana.alert.rule.name"));
+}
+
+#[test]
 fn a_term_that_is_no_json_is_an_error() {
     let rule = rule("low");
-    let template = AlertTemplate::new(&rule).unwrap();
+    let template = AlertTemplate::new(&rule, AlertRuleText::Full).unwrap();
     let event = r#"{"@timestamp":1}"#;
     let written = written_document(event, Trust::DEFAULT, &mut Scratch::default()).unwrap();
     for term in ["[", "[\"a\" \"b\"]", "[\"\\x\"]", ""] {

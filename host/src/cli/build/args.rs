@@ -3,7 +3,7 @@
 //! In: arguments. Out: what is built, for which target, with which options. It opens nothing but
 //! the file of settings.
 
-use crate::cli::common::TeachArgs;
+use crate::cli::common::{RuleTextArg, TeachArgs};
 use crate::cli::warnings::WarningArgs;
 use crate::cli::{size, teach};
 use crate::files::{read_text, shown};
@@ -95,6 +95,9 @@ pub struct ChosenArgs {
     /// Judge events of every index, also of those outside the rules' index patterns
     #[arg(long)]
     pub any_index: bool,
+    /// How much of what a rule says of itself is in its alerts
+    #[arg(long, value_enum, value_name = "TEXT")]
+    pub rule_text: Option<RuleTextArg>,
     /// Learn from events before this time: their new terms do not alert (2026-12-01T00:00:00Z)
     #[arg(long, value_name = "TIME", value_parser = crate::cli::common::time)]
     pub learn_until: Option<String>,
@@ -124,10 +127,15 @@ impl ChosenArgs {
             unique::check(text).map_err(|e| anyhow!("--settings {}: {e}", shown(path)))?;
         }
         let any_index = self.any_index.then_some(("--any-index", "any_index", Value::Bool(true)));
+        let rule_text = self.rule_text.map(RuleTextArg::setting);
         let until = self.learn_until.as_deref();
         let until = until.map(|time| ("--learn-until", "learn_until", Value::from(time)));
-        let beside: Vec<_> =
-            any_index.into_iter().chain(until).chain(self.teach.settings()).collect();
+        let beside: Vec<_> = any_index
+            .into_iter()
+            .chain(until)
+            .chain(rule_text)
+            .chain(self.teach.settings())
+            .collect();
         if !beside.is_empty() {
             settings = Some(with_members(settings, &beside));
         }

@@ -163,6 +163,8 @@ export interface Settings {
   future_slack?: string;
   trust_envelopes?: string[];
   any_index?: boolean;
+  /** `brief`: alerts without the rule's description, note, references and setup. */
+  rule_text?: "full" | "brief";
 }
 
 export interface EvaluateOptions {
