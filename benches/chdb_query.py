@@ -49,7 +49,9 @@ def main():
     start = time.perf_counter()
     alerts = int(str(chdb.query(text, "CSV")).strip())
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "alerts": alerts, "version": ".".join(chdb.chdb_version)}))
+    print(
+        json.dumps({"seconds": seconds, "alerts": alerts, "version": ".".join(chdb.chdb_version)})
+    )
 
 
 if __name__ == "__main__":
