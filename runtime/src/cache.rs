@@ -1,4 +1,4 @@
-//! Compiled code, kept between runs. All unsafe code of the host.
+//! Compiled code, kept between runs. Unsafe code, as loading code that is compiled is.
 //!
 //! In: a module's bytes. Out: the module, compiled or loaded. A kept file is used only when its
 //! name holds the digest of the module, of wasmtime's version and of this CPU's features, and when

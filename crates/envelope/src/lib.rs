@@ -78,6 +78,7 @@ mod chunk;
 mod fields;
 mod frame;
 pub mod gunzip;
+mod marks;
 mod recognise;
 mod record_buffer;
 mod sink;
@@ -86,7 +87,8 @@ mod splitter;
 mod unescape;
 
 pub use chunk::{line_ends, line_events, lines_at};
-pub use sink::{EventSink, Place, SplitFault, code};
+pub use marks::{Marker, Marks, mark, mark_rest};
+pub use sink::{EventSink, KnownLines, Place, SplitFault, code};
 pub use splitter::{SplitOptions, Splitter};
 
 /// The longest text that [`EventSink::bad`] receives, in bytes.

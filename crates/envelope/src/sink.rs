@@ -55,6 +55,18 @@ pub mod code {
     pub const NOT_JSON: &str = "not_json";
 }
 
+/// What the splitter knows of the lines of a chunk, because it has looked at every byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownLines<'e> {
+    /// The end of each line: its offset in the chunk, after the newline.
+    pub ends: &'e [u32],
+    /// The lines that hold an escaped character of ASCII, `\u00..`: their numbers, from 0, in order.
+    /// Nothing where that was not looked for.
+    pub escaped: Option<&'e [u32]>,
+    /// All of it is ASCII. Where it is not set, it may be so all the same.
+    pub is_ascii: bool,
+}
+
 /// Takes what a [`Splitter`](crate::Splitter) finds, in the order of the input.
 ///
 /// A call that returns `Break` ends the run: the splitter returns at once, and is not to be used
@@ -69,10 +81,15 @@ pub trait EventSink {
     /// it, arrives here as well.
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()>;
 
-    /// The same, with the end of each line: its offset in `chunk`, after the newline. For sinks that
-    /// look at every line and need not search for its end again.
-    fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
-        let _ = ends;
+    /// The same, with what is known of the lines. For sinks that look at every line and need not look for
+    /// that again.
+    fn known_lines(
+        &mut self,
+        place: Place,
+        chunk: &[u8],
+        known: &KnownLines<'_>,
+    ) -> ControlFlow<()> {
+        let _ = known;
         self.lines(place, chunk)
     }
 

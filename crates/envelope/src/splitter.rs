@@ -12,6 +12,7 @@ use firstseen_event::Trust;
 
 use crate::bytes::from;
 use crate::frame::Frame;
+use crate::marks::{Marker, PieceMarks};
 use crate::record_buffer::RecordBuffer;
 use crate::sink::{EventSink, Place};
 use crate::sniff::FirstKeys;
@@ -24,7 +25,7 @@ mod nested;
 mod skip;
 
 use ahead::LookAhead;
-use lines::{LineMarks, OpenLine};
+use lines::{LineFinders, OpenLine};
 use nested::Opener;
 
 /// How a [`Splitter`] reads.
@@ -76,9 +77,12 @@ pub struct Splitter {
     fresh_line: bool,
     /// The last byte that was no white space.
     last_byte: u8,
-    marks: LineMarks,
-    /// The ends of the plain lines that are handed on next.
+    finders: LineFinders,
+    /// See [`Splitter::marking`].
+    marks: Option<PieceMarks>,
+    /// The ends of the plain lines that are handed on next, and which of them are escaped.
     ends: Vec<u32>,
+    escaped: Vec<u32>,
     opener: Opener,
 }
 
@@ -115,6 +119,12 @@ impl Splitter {
         Self { base: offset, ..self }
     }
 
+    /// The same, where pieces are marked in one pass: the same answers, faster where the machine has SIMD.
+    #[must_use]
+    pub fn marking(self, marker: Marker) -> Self {
+        Self { marks: Some(PieceMarks::new(marker)), ..self }
+    }
+
     /// Splits a line that was taken for one event and is not: another document is on it, or a string
     /// in it holds several.
     pub fn line(
@@ -148,8 +158,10 @@ impl Splitter {
             first_key: None,
             fresh_line: false,
             last_byte: b' ',
-            marks: LineMarks::new(),
+            finders: LineFinders::new(),
+            marks: None,
             ends: Vec::new(),
+            escaped: Vec::new(),
             opener,
         }
     }
@@ -202,7 +214,7 @@ impl Splitter {
     }
 
     fn feed(&mut self, bytes: &[u8], sink: &mut dyn EventSink) -> ControlFlow<()> {
-        (self.line_end, self.piece_end) = (0, 0);
+        self.piece_begins();
         let mut at = 0;
         while at < bytes.len() {
             at = match self.mode {
@@ -215,6 +227,14 @@ impl Splitter {
             };
         }
         ControlFlow::Continue(())
+    }
+
+    /// Nothing is known of the bytes that come.
+    fn piece_begins(&mut self) {
+        (self.line_end, self.piece_end) = (0, 0);
+        if let Some(marks) = &mut self.marks {
+            marks.restart();
+        }
     }
 
     fn place(&self, at: usize) -> Place {

@@ -67,6 +67,12 @@ impl Prefilter {
         self.passes_all
     }
 
+    /// Whether a literal holds a slash, which JSON may write as `\/`.
+    #[must_use]
+    pub fn has_slash(&self) -> bool {
+        self.escaped_spellings.len() > 1
+    }
+
     /// Whether an event may match.
     #[must_use]
     pub fn passes(&self, event: &[u8]) -> bool {

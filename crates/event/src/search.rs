@@ -134,6 +134,12 @@ impl LiteralSearch {
         (0..self.artifacts).all(|artifact| self.always.has(artifact))
     }
 
+    /// Whether a literal holds a slash, which JSON may write as `\/`.
+    #[must_use]
+    pub fn has_slash(&self) -> bool {
+        !self.slashed.is_empty()
+    }
+
     /// Finds the artifacts that an event may matter to; whether there are any. `backslash` says
     /// whether one is in the event: it can hide a literal.
     pub fn find(&self, event: &[u8], backslash: bool, found: &mut SearchHits) -> bool {

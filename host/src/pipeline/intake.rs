@@ -19,7 +19,7 @@ use crate::sink::AlertSink;
 use crate::source::ReadLimits;
 use anyhow::anyhow;
 use firstseen_abi::{Item, ItemKind};
-use firstseen_envelope::{EventSink, Place, SplitFault, line_ends, lines_at};
+use firstseen_envelope::{EventSink, KnownLines, Place, SplitFault, line_ends, lines_at};
 use firstseen_event::{BitSet, ByteTraits, is_utf8, looks_whole};
 use firstseen_session::{EventAt, EventText, Match, RuleRef, Rules};
 use std::ops::ControlFlow;
@@ -256,83 +256,141 @@ impl Intake<'_> {
         self.call_keys_if_full()
     }
 
-    fn all_lines(
-        &mut self,
-        place: Place,
-        chunk: &[u8],
-        ends: impl Iterator<Item = usize>,
-    ) -> ControlFlow<()> {
-        for (place, line, _) in lines_at(place, chunk, ends) {
+    /// All lines are taken.
+    fn all_lines(&mut self, place: Place, chunk: &[u8], lines: LinesOf<'_>) -> ControlFlow<()> {
+        for (place, line, _) in lines_at(place, chunk, lines.ends(chunk)) {
             self.take_line(place, line)?;
         }
         ControlFlow::Continue(())
     }
 
-    fn all_or_some(
-        &mut self,
-        place: Place,
-        chunk: &[u8],
-        ends: impl Iterator<Item = usize>,
-    ) -> ControlFlow<()> {
+    fn all_or_some(&mut self, place: Place, chunk: &[u8], lines: LinesOf<'_>) -> ControlFlow<()> {
         self.date(chunk);
         if self.prefilter.passes_all() {
-            self.all_lines(place, chunk, ends)
-        } else if self.prefilter.over_lines().is_some() {
-            self.filtered_lines(place, chunk, ends)
-        } else {
-            self.searched_lines(place, chunk, ends)
+            return self.all_lines(place, chunk, lines);
         }
+        let looks = LineLooks::new(chunk, lines, self.prefilter.has_slash());
+        let mut passed = 0;
+        let flow = self.filtered_lines(place, chunk, looks, &mut passed);
+        self.observer.count(Counter::Events, passed);
+        flow
     }
 
-    /// Lines between candidates are passed by, candidates are taken.
+    /// Lines that may match are taken, the others passed by. Where it can be, all of them are searched for literals
+    /// at once; else each is.
     fn filtered_lines(
         &mut self,
         place: Place,
         chunk: &[u8],
-        ends: impl Iterator<Item = usize>,
+        mut looks: LineLooks<'_>,
+        passed: &mut u64,
     ) -> ControlFlow<()> {
         let next = |prefilter: &Prefiltering, from| prefilter.over_lines()?.next_plain(chunk, from);
+        let is_over_lines = self.prefilter.over_lines().is_some();
         let mut candidate = next(&*self.prefilter, 0);
-        for (place, line, end) in lines_at(place, chunk, ends) {
-            let traits = ByteTraits::of(line);
-            if candidate.as_ref().is_some_and(|range| range.start < end) {
-                self.take_line(place, line)?;
+        let lines = lines_at(place, chunk, looks.lines.ends(chunk));
+        for (number, (place, line, end)) in lines.enumerate() {
+            let look = looks.of(number, line);
+            let is_found = candidate.as_ref().is_some_and(|range| range.start < end);
+            if is_found {
                 candidate = next(&*self.prefilter, end);
-            } else if traits.backslash && self.prefilter.passes(line, true) {
-                self.take_line(place, line)?;
-            } else {
-                self.pass_by(place, line, traits.ascii)?;
             }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Each line is searched for the literals of all artifacts.
-    fn searched_lines(
-        &mut self,
-        place: Place,
-        chunk: &[u8],
-        ends: impl Iterator<Item = usize>,
-    ) -> ControlFlow<()> {
-        for (place, line, _) in lines_at(place, chunk, ends) {
-            let traits = ByteTraits::of(line);
-            if self.prefilter.passes(line, traits.backslash) {
+            let asks = !is_over_lines || look.backslash;
+            if is_found || (asks && self.prefilter.passes(line, look.backslash)) {
                 self.take_line(place, line)?;
+            } else if looks_whole(line) && (look.is_utf8 || is_utf8(line)) {
+                *passed += u64::from(!line.trim_ascii_start().is_empty());
             } else {
-                self.pass_by(place, line, traits.ascii)?;
+                self.pass_by(place, line, look.is_utf8)?;
             }
         }
         ControlFlow::Continue(())
     }
 }
 
-impl EventSink for Intake<'_> {
-    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
-        self.all_or_some(place, chunk, line_ends(chunk))
+/// The lines of a chunk.
+#[derive(Clone, Copy)]
+enum LinesOf<'l> {
+    /// Their ends are to be looked for.
+    Chunk,
+    /// They are known.
+    Known(&'l KnownLines<'l>),
+}
+
+impl<'l> LinesOf<'l> {
+    fn ends(self, chunk: &'l [u8]) -> impl Iterator<Item = usize> + 'l {
+        let (known, searched) = match self {
+            Self::Chunk => (&[][..], Some(line_ends(chunk))),
+            Self::Known(known) => (known.ends, None),
+        };
+        known.iter().map(|end| *end as usize).chain(searched.into_iter().flatten())
+    }
+}
+
+/// What is to be known of each line that is searched for literals, learned once for all of them where that is
+/// possible.
+struct LineLooks<'l> {
+    lines: LinesOf<'l>,
+    /// All of them are UTF-8.
+    is_utf8: bool,
+    /// The numbers of those, still to come, in which a backslash may hide a literal; nothing where each is looked at.
+    hiding: Option<&'l [u32]>,
+}
+
+/// What is known of a line.
+struct LineFacts {
+    /// It is UTF-8. Where it is not set, it may be so all the same.
+    is_utf8: bool,
+    /// It has a backslash that may hide a literal.
+    backslash: bool,
+}
+
+impl<'l> LineLooks<'l> {
+    /// `has_slash` says whether `\/` can hide a literal.
+    fn new(chunk: &[u8], lines: LinesOf<'l>, has_slash: bool) -> Self {
+        let (is_utf8, hiding) = match lines {
+            LinesOf::Known(KnownLines { escaped: Some(escaped), is_ascii, .. }) => {
+                (*is_ascii || is_utf8(chunk), Some(*escaped).filter(|_| !has_slash))
+            }
+            _ => (false, None),
+        };
+        Self { lines, is_utf8, hiding }
     }
 
-    fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
-        self.all_or_some(place, chunk, ends.iter().map(|end| *end as usize))
+    /// The line with this number; they are asked about in order.
+    fn of(&mut self, number: usize, line: &[u8]) -> LineFacts {
+        let is_utf8 = self.is_utf8;
+        match &mut self.hiding {
+            Some(hiding) => {
+                let first = hiding.split_first().filter(|(first, _)| **first as usize == number);
+                if let Some((_, rest)) = first {
+                    *hiding = rest;
+                }
+                LineFacts { is_utf8, backslash: first.is_some() }
+            }
+            None if is_utf8 => {
+                LineFacts { is_utf8, backslash: memchr::memchr(b'\\', line).is_some() }
+            }
+            None => {
+                let ByteTraits { ascii, backslash } = ByteTraits::of(line);
+                LineFacts { is_utf8: ascii, backslash }
+            }
+        }
+    }
+}
+
+impl EventSink for Intake<'_> {
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        self.all_or_some(place, chunk, LinesOf::Chunk)
+    }
+
+    fn known_lines(
+        &mut self,
+        place: Place,
+        chunk: &[u8],
+        known: &KnownLines<'_>,
+    ) -> ControlFlow<()> {
+        self.all_or_some(place, chunk, LinesOf::Known(known))
     }
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {

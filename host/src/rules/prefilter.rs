@@ -75,6 +75,16 @@ impl Prefiltering {
         matches!(*self.search, Kind::Everything)
     }
 
+    /// Whether `\/` may hide a literal, as one holds a slash.
+    #[must_use]
+    pub fn has_slash(&self) -> bool {
+        match &*self.search {
+            Kind::Everything => false,
+            Kind::Lines(prefilter) => prefilter.has_slash(),
+            Kind::Events(search) => search.has_slash(),
+        }
+    }
+
     /// The search that goes over many lines at once, where that is the way.
     #[must_use]
     pub fn over_lines(&self) -> Option<&Prefilter> {

@@ -3,7 +3,7 @@
 //! In: readers and sinks. Out: the same, ending with an error where what comes out is out of proportion
 //! to what is stored. What came before was handed on.
 
-use firstseen_envelope::{EventSink, Place, SplitFault};
+use firstseen_envelope::{EventSink, KnownLines, Place, SplitFault};
 use std::io::{self, Read};
 use std::ops::ControlFlow::{self, Break};
 use std::sync::Arc;
@@ -66,8 +66,13 @@ impl EventSink for FaultLimit<'_> {
         self.sink.lines(place, chunk)
     }
 
-    fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
-        self.sink.lines_with_ends(place, chunk, ends)
+    fn known_lines(
+        &mut self,
+        place: Place,
+        chunk: &[u8],
+        known: &KnownLines<'_>,
+    ) -> ControlFlow<()> {
+        self.sink.known_lines(place, chunk, known)
     }
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {

@@ -8,6 +8,7 @@ use super::Polled;
 use super::bounds::{Bounded, Failing, FaultLimit, too_many_faults};
 use super::stdin::{QUIET, WOKEN};
 use super::unpack::{MAGIC, Packing, recognise, undecided, unpacked};
+use super::whole::{MOST_STORED, WholeRoom};
 use crate::observe::stages::{RunStage, Stages};
 use firstseen_envelope::{EventSink, Place, Splitter};
 use std::io::{self, Cursor, Read};
@@ -29,9 +30,23 @@ pub const EMPTY_INPUTS: [&str; 2] = [EMPTY, BLANK];
 
 /// How often packed data may be packed.
 const MAX_PACKED: usize = 4;
+
+/// What is known of an input before it is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct FeedTraits {
+    pub(super) is_pipe: bool,
+    /// Whether it may turn out to be a file without events beside the logs.
+    pub(super) may_be_no_log: bool,
+    pub(super) is_named_gzip: bool,
+    /// Its length as it is stored, if it may be read as a whole.
+    pub(super) length: Option<u64>,
+}
+
 /// One input on its way.
 pub(super) struct Feed {
     reader: Box<dyn Read>,
+    /// What was unpacked as a whole instead.
+    whole: Option<WholeContent>,
     splitter: Splitter,
     block: Vec<u8>,
     /// How much of the block the last read filled.
@@ -58,13 +73,12 @@ impl Feed {
     /// gives, a file whole blocks.
     pub(super) fn open(
         input: impl Read + 'static,
-        is_pipe: bool,
-        may_be_no_log: bool,
-        is_named_gzip: bool,
+        traits: FeedTraits,
         splitter: Splitter,
         stored: &Arc<AtomicU64>,
         stages: &Stages,
     ) -> io::Result<Self> {
+        let FeedTraits { is_pipe, may_be_no_log, is_named_gzip, length } = traits;
         let mut input = Counted { input, count: Arc::clone(stored), stages: stages.clone() };
         let first = first_bytes(&mut input)?;
         let mut packing = recognise(&first);
@@ -74,6 +88,15 @@ impl Feed {
         }
         let is_packed = packing != Packing::Plain;
         let is_misnamed = is_named_gzip && packing != Packing::Gzip && !first.is_empty();
+        let (input, whole) = match length {
+            Some(length) if packing == Packing::Gzip && length <= MOST_STORED => {
+                read_whole(&first, input, stages)
+            }
+            _ => (Box::new(input) as Box<dyn Read>, None),
+        };
+        if whole.is_some() {
+            packing = Packing::Plain;
+        }
         let mut reader = unpacked(packing, Cursor::new(first).chain(input))?;
         for times in 1.. {
             if packing == Packing::Plain {
@@ -97,8 +120,13 @@ impl Feed {
         }
         Ok(Self {
             reader,
+            block: match (&whole, is_pipe) {
+                (Some(_), _) => Vec::new(),
+                (None, true) => vec![0; PIPE_BLOCK],
+                (None, false) => vec![0; FILE_BLOCK],
+            },
+            whole,
             splitter,
-            block: vec![0; if is_pipe { PIPE_BLOCK } else { FILE_BLOCK }],
             filled: 0,
             offset: 0,
             is_blank: true,
@@ -121,13 +149,21 @@ impl Feed {
     pub(super) fn poll(&mut self, sink: &mut dyn EventSink) -> io::Result<Polled> {
         let is_packed = self.faults.is_some();
         let stage = if is_packed { RunStage::Inflate } else { RunStage::Read };
-        let (filled, end) = {
-            let _stage = self.stages.enter(stage);
-            next_block(&mut *self.reader, &mut self.block, !self.is_pipe)
+        let (filled, end) = match &mut self.whole {
+            Some(whole) => whole.next(),
+            None => {
+                let _stage = self.stages.enter(stage);
+                next_block(&mut *self.reader, &mut self.block, !self.is_pipe)
+            }
         };
         self.filled = filled;
-        let block = self.block.get(..filled).unwrap_or_default();
-        let is_whole = self.offset == 0 && matches!(end, Some(Ok(())));
+        let block = match &self.whole {
+            Some(whole) => whole.block(),
+            None => self.block.get(..filled).unwrap_or_default(),
+        };
+        // A file without events beside the logs is small.
+        let is_whole =
+            self.offset == 0 && matches!(end, Some(Ok(()))) && filled <= self.small_most();
         self.offset += filled as u64;
         self.is_blank = self.is_blank && block.trim_ascii().is_empty();
         let what = match end {
@@ -163,7 +199,15 @@ impl Feed {
     }
 
     pub(super) fn block(&self) -> &[u8] {
-        self.block.get(..self.filled).unwrap_or_default()
+        match &self.whole {
+            Some(whole) => whole.block(),
+            None => self.block.get(..self.filled).unwrap_or_default(),
+        }
+    }
+
+    /// The most bytes of an input that is read with the first block.
+    fn small_most(&self) -> usize {
+        if self.is_pipe { PIPE_BLOCK } else { FILE_BLOCK - 1 }
     }
 
     /// Unpacked bytes handed on.
@@ -175,6 +219,70 @@ impl Feed {
     pub(super) fn is_misnamed(&self) -> bool {
         self.is_misnamed
     }
+}
+
+/// The content of an input that was unpacked as a whole, handed on in blocks.
+struct WholeContent {
+    room: WholeRoom,
+    start: usize,
+    end: usize,
+    /// It is one line: a block would be a part of a document that waits for the others.
+    is_line: bool,
+}
+
+impl WholeContent {
+    fn new(room: WholeRoom) -> Self {
+        let newline = memchr::memchr(b'\n', room.content());
+        let is_line = newline.is_none_or(|newline| newline + 1 == room.content().len());
+        Self { room, start: 0, end: 0, is_line }
+    }
+
+    /// The next block: how long it is, and that nothing follows where that shows, as for a reader.
+    fn next(&mut self) -> (usize, Option<io::Result<()>>) {
+        let rest = self.room.content().len() - self.end;
+        let length = if self.is_line { rest } else { rest.min(FILE_BLOCK) };
+        (self.start, self.end) = (self.end, self.end + length);
+        (length, (self.is_line || length < FILE_BLOCK).then_some(Ok(())))
+    }
+
+    fn block(&self) -> &[u8] {
+        self.room.content().get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+impl Drop for WholeContent {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.room).give_back();
+    }
+}
+
+/// Reads what is behind the first bytes, and unpacks all of it if that can be done at once. What is left to be
+/// read otherwise is what was read, and why no more was.
+fn read_whole(
+    first: &[u8],
+    mut input: Counted<impl Read>,
+    stages: &Stages,
+) -> (Box<dyn Read>, Option<WholeContent>) {
+    let mut room = WholeRoom::take();
+    room.stored.extend_from_slice(first);
+    let fault = {
+        let _read = stages.enter(RunStage::Read);
+        input.input.read_to_end(&mut room.stored).err()
+    };
+    let is_unpacked = fault.is_none() && {
+        let _inflate = stages.enter(RunStage::Inflate);
+        room.unpack()
+    };
+    let begins = room.content().get(..MAGIC).unwrap_or(room.content());
+    if is_unpacked && recognise(begins) == Packing::Plain {
+        let read = (room.stored.len() - first.len()) as u64;
+        input.count.fetch_add(read, Ordering::Relaxed);
+        return (Box::new(io::empty()), Some(WholeContent::new(room)));
+    }
+    let rest = Cursor::new(room.stored.get(first.len()..).unwrap_or_default().to_vec());
+    room.give_back();
+    let Counted { count, stages, .. } = input;
+    (Box::new(Counted { input: rest.chain(Failing(fault)), count, stages }), None)
 }
 
 /// Whether a line of the text begins as JSON does that can hold events. If none does, no event can

@@ -4,7 +4,8 @@
 //! is opened at the first `poll`. Whatever goes wrong, the events before it were
 //! handed on.
 
-use super::feed::Feed;
+use super::feed::{Feed, FeedTraits};
+use super::marker::mark_here;
 use super::stdin::{Patience, WOKEN, Wake, WakingReader};
 use super::unpack::{MAGIC, Packing, recognise};
 use super::{Polled, Source};
@@ -276,18 +277,19 @@ impl InputSource {
         let ReadLimits { max_event, trust, stages, .. } = &self.options;
         let options = SplitOptions { max_event: *max_event };
         let start = self.input.piece.map_or(0, |(start, _)| start);
-        let splitter = Splitter::trusting(options, Arc::clone(trust)).starting_at(start);
+        let splitter = Splitter::trusting(options, Arc::clone(trust)).marking(mark_here);
+        let splitter = splitter.starting_at(start);
         let Input { kind, bytes, in_folder, .. } = &self.input;
+        let pipe = FeedTraits { is_pipe: true, may_be_no_log: *in_folder, ..FeedTraits::default() };
         match kind {
             InputKind::Stdin => {
                 let stdin = WakingReader::stdin(self.wake.take(), Rc::clone(&self.patience))?;
-                let feed =
-                    Feed::open(stdin, true, *in_folder, false, splitter, &self.stored, stages)?;
+                let feed = Feed::open(stdin, pipe, splitter, &self.stored, stages)?;
                 Ok(feed.with_open_lines(self.options.open_lines))
             }
             InputKind::File(path) if bytes.is_none() => {
-                let pipe = WakingReader::open(path, self.wake.take())?;
-                Feed::open(pipe, true, *in_folder, false, splitter, &self.stored, stages)
+                let input = WakingReader::open(path, self.wake.take())?;
+                Feed::open(input, pipe, splitter, &self.stored, stages)
             }
             InputKind::File(path) => {
                 let file = match self.file.take() {
@@ -307,7 +309,13 @@ impl InputSource {
                 let ending = path.extension().and_then(|ending| ending.to_str());
                 let is_named_gzip = matches!(ending, Some("gz" | "gzip"));
                 let (file, stored) = (file.take(most), &self.stored);
-                Feed::open(file, false, *in_folder, is_named_gzip, splitter, stored, stages)
+                let traits = FeedTraits {
+                    is_pipe: false,
+                    may_be_no_log: *in_folder,
+                    is_named_gzip,
+                    length: whole,
+                };
+                Feed::open(file, traits, splitter, stored, stages)
             }
         }
     }

@@ -11,8 +11,10 @@ mod feed;
 mod find;
 mod gunzip;
 mod input;
+mod marker;
 mod stdin;
 mod unpack;
+mod whole;
 
 pub use feed::{EMPTY_INPUTS, NO_LOG};
 pub use find::{FoundInputs, InputProblem, find};

@@ -135,7 +135,7 @@ impl Splitter {
         self.feed(&held, sink)?;
         self.capture.carry(&held);
         self.capture.go_on_at(end);
-        (self.line_end, self.piece_end) = (0, 0);
+        self.piece_begins();
         self.base = base;
         ControlFlow::Continue(())
     }

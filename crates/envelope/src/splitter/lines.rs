@@ -7,7 +7,8 @@ use memchr::memmem::Finder;
 use super::{Mode, Splitter};
 use crate::brackets::Brackets;
 use crate::bytes::{from, is_gap, is_space, part};
-use crate::sink::EventSink;
+use crate::marks::{LineLook, PieceMarks};
+use crate::sink::{EventSink, KnownLines};
 use crate::sniff::{REACH, Sniff};
 
 /// Why a run of plain lines ends.
@@ -39,16 +40,20 @@ impl Splitter {
         let place = self.place(start);
         let mut end = start;
         self.ends.clear();
+        self.escaped.clear();
         let stop = loop {
             let rest = from(bytes, end);
             let sniff = self.opener.keys.sniff(rest);
             match sniff {
-                Sniff::Plain | Sniff::Learned => match memchr::memchr(b'\n', rest) {
+                Sniff::Plain | Sniff::Learned => match self.look(bytes, end) {
                     None => break LineStop::Carry,
-                    Some(newline) if self.is_one_event(&sniff, part(rest, 0, newline)) => {
-                        end += newline + 1;
-                        self.line += 1;
+                    Some(look) if self.is_event(&sniff, part(bytes, end, look.newline), look) => {
                         // In a piece of over 4 GiB they would be wrong; see below.
+                        if look.is_escaped {
+                            self.escaped.push(self.ends.len() as u32);
+                        }
+                        end = look.newline + 1;
+                        self.line += 1;
                         self.ends.push((end - start) as u32);
                     }
                     Some(_) => break LineStop::Document(None),
@@ -66,7 +71,13 @@ impl Splitter {
         if end > start {
             let chunk = part(bytes, start, end);
             if u32::try_from(chunk.len()).is_ok() {
-                sink.lines_with_ends(place, chunk, &self.ends)?;
+                let marks = self.marks.as_ref();
+                let known = KnownLines {
+                    ends: &self.ends,
+                    escaped: marks.map(|_| self.escaped.as_slice()),
+                    is_ascii: marks.is_some_and(PieceMarks::is_ascii),
+                };
+                sink.known_lines(place, chunk, &known)?;
             } else {
                 sink.lines(place, chunk)?;
             }
@@ -142,22 +153,40 @@ impl Splitter {
                 self.feed(rest, sink)?;
                 self.capture.carry(rest);
                 self.capture.go_on_at(end);
-                (self.line_end, self.piece_end) = (0, 0);
+                self.piece_begins();
             }
         }
         self.base = base;
         ControlFlow::Continue(())
     }
 
+    /// What the line that begins at `start` is like; nothing where it does not end in this piece.
+    fn look(&mut self, bytes: &[u8], start: usize) -> Option<LineLook> {
+        match &mut self.marks {
+            Some(marks) => marks.line(bytes, start),
+            None => {
+                let newline = start + memchr::memchr(b'\n', from(bytes, start))?;
+                Some(LineLook { newline, ..self.finders.look(part(bytes, start, newline)) })
+            }
+        }
+    }
+
     /// Whether a line that begins as an event is one, and one only. It may also go on in the next
     /// line, hold another document, be too long, or be an envelope after a learned key.
     fn is_one_event(&self, sniff: &Sniff<'_>, line: &[u8]) -> bool {
+        self.is_event(sniff, line, self.finders.look(line))
+    }
+
+    /// The same of a line that was looked at.
+    fn is_event(&self, sniff: &Sniff<'_>, line: &[u8], look: LineLook) -> bool {
         let last = line.iter().rposition(|byte| !is_space(*byte));
         last.and_then(|last| line.get(last)) == Some(&b'}')
             && line.len() <= self.opener.options.max_event
-            && !self.marks.has_second_document(line)
+            && !look.has_braces
+            && !look.has_key
+            && (line.starts_with(RAW_START) || !self.finders.has_second_start(line))
             && (*sniff == Sniff::Plain
-                || !self.marks.containers.iter().any(|mark| mark.find(line).is_some()))
+                || !self.finders.containers.iter().any(|key| key.find(line).is_some()))
     }
 
     fn skip_space(&mut self, bytes: &[u8], mut at: usize) -> usize {
@@ -200,23 +229,32 @@ impl OpenLine {
     }
 }
 
+/// How lines of raw CloudTrail begin, and ECS documents.
+const RAW_START: &[u8] = b"{\"eventVersion\"";
+const ECS_START: &[u8] = b"{\"@timestamp\"";
+
 /// What to search for.
 #[derive(Debug)]
-pub(super) struct LineMarks {
+pub(super) struct LineFinders {
     /// What a line that is one event seldom holds. Where it is in a string or deep inside, the
     /// line is only read more closely.
-    second_document: [Finder<'static>; 2],
-    /// The most frequent first keys: how a line begins with one, and a search for the key again.
-    /// Documents on one line are alike, whatever stands between them.
-    first_keys: [(&'static [u8], Finder<'static>); 2],
+    braces: Finder<'static>,
+    spaced_braces: Finder<'static>,
+    /// The most frequent first keys, searched for again where a line begins with one. Documents on one
+    /// line are alike, whatever stands between them.
+    raw_key: Finder<'static>,
+    ecs_key: Finder<'static>,
     /// The same, for the keys of arrays of events.
     containers: [Finder<'static>; 6],
 }
 
-impl LineMarks {
+impl LineFinders {
     pub(super) fn new() -> Self {
         Self {
-            second_document: ["}{", "} {"].map(Finder::new),
+            braces: Finder::new("}{"),
+            spaced_braces: Finder::new("} {"),
+            raw_key: Finder::new("\"eventVersion\""),
+            ecs_key: Finder::new("\"@timestamp\""),
             containers: [
                 "\"Records\"",
                 "\"records\"",
@@ -226,21 +264,26 @@ impl LineMarks {
                 "\"hits\"",
             ]
             .map(Finder::new),
-            first_keys: [
-                (b"{\"eventVersion\"".as_slice(), Finder::new("\"eventVersion\"")),
-                (b"{\"@timestamp\"", Finder::new("\"@timestamp\"")),
-            ],
         }
     }
 
-    /// Whether a line may hold a second document. Two searches, not more: this is where lines are
-    /// fast. What they miss (documents of two kinds on one line, with more than a space between them)
-    /// the reader of the events finds, as text behind an event.
-    fn has_second_document(&self, line: &[u8]) -> bool {
-        let [no_space, space] = &self.second_document;
-        let again = self.first_keys.iter().find_map(|(beginning, finder)| {
-            line.strip_prefix(*beginning).map(|rest| finder.find(rest).is_some())
-        });
-        no_space.find(line).is_some() || again.unwrap_or_else(|| space.find(line).is_some())
+    /// What may be a second document on a line. Two searches, not more: this is where lines are fast.
+    /// What they and [`has_second_start`](Self::has_second_start) miss (documents of two kinds on one line, with
+    /// more than a space between them) the reader of the events finds, as text behind an event.
+    fn look(&self, line: &[u8]) -> LineLook {
+        let raw = line.strip_prefix(RAW_START);
+        LineLook {
+            has_braces: self.braces.find(line).is_some(),
+            has_key: raw.is_some_and(|rest| self.raw_key.find(rest).is_some()),
+            ..LineLook::default()
+        }
+    }
+
+    /// Whether a line that begins otherwise holds what a second document behind some space begins with.
+    fn has_second_start(&self, line: &[u8]) -> bool {
+        match line.strip_prefix(ECS_START) {
+            Some(rest) => self.ecs_key.find(rest).is_some(),
+            None => self.spaced_braces.find(line).is_some(),
+        }
     }
 }

@@ -3,7 +3,9 @@
 
 use std::ops::ControlFlow;
 
-use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{
+    EventSink, KnownLines, Place, SplitFault, SplitOptions, Splitter, line_ends, mark,
+};
 use firstseen_event::Trust;
 
 /// What a splitter gives.
@@ -31,6 +33,25 @@ impl EventSink for OutputMemory {
             line += 1;
         }
         ControlFlow::Continue(())
+    }
+
+    fn known_lines(
+        &mut self,
+        place: Place,
+        chunk: &[u8],
+        known: &KnownLines<'_>,
+    ) -> ControlFlow<()> {
+        let ends = known.ends.iter().map(|end| *end as usize);
+        assert!(ends.eq(line_ends(chunk)), "{:?}", known.ends);
+        assert!(!known.is_ascii || chunk.is_ascii());
+        if let Some(escaped) = known.escaped {
+            let lines = chunk.split_inclusive(|byte| *byte == b'\n');
+            let holds = |line: &[u8]| line.windows(4).any(|four| four == br"\u00");
+            let numbers =
+                (0..).zip(lines).filter(|(_, line)| holds(line)).map(|(number, _)| number);
+            assert!(numbers.eq(escaped.iter().copied()), "{escaped:?}");
+        }
+        self.lines(place, chunk)
     }
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
@@ -63,10 +84,15 @@ pub fn split_trusting(input: &str, entries: &[&str]) -> Vec<SplitOutput> {
     memory.0
 }
 
-/// Splits `input`, pushed in pieces that end at `cuts` (in order).
+/// Splits `input`, pushed in pieces that end at `cuts` (in order): in both ways, which give the same.
 pub fn split_at(input: &[u8], cuts: &[usize], options: SplitOptions) -> Vec<SplitOutput> {
+    let plain = split_with(input, cuts, Splitter::new(options));
+    assert_eq!(split_with(input, cuts, Splitter::new(options).marking(mark)), plain);
+    plain
+}
+
+fn split_with(input: &[u8], cuts: &[usize], mut splitter: Splitter) -> Vec<SplitOutput> {
     let mut memory = OutputMemory::default();
-    let mut splitter = Splitter::new(options);
     let mut start = 0;
     for end in cuts.iter().copied().chain([input.len()]) {
         assert!(splitter.push(&input[start..end], &mut memory).is_continue());

@@ -3,7 +3,7 @@
 //! In: the calls of a source at one poll. Out: the same calls, later and in another thread. It copies the events'
 //! bytes, and looks at none.
 
-use firstseen_envelope::{EventSink, Place, SplitFault};
+use firstseen_envelope::{EventSink, KnownLines, Place, SplitFault};
 use std::ops::{ControlFlow, Range};
 
 /// What a source gave at one poll.
@@ -15,7 +15,7 @@ pub(super) struct Block {
 
 enum BlockCall {
     Lines,
-    LinesWithEnds(Vec<u32>),
+    KnownLines { ends: Vec<u32>, escaped: Option<Vec<u32>>, is_ascii: bool },
     Event,
     NoEvents(String),
     Bad(SplitFault),
@@ -41,7 +41,10 @@ impl Block {
             let (place, bytes) = (*place, self.bytes.get(range.clone()).unwrap_or_default());
             match call {
                 BlockCall::Lines => into.lines(place, bytes)?,
-                BlockCall::LinesWithEnds(ends) => into.lines_with_ends(place, bytes, ends)?,
+                BlockCall::KnownLines { ends, escaped, is_ascii } => {
+                    let (escaped, is_ascii) = (escaped.as_deref(), *is_ascii);
+                    into.known_lines(place, bytes, &KnownLines { ends, escaped, is_ascii })?;
+                }
                 BlockCall::Event => into.event(place, bytes)?,
                 BlockCall::NoEvents(what) => into.no_events(place, what)?,
                 BlockCall::Bad(fault) => into.bad(place, fault.clone(), bytes)?,
@@ -71,8 +74,15 @@ impl EventSink for Block {
         self.keep(place, chunk, BlockCall::Lines)
     }
 
-    fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
-        self.keep(place, chunk, BlockCall::LinesWithEnds(ends.to_vec()))
+    fn known_lines(
+        &mut self,
+        place: Place,
+        chunk: &[u8],
+        known: &KnownLines<'_>,
+    ) -> ControlFlow<()> {
+        let KnownLines { ends, escaped, is_ascii } = *known;
+        let (ends, escaped) = (ends.to_vec(), escaped.map(<[u32]>::to_vec));
+        self.keep(place, chunk, BlockCall::KnownLines { ends, escaped, is_ascii })
     }
 
     fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {

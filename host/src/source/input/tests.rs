@@ -303,11 +303,146 @@ fn a_pipe_hands_on_what_there_is_without_waiting() {
     let line = b"{\"eventVersion\":\"1.08\"}\n";
     let pipe = Pipe { pieces: vec![line.to_vec(); 5], heard: Rc::clone(&heard), expected: 0 };
     let splitter = Splitter::new(SplitOptions { max_event: 1 << 20 });
-    let mut feed =
-        Feed::open(pipe, true, false, false, splitter, &Arc::default(), &Stages::default())
-            .unwrap();
+    let traits = FeedTraits { is_pipe: true, ..FeedTraits::default() };
+    let mut feed = Feed::open(pipe, traits, splitter, &Arc::default(), &Stages::default()).unwrap();
     let mut sink = Live(Rc::clone(&heard));
     while feed.poll(&mut sink).unwrap() == Polled::More {}
     assert_eq!(feed.offset(), 5 * line.len() as u64);
     assert_eq!(heard.get(), 5 * line.len());
+}
+
+/// What a feed of packed bytes gives, read as a whole or as a stream.
+fn fed(
+    packed: &[u8],
+    length: Option<u64>,
+    in_folder: bool,
+) -> (HeardFeed, Option<String>, u64, u64) {
+    let (stored, mut heard) = (Arc::<AtomicU64>::default(), HeardFeed::default());
+    let traits = FeedTraits { may_be_no_log: in_folder, length, ..FeedTraits::default() };
+    let splitter = Splitter::new(SplitOptions { max_event: 1 << 20 });
+    let reader = std::io::Cursor::new(packed.to_vec());
+    let mut offset = 0;
+    let fault = match Feed::open(reader, traits, splitter, &stored, &Stages::default()) {
+        Err(error) => Some(error),
+        Ok(mut feed) => loop {
+            let polled = feed.poll(&mut heard);
+            offset = feed.offset();
+            match polled {
+                Ok(Polled::More) => {}
+                Ok(Polled::End) => break None,
+                Err(error) => break Some(error),
+            }
+        },
+    };
+    let fault = fault.map(|error| format!("{:?} {error}", error.kind()));
+    (heard, fault, offset, stored.load(std::sync::atomic::Ordering::Relaxed))
+}
+
+/// Every call, lines one by one.
+#[derive(Debug, Default, PartialEq)]
+struct HeardFeed(Vec<(Place, &'static str, Vec<u8>)>);
+
+impl HeardFeed {
+    fn keep(&mut self, place: Place, kind: &'static str, text: &[u8]) -> ControlFlow<()> {
+        self.0.push((place, kind, text.to_vec()));
+        ControlFlow::Continue(())
+    }
+}
+
+impl EventSink for HeardFeed {
+    fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
+        for (place, line) in firstseen_envelope::line_events(place, chunk) {
+            self.keep(place, "event", line)?;
+        }
+        ControlFlow::Continue(())
+    }
+    fn event(&mut self, place: Place, text: &[u8]) -> ControlFlow<()> {
+        self.keep(place, "event", text)
+    }
+    fn no_events(&mut self, place: Place, what: &str) -> ControlFlow<()> {
+        self.keep(place, "none", what.as_bytes())
+    }
+    fn bad(&mut self, place: Place, fault: SplitFault, text: &[u8]) -> ControlFlow<()> {
+        self.keep(place, fault.code, text)
+    }
+}
+
+/// One line of records, or lines, or no JSON.
+fn content(kind: u8, count: u64) -> Vec<u8> {
+    let lines = lines(count);
+    match kind {
+        0 => lines,
+        1 => {
+            let events: Vec<_> =
+                lines.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()).collect();
+            [&b"{\"Records\":["[..], &events.join(&b','), b"]}"].concat()
+        }
+        2 => b"a licence\n".repeat(count as usize),
+        _ => b" \n".repeat(count as usize),
+    }
+}
+
+/// A member with a header's checksum, which is wrong.
+fn with_header_checksum(member: &[u8]) -> Vec<u8> {
+    let mut with = member[..10].to_vec();
+    with[3] |= 2;
+    with.extend([1, 2]);
+    with.extend_from_slice(&member[10..]);
+    with
+}
+
+/// What may be behind the members.
+const BEHIND: &[&[u8]] = &[b"", b"", b"\0\0\0\0", b"text", b"\x1f\x8b", b"\0\0x"];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
+    #[test]
+    fn as_a_whole_or_as_a_stream_the_events_and_faults_are_the_same(
+        members in proptest::collection::vec((0..4_u8, 0..5000_u64, 0..3_usize), 1..4),
+        behind in proptest::sample::select(BEHIND),
+        damage in proptest::option::of((0..u16::MAX, 1..=u8::MAX)),
+        cut in proptest::option::weighted(0.3, 0..u16::MAX),
+        twice in proptest::bool::weighted(0.1),
+        checksum in proptest::bool::weighted(0.1),
+        in_folder in proptest::bool::ANY,
+    ) {
+        let mut packed = Vec::new();
+        for (kind, count, zeros) in members {
+            packed.extend(gzip(&content(kind, count)));
+            packed.resize(packed.len() + zeros, 0);
+        }
+        if checksum {
+            packed = with_header_checksum(&packed);
+        }
+        packed.extend_from_slice(behind);
+        if twice {
+            packed = gzip(&packed);
+        }
+        let at = |place: u16| usize::from(place) * packed.len() / usize::from(u16::MAX);
+        let (damage, cut) = (damage.map(|(place, bits)| (at(place), bits)), cut.map(at));
+        if let Some((place, bits)) = damage && let Some(byte) = packed.get_mut(place) {
+            *byte ^= bits;
+        }
+        packed.truncate(cut.unwrap_or(packed.len()));
+        let length = packed.len() as u64;
+        proptest::prop_assert_eq!(fed(&packed, Some(length), in_folder), fed(&packed, None, in_folder));
+    }
+}
+
+#[test]
+fn a_member_that_lies_about_its_size_is_unpacked_all_the_same() {
+    let small = gzip(b"{}\n");
+    for text in [lines(50_000), lines(3)] {
+        // The last member's size is far from all there is.
+        let packed = [gzip(&text), small.clone()].concat();
+        let (heard, fault, offset, stored) = fed(&packed, Some(packed.len() as u64), false);
+        assert_eq!((fault, offset), (None, text.len() as u64 + 3));
+        assert_eq!(stored, packed.len() as u64);
+        assert_eq!(heard, fed(&packed, None, false).0);
+    }
+    // One that says 4 GiB is damaged, and no such room is made.
+    let mut packed = gzip(&lines(10));
+    let size = packed.len() - 4;
+    packed[size..].fill(0xff);
+    assert_eq!(fed(&packed, Some(packed.len() as u64), false), fed(&packed, None, false));
 }

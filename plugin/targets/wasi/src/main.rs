@@ -12,7 +12,7 @@
 
 mod state;
 
-use firstseen_envelope::{EventSink, Place, SplitFault, SplitOptions, Splitter};
+use firstseen_envelope::{EventSink, KnownLines, Place, SplitFault, SplitOptions, Splitter};
 use firstseen_rule::Engine;
 use firstseen_rule::evaluate::Evaluation;
 use state::State;
@@ -249,9 +249,14 @@ impl<W: Write, E: Write> EventSink for Judge<'_, W, E> {
         ControlFlow::Continue(())
     }
 
-    fn lines_with_ends(&mut self, place: Place, chunk: &[u8], ends: &[u32]) -> ControlFlow<()> {
+    fn known_lines(
+        &mut self,
+        place: Place,
+        chunk: &[u8],
+        known: &KnownLines<'_>,
+    ) -> ControlFlow<()> {
         let mut from = 0;
-        for (line, end) in (place.line..).zip(ends) {
+        for (line, end) in (place.line..).zip(known.ends) {
             let event = chunk.get(from..*end as usize).unwrap_or_default();
             from = *end as usize;
             self.judge(line, None, event.trim_ascii_end())?;
