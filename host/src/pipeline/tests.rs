@@ -7,9 +7,9 @@ mod shared;
 mod storage;
 
 use super::*;
-use crate::observe::SkipKind;
+use crate::observe::{Notice, SkipKind};
 use crate::sink::OutputError;
-use crate::source::ReadError;
+use crate::source::{Polled, ReadError};
 use crate::state::{Applied, StateError, StateWrite};
 use firstseen_abi::{
     Counts, DecideRequest, Decision, ItemKind, ItemTerm, KeysWriter, Outcome, OutcomeKind,
@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 /// What was called, in order; rules may be called by any thread.
 #[derive(Clone, Default)]

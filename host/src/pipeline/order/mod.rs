@@ -12,7 +12,46 @@ pub use hold::Hold;
 pub use run::MatchText;
 pub use sorter::{DEFAULT_BUDGET, Sorted, Sorter};
 
+use super::Clock;
 use firstseen_session::{Match, RuleRef};
+use std::time::Duration;
+
+/// Where matches wait for their turn.
+pub enum Order {
+    /// All of them, until every input is over.
+    Sorted(Sorter),
+    /// As long as something older may come.
+    Held(Hold),
+}
+
+impl Order {
+    pub(super) fn ready(&mut self) -> Option<Match> {
+        if let Self::Held(hold) = self { hold.ready() } else { None }
+    }
+
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self, Self::Held(_))
+    }
+
+    /// The sorter; an empty one of a stream.
+    pub(super) fn into_sorter(self) -> Sorter {
+        if let Self::Sorted(sorter) = self { sorter } else { Sorter::new(0) }
+    }
+
+    /// How long the next block may be waited for, so that nothing is held for longer than the hold.
+    pub(super) fn due_in(&mut self, clock: &dyn Clock) -> Option<Duration> {
+        self.tick(clock);
+        if let Self::Held(hold) = self { hold.due_in() } else { None }
+    }
+
+    pub(super) fn tick(&mut self, clock: &dyn Clock) {
+        if let Self::Held(hold) = self
+            && hold.waits()
+        {
+            hold.tick(clock.now_ms());
+        }
+    }
+}
 
 /// What matches are ordered by, besides their places. An identity compares as the number it is in
 /// big-endian order, which is the order of its bytes.

@@ -1,4 +1,4 @@
-//! Inputs that end, read and judged by several threads.
+//! Inputs that end, read and judged by several threads; a stream's blocks in `ahead`.
 //!
 //! In: inputs, and what a worker judges with. Out: all matches, in one sorter; counts and notices, told to the run's
 //! observer in the order of the inputs, whoever was first. It decides nothing.
