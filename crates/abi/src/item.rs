@@ -168,7 +168,7 @@ impl<'a> Item<'a> {
     /// The start of learning that its terms are judged by; `values` is what is shown of it.
     #[must_use]
     pub fn start(&self) -> Option<ItemTerm<'a>> {
-        self.keys().last().filter(|_| self.learns)
+        if self.learns { self.keys().last() } else { None }
     }
 
     /// All that is to be looked up: the terms, and behind them the start of learning.

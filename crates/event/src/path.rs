@@ -199,9 +199,20 @@ impl KeyDigest {
         let length = key.len();
         let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
             (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-            _ => (key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
+            _ => (Self::of_short(key), 0),
         };
         Self { length, first, last }
+    }
+
+    /// All of a key of up to seven bytes: its first and last four, or its first, middle and last.
+    #[inline(always)]
+    fn of_short(key: &[u8]) -> u64 {
+        if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+            return u64::from(u32::from_le_bytes(*first))
+                | u64::from(u32::from_le_bytes(*last)) << 32;
+        }
+        let byte = |at: usize| key.get(at).map_or(0, |byte| u64::from(*byte));
+        byte(0) | byte(key.len() / 2) << 8 | byte(key.len().saturating_sub(1)) << 16
     }
 
     #[inline(always)]

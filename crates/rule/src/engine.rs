@@ -55,6 +55,8 @@ struct Pass<'w> {
     now_ms: i64,
     /// The rules that the event at hand may match.
     candidates: BitSet,
+    /// The state keys of the match at hand, one after another.
+    keys: String,
     writer: KeysWriter<'w>,
 }
 
@@ -127,7 +129,7 @@ impl Engine {
     ) -> Result<(), Malformed> {
         let mut scratch = core::mem::take(&mut self.scratch);
         let (writer, candidates) = (KeysWriter::new(out), BitSet::default());
-        let mut pass = Pass { now_ms, candidates, writer };
+        let mut pass = Pass { now_ms, candidates, keys: String::new(), writer };
         let result = match framing {
             Framing::One => {
                 self.event(buffer, (0, buffer.len()), &mut scratch, &mut pass);
@@ -215,7 +217,7 @@ impl Engine {
     }
 
     fn matches(&self, fields: &EventFields<'_>, place: (usize, usize), pass: &mut Pass<'_>) {
-        let Pass { now_ms, candidates, writer } = pass;
+        let Pass { now_ms, candidates, keys, writer } = pass;
         self.index.candidates(fields, candidates);
         for index in candidates.iter() {
             let at = self.plan.rules.get(index).zip(self.prepared.get(index));
@@ -243,14 +245,17 @@ impl Engine {
             }
             let rule = u16::try_from(index).unwrap_or(u16::MAX);
             let judged = terms.len();
-            let keys: Vec<String> = terms.iter().map(|t| t.key(&prepared.prefix)).collect();
+            keys.clear();
+            terms.iter().for_each(|term| term.push_key(&prepared.prefix, keys));
+            let length = keys.len().checked_div(judged).unwrap_or(0).max(1);
             let start = prepared.learn.as_ref().filter(|_| kind == ItemKind::Matched);
             let start = start.map(|learn| learn.start(&prepared.prefix, fields));
-            let terms = keys.iter().zip(terms.iter().map(|term| &*term.json));
-            let start = start.iter().map(|(key, shown)| (key, &**shown));
+            let keys = keys.as_bytes().chunks_exact(length);
+            let terms = keys.zip(terms.iter().map(|term| &*term.json));
+            let start = start.iter().map(|(key, shown)| (key.as_bytes(), &**shown));
             let looked_up: Vec<_> = terms
                 .chain(start)
-                .map(|(key, values)| firstseen_abi::ItemTerm { key: key.as_bytes(), values })
+                .map(|(key, values)| firstseen_abi::ItemTerm { key, values })
                 .collect();
             let looked_up = looked_up.into_iter();
             writer.item(kind, rule, pair(place), time_ms, &identity, &text, looked_up);

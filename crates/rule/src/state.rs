@@ -181,7 +181,9 @@ impl TermState {
     #[must_use]
     pub fn write(&self, term: &str) -> Vec<u8> {
         let version = if self.approval.is_some() { APPROVED } else { VERSION };
-        let mut out = vec![version, u8::try_from(self.episodes.len()).unwrap_or(0)];
+        // Room for all but rare states: growing byte by byte costs more than writing.
+        let mut out = Vec::with_capacity(term.len().saturating_add(64).min(MAX_VALUE));
+        out.extend_from_slice(&[version, u8::try_from(self.episodes.len()).unwrap_or(0)]);
         if let Some(Approval { until_ms, reason }) = &self.approval {
             out.extend_from_slice(&until_ms.to_le_bytes());
             let reason = cut(reason, MAX_REASON).as_bytes();

@@ -106,9 +106,14 @@ impl Term {
     #[must_use]
     pub fn key(&self, prefix: &str) -> String {
         let mut key = String::with_capacity(prefix.len().saturating_add(32));
-        key.push_str(prefix);
-        push_hex(&mut key, &self.hash);
+        self.push_key(prefix, &mut key);
         key
+    }
+
+    /// Adds it to a text; all keys of a prefix are of one length.
+    pub(crate) fn push_key(&self, prefix: &str, out: &mut String) {
+        out.push_str(prefix);
+        push_hex(out, &self.hash);
     }
 }
 
