@@ -24,7 +24,7 @@ use crate::terminal::message::{self, print};
 use crate::terminal::screen::TextForm;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use compare::Comparison;
+use compare::BaselineComparison;
 use made_up::MadeUpEvents;
 use observer::BenchObserver;
 use result::{BenchResult, Measured};
@@ -189,7 +189,7 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
         peak,
     });
     let comparison = baseline.map(|(name, old)| {
-        let compared = Comparison::of(&old, &result, args.bound);
+        let compared = BaselineComparison::of(&old, &result, args.bound);
         compared.with_context(|| format!("--baseline {name}"))
     });
     let comparison = comparison.transpose()?;

@@ -18,14 +18,14 @@ struct Compared {
 }
 
 /// All measures.
-pub(super) struct Comparison {
+pub(super) struct BaselineComparison {
     rows: Vec<Compared>,
     bound: u16,
     /// What else differs: it may be why.
     notes: Vec<String>,
 }
 
-impl Comparison {
+impl BaselineComparison {
     /// Compares.
     ///
     /// # Errors
@@ -146,7 +146,7 @@ mod tests {
         let old = measured(&[2.0]);
         let mut new = old.clone();
         change(&mut new);
-        let compared = Comparison::of(&old, &new, 10).unwrap();
+        let compared = BaselineComparison::of(&old, &new, 10).unwrap();
         compared.rows.iter().filter(|row| row.is_worse).map(|row| row.name).collect()
     }
 
@@ -176,7 +176,7 @@ mod tests {
         let refused = |change: fn(&mut BenchResult)| {
             let mut new = old.clone();
             change(&mut new);
-            Comparison::of(&old, &new, 10).err().map(|error| error.to_string())
+            BaselineComparison::of(&old, &new, 10).err().map(|error| error.to_string())
         };
         for (change, words) in [
             ((|new| new.threads = 1) as fn(&mut BenchResult), "--threads: 2 then, 1 now"),
@@ -187,7 +187,7 @@ mod tests {
         }
         let mut new = old.clone();
         (new.rules, new.work.alerts, new.firstseen) = (vec![], 21, "9.9.9".to_owned());
-        let page = Comparison::of(&new, &old, 10).unwrap().page();
+        let page = BaselineComparison::of(&new, &old, 10).unwrap().page();
         assert_eq!(
             page,
             "  beside the baseline             then           now    change

@@ -3,7 +3,7 @@
 //! In: what rounds and latency gave. Out: medians and counts, to and from JSON. It reads and writes no file.
 
 use super::latency::Latency;
-use super::round::Round;
+use super::round::MeasuredRound;
 use super::stage_clock::STAGES;
 use crate::observe::stages::RunStage;
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ pub(super) struct Measured {
     pub(super) threads: usize,
     pub(super) state: &'static str,
     pub(super) stored_bytes: u64,
-    pub(super) rounds: Vec<Round>,
+    pub(super) rounds: Vec<MeasuredRound>,
     pub(super) latency: Latency,
     pub(super) peak: Option<u64>,
 }
@@ -83,7 +83,8 @@ impl BenchResult {
             seen: counts.seen,
             skipped: counts.skipped,
         };
-        let of = |value: &dyn Fn(&Round) -> f64| rounds.iter().map(value).collect::<Vec<_>>();
+        let of =
+            |value: &dyn Fn(&MeasuredRound) -> f64| rounds.iter().map(value).collect::<Vec<_>>();
         let all = of(&|round| round.seconds);
         let (seconds, cpu_seconds) = (median(all.clone()), median(of(&|round| round.cpu_seconds)));
         let mut stage_cpu_seconds: BTreeMap<String, f64> = BTreeMap::new();
@@ -140,7 +141,7 @@ pub(super) mod tests {
     use crate::cli::bench::observer::BenchCounts;
 
     pub(in crate::cli::bench) fn measured(seconds: &[f64]) -> BenchResult {
-        let round = |seconds: &f64| Round {
+        let round = |seconds: &f64| MeasuredRound {
             seconds: *seconds,
             cpu_seconds: seconds * 2.0,
             stage_nanos: std::array::from_fn(|at| at as u64 * 50_000_000),

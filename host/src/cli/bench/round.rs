@@ -38,7 +38,7 @@ pub(super) struct Bench<'b> {
 }
 
 /// What a round took.
-pub(super) struct Round {
+pub(super) struct MeasuredRound {
     pub(super) seconds: f64,
     pub(super) cpu_seconds: f64,
     pub(super) stage_nanos: [u64; STAGES],
@@ -57,7 +57,7 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// When it could not be begun or ended.
-    pub(super) fn round(&self) -> anyhow::Result<Round> {
+    pub(super) fn round(&self) -> anyhow::Result<MeasuredRound> {
         let (mut state, clock) = (self.state()?, Arc::new(CpuStageClock::default()));
         let stages = Stages::measured(Arc::clone(&clock) as _);
         let mut observer = BenchObserver::default();
@@ -67,7 +67,12 @@ impl Bench<'_> {
         let seconds = began.elapsed().as_secs_f64();
         let cpu_seconds = (process_nanos() - cpu) as f64 / 1e9;
         drop(pipeline);
-        Ok(Round { seconds, cpu_seconds, stage_nanos: clock.sums(), counts: observer.counts })
+        Ok(MeasuredRound {
+            seconds,
+            cpu_seconds,
+            stage_nanos: clock.sums(),
+            counts: observer.counts,
+        })
     }
 
     /// An empty state.
