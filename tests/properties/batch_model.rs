@@ -99,6 +99,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
         name: None,
         restart_batch: false,
         common: Common {
+            rule_text: None,
             inputs,
             rules: Vec::new(),
             resume: None,

@@ -73,6 +73,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
         name: None,
         restart_batch: false,
         common: Common {
+            rule_text: None,
             inputs: vec![input.to_owned()],
             rules: rules.to_vec(),
             resume: None,

@@ -57,7 +57,8 @@ impl Bench<'_> {
             texts,
         };
         let mut state = self.state()?;
-        let mut pipeline = self.pipeline(&mut state, &mut observer, Stages::default())?;
+        // Several threads would read ahead, as all of this stream is there at once.
+        let mut pipeline = self.pipeline(&mut state, &mut observer, Stages::default(), 1)?;
         pipeline.read_stream(&mut source, "events")?;
         drop(pipeline);
         Ok(of(&source.took))

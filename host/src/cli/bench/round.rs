@@ -61,7 +61,7 @@ impl Bench<'_> {
         let (mut state, clock) = (self.state()?, Arc::new(CpuStageClock::default()));
         let stages = Stages::measured(Arc::clone(&clock) as _);
         let mut observer = BenchObserver::default();
-        let mut pipeline = self.pipeline(&mut state, &mut observer, stages)?;
+        let mut pipeline = self.pipeline(&mut state, &mut observer, stages, self.threads)?;
         let (began, cpu) = (Instant::now(), process_nanos());
         pipeline.run(&self.setup.found.inputs)?;
         let seconds = began.elapsed().as_secs_f64();
@@ -93,6 +93,7 @@ impl Bench<'_> {
         state: &mut RoundState,
         observer: &'r mut BenchObserver,
         stages: Stages,
+        threads: usize,
     ) -> anyhow::Result<Pipeline<'r>> {
         let Setup { artifacts, own_exceptions, more_guests, exceptions, settings, .. } = self.setup;
         let make = || -> anyhow::Result<Vec<Box<dyn Rules>>> {
@@ -123,11 +124,7 @@ impl Bench<'_> {
                 emit_repeats: false,
                 memory_from: Vec::new(),
             },
-            threads: Some(Threads {
-                count: self.threads,
-                always: self.always,
-                rules: Box::new(make),
-            }),
+            threads: Some(Threads { count: threads, always: self.always, rules: Box::new(make) }),
         }))
     }
 }
