@@ -3,6 +3,7 @@
 //! In: the samples, and results whose numbers are written here. Out: whether counts are those of `run`, whether what is
 //! worse is told, and whether nothing is left behind.
 
+use crate::build::artifact;
 use crate::support::{Call, Folder, call, json_file, repository, run};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -87,6 +88,24 @@ fn without_an_input_events_are_made_up_and_nothing_stays() {
     assert_eq!(result["work"]["inputs"], 1);
     assert_eq!(result["latency"]["all"], Value::Null);
     assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_no_measurement_is_refused() {
+    let folder = Folder::new();
+    let empty = folder.write("empty.ndjson", "");
+    bench().arg(&empty).fails(&["nothing was read: no input holds an event"]);
+    let result = folder.path("result.json");
+    let samples = repository("samples/cloudtrail");
+    let rules =
+        ["groups", "roots"].map(|id| artifact(&folder, id, "event.action: *", &["user.name"]));
+    // As a shell expands `out/*.wasm`.
+    let two = bench().arg("--rule").arg(&rules[0]).arg(&rules[1]).arg(&samples);
+    two.arg("--output").arg(&result).ok();
+    assert_eq!(json_file(&result)["rules"], json!(["Rule groups", "Rule roots"]));
+    let onto = bench().arg(&samples).arg("--baseline").arg(&result).arg("--output").arg(&result);
+    onto.fails(&["it is the baseline"]);
+    bench().arg(&samples).arg("--output").arg(folder.path("")).fails(&["a folder; give a file"]);
 }
 
 #[test]

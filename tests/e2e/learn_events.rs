@@ -239,14 +239,15 @@ fn a_wrong_time_is_told_in_lines_that_fit() {
 fn what_is_built_in_is_refused_where_a_host_says_it() {
     let folder = Folder::new();
     let path = folder.write("rule.toml", rule("logins", "event.action: login", &["user.name"]));
-    for (option, value) in [
-        ("--learn-events", "5"),
-        ("--learn-for", "10d"),
-        ("--learn-by", "cloud.account.id"),
-        ("--learn-until", "2026-01-01T00:00:00Z"),
-        ("--forget-after", "30d"),
+    let in_file = "whoever runs it says it, or the rule's file";
+    for (option, value, who) in [
+        ("--learn-events", "5", in_file),
+        ("--learn-for", "10d", in_file),
+        ("--learn-by", "cloud.account.id", in_file),
+        ("--learn-until", "2026-01-01T00:00:00Z", "whoever runs it says it\n"),
+        ("--forget-after", "30d", in_file),
     ] {
         let call = call("build").args(&[option, value]).arg(&path).arg("-o");
-        call.arg(folder.path("out.wasm")).fails(&[option, "--target core", "wasi", "rule's file"]);
+        call.arg(folder.path("out.wasm")).fails(&[option, "--target core", "wasi", who]);
     }
 }

@@ -48,6 +48,8 @@ pub struct TargetChoices {
 
 /// Options that need the start of learning to be kept.
 const STARTS: [&str; 3] = ["--learn-for", "--learn-events", "--learn-by"];
+/// Options of which a rule's file says the same.
+const IN_RULES: [&str; 4] = ["--learn-for", "--learn-events", "--learn-by", "--forget-after"];
 /// The option that options beside it stand for.
 const SETTINGS: &str = "--settings";
 
@@ -172,9 +174,10 @@ impl Target {
                 .collect();
             let (me, who) = (self.name(), who.join(", "));
             let other = match (self, like) {
-                (Self::Core, SETTINGS) => {
+                (Self::Core, SETTINGS) if IN_RULES.contains(&name) => {
                     "; of an artifact for core whoever runs it says it, or the rule's file"
                 }
+                (Self::Core, SETTINGS) => "; of an artifact for core whoever runs it says it",
                 _ => "",
             };
             return Err(format!("{name}: --target {me} does not take it; these do: {who}{other}"));

@@ -21,6 +21,7 @@ use super::{ExitStatus, paths, size};
 use crate::files::{folder_of, read_text, shown, write_whole};
 use crate::source::FoundInputs;
 use crate::terminal::message::{self, print};
+use crate::terminal::rule_table::NOTHING_READ;
 use crate::terminal::screen::TextForm;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
@@ -134,8 +135,8 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
             "-: standard input can be read once, and each round reads the inputs again; give files"
         );
     }
-    if let Some(path) = args.output.as_deref().filter(|path| !folder_of(path).is_dir()) {
-        bail!("--output {}: no such folder; make it first", shown(path));
+    if let Some(path) = args.output.as_deref() {
+        look_at_output(path, args.baseline.as_deref())?;
     }
     let made_up =
         if args.inputs.is_empty() { Some(MadeUpEvents::write().context("events")?) } else { None };
@@ -163,10 +164,13 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
     for number in 0..=args.rounds {
         let round = bench.round()?;
         if let Some(signal) = signals.received() {
-            return Ok(ExitStatus::Signal(signal));
+            return Ok(interrupted(signal));
         }
         if number == 0 {
             round.counts.warn();
+            if round.counts.events + round.counts.skipped == 0 {
+                bail!(NOTHING_READ);
+            }
         } else {
             rounds.push(round);
         }
@@ -175,7 +179,7 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
     let synced = if args.state == BenchState::File { EVENTS_SYNCED } else { EVENTS };
     let latency = bench.latency(args.events.unwrap_or(synced) as usize)?;
     if let Some(signal) = signals.received() {
-        return Ok(ExitStatus::Signal(signal));
+        return Ok(interrupted(signal));
     }
     signals.end();
     let rules = setup.artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
@@ -211,6 +215,29 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
         BenchFormat::Pretty => print(TextForm::Plain, format!("\n{lines}").as_bytes())?,
     }
     Ok(if comparison.is_worse() { ExitStatus::Unmet } else { ExitStatus::Done })
+}
+
+/// Looks at the file of the result before anything is measured.
+fn look_at_output(path: &Path, baseline: Option<&Path>) -> anyhow::Result<()> {
+    let name = shown(path);
+    if path.is_dir() {
+        bail!("--output {name}: a folder; give a file");
+    }
+    if !folder_of(path).is_dir() {
+        bail!("--output {name}: no such folder; make it first");
+    }
+    let same = |other: &Path| {
+        path.canonicalize().ok().is_some_and(|path| other.canonicalize().ok() == Some(path))
+    };
+    if baseline.is_some_and(same) {
+        bail!("--output {name}: it is the baseline, which would be lost; give another file");
+    }
+    Ok(())
+}
+
+fn interrupted(signal: u8) -> ExitStatus {
+    message::warning("interrupted: there is no result, and nothing was written");
+    ExitStatus::Signal(signal)
 }
 
 /// What `run` would be given; the state is nobody's.

@@ -39,7 +39,8 @@ pub fn expanded(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
             out.push(OPTION.into());
         } else {
             after_rule = false;
-            takes_rules |= word == "run" || word == "explain" || word == "learn";
+            takes_rules |=
+                ["run", "explain", "learn", "bench"].iter().any(|command| word == *command);
         }
         out.push(word);
     }
@@ -77,6 +78,7 @@ mod tests {
             ("f run --rule a.wasm -- b.wasm", "f run --rule a.wasm -- b.wasm"),
             ("f run --rule run b.wasm", "f run --rule run --rule b.wasm"),
             ("f learn --rule a.wasm b.wasm x", "f learn --rule a.wasm --rule b.wasm x"),
+            ("f bench --rule a.wasm b.wasm x", "f bench --rule a.wasm --rule b.wasm x"),
             ("f run --rule", "f run --rule"),
             // Of other commands these are no rules.
             ("f build --rule a.toml b.toml", "f build --rule a.toml b.toml"),

@@ -5,6 +5,7 @@
 
 use super::latency::{Latency, LatencyOf};
 use super::result::{BenchResult, Work};
+use crate::terminal::formats::counted;
 use crate::terminal::wrap::wrapped;
 use anyhow::bail;
 
@@ -43,7 +44,8 @@ impl BaselineComparison {
         row("CPU time", "s", old.cpu_seconds, new.cpu_seconds, 0.001);
         for (name, of) in KINDS {
             if let (Some(old), Some(new)) = (of(&old.latency), of(&new.latency)) {
-                row(name, "us", old.p50_us, new.p50_us, 0.2);
+                let few = old.events.min(new.events) < LEAST_EVENTS;
+                row(name, "us", old.p50_us, new.p50_us, if few { f64::INFINITY } else { 0.2 });
             }
         }
         if let (Some(old), Some(new)) = (old.peak_memory_bytes, new.peak_memory_bytes) {
@@ -93,18 +95,27 @@ type OfKind = fn(&Latency) -> Option<LatencyOf>;
 
 const KINDS: [(&str, OfKind); 3] = [
     ("latency", |latency| latency.all),
-    ("  of matches", |latency| latency.matched),
-    ("  of alerts", |latency| latency.alerted),
+    ("latency of matches", |latency| latency.matched),
+    ("latency of alerts", |latency| latency.alerted),
 ];
+/// The median of fewer says more of the machine than of the rules: it is shown, and not judged.
+const LEAST_EVENTS: u64 = 100;
 
 fn refuse_other_work(old: &BenchResult, new: &BenchResult) -> anyhow::Result<()> {
     let work = |Work { inputs, bytes, events, .. }: &Work| {
-        format!("{inputs} inputs, {bytes} bytes, {events} events")
+        let [inputs, bytes, events] = [
+            counted(*inputs, "input", "inputs"),
+            counted(*bytes, "byte", "bytes"),
+            counted(*events, "event", "events"),
+        ];
+        format!("{inputs}, {bytes}, {events}")
     };
+    let one_by_one = |result: &BenchResult| result.latency.all.map_or(0, |all| all.events);
     let facts = [
         ("inputs", work(&old.work), work(&new.work)),
         ("--threads", old.threads.to_string(), new.threads.to_string()),
         ("--state", old.state.clone(), new.state.clone()),
+        ("--events", one_by_one(old).to_string(), one_by_one(new).to_string()),
     ];
     for (what, old, new) in facts {
         if old != new {
@@ -142,6 +153,11 @@ mod tests {
     use super::super::result::tests::measured;
     use super::*;
 
+    fn of_few(result: &mut BenchResult, p50_us: f64) {
+        let matched = result.latency.matched.as_mut().unwrap();
+        (matched.events, matched.p50_us) = (99, p50_us);
+    }
+
     fn worse(change: impl Fn(&mut BenchResult)) -> Vec<&'static str> {
         let old = measured(&[2.0]);
         let mut new = old.clone();
@@ -161,7 +177,9 @@ mod tests {
         let p50 =
             |latency: &mut Option<LatencyOf>, p50_us| latency.as_mut().unwrap().p50_us = p50_us;
         assert_eq!(worse(|new| p50(&mut new.latency.all, 1.5)), ["latency"]);
-        assert_eq!(worse(|new| p50(&mut new.latency.matched, 17.0)), ["  of matches"]);
+        assert_eq!(worse(|new| p50(&mut new.latency.matched, 17.0)), ["latency of matches"]);
+        // The median of few events.
+        assert!(worse(|new| of_few(new, 17.0)).is_empty());
         // Less than what a clock tells apart, and what one of them did not measure.
         assert!(worse(|new| p50(&mut new.latency.all, 1.44)).is_empty());
         assert!(worse(|new| new.latency.matched = None).is_empty());
@@ -180,8 +198,9 @@ mod tests {
         };
         for (change, words) in [
             ((|new| new.threads = 1) as fn(&mut BenchResult), "--threads: 2 then, 1 now"),
-            (|new| new.work.bytes = 1, "200000000 bytes, 150000 events then, 2 inputs, 1 bytes"),
+            (|new| new.work.bytes = 1, "200,000,000 bytes, 150,000 events then, 2 inputs, 1 byte,"),
             (|new| new.state = "file".to_owned(), "--state: memory then, file now"),
+            (|new| new.latency.all.as_mut().unwrap().events = 9, "--events: 10000 then, 9 now"),
         ] {
             assert!(refused(change).unwrap().contains(words), "{words}");
         }
@@ -194,7 +213,7 @@ mod tests {
   time                         2.000 s       2.000 s    +0.0 %
   CPU time                     4.000 s       4.000 s    +0.0 %
   latency                       1.2 us        1.2 us    +0.0 %
-    of matches                 15.0 us       15.0 us    +0.0 %
+  latency of matches           15.0 us       15.0 us    +0.0 %
   memory                       73.4 MB       73.4 MB    +0.0 %
   the baseline is of version 9.9.9
   the rules have other names than the baseline's

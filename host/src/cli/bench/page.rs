@@ -96,15 +96,19 @@ fn stages(result: &BenchResult) -> String {
 
 fn latency(result: &BenchResult) -> String {
     let latency = &result.latency;
-    let kinds = [("all", latency.all), ("matched", latency.matched), ("alerted", latency.alerted)];
+    let kinds = [
+        ("all", latency.all),
+        ("matched, no alert", latency.matched),
+        ("alerted", latency.alerted),
+    ];
     if latency.all.is_none() {
         return String::new();
     }
-    let mut out = format!("\n  {:<10}{:>9}{:>12}{:>12}\n", "one by one", "events", "p50", "p99");
+    let mut out = format!("\n  {:<18}{:>9}{:>12}{:>12}\n", "one by one", "events", "p50", "p99");
     for (name, of) in kinds {
         if let Some(LatencyOf { events, p50_us, p99_us }) = of {
             let events = number(events);
-            out += &format!("  {name:<10}{events:>9}{p50_us:>9.1} us{p99_us:>9.1} us\n");
+            out += &format!("  {name:<18}{events:>9}{p50_us:>9.1} us{p99_us:>9.1} us\n");
         }
     }
     let text =
@@ -152,9 +156,9 @@ mod tests {
   other         2.950   73.8 %  threads begun and ended, all else
   CPU time of all threads together: with several it is more than the time
 
-  one by one   events         p50         p99
-  all          10,000      1.2 us     20.5 us
-  matched          19     15.0 us     30.0 us
+  one by one           events         p50         p99
+  all                  10,000      1.2 us     20.5 us
+  matched, no alert       190     15.0 us     30.0 us
   from an event's arrival on a stream to its decision, alerts written and state
   committed
 "

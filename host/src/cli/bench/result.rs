@@ -164,7 +164,7 @@ pub(super) mod tests {
             rounds: seconds.iter().map(round).collect(),
             latency: Latency {
                 all: of(10_000, 1.25, 20.5),
-                matched: of(19, 15.0, 30.0),
+                matched: of(190, 15.0, 30.0),
                 alerted: None,
             },
             peak: Some(70 << 20),

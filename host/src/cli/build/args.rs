@@ -204,7 +204,7 @@ impl BuildArgs {
                         "its artifacts never need SIMD: leave the option out"
                     }
                     _ => {
-                        "it is built for hosts with SIMD; for an engine without there is --target core"
+                        "it is built for hosts with SIMD; for an engine without SIMD use --target core"
                     }
                 };
                 Err(anyhow!("--no-simd: --target {} does not take it: {why}", target.name()))

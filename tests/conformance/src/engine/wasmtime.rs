@@ -45,7 +45,8 @@ impl super::Engine for Engine {
     }
 
     fn load(&self, wasm: &[u8]) -> Result<Box<dyn Module>> {
-        let module = wasmtime::Module::new(&self.engine, wasm).map_err(|fault| anyhow!("{fault:?}"))?;
+        let module =
+            wasmtime::Module::new(&self.engine, wasm).map_err(|fault| anyhow!("{fault:?}"))?;
         Ok(Box::new(Loaded(module)))
     }
 }
