@@ -183,8 +183,12 @@ impl Splitter {
         last.and_then(|last| line.get(last)) == Some(&b'}')
             && line.len() <= self.opener.options.max_event
             && !look.has_braces
-            && !look.has_key
-            && (line.starts_with(RAW_START) || !self.finders.has_second_start(line))
+            // Where the line begins otherwise, that key means nothing: `{ "eventVersion"` is no document over several
+            // lines because of it.
+            && match line.starts_with(RAW_START) {
+                true => !look.has_key,
+                false => !self.finders.has_second_start(line),
+            }
             && (*sniff == Sniff::Plain
                 || !self.finders.containers.iter().any(|key| key.find(line).is_some()))
     }
