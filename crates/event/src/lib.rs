@@ -87,7 +87,6 @@
 extern crate alloc;
 
 mod bits;
-mod block;
 mod clean;
 mod cloudtrail;
 mod cut;

@@ -7,13 +7,12 @@
 //! It never recurses and never allocates. A reader of structural marks found with SIMD can take
 //! this file's place: `walk` uses nothing but what is public here.
 
-use crate::block::{BLOCK, first_stop};
 use crate::error::EventError;
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use core::ops::Range;
-use firstseen_value::{EscapeError, read_escape};
+use firstseen_value::{BLOCK, EscapeError, first_stop, read_escape};
 
 /// How deep arrays and objects may nest. The same as serde_json's, so that each event that can be
 /// read can also become an alert's document.

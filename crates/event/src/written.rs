@@ -80,6 +80,13 @@ impl WrittenDocument {
         &self.text
     }
 
+    /// The text of members that stand one behind the other; nothing where there are none.
+    #[must_use]
+    pub fn text_of(&self, members: &[WrittenField]) -> Option<&[u8]> {
+        let (first, last) = (members.first()?, members.last()?);
+        self.text.get(first.start..last.value.end)
+    }
+
     /// The members, in the order of their names.
     #[must_use]
     pub fn members(&self) -> &[WrittenField] {

@@ -145,16 +145,12 @@ pub fn render(
     for part in &template.0 {
         // The event's members before it, which stand together in its text; one of the same name is left
         // out.
-        let before = members.iter().take_while(|member| *member.name < *part.name).count();
-        let (own, rest) = members.split_at_checked(before).unwrap_or((members, &[]));
-        if let (Some(first), Some(last)) = (own.first(), own.last()) {
-            add(&mut out, event.text().get(first.start..last.value.end).unwrap_or_default());
+        let (before, behind) = around(members, &part.name);
+        if let Some(text) = event.text_of(before) {
+            add(&mut out, text);
             out.push(b',');
         }
-        members = match rest.split_first() {
-            Some((same, behind)) if same.name == part.name => behind,
-            _ => rest,
-        };
+        members = behind;
         add(&mut out, part.text.as_bytes());
         match part.part {
             AlertPart::Own => {}
@@ -182,13 +178,24 @@ pub fn render(
         }
         out.push(b',');
     }
-    if let (Some(first), Some(last)) = (members.first(), members.last()) {
-        add(&mut out, event.text().get(first.start..last.value.end).unwrap_or_default());
-    } else {
-        out.pop();
+    match event.text_of(members) {
+        Some(text) => add(&mut out, text),
+        None => {
+            out.pop();
+        }
     }
     out.push(b'}');
     String::from_utf8(out).map_err(|_| "a text is not UTF-8".to_owned())
+}
+
+/// The members before a name, and those behind it; one of that name is left out.
+fn around<'m>(members: &'m [WrittenField], name: &str) -> (&'m [WrittenField], &'m [WrittenField]) {
+    let before = members.iter().take_while(|member| *member.name < *name).count();
+    let (before, rest) = members.split_at_checked(before).unwrap_or((members, &[]));
+    match rest.split_first() {
+        Some((same, behind)) if same.name == name => (before, behind),
+        _ => (before, rest),
+    }
 }
 
 /// In little code: a copy at each place would be as much again.
@@ -207,24 +214,14 @@ fn push_plain(out: &mut Vec<u8>, text: &str) {
 /// Adds `event` as it is in an alert.
 fn push_event(out: &mut Vec<u8>, event: &WrittenDocument) {
     const KIND: (&str, &[u8]) = ("kind", b"\"kind\":\"signal\"");
-    let members = event.in_event();
-    let before = members.iter().take_while(|member| *member.name < *KIND.0).count();
-    let (before, rest) = members.split_at_checked(before).unwrap_or((members, &[]));
-    let behind = match rest.split_first() {
-        Some((own, behind)) if own.name == KIND.0 => behind,
-        _ => rest,
-    };
-    let text = |members: &[WrittenField]| {
-        let (first, last) = (members.first()?, members.last()?);
-        event.text().get(first.start..last.value.end)
-    };
+    let (before, behind) = around(event.in_event(), KIND.0);
     out.push(b'{');
-    if let Some(text) = text(before) {
+    if let Some(text) = event.text_of(before) {
         add(out, text);
         out.push(b',');
     }
     add(out, KIND.1);
-    if let Some(text) = text(behind) {
+    if let Some(text) = event.text_of(behind) {
         out.push(b',');
         add(out, text);
     }

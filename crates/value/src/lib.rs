@@ -89,6 +89,7 @@
 extern crate alloc;
 
 mod address;
+mod block;
 mod date;
 mod decimal;
 mod glob;
@@ -99,6 +100,7 @@ mod value;
 mod wildcard;
 
 pub use address::{address_text, parse_address};
+pub use block::{BLOCK, first_stop};
 pub use date::{number_to_time_ms, parse_date_range, parse_epoch_ms, parse_time_ms};
 pub use decimal::{Decimal, canonical_number, compare_numbers, is_finite, whole_part};
 pub use glob::Glob;

@@ -4,12 +4,10 @@
 //! escape stands for. It escapes what JSON wants escaped and nothing else. Half a surrogate pair is
 //! U+FFFD, because most readers of JSON take it: an event must not go unread for one in its texts.
 
+use crate::block::{BLOCK, first_stop};
 use crate::hex::four_hex_digits;
 use alloc::string::String;
 use alloc::vec::Vec;
-use block::{BLOCK, first_stop};
-
-mod block;
 
 /// Adds a text as a JSON string, quotes included.
 pub fn push_quoted(out: &mut String, text: &str) {

@@ -62,11 +62,7 @@ impl WholeRoom {
     /// Unpacks what is stored; whether that was all of it, and right.
     pub(super) fn unpack(&mut self) -> bool {
         let Self { stored, content, length } = self;
-        match unpack(stored, content) {
-            Some(unpacked) => *length = unpacked,
-            None => return false,
-        }
-        true
+        unpack(stored, content).map(|unpacked| *length = unpacked).is_some()
     }
 }
 

@@ -10,12 +10,9 @@ use super::notes::notes;
 pub use super::notes::of_inputs;
 use super::rule_table;
 use super::schedule;
-use super::wrap::wrapped;
+use super::wrap::{labelled, wrapped};
 use crate::escape::escaped;
 use crate::observe::summary::Summary;
-
-/// Where the text of a row begins.
-const INDENT: usize = 12;
 
 /// The lines, each with its line break.
 #[must_use]
@@ -40,16 +37,16 @@ pub fn page(summary: &Summary) -> String {
     }
     let mut out =
         if summary.rules.len() > 1 { rule_table::table(&summary.rules) } else { String::new() };
-    out += &row("events", &read);
+    out += &labelled("events", &read);
     if let (Some(first), Some(last)) = (summary.first_time_ms, summary.last_time_ms) {
-        out += &row("dated", &format!("{} to {}", minute(first), minute(last)));
+        out += &labelled("dated", &format!("{} to {}", minute(first), minute(last)));
     }
-    out += &row("matched", &number(summary.matched));
-    out += &row("alerts", &alerts);
+    out += &labelled("matched", &number(summary.matched));
+    out += &labelled("alerts", &alerts);
     if let Some(text) = schedule::row(&summary.rules) {
-        out += &row("schedule", &text);
+        out += &labelled("schedule", &text);
     }
-    out += &row("state", &escaped(&summary.state));
+    out += &labelled("state", &escaped(&summary.state));
     let all_new = format!("the state was empty: {}", learned::ALL_NEW);
     let told = Some(all_new).filter(|_| summary.all_new && summary.alerts > 0).into_iter();
     let told = told.chain(learned::sentences(&summary.rules));
@@ -65,11 +62,6 @@ pub fn page(summary: &Summary) -> String {
 pub fn not_judged(summary: &Summary) -> String {
     let notes = notes(summary).into_iter().filter(|(level, _)| *level == Level::Warning);
     notes.map(|(_, note)| wrapped(&note, "  ", "    ")).collect()
-}
-
-fn row(label: &str, text: &str) -> String {
-    let first = format!("  {label:<0$}", INDENT - 2);
-    wrapped(text, &first, &" ".repeat(INDENT))
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ pub const WIDTH: usize = 80;
 /// Narrower than this nothing is made.
 const NARROWEST: usize = 30;
 
+/// Where the text beside a label begins.
+const LABELLED: usize = 12;
+
 /// How wide pages are.
 static PAGE: AtomicUsize = AtomicUsize::new(WIDTH);
 /// How wide messages are; 0: each is one line, as a log wants it.
@@ -44,6 +47,13 @@ pub fn wrapped(text: &str, first: &str, rest: &str) -> String {
     }
     let options = options(width()).initial_indent(first).subsequent_indent(rest);
     textwrap::wrap(text, options).iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// A row of a page: a label, and a paragraph beside it.
+#[must_use]
+pub fn labelled(label: &str, text: &str) -> String {
+    let first = format!("  {label:<0$}", LABELLED - 2);
+    wrapped(text, &first, &" ".repeat(LABELLED))
 }
 
 /// A value that is there to be copied: beside its label where it fits, else whole on a line below.

@@ -8,10 +8,7 @@ use super::result::{BenchResult, OTHER, Work};
 use crate::escape::escaped;
 use crate::observe::stages::RunStage;
 use crate::terminal::formats::{SHOWN_NAMES, bytes, counted, number};
-use crate::terminal::wrap::wrapped;
-
-/// Where the text of a row begins.
-const INDENT: usize = 12;
+use crate::terminal::wrap::{labelled, wrapped};
 
 /// What is done in a stage.
 fn meaning(stage: RunStage) -> &'static str {
@@ -39,11 +36,11 @@ pub(super) fn page(result: &BenchResult, is_made_up: bool) -> String {
     if result.work.stored_bytes != result.work.bytes {
         read += &format!(" ({} as stored)", bytes(result.work.stored_bytes));
     }
-    out += &row("events", &read);
+    out += &labelled("events", &read);
     let names: Vec<_> = result.rules.iter().take(SHOWN_NAMES).map(|name| escaped(name)).collect();
     let more = result.rules.len().saturating_sub(names.len());
     let more = if more > 0 { format!("; {more} more") } else { String::new() };
-    out += &row("rules", &format!("{}{more}", names.join("; ")));
+    out += &labelled("rules", &format!("{}{more}", names.join("; ")));
     let mut found = format!("{} matched, {}", number(matched), counted(alerts, "alert", "alerts"));
     if seen > 0 {
         found += &format!(", {}", counted(seen, "term seen before", "terms seen before"));
@@ -51,11 +48,11 @@ pub(super) fn page(result: &BenchResult, is_made_up: bool) -> String {
     if skipped > 0 {
         found += &format!(", {} not judged", number(skipped));
     }
-    out += &row("found", &found);
+    out += &labelled("found", &found);
     let rounds = counted(result.rounds, "round", "rounds");
     let threads = counted(result.threads, "thread", "threads");
     let threads = if result.threads > 1 { format!("up to {threads}") } else { threads };
-    out += &row("measured", &format!("{rounds}, {threads}, state in {}", result.state));
+    out += &labelled("measured", &format!("{rounds}, {threads}, state in {}", result.state));
     let gigabytes = |per_second: f64| format!("{:.3} GB/s", per_second / 1e9);
     let mut speed = format!(
         "{} events/s, {}",
@@ -65,14 +62,14 @@ pub(super) fn page(result: &BenchResult, is_made_up: bool) -> String {
     if result.work.stored_bytes != result.work.bytes {
         speed += &format!(" ({} as stored)", gigabytes(result.stored_bytes_per_second));
     }
-    out += &row("speed", &speed);
+    out += &labelled("speed", &speed);
     let BenchResult { seconds, fastest_seconds, slowest_seconds, cpu_seconds, .. } = *result;
     let time = format!(
         "{seconds:.3} s, the median of {fastest_seconds:.3} to {slowest_seconds:.3} s; CPU {cpu_seconds:.3} s"
     );
-    out += &row("time", &time);
+    out += &labelled("time", &time);
     let memory = result.peak_memory_bytes.map_or("this system does not say".to_owned(), bytes);
-    out += &row("memory", &format!("{memory} at most"));
+    out += &labelled("memory", &format!("{memory} at most"));
     out += &stages(result);
     out += &latency(result);
     out
@@ -115,11 +112,6 @@ fn latency(result: &BenchResult) -> String {
         "from an event's arrival on a stream to its decision, alerts written and state committed";
     out += &wrapped(text, "  ", "  ");
     out
-}
-
-fn row(label: &str, text: &str) -> String {
-    let first = format!("  {label:<0$}", INDENT - 2);
-    wrapped(text, &first, &" ".repeat(INDENT))
 }
 
 #[cfg(test)]

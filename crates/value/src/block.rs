@@ -1,21 +1,21 @@
-//! One block of a string's content at a time: where its plain part ends.
+//! One block of a string at a time, as it is read or written: where its plain part ends.
 //!
-//! In: a block of bytes. Out: the place of its first quote, backslash or control character. The
-//! guest's engines have simd128, whose instructions are safe to use on WebAssembly; plain
-//! arithmetic does the same, eight bytes at a time, elsewhere.
+//! In: a block of bytes. Out: the place of its first quote, backslash or control character. Most
+//! engines have simd128, whose instructions are safe to use on WebAssembly; plain arithmetic does the
+//! same, eight bytes at a time, elsewhere.
 
-pub(crate) use chosen::{BLOCK, first_stop};
+pub use chosen::{BLOCK, first_stop};
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod chosen {
     use core::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128_or};
 
     /// The bytes of a block.
-    pub(crate) const BLOCK: usize = 16;
+    pub const BLOCK: usize = 16;
 
     /// The first byte that ends the plain part of a string.
     #[inline(always)]
-    pub(crate) fn first_stop(block: &[u8; BLOCK]) -> Option<usize> {
+    pub fn first_stop(block: &[u8; BLOCK]) -> Option<usize> {
         let whole = u128::from_le_bytes(*block);
         let bytes = u64x2(whole as u64, (whole >> 64) as u64);
         let quote = u8x16_eq(bytes, u8x16_splat(b'"'));
@@ -29,7 +29,7 @@ mod chosen {
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod chosen {
     /// The bytes of a block.
-    pub(crate) const BLOCK: usize = 8;
+    pub const BLOCK: usize = 8;
 
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -39,7 +39,7 @@ mod chosen {
     /// A byte equal to b is zero in `x ^ bbb...`; subtracting 1 from each byte borrows into its
     /// high bit only there, or in bytes above it, and only the lowest hit is used.
     #[inline(always)]
-    pub(crate) fn first_stop(block: &[u8; BLOCK]) -> Option<usize> {
+    pub fn first_stop(block: &[u8; BLOCK]) -> Option<usize> {
         let x = u64::from_le_bytes(*block);
         let quote = x ^ (ONES * b'"' as u64);
         let backslash = x ^ (ONES * b'\\' as u64);
