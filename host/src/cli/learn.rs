@@ -7,7 +7,7 @@ use super::cache::CacheArgs;
 use super::common::{Common, SharedStateArgs, TeachArgs};
 use super::format::AlertFormatArg;
 use super::observer::OnError;
-use super::place::StopMarks;
+use super::place::{StopMarks, in_memory};
 use super::run::{self, RunArgs};
 use super::schedule::ScheduleArgs;
 use super::size;
@@ -81,7 +81,7 @@ pub struct LearnArgs {
 /// As for `run`; where the state would be kept nowhere.
 pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
     let args = args.clone();
-    if args.state.as_os_str() == "memory:" {
+    if in_memory(&args.state) {
         anyhow::bail!("--state memory: what is learned would be kept nowhere; give a file");
     }
     let common = Common {

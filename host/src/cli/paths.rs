@@ -3,6 +3,7 @@
 //! In: the paths that a run writes and reads, besides its inputs. Out: an error when two of them are
 //! one file. Devices (`/dev/null`) may be named as often as one likes.
 
+use super::place::in_memory;
 use crate::files::shown;
 use anyhow::bail;
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -49,7 +50,7 @@ pub(super) fn refuse_collisions(
 
 /// A file, or nothing yet; `memory:` is none.
 fn is_file(path: &Path) -> bool {
-    path.as_os_str() != "memory:" && std::fs::metadata(path).map_or(true, |meta| meta.is_file())
+    !in_memory(path) && std::fs::metadata(path).map_or(true, |meta| meta.is_file())
 }
 
 /// The path without links and dots; of a file that is not there yet, its folder's.

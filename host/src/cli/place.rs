@@ -24,12 +24,17 @@ pub(super) enum StatePlace<'p> {
     Server(&'p str),
 }
 
+/// Whether this state ends with the run.
+pub(super) fn in_memory(path: &Path) -> bool {
+    path.as_os_str() == "memory:"
+}
+
 /// Where this state is.
 ///
 /// # Errors
 /// An address of something that holds no state.
 pub(super) fn place(path: &Path) -> anyhow::Result<StatePlace<'_>> {
-    if path.as_os_str() == "memory:" {
+    if in_memory(path) {
         return Ok(StatePlace::Memory);
     }
     let Some(text) = path.to_str() else { return Ok(StatePlace::File(path)) };

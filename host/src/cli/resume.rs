@@ -7,7 +7,7 @@ mod inputs;
 
 use super::common::{Common, ResumeName};
 use super::paths;
-use super::place::is_at_server;
+use super::place::{in_memory, is_at_server};
 use super::run::{Repeats, RunArgs};
 use super::setup::Setup;
 use crate::escape::escaped;
@@ -56,7 +56,7 @@ pub(super) struct ResumedRun {
 pub(super) fn common(args: &RunArgs) -> anyhow::Result<Common> {
     let mut common = args.common.clone();
     let Some(output) = common.output.as_deref().filter(|_| args.resume) else { return Ok(common) };
-    if common.state.as_os_str() == "memory:" {
+    if in_memory(&common.state) {
         bail!("--resume: --state memory: keeps nothing to go on from; give a file");
     }
     if is_at_server(&common.state) {

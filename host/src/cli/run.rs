@@ -6,7 +6,7 @@
 use super::common::Common;
 use super::format::{self, AlertFormatArg};
 use super::observer::{OnError, RunObserver};
-use super::place::is_at_server;
+use super::place::{in_memory, is_at_server};
 use super::resume::{self, ResumedRun};
 use super::schedule::ScheduleArgs;
 use super::setup::{Setup, read_options, set_up, start_of};
@@ -115,7 +115,8 @@ pub struct RunArgs {
     /// How many threads read, judge and decide [default: as many as there are processors]
     ///
     /// Output, summary and state are the same whatever it is. Standard input is read by one and judged by all, and
-    /// with --annotate, --resume, --exceptions or learning by one alone; so is everything with --on-error fail.
+    /// with --annotate, --resume, --exceptions or learning by one alone; so it is with --state, if this option is
+    /// not given, and everything with --on-error fail.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Elastic's schedule
@@ -295,6 +296,8 @@ pub fn run_with(
         threads: Some(Threads {
             count: threads_of(args),
             always: args.threads.is_some(),
+            // Who keeps a state means to lose little when the process is killed.
+            reads_ahead: args.threads.is_some() || in_memory(&args.common.state),
             rules: more,
         }),
     });

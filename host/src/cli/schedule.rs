@@ -3,6 +3,7 @@
 //! In: the arguments, the artifacts' metadata, the settings. Out: a schedule for the pipeline, or why there is
 //! none. It decides nothing.
 
+use super::place::in_memory;
 use super::run::{self, Repeats, RunArgs};
 use super::teach;
 use crate::escape::escaped;
@@ -45,7 +46,7 @@ pub(super) fn refuse(args: &RunArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     let common = &args.common;
-    let is_memory = common.state.as_os_str() == "memory:";
+    let is_memory = in_memory(&common.state);
     let no_state = "executions are decided over these inputs alone, with no state";
     let no_learning = "Elastic's executions do not learn";
     let whole =

@@ -399,6 +399,7 @@ struct Scene {
     crew: usize,
     /// How many judge a stream; 0: the run's own thread.
     threads: usize,
+    reads_ahead: bool,
     heard: Heard,
 }
 
@@ -419,6 +420,7 @@ impl Default for Scene {
             stop_after: usize::MAX,
             crew: 0,
             threads: 0,
+            reads_ahead: true,
             heard: Heard::default(),
         }
     }
@@ -470,6 +472,7 @@ impl Scene {
         let threads = Threads {
             count: self.threads,
             always: true,
+            reads_ahead: self.reads_ahead,
             rules: Box::new(move || Ok(vec![Box::new(of_thread.clone()) as Box<dyn Rules>])),
         };
         let mut pipeline = Pipeline::new(Parts {

@@ -124,7 +124,12 @@ impl Bench<'_> {
                 emit_repeats: false,
                 memory_from: Vec::new(),
             },
-            threads: Some(Threads { count: threads, always: self.always, rules: Box::new(make) }),
+            threads: Some(Threads {
+                count: threads,
+                always: self.always,
+                reads_ahead: true,
+                rules: Box::new(make),
+            }),
         }))
     }
 }

@@ -12,6 +12,12 @@ fn left_by(threads: usize, blocks: &[&str], hold_ms: i64) -> impl PartialEq + st
     (status, alerts, scene.known(), scene.heard.notices, scene.heard.counts, commits)
 }
 
+/// The calls of these kinds, in their order.
+fn calls_of(scene: &Scene, kinds: &[&str]) -> Vec<String> {
+    let calls = scene.calls.borrow();
+    calls.iter().filter(|call| kinds.contains(&call.as_str())).cloned().collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
@@ -36,19 +42,26 @@ proptest! {
     }
 }
 
+/// What is read and not decided is lost with the process: who asked for this gets each block decided before the next
+/// is read.
+#[test]
+fn nothing_is_read_ahead_unasked() {
+    let seen = |reads_ahead: bool| {
+        let mut scene = Scene { threads: 3, reads_ahead, ..Scene::default() };
+        scene.run(&["{1 a}\n", "{2 b}\n"], None).unwrap();
+        calls_of(&scene, &["poll", "alert", "commit"])
+    };
+    assert_eq!(seen(false), ["poll", "alert", "commit", "poll", "alert", "commit", "poll"]);
+    assert_eq!(seen(true), ["poll", "poll", "poll", "alert", "commit", "alert", "commit"]);
+}
+
 /// What came is decided and committed before more is waited for.
 #[test]
 fn nothing_that_came_waits_for_what_has_not() {
     let mut scene = Scene { threads: 3, ..Scene::default() };
     scene.run(&["{5 a}\n", QUIET, "{3 b}\n", "{6 c}\n", QUIET], Some(0)).unwrap();
-    let calls = scene.calls.borrow();
-    let seen: Vec<&str> = calls
-        .iter()
-        .map(String::as_str)
-        .filter(|call| ["poll", "quiet", "alert", "commit"].contains(call))
-        .collect();
     assert_eq!(
-        seen,
+        calls_of(&scene, &["poll", "quiet", "alert", "commit"]),
         [
             "poll", "quiet", "alert", "commit", "poll", "poll", "quiet", "alert", "commit",
             "alert", "commit"

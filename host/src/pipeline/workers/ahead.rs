@@ -53,8 +53,10 @@ impl Ahead<'_> {
 impl<'r> Pipeline<'r> {
     /// Whether the rest of a stream is judged by several threads, of which so many bytes were read.
     pub(in crate::pipeline) fn reads_ahead(&self, unpacked: u64) -> bool {
-        let is_worth =
-            |threads: &Threads<'_>| threads.count > 1 && (threads.always || unpacked >= FEW_BYTES);
+        let is_worth = |threads: &Threads<'_>| {
+            let is_much = threads.always || unpacked >= FEW_BYTES;
+            threads.count > 1 && threads.reads_ahead && is_much
+        };
         // What looks at each block, or at its bytes, reads by itself.
         self.threads.as_ref().is_some_and(is_worth)
             && !self.sink.wants_input()

@@ -47,6 +47,9 @@ pub struct Threads<'r> {
     pub count: usize,
     /// Whether they are used however little there is to read.
     pub always: bool,
+    /// Whether blocks of a stream are read while others are not decided. A pipe has no acknowledgement: what was
+    /// read and not decided is lost with the process.
+    pub reads_ahead: bool,
     /// Makes what each of them judges with.
     pub rules: Box<MakeRules<'r>>,
 }
