@@ -119,8 +119,9 @@ impl ReadError {
             }
         };
         let unpacked = counted(*offset, "byte", "bytes");
+        // Blocks are read ahead of what is unpacked.
         format!(
-            "{file}: {reason}, near byte {stored_offset} of the input, {unpacked} unpacked; \
+            "{file}: {reason}, within the first {stored_offset} bytes of the input, {unpacked} unpacked; \
              what came before was read; {advice}"
         )
     }
