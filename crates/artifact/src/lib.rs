@@ -45,7 +45,7 @@
 //! ```
 //!
 //! Order of modules, each importing only from those before it: `names`, `error`, `meta`, `standard`,
-//! `module`, `compare`, `contract`, `compose`, `plan`.
+//! `module`, `compare`, `contract`, `payloads`, `embed`, `compose`, `separate`, `plan`.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -66,13 +66,19 @@ mod compose;
 #[cfg(feature = "compose")]
 mod contract;
 #[cfg(feature = "compose")]
+mod embed;
+#[cfg(feature = "compose")]
 mod error;
 #[cfg(feature = "compose")]
 mod meta;
 #[cfg(feature = "compose")]
 mod module;
 mod names;
+#[cfg(feature = "compose")]
+mod payloads;
 mod plan;
+#[cfg(feature = "compose")]
+mod separate;
 #[cfg(feature = "compose")]
 mod standard;
 
@@ -90,5 +96,7 @@ pub use meta::{Meta, RuleMeta, ThreatMeta};
 pub use module::{ModuleInfo, Section, needs_simd, read_module, validate};
 pub use names::{META_SECTION, OPTIONS_SLOT, PLAN_SLOT, SOURCE_SECTION};
 pub use plan::{embedded_plan, plan};
+#[cfg(feature = "compose")]
+pub use separate::{Separated, separate};
 #[cfg(feature = "compose")]
 pub use standard::StandardMetadata;
