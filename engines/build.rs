@@ -1,7 +1,8 @@
 //! Compiles the engines to WebAssembly, one for each kind of host.
 //!
 //! In: the workspace; the feature `targets`, without which only the core engine is compiled. Out, in
-//! OUT_DIR: each engine by its name, and `js.js` that goes with `js.wasm`. It installs nothing but the
+//! OUT_DIR: each engine by its name, and `js.js` that goes with `js.wasm`; the core's path is told to build scripts of
+//! crates that depend on this one. It installs nothing but the
 //! toolchain's own WebAssembly targets, and only those that are missing.
 
 use std::env;
@@ -67,6 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
     build_group(root, &out, &CORE)?;
+    // For the build script of crate runtime, which compiles it to machine code.
+    println!("cargo::metadata=core={}", out.join("core.wasm").display());
     #[cfg(feature = "targets")]
     {
         build_group(root, &out, &PLAIN_CORE)?;

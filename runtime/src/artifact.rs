@@ -3,11 +3,11 @@
 //! In: an artifact's bytes. Out: compiled code with its metadata. It refuses what is no artifact, what
 //! speaks another contract and what imports anything else. It opens no file.
 
+use crate::code::Code;
 use crate::runtime::Runtime;
 use anyhow::{Context, bail};
 use firstseen_abi::{ABI_VERSION, IMPORT_NAMESPACE};
 use firstseen_artifact::Meta;
-use wasmtime::Module;
 
 /// An artifact, ready to be instantiated.
 pub struct Artifact {
@@ -17,8 +17,8 @@ pub struct Artifact {
     pub meta: Meta,
     /// The digest of its file, in hexadecimal, cut to what tells builds apart.
     pub digest: String,
-    /// Its code.
-    pub module: Module,
+    /// Its code, which it may share with other artifacts.
+    pub code: Code,
 }
 
 impl Artifact {
@@ -28,11 +28,10 @@ impl Artifact {
     /// Why it cannot be used.
     pub fn new(runtime: &Runtime, name: String, wasm: &[u8]) -> anyhow::Result<Self> {
         let meta = read_meta(wasm).map_err(|e| anyhow::anyhow!("rule {name}: {e}"))?;
-        let module =
-            runtime.cache.load(&runtime.engine, wasm).with_context(|| format!("rule {name}"))?;
+        let code = Code::load(runtime, wasm).with_context(|| format!("rule {name}"))?;
         let mut digest = blake3::hash(wasm).to_hex().to_string();
         digest.truncate(16);
-        Ok(Self { name, meta, digest, module })
+        Ok(Self { name, meta, digest, code })
     }
 }
 

@@ -5,6 +5,7 @@
 //! because it holds nothing but settings, which are given again.
 
 use super::artifact::Artifact;
+use super::code::Code;
 use super::imports::{Data, Prefixes, link};
 use super::runtime::{Runtime, deadline_ticks, plain};
 use anyhow::{Context, bail};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use wasmtime::{InstancePre, Linker, Memory, Store, StoreLimitsBuilder, Trap, TypedFunc};
 
 /// The most memory that a guest may have.
-const MEMORY_LIMIT: usize = 192 << 20;
+pub(super) const MEMORY_LIMIT: usize = 192 << 20;
 /// An instance that is larger is replaced after the call: memory never shrinks.
 const REPLACE_OVER: u64 = 96 << 20;
 
@@ -24,6 +25,7 @@ pub struct Guest {
     /// Its clock ends this guest's calls: it has to run as long as the guest is there.
     runtime: Runtime,
     pre: InstancePre<Data>,
+    code: Code,
     prefixes: Prefixes,
     settings: Option<Arc<str>>,
     live: Option<Live>,
@@ -56,12 +58,12 @@ impl Guest {
         let mut linker = Linker::new(&runtime.engine);
         link(&mut linker)?;
         let pre = linker
-            .instantiate_pre(&artifact.module)
+            .instantiate_pre(artifact.code.module())
             .map_err(plain)
             .with_context(|| format!("rule {}", artifact.name))?;
         let prefixes = Prefixes::new(tenant, &artifact.meta);
-        let runtime = runtime.clone();
-        let mut guest = Self { runtime, pre, prefixes, settings, live: None, kv: None };
+        let (runtime, code) = (runtime.clone(), artifact.code.clone());
+        let mut guest = Self { runtime, pre, code, prefixes, settings, live: None, kv: None };
         guest.start().with_context(|| format!("rule {}", artifact.name))?;
         Ok(guest)
     }
@@ -102,6 +104,7 @@ impl Guest {
         store.set_epoch_deadline(deadline_ticks(0));
         let instance = self.pre.instantiate(&mut store).map_err(plain)?;
         let memory = instance.get_memory(&mut store, "memory").context("it exports no memory")?;
+        self.code.place(&mut store, memory)?;
         store.data_mut().memory = Some(memory);
         macro_rules! export {
             ($name:literal) => {

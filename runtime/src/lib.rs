@@ -8,17 +8,22 @@
 //! | --- | --- |
 //! | wasmtime, set up; the clock that ends calls | [`Runtime`] |
 //! | compiled code, kept between runs | [`cache`] |
+//! | an artifact's code, which is that of its engine | [`code`] |
 //! | an artifact, read and checked | [`artifact`] |
 //! | one instance and its calls | [`instance`] |
 //! | what it may ask of us | [`imports`] |
 
 pub mod artifact;
 pub mod cache;
+pub mod code;
+mod config;
+mod engines;
 pub mod imports;
 pub mod instance;
 mod runtime;
 
 pub use artifact::Artifact;
 pub use cache::CodeCache;
+pub use code::Code;
 pub use instance::Guest;
 pub use runtime::{Runtime, TICK, deadline_ticks};

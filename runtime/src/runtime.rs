@@ -4,12 +4,14 @@
 //! grows with the bytes it was given; it never runs for ever.
 
 use crate::cache::CodeCache;
+use crate::config::config;
+use crate::engines::EngineModules;
 use anyhow::Context;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use wasmtime::{Config, Engine};
+use wasmtime::Engine;
 
 /// How often the epoch moves.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -26,6 +28,8 @@ pub struct Runtime {
     pub engine: Engine,
     /// Compiled code of earlier runs.
     pub(super) cache: CodeCache,
+    /// What artifacts share.
+    pub(super) modules: Arc<EngineModules>,
     _clock: Arc<Clock>,
 }
 
@@ -49,15 +53,11 @@ impl Runtime {
     /// # Errors
     /// When this machine cannot run it.
     pub fn with_cache(cache: CodeCache) -> anyhow::Result<Self> {
-        let mut config = Config::new();
-        config.epoch_interruption(true);
-        // A backtrace names functions of the guest; operators see the trap's cause and the event.
-        config.wasm_backtrace_max_frames(None);
-        let engine = Engine::new(&config)
+        let engine = Engine::new(&config())
             .map_err(plain)
             .context("WebAssembly cannot run on this machine")?;
         let clock = Clock::start(engine.clone())?;
-        Ok(Self { engine, cache, _clock: Arc::new(clock) })
+        Ok(Self { engine, cache, modules: Arc::default(), _clock: Arc::new(clock) })
     }
 }
 

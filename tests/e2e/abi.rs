@@ -1,21 +1,20 @@
 //! The contract between guest and host, as in docs/abi.md.
 
 mod abi_border;
+mod abi_engine;
 mod abi_page;
 mod guest_cost;
 
-use firstseen_artifact::Meta;
-use firstseen_runtime::{Artifact, Runtime};
+use firstseen_runtime::{Artifact, CodeCache, Runtime};
 use std::sync::LazyLock;
-use wasmtime::Module;
 
-/// The flagship's module. It is compiled here, because the cache belongs to the user.
+/// The flagship. It is compiled here, because the cache belongs to the user.
 fn flagship() -> &'static (Runtime, Artifact) {
     static FLAGSHIP_RULE: LazyLock<(Runtime, Artifact)> = LazyLock::new(|| {
-        let runtime = Runtime::new().unwrap();
-        let module = Module::new(&runtime.engine, firstseen_engines::flagship()).unwrap();
-        let meta = Meta::read(firstseen_engines::flagship()).unwrap();
-        (runtime, Artifact { name: "flagship".to_owned(), meta, digest: String::new(), module })
+        let runtime = Runtime::with_cache(CodeCache::none()).unwrap();
+        let wasm = firstseen_engines::flagship();
+        let artifact = Artifact::new(&runtime, "flagship".to_owned(), wasm).unwrap();
+        (runtime, artifact)
     });
     &FLAGSHIP_RULE
 }

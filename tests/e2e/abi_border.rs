@@ -31,7 +31,7 @@ pub(crate) struct Data {
 pub(crate) struct Guest {
     pub(crate) store: Store<Data>,
     instance: Instance,
-    memory: Memory,
+    pub(crate) memory: Memory,
 }
 
 fn bytes(caller: &Caller<'_, Data>, at: i32, len: i32) -> Vec<u8> {
@@ -78,7 +78,9 @@ fn kv_cas(
 impl Guest {
     fn new() -> Self {
         let (runtime, artifact) = flagship();
-        Self::of(&runtime.engine, &artifact.module)
+        let mut guest = Self::of(&runtime.engine, artifact.code.module());
+        artifact.code.place(&mut guest.store, guest.memory).unwrap();
+        guest
     }
 
     /// A module that this engine has compiled.
@@ -136,7 +138,7 @@ impl Guest {
 
 const NOON: i64 = 1_743_508_800_000;
 
-fn event(id: &str, users: &[&str]) -> String {
+pub(crate) fn event(id: &str, users: &[&str]) -> String {
     format!(
         r#"{{"@timestamp":"2025-04-01T12:00:00Z","event.id":"{id}","event.dataset":"aws.cloudtrail",
         "event.provider":"cloudformation.amazonaws.com","event.action":"CreateStack",

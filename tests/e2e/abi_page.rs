@@ -65,7 +65,7 @@ fn signature(kind: &FuncType) -> String {
 
 #[test]
 fn page_lists_every_export_and_import_with_its_signature() {
-    let module = &flagship().1.module;
+    let module = flagship().1.code.module();
     let mut exports = Table::new();
     for export in module.exports() {
         let name = export.name().to_owned();

@@ -4,7 +4,7 @@
 //! them are right.
 
 use crate::build::{artifact, rule};
-use crate::support::{Folder, call, run};
+use crate::support::{Folder, call, repository, run};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -120,12 +120,13 @@ fn pack_gives_the_alerts_of_its_rules() {
     }
 }
 
-/// Compiled code is kept where the option says, and nowhere with `none`.
+/// Compiled code is kept where the option says, and nowhere with `none`. The engine of this version is compiled with
+/// the binary, so that code is kept of others.
 #[test]
 fn compiled_code_is_kept_where_it_is_asked_for() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
-    let wasm = artifact(&folder, "a", "event.action: CreateStack", &["user.name"]);
+    let wasm = repository("tests/fixtures/artifacts/flagship-0.1.0.wasm");
     let cache = folder.path("cache/deep");
     let run_with = |cache: &std::ffi::OsStr| {
         let mut call = run().arg("--cache").arg(cache).arg("--rule").arg(&wasm).arg("-");

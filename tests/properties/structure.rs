@@ -84,6 +84,33 @@ fn defined_type(line: &str) -> Option<&str> {
 }
 
 /// A reader who finds a type's name must not have to ask which of several it is.
+/// A crate of build scripts whose features are not those that it has in the binary is built twice. The build script of
+/// crate runtime uses wasmtime, which is half of a build.
+#[test]
+fn build_scripts_share_wasmtime_with_the_binary() {
+    for features in ["", "targets", "redis,targets"] {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut tree = std::process::Command::new(cargo);
+        tree.current_dir(workspace()).args(["tree", "--offline", "--locked", "-p", "firstseen"]);
+        tree.args(["--features", features, "-e", "normal,build", "-d", "--depth", "0"]);
+        tree.args(["--prefix", "none"]);
+        let output = tree.output().expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let listed = String::from_utf8(output.stdout).expect("UTF-8");
+        let mut crates: Vec<&str> = listed.lines().filter(|line| line.contains(" v")).collect();
+        crates.sort_unstable();
+        let twice = crates.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        // Only wasm-bindgen's tools depend on these.
+        let twice: Vec<_> = twice
+            .filter(|name| !name.starts_with("base64 ") && !name.starts_with("serde_json "))
+            .collect();
+        assert!(
+            twice.is_empty(),
+            "name their features under [build-dependencies] in runtime/Cargo.toml: {twice:?}"
+        );
+    }
+}
+
 #[test]
 fn the_name_of_a_type_is_unique_in_the_workspace() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -172,11 +172,9 @@ impl Kv for SharedMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firstseen_artifact::Meta;
     use firstseen_engines::flagship;
-    use firstseen_runtime::{Artifact, Runtime};
+    use firstseen_runtime::{Artifact, CodeCache, Runtime};
     use firstseen_session::Rules;
-    use wasmtime::Module;
 
     const EVENT: &str = r#"{"@timestamp":"2025-04-01T08:00:00Z","event":{"dataset":"aws.cloudtrail",
         "provider":"cloudformation.amazonaws.com","action":"CreateStack","outcome":"success"},
@@ -184,12 +182,9 @@ mod tests {
 
     #[test]
     fn what_does_not_agree_is_told() {
-        let runtime = Runtime::new().unwrap();
         // Not through the cache, which is the user's.
-        let module = Module::new(&runtime.engine, flagship()).unwrap();
-        let meta = Meta::read(flagship()).unwrap();
-        let artifact =
-            Artifact { name: "flagship".to_owned(), meta, digest: String::new(), module };
+        let runtime = Runtime::with_cache(CodeCache::none()).unwrap();
+        let artifact = Artifact::new(&runtime, "flagship".to_owned(), flagship()).unwrap();
         let start = || CrossCheck::new(Guest::new(&runtime, &artifact, "default", None).unwrap());
         let first = Memory::default();
 

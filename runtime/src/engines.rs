@@ -1,0 +1,65 @@
+//! The engines' modules of this process.
+//!
+//! In: an engine, as it is without a plan. Out: its compiled module, which is loaded, read from the cache or compiled
+//! once, however many artifacts and threads ask for it: who comes while that is done waits. The core engine of
+//! this version was compiled with the binary. Unsafe code, as loading code that is compiled is.
+#![allow(unsafe_code)]
+
+use crate::runtime::Runtime;
+use firstseen_engines::core;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use wasmtime::{Engine, Module};
+
+/// The core engine as machine code; empty where the build script could make none.
+const CORE_CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.cwasm"));
+
+/// Compiled engines; nothing for one that cannot be compiled, or that this processor does not run.
+#[derive(Default)]
+pub(super) struct EngineModules {
+    core: OnceLock<Option<Module>>,
+    /// By their digests.
+    others: Mutex<HashMap<blake3::Hash, Arc<OnceLock<Option<Module>>>>>,
+}
+
+impl EngineModules {
+    /// The module of an engine, if it can be compiled.
+    pub(super) fn load(&self, runtime: &Runtime, engine: &[u8]) -> Option<Module> {
+        if engine == core().wasm
+            && let Some(module) = self.core.get_or_init(|| embedded(&runtime.engine))
+        {
+            return Some(module.clone());
+        }
+        let digest = blake3::hash(engine);
+        // Nothing is left half done in the map by a thread that panics.
+        let mut modules = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let module = Arc::clone(modules.entry(digest).or_default());
+        // Others may look for other engines while this one is compiled.
+        drop(modules);
+        module.get_or_init(|| runtime.cache.load(&runtime.engine, engine).ok()).clone()
+    }
+}
+
+/// The core engine's module, if this processor runs the code in the binary.
+fn embedded(engine: &Engine) -> Option<Module> {
+    if CORE_CODE.is_empty() {
+        return None;
+    }
+    // SAFETY: the bytes are part of this binary, as wasmtime wrote them; it checks its version, its settings and the
+    // processor.
+    unsafe { Module::deserialize(engine, CORE_CODE) }.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CodeCache;
+
+    /// Where it is not loaded, every run would compile it, and nothing else would tell.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_code_in_the_binary_is_loaded() {
+        let runtime = Runtime::with_cache(CodeCache::none()).unwrap();
+        assert!(std::is_x86_feature_detected!("avx2") <= embedded(&runtime.engine).is_some());
+    }
+}
