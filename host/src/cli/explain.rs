@@ -67,7 +67,7 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
     let output = setup::open_output(&args.common, format, &*setup.store, (false, false))?;
     let Setup { artifacts, own_exceptions, guests, found, store, exceptions, trust, .. } = setup;
     let exceptions: Vec<_> = own_exceptions.into_iter().chain(exceptions.exceptions()).collect();
-    let samples = RunSamples::new(artifacts.len(), !exceptions.is_empty());
+    let samples = RunSamples::of(&artifacts, !exceptions.is_empty());
     let guests = guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>);
     let metas = artifacts.iter().map(|artifact| artifact.meta.rules.clone()).collect();
     let mut explainer = Explainer {

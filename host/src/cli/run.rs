@@ -273,8 +273,8 @@ pub fn run_with(
     let mut pipeline = Pipeline::new(Parts {
         rules,
         prefilter: Prefiltering::new(&artifacts),
-        samples: RunSamples::new(
-            artifacts.len(),
+        samples: RunSamples::of(
+            &artifacts,
             !own_exceptions.is_empty() || !exceptions.exceptions().is_empty(),
         ),
         store,

@@ -478,7 +478,7 @@ impl Scene {
         let mut pipeline = Pipeline::new(Parts {
             rules,
             prefilter: Prefiltering::of(&[vec![vec![]]]),
-            samples: RunSamples::new(1, true),
+            samples: RunSamples::new(1, 1, true),
             store: Box::new(store),
             sink: Box::new(sink),
             observer: &mut self.heard,

@@ -5,14 +5,15 @@
 //! of them, and in whatever order.
 
 use firstseen_event::BitSet;
+use firstseen_runtime::Artifact;
 use firstseen_session::EventAt;
 use std::collections::BinaryHeap;
 
 /// Larger events are counted and not kept.
 const MAX_EVENT: usize = 64 << 10;
-/// Events kept of each artifact, where there are few artifacts.
+/// Events kept of each artifact, where there are few rules.
 const OF_ONE: usize = 64;
-/// Events kept of all artifacts together, but for two of each.
+/// Explanations of an event by a rule, of all rules together, but for two of each: they take 40 µs each.
 const OF_ALL: usize = 1024;
 
 /// A sample of events: those of the lowest ranks.
@@ -106,10 +107,18 @@ pub struct RunSamples {
 }
 
 impl RunSamples {
-    /// Samples for so many artifacts; of matched events only where `of_matched` is set.
+    /// Samples for these artifacts.
     #[must_use]
-    pub fn new(artifacts: usize, of_matched: bool) -> Self {
-        let each = (OF_ALL / artifacts.max(1)).clamp(2, OF_ONE);
+    pub fn of(artifacts: &[Artifact], of_matched: bool) -> Self {
+        let rules = artifacts.iter().map(|artifact| artifact.meta.rules.len()).sum();
+        Self::new(artifacts.len(), rules, of_matched)
+    }
+
+    /// Samples for so many artifacts that hold so many rules together; of matched events only where `of_matched` is
+    /// set. An event may be explained by each rule of its artifact.
+    #[must_use]
+    pub(crate) fn new(artifacts: usize, rules: usize, of_matched: bool) -> Self {
+        let each = (OF_ALL / rules.max(1)).clamp(2, OF_ONE);
         let matched = EventSample::of(if of_matched { 4 * OF_ONE } else { 0 });
         Self { passed: vec![EventSample::of(each); artifacts], matched }
     }
@@ -173,7 +182,7 @@ mod tests {
 
     #[test]
     fn few_events_are_kept_whole_and_large_ones_are_counted() {
-        let mut samples = RunSamples::new(2, true);
+        let mut samples = RunSamples::new(2, 2, true);
         let mut second = BitSet::default();
         second.insert(1);
         samples.passes(&second, &at(1), b"a");
@@ -181,10 +190,12 @@ mod tests {
         let [first, second] = &samples.passed[..] else { panic!("two artifacts") };
         assert_eq!((first.count, first.is_whole()), (0, true));
         assert_eq!((second.count, second.kept().len(), second.is_whole()), (2, 1, false));
-        assert_eq!(RunSamples::new(1, false).matched.most, 0);
-        let mut none = RunSamples::new(1, false).matched;
+        assert_eq!(RunSamples::new(1, 1, false).matched.most, 0);
+        let mut none = RunSamples::new(1, 1, false).matched;
         none.offer(&at(1), b"a");
         assert_eq!((none.count, none.kept().len()), (1, 0));
-        assert_eq!(RunSamples::new(100_000, false).passed[0].most, 2);
+        let most = |artifacts, rules| RunSamples::new(artifacts, rules, false).passed[0].most;
+        assert_eq!([most(16, 16), most(1, 16), most(1, 200), most(200, 200)], [64, 64, 5, 5]);
+        assert_eq!(most(100_000, 100_000), 2);
     }
 }

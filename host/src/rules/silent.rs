@@ -9,7 +9,8 @@ use crate::numbers::{counted, number};
 use firstseen_artifact::RuleMeta;
 use firstseen_rule::probe::EventProbe;
 use firstseen_session::Rules;
-use serde_json::Value;
+use serde::Deserialize;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -28,6 +29,31 @@ struct FailingClause {
 /// The clauses that kept a rule from matching, by their text.
 type FailingClauses = BTreeMap<String, FailingClause>;
 
+/// Of what a module explains of an event, what is needed here; without rules where it holds no event.
+#[derive(Deserialize)]
+struct ExplainedEvent<'a> {
+    #[serde(borrow, default)]
+    rules: Vec<ExplainedRule<'a>>,
+}
+
+/// Why a rule matched or not.
+#[derive(Deserialize)]
+struct ExplainedRule<'a> {
+    #[serde(borrow, default)]
+    decided_by: Vec<DecidingClause<'a>>,
+}
+
+/// A clause of a rule's query.
+#[derive(Deserialize)]
+struct DecidingClause<'a> {
+    #[serde(borrow, default)]
+    clause: Cow<'a, str>,
+    #[serde(borrow, default)]
+    field: Cow<'a, str>,
+    #[serde(default)]
+    missing: bool,
+}
+
 /// Why each of these rules of an artifact, given with its place there, matched none of the events that passed the
 /// prefilter. Each event is explained once, whatever the number of rules.
 #[must_use]
@@ -41,11 +67,12 @@ pub fn reasons(
     }
     let mut failing: Vec<FailingClauses> = silent.iter().map(|_| BTreeMap::new()).collect();
     for event in passed.kept() {
-        let said = rules.explain(event).ok();
-        let said = said.and_then(|said| serde_json::from_slice::<Value>(&said).ok());
-        let said = said.unwrap_or_default();
+        let Ok(said) = rules.explain(event) else { continue };
+        let Ok(said) = serde_json::from_slice::<ExplainedEvent<'_>>(&said) else { continue };
         for ((_, place), failing) in silent.iter().zip(&mut failing) {
-            add_deciding(failing, &said, *place);
+            if let Some(rule) = said.rules.get(usize::from(*place)) {
+                add_deciding(failing, rule);
+            }
         }
     }
     failing.iter().map(|failing| reason(failing, passed)).collect()
@@ -64,15 +91,17 @@ fn without_literals(meta: &RuleMeta) -> String {
     }
 }
 
-/// Adds the clauses that decided that an event does not match the rule at this place.
-fn add_deciding(failing: &mut FailingClauses, said: &Value, place: u16) {
-    let clauses = said.pointer(&format!("/rules/{place}/decided_by")).and_then(Value::as_array);
-    for clause in clauses.into_iter().flatten() {
-        let text = |name: &str| clause.get(name).and_then(Value::as_str).unwrap_or_default();
-        let entry = failing.entry(text("clause").to_owned()).or_default();
-        text("field").clone_into(&mut entry.field);
-        entry.events += 1;
-        entry.without += u64::from(clause.get("missing") == Some(&Value::Bool(true)));
+/// Adds the clauses that decided that an event does not match a rule.
+fn add_deciding(failing: &mut FailingClauses, rule: &ExplainedRule<'_>) {
+    for clause in &rule.decided_by {
+        if !failing.contains_key(&*clause.clause) {
+            let new = FailingClause { field: clause.field.to_string(), ..Default::default() };
+            failing.insert(clause.clause.to_string(), new);
+        }
+        if let Some(entry) = failing.get_mut(&*clause.clause) {
+            entry.events += 1;
+            entry.without += u64::from(clause.missing);
+        }
     }
 }
 
@@ -149,7 +178,7 @@ mod tests {
     use firstseen_rule::source::{self, ReadOptions};
     use firstseen_rule::{Engine, Plan, Settings};
     use firstseen_session::{CallError, Decide};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// A rule as the engine explains it, without a module, and how often it was asked.
     struct Native(Engine, usize);

@@ -107,7 +107,7 @@ impl Bench<'_> {
         Ok(Pipeline::new(Parts {
             rules: make()?,
             prefilter: Prefiltering::new(artifacts),
-            samples: RunSamples::new(artifacts.len(), has_exceptions),
+            samples: RunSamples::of(artifacts, has_exceptions),
             store,
             sink: Box::new(Output::file(Path::new("/dev/null"), Format::Ndjson)?),
             observer,

@@ -121,7 +121,7 @@ fn resume(folder: &Path, state: &Script, sink: &Script) -> anyhow::Result<()> {
     let mut pipeline = Pipeline::new(Parts {
         rules: vec![Box::new(FirstSighting { calls: Calls::default() })],
         prefilter: Prefiltering::of(&[vec![vec![]]]),
-        samples: RunSamples::new(1, true),
+        samples: RunSamples::new(1, 1, true),
         store: Box::new(store),
         sink: Box::new(sink),
         observer: &mut heard,
