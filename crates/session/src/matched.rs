@@ -40,6 +40,8 @@ pub enum EventText {
         offset: u64,
         /// Its length in bytes.
         len: u32,
+        /// What whoever read it made of its bytes, to know them again.
+        digest: u64,
     },
 }
 

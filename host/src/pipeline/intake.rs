@@ -9,6 +9,7 @@ use super::gather::{EventGathering, EventSpot, GatheredResult, MatchVisitor};
 use super::learning::Learning;
 use super::order::MatchText;
 use super::parts::{LinePart, SplitText};
+use super::text::text_digest;
 use super::{Clock, Order};
 use crate::observe::stages::RunStage;
 use crate::observe::{Counter, EventLocation, Notice, Observer, RuleCounter, SkipKind};
@@ -478,7 +479,13 @@ impl MatchCollector<'_> {
                 // Where the event's text can be read again, it is not carried.
                 let text = if self.rereadable && spot.as_is {
                     *self.refers_to_text = true;
-                    MatchText::At { input: self.input.0, offset: spot.place.offset, len: item.len }
+                    let digest = text_digest(raw);
+                    MatchText::At {
+                        input: self.input.0,
+                        offset: spot.place.offset,
+                        len: item.len,
+                        digest,
+                    }
                 } else {
                     MatchText::Carried(raw)
                 };

@@ -1,17 +1,17 @@
 //! Reads an event's text again from its file, which stayed open, and uses it only if nothing changed.
 //!
-//! In: where a matched event is, and what the rule answered about it. Out: its text, for the few that
+//! In: where a matched event is, and the digest of its text. Out: its text, for the few that
 //! alert. Carrying every text through the sorter costs as much as reading it; most are never looked
 //! at again. What cannot be read a second time - standard input, packed files, events in envelopes -
-//! is carried. A text that is read again counts only if the rule says the same of it as before: the
-//! file may have changed.
+//! is carried. A text that is read again counts only if its bytes are the same as before: the file
+//! may have changed, and the rule has judged what was there then.
 
-use firstseen_abi::Item;
-use firstseen_session::{CallError, EventBatch, ItemVisitor, Rules};
+use foldhash::quality::RandomState;
 use std::collections::HashMap;
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Files that are kept open, at most; events of others are carried.
 const MOST_OPEN: usize = 4096;
@@ -47,25 +47,14 @@ impl RereadTexts {
         Arc::make_mut(&mut self.files).remove(&input);
     }
 
-    /// The text at a place; `item` is the answer of the rule about it.
+    /// The text at a place that had this digest.
     ///
     /// # Errors
     /// A sentence, when the file cannot be read again or has changed.
-    pub fn read(
-        &self,
-        input: u32,
-        offset: u64,
-        len: u32,
-        item: &[u8],
-        rules: &mut dyn Rules,
-    ) -> Result<Vec<u8>, String> {
+    pub fn read(&self, input: u32, offset: u64, len: u32, digest: u64) -> Result<Vec<u8>, String> {
         let name = self.files.get(&input).map_or("", |(name, _)| name);
         let text = self.bytes(input, offset, len).map_err(|e| format!("{name}: {e}"))?;
-        let mut batch = EventBatch::default();
-        batch.push(&text);
-        let mut same = SameItem { item, found: false };
-        batch.keys(rules, 0, &mut same);
-        if same.found {
+        if text_digest(&text) == digest {
             return Ok(text);
         }
         Err(format!("{name}: byte {offset}: the file changed while it was read; run again"))
@@ -91,38 +80,16 @@ pub(super) fn most_open() -> usize {
     limit.min(2 * MOST_OPEN)
 }
 
-/// Whether the rule says the same of a text as it did before, its place in the buffer aside.
-struct SameItem<'i> {
-    item: &'i [u8],
-    found: bool,
-}
-
-impl ItemVisitor for SameItem<'_> {
-    fn item(&mut self, _: usize, item: &Item<'_>) {
-        // Kind and rule; then, behind offset and length, time, identity and terms.
-        self.found |=
-            item.raw.get(..8) == self.item.get(..8) && item.raw.get(16..) == self.item.get(16..);
-    }
-
-    fn failed(&mut self, _: usize, _: &CallError) {}
+/// By which a text is known again within this process. Its seed is drawn anew each time, so that nobody who
+/// writes to a file can have made another text of the same digest.
+pub(super) fn text_digest(text: &[u8]) -> u64 {
+    static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+    SEED.hash_one(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firstseen_engines::flagship;
-    use firstseen_runtime::{Artifact, Guest, Runtime};
-
-    /// Keeps what a guest says of the one event.
-    #[derive(Default)]
-    struct Said(Vec<u8>);
-
-    impl ItemVisitor for Said {
-        fn item(&mut self, _: usize, item: &Item<'_>) {
-            self.0 = item.raw.to_vec();
-        }
-        fn failed(&mut self, _: usize, _: &CallError) {}
-    }
 
     fn add(texts: &mut RereadTexts, input: u32, path: &std::path::Path) {
         let name = path.to_string_lossy().into();
@@ -131,38 +98,21 @@ mod tests {
 
     #[test]
     fn a_file_that_changed_gives_no_text() {
-        let event = |user: &str| {
-            format!(
-                r#"{{"eventVersion":"1.08","eventID":"1","eventTime":"2025-01-01T00:00:00Z","eventSource":"cloudformation.amazonaws.com","eventName":"CreateStack","recipientAccountId":"111122223333","userIdentity":{{"type":"IAMUser","userName":"{user}"}}}}"#
-            )
-        };
-        let runtime = Runtime::new().unwrap();
-        let artifact = Artifact::new(&runtime, "flagship".to_owned(), flagship()).unwrap();
-        let mut guest = Guest::new(&runtime, &artifact, "default", None).unwrap();
-        let (one, other) = (event("alice"), event("mallo"));
-        let mut batch = EventBatch::default();
-        batch.push(b"{}");
-        batch.push(one.as_bytes());
-        let mut said = Said::default();
-        batch.keys(&mut guest, 0, &mut said);
-
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let len = u32::try_from(one.len()).unwrap();
-        for (content, ok) in [(&one, true), (&other, false)] {
-            std::fs::write(&path, format!(" {content}")).unwrap();
+        let (one, other) = (br#"{"user":"alice"}"#, br#"{"user":"mallo"}"#);
+        let (len, digest) = (one.len() as u32, text_digest(one));
+        let read = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
             let mut texts = RereadTexts::default();
             add(&mut texts, 0, &path);
-            let text = texts.read(0, 1, len, &said.0, &mut guest);
-            assert_eq!(text.is_ok(), ok, "{text:?}");
-            if let Err(reason) = text {
-                assert!(reason.contains("the file changed"), "{reason}");
-            }
-        }
-        std::fs::write(&path, " {").unwrap();
-        let mut texts = RereadTexts::default();
-        add(&mut texts, 0, &path);
-        assert!(texts.read(0, 1, len, &said.0, &mut guest).is_err());
+            texts.read(0, 1, len, digest)
+        };
+        assert_eq!(read(&[b" ", &one[..]].concat()), Ok(one.to_vec()));
+        let changed = read(&[b" ", &other[..]].concat()).unwrap_err();
+        assert!(changed.contains("log: byte 1: the file changed"), "{changed}");
+        let cut = read(b" {").unwrap_err();
+        assert!(cut.contains("log: "), "{cut}");
     }
 
     #[test]

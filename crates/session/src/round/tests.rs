@@ -194,7 +194,7 @@ fn faster_writers_win_after_sixteen_tries() {
 #[test]
 fn a_lost_text_closes_its_keys_and_a_later_sighting_does_not_alert() {
     let (mut world, mut rules) = (World { lost: true, ..World::default() }, FirstTime::default());
-    let at = |offset| EventText::At { input: 0, offset, len: 2 };
+    let at = |offset| EventText::At { input: 0, offset, len: 2, digest: 0 };
     let mut matches = vec![matched(&["k1", "k2"], at(0)), carried(&["k3"], "other")];
     matches.extend((1..500).map(|n| matched(&["k1"], at(n))));
     matches.push(carried(&["k2", "k4"], "last"));
@@ -364,7 +364,8 @@ fn the_start_of_learning_is_read_and_written_and_is_no_term() {
     assert!(world.rows.contains_key(&b"ks"[..]));
     // A lost text closes the term alone: others are still learned by the start.
     let mut world = World { lost: true, ..World::default() };
-    let mut round = Round::new(vec![learning(EventText::At { input: 0, offset: 0, len: 1 })]);
+    let mut round =
+        Round::new(vec![learning(EventText::At { input: 0, offset: 0, len: 1, digest: 0 })]);
     world.play(&mut round, &mut FirstTime::default()).unwrap();
     assert_eq!(round.finish().closed, [b"ka".to_vec()]);
 }

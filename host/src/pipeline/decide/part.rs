@@ -143,7 +143,7 @@ fn drive(
     loop {
         match round.step(rules) {
             Ok(Step::Read | Step::Write) => round = state(round)?,
-            Ok(Step::Text) => fetch(&mut round, rules, texts),
+            Ok(Step::Text) => fetch(&mut round, texts),
             Ok(Step::Done) => return Ok((round, Ok(()))),
             Err(error) => return Ok((round, Err(error))),
         }
@@ -151,13 +151,13 @@ fn drive(
 }
 
 /// Gives a round the texts that it asks for.
-pub(super) fn fetch(round: &mut Round, rules: &mut dyn Rules, texts: &RereadTexts) {
+pub(super) fn fetch(round: &mut Round, texts: &RereadTexts) {
     let fetched: Vec<_> = round
         .texts_to_fetch()
         .map(|matched| match &matched.text {
             EventText::Carried(text) => Ok(text.clone()),
-            EventText::At { input, offset, len } => {
-                texts.read(*input, *offset, *len, &matched.item, rules)
+            EventText::At { input, offset, len, digest } => {
+                texts.read(*input, *offset, *len, *digest)
             }
         })
         .collect();

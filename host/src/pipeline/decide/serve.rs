@@ -24,7 +24,7 @@ pub fn run_round(
             Ok(Step::Read | Step::Write) => {
                 serve(std::slice::from_mut(round), store, newest_ms)?;
             }
-            Ok(Step::Text) => super::part::fetch(round, rules, texts),
+            Ok(Step::Text) => super::part::fetch(round, texts),
             Ok(Step::Done) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
         }

@@ -8,7 +8,7 @@
 //!
 //! body: u32 input | u64 offset | u64 line | u64 record (all ones: none)
 //!       item | u8 0, the text     carried
-//!            | u8 1, u32 input, u64 offset, u32 length   to be read again
+//!            | u8 1, u32 input, u64 offset, u32 length, u64 digest   to be read again
 //! ```
 
 use crate::escape::escaped;
@@ -83,11 +83,13 @@ impl PackedMatch<'_> {
                 (_, place) => {
                     let (input, rest) = take(place)?;
                     let (offset, rest) = take(rest)?;
-                    let (len, _) = take(rest)?;
+                    let (len, rest) = take(rest)?;
+                    let (digest, _) = take(rest)?;
                     EventText::At {
                         input: u32::from_le_bytes(input),
                         offset: u64::from_le_bytes(offset),
                         len: u32::from_le_bytes(len),
+                        digest: u64::from_le_bytes(digest),
                     }
                 }
             };
@@ -116,11 +118,12 @@ pub(super) fn pack_body(
             out.push(CARRIED);
             out.extend_from_slice(text);
         }
-        MatchText::At { input, offset, len } => {
+        MatchText::At { input, offset, len, digest } => {
             out.push(REREAD);
             out.extend_from_slice(&input.to_le_bytes());
             out.extend_from_slice(&offset.to_le_bytes());
             out.extend_from_slice(&len.to_le_bytes());
+            out.extend_from_slice(&digest.to_le_bytes());
         }
     }
     length(out.get(before..).unwrap_or_default())
@@ -139,6 +142,8 @@ pub enum MatchText<'a> {
         offset: u64,
         /// Its length in bytes.
         len: u32,
+        /// By which its bytes are known again.
+        digest: u64,
     },
 }
 
@@ -146,8 +151,8 @@ impl<'a> From<&'a EventText> for MatchText<'a> {
     fn from(text: &'a EventText) -> Self {
         match text {
             EventText::Carried(text) => Self::Carried(text),
-            EventText::At { input, offset, len } => {
-                Self::At { input: *input, offset: *offset, len: *len }
+            EventText::At { input, offset, len, digest } => {
+                Self::At { input: *input, offset: *offset, len: *len, digest: *digest }
             }
         }
     }

@@ -286,7 +286,7 @@ mod tests {
     fn record(time_ms: i64, identity: u8, rule: u16, arrival: usize) -> Match {
         let n = arrival as u64;
         let carried = firstseen_session::EventText::Carried(vec![7; arrival % 9]);
-        let at = firstseen_session::EventText::At { input: 3, offset: n, len: 5 };
+        let at = firstseen_session::EventText::At { input: 3, offset: n, len: 5, digest: n };
         Match {
             rule: RuleRef { artifact: 1, rule },
             time_ms,
