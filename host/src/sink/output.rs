@@ -294,12 +294,6 @@ impl Output {
         self.end.told.as_deref()
     }
 
-    /// Whether it is not the file that the state recorded, or not all of it.
-    #[must_use]
-    pub fn is_other(&self) -> bool {
-        self.end.is_other
-    }
-
     fn fault(&self, error: &io::Error) -> OutputError {
         let name = &self.name;
         match error.kind() {

@@ -32,8 +32,6 @@ pub enum UnknownLines {
 pub(super) struct EndOfFile {
     /// A sentence for the user.
     pub(super) told: Option<String>,
-    /// It is not as the state recorded it: what the state knows is not all in it.
-    pub(super) is_other: bool,
     /// A digest of what the state knows of it, where it was looked through.
     pub(super) digest: Option<OutputDigest>,
 }
@@ -53,14 +51,13 @@ pub(super) fn end_of_file(
         None => (None, None, None),
     };
     let mut told = differs.map(|how| format!("{}: {how}; {HAVE_AGAIN}", shown(path)));
-    let is_other = told.is_some();
-    if let Some(mark) = mark.filter(|mark| !is_other && mark.open && length > mark.length) {
-        return Ok(EndOfFile { told: cut(file, path, mark.length, unknown)?, is_other, digest });
+    if let Some(mark) = mark.filter(|mark| told.is_none() && mark.open && length > mark.length) {
+        return Ok(EndOfFile { told: cut(file, path, mark.length, unknown)?, digest });
     }
     if let Some(sentence) = end_last_line(file, path, is_json, length)? {
         told = Some(told.map_or(sentence.clone(), |told| format!("{told}; {sentence}")));
     }
-    Ok(EndOfFile { told, is_other, digest })
+    Ok(EndOfFile { told, digest })
 }
 
 /// Takes away what is behind a length.
@@ -184,7 +181,6 @@ mod tests {
         text: String,
         torn: Option<String>,
         told: String,
-        is_other: bool,
     }
 
     /// `marked` is what the file held at the mark, and whether its run was over then.
@@ -215,7 +211,7 @@ mod tests {
         assert!(text.ends_with("\nnext\n") || text == "next\n", "{text}");
         let torn = std::fs::read_to_string(torn_path(&path)).ok();
         let text = text.strip_suffix("next\n").unwrap().to_owned();
-        Ended { text, torn, told: end.told.unwrap_or_default(), is_other: end.is_other }
+        Ended { text, torn, told: end.told.unwrap_or_default() }
     }
 
     #[test]
@@ -230,7 +226,8 @@ mod tests {
                 ("a,b\na,", false, "a,b\n", ""),
             ] {
                 let end = ended(before, is_json, Some((mark, true)), how);
-                assert_eq!((end.text.as_str(), end.is_other), (mark, false));
+                assert_eq!(end.text, mark);
+                assert!(!end.told.contains(HAVE_AGAIN), "{}", end.told);
                 let moved = (how == UnknownLines::Move && !lines.is_empty()).then_some(lines);
                 assert_eq!(end.torn.as_deref(), moved);
                 assert!(end.told.contains("come again"), "{}", end.told);
@@ -253,7 +250,7 @@ mod tests {
             assert_eq!(end.text, "{1}\n{2}\n");
             assert_eq!(end.torn.as_deref(), Some("{\"a\":\n"));
             assert!(end.told.contains("moved to") && end.told.contains(told), "{}", end.told);
-            assert_eq!(end.is_other, !told.is_empty());
+            assert_eq!(end.told.contains(HAVE_AGAIN), !told.is_empty());
             let rows = ended("a,b\na,", false, mark.filter(|_| told.is_empty()), UnknownLines::Cut);
             assert_eq!((rows.text.as_str(), rows.torn), ("a,b\na,\n", None));
         }
@@ -270,7 +267,9 @@ mod tests {
         let mark = OutputMark { path: none, inode, length: 4, tail: None, whole: None, open: true };
         let known = KnownOutput::look(&path, &mark).unwrap();
         let end = end_of_file(&file, &path, true, Some(known), UnknownLines::Cut).unwrap();
-        assert!(end.is_other && end.told.unwrap().contains("not the file that the state knows"));
+        let told = end.told.unwrap();
+        assert!(told.contains(HAVE_AGAIN), "{told}");
+        assert!(told.contains("not the file that the state knows"), "{told}");
         assert_eq!(std::fs::read(&path).unwrap(), b"{1}\n{2}\n");
     }
 
