@@ -8,6 +8,7 @@ use crate::instance::MEMORY_LIMIT;
 use crate::runtime::{Runtime, plain};
 use anyhow::Context;
 use firstseen_artifact::{Separated, separate};
+use firstseen_engines::core;
 use std::sync::Arc;
 use wasmtime::{AsContextMut, Memory, Module};
 
@@ -19,6 +20,7 @@ const PAGE: u64 = 65_536;
 pub struct Code {
     module: Module,
     placed: Option<Arc<PlacedBytes>>,
+    is_own: bool,
 }
 
 /// What an artifact has in its memory besides the engine's own.
@@ -45,7 +47,8 @@ impl Code {
             return Self::whole(runtime, wasm);
         };
         let at = parts.placed.iter().map(|(at, bytes)| (*at, Box::from(*bytes))).collect();
-        Ok(Self { module, placed: Some(Arc::new(PlacedBytes { pages: parts.pages, at })) })
+        let placed = Some(Arc::new(PlacedBytes { pages: parts.pages, at }));
+        Ok(Self { module, placed, is_own: *parts.engine == *core().wasm })
     }
 
     /// Compiles an artifact as it is, whatever engine it has.
@@ -53,7 +56,7 @@ impl Code {
     /// # Errors
     /// As [`Code::load`].
     pub fn whole(runtime: &Runtime, wasm: &[u8]) -> anyhow::Result<Self> {
-        Ok(Self { module: runtime.cache.load(&runtime.engine, wasm)?, placed: None })
+        Ok(Self { module: runtime.cache.load(&runtime.engine, wasm)?, placed: None, is_own: false })
     }
 
     /// The compiled module. An instance of it is one of the artifact after [`Code::place`].
@@ -66,6 +69,13 @@ impl Code {
     #[must_use]
     pub const fn is_shared(&self) -> bool {
         self.placed.is_some()
+    }
+
+    /// Whether the engine is the core engine that this program embeds: what it writes is JSON, and its outline is
+    /// enough of a check.
+    #[must_use]
+    pub const fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// Makes the memory of a new instance that of the artifact.

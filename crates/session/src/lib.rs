@@ -41,11 +41,13 @@ extern crate alloc;
 mod batch;
 mod check;
 mod matched;
+mod outline;
 mod round;
 mod rules;
 
 pub use batch::{EventBatch, ItemVisitor};
 pub use matched::{EventAt, EventText, Match, RuleRef};
+pub use outline::has_outline;
 pub use round::{
     KEY_CLOSED, MAX_TRIES, PlannedWrite, Round, RoundEnd, Step, TermOutcome, WriteResult,
 };

@@ -1,0 +1,175 @@
+//! Whether a text can be a document on one line, by its outline alone.
+//!
+//! In: a text. Out: whether strings and brackets end as they begin. For what a trusted engine wrote: what is
+//! between brackets and strings is not looked at. It accepts each line that is JSON (property), and allocates
+//! nothing.
+
+use firstseen_value::{BLOCK, first_stop};
+
+/// How deep brackets may nest: one bit for each, and as deep as other readers go.
+const MAX_DEPTH: u32 = 128;
+
+/// Whether the text is one line, not empty, with its strings closed and its brackets closed in their order.
+#[must_use]
+pub fn has_outline(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    // One bit a level, the innermost lowest: 1 for an object, 0 for an array.
+    let (mut at, mut depth, mut objects) = (0_usize, 0_u32, 0_u128);
+    while let Some(byte) = bytes.get(at) {
+        at = at.saturating_add(1);
+        match byte {
+            b'"' => match string_end(bytes, at) {
+                Some(end) => at = end,
+                None => return false,
+            },
+            b'{' | b'[' => {
+                if depth == MAX_DEPTH {
+                    return false;
+                }
+                depth = depth.saturating_add(1);
+                objects = objects << 1 | u128::from(*byte == b'{');
+            }
+            b'}' | b']' => {
+                if depth == 0 || (objects & 1 == 1) != (*byte == b'}') {
+                    return false;
+                }
+                depth = depth.saturating_sub(1);
+                objects >>= 1;
+            }
+            b'\n' => return false,
+            _ => {}
+        }
+    }
+    depth == 0 && !bytes.is_empty()
+}
+
+/// Behind the quote that ends the string; none where nothing ends it, or where it holds a line break.
+fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let rest = bytes.get(at..)?;
+        let stop = match rest.first_chunk::<BLOCK>() {
+            Some(block) => match first_stop(block) {
+                Some(stop) => stop,
+                None => {
+                    at = at.saturating_add(BLOCK);
+                    continue;
+                }
+            },
+            None => rest.iter().position(|b| *b < 0x20 || *b == b'"' || *b == b'\\')?,
+        };
+        match rest.get(stop)? {
+            b'"' => return at.checked_add(stop)?.checked_add(1),
+            b'\\' if *rest.get(stop.checked_add(1)?)? >= 0x20 => {
+                at = at.checked_add(stop)?.checked_add(2)?;
+            }
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    /// The same, by a stack and one character after the other.
+    fn plain(text: &str) -> bool {
+        let mut open = Vec::new();
+        let mut characters = text.chars();
+        while let Some(character) = characters.next() {
+            let is_closed = match character {
+                '{' | '[' => {
+                    open.push(character);
+                    true
+                }
+                '}' => open.pop() == Some('{'),
+                ']' => open.pop() == Some('['),
+                '"' => loop {
+                    match characters.next() {
+                        Some('"') => break true,
+                        Some('\\') if characters.next().is_some_and(|it| it >= ' ') => {}
+                        Some('\\' | '\0'..' ') | None => break false,
+                        Some(_) => {}
+                    }
+                },
+                '\n' => false,
+                _ => true,
+            };
+            if !is_closed {
+                return false;
+            }
+        }
+        open.is_empty() && !text.is_empty()
+    }
+
+    fn documents() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            "(\\PC|[\\x00-\\x1f\"\\\\\\[\\]{}]){0,24}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map("[\"\\\\{}\\]a-c]{0,9}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_that_is_json_has_an_outline(value in documents()) {
+            prop_assert!(has_outline(&value.to_string()));
+        }
+
+        /// Whatever is done to a document: what serde_json takes on one line is taken, and what is taken is
+        /// balanced.
+        #[test]
+        fn what_is_taken_is_one_balanced_line(
+            value in documents(),
+            at in any::<prop::sample::Index>(),
+            put in prop_oneof![Just(""), Just("\n"), Just("\""), Just("\\"), Just("}"), Just("["), Just(" ")],
+            removed in 0..3_usize,
+        ) {
+            let text: Vec<char> = value.to_string().chars().collect();
+            let at = at.index(text.len());
+            let behind = text.iter().skip(at + removed);
+            let text: String = text.iter().take(at).copied().chain(put.chars()).chain(behind.copied()).collect();
+            let is_json = serde_json::from_str::<Value>(&text).is_ok() && !text.contains('\n');
+            prop_assert!(!is_json || has_outline(&text), "{}", text);
+            prop_assert_eq!(has_outline(&text), plain(&text), "{}", text);
+        }
+    }
+
+    #[test]
+    fn outlines() {
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for (text, has) in [
+            ("{}", true),
+            (r#"{"a":["}",{"b":"\"]"}]}"#, true),
+            ("1", true),
+            ("", false),
+            ("{", false),
+            ("}", false),
+            ("{]", false),
+            ("[{]}", false),
+            ("{}\n", false),
+            ("{\n}", false),
+            ("\"a\nb\"", false),
+            ("\"a", false),
+            ("\"a\\", false),
+            ("\"a\\\nb\"", false),
+            ("\"a\\\"", false),
+            (&deep(127), true),
+            (&deep(128), true),
+            (&deep(129), false),
+        ] {
+            assert_eq!(has_outline(text), has, "{text}");
+        }
+    }
+}
