@@ -1,19 +1,21 @@
 //! A part of an event as a flat list of its values, in the order of the text.
 //!
-//! In: the text of a value that was checked before. Out: that value as JSON, as the text that Java makes
-//! of it, and the texts at a path in it; in all of them without what is blank. One list holds all values,
-//! so that an event's objects are read once, with two allocations, whatever is made of them. It never
-//! recurses but along a path, and never copies a text that can be borrowed.
+//! In: the text of a value that was checked before. Out: what is in it, and the texts at a path; both
+//! without what is blank. It is written in `write`. One list holds all values, so that an event's objects
+//! are read once, with two allocations, whatever is made of them. It never recurses but along a path, and
+//! never copies a text that can be borrowed.
+
+mod write;
+
+pub(crate) use write::push_scalar;
 
 use crate::clean::is_blank;
 use crate::cut::first_part;
 use crate::scan::{Scalar, Span};
-use crate::spans::RespellNumber;
 use crate::tokens::{Token, Tokens};
 use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_value::{heap_sort_by, is_finite, push_escaped};
+use firstseen_value::heap_sort_by;
 
 const NO_KEY: Span = Span { scalar: Scalar::Plain, start: 0, end: 0 };
 /// So many members are sorted by insertion.
@@ -45,17 +47,6 @@ enum FlatValue {
     /// From where to where its members are in `sorted`.
     Object(u32, u32),
 }
-
-/// A container that is being written: what of it is still to come.
-struct OpenFlat {
-    is_object: bool,
-    next: u32,
-    end: u32,
-    is_begun: bool,
-}
-
-/// A member in the order of Java's hash table: its bucket, where its key came first, its node.
-type JavaPlace = (u32, u32, u32);
 
 impl<'t> FlatTree<'t> {
     /// Reads the value that begins at `at`.
@@ -261,272 +252,9 @@ impl<'t> FlatTree<'t> {
             _ => {}
         }
     }
-
-    /// Calls `leaf` with each value that is no container and not blank, and with its path behind the whole's,
-    /// members in the order of their keys; where the whole is an object, without one of its members.
-    pub(crate) fn leaves(&self, without: Option<&str>, leaf: &mut dyn FnMut(&str, Span)) {
-        let mut path = String::new();
-        // With the length of the path of each.
-        let mut open: Vec<(OpenFlat, usize)> = Vec::new();
-        let mut at = 0;
-        loop {
-            let Some(node) = self.node(at) else { return };
-            match node.value {
-                FlatValue::Scalar(span) if !node.is_blank => leaf(&path, span),
-                FlatValue::Scalar(_) => {}
-                FlatValue::List => open.push((OpenFlat::new(false, at + 1, node.end), path.len())),
-                FlatValue::Object(first, last) => {
-                    open.push((OpenFlat::new(true, first, last), path.len()));
-                }
-            }
-            at = loop {
-                let is_top = open.len() == 1;
-                let Some((part, length)) = open.last_mut() else { return };
-                path.truncate(*length);
-                let Some(next) = self.step(part) else {
-                    open.pop();
-                    continue;
-                };
-                let Some(node) = self.node(next) else { return };
-                if node.is_blank || node.is_replaced {
-                    continue;
-                }
-                if part.is_object {
-                    let key = self.key(next);
-                    if is_top && without == Some(&*key) {
-                        continue;
-                    }
-                    path.push('.');
-                    path.push_str(&key);
-                }
-                break next;
-            };
-        }
-    }
-
-    /// The next part of a container.
-    fn step(&self, part: &mut OpenFlat) -> Option<u32> {
-        match part.is_object {
-            true => part.step(|next| Some((*self.sorted.get(next as usize)?, next + 1))),
-            false => part.step(|next| Some((next, self.node(next)?.end))),
-        }
-    }
-
-    /// Adds the value at a node as JSON, members in the order of their keys, numbers in another spelling,
-    /// without one member.
-    pub(crate) fn write_json(
-        &self,
-        at: u32,
-        respell: RespellNumber,
-        without: Option<&str>,
-        out: &mut Vec<u8>,
-    ) {
-        let mut open: Vec<OpenFlat> = Vec::new();
-        let mut at = at;
-        loop {
-            let Some(node) = self.node(at) else { return };
-            match node.value {
-                FlatValue::Scalar(span) => push_scalar(self.text, span, Some(respell), out),
-                FlatValue::List => {
-                    out.push(b'[');
-                    open.push(OpenFlat::new(false, at + 1, node.end));
-                }
-                FlatValue::Object(first, last) => {
-                    out.push(b'{');
-                    open.push(OpenFlat::new(true, first, last));
-                }
-            }
-            at = loop {
-                let is_top = open.len() == 1;
-                let Some(part) = open.last_mut() else { return };
-                let Some(next) = self.step(part) else {
-                    out.push(if part.is_object { b'}' } else { b']' });
-                    open.pop();
-                    continue;
-                };
-                let Some(node) = self.node(next) else { return };
-                let is_left_out =
-                    is_top && part.is_object && without.is_some_and(|key| self.key(next) == key);
-                if node.is_blank || node.is_replaced || is_left_out {
-                    continue;
-                }
-                if core::mem::replace(&mut part.is_begun, true) {
-                    out.push(b',');
-                }
-                if part.is_object {
-                    push_span(self.text, node.key, out);
-                    out.push(b':');
-                }
-                break next;
-            };
-        }
-    }
-
-    /// Adds the whole as Java's `toString` writes it, without one member where that is no container; where
-    /// the text is for a JSON string, escaped. Where nothing is left it adds nothing.
-    pub(crate) fn write_java(
-        &self,
-        respell: RespellNumber,
-        without: Option<&str>,
-        is_escaped: bool,
-        out: &mut Vec<u8>,
-    ) {
-        if !self.is_filled() {
-            return;
-        }
-        let push = |text: &str, is_plain: bool, out: &mut Vec<u8>| match is_escaped && !is_plain {
-            true => push_escaped(out, text),
-            false => out.extend_from_slice(text.as_bytes()),
-        };
-        let push_part = |span: Span, out: &mut Vec<u8>| {
-            push(&span.decoded(self.text), span.scalar != Scalar::Escaped, out);
-        };
-        let mut order: Vec<JavaPlace> = Vec::new();
-        let mut open: Vec<OpenFlat> = Vec::new();
-        let mut at = 0;
-        loop {
-            let Some(node) = self.node(at) else { return };
-            match node.value {
-                FlatValue::Scalar(span) => {
-                    let is_number = span.scalar == Scalar::Number;
-                    match is_number.then(|| respell(span.content(self.text))).flatten() {
-                        Some(other) => push(&other, true, out),
-                        None => push_part(span, out),
-                    }
-                }
-                FlatValue::List => {
-                    out.push(b'[');
-                    open.push(OpenFlat::new(false, at + 1, node.end));
-                }
-                FlatValue::Object(first, last) => {
-                    out.push(b'{');
-                    let from = order.len() as u32;
-                    self.add_java_order((first, last), &mut order);
-                    open.push(OpenFlat::new(true, from, order.len() as u32));
-                }
-            }
-            at = loop {
-                let is_top = open.len() == 1;
-                let Some(part) = open.last_mut() else { return };
-                let next = match part.is_object {
-                    true => part.step(|next| Some((order.get(next as usize)?.2, next + 1))),
-                    false => part.step(|next| Some((next, self.node(next)?.end))),
-                };
-                let Some(next) = next else {
-                    out.push(if part.is_object { b'}' } else { b']' });
-                    open.pop();
-                    // The members of the objects that are still open.
-                    let objects = open.iter().rev().find(|part| part.is_object);
-                    order.truncate(objects.map_or(0, |part| part.end as usize));
-                    continue;
-                };
-                let Some(node) = self.node(next) else { return };
-                let is_left_out = is_top
-                    && matches!(node.value, FlatValue::Scalar(_))
-                    && without.is_some_and(|key| part.is_object && self.key(next) == key);
-                if node.is_blank || is_left_out {
-                    continue;
-                }
-                if core::mem::replace(&mut part.is_begun, true) {
-                    out.extend_from_slice(b", ");
-                }
-                if part.is_object {
-                    push_part(node.key, out);
-                    out.push(b'=');
-                }
-                break next;
-            };
-        }
-    }
-
-    /// The members of an object in the order of a `java.util.HashMap`: by bucket, within one as their keys
-    /// came. The table's size counts blank members too.
-    fn add_java_order(&self, (first, last): (u32, u32), order: &mut Vec<JavaPlace>) {
-        let from = order.len();
-        let mut came = None;
-        for node in self.sorted.get(first as usize..last as usize).unwrap_or_default() {
-            let place = came.take().unwrap_or(*node);
-            if self.node(*node).is_some_and(|node| node.is_replaced) {
-                came = Some(place);
-            } else {
-                order.push((0, place, *node));
-            }
-        }
-        let Some(members) = order.get_mut(from..) else { return };
-        let mut table: u32 = 16;
-        while members.len() as u64 * 4 > u64::from(table) * 3 && table < 1 << 30 {
-            table *= 2;
-        }
-        for (bucket, _, node) in members.iter_mut() {
-            *bucket = java_hash(&self.key(*node)) & (table - 1);
-        }
-        heap_sort_by(members, Ord::cmp);
-    }
-}
-
-impl OpenFlat {
-    fn new(is_object: bool, next: u32, end: u32) -> Self {
-        Self { is_object, next, end, is_begun: false }
-    }
-
-    /// The part at hand, and to the next one.
-    fn step(&mut self, part: impl FnOnce(u32) -> Option<(u32, u32)>) -> Option<u32> {
-        if self.next >= self.end {
-            return None;
-        }
-        let (at, next) = part(self.next)?;
-        self.next = next;
-        Some(at)
-    }
 }
 
 /// A segment of a path: its key, and whether its value has to be a list.
 pub(crate) fn named(segment: &str) -> (&str, bool) {
     segment.strip_suffix("[]").map_or((segment, false), |key| (key, true))
-}
-
-/// Adds a scalar as JSON. With another spelling of numbers a number that no double holds is a string.
-pub(crate) fn push_scalar(
-    text: &str,
-    span: Span,
-    respell: Option<RespellNumber>,
-    out: &mut Vec<u8>,
-) {
-    let content = span.content(text);
-    match (span.scalar, respell) {
-        (Scalar::Plain | Scalar::Escaped, _) => push_span(text, span, out),
-        (Scalar::Number, Some(_)) if !is_finite(content) => push_plain(content, out),
-        (Scalar::Number, Some(respell)) => match respell(content) {
-            Some(other) => out.extend_from_slice(other.as_bytes()),
-            None => out.extend_from_slice(content.as_bytes()),
-        },
-        _ => out.extend_from_slice(content.as_bytes()),
-    }
-}
-
-/// Adds a string of the text as a JSON string.
-fn push_span(text: &str, span: Span, out: &mut Vec<u8>) {
-    match span.scalar {
-        Scalar::Escaped => {
-            out.push(b'"');
-            push_escaped(out, &span.decoded(text));
-            out.push(b'"');
-        }
-        // Without a backslash it is written as it would be here.
-        _ => push_plain(span.content(text), out),
-    }
-}
-
-/// Adds a text in quotes in which nothing needs an escape.
-fn push_plain(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
-}
-
-/// `String.hashCode`, spread as `HashMap` does.
-fn java_hash(key: &str) -> u32 {
-    let units = key.encode_utf16();
-    let hash = units.fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
-    hash ^ hash >> 16
 }

@@ -105,7 +105,7 @@ pub use date::{number_to_time_ms, parse_date_range, parse_epoch_ms, parse_time_m
 pub use decimal::{Decimal, canonical_number, compare_numbers, is_finite, whole_part};
 pub use glob::Glob;
 pub use hex::{four_hex_digits, hex, parse_hex, push_hex};
-pub use quote::{EscapeError, push_escaped, push_quoted, quoted, read_escape};
+pub use quote::{EscapeError, push_escaped, push_plain, push_quoted, quoted, read_escape};
 pub use sort::heap_sort_by;
 pub use value::Value;
 pub use wildcard::{Wildcard, WildcardUnit};

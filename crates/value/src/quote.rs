@@ -28,21 +28,32 @@ pub fn push_quoted(out: &mut String, text: &str) {
 }
 
 /// Adds what stands between the quotes of a text as a JSON string. For documents, which are gathered as
-/// bytes: what has quotes in it everywhere, as JSON has, is copied block by block.
+/// bytes: what has quotes in it everywhere, as JSON has, is copied from quote to quote.
 #[inline(never)]
 pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
-    while let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() {
+    if rest.len() >= LONG {
+        rest = push_blocks(out, rest);
+    }
+    while let Some(block) = rest.first_chunk::<BLOCK>() {
         let length = out.len();
         // A copy of known length needs no call. What is too much of it is taken back.
         out.extend_from_slice(block);
         let Some(stop) = first_stop(block) else {
-            rest = behind;
+            rest = rest.get(BLOCK..).unwrap_or_default();
             continue;
         };
         out.truncate(length.saturating_add(stop));
         push_escape(out, block.get(stop).copied().unwrap_or(b' '));
         rest = rest.get(stop.saturating_add(1)..).unwrap_or_default();
+    }
+    // The last block whole, where nothing in it needs an escape: a part of it is there already.
+    if let Some(block) = text.as_bytes().last_chunk::<BLOCK>()
+        && first_stop(block).is_none()
+    {
+        let again = BLOCK.saturating_sub(rest.len());
+        out.truncate(out.len().saturating_sub(again));
+        return out.extend_from_slice(block);
     }
     for byte in rest {
         match byte {
@@ -50,6 +61,55 @@ pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
             plain => out.push(*plain),
         }
     }
+}
+
+/// A text of so many bytes is worth making room for at once.
+const LONG: usize = 128;
+
+/// The same for whole blocks, in room that is made at once; what is left of the text.
+#[inline(never)]
+fn push_blocks<'t>(out: &mut Vec<u8>, text: &'t [u8]) -> &'t [u8] {
+    let mut rest = text;
+    let mut end = out.len();
+    // Twice is enough, but for the rare escapes of six bytes, and the last block may be written whole.
+    let room = text.len().saturating_mul(2).saturating_add(BLOCK);
+    out.resize(end.saturating_add(room), 0);
+    while let Some(block) = rest.first_chunk::<BLOCK>() {
+        let Some(to) = out.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<BLOCK>) else { break };
+        *to = *block;
+        let Some(stop) = first_stop(block) else {
+            end = end.saturating_add(BLOCK);
+            rest = rest.get(BLOCK..).unwrap_or_default();
+            continue;
+        };
+        let byte = block.get(stop).copied().unwrap_or(b' ');
+        end = end.saturating_add(stop);
+        rest = rest.get(stop.saturating_add(1)..).unwrap_or_default();
+        if byte == b'"' {
+            let Some(to) = out.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<2>) else { break };
+            *to = *b"\\\"";
+            end = end.saturating_add(2);
+            continue;
+        }
+        let mut escape = [0; 6];
+        let escape = escape_of(byte, &mut escape);
+        let behind = end.saturating_add(escape.len());
+        out.resize(out.len().saturating_add(escape.len().saturating_sub(2)), 0);
+        if let Some(to) = out.get_mut(end..behind) {
+            to.copy_from_slice(escape);
+        }
+        end = behind;
+    }
+    out.truncate(end);
+    rest
+}
+
+/// Adds a text in quotes in which nothing needs an escape.
+#[inline(never)]
+pub fn push_plain(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 #[inline]
