@@ -131,6 +131,20 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Adds texts as a list; nothing, where there are none. Whether there are any.
+pub(crate) fn push_texts<'t>(out: &mut Vec<u8>, texts: impl Iterator<Item = &'t str>) -> bool {
+    let before = out.len();
+    for text in texts {
+        out.push(if out.len() == before { b'[' } else { b',' });
+        push_string(out, text);
+    }
+    let is_any = out.len() > before;
+    if is_any {
+        out.push(b']');
+    }
+    is_any
+}
+
 /// Adds an object to a text, as [`Json::write`] does.
 pub fn write_object(members: &Object, out: &mut String) {
     let mut bytes = Vec::from(b"{");

@@ -136,7 +136,7 @@ pub use shorten::shorten;
 pub use trust::{NOT_OPENED, TEXT_NOT_OPENED, Trust, TrustKind, trust_entry, trust_lines};
 pub use verbatim::verbatim;
 pub use walk::Scratch;
-pub use written::{ALERT_NAMES, WrittenDocument, WrittenField, written_document};
+pub use written::{ALERT_NAMES, TOLD, WrittenDocument, WrittenField, written_document};
 
 /// The bytes as text, checked by vector instructions.
 ///

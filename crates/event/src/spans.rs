@@ -4,7 +4,7 @@
 //! the text wherever it holds them unchanged. It knows no field and no source: only the module that
 //! added a path to the trie knows what its node means.
 
-use crate::clean::is_blank_value;
+use crate::clean::{is_blank, is_blank_value};
 use crate::path::Node;
 use crate::scan::{Scalar, Span};
 use crate::walk::{Capture, Captures, Scratch, SpanKind};
@@ -83,15 +83,24 @@ impl<'a> Spans<'a> {
     }
 
     /// The first value at a node that is not blank, as text.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn first(&self, node: Node) -> Option<Cow<'a, str>> {
-        self.filled(node).next().map(Value::into_text)
+        self.first_but(node, is_blank)
     }
 
     /// The first value at a node that is not empty, as text: a name may be `-` or `none`.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn first_name(&self, node: Node) -> Option<Cow<'a, str>> {
-        self.values(node).without(Blanks::Empty).next().map(Value::into_text)
+        self.first_but(node, str::is_empty)
+    }
+
+    #[inline(always)]
+    fn first_but(&self, node: Node, is_none: impl Fn(&str) -> bool) -> Option<Cow<'a, str>> {
+        self.captures(node).find_map(|capture| {
+            let text = value_of(self.text, &capture)?;
+            let is_none = matches!(&text, Value::Text(text) if is_none(text));
+            (!is_none).then(|| text.into_text())
+        })
     }
 
     /// The values at a node as texts.

@@ -5,7 +5,8 @@ mod common;
 use common::{JsonTree, as_value, leaves, narrowed, object, tag, tagged, tree, write};
 use firstseen_event::json::{Json, Object, write_object};
 use firstseen_event::{
-    EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, Trust, document, written_document,
+    EventFields, EventReader, FieldRequest, ReadOutcome, Scratch, TOLD, Trust, document,
+    written_document,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -281,7 +282,7 @@ fn naive_raw(naive: &NaiveReading, ask: &str) -> Vec<String> {
 }
 
 /// The document as [`firstseen_event::written_document`] writes it, and what it says of its parts.
-fn assert_written(text: &str) -> Result<(), TestCaseError> {
+fn assert_written(text: &str, is_raw: bool) -> Result<(), TestCaseError> {
     let whole = document(text).expect("readable");
     let written = written_document(text, Trust::DEFAULT, &mut Scratch::default());
     let written = written.expect("readable");
@@ -313,8 +314,10 @@ fn assert_written(text: &str) -> Result<(), TestCaseError> {
             prop_assert_eq!(value, expected.as_bytes());
         }
     }
-    // The first value at each path, as a text or a number.
-    for (path, _) in leaves(&as_value(&whole)) {
+    // The first value at each path that is asked for, as a text or a number; of a tree at any path.
+    let paths = leaves(&as_value(&whole)).into_iter().map(|(path, _)| path);
+    let told = TOLD.iter().map(|path| (*path).to_owned());
+    for path in paths.filter(|_| !is_raw).chain(told) {
         let mut value = Some(as_value(&whole));
         for key in path.split('.') {
             value = value.and_then(|value| value.as_object()?.get(key).cloned());
@@ -356,7 +359,7 @@ proptest! {
     fn ecs_documents(text in ecs_document()) {
         let value: Value = serde_json::from_str(&text).expect("valid");
         let naive = leaves(&value);
-        assert_written(&text)?;
+        assert_written(&text, false)?;
         let whole = document(&text).expect("readable");
         with_fields(ECS_ASKS, &text, |fields| {
             prop_assert!(!fields.is_raw());
@@ -374,7 +377,7 @@ proptest! {
     #[test]
     fn raw_events(text in raw_event()) {
         let naive = NaiveReading::new(&text);
-        assert_written(&text)?;
+        assert_written(&text, true)?;
         let whole = document(&text).expect("readable");
         with_fields(RAW_ASKS, &text, |fields| {
             prop_assert!(fields.is_raw());

@@ -4,11 +4,13 @@
 //! `related.user`. It never looks beyond the event.
 
 use crate::cut::{cut, cut_around};
+use crate::json::{push_string, push_texts};
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{Blanks, FieldValues, Spans, TextSet};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use firstseen_value::Value;
 
 /// What stands before a service's name in the ARN of a role that only that service can assume.
@@ -114,19 +116,29 @@ impl Caller {
 
     /// `user.name`.
     fn user_name<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
-        let name = self.name_in_identity(event).or_else(|| self.moved_name(event))?;
+        let name = self.name_or_moved(event)?;
         self.service(event).is_none().then_some(name)
+    }
+
+    /// `user.name`, be the caller a service or not.
+    fn name_or_moved<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        self.name_in_identity(event).or_else(|| self.moved_name(event))
     }
 
     /// `user.id`: the principal's, of an IdentityCenterUser without one the user's on whose behalf
     /// it acts.
     fn user_id<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        let id = self.id_of_any(event)?;
+        self.service(event).is_none().then_some(id)
+    }
+
+    /// `user.id`, be the caller a service or not.
+    fn id_of_any<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
         let principal = event.first_name(self.principal);
-        let id = principal.or_else(|| {
+        principal.or_else(|| {
             let of_center = self.is_kind(event, &["IdentityCenterUser"]);
             of_center.then(|| self.on_behalf_of(event)).flatten()
-        })?;
-        self.service(event).is_none().then_some(id)
+        })
     }
 
     /// The name of a session: what follows the last slash of its ARN.
@@ -141,11 +153,25 @@ impl Caller {
 
     /// `user.email`.
     fn email<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
-        let session = self.session(event).filter(|session| cut(session, b'@').is_some());
-        // Not as its first character.
-        let of_name = |name: &Cow<'_, str>| memchr::memrchr(b'@', name.as_bytes()) > Some(0);
-        session.or_else(|| self.user_name(event).filter(of_name))
+        let session = self.session(event).filter(|session| is_email(session));
+        session.or_else(|| self.user_name(event).filter(|name| is_email_name(name)))
     }
+}
+
+/// Whether a session is called like an address.
+fn is_email(session: &str) -> bool {
+    cut(session, b'@').is_some()
+}
+
+/// Whether a name is one: not with `@` as its first character.
+fn is_email_name(name: &str) -> bool {
+    memchr::memrchr(b'@', name.as_bytes()) > Some(0)
+}
+
+/// `user.email` of a session and a user's name.
+fn email_of<'o, 'a>(session: &'o Cow<'a, str>, name: &'o Cow<'a, str>) -> Option<&'o Cow<'a, str>> {
+    let session = Some(session).filter(|session| is_email(session));
+    session.or_else(|| Some(name).filter(|name| is_email_name(name)))
 }
 
 /// What follows that byte.
@@ -191,7 +217,70 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
     Some(RawField::Computed(Box::new(CallerField { caller: Caller::new(trie), field })))
 }
 
+/// What a document says of the caller several times, each once; empty where there is none.
+const FACTS: &str = "caller";
+
+impl CallerField {
+    fn users<'a>(
+        &self,
+        event: &Spans<'a>,
+        [requested, renamed, created]: [Node; 3],
+        [session, id, name]: [Option<Cow<'a, str>>; 3],
+    ) -> TextSet<'a> {
+        let mut users = TextSet::default();
+        if let Some(session) = session {
+            let before = cut(&session, b'@').map(|(name, _)| name.to_owned());
+            users.add(session);
+            users.add(Cow::Owned(before.unwrap_or_default()));
+        }
+        for node in [requested, renamed, created] {
+            users.extend(event.texts(node, Blanks::All));
+        }
+        users.extend(id);
+        users.extend(name);
+        users.extend(self.caller.on_behalf_of(event));
+        users
+    }
+}
+
 impl ComputedField for CallerField {
+    fn write<'a>(
+        &self,
+        event: &Spans<'a>,
+        cache: &mut EventCache<'a>,
+        out: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let caller = &self.caller;
+        let facts = cache.texts(FACTS, |_| {
+            let service = caller.service(event);
+            let name = caller.name_or_moved(event).filter(|_| service.is_none());
+            let id = caller.id_of_any(event).filter(|_| service.is_none());
+            let facts = [service, id, name, caller.session(event)];
+            facts.map(Option::unwrap_or_default).into()
+        });
+        let [service, id, name, session] = facts else { return None };
+        let text = match &self.field {
+            CallerPart::Id => id,
+            CallerPart::Name => name,
+            CallerPart::Service => service,
+            CallerPart::Email => match email_of(session, name) {
+                Some(email) => email,
+                None => return Some(false),
+            },
+            CallerPart::Related { requested, renamed, created } => {
+                let nodes = [*requested, *renamed, *created];
+                let known = [session, id, name].map(|text| Some(text.clone()));
+                let users = self.users(event, nodes, known).into_texts();
+                return Some(push_texts(out, users.iter().map(|user| &**user)));
+            }
+        };
+        if text.is_empty() {
+            return Some(false);
+        }
+        push_string(out, text);
+        Some(true)
+    }
+
     fn values<'a>(&self, event: &Spans<'a>, _: &mut EventCache<'a>) -> FieldValues<'a> {
         let caller = &self.caller;
         FieldValues::one(
@@ -201,19 +290,10 @@ impl ComputedField for CallerField {
                 CallerPart::Email => caller.email(event),
                 CallerPart::Service => caller.service(event),
                 CallerPart::Related { requested, renamed, created } => {
-                    let mut users = TextSet::default();
-                    if let Some(session) = caller.session(event) {
-                        let before = cut(&session, b'@').map(|(name, _)| name.to_owned());
-                        users.add(session);
-                        users.add(Cow::Owned(before.unwrap_or_default()));
-                    }
-                    for node in [requested, renamed, created] {
-                        users.extend(event.texts(*node, Blanks::All));
-                    }
-                    users.extend(caller.user_id(event));
-                    users.extend(caller.user_name(event));
-                    users.extend(caller.on_behalf_of(event));
-                    return users.into_values();
+                    let nodes = [*requested, *renamed, *created];
+                    let known =
+                        [caller.session(event), caller.user_id(event), caller.user_name(event)];
+                    return self.users(event, nodes, known).into_values();
                 }
             }
             .map(Value::Text),

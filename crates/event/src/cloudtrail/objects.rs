@@ -22,6 +22,10 @@ const ROOTS: [&str; 6] = [
     "sourceIdentity",
 ];
 
+/// Places of two of them.
+pub(super) const REQUEST: usize = 0;
+pub(super) const RESPONSE: usize = 1;
+
 pub(super) struct WholeObjects([Node; ROOTS.len()]);
 
 impl WholeObjects {
@@ -62,6 +66,19 @@ impl<'a> Trees<'_, 'a> {
             self.each(path, &mut |text| texts.push(text));
             false
         });
+        texts
+    }
+
+    /// The texts in one of the objects, at paths in it that are separated by blanks.
+    pub(super) fn texts_in(&mut self, object: usize, paths: &str) -> Vec<Cow<'a, str>> {
+        let mut texts = Vec::new();
+        let node = self.nodes.0.get(object);
+        if let Some(tree) = node.and_then(|node| self.cache.tree(self.event, *node)) {
+            any_part(paths, b' ', &mut |path| {
+                tree.each(false, path, &mut |text| texts.push(text));
+                false
+            });
+        }
         texts
     }
 

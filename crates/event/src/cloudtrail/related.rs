@@ -5,25 +5,24 @@
 
 use super::derived::{address, is_address, service};
 use super::identity::Caller;
-use super::objects::WholeObjects;
+use super::objects::{REQUEST, RESPONSE, WholeObjects};
 use super::targets::TargetPaths;
 use super::tls::TlsText;
 use crate::cut::{LineTable, cut, cut_around, first_part};
+use crate::json::push_texts;
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{Blanks, FieldValues, Spans, TextSet};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 /// A line for each service: its name, the paths of related entities.
 static TABLE: LineTable = LineTable::new(include_str!("related.tsv"));
 
-/// Paths of instances, besides those of ARNs.
-const INSTANCES: &str = "requestParameters.instanceId requestParameters.target \
-    requestParameters.resourceId requestParameters.instanceIds[] \
-    requestParameters.instancesSet.items[].instanceId responseElements.instanceId \
-    responseElements.target responseElements.resourceId responseElements.instanceIds[] \
-    responseElements.instancesSet.items[].instanceId";
+/// Paths of instances in the request and in the response, besides those of ARNs.
+const INSTANCES: &str =
+    "instanceId target resourceId instanceIds[] instancesSet.items[].instanceId";
 
 enum RelatedField {
     Ip { source: Node, service: Node },
@@ -72,6 +71,22 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
 
 impl ComputedField for RelatedField {
     fn values<'a>(&self, event: &Spans<'a>, cache: &mut EventCache<'a>) -> FieldValues<'a> {
+        self.texts(event, cache).into_values()
+    }
+
+    fn write<'a>(
+        &self,
+        event: &Spans<'a>,
+        cache: &mut EventCache<'a>,
+        out: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let texts = self.texts(event, cache).into_texts();
+        Some(push_texts(out, texts.iter().map(|text| &**text)))
+    }
+}
+
+impl RelatedField {
+    fn texts<'a>(&self, event: &Spans<'a>, cache: &mut EventCache<'a>) -> TextSet<'a> {
         let mut values = TextSet::default();
         match self {
             Self::Ip { source, service } => {
@@ -81,7 +96,7 @@ impl ComputedField for RelatedField {
             Self::Hosts(paths) => paths.add(event, cache, &mut values),
             Self::Entity(paths) => paths.add(event, cache, &mut values),
         }
-        values.into_values()
+        values
     }
 }
 
@@ -102,8 +117,10 @@ impl HostPaths {
                 to.add(Cow::Owned(id.to_owned()));
             }
         }
-        let ids = trees.texts(INSTANCES).into_iter();
-        to.extend(ids.filter(|id| is_instance(id)));
+        for object in [REQUEST, RESPONSE] {
+            let ids = trees.texts_in(object, INSTANCES).into_iter();
+            to.extend(ids.filter(|id| is_instance(id)));
+        }
     }
 }
 

@@ -30,7 +30,9 @@ pub(super) fn derive(name: &str, trie: &mut Trie) -> Option<RawField> {
 
 impl ComputedField for LoginField {
     fn values<'a>(&self, event: &Spans<'a>, _: &mut EventCache<'a>) -> FieldValues<'a> {
-        let is_login = event.first(self.action).as_deref() == Some("ConsoleLogin");
+        // Most events have no such value.
+        let is_login =
+            event.has(self.value) && event.first(self.action).as_deref() == Some("ConsoleLogin");
         let value = is_login.then(|| event.filled(self.value).next()).flatten();
         FieldValues::one(value.map(|value| match value {
             other if !self.is_boolean => other,

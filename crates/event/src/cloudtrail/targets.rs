@@ -6,11 +6,13 @@
 use super::entities::EntityKind;
 use super::objects::{Trees, WholeObjects};
 use crate::cut::{LineTable, any_part, cut_around, first_part};
+use crate::json::push_texts;
 use crate::path::{Node, SCALARS, Trie};
 use crate::raw::{ComputedField, EventCache, RawField};
 use crate::spans::{FieldValues, Spans, TextSet};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use firstseen_value::Value;
 
 /// A line for each kind of event: the service, the event's name (`*x*`: it contains x), the paths.
@@ -107,6 +109,17 @@ impl ComputedField for TargetField {
         let is_wanted =
             |target: &&Cow<'_, str>| self.kind.is_none_or(|kind| EntityKind::of(target) == kind);
         FieldValues::many(targets.filter(is_wanted).cloned().map(Value::Text).collect())
+    }
+
+    fn write<'a>(
+        &self,
+        event: &Spans<'a>,
+        cache: &mut EventCache<'a>,
+        out: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let targets = self.paths.of(event, &self.objects, cache).iter().map(|target| &**target);
+        let is_wanted = |target: &&str| self.kind.is_none_or(|kind| EntityKind::of(target) == kind);
+        Some(push_texts(out, targets.filter(is_wanted)))
     }
 }
 

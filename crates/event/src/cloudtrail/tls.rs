@@ -40,8 +40,9 @@ impl TlsText {
     }
 
     pub(super) fn read<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+        let value = event.first(self.value)?;
         let is_placeholder = event.first(self.version).as_deref() == Some("tlsVersion");
-        event.first(self.value).filter(|_| !is_placeholder)
+        (!is_placeholder).then_some(value)
     }
 }
 
