@@ -250,24 +250,68 @@ impl<'a> Decision<'a> {
 
     /// Writes a result into `out`, whose content is dropped; the guest's side.
     pub fn write(&self, out: &mut Vec<u8>) {
+        let mut outcomes = OutcomesWriter::default();
+        for outcome in &self.outcomes {
+            outcomes.begin(outcome.item, outcome.term).extend_from_slice(outcome.text.as_bytes());
+            outcomes.end(Some(outcome.kind));
+        }
+        outcomes.write(&self.writes, out);
+    }
+}
+
+/// Writes the outcomes of a result one behind the other, their texts where they stay; the guest's side.
+#[derive(Debug, Default)]
+pub struct OutcomesWriter {
+    outcomes: Vec<u8>,
+    count: u32,
+    /// Where the one at hand begins.
+    begun: usize,
+}
+
+impl OutcomesWriter {
+    /// Makes room for so many bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.outcomes.reserve(bytes);
+    }
+
+    /// Begins an outcome: its text, UTF-8, is added to what this gives.
+    pub fn begin(&mut self, item: u32, term: u16) -> &mut Vec<u8> {
+        self.begun = self.outcomes.len();
+        put_u32(&mut self.outcomes, item);
+        self.outcomes.extend_from_slice(&term.to_le_bytes());
+        // The kind, a reserved byte and the length.
+        self.outcomes.extend_from_slice(&[0; 6]);
+        &mut self.outcomes
+    }
+
+    /// Ends it; without a kind there is none.
+    pub fn end(&mut self, kind: Option<OutcomeKind>) {
+        let Some(kind) = kind else { return self.outcomes.truncate(self.begun) };
+        let text = self.begun.saturating_add(12);
+        let length = len_u32(self.outcomes.len().saturating_sub(text));
+        patch_u32(&mut self.outcomes, text.saturating_sub(4), length);
+        if let Some(byte) = self.outcomes.get_mut(self.begun.saturating_add(6)) {
+            *byte = kind as u8;
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Writes the result into `out`, whose content is dropped.
+    pub fn write(&self, writes: &[Write<'_>], out: &mut Vec<u8>) {
         out.clear();
+        let values: usize = writes.iter().map(|write| write.value.len().saturating_add(16)).sum();
+        out.reserve(self.outcomes.len().saturating_add(values).saturating_add(16));
         put_u32(out, status::OK);
-        put_u32(out, len_u32(self.writes.len()));
-        put_u32(out, len_u32(self.outcomes.len()));
+        put_u32(out, len_u32(writes.len()));
+        put_u32(out, self.count);
         put_u32(out, 0);
-        for write in &self.writes {
+        for write in writes {
             put_u32(out, write.key);
             put_u32(out, len_u32(write.value.len()));
             out.extend_from_slice(&write.ttl_ms.to_le_bytes());
             out.extend_from_slice(write.value);
         }
-        for outcome in &self.outcomes {
-            put_u32(out, outcome.item);
-            out.extend_from_slice(&outcome.term.to_le_bytes());
-            out.extend_from_slice(&[outcome.kind as u8, 0]);
-            put_u32(out, len_u32(outcome.text.len()));
-            out.extend_from_slice(outcome.text.as_bytes());
-        }
+        out.extend_from_slice(&self.outcomes);
     }
 }
 

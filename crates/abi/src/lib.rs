@@ -65,5 +65,7 @@ pub use bytes::{Cursor, Malformed, pack, unpack};
 pub use codes::{
     ABI_VERSION, FRAMING_LINES, FRAMING_ONE, IMPORT_NAMESPACE, MAX_KEY, MAX_VALUE, level, status,
 };
-pub use decision::{DecideRequest, Decision, Outcome, OutcomeKind, PriorKey, RequestWriter, Write};
+pub use decision::{
+    DecideRequest, Decision, Outcome, OutcomeKind, OutcomesWriter, PriorKey, RequestWriter, Write,
+};
 pub use item::{Counts, Item, ItemKind, ItemTerm, Keys, KeysWriter};

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use chrono::{DateTime, SecondsFormat};
 use firstseen_event::json::{Json, Object};
 use firstseen_event::{ALERT_NAMES, WrittenDocument, WrittenField};
-use firstseen_value::{hex, push_escaped, push_quoted};
+use firstseen_value::{hex, push_escaped, push_plain, push_quoted};
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy)]
@@ -129,17 +129,17 @@ fn is_of_alerts(name: &str) -> bool {
     name.strip_prefix(ALERT_NAMES).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// The alert as JSON text.
+/// Adds the alert as JSON text, which is UTF-8.
 ///
 /// # Errors
-/// A message, when the term cannot be read.
+/// A message, when the term cannot be read; what was added until then is of no use.
 pub fn render(
     event: &WrittenDocument,
     template: &AlertTemplate,
     about: &AlertContext<'_>,
-) -> Result<String, String> {
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
     let time = rfc3339(about.time_ms);
-    let mut out = Vec::with_capacity(event.text().len().saturating_add(4096));
     let mut members = event.members();
     out.push(b'{');
     for part in &template.0 {
@@ -147,45 +147,45 @@ pub fn render(
         // out.
         let (before, behind) = around(members, &part.name);
         if let Some(text) = event.text_of(before) {
-            add(&mut out, text);
+            add(out, text);
             out.push(b',');
         }
         members = behind;
-        add(&mut out, part.text.as_bytes());
+        add(out, part.text.as_bytes());
         match part.part {
             AlertPart::Own => {}
-            AlertPart::Time => push_plain(&mut out, &time),
-            AlertPart::Event => push_event(&mut out, event),
-            AlertPart::Evidence => push_evidence(&mut out, about),
-            AlertPart::Ancestors => push_ancestor(&mut out, event, about),
-            AlertPart::Terms => push_terms(&mut out, about.term)?,
+            AlertPart::Time => push_plain(out, &time),
+            AlertPart::Event => push_event(out, event),
+            AlertPart::Evidence => push_evidence(out, about),
+            AlertPart::Ancestors => push_ancestor(out, event, about),
+            AlertPart::Terms => push_terms(out, about.term)?,
             AlertPart::OriginalEvent => {
-                push_original(&mut out, event);
+                push_original(out, event);
                 continue;
             }
             AlertPart::OriginalTime => {
                 // Where another field is the time, the event's own `@timestamp` stays on record.
                 match event.member("@timestamp").filter(|_| about.rule.event_time.is_some()) {
-                    Some(own) => add(&mut out, own),
-                    None => push_plain(&mut out, &time),
+                    Some(own) => add(out, own),
+                    None => push_plain(out, &time),
                 }
             }
-            AlertPart::Reason => push_reason(&mut out, event, about.rule),
+            AlertPart::Reason => push_reason(out, event, about.rule),
             AlertPart::Uuid => {
                 let of = (about.fingerprint, about.identity, about.term);
-                push_plain(&mut out, &identity::of_alert(&about.rule.id, of.0, of.1, of.2));
+                push_plain(out, &identity::of_alert(&about.rule.id, of.0, of.1, of.2));
             }
         }
         out.push(b',');
     }
     match event.text_of(members) {
-        Some(text) => add(&mut out, text),
+        Some(text) => add(out, text),
         None => {
             out.pop();
         }
     }
     out.push(b'}');
-    String::from_utf8(out).map_err(|_| "a text is not UTF-8".to_owned())
+    Ok(())
 }
 
 /// The members before a name, and those behind it; one of that name is left out.
@@ -202,13 +202,6 @@ fn around<'m>(members: &'m [WrittenField], name: &str) -> (&'m [WrittenField], &
 #[inline(never)]
 fn add(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
-}
-
-/// Adds a text in quotes in which nothing needs an escape.
-fn push_plain(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    add(out, text.as_bytes());
-    out.push(b'"');
 }
 
 /// Adds `event` as it is in an alert.
@@ -258,10 +251,8 @@ fn push_ancestor(out: &mut Vec<u8>, event: &WrittenDocument, about: &AlertContex
 
 /// Adds the term's values.
 fn push_terms(out: &mut Vec<u8>, term: &str) -> Result<(), String> {
-    let one = term.strip_prefix("[\"").and_then(|rest| rest.strip_suffix("\"]"));
-    let is_plain = |text: &str| text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
-    // One text is written as it is read.
-    if one.is_some_and(is_plain) {
+    // Plain texts are written as they are read.
+    if are_plain_texts(term.as_bytes()) {
         add(out, term.as_bytes());
         return Ok(());
     }
@@ -269,6 +260,23 @@ fn push_terms(out: &mut Vec<u8>, term: &str) -> Result<(), String> {
     Json::read(term).map_err(|e| e.to_string())?.write(&mut values);
     add(out, values.as_bytes());
     Ok(())
+}
+
+/// Whether it is a list of texts without escapes and without white space around them.
+fn are_plain_texts(term: &[u8]) -> bool {
+    let Some(mut rest) = term.strip_prefix(b"[\"") else { return false };
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = match byte {
+            b'"' if behind == b"]" => return true,
+            b'"' => match behind.strip_prefix(b",\"") {
+                Some(next) => next,
+                None => return false,
+            },
+            b'\\' | 0..0x20 => return false,
+            _ => behind,
+        };
+    }
+    false
 }
 
 /// Adds what the event says of itself, each by its path, with a comma behind it.

@@ -10,14 +10,18 @@ use crate::key::KeyTable;
 use crate::learn::LEARN_TTL_MS;
 use crate::plan::RulePlan;
 use crate::prepared::PreparedRule;
-use crate::shorten::AlertEvent;
+use crate::shorten::{AlertEvent, AlertRoom};
 use crate::state::{TermState, TermStateError, Verdict, time_to_live_ms};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_abi::{DecideRequest, Decision, Item, Malformed, Outcome, OutcomeKind, Write};
-use firstseen_event::Scratch;
+use firstseen_abi::{DecideRequest, Item, Malformed, OutcomeKind, OutcomesWriter, Write};
+
+/// Bytes of an alert besides its event, mostly.
+const ALERT_BYTES: usize = 2 << 10;
+/// Bytes that are made room for at once.
+const MOST_RESERVED: usize = 4 << 20;
 
 impl Engine {
     /// Step two: what the matched events mean, given the prior values of their keys.
@@ -30,15 +34,18 @@ impl Engine {
         let places = KeyTable::new(request.keys.iter().map(|prior| prior.key));
         let mut states: Vec<PendingState> =
             request.keys.iter().map(|prior| PendingState::new(prior.value)).collect();
-        let mut texts: Vec<(u32, u16, OutcomeKind, String)> = Vec::new();
-        let mut scratch = Scratch::default();
+        let mut outcomes = OutcomesWriter::default();
+        // What alerts hold of their events, and what their rules give them.
+        let events = request.items.iter().filter_map(|(_, event)| *event);
+        let bytes = |event: &str| event.len().saturating_mul(3).saturating_add(ALERT_BYTES);
+        outcomes.reserve(events.map(bytes).sum::<usize>().min(MOST_RESERVED));
+        let mut room = AlertRoom::default();
         for (index, (item, event)) in request.items.iter().enumerate() {
             let rule = self.plan.rules.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
             let prepared = self.prepared.get(usize::from(item.rule)).ok_or(malformed("rule"))?;
             let place = u32::try_from(index).unwrap_or(u32::MAX);
             let trust = &self.settings.trust;
-            let mut copied = AlertEvent::new(*event, item.terms().count(), trust);
-            copied.scratch = core::mem::take(&mut scratch);
+            let mut copied = AlertEvent::new(*event, item.terms().count(), trust, room);
             let until_ms = match item.start() {
                 None => Ok(self.settings.learn_until_ms),
                 Some(start) => {
@@ -51,19 +58,21 @@ impl Engine {
             for (number, term) in (0u16..).zip(item.terms()) {
                 let at = places.of(term.key).ok_or(malformed("key of a term"))?;
                 let pending = states.get_mut(at).ok_or(malformed("key of a term"))?;
+                let out = outcomes.begin(place, number);
                 let decided = match &until_ms {
                     Ok(until_ms) => {
                         let term = (term.values, *until_ms);
-                        self.decide_term(rule, prepared, item, term, &mut copied, pending)
+                        self.decide_term(rule, prepared, item, term, &mut copied, pending, out)
                     }
-                    Err(text) => Some((OutcomeKind::Error, text.clone())),
+                    Err(text) => {
+                        out.extend_from_slice(text.as_bytes());
+                        Some(OutcomeKind::Error)
+                    }
                 };
+                outcomes.end(decided);
                 moves |= core::mem::take(&mut pending.moved);
-                if let Some((kind, text)) = decided {
-                    texts.push((place, number, kind, text));
-                }
             }
-            scratch = copied.scratch;
+            room = copied.into_room();
             if let Some(start) = item.start().filter(|_| moves)
                 && let Some(pending) = places.of(start.key).and_then(|at| states.get_mut(at))
             {
@@ -78,13 +87,8 @@ impl Engine {
         }
         let writes =
             values.iter().map(|(key, value, ttl_ms)| Write { key: *key, value, ttl_ms: *ttl_ms });
-        let outcomes = texts.iter().map(|(item, term, kind, text)| Outcome {
-            item: *item,
-            term: *term,
-            kind: *kind,
-            text,
-        });
-        Decision { writes: writes.collect(), outcomes: outcomes.collect() }.write(out);
+        let writes: Vec<Write<'_>> = writes.collect();
+        outcomes.write(&writes, out);
         Ok(())
     }
 
@@ -107,8 +111,9 @@ impl Engine {
         Ok(self.settings.learn_until_ms.or(Some(until_ms)))
     }
 
-    /// Takes one term of one event into its state, whose new terms are learned before a time.
-    /// `None`: it was seen before.
+    /// Takes one term of one event into its state, whose new terms are learned before a time. `None`: it
+    /// was seen before. Adds to `out` the alert, or `code: reason`.
+    #[allow(clippy::too_many_arguments)] // a term, what it is judged by, and where its text goes
     pub(crate) fn decide_term(
         &self,
         rule: &RulePlan,
@@ -117,10 +122,15 @@ impl Engine {
         (term, until_ms): (&str, Option<i64>),
         copied: &mut AlertEvent<'_>,
         pending: &mut PendingState,
-    ) -> Option<(OutcomeKind, String)> {
+        out: &mut Vec<u8>,
+    ) -> Option<OutcomeKind> {
+        let mut error = |text: &str| {
+            out.extend_from_slice(text.as_bytes());
+            Some(OutcomeKind::Error)
+        };
         let state = match &mut pending.state {
             Ok(state) => state,
-            Err(fault) => return Some((OutcomeKind::Error, format!("bad_state: {fault}"))),
+            Err(fault) => return error(&format!("bad_state: {fault}")),
         };
         let (time_ms, identity, window_ms) = (item.time_ms, &item.identity, prepared.window_ms);
         let verdict = state.judge(time_ms, identity, window_ms);
@@ -132,7 +142,7 @@ impl Engine {
                 return None;
             }
             Verdict::LateBeyondMemory => {
-                return Some((OutcomeKind::LateBeyondMemory, String::new()));
+                return Some(OutcomeKind::LateBeyondMemory);
             }
             Verdict::New { .. }
                 if until_ms.is_some_and(|until_ms| time_ms < until_ms)
@@ -141,20 +151,20 @@ impl Engine {
                 state.take(time_ms, identity, window_ms, verdict);
                 state.unalert(identity);
                 pending.mark(window_ms, time_ms, term);
-                return Some((OutcomeKind::Learned, String::new()));
+                return Some(OutcomeKind::Learned);
             }
             Verdict::New { previous_ms } => (OutcomeKind::Alert, previous_ms),
             Verdict::Repeat { previous_ms } => (OutcomeKind::Repeat, previous_ms),
         };
         let document = match copied.document() {
             Some(Ok(document)) => document,
-            Some(Err(reason)) => return Some((OutcomeKind::Error, reason.to_owned())),
+            Some(Err(reason)) => return error(reason),
             None => {
                 // As if it had alerted, so that the other items are judged as they will be.
                 if state.take(time_ms, identity, window_ms, verdict) {
                     pending.mark(window_ms, time_ms, term);
                 }
-                return Some((OutcomeKind::NeedsEvent, String::new()));
+                return Some(OutcomeKind::NeedsEvent);
             }
         };
         let about = AlertContext {
@@ -167,16 +177,23 @@ impl Engine {
             previous_ms,
             shortened_from: document.shortened_from,
         };
+        let begun = out.len();
         let template = prepared.alert_template(rule);
-        match template.and_then(|template| alert::render(&document.document, template, &about)) {
+        let rendered =
+            template.and_then(|template| alert::render(document.document, template, &about, out));
+        match rendered {
             // The state is kept only with its alert.
-            Ok(text) => {
+            Ok(()) => {
                 if state.take(time_ms, identity, window_ms, verdict) {
                     pending.mark(window_ms, time_ms, term);
                 }
-                Some((kind, text))
+                Some(kind)
             }
-            Err(reason) => Some((OutcomeKind::Error, format!("alert: {reason}"))),
+            Err(reason) => {
+                out.truncate(begun);
+                out.extend_from_slice(format!("alert: {reason}").as_bytes());
+                Some(OutcomeKind::Error)
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::decide::PendingState;
 use crate::engine::{Engine, Framing};
-use crate::shorten::AlertEvent;
+use crate::shorten::{AlertEvent, AlertRoom};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -175,7 +175,8 @@ impl Engine {
         };
         let event = core::str::from_utf8(event).unwrap_or_default();
         let trust = &self.settings.trust;
-        let mut copied = AlertEvent::new(Some(event), item.terms().count(), trust);
+        let room = AlertRoom::default();
+        let mut copied = AlertEvent::new(Some(event), item.terms().count(), trust, room);
         let mut moves = false;
         for term in item.terms().filter(|term| only.is_none_or(|key| key == term.key)) {
             let decided =
@@ -254,7 +255,19 @@ impl Engine {
         let mut prior = kv.get(key).map_err(refusal)?;
         for _ in 0..MAX_TRIES {
             let mut pending = PendingState::new(prior.as_deref());
-            let decided = self.decide_term(rule, prepared, item, term, copied, &mut pending);
+            let mut out = Vec::new();
+            let decided =
+                self.decide_term(rule, prepared, item, term, copied, &mut pending, &mut out);
+            // A copy, and a check by vector instructions, cost less than the standard library's check.
+            let decided = match (decided, firstseen_event::utf8(&out)) {
+                (None, _) => None,
+                (Some(kind), Ok(text)) => Some((kind, text.to_owned())),
+                // Its term is not written.
+                (Some(_), Err(_)) => {
+                    let text = "alert: a text is not UTF-8".to_owned();
+                    return Ok(Some((OutcomeKind::Error, text)));
+                }
+            };
             let Some((value, ttl_ms)) = pending.write() else { return Ok(decided) };
             match kv.cas(key, prior.as_deref(), &value, ttl_ms).map_err(refusal)? {
                 Cas::Done => {

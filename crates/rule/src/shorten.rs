@@ -26,36 +26,58 @@ pub(crate) struct AlertEvent<'e> {
     terms: usize,
     /// What it was read with.
     trust: &'e Trust,
-    /// To be handed on from event to event.
-    pub(crate) scratch: Scratch,
-    made: Option<Result<EventCopy, String>>,
+    room: AlertRoom,
+    made: Option<Result<Option<usize>, String>>,
+}
+
+/// Room for reading and for documents, to be handed on from event to event.
+#[derive(Debug, Default)]
+pub(crate) struct AlertRoom {
+    scratch: Scratch,
+    document: WrittenDocument,
 }
 
 /// What an alert copies of its event.
-pub(crate) struct EventCopy {
+pub(crate) struct EventCopy<'c> {
     /// The event as an ECS document.
-    pub(crate) document: WrittenDocument,
+    pub(crate) document: &'c WrittenDocument,
     /// How many bytes the event has, where this is only a part of them.
     pub(crate) shortened_from: Option<usize>,
 }
 
 impl<'e> AlertEvent<'e> {
     /// An event with so many terms; without its text it cannot be copied.
-    pub(crate) fn new(event: Option<&'e str>, terms: usize, trust: &'e Trust) -> Self {
-        Self { event, terms, trust, scratch: Scratch::default(), made: None }
+    pub(crate) fn new(
+        event: Option<&'e str>,
+        terms: usize,
+        trust: &'e Trust,
+        room: AlertRoom,
+    ) -> Self {
+        Self { event, terms, trust, room, made: None }
+    }
+
+    /// The room again, for the next event.
+    pub(crate) fn into_room(self) -> AlertRoom {
+        self.room
     }
 
     /// The document, or `code: reason`; `None` where the event's text was not given.
-    pub(crate) fn document(&mut self) -> Option<Result<&EventCopy, &str>> {
+    pub(crate) fn document(&mut self) -> Option<Result<EventCopy<'_>, &str>> {
         let (event, terms, trust) = (self.event?, self.terms, self.trust);
-        let scratch = &mut self.scratch;
-        let made = self.made.get_or_insert_with(|| EventCopy::of(event, terms, trust, scratch));
-        Some(made.as_ref().map_err(String::as_str))
+        let room = &mut self.room;
+        let made = self.made.get_or_insert_with(|| room.copy(event, terms, trust));
+        Some(match made {
+            Ok(shortened_from) => {
+                Ok(EventCopy { document: &room.document, shortened_from: *shortened_from })
+            }
+            Err(reason) => Err(reason),
+        })
     }
 }
 
-impl EventCopy {
-    fn of(event: &str, terms: usize, trust: &Trust, scratch: &mut Scratch) -> Result<Self, String> {
+impl AlertRoom {
+    /// Makes the document; how many bytes the event has, where it was shortened.
+    fn copy(&mut self, event: &str, terms: usize, trust: &Trust) -> Result<Option<usize>, String> {
         let room = room(terms);
         // A long string that is the event must not be cut as a string.
         let inner = (event.len() > room).then(|| firstseen_event::inner_text(event, trust));
@@ -64,9 +86,9 @@ impl EventCopy {
         let short = shorten(of_event, room).map_err(|reason| format!("alert: {reason}"))?;
         let shortened_from = short.as_ref().map(|_| event.len());
         let text = short.as_deref().unwrap_or(of_event);
-        let document = firstseen_event::written_document(text, trust, scratch)
-            .map_err(|error| event_error_text(&error))?;
-        Ok(Self { document, shortened_from })
+        let read = self.document.read(text, trust, &mut self.scratch);
+        read.map_err(|error| event_error_text(&error))?;
+        Ok(shortened_from)
     }
 }
 
@@ -137,16 +159,18 @@ mod tests {
 
     #[test]
     fn an_event_is_read_once_and_only_when_it_is_asked_for() {
-        assert!(AlertEvent::new(None, 1, Trust::DEFAULT).document().is_none());
+        let new =
+            |event, terms| AlertEvent::new(event, terms, Trust::DEFAULT, AlertRoom::default());
+        assert!(new(None, 1).document().is_none());
         let event =
             json!({ "@timestamp": 1, "event.id": "e", "pad": "x".repeat(ROOM) }).to_string();
-        let mut copied = AlertEvent::new(Some(&event), 3, Trust::DEFAULT);
-        let first = std::ptr::from_ref(copied.document().unwrap().unwrap());
+        let mut copied = new(Some(&event), 3);
+        assert!(copied.document().unwrap().is_ok());
+        copied.event = Some("{}");
         let again = copied.document().unwrap().unwrap();
-        assert!(std::ptr::eq(first, again));
         assert_eq!(again.shortened_from, Some(event.len()));
         assert_eq!(again.document.member("event"), Some(&br#"{"id":"e"}"#[..]));
-        let mut bad = AlertEvent::new(Some("[]"), 1, Trust::DEFAULT);
+        let mut bad = new(Some("[]"), 1);
         assert!(bad.document().unwrap().is_err_and(|e| e.starts_with("not_an_object: ")));
     }
 
