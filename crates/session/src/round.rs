@@ -21,6 +21,8 @@ mod decide;
 pub const MAX_TRIES: u8 = 16;
 /// Texts that one call of `decide` is given, in bytes; a single text may be longer.
 const MAX_TEXTS: usize = 64 << 20;
+/// Texts that are given before the rule asks for them, in bytes.
+const EXPECTED_TEXTS: usize = 8 << 20;
 
 /// What is said of a term whose key is closed, see [`Round::close`]: it begins with its code.
 pub const KEY_CLOSED: &str = "key_closed: an earlier sighting of the term could not be read again";
@@ -113,6 +115,8 @@ pub struct Round {
     asked: Vec<u32>,
     /// A fault of the matches themselves, for the first step.
     broken: Option<CallError>,
+    /// Texts are given where they are likely to be asked for.
+    expects_texts: bool,
 }
 
 #[derive(Debug, Default)]
@@ -165,6 +169,7 @@ impl Round {
             tries: 0,
             asked: Vec::new(),
             broken: None,
+            expects_texts: false,
         };
         let mut known: HashMap<&[u8], u32> = HashMap::with_capacity(matches.len());
         for (index, matched) in (0u32..).zip(&matches) {
@@ -191,6 +196,13 @@ impl Round {
         round.matches = matches;
         round.ask_keys();
         round
+    }
+
+    /// Has the texts handed over with the first question where a key has no value yet: such a term mostly
+    /// alerts, and the rule would ask for its text in a question more. The outcomes are the same. Before the
+    /// first step; not where terms are learned, as their texts are not needed.
+    pub fn expect_texts(&mut self) {
+        self.expects_texts = true;
     }
 
     /// Closes keys before the first step: they are neither read nor written, and their terms do not
@@ -229,6 +241,10 @@ impl Round {
                         return Ok(Step::Read);
                     }
                     self.stage = Stage::Decide;
+                }
+                Stage::Decide if core::mem::take(&mut self.expects_texts) => {
+                    self.mark_expected();
+                    self.ask_texts();
                 }
                 Stage::Decide => match self.decide(rules) {
                     Ok(()) => {}

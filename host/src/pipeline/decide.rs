@@ -100,6 +100,8 @@ pub struct Decider {
     pending: MatchBatch,
     /// The newest time that was decided.
     newest: NewestTimes,
+    /// New terms were learned: their events' texts are not needed.
+    has_learned: bool,
     uncommitted: u64,
     /// Bytes of alerts since the last commit.
     alert_bytes: usize,
@@ -137,6 +139,7 @@ impl Decider {
             memory_from,
             pending: MatchBatch::default(),
             newest: NewestTimes::default(),
+            has_learned: false,
             uncommitted: 0,
             alert_bytes: 0,
             batch: None,

@@ -551,7 +551,6 @@ fn a_stream_is_decided_block_by_block() {
         "keys at 102",
         "get",
         "decide",
-        "decide",
         "apply",
         "alert",
         "alert",
@@ -560,7 +559,7 @@ fn a_stream_is_decided_block_by_block() {
         "sync dead letters",
         "commit",
     ];
-    assert_eq!(scene.calls.borrow()[..12], expected);
+    assert_eq!(scene.calls.borrow()[..11], expected);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! In: a round whose keys have values. Out: outcomes and planned writes, or the texts that are missing.
 
-use super::{MAX_TEXTS, Round, Stage, terms_of};
+use super::{EXPECTED_TEXTS, MAX_TEXTS, Round, Stage, terms_of};
 use crate::check;
 use crate::matched::EventText;
 use crate::rules::{CallError, Decide};
@@ -104,6 +104,26 @@ impl Round {
         self.keys.iter_mut().for_each(|key| key.open &= key.next.is_some());
         self.stage = if self.asked.is_empty() { Stage::Done } else { Stage::Write };
         Ok(())
+    }
+
+    /// Wants the text of the first match of each key that has no value yet, as far as they are few bytes.
+    pub(super) fn mark_expected(&mut self) {
+        let mut is_expected = vec![false; self.keys.len()];
+        let mut room = EXPECTED_TEXTS;
+        for (item, matched) in self.items.iter_mut().zip(&self.matches) {
+            let mut is_new = false;
+            for at in terms_of(&self.term_keys, item.own_terms()) {
+                let key = self.keys.get(*at as usize);
+                let has_none = key.is_some_and(|key| key.open && key.value == Some(None));
+                if let Some(is_expected) = is_expected.get_mut(*at as usize).filter(|_| has_none) {
+                    is_new |= !core::mem::replace(is_expected, true);
+                }
+            }
+            if is_new {
+                let Some(left) = room.checked_sub(matched.text.len()) else { return };
+                (room, item.wanted) = (left, true);
+            }
+        }
     }
 
     /// Whether the texts that are wanted fit one call.

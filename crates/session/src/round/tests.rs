@@ -140,6 +140,37 @@ fn texts(end: &RoundEnd) -> Vec<(usize, Option<u16>, OutcomeKind, &str)> {
     end.outcomes.iter().map(|o| (o.at, o.term, o.kind, o.text.as_str())).collect()
 }
 
+/// What a round that expects texts gives at once, and that it says the same as one that does not.
+#[test]
+fn expected_texts_are_given_with_the_first_question() {
+    let at = EventText::At { input: 0, offset: 7, len: 2, digest: 0 };
+    let matches = || {
+        vec![
+            carried(&["k0"], "old"),
+            carried(&["k1"], "a"),
+            carried(&["k1"], "b"),
+            matched(&["k0", "k2"], at.clone()),
+            carried(&["k2", "k1"], "c"),
+        ]
+    };
+    let play = |expects: bool, lost: bool| {
+        let (mut world, mut rules) = (World { lost, ..World::default() }, FirstTime::default());
+        world.rows.insert(b"k0".to_vec(), vec![1]);
+        let mut round = Round::new(matches());
+        if expects {
+            round.expect_texts();
+        }
+        world.play(&mut round, &mut rules).unwrap();
+        let end = round.finish();
+        assert_eq!(world.fetched, 1);
+        ((end.outcomes, end.seen, end.closed, world.rows), rules.asked)
+    };
+    let (said, asked) = play(true, false);
+    assert_eq!(said, play(false, false).0);
+    assert_eq!(asked, [[false, true, false, true, false]]);
+    assert_eq!(play(true, true).0, play(false, true).0);
+}
+
 #[test]
 fn first_sightings_alert_and_texts_are_given_only_then() {
     let (mut world, mut rules) = (World::default(), FirstTime::default());

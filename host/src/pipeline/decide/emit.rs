@@ -33,6 +33,7 @@ impl Decider {
                     (Counter::OlderThanState, RuleCounter::NotJudged, false)
                 }
                 OutcomeKind::Learned => {
+                    self.has_learned = true;
                     located.observer.learned(rule, time_ms);
                     (Counter::Learned, RuleCounter::Learned, false)
                 }

@@ -142,6 +142,7 @@ impl Decider {
             texts: self.texts.clone(),
             closed: Arc::clone(&self.closed),
             is_shared: self.store.is_shared(),
+            expects_texts: !self.has_learned,
         };
         let mut flight = Flight::default();
         for (artifact, groups) in parts.into_iter().enumerate() {

@@ -34,6 +34,8 @@ pub(super) struct PartContext {
     pub(super) closed: Arc<HashSet<Vec<u8>>>,
     /// Whether other processes write to the state.
     pub(super) is_shared: bool,
+    /// Whether new terms mostly alert.
+    pub(super) expects_texts: bool,
 }
 
 /// An outcome on its way to the sink.
@@ -89,6 +91,9 @@ pub(super) fn decide_part(
             continue;
         }
         let mut round = Round::new(matches);
+        if context.expects_texts {
+            round.expect_texts();
+        }
         if !context.closed.is_empty() || !end.closed.is_empty() {
             round.close(|key| {
                 context.closed.contains(key) || end.closed.iter().any(|closed| closed == key)
