@@ -94,7 +94,7 @@ impl EventReader {
             return Err(not_an_object(scan));
         }
         let mut start = scan.at;
-        walk(&self.plan.trie, text, &mut scan, scratch)?;
+        scan.at = walk(&self.plan.trie, text, start, scratch)?;
         let mut end = scan.at;
         scan.token();
         if !scan.at_end() {
@@ -132,9 +132,7 @@ impl EventReader {
                     export_id = scalar_at(scratch, marks.export_id).or(export_id);
                     // The outermost: what is inside was written by others.
                     index = index.or_else(|| scalar_at(scratch, marks.index));
-                    let mut scan = Scan::new(text, at);
-                    walk(&self.plan.trie, text, &mut scan, scratch)?;
-                    (start, end) = (at, scan.at);
+                    (start, end) = (at, walk(&self.plan.trie, text, at, scratch)?);
                     continue;
                 }
             };

@@ -56,7 +56,8 @@ impl Span {
     }
 }
 
-/// A position in a text.
+/// A position in a text. What is out of line takes it by value, so that the loops have it in registers.
+#[derive(Clone, Copy)]
 pub(crate) struct Scan<'t> {
     bytes: &'t [u8],
     pub(crate) at: usize,
@@ -85,7 +86,7 @@ impl<'t> Scan<'t> {
         }
     }
 
-    pub(crate) fn at_end(&self) -> bool {
+    pub(crate) fn at_end(self) -> bool {
         self.at >= self.bytes.len()
     }
 
@@ -107,6 +108,30 @@ impl<'t> Scan<'t> {
         }
         self.at += 1;
         Ok(key)
+    }
+
+    /// Whether a quote is here.
+    #[inline(always)]
+    pub(crate) fn is_at_quote(self) -> bool {
+        self.byte() == b'"'
+    }
+
+    /// Where the key ends whose opening quote is here, and the first byte of its value, if it is written as machines
+    /// do: without an escape, and without white space around the colon. The position stays.
+    #[inline(always)]
+    pub(crate) fn compact_key(self) -> Option<(usize, u8)> {
+        let end = plain_end(self.bytes, self.at + 1);
+        match self.bytes.get(end..)?.first_chunk::<3>()? {
+            [b'"', b':', first] => Some((end, *first)),
+            _ => None,
+        }
+    }
+
+    /// Whether a comma is here, and right behind it a quote.
+    #[inline(always)]
+    pub(crate) fn is_before_key(self) -> bool {
+        let next = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<2>());
+        next.is_some_and(|next| next == b",\"")
     }
 
     /// The same, white space before it. For readers that have time.
@@ -142,10 +167,22 @@ impl<'t> Scan<'t> {
     }
 
     /// A string, number, boolean or null.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn scalar(&mut self) -> Result<Span, EventError> {
+        if self.byte() == b'"' { self.string() } else { self.unquoted() }
+    }
+
+    /// A number, boolean or null.
+    #[inline(always)]
+    pub(crate) fn unquoted(&mut self) -> Result<Span, EventError> {
+        let span = self.unquoted_span()?;
+        self.at = span.end;
+        Ok(span)
+    }
+
+    #[inline(never)]
+    fn unquoted_span(mut self) -> Result<Span, EventError> {
         match self.byte() {
-            b'"' => self.string(),
             b'-' | b'0'..=b'9' => self.number(),
             b't' => self.word(b"true", Scalar::True),
             b'f' => self.word(b"false", Scalar::False),
@@ -155,9 +192,10 @@ impl<'t> Scan<'t> {
     }
 
     #[inline]
-    fn word(&mut self, word: &[u8], scalar: Scalar) -> Result<Span, EventError> {
-        let (start, end) = (self.at, self.at + word.len());
-        if self.bytes.get(start..end) != Some(word) {
+    fn word<const N: usize>(&mut self, word: &[u8; N], scalar: Scalar) -> Result<Span, EventError> {
+        let (start, end) = (self.at, self.at + N);
+        // Of a known length, so that comparing is no call.
+        if self.bytes.get(start..).and_then(|rest| rest.first_chunk()) != Some(word) {
             return Err(self.wrong("a value was expected (true, false and null are lower case)"));
         }
         self.at = end;
@@ -204,50 +242,57 @@ impl<'t> Scan<'t> {
     }
 
     /// Skips one value, `depth` containers deep already, with all that is in it.
-    pub(crate) fn skip(&mut self, mut depth: usize) -> Result<(), EventError> {
+    #[inline(always)]
+    pub(crate) fn skip(&mut self, depth: usize) -> Result<(), EventError> {
+        self.at = self.skipped(depth)?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn skipped(mut self, mut depth: usize) -> Result<usize, EventError> {
         // One bit a level, the innermost lowest: 1 for an object, 0 for an array.
         let mut objects: u128 = 0;
         let mut open = 0_usize;
+        let mut at_key = false;
         'value: loop {
-            match self.token() {
-                b'"' => {
-                    self.string()?;
-                }
-                opening @ (b'{' | b'[') => {
-                    depth += 1;
-                    if depth > MAX_DEPTH {
-                        return Err(self.too_deep());
+            let is_done = at_key && self.skip_members()?;
+            if !is_done {
+                match self.token() {
+                    b'"' => {
+                        self.string()?;
                     }
-                    open += 1;
-                    objects = objects << 1 | u128::from(opening == b'{');
-                    self.at += 1;
-                    // `{` and `}` differ by 2, so do `[` and `]`.
-                    if self.token() != opening + 2 {
-                        if opening == b'{' {
-                            self.key()?;
+                    opening @ (b'{' | b'[') => {
+                        depth += 1;
+                        if depth > MAX_DEPTH {
+                            return Err(self.too_deep());
                         }
-                        continue 'value;
+                        open += 1;
+                        objects = objects << 1 | u128::from(opening == b'{');
+                        self.at += 1;
+                        // `{` and `}` differ by 2, so do `[` and `]`.
+                        if self.token() != opening + 2 {
+                            at_key = opening == b'{';
+                            continue 'value;
+                        }
                     }
-                }
-                _ => {
-                    self.scalar()?;
+                    _ => {
+                        self.unquoted()?;
+                    }
                 }
             }
             // Behind a value, or before the closing bracket of an empty container.
             loop {
                 if open == 0 {
-                    return Ok(());
+                    return Ok(self.at);
                 }
                 let in_object = objects & 1 == 1;
                 match (self.token(), in_object) {
-                    (b',', true) => {
+                    (b',', _) => {
                         self.at += 1;
-                        self.token();
-                        self.key()?;
-                        continue 'value;
-                    }
-                    (b',', false) => {
-                        self.at += 1;
+                        at_key = in_object;
+                        if in_object {
+                            self.token();
+                        }
                         continue 'value;
                     }
                     (b'}', true) | (b']', false) => {
@@ -260,6 +305,33 @@ impl<'t> Scan<'t> {
                 }
             }
         }
+    }
+
+    /// Skips the key that is next, and members that are written as machines do; whether the position is behind a
+    /// value, not before one.
+    #[inline(always)]
+    fn skip_members(&mut self) -> Result<bool, EventError> {
+        if self.is_at_quote() {
+            while let Some((end, opening)) = self.compact_key() {
+                self.at = end + 2;
+                if opening != b'"' {
+                    return Ok(false);
+                }
+                self.string()?;
+                if !self.is_before_key() {
+                    return Ok(true);
+                }
+                self.at += 1;
+            }
+        }
+        self.at = self.behind_key()?;
+        Ok(false)
+    }
+
+    #[inline(never)]
+    fn behind_key(mut self) -> Result<usize, EventError> {
+        self.key()?;
+        Ok(self.at)
     }
 
     /// Behind a value: skips a comma, or says that the container ends here with this byte.
@@ -275,7 +347,7 @@ impl<'t> Scan<'t> {
     }
 
     #[cold]
-    pub(crate) fn wrong_after_value(&self, in_object: bool) -> EventError {
+    pub(crate) fn wrong_after_value(self, in_object: bool) -> EventError {
         self.wrong(if in_object {
             "a comma or a closing brace was expected"
         } else {
@@ -284,7 +356,7 @@ impl<'t> Scan<'t> {
     }
 
     #[cold]
-    pub(crate) fn wrong(&self, reason: &str) -> EventError {
+    pub(crate) fn wrong(self, reason: &str) -> EventError {
         if self.at_end() {
             EventError::json(&format!("the text ends where {reason}"), self.at)
         } else {
@@ -293,7 +365,7 @@ impl<'t> Scan<'t> {
     }
 
     #[cold]
-    pub(crate) fn too_deep(&self) -> EventError {
+    pub(crate) fn too_deep(self) -> EventError {
         EventError::new(
             "too_deep",
             format!("arrays and objects nest deeper than {MAX_DEPTH} levels"),

@@ -8,6 +8,7 @@ use crate::path::{ARRAYS, BELOW, Node, OBJECTS, ROOT, SCALARS, Trie};
 use crate::scan::{MAX_DEPTH, Scalar, Scan};
 use alloc::format;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// No capture, no entry.
 const NONE: u32 = u32::MAX;
@@ -85,23 +86,7 @@ impl Scratch {
 
     #[inline]
     fn capture(&mut self, node: Node, kind: SpanKind, start: usize, end: usize) -> u32 {
-        let index = self.captures.len() as u32;
-        self.captures.push(Capture {
-            kind,
-            start: start as u32,
-            end: end as u32,
-            node,
-            next: NONE,
-        });
-        if let Some((first, last)) = self.lists.get_mut(node as usize) {
-            let before = core::mem::replace(last, index);
-            if before == NONE {
-                *first = index;
-            } else if let Some(before) = self.captures.get_mut(before as usize) {
-                before.next = index;
-            }
-        }
-        index
+        add_capture(&mut self.captures, &mut self.lists, (node, kind), start..end)
     }
 
     /// The captures of a node, in the order of the text.
@@ -111,33 +96,63 @@ impl Scratch {
         Captures { captures: &self.captures, next: first }
     }
 
-    /// Notes a wanted key of the innermost object; withdraws what an earlier one of the same name
-    /// gave.
+    /// See [`note_key`].
     #[inline]
     fn note(&mut self, node: Node) {
-        let Some(frame) = self.frames.last_mut() else { return };
-        let bit = 1 << (node % 64);
-        if frame.mask & bit != 0 {
-            let from = frame.seen_from;
-            self.withdraw(node, from);
-        } else {
-            frame.mask |= bit;
+        if let Some(frame) = self.frames.last_mut() {
+            note_key(frame, &mut self.seen, &mut self.captures, node);
         }
-        self.seen.push(SeenKey { node, captures_from: self.captures.len() });
     }
+}
 
-    #[cold]
-    fn withdraw(&mut self, node: Node, seen_from: usize) {
-        let in_frame = self.seen.get_mut(seen_from..).unwrap_or_default();
-        // From the back: a key that is repeated a million times is found at once.
-        let Some(place) = in_frame.iter().rposition(|seen| seen.node == node) else { return };
-        let until = in_frame.get(place + 1).map_or(self.captures.len(), |next| next.captures_from);
-        let Some(seen) = in_frame.get_mut(place) else { return };
-        // The entry keeps its place as the end of the one before it.
-        seen.node = NONE;
-        for capture in self.captures.get_mut(seen.captures_from..until).unwrap_or_default() {
-            capture.kind = SpanKind::Dead;
+#[inline(always)]
+fn add_capture(
+    captures: &mut Vec<Capture>,
+    lists: &mut [(u32, u32)],
+    (node, kind): (Node, SpanKind),
+    span: Range<usize>,
+) -> u32 {
+    let index = captures.len() as u32;
+    let (start, end) = (span.start as u32, span.end as u32);
+    captures.push(Capture { kind, start, end, node, next: NONE });
+    if let Some((first, last)) = lists.get_mut(node as usize) {
+        let before = core::mem::replace(last, index);
+        if before == NONE {
+            *first = index;
+        } else if let Some(before) = captures.get_mut(before as usize) {
+            before.next = index;
         }
+    }
+    index
+}
+
+/// Notes a wanted key of an object; withdraws what an earlier one of the same name gave.
+#[inline(always)]
+fn note_key(
+    frame: &mut OpenContainer,
+    seen: &mut Vec<SeenKey>,
+    captures: &mut [Capture],
+    node: Node,
+) {
+    let bit = 1 << (node % 64);
+    if frame.mask & bit != 0 {
+        withdraw(seen.get_mut(frame.seen_from..).unwrap_or_default(), captures, node);
+    }
+    frame.mask |= bit;
+    seen.push(SeenKey { node, captures_from: captures.len() });
+}
+
+#[cold]
+#[inline(never)]
+fn withdraw(in_frame: &mut [SeenKey], captures: &mut [Capture], node: Node) {
+    // From the back: a key that is repeated a million times is found at once.
+    let Some(place) = in_frame.iter().rposition(|seen| seen.node == node) else { return };
+    let until = in_frame.get(place + 1).map_or(captures.len(), |next| next.captures_from);
+    let Some(seen) = in_frame.get_mut(place) else { return };
+    // The entry keeps its place as the end of the one before it.
+    seen.node = NONE;
+    for capture in captures.get_mut(seen.captures_from..until).unwrap_or_default() {
+        capture.kind = SpanKind::Dead;
     }
 }
 
@@ -172,24 +187,25 @@ enum WalkStep {
     After,
 }
 
-/// Reads the object at `scan`, up to and with its closing brace.
+/// Reads the object at a byte of the text, up to and with its closing brace; where it ends.
 pub(crate) fn walk(
     trie: &Trie,
     text: &str,
-    scan: &mut Scan<'_>,
+    at: usize,
     scratch: &mut Scratch,
-) -> Result<(), EventError> {
+) -> Result<usize, EventError> {
+    let mut scan = Scan::new(text, at);
     scratch.clear(trie.len());
     let mut step = WalkStep::Value(ROOT);
     loop {
         step = match step {
-            WalkStep::Value(node) => value(trie, scan, scratch, node)?,
-            WalkStep::Key => key(trie, text, scan, scratch)?,
+            WalkStep::Value(node) => value(trie, &mut scan, scratch, node)?,
+            WalkStep::Key => members(trie, text, &mut scan, scratch)?,
             WalkStep::After => {
                 if scratch.captures.len() > MAX_VALUES {
                     return Err(too_many_values(scan.at));
                 }
-                let Some(frame) = scratch.frames.last() else { return Ok(()) };
+                let Some(frame) = scratch.frames.last() else { return Ok(scan.at) };
                 match (scan.token(), frame.object) {
                     (b',', true) => {
                         scan.at += 1;
@@ -232,7 +248,7 @@ fn value(
         b'{' => (true, OBJECTS, BELOW),
         b'[' => (false, ARRAYS, SCALARS | OBJECTS | BELOW),
         _ => {
-            let span = scan.scalar()?;
+            let span = if opening == b'"' { scan.string()? } else { scan.unquoted()? };
             if wants & SCALARS != 0 && span.scalar != Scalar::Null {
                 scratch.capture(node, SpanKind::Scalar(span.scalar), span.start, span.end);
             }
@@ -263,15 +279,78 @@ fn value(
     })
 }
 
+/// Members of the innermost object, the first one's key being next, as long as they are written as machines do.
+#[inline(always)]
+fn members(
+    trie: &Trie,
+    text: &str,
+    scan: &mut Scan<'_>,
+    scratch: &mut Scratch,
+) -> Result<WalkStep, EventError> {
+    let depth = scratch.frames.len();
+    let node = scratch.frames.last().map_or(ROOT, |frame| frame.node);
+    if !scan.is_at_quote() {
+        return key(trie, text, scan, scratch, node);
+    }
+    let Scratch { captures, lists, frames, seen } = scratch;
+    let Some(frame) = frames.last_mut() else { return Ok(WalkStep::After) };
+    while let Some((end, opening)) = scan.compact_key() {
+        let child = trie.child(node, scan.bytes(scan.at + 1, end));
+        scan.at = end + 2;
+        if let Some(child) = child {
+            note_key(frame, seen, captures, child);
+        }
+        match (opening, child) {
+            (b'"', _) => {
+                let span = scan.string()?;
+                if let Some(child) = child
+                    && trie.wants(child) & SCALARS != 0
+                {
+                    let kind = SpanKind::Scalar(span.scalar);
+                    add_capture(captures, lists, (child, kind), span.start..span.end);
+                    if captures.len() > MAX_VALUES {
+                        return Ok(WalkStep::After);
+                    }
+                }
+            }
+            (_, Some(child)) => return Ok(WalkStep::Value(child)),
+            (..=b' ' | b'{' | b'[', None) => scan.skip(depth)?,
+            (_, None) => {
+                scan.unquoted()?;
+            }
+        }
+        if !scan.is_before_key() {
+            return Ok(WalkStep::After);
+        }
+        scan.at += 1;
+    }
+    key(trie, text, scan, scratch, node)
+}
+
+/// One member, its key being next, however it is written.
 #[inline(always)]
 fn key(
     trie: &Trie,
     text: &str,
     scan: &mut Scan<'_>,
     scratch: &mut Scratch,
+    node: Node,
 ) -> Result<WalkStep, EventError> {
+    let (step, at) = any_key(trie, text, *scan, scratch, node)?;
+    scan.at = at;
+    Ok(step)
+}
+
+/// The same; where it ends too.
+#[inline(never)]
+fn any_key(
+    trie: &Trie,
+    text: &str,
+    mut scan: Scan<'_>,
+    scratch: &mut Scratch,
+    node: Node,
+) -> Result<(WalkStep, usize), EventError> {
     let key = scan.key()?;
-    let node = scratch.frames.last().map_or(ROOT, |frame| frame.node);
     let child = match key.scalar {
         Scalar::Escaped => {
             let name = key.decoded(text);
@@ -282,11 +361,11 @@ fn key(
     match child {
         Some(child) => {
             scratch.note(child);
-            Ok(WalkStep::Value(child))
+            Ok((WalkStep::Value(child), scan.at))
         }
         None => {
             scan.skip(scratch.frames.len())?;
-            Ok(WalkStep::After)
+            Ok((WalkStep::After, scan.at))
         }
     }
 }
