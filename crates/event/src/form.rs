@@ -300,7 +300,8 @@ impl FormMarks {
         if let Around::Index(entry) = around {
             return Some(entry.clone());
         }
-        for node in [self.ecs_dataset, self.stream_dataset, self.module] {
+        let named = [self.ecs_dataset, self.stream_dataset, self.module];
+        for node in named.into_iter().filter(|node| event.has(*node)) {
             for name in event.values(node) {
                 let name = name.into_text();
                 let is_own = is_cloudtrail_dataset(&name) || node == self.module && name == "aws";

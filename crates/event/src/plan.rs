@@ -98,8 +98,8 @@ impl ReadPlan {
         if let Some(name) = hit.or_else(|| text(self.marks.index)) {
             return Some(StatedIndex { name: name.into_owned(), is_stream: false });
         }
-        let [kind, dataset, namespace] = self.marks.stream.map(text);
-        let name = [kind?, dataset?, namespace?].join("-");
+        let [kind, dataset, namespace] = self.marks.stream;
+        let name = [text(kind)?, text(dataset)?, text(namespace)?].join("-");
         Some(StatedIndex { name, is_stream: true })
     }
 

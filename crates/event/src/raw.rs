@@ -216,6 +216,12 @@ pub(crate) trait ComputedField: Send + Sync {
     /// The values in one event.
     fn values<'a>(&self, event: &Spans<'a>, cache: &mut EventCache<'a>) -> FieldValues<'a>;
 
+    /// The value in an event that has one, where that takes less; `None` says nothing.
+    fn only<'a>(&self, event: &Spans<'a>) -> Option<Value<'a>> {
+        let _ = event;
+        None
+    }
+
     /// Adds the field's value to a document as JSON, where that is not just its values; whether there was
     /// anything. `None` where it is its values.
     fn write<'a>(
@@ -247,6 +253,21 @@ impl RawField {
     #[inline]
     pub(crate) fn values<'a>(&self, event: &Spans<'a>) -> FieldValues<'a> {
         self.cached_values(event, &mut EventCache::default())
+    }
+
+    /// The value in an event that has one, where it is quickly found; `None` says nothing.
+    #[inline]
+    pub(crate) fn only<'a>(&self, event: &Spans<'a>) -> Option<Value<'a>> {
+        match self {
+            Self::Copied(node) => event.only(*node, Blanks::All),
+            Self::NameOfCaller(node) => event.only(*node, Blanks::Empty),
+            Self::FirstOf(nodes) => {
+                event.only(*nodes.iter().find(|node| event.has(**node))?, Blanks::All)
+            }
+            Self::Constant(text) => Some(Value::Text(Cow::Borrowed(*text))),
+            Self::Computed(field) => field.only(event),
+            Self::Distinct(_) | Self::Original => None,
+        }
     }
 
     /// The same, with what other fields of the event have found.

@@ -72,8 +72,36 @@ impl<'a> Spans<'a> {
     /// All values at a node.
     #[inline]
     pub(crate) fn values(&self, node: Node) -> FieldValues<'a> {
-        let found = Some((self.text, self.captures(node)));
-        FieldValues { found, ..FieldValues::default() }
+        FieldValues {
+            from: ValuesFrom::Text(self.text, self.captures(node)),
+            ..FieldValues::default()
+        }
+    }
+
+    /// The first value at a node that does not count as none, as text.
+    #[inline(never)]
+    fn first_text(&self, node: Node, without: Blanks) -> Option<Cow<'a, str>> {
+        // Nearly always the first capture is a string without an escape that counts.
+        let first = self.scratch.of(node).next()?;
+        if let SpanKind::Scalar(Scalar::Plain) = first.kind
+            && let Some(text) = self.text.get(first.start as usize..first.end as usize)
+            && !(without.hide_text(text))
+        {
+            return Some(Cow::Borrowed(text));
+        }
+        let mut values = self.captures(node).filter_map(|capture| value_of(self.text, &capture));
+        values.find(|value| !without.hide(value)).map(Value::into_text)
+    }
+
+    /// The value at a node with one capture.
+    #[inline]
+    pub(crate) fn only(&self, node: Node, without: Blanks) -> Option<Value<'a>> {
+        let mut captures = self.scratch.of(node);
+        let first = captures.next()?;
+        if captures.next().is_some() {
+            return None;
+        }
+        value_of(self.text, first).filter(|value| !without.hide(value))
     }
 
     /// The values at a node that are not blank.
@@ -85,22 +113,13 @@ impl<'a> Spans<'a> {
     /// The first value at a node that is not blank, as text.
     #[inline(never)]
     pub(crate) fn first(&self, node: Node) -> Option<Cow<'a, str>> {
-        self.first_but(node, is_blank)
+        self.first_text(node, Blanks::All)
     }
 
     /// The first value at a node that is not empty, as text: a name may be `-` or `none`.
     #[inline(never)]
     pub(crate) fn first_name(&self, node: Node) -> Option<Cow<'a, str>> {
-        self.first_but(node, str::is_empty)
-    }
-
-    #[inline(always)]
-    fn first_but(&self, node: Node, is_none: impl Fn(&str) -> bool) -> Option<Cow<'a, str>> {
-        self.captures(node).find_map(|capture| {
-            let text = value_of(self.text, &capture)?;
-            let is_none = matches!(&text, Value::Text(text) if is_none(text));
-            (!is_none).then(|| text.into_text())
-        })
+        self.first_text(node, Blanks::Empty)
     }
 
     /// The values at a node as texts.
@@ -185,6 +204,15 @@ impl Blanks {
             Self::All => is_blank_value(value),
         }
     }
+
+    #[inline]
+    fn hide_text(self, text: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Empty => text.is_empty(),
+            Self::All => is_blank(text),
+        }
+    }
 }
 
 /// Another spelling of a number, where it has one.
@@ -219,27 +247,36 @@ impl<'a> TextSet<'a> {
     }
 }
 
-/// The values of one field, in order. They are found in the text or computed: at most one of the
-/// three parts is in use.
+/// The values of one field, in order.
 #[derive(Default)]
 pub(crate) struct FieldValues<'a> {
-    found: Option<(&'a str, Copied<Captures<'a>>)>,
-    one: Option<Value<'a>>,
-    many: alloc::vec::IntoIter<Value<'a>>,
+    from: ValuesFrom<'a>,
     without: Blanks,
     respell: Option<RespellNumber>,
     is_lowered: bool,
 }
 
+/// Where values come from.
+#[derive(Default)]
+enum ValuesFrom<'a> {
+    #[default]
+    Nothing,
+    /// They are found in a text.
+    Text(&'a str, Copied<Captures<'a>>),
+    /// They are computed.
+    One(Value<'a>),
+    Many(alloc::vec::IntoIter<Value<'a>>),
+}
+
 impl<'a> FieldValues<'a> {
     /// At most one value.
     pub(crate) fn one(one: Option<Value<'a>>) -> Self {
-        Self { one, ..Self::default() }
+        Self { from: one.map_or(ValuesFrom::Nothing, ValuesFrom::One), ..Self::default() }
     }
 
     /// These values.
     pub(crate) fn many(values: Vec<Value<'a>>) -> Self {
-        Self { many: values.into_iter(), ..Self::default() }
+        Self { from: ValuesFrom::Many(values.into_iter()), ..Self::default() }
     }
 
     /// Those of the values that do not count as none.
@@ -265,14 +302,19 @@ impl<'a> Iterator for FieldValues<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Value<'a>> {
-        let value = match &mut self.found {
-            Some((text, captures)) => loop {
+        let value = match &mut self.from {
+            ValuesFrom::Nothing => return None,
+            ValuesFrom::Text(text, captures) => loop {
                 let value = value_of(text, &captures.next()?);
                 if let Some(value) = value.filter(|value| !self.without.hide(value)) {
                     break value;
                 }
             },
-            None => self.one.take().or_else(|| self.many.next())?,
+            ValuesFrom::One(_) => match core::mem::take(&mut self.from) {
+                ValuesFrom::One(value) => value,
+                _ => return None,
+            },
+            ValuesFrom::Many(values) => values.next()?,
         };
         Some(match value {
             Value::Text(text) if self.is_lowered => Value::Text(Cow::Owned(text.to_lowercase())),

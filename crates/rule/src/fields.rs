@@ -105,6 +105,9 @@ pub struct EventDoc<'e, 'a> {
 impl Doc for EventDoc<'_, '_> {
     fn any(&self, field: usize, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {
         let Some(slot) = self.slots.get(field) else { return false };
+        if let Some(value) = self.fields.only_value(slot.ask()) {
+            return test(&value);
+        }
         self.fields.values(slot.ask()).any(|value| test(&value))
     }
 

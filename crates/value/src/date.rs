@@ -31,6 +31,59 @@ pub fn parse_time_ms(text: &str) -> Option<i64> {
     }
 }
 
+/// As [`parse_time_ms`], for the one spelling that most sources write: `2024-05-01T10:00:00Z`. `None` for all others, and
+/// for the last days of months, which are left to the calendar.
+#[must_use]
+#[inline]
+pub fn parse_utc_seconds(text: &str) -> Option<i64> {
+    let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
+    let [
+        y0,
+        y1,
+        y2,
+        y3,
+        b'-',
+        o0,
+        o1,
+        b'-',
+        d0,
+        d1,
+        b'T',
+        h0,
+        h1,
+        b':',
+        m0,
+        m1,
+        b':',
+        s0,
+        s1,
+        b'Z',
+    ] = *bytes
+    else {
+        return None;
+    };
+    let pair = |high: u8, low: u8| {
+        let (high, low) = (high.wrapping_sub(b'0'), low.wrapping_sub(b'0'));
+        (high < 10 && low < 10).then(|| i64::from(high * 10 + low))
+    };
+    let (year, month, day) = (pair(y0, y1)? * 100 + pair(y2, y3)?, pair(o0, o1)?, pair(d0, d1)?);
+    let (hour, minute, second) = (pair(h0, h1)?, pair(m0, m1)?, pair(s0, s1)?);
+    let is_plain = (1..=12).contains(&month)
+        && (1..=28).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    if !is_plain {
+        return None;
+    }
+    // A year that begins in March has its odd day at its end.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    // From the first of March of the year 0 to 1970.
+    let days = year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468;
+    Some(days * DAY + hour * HOUR + minute * MINUTE + second * SECOND)
+}
+
 /// An event's time as a JSON number of epoch milliseconds, in any spelling; a fraction is dropped.
 /// `None` outside of the years -9999 to 9999, which is all that can be shown of a time.
 #[must_use]

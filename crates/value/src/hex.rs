@@ -10,13 +10,31 @@ use alloc::vec::Vec;
 #[inline]
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
     for block in bytes.chunks(16) {
-        let mut text = [b'0'; 32];
-        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(block) {
-            *pair = [digit(byte >> 4), digit(byte & 15)];
+        let mut text = [[b'0'; 8]; 4];
+        let (words, rest) = block.as_chunks::<4>();
+        for (digits, word) in text.iter_mut().zip(words) {
+            *digits = eight_digits(u32::from_be_bytes(*word));
         }
-        let text = text.get(..block.len().saturating_mul(2)).unwrap_or_default();
+        if let Some(digits) = text.get_mut(words.len()) {
+            for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(rest) {
+                *pair = [digit(byte >> 4), digit(byte & 15)];
+            }
+        }
+        let text = text.as_flattened().get(..block.len().saturating_mul(2)).unwrap_or_default();
         out.push_str(core::str::from_utf8(text).unwrap_or_default());
     }
+}
+
+/// The digits of a number, all at once.
+const fn eight_digits(number: u32) -> [u8; 8] {
+    // Each digit into a byte of its own.
+    let mut digits = number as u64;
+    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
+    digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // 1 where it is a letter: `a` comes 39 behind what would follow `9`.
+    let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (digits + 0x3030_3030_3030_3030 + letters * 39).to_be_bytes()
 }
 
 /// Bytes as lower-case hexadecimal digits, two for each.

@@ -101,7 +101,9 @@ mod wildcard;
 
 pub use address::{address_text, parse_address};
 pub use block::{BLOCK, first_stop};
-pub use date::{number_to_time_ms, parse_date_range, parse_epoch_ms, parse_time_ms};
+pub use date::{
+    number_to_time_ms, parse_date_range, parse_epoch_ms, parse_time_ms, parse_utc_seconds,
+};
 pub use decimal::{Decimal, canonical_number, compare_numbers, is_finite, whole_part};
 pub use glob::Glob;
 pub use hex::{four_hex_digits, hex, parse_hex, push_hex};

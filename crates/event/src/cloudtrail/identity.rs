@@ -13,8 +13,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use firstseen_value::Value;
 
-/// What stands before a service's name in the ARN of a role that only that service can assume.
-const SERVICE_ROLES: &str = ":role/aws-service-role/";
+/// What stands before a service's name in the ARN of a role that only that service can assume, in two parts: few
+/// ARNs have many slashes.
+const SERVICE_ROLES: (&str, &str) = (":role", "/aws-service-role/");
 
 /// The caller of an event.
 ///
@@ -55,7 +56,7 @@ impl Caller {
     }
 
     pub(super) fn is_kind(&self, event: &Spans<'_>, kinds: &[&str]) -> bool {
-        event.first(self.kind).is_some_and(|kind| kinds.contains(&&*kind))
+        is_one_of(event.first(self.kind).as_deref(), kinds)
     }
 
     pub(super) fn arn<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
@@ -84,8 +85,8 @@ impl Caller {
     }
 
     /// The name in the identity, before it is known whether the caller is a service.
-    fn name_in_identity<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
-        let of_issuer = self.is_kind(event, &["AssumedRole", "FederatedUser"]);
+    fn name_in_identity<'a>(&self, event: &Spans<'a>, kind: Option<&str>) -> Option<Cow<'a, str>> {
+        let of_issuer = is_one_of(kind, &["AssumedRole", "FederatedUser"]);
         let issuer = of_issuer.then(|| self.issuer_name(event)).flatten();
         issuer.or_else(|| self.own_name(event))
     }
@@ -93,7 +94,7 @@ impl Caller {
     /// The name that `user.name` takes over from `additionalEventData.UserName`.
     pub(super) fn moved_name<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
         if event.first(self.action)? != "UserAuthentication"
-            || self.name_in_identity(event).is_some()
+            || self.name_in_identity(event, event.first(self.kind).as_deref()).is_some()
         {
             return None;
         }
@@ -101,42 +102,46 @@ impl Caller {
     }
 
     /// `service.name`: of an AWSService, and of a role that only a service can assume.
-    fn service<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
-        if self.is_kind(event, &["AWSService"]) {
+    fn service<'a>(&self, event: &Spans<'a>, kind: Option<&str>) -> Option<Cow<'a, str>> {
+        if is_one_of(kind, &["AWSService"]) {
             return self.invoked_by(event);
         }
-        if !self.is_kind(event, &["AssumedRole"]) {
+        if !is_one_of(kind, &["AssumedRole"]) {
             return None;
         }
         let arn = self.issuer_arn(event)?;
-        let (_, path) = cut_around(&arn, SERVICE_ROLES)?;
+        let path = behind_service_role(&arn)?;
         let of_path = || cut(path, b'/').filter(|(service, _)| !service.is_empty());
         self.invoked_by(event).or_else(|| Some(Cow::Owned(of_path()?.0.to_owned())))
     }
 
     /// `user.name`.
     fn user_name<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
-        let name = self.name_or_moved(event)?;
-        self.service(event).is_none().then_some(name)
+        let kind = event.first(self.kind);
+        let kind = kind.as_deref();
+        let name = self.name_or_moved(event, kind)?;
+        self.service(event, kind).is_none().then_some(name)
     }
 
     /// `user.name`, be the caller a service or not.
-    fn name_or_moved<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
-        self.name_in_identity(event).or_else(|| self.moved_name(event))
+    fn name_or_moved<'a>(&self, event: &Spans<'a>, kind: Option<&str>) -> Option<Cow<'a, str>> {
+        self.name_in_identity(event, kind).or_else(|| self.moved_name(event))
     }
 
     /// `user.id`: the principal's, of an IdentityCenterUser without one the user's on whose behalf
     /// it acts.
     fn user_id<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
-        let id = self.id_of_any(event)?;
-        self.service(event).is_none().then_some(id)
+        let kind = event.first(self.kind);
+        let kind = kind.as_deref();
+        let id = self.id_of_any(event, kind)?;
+        self.service(event, kind).is_none().then_some(id)
     }
 
     /// `user.id`, be the caller a service or not.
-    fn id_of_any<'a>(&self, event: &Spans<'a>) -> Option<Cow<'a, str>> {
+    fn id_of_any<'a>(&self, event: &Spans<'a>, kind: Option<&str>) -> Option<Cow<'a, str>> {
         let principal = event.first_name(self.principal);
         principal.or_else(|| {
-            let of_center = self.is_kind(event, &["IdentityCenterUser"]);
+            let of_center = is_one_of(kind, &["IdentityCenterUser"]);
             of_center.then(|| self.on_behalf_of(event)).flatten()
         })
     }
@@ -172,6 +177,26 @@ fn is_email_name(name: &str) -> bool {
 fn email_of<'o, 'a>(session: &'o Cow<'a, str>, name: &'o Cow<'a, str>) -> Option<&'o Cow<'a, str>> {
     let session = Some(session).filter(|session| is_email(session));
     session.or_else(|| Some(name).filter(|name| is_email_name(name)))
+}
+
+#[inline]
+fn is_one_of(kind: Option<&str>, kinds: &[&str]) -> bool {
+    kind.is_some_and(|kind| kinds.contains(&kind))
+}
+
+/// What is behind the first [`SERVICE_ROLES`] of an ARN.
+#[inline]
+fn behind_service_role(arn: &str) -> Option<&str> {
+    let (before, path) = SERVICE_ROLES;
+    let mut from = 0;
+    loop {
+        let place = from + memchr::memchr(b'/', arn.as_bytes().get(from..)?)?;
+        let (role, rest) = arn.split_at_checked(place)?;
+        if let Some(rest) = rest.strip_prefix(path).filter(|_| role.ends_with(before)) {
+            return Some(rest);
+        }
+        from = place + 1;
+    }
 }
 
 /// What follows that byte.
@@ -252,9 +277,11 @@ impl ComputedField for CallerField {
     ) -> Option<bool> {
         let caller = &self.caller;
         let facts = cache.texts(FACTS, |_| {
-            let service = caller.service(event);
-            let name = caller.name_or_moved(event).filter(|_| service.is_none());
-            let id = caller.id_of_any(event).filter(|_| service.is_none());
+            let kind = event.first(caller.kind);
+            let kind = kind.as_deref();
+            let service = caller.service(event, kind);
+            let name = caller.name_or_moved(event, kind).filter(|_| service.is_none());
+            let id = caller.id_of_any(event, kind).filter(|_| service.is_none());
             let facts = [service, id, name, caller.session(event)];
             facts.map(Option::unwrap_or_default).into()
         });
@@ -281,6 +308,13 @@ impl ComputedField for CallerField {
         Some(true)
     }
 
+    fn only<'a>(&self, event: &Spans<'a>) -> Option<Value<'a>> {
+        match &self.field {
+            CallerPart::Name => self.caller.user_name(event).map(Value::Text),
+            _ => None,
+        }
+    }
+
     fn values<'a>(&self, event: &Spans<'a>, _: &mut EventCache<'a>) -> FieldValues<'a> {
         let caller = &self.caller;
         FieldValues::one(
@@ -288,7 +322,7 @@ impl ComputedField for CallerField {
                 CallerPart::Id => caller.user_id(event),
                 CallerPart::Name => caller.user_name(event),
                 CallerPart::Email => caller.email(event),
-                CallerPart::Service => caller.service(event),
+                CallerPart::Service => caller.service(event, event.first(caller.kind).as_deref()),
                 CallerPart::Related { requested, renamed, created } => {
                     let nodes = [*requested, *renamed, *created];
                     let known =

@@ -29,6 +29,44 @@ fn a_time_in_every_form() {
 }
 
 #[test]
+fn the_usual_spelling_is_read_alike() {
+    for day in 0..146_097 {
+        let date = NaiveDate::from_epoch_days(day - 100_000).expect("a day");
+        let text = format!("{date}T{:02}:{:02}:{:02}Z", day % 24, day % 60, day % 59);
+        let plain = chrono::Datelike::day(&date) <= 28;
+        assert_eq!(parse_utc_seconds(&text), parse_time_ms(&text).filter(|_| plain), "{text}");
+    }
+    for text in [
+        "2024-00-01T10:00:00Z",
+        "2024-13-01T10:00:00Z",
+        "2024-01-00T10:00:00Z",
+        "2024-01-01T24:00:00Z",
+        "2024-01-01T10:60:00Z",
+        "2024-01-01T10:00:60Z",
+        "2024-01-01t10:00:00Z",
+        "2024-01-01T10:00:0:Z",
+        "2024-01-01T10:00:00",
+        "2024-01-01T10:00:00.0Z",
+        "",
+    ] {
+        assert_eq!(parse_utc_seconds(text), None, "{text}");
+    }
+    for text in ["0000-01-01T00:00:00Z", "0000-02-28T23:59:59Z", "9999-12-28T23:59:59Z"] {
+        assert_eq!(parse_utc_seconds(text), parse_time_ms(text), "{text}");
+        assert!(parse_time_ms(text).is_some());
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_quick_way_reads_is_the_time(text in "[0-9]{4}-[0-9]{2}-[0-3][0-9]T[0-9:]{2}:[0-9]{2}:[0-9]{2}Z") {
+        if let Some(time) = parse_utc_seconds(&text) {
+            prop_assert_eq!(parse_time_ms(&text), Some(time));
+        }
+    }
+}
+
+#[test]
 fn what_is_no_time() {
     for text in [
         "",
