@@ -17,7 +17,7 @@
 //! Behind the terms of a rule that learns is the key of its start, written as one more term, whose text
 //! is no JSON array: it is looked up, given to `decide` and written like the others.
 
-use crate::bytes::{Cursor, Malformed, len_u32, patch_u32, put_u32};
+use crate::bytes::{Cursor, Malformed, len_u32, patch_u32};
 use crate::codes::{MAX_KEY, status};
 use alloc::vec::Vec;
 
@@ -265,26 +265,31 @@ impl<'o> KeysWriter<'o> {
         terms: impl ExactSizeIterator<Item = ItemTerm<'t>>,
     ) {
         let start = self.out.len();
-        let mut cut = text.len().min(usize::from(u16::MAX));
-        while !text.is_char_boundary(cut) {
-            cut = cut.saturating_sub(1);
-        }
-        let text = text.get(..cut).unwrap_or_default();
-        put_u32(self.out, 0);
-        self.out.extend_from_slice(&kind.bytes());
-        self.out.extend_from_slice(&rule.to_le_bytes());
-        put_u32(self.out, place.0);
-        put_u32(self.out, place.1);
-        self.out.extend_from_slice(&time_ms.to_le_bytes());
-        self.out.extend_from_slice(identity);
+        let text = text.get(..text.floor_char_boundary(usize::from(u16::MAX))).unwrap_or_default();
         let count = u16::try_from(terms.len()).unwrap_or(u16::MAX);
-        self.out.extend_from_slice(&count.to_le_bytes());
-        self.out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(0).to_le_bytes());
-        self.out.extend_from_slice(text.as_bytes());
+        let two = |[a, b]: [u8; 2], [c, d]: [u8; 2]| [a, b, c, d];
+        let [t0, t1, t2, t3, t4, t5, t6, t7] = time_ms.to_le_bytes();
+        // As a whole: each part by itself would ask for room.
+        let head = [
+            [0; 4],
+            two(kind.bytes(), rule.to_le_bytes()),
+            place.0.to_le_bytes(),
+            place.1.to_le_bytes(),
+            [t0, t1, t2, t3],
+            [t4, t5, t6, t7],
+        ];
+        self.out.extend_from_slice(head.as_flattened());
+        self.out.extend_from_slice(identity);
+        let length = u16::try_from(text.len()).unwrap_or(0);
+        self.out.extend_from_slice(&two(count.to_le_bytes(), length.to_le_bytes()));
+        if !text.is_empty() {
+            self.out.extend_from_slice(text.as_bytes());
+        }
         for term in terms.take(usize::from(count)) {
             let key = term.key.get(..MAX_KEY).unwrap_or(term.key);
-            self.out.extend_from_slice(&u16::try_from(key.len()).unwrap_or(0).to_le_bytes());
-            put_u32(self.out, len_u32(term.values.len()));
+            let [k0, k1] = u16::try_from(key.len()).unwrap_or(0).to_le_bytes();
+            let [v0, v1, v2, v3] = len_u32(term.values.len()).to_le_bytes();
+            self.out.extend_from_slice(&[k0, k1, v0, v1, v2, v3]);
             self.out.extend_from_slice(key);
             self.out.extend_from_slice(term.values.as_bytes());
         }

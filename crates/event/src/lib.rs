@@ -147,8 +147,14 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, EventError> {
         .map_err(|fault| EventError::new("bad_utf8", "not UTF-8", fault.valid_up_to()))
 }
 
+/// The bytes as text, if they are UTF-8: quicker than [`utf8`], which says where they are not.
+#[must_use]
+pub fn as_utf8(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
+}
+
 /// Whether the bytes are UTF-8.
 #[must_use]
 pub fn is_utf8(bytes: &[u8]) -> bool {
-    simdutf8::basic::from_utf8(bytes).is_ok()
+    as_utf8(bytes).is_some()
 }

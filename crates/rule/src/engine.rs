@@ -7,6 +7,7 @@ use crate::alert;
 use crate::exception::Exception;
 use crate::fields::{EventDoc, FieldRequests, FieldSlot, event_error_text};
 use crate::index::RuleIndex;
+use crate::memo::TermMemo;
 use crate::open::{OpenedEvent, Outside, open_event};
 use crate::plan::{Plan, RulePlan};
 use crate::prepared::PreparedRule;
@@ -15,7 +16,7 @@ use crate::term::{self, Terms};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use firstseen_abi::{ItemKind, KeysWriter, Malformed};
+use firstseen_abi::{ItemKind, ItemTerm, KeysWriter, Malformed};
 use firstseen_event::{
     BitSet, EventFields, EventReader, Prefilter, Scratch, TEXT_NOT_OPENED, Trust, looks_whole,
 };
@@ -46,6 +47,8 @@ pub struct Engine {
     added: Vec<Vec<FieldSlot>>,
     index: RuleIndex,
     pub(crate) scratch: Scratch,
+    /// Of the terms of events that came in tables: where single ones are handed in, memory is rarer.
+    known: TermMemo,
     /// The most bytes of values that the terms of one event may hold together.
     pub(crate) max_term_bytes: usize,
 }
@@ -57,6 +60,8 @@ struct Pass<'w> {
     candidates: BitSet,
     /// The state keys of the match at hand, one after another.
     keys: String,
+    /// The hashes of terms that were met before.
+    known: Option<TermMemo>,
     writer: KeysWriter<'w>,
 }
 
@@ -77,6 +82,7 @@ impl Engine {
             prepared,
             added,
             scratch: Scratch::default(),
+            known: TermMemo::default(),
             max_term_bytes: term::MAX_TERM_BYTES,
         }
     }
@@ -129,7 +135,8 @@ impl Engine {
     ) -> Result<(), Malformed> {
         let mut scratch = core::mem::take(&mut self.scratch);
         let (writer, candidates) = (KeysWriter::new(out), BitSet::default());
-        let mut pass = Pass { now_ms, candidates, keys: String::new(), writer };
+        let known = matches!(framing, Framing::Table(_)).then(|| core::mem::take(&mut self.known));
+        let mut pass = Pass { now_ms, candidates, keys: String::new(), known, writer };
         let result = match framing {
             Framing::One => {
                 self.event(buffer, (0, buffer.len()), &mut scratch, &mut pass);
@@ -142,6 +149,9 @@ impl Engine {
             Framing::Table(table) => self.table(buffer, table, &mut scratch, &mut pass),
         };
         self.scratch = scratch;
+        if let Some(known) = pass.known {
+            self.known = known;
+        }
         pass.writer.finish();
         result
     }
@@ -154,11 +164,16 @@ impl Engine {
         pass: &mut Pass<'_>,
     ) -> Result<(), Malformed> {
         let mut c = firstseen_abi::Cursor::new(table);
+        // All of them at once, for nearly all buffers.
+        let whole = firstseen_event::as_utf8(buffer);
         while !c.is_done() {
             let (at, len) = (c.u32("offset")? as usize, c.u32("length")? as usize);
-            let text = at.checked_add(len).and_then(|end| buffer.get(at..end));
-            let text = text.ok_or(c.malformed("range in the table"))?;
-            self.event(text, (at, len), scratch, pass);
+            let bytes = at.checked_add(len).and_then(|end| buffer.get(at..end));
+            let bytes = bytes.ok_or(c.malformed("range in the table"))?;
+            match whole.and_then(|whole| whole.get(at..at.saturating_add(len))) {
+                Some(text) => self.text(text, (at, len), scratch, pass),
+                None => self.event(bytes, (at, len), scratch, pass),
+            }
         }
         Ok(())
     }
@@ -181,12 +196,18 @@ impl Engine {
         scratch: &mut Scratch,
         pass: &mut Pass<'_>,
     ) {
+        match firstseen_event::utf8(bytes) {
+            Ok(text) => self.text(text, place, scratch, pass),
+            Err(fault) => {
+                count(&mut pass.writer.counts.read);
+                bad(&mut pass.writer, place, &event_error_text(&fault));
+            }
+        }
+    }
+
+    fn text(&self, text: &str, place: (usize, usize), scratch: &mut Scratch, pass: &mut Pass<'_>) {
         count(&mut pass.writer.counts.read);
-        let text = match firstseen_event::utf8(bytes) {
-            Ok(text) => text,
-            Err(fault) => return bad(&mut pass.writer, place, &event_error_text(&fault)),
-        };
-        if !self.may_match(bytes) {
+        if !self.may_match(text.as_bytes()) {
             return;
         }
         self.open(text, scratch, &mut |opened| match opened {
@@ -217,7 +238,7 @@ impl Engine {
     }
 
     fn matches(&self, fields: &EventFields<'_>, place: (usize, usize), pass: &mut Pass<'_>) {
-        let Pass { now_ms, candidates, keys, writer } = pass;
+        let Pass { now_ms, candidates, keys, known, writer } = pass;
         self.index.candidates(fields, candidates);
         for index in candidates.iter() {
             let at = self.plan.rules.get(index).zip(self.prepared.get(index));
@@ -235,7 +256,10 @@ impl Engine {
             let identity = prepared.identity(fields, time_ms);
             let MatchVerdict { kind, text, terms, more } = match other_index {
                 Some(name) => MatchVerdict::without_terms(ItemKind::OtherIndex, name),
-                None => self.verdict(prepared, rule, fields, time_ms, *now_ms),
+                None => {
+                    let known = known.as_mut().map(|known| (known, index));
+                    self.verdict((prepared, rule), fields, time_ms, *now_ms, known)
+                }
             };
             match kind {
                 ItemKind::Missing => count(&mut writer.counts.missing),
@@ -252,12 +276,16 @@ impl Engine {
             let start = start.map(|learn| learn.start(&prepared.prefix, fields));
             let keys = keys.as_bytes().chunks_exact(length);
             let terms = keys.zip(terms.iter().map(|term| &*term.json));
-            let start = start.iter().map(|(key, shown)| (key.as_bytes(), &**shown));
-            let looked_up: Vec<_> = terms
-                .chain(start)
-                .map(|(key, values)| firstseen_abi::ItemTerm { key, values })
-                .collect();
-            let looked_up = looked_up.into_iter();
+            let mut terms = terms.map(|(key, values)| ItemTerm { key, values });
+            let mut started;
+            let looked_up: &mut dyn ExactSizeIterator<Item = ItemTerm<'_>> = match &start {
+                None => &mut terms,
+                Some((key, values)) => {
+                    let start = ItemTerm { key: key.as_bytes(), values };
+                    started = terms.chain([start]).collect::<Vec<_>>().into_iter();
+                    &mut started
+                }
+            };
             writer.item(kind, rule, pair(place), time_ms, &identity, &text, looked_up);
             if more > 0 {
                 let text = format!(
@@ -291,11 +319,11 @@ impl Engine {
     /// The terms of a match, or why it has none.
     fn verdict(
         &self,
-        prepared: &PreparedRule,
-        rule: &RulePlan,
+        (prepared, rule): (&PreparedRule, &RulePlan),
         fields: &EventFields<'_>,
         time_ms: i64,
         now_ms: i64,
+        known: Option<(&mut TermMemo, usize)>,
     ) -> MatchVerdict {
         let without_terms = MatchVerdict::without_terms;
         if let Some(exception) = self.excepted(rule, prepared, fields, Some(time_ms)) {
@@ -309,7 +337,7 @@ impl Engine {
             );
             return without_terms(ItemKind::Future, text);
         }
-        match term::of_event(fields, &prepared.terms, self.max_term_bytes) {
+        match term::of_event_with(fields, &prepared.terms, self.max_term_bytes, known) {
             Terms::Some(terms, more) => {
                 MatchVerdict { kind: ItemKind::Matched, text: String::new(), terms, more }
             }

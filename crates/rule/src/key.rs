@@ -52,7 +52,9 @@ impl<'a> KeyTable<'a> {
     }
 }
 
-fn same(a: &[u8], b: &[u8]) -> bool {
+/// Whether they are the same bytes.
+#[inline]
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     // From the end: keys of one rule begin alike.
     a_rest == b_rest
@@ -60,7 +62,9 @@ fn same(a: &[u8], b: &[u8]) -> bool {
         && a.iter().rev().zip(b.iter().rev()).all(|(a, b)| word(*a) == word(*b))
 }
 
-fn hash(key: &[u8]) -> u64 {
+/// A number of the last bytes.
+#[inline]
+pub(crate) fn hash(key: &[u8]) -> u64 {
     // The last 32 bytes hold the hash.
     let (_, words) = key.as_rchunks::<8>();
     let mixed = words.iter().rev().take(4).fold(0u64, |mixed, chunk| {

@@ -121,6 +121,7 @@ mod index;
 pub mod index_patterns;
 mod key;
 pub mod learn;
+mod memo;
 mod open;
 pub mod plan;
 mod prepared;

@@ -9,6 +9,7 @@
 //! the first ones count, by the values' bytes: whatever the order in the event, the same ones.
 
 use crate::identity::TaggedHasher;
+use crate::memo::TermMemo;
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -151,13 +152,8 @@ fn part(value: Value<'_>, kind: TermKind) -> Part<'_> {
 #[inline]
 fn push_json(out: &mut String, part: &Part<'_>) {
     let text = &*part.canonical;
-    let plain = |b: u8| b >= b' ' && b != b'"' && b != b'\\';
     if part.tag != b's' {
         out.push_str(text);
-    } else if text.bytes().all(plain) {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
     } else {
         push_quoted(out, text);
     }
@@ -166,7 +162,18 @@ fn push_json(out: &mut String, part: &Part<'_>) {
 /// The terms of an event, if their values have at most so many bytes together.
 #[must_use]
 pub fn of_event(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> Terms {
-    if let Some(term) = single(fields, slots, most) {
+    of_event_with(fields, slots, most, None)
+}
+
+/// The same, with the hashes of the terms that this rule met before.
+#[must_use]
+pub(crate) fn of_event_with(
+    fields: &EventFields<'_>,
+    slots: &[TermField],
+    most: usize,
+    known: Option<(&mut TermMemo, usize)>,
+) -> Terms {
+    if let Some(term) = single(fields, slots, most, known) {
         return Terms::Some(vec![term], 0);
     }
     let mut columns: Vec<TermColumn<'_>> = Vec::with_capacity(slots.len());
@@ -245,16 +252,52 @@ impl<'v> TermColumn<'v> {
 
 /// The term of an event that has one value in each field, as nearly all do: the same as
 /// [`combination`] gives, with less memory.
-fn single(fields: &EventFields<'_>, slots: &[TermField], most: usize) -> Option<Term> {
-    let mut tuple = Tuple::new();
+fn single(
+    fields: &EventFields<'_>,
+    slots: &[TermField],
+    most: usize,
+    known: Option<(&mut TermMemo, usize)>,
+) -> Option<Term> {
+    let Some((memo, rule)) = known else {
+        let mut tuple = Tuple::new();
+        for slot in slots {
+            tuple.push(&only_part(fields, slot)?);
+            if tuple.json.len() > most {
+                return None;
+            }
+        }
+        return Some(tuple.finish());
+    };
+    let mut json = open_json();
     for slot in slots {
-        let mut values = fields.values(slot.ask);
-        tuple.push(&part(values.next()?, slot.kind));
-        if values.next().is_some() || tuple.json.len() > most {
+        push_part(&mut json, &only_part(fields, slot)?);
+        if json.len() > most {
             return None;
         }
     }
-    Some(tuple.finish())
+    json.push(']');
+    if let Some(hash) = memo.find(rule, &json) {
+        return Some(Term { hash, json });
+    }
+    let mut parts = TaggedHasher::new(PURPOSE);
+    for slot in slots {
+        let part = only_part(fields, slot)?;
+        parts.add(part.tag, part.canonical.as_bytes());
+    }
+    let hash = parts.finish();
+    memo.keep(rule, &json, hash);
+    Some(Term { hash, json })
+}
+
+/// The value of a field that has one.
+#[inline]
+fn only_part<'v>(fields: &EventFields<'v>, slot: &TermField) -> Option<Part<'v>> {
+    if let Some(value) = fields.only_value(slot.ask) {
+        return Some(part(value, slot.kind));
+    }
+    let mut values = fields.values(slot.ask);
+    let value = values.next()?;
+    values.next().is_none().then(|| part(value, slot.kind))
 }
 
 /// The values of the combination of that number; the last field runs fastest.
@@ -275,20 +318,33 @@ struct Tuple {
     json: String,
 }
 
+/// What keeps the hashes of terms apart from others.
+const PURPOSE: &str = "term";
+
+fn open_json() -> String {
+    let mut json = String::with_capacity(64);
+    json.push('[');
+    json
+}
+
+/// Adds a value to a JSON array.
+#[inline]
+fn push_part(json: &mut String, part: &Part<'_>) {
+    if json.len() > 1 {
+        json.push(',');
+    }
+    push_json(json, part);
+}
+
 impl Tuple {
     fn new() -> Self {
-        let mut json = String::with_capacity(64);
-        json.push('[');
-        Self { parts: TaggedHasher::new("term"), json }
+        Self { parts: TaggedHasher::new(PURPOSE), json: open_json() }
     }
 
     #[inline]
     fn push(&mut self, part: &Part<'_>) {
         self.parts.add(part.tag, part.canonical.as_bytes());
-        if self.json.len() > 1 {
-            self.json.push(',');
-        }
-        push_json(&mut self.json, part);
+        push_part(&mut self.json, part);
     }
 
     fn finish(mut self) -> Term {
