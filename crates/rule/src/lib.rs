@@ -75,6 +75,7 @@
 //! | the fields that the rules ask of an event | [`fields`] |
 //! | an event's terms and their state keys | [`term`] |
 //! | the keys of one request, found by their bytes | `key` |
+//! | the hashes of terms that were met before | `memo` |
 //! | prior state and a sighting -> verdict and new state | [`state`] |
 //! | when a rule began to learn | [`learn`] |
 //! | the alert's document | [`alert`] |
@@ -91,7 +92,7 @@
 //! | rule.toml -> checked rule -> plan (feature `source`) | `source` |
 //!
 //! Order of modules, each importing only from those before it: `window`, `identity`, `exception`,
-//! `plan`, `settings`, `fields`, `term`, `key`, `state`, `learn`, `alert`, `shorten`, `open`,
+//! `plan`, `settings`, `fields`, `key`, `memo`, `term`, `state`, `learn`, `alert`, `shorten`, `open`,
 //! `index_patterns`, `prepared`, `index`, `engine`, `decide`, `evaluate`, `explain`, `probe`, `source`.
 #![cfg_attr(not(any(test, feature = "source")), no_std)]
 #![forbid(unsafe_code)]

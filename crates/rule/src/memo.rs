@@ -16,11 +16,11 @@ const LONGEST: usize = 128;
 /// Hashes by rule and values. It has no memory before the first is kept.
 #[derive(Debug, Default)]
 pub(crate) struct TermMemo {
-    places: Vec<KnownTerm>,
+    places: Vec<KeptHash>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct KnownTerm {
+struct KeptHash {
     /// The rule's index: a rule knows of each of its fields how a value is read, so that its JSON says it all.
     rule: usize,
     /// Empty: nothing is here.
@@ -43,7 +43,7 @@ impl TermMemo {
             return;
         }
         if self.places.is_empty() {
-            self.places.resize_with(PLACES, KnownTerm::default);
+            self.places.resize_with(PLACES, KeptHash::default);
         }
         if let Some(known) = self.places.get_mut(place(rule, json)) {
             (known.rule, known.hash) = (rule, hash);
