@@ -12,7 +12,7 @@ const CUSTOM: u8 = 0;
 const CODE: u8 = 10;
 
 /// The limit in bytes, without custom sections. Lower it when the engine gets smaller.
-const LIMIT: usize = 544_000;
+const LIMIT: usize = 549_000;
 
 /// The sections of a module: id and size in bytes, including the section's header.
 fn sections(module: &[u8]) -> Vec<(u8, usize)> {
