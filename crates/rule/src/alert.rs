@@ -129,6 +129,9 @@ fn is_of_alerts(name: &str) -> bool {
     name.strip_prefix(ALERT_NAMES).is_some_and(|rest| rest.starts_with('.'))
 }
 
+/// Bytes of an alert besides its event, mostly.
+pub const BESIDE_EVENT: usize = 2 << 10;
+
 /// Adds the alert as JSON text, which is UTF-8.
 ///
 /// # Errors
@@ -139,6 +142,8 @@ pub fn render(
     about: &AlertContext<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
+    // At once: to grow step by step takes three times the room.
+    out.reserve(event.text().len().saturating_add(BESIDE_EVENT));
     let time = rfc3339(about.time_ms);
     let mut members = event.members();
     out.push(b'{');

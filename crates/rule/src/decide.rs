@@ -4,7 +4,7 @@
 //! outcomes, in the layout of crate abi. It never calls a store: the caller applies the
 //! writes.
 
-use crate::alert::{self, AlertContext};
+use crate::alert::{self, AlertContext, BESIDE_EVENT};
 use crate::engine::Engine;
 use crate::key::KeyTable;
 use crate::learn::LEARN_TTL_MS;
@@ -18,8 +18,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_abi::{DecideRequest, Item, Malformed, OutcomeKind, OutcomesWriter, Write};
 
-/// Bytes of an alert besides its event, mostly.
-const ALERT_BYTES: usize = 2 << 10;
 /// Bytes that are made room for at once.
 const MOST_RESERVED: usize = 4 << 20;
 
@@ -37,7 +35,7 @@ impl Engine {
         let mut outcomes = OutcomesWriter::default();
         // What alerts hold of their events, and what their rules give them.
         let events = request.items.iter().filter_map(|(_, event)| *event);
-        let bytes = |event: &str| event.len().saturating_mul(3).saturating_add(ALERT_BYTES);
+        let bytes = |event: &str| event.len().saturating_mul(3).saturating_add(BESIDE_EVENT);
         outcomes.reserve(events.map(bytes).sum::<usize>().min(MOST_RESERVED));
         let mut room = AlertRoom::default();
         for (index, (item, event)) in request.items.iter().enumerate() {
