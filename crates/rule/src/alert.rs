@@ -129,7 +129,7 @@ fn is_of_alerts(name: &str) -> bool {
     name.strip_prefix(ALERT_NAMES).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// Bytes of an alert besides its event, mostly.
+/// Bytes of an alert besides its event and what the rule says of itself, mostly.
 pub const BESIDE_EVENT: usize = 2 << 10;
 
 /// Adds the alert as JSON text, which is UTF-8.
@@ -143,7 +143,9 @@ pub fn render(
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
     // At once: to grow step by step takes three times the room.
-    out.reserve(event.text().len().saturating_add(BESIDE_EVENT));
+    let own = template.0.iter().map(|part| part.text.len()).sum::<usize>();
+    let beside = own.saturating_add(about.term.len()).saturating_add(BESIDE_EVENT);
+    out.reserve(event.text().len().saturating_add(beside));
     let time = rfc3339(about.time_ms);
     let mut members = event.members();
     out.push(b'{');

@@ -115,8 +115,8 @@ pub struct RunArgs {
     /// How many threads read, judge and decide [default: as many as there are processors]
     ///
     /// Output, summary and state are the same whatever it is. Standard input is read by one and judged by all, and
-    /// with --annotate, --resume, --exceptions or learning by one alone; so it is with --state, if this option is
-    /// not given, and everything with --on-error fail.
+    /// with --annotate, --resume, --exceptions or learning by one alone; so it is with a state that is kept, if this
+    /// option is not given, and everything with --on-error fail.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Elastic's schedule
