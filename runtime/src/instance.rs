@@ -179,8 +179,10 @@ impl Decide for Guest {
 
     /// One line of JSON; of our own engine a line that looks like it.
     fn is_alert(&self, text: &str) -> bool {
-        if self.code.is_own() {
-            return has_outline(text);
+        if self.code.is_own()
+            && let Some(has_outline) = has_outline(text)
+        {
+            return has_outline;
         }
         let json = || serde_json::from_str::<serde::de::IgnoredAny>(text);
         !text.contains('\n') && json().is_ok()

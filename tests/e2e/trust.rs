@@ -417,6 +417,29 @@ fn messages_of_a_queue_are_read_as_a_command_prints_them() {
     }
 }
 
+/// A key with dots is a level for each part: a document may be many times as deep as its event.
+#[test]
+fn an_event_of_any_depth_alerts() {
+    let event = |id: &str, levels: usize| {
+        let event = json!({
+            "@timestamp": "2025-03-03T09:00:00Z",
+            "cloud.account.id": "111122223333",
+            "event": {
+                "id": id, "action": "CreateStack", "outcome": "success",
+                "provider": "cloudformation.amazonaws.com", "dataset": "aws.cloudtrail",
+            },
+            "user.name": id,
+            "more": "DEEP",
+        });
+        let deep = format!("{}1{}", "{\"a.b.c.d\":".repeat(levels), "}".repeat(levels));
+        event.to_string().replace("\"DEEP\"", &deep)
+    };
+    let lines = format!("{}\n{}\n{}\n", event("a", 1), event("b", 70), event("c", 126));
+    let done = run().arg("-").pipe(lines.as_str()).ok();
+    // They are too deep for the tests' reader of JSON.
+    assert_eq!((done.stdout.lines().count(), done.count("alerts")), (3, 3), "{}", done.stderr);
+}
+
 #[test]
 fn an_event_that_nests_too_deep_is_counted_and_named() {
     let event = |id: &str, levels: usize| {

@@ -6,41 +6,45 @@
 
 use firstseen_value::{BLOCK, first_stop};
 
-/// How deep brackets may nest: one bit for each, and as deep as other readers go.
-const MAX_DEPTH: u32 = 128;
+/// How deep brackets may nest, one bit for each. A document may be deeper than the event that it is made of: a key
+/// with dots is a level for each part.
+const MAX_DEPTH: usize = 256;
+const BITS: usize = u64::BITS as usize;
 
-/// Whether the text is one line, not empty, with its strings closed and its brackets closed in their order.
+/// Whether the text is one line, not empty, with its strings closed and its brackets closed in their order; none where
+/// they nest deeper than this looks.
 #[must_use]
-pub fn has_outline(text: &str) -> bool {
+pub fn has_outline(text: &str) -> Option<bool> {
     let bytes = text.as_bytes();
-    // One bit a level, the innermost lowest: 1 for an object, 0 for an array.
-    let (mut at, mut depth, mut objects) = (0_usize, 0_u32, 0_u128);
+    // One bit a level: 1 for an object, 0 for an array.
+    let mut objects = [0_u64; MAX_DEPTH / BITS];
+    let (mut at, mut depth) = (0_usize, 0_usize);
     while let Some(byte) = bytes.get(at) {
         at = at.saturating_add(1);
         match byte {
             b'"' => match string_end(bytes, at) {
                 Some(end) => at = end,
-                None => return false,
+                None => return Some(false),
             },
             b'{' | b'[' => {
-                if depth == MAX_DEPTH {
-                    return false;
-                }
+                let levels = objects.get_mut(depth / BITS)?;
+                let bit = 1 << (depth % BITS);
+                *levels = if *byte == b'{' { *levels | bit } else { *levels & !bit };
                 depth = depth.saturating_add(1);
-                objects = objects << 1 | u128::from(*byte == b'{');
             }
             b'}' | b']' => {
-                if depth == 0 || (objects & 1 == 1) != (*byte == b'}') {
-                    return false;
+                let Some(innermost) = depth.checked_sub(1) else { return Some(false) };
+                let levels = objects.get(innermost / BITS).copied().unwrap_or_default();
+                if (levels >> (innermost % BITS) & 1 == 1) != (*byte == b'}') {
+                    return Some(false);
                 }
-                depth = depth.saturating_sub(1);
-                objects >>= 1;
+                depth = innermost;
             }
-            b'\n' => return false,
+            b'\n' => return Some(false),
             _ => {}
         }
     }
-    depth == 0 && !bytes.is_empty()
+    Some(depth == 0 && !bytes.is_empty())
 }
 
 /// Behind the quote that ends the string; none where nothing ends it, or where it holds a line break.
@@ -124,7 +128,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_line_that_is_json_has_an_outline(value in documents()) {
-            prop_assert!(has_outline(&value.to_string()));
+            prop_assert_eq!(has_outline(&value.to_string()), Some(true));
         }
 
         /// Whatever is done to a document: what serde_json takes on one line is taken, and what is taken is
@@ -141,8 +145,8 @@ mod tests {
             let behind = text.iter().skip(at + removed);
             let text: String = text.iter().take(at).copied().chain(put.chars()).chain(behind.copied()).collect();
             let is_json = serde_json::from_str::<Value>(&text).is_ok() && !text.contains('\n');
-            prop_assert!(!is_json || has_outline(&text), "{}", text);
-            prop_assert_eq!(has_outline(&text), plain(&text), "{}", text);
+            prop_assert!(!is_json || has_outline(&text) == Some(true), "{}", text);
+            prop_assert_eq!(has_outline(&text), Some(plain(&text)), "{}", text);
         }
     }
 
@@ -165,11 +169,14 @@ mod tests {
             ("\"a\\", false),
             ("\"a\\\nb\"", false),
             ("\"a\\\"", false),
-            (&deep(127), true),
-            (&deep(128), true),
-            (&deep(129), false),
+            (&deep(64), true),
+            (&deep(65), true),
+            (&deep(256), true),
+            (&format!("{}1{}", "[{\"a\":".repeat(127), "}]".repeat(127)), true),
+            (&format!("{}1{}", "[{\"a\":".repeat(127), "]}".repeat(127)), false),
         ] {
-            assert_eq!(has_outline(text), has, "{text}");
+            assert_eq!(has_outline(text), Some(has), "{text}");
         }
+        assert_eq!(has_outline(&deep(257)), None);
     }
 }
