@@ -4,11 +4,11 @@
 //! module is the engine's, which all artifacts of an engine share; where an artifact is not exactly an engine
 //! with a plan, it is the artifact's own, and the memory gets nothing. It calls no guest.
 
+use crate::engines::LoadedEngine;
 use crate::instance::MEMORY_LIMIT;
 use crate::runtime::{Runtime, plain};
 use anyhow::Context;
 use firstseen_artifact::{Separated, separate};
-use firstseen_engines::core;
 use std::sync::Arc;
 use wasmtime::{AsContextMut, Memory, Module};
 
@@ -43,12 +43,13 @@ impl Code {
         };
         let Some(parts) = separate(wasm).filter(fits) else { return Self::whole(runtime, wasm) };
         // What is wrong with an engine is said of the artifact.
-        let Some(module) = runtime.modules.load(runtime, &parts.engine) else {
+        let Some(engine) = runtime.modules.load(runtime, &parts.engine) else {
             return Self::whole(runtime, wasm);
         };
+        let LoadedEngine { module, is_own } = engine;
         let at = parts.placed.iter().map(|(at, bytes)| (*at, Box::from(*bytes))).collect();
         let placed = Some(Arc::new(PlacedBytes { pages: parts.pages, at }));
-        Ok(Self { module, placed, is_own: *parts.engine == *core().wasm })
+        Ok(Self { module, placed, is_own })
     }
 
     /// Compiles an artifact as it is, whatever engine it has.

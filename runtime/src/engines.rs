@@ -14,6 +14,13 @@ use wasmtime::{Engine, Module};
 /// The core engine as machine code; empty where the build script could make none.
 const CORE_CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.cwasm"));
 
+/// A compiled engine.
+pub(super) struct LoadedEngine {
+    pub(super) module: Module,
+    /// It is the core engine that this program embeds.
+    pub(super) is_own: bool,
+}
+
 /// Compiled engines; nothing for one that cannot be compiled, or that this processor does not run.
 #[derive(Default)]
 pub(super) struct EngineModules {
@@ -24,11 +31,10 @@ pub(super) struct EngineModules {
 
 impl EngineModules {
     /// The module of an engine, if it can be compiled.
-    pub(super) fn load(&self, runtime: &Runtime, engine: &[u8]) -> Option<Module> {
-        if engine == core().wasm
-            && let Some(module) = self.core.get_or_init(|| embedded(&runtime.engine))
-        {
-            return Some(module.clone());
+    pub(super) fn load(&self, runtime: &Runtime, engine: &[u8]) -> Option<LoadedEngine> {
+        let is_own = engine == core().wasm;
+        if is_own && let Some(module) = self.core.get_or_init(|| embedded(&runtime.engine)) {
+            return Some(LoadedEngine { module: module.clone(), is_own });
         }
         let digest = blake3::hash(engine);
         // Nothing is left half done in the map by a thread that panics.
@@ -36,7 +42,8 @@ impl EngineModules {
         let module = Arc::clone(modules.entry(digest).or_default());
         // Others may look for other engines while this one is compiled.
         drop(modules);
-        module.get_or_init(|| runtime.cache.load(&runtime.engine, engine).ok()).clone()
+        let module = module.get_or_init(|| runtime.cache.load(&runtime.engine, engine).ok());
+        Some(LoadedEngine { module: module.clone()?, is_own })
     }
 }
 

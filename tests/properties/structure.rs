@@ -83,7 +83,6 @@ fn defined_type(line: &str) -> Option<&str> {
     name.split(|c: char| !(c.is_alphanumeric() || c == '_')).next()
 }
 
-/// A reader who finds a type's name must not have to ask which of several it is.
 /// A crate of build scripts whose features are not those that it has in the binary is built twice. The build script of
 /// crate runtime uses wasmtime, which is half of a build.
 #[test]
@@ -111,6 +110,7 @@ fn build_scripts_share_wasmtime_with_the_binary() {
     }
 }
 
+/// A reader who finds a type's name must not have to ask which of several it is.
 #[test]
 fn the_name_of_a_type_is_unique_in_the_workspace() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -4,7 +4,7 @@
 //! between brackets and strings is not looked at. It accepts each line that is JSON (property), and allocates
 //! nothing.
 
-use firstseen_value::{BLOCK, first_stop};
+use firstseen_value::stop_in;
 
 /// How deep brackets may nest, one bit for each. A document may be deeper than the event that it is made of: a key
 /// with dots is a level for each part.
@@ -51,16 +51,7 @@ pub fn has_outline(text: &str) -> Option<bool> {
 fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let rest = bytes.get(at..)?;
-        let stop = match rest.first_chunk::<BLOCK>() {
-            Some(block) => match first_stop(block) {
-                Some(stop) => stop,
-                None => {
-                    at = at.saturating_add(BLOCK);
-                    continue;
-                }
-            },
-            None => rest.iter().position(|b| *b < 0x20 || *b == b'"' || *b == b'\\')?,
-        };
+        let stop = stop_in(rest)?;
         match rest.get(stop)? {
             b'"' => return at.checked_add(stop)?.checked_add(1),
             b'\\' if *rest.get(stop.checked_add(1)?)? >= 0x20 => {

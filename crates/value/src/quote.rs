@@ -120,8 +120,9 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
     }
 }
 
-/// The first byte that is not written as it is.
-fn stop_in(bytes: &[u8]) -> Option<usize> {
+/// The place of the first quote, backslash or control character: the first byte that JSON does not write as it is.
+#[must_use]
+pub fn stop_in(bytes: &[u8]) -> Option<usize> {
     let mut at = 0_usize;
     while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
         if let Some(stop) = first_stop(block) {
