@@ -13,6 +13,7 @@ pub mod numbers;
 pub mod observe;
 pub mod pipeline;
 pub mod rules;
+pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod state;

@@ -10,7 +10,7 @@ use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command, set_widths};
 use firstseen::cli::{
     ExitStatus, bench, build, explain, fields, inspect, learn, new, pages, rebuild, rule_words,
-    run, state, test,
+    run, serve, state, test,
 };
 use firstseen::escape::escaped;
 use firstseen::terminal::message::{self, Level};
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     cli.global.apply();
     let status = match &cli.command {
         Command::Run(args) => run::run(args),
+        Command::Serve(args) => serve::serve(args),
         Command::Learn(args) => learn::learn(args),
         Command::Explain(args) => explain::explain(args),
         Command::Build(args) => build::build(args),

@@ -34,6 +34,8 @@ mod rule_paths;
 mod rules;
 mod samples;
 mod schedule;
+#[cfg(feature = "http")]
+mod serve;
 mod settings;
 #[cfg(feature = "redis")]
 mod shared;

@@ -12,6 +12,7 @@ use crate::cli::new::NewArgs;
 use crate::cli::pages::{CompletionsArgs, ManArgs};
 use crate::cli::rebuild::RebuildArgs;
 use crate::cli::run::RunArgs;
+use crate::cli::serve::ServeArgs;
 use crate::cli::state::StateArgs;
 use crate::cli::test::TestArgs;
 use crate::terminal::message::{self, Level};
@@ -104,6 +105,8 @@ pub enum ColorArg {
 pub enum Command {
     /// Read events and write alerts
     Run(RunArgs),
+    /// Take events over HTTP and write alerts
+    Serve(ServeArgs),
     /// Fill a state from past events, without alerts
     Learn(LearnArgs),
     /// Show for each event whether it matches, why, and what the state knows

@@ -10,7 +10,7 @@ mod observer;
 mod page;
 mod result;
 mod round;
-mod stage_clock;
+pub(super) mod stage_clock;
 
 use super::cache::CacheArgs;
 use super::common::{Common, SharedStateArgs, TeachArgs};

@@ -91,10 +91,10 @@ pub struct Common {
 /// How a state at a server is used.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SharedStateArgs {
-    /// Wait for at most this long while the server of the state is away (30s); 0: not at all
+    /// Wait for at most this long while the state is away: its server, or its file in use (30s); 0: not at all
     ///
-    /// Without it files wait for 30 seconds, and a stream for as long as it takes. Nothing is decided
-    /// meanwhile, and nothing is dropped.
+    /// Without it files wait for a server for 30 seconds, and a stream for as long as it takes. Nothing is decided
+    /// meanwhile, and nothing is dropped. For a state file that another process uses nothing waits without it.
     #[arg(long, value_name = "DURATION", value_parser = super::run::duration)]
     pub state_wait: Option<i64>,
     /// Take a server that may lose or evict terms: they alert again then

@@ -6,6 +6,7 @@
 //! | what | module |
 //! | --- | --- |
 //! | `run`: events to alerts | [`run`] |
+//! | `serve`: events over HTTP to alerts | [`mod@serve`] |
 //! | `learn`: past events to a state | [`learn`] |
 //! | `explain`: why, event by event | [`explain`] |
 //! | `test`: rules against what their authors expect | [`mod@test`] |
@@ -39,6 +40,10 @@ mod resume;
 pub mod rule_words;
 pub mod run;
 pub mod schedule;
+pub mod serve;
+mod served;
+#[cfg(feature = "http")]
+mod service;
 pub mod setup;
 pub mod signal;
 mod size;

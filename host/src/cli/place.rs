@@ -77,7 +77,8 @@ pub struct StopMarks {
 }
 
 impl StopMarks {
-    fn is_set(&self) -> bool {
+    /// Whether it is to end.
+    pub(super) fn is_set(&self) -> bool {
         self.signal.load(Ordering::SeqCst) != 0 || self.closed.load(Ordering::SeqCst)
     }
 }

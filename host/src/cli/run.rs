@@ -9,10 +9,12 @@ use super::observer::{OnError, RunObserver};
 use super::place::{in_memory, is_at_server};
 use super::resume::{self, ResumedRun};
 use super::schedule::ScheduleArgs;
+use super::served::{NeverStops, ServedRun};
 use super::setup::{Setup, read_options, set_up, start_of};
 use super::signal::Signals;
 use super::{ExitStatus, findings, paths, schedule, teach};
 use crate::escape::escaped;
+use crate::observe::Observer;
 use crate::observe::rule_counts::RuleTally;
 use crate::pipeline::learning::Learning;
 use crate::pipeline::order::DEFAULT_BUDGET;
@@ -22,6 +24,8 @@ use crate::pipeline::{Clock, OutputStatus, Parts, Pipeline, PipelineOptions};
 use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
 use crate::rules::sample::RunSamples;
+use crate::serve::observer::ServedObserver;
+use crate::serve::sink::ServedSink;
 use crate::sink::AlertSink;
 use crate::sink::annotate::AnnotateSink;
 use crate::sink::compact::CompactSink;
@@ -175,6 +179,19 @@ pub fn run_with(
     to: &mut impl Write,
     signals: &Signals,
 ) -> anyhow::Result<ExitStatus> {
+    run_from(args, to, signals, None)
+}
+
+/// Runs over the inputs, or over what arrives.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn run_from(
+    args: &RunArgs,
+    to: &mut impl Write,
+    signals: &Signals,
+    mut served: Option<&mut dyn ServedRun>,
+) -> anyhow::Result<ExitStatus> {
     let began = Instant::now();
     let written =
         [("--dead-letter", args.dead_letter.as_ref()), ("--summary", args.summary.as_ref())];
@@ -220,7 +237,7 @@ pub fn run_with(
     };
     learning.look(&mut *store)?;
     // An annotated line is written when it is over, and the state must not know its alerts before.
-    let read = ReadLimits { open_lines: !args.annotate, ..read_options(&args.common, &trust) };
+    let mut read = ReadLimits { open_lines: !args.annotate, ..read_options(&args.common, &trust) };
     let sink: Box<dyn AlertSink> = if args.annotate {
         if !matches!(found.inputs.as_slice(), [one] if one.is_stream()) {
             bail!("--annotate writes the lines of standard input: give - and no files");
@@ -229,7 +246,20 @@ pub fn run_with(
     } else {
         Box::new(output)
     };
+    let ledger = served.as_ref().map(|served| served.ledger());
+    let sink = match &ledger {
+        Some(ledger) => {
+            let emits_repeats = args.repeats == Some(Repeats::Emit);
+            Box::new(ServedSink::new(sink, ledger.clone(), emits_repeats))
+        }
+        None => sink,
+    };
     let sink = if args.compact { Box::new(CompactSink::new(sink)) } else { sink };
+    let mut limits = read.clone();
+    if let Some(served) = &served {
+        read.stages = served.stages();
+        limits = read.clone();
+    }
     let files = found.inputs.iter().filter(|input| !input.is_stream());
     // Which of them are read shows later.
     let sizes = files.filter(|_| !args.resume).map(|input| input.bytes).collect();
@@ -249,10 +279,13 @@ pub fn run_with(
     let all_new = !learns && schedule.is_none() && store.is_empty()?;
     // A stream may never come to its summary.
     observer.summary.all_new = all_new && !is_streamed;
+    let opened = (metas().count(), escaped(&store.describe()).into_owned());
     if is_streamed {
-        let rules = formats::count(metas().count(), "rule");
-        let state = escaped(&store.describe()).into_owned();
-        message::info(&format!("reading standard input with {rules}; state {state}"));
+        let (count, state) = &opened;
+        let rules = formats::count(*count, "rule");
+        if served.is_none() {
+            message::info(&format!("reading standard input with {rules}; state {state}"));
+        }
         if all_new {
             message::info(&format!("the state is empty: {}", terminal::learned::ALL_NEW));
         }
@@ -265,11 +298,22 @@ pub fn run_with(
         };
         artifacts.iter().map(of).collect()
     });
-    let emit_repeats = args.repeats == Some(Repeats::Emit) || store.is_shared() && !args.learns;
+    // Who sends an event again may ask for its alert again.
+    let emit_repeats = args.repeats == Some(Repeats::Emit)
+        || served.is_some()
+        || store.is_shared() && !args.learns;
     let more = Box::new(|| {
         let guests = more_guests.of(&artifacts)?;
         Ok(guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect())
     });
+    let mut of_bodies;
+    let watched: &mut dyn Observer = match (&served, ledger) {
+        (Some(served), Some(ledger)) => {
+            of_bodies = ServedObserver::new(&mut observer, ledger, served.publish());
+            &mut of_bodies
+        }
+        _ => &mut observer,
+    };
     let mut pipeline = Pipeline::new(Parts {
         rules,
         prefilter: Prefiltering::new(&artifacts),
@@ -279,9 +323,9 @@ pub fn run_with(
         ),
         store,
         sink,
-        observer: &mut observer,
+        observer: watched,
         clock: &SystemClock,
-        stop: signals,
+        stop: if served.is_some() { &NeverStops } else { signals },
         live_settings: Some(Box::new(exceptions)),
         learning,
         schedule,
@@ -293,7 +337,8 @@ pub fn run_with(
             emit_repeats,
             memory_from,
         },
-        threads: Some(Threads {
+        // Bodies are decided one behind the other.
+        threads: served.is_none().then(|| Threads {
             count: threads_of(args),
             always: args.threads.is_some(),
             // Who keeps a state means to lose little when the process is killed.
@@ -301,19 +346,20 @@ pub fn run_with(
             rules: more,
         }),
     });
-    if args.common.output.is_none() && !args.learns && is_streamed {
+    if args.common.output.is_none() && !args.learns && is_streamed && served.is_none() {
         signals.watch_output().context("standard output cannot be watched")?;
     }
     let mut status = OutputStatus::Open;
     signals.begin();
     if fault.is_none() {
-        let run = match resumed {
-            Some(resumed) => {
+        let run = match (&mut served, resumed) {
+            (Some(served), _) => served.serve(&mut pipeline, limits, (opened.0, &opened.1)),
+            (None, Some(resumed)) => {
                 let now_ms = SystemClock.now_ms();
                 let done = resumed.run(&mut pipeline, &found.inputs, now_ms, signals);
                 done.map(|()| OutputStatus::Open)
             }
-            None => pipeline.run(&found.inputs),
+            (None, None) => pipeline.run(&found.inputs),
         };
         match run {
             Ok(_) if signals.output_is_closed() => status = OutputStatus::Closed,

@@ -33,9 +33,9 @@ use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long files wait for a server that is away.
 const FILES_WAIT: Duration = Duration::from_secs(30);
@@ -80,6 +80,41 @@ impl MoreGuests {
     }
 }
 
+/// What is read before the state is opened.
+struct Loaded {
+    artifacts: Vec<Artifact>,
+    own_exceptions: Vec<KnownException>,
+    guests: Vec<Guest>,
+    more_guests: MoreGuests,
+    exceptions: Exceptions,
+    settings: Settings,
+}
+
+/// Loads rules, settings and exceptions, and starts a guest of each artifact with them.
+fn load(common: &Common, rules: &[RulePath], is_stream: bool) -> anyhow::Result<Loaded> {
+    let runtime = common.cache.runtime()?;
+    let LoadedRules { mut artifacts, exceptions: own_exceptions } = load_all(&runtime, rules)?;
+    let (settings, text) = read_settings(common, &artifacts, is_stream)?;
+    teach::forget_after(&mut artifacts, &settings)?;
+    let ids = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
+    let ids = ids.map(|rule| rule.id.clone()).collect();
+    let exceptions =
+        Exceptions::open(text.as_deref(), &common.exceptions, ids, SystemClock.now_ms())?;
+    let text: Option<Arc<str>> = exceptions.settings()?.map(Arc::from);
+    let more_guests = MoreGuests { runtime, tenant: settings.tenant.clone(), settings: text };
+    let guests = more_guests.of(&artifacts)?;
+    Ok(Loaded { artifacts, own_exceptions, guests, more_guests, exceptions, settings })
+}
+
+/// Checks that a stream could be begun with the rules, settings and exceptions as they are now; opens no state.
+///
+/// # Errors
+/// What cannot be loaded, by name.
+#[cfg(feature = "http")]
+pub(super) fn check(common: &Common) -> anyhow::Result<()> {
+    load(common, &rules::find::find(&common.rules)?, true).map(drop)
+}
+
 /// Opens rules, inputs and the state. The output comes behind them, by `Setup::open_output`: what an
 /// earlier run wrote there is emptied or mended only when this one can begin. `written` are the other options that name a file to write.
 ///
@@ -107,25 +142,15 @@ pub fn set_up(
     let read = common.settings.iter().chain(&common.exceptions).map(PathBuf::as_path);
     let read: Vec<_> = rules.iter().map(RulePath::path).chain(read).collect();
     paths::refuse_collisions(&outputs, &read)?;
-    let runtime = common.cache.runtime()?;
-    let LoadedRules { mut artifacts, exceptions: own_exceptions } = load_all(&runtime, &rules)?;
     let is_stream = found.inputs.iter().any(Input::is_stream);
-    let (read, settings) = read_settings(common, &artifacts, is_stream)?;
-    teach::forget_after(&mut artifacts, &read)?;
-    let tenant = &read.tenant;
-    let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
-    let rules = rules.map(|rule| rule.id.clone()).collect();
-    let exceptions =
-        Exceptions::open(settings.as_deref(), &common.exceptions, rules, SystemClock.now_ms())?;
-    let settings: Option<Arc<str>> = exceptions.settings()?.map(Arc::from);
-    let more_guests = MoreGuests { runtime, tenant: tenant.clone(), settings };
-    let guests = more_guests.of(&artifacts)?;
+    let loaded = load(common, &rules, is_stream)?;
+    let Loaded { artifacts, own_exceptions, guests, more_guests, exceptions, settings } = loaded;
+    let tenant = &settings.tenant;
     if !read_only {
         refuse_to_empty(common, place, None)?;
     }
     let store = open_state(common, place, read_only, is_stream, tenant, &artifacts)?;
-    let trust = Arc::new(read.trust.clone());
-    let settings = read;
+    let trust = Arc::new(settings.trust.clone());
     Ok(Setup {
         artifacts,
         own_exceptions,
@@ -306,6 +331,28 @@ pub(super) fn open_output(
     Ok(output)
 }
 
+/// Opens a file, and waits while another process uses it for as long as was asked for.
+fn open_file(common: &Common, path: &Path, read_only: bool) -> Result<Redb, StateError> {
+    const AGAIN: Duration = Duration::from_millis(100);
+    let wait = common.shared.state_wait.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+    let began = Instant::now();
+    let mut is_told = false;
+    loop {
+        let store = if read_only { Redb::open_read_only(path) } else { Redb::open(path) };
+        let waits = wait.is_some_and(|wait| began.elapsed() < wait) && !common.stop.is_set();
+        match store {
+            Err(StateError::Locked { .. }) if waits => {}
+            store => return store,
+        }
+        if !is_told {
+            let state = state_name(&common.state);
+            message::info(&format!("state {state}: another process uses it, waiting for its end"));
+            is_told = true;
+        }
+        std::thread::sleep(AGAIN);
+    }
+}
+
 /// Opens the state; what a changed rule has to know of it is said at once.
 fn open_state(
     common: &Common,
@@ -324,7 +371,7 @@ fn open_state(
                     state_name(&common.state)
                 ));
             }
-            let store = if read_only { Redb::open_read_only(path) } else { Redb::open(path) };
+            let store = open_file(common, path, read_only);
             with_history(store?, common, read_only, tenant, artifacts)
         }
         StatePlace::Server(address) => {

@@ -25,6 +25,7 @@ pub(crate) mod parts;
 mod reading;
 pub mod resume;
 pub mod schedule;
+pub mod serving;
 pub mod stream_progress;
 pub mod text;
 pub mod workers;
@@ -114,6 +115,8 @@ pub struct Pipeline<'r> {
     now_ms: i64,
     /// A match of the present input has its text in the file alone.
     refers_to_text: bool,
+    /// Several inputs are decided and committed together: see [`Pipeline::serve`].
+    is_grouped: bool,
     /// Threads for inputs that end; without them the run reads by itself.
     threads: Option<Threads<'r>>,
 }
@@ -192,6 +195,7 @@ impl<'r> Pipeline<'r> {
             names: Vec::new(),
             now_ms: clock.now_ms(),
             refers_to_text: false,
+            is_grouped: false,
             threads,
         }
     }

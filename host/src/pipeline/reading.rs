@@ -111,6 +111,9 @@ impl Pipeline<'_> {
                 return Ok(OutputStatus::Closed);
             }
         }
+        if self.is_grouped {
+            return Ok(OutputStatus::Open);
+        }
         if order.is_stream() {
             self.observer.settle()?;
         }

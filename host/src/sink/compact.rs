@@ -38,6 +38,10 @@ impl AlertSink for CompactSink {
         self.inner.alert(at, compact(json).as_deref().unwrap_or(json))
     }
 
+    fn repeat(&mut self, at: &EventAt, json: &str) -> Result<(), OutputError> {
+        self.inner.repeat(at, compact(json).as_deref().unwrap_or(json))
+    }
+
     fn not_judged(&mut self, at: &EventAt, text: &str) {
         self.inner.not_judged(at, text);
     }

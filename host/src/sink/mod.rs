@@ -26,6 +26,14 @@ pub trait AlertSink {
     /// [`OutputError`].
     fn alert(&mut self, at: &EventAt, json: &str) -> Result<(), OutputError>;
 
+    /// An alert that was given before, where repeats are given again: the same bytes.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    fn repeat(&mut self, at: &EventAt, json: &str) -> Result<(), OutputError> {
+        self.alert(at, json)
+    }
+
     /// The event here could not be judged: `code: reason`. For sinks that answer every event.
     fn not_judged(&mut self, _at: &EventAt, _text: &str) {}
 

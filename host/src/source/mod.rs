@@ -6,6 +6,7 @@
 //!
 //! A new kind of source implements [`Source`] in a file here, and is opened in `input.rs`.
 
+pub mod body;
 mod bounds;
 mod feed;
 mod find;

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// So many stages there are.
-pub(super) const STAGES: usize = RunStage::ALL.len();
+pub(in crate::cli) const STAGES: usize = RunStage::ALL.len();
 
 thread_local! {
     /// Where this thread is, and its CPU time when it came there.
@@ -28,13 +28,13 @@ fn nanos(clock: ClockId) -> u64 {
 
 /// Sums of one round.
 #[derive(Default)]
-pub(super) struct CpuStageClock {
+pub(in crate::cli) struct CpuStageClock {
     sums: [AtomicU64; STAGES],
 }
 
 impl CpuStageClock {
     /// Nanoseconds of each stage, in the order of [`RunStage::ALL`].
-    pub(super) fn sums(&self) -> [u64; STAGES] {
+    pub(in crate::cli) fn sums(&self) -> [u64; STAGES] {
         std::array::from_fn(|at| self.sums.get(at).map_or(0, |sum| sum.load(Ordering::Relaxed)))
     }
 }

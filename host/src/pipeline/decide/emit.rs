@@ -62,7 +62,11 @@ impl Decider {
             located.observer.count_of(rule, of_rule, 1);
             if wanted {
                 self.alert_bytes += text.len();
-                match sink.alert(&at, &text) {
+                let given = match kind {
+                    OutcomeKind::Repeat => sink.repeat(&at, &text),
+                    _ => sink.alert(&at, &text),
+                };
+                match given {
                     Ok(()) => {}
                     Err(OutputError::Closed) => return Ok(OutputStatus::Closed),
                     Err(e) => return Err(anyhow!(e)),

@@ -1,0 +1,271 @@
+//! A service that runs: it listens, hands bodies to the loop, and heeds signals.
+//!
+//! In: the arguments of `serve`. Out: the exit status, once everything that was taken is answered or given up. SIGTERM
+//! and Ctrl-C: no new connections, open requests are answered, then it ends. SIGHUP: rules, settings, exceptions and certificates are
+//! read; where all of them load the loop begins anew with them, else nothing changes and the fault is
+//! printed.
+
+use super::ExitStatus;
+use super::bench::stage_clock::CpuStageClock;
+use super::observer::RunObserver;
+use super::place::{StopMarks, in_memory, state_name};
+use super::run::{SystemClock, run_from};
+use super::serve::ServeArgs;
+use super::served::ServedRun;
+use super::setup;
+use super::signal::Signals;
+use crate::escape::escaped;
+use crate::files::{read_text, shown};
+use crate::observe::stages::{RunStage, Stages};
+use crate::pipeline::{Clock, OutputStatus, Pipeline, Stop};
+use crate::serve::http::metrics::{LoopCounts, ServiceCounts};
+use crate::serve::http::{Credentials, HttpLimits, HttpService, ServiceHandle, TlsFiles, bind};
+use crate::serve::ledger::BodyLedger;
+use crate::serve::queue::{BodyQueue, QueueEnd, Request};
+use crate::source::ReadLimits;
+use crate::terminal::{formats, message};
+use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use sd_notify::NotifyState;
+use signal_hook::consts::SIGHUP;
+use signal_hook::low_level;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// When something cannot be opened or written.
+pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
+    let signals = Signals::listen().context("signals cannot be heard")?;
+    let listener = bind(&args.listen)?;
+    let credentials = args.auth.as_deref().map(credentials).transpose()?;
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
+    let (is_open, is_plain) = (credentials.is_none(), tls.is_none());
+    let counts = Arc::new(ServiceCounts::new(Arc::new(|| SystemClock.now_ms())));
+    let (requests, queue) = channel();
+    let service = HttpService {
+        listener,
+        limits: HttpLimits {
+            body: args.max_body,
+            unpacked: args.max_body as u64 * 16,
+            waiting: args.max_body * 4,
+            connections: args.max_connections as usize,
+            ..HttpLimits::default()
+        },
+        credentials,
+        tls,
+        requests: requests.clone(),
+        counts: Arc::clone(&counts),
+        clock: Arc::new(SystemClock),
+    };
+    let handle = service.start()?;
+    warn_of_openness(&handle, is_open, is_plain);
+    let handle = Arc::new(Mutex::new(handle));
+    heed_signals(&signals, requests, Arc::clone(&handle))?;
+    let mut run = args.run();
+    loop {
+        let (ledger, clock) = (BodyLedger::default(), Arc::new(CpuStageClock::default()));
+        let state = (!in_memory(&args.state)).then(|| args.state.clone());
+        let mut served = HttpRun {
+            args,
+            ledger,
+            clock,
+            state: state.filter(|_| !super::place::is_at_server(&args.state)),
+            counts: Arc::clone(&counts),
+            queue: &queue,
+            handle: Arc::clone(&handle),
+            is_plain,
+            end: QueueEnd::End,
+        };
+        let status = run_from(&run, &mut std::io::stderr(), &signals, Some(&mut served))?;
+        if served.end == QueueEnd::End {
+            return Ok(status);
+        }
+        counts.begin_anew();
+        // What is there is this service's own.
+        run.common.append = run.common.output.is_some() || run.dead_letter.is_some();
+    }
+}
+
+fn credentials(path: &Path) -> anyhow::Result<Credentials> {
+    use std::os::unix::fs::PermissionsExt;
+    let name = || format!("--auth {}", shown(path));
+    let text = read_text(path).with_context(name)?;
+    let mode = path.metadata().map_or(0, |meta| meta.permissions().mode());
+    if mode & 0o077 != 0 {
+        message::warning(&format!("{}: others may read it (chmod 600)", name()));
+    }
+    Credentials::read(&text).with_context(name)
+}
+
+/// Says what others could do who reach the address.
+fn warn_of_openness(handle: &ServiceHandle, is_open: bool, is_plain: bool) {
+    if handle.address.ip().is_loopback() {
+        return;
+    }
+    let missing = match (is_open, is_plain) {
+        (true, true) => {
+            "without --auth and --tls-cert: whoever reaches it may send events, and read them on the way"
+        }
+        (true, false) => "without --auth: whoever reaches it may send events",
+        (false, true) => "without --tls-cert: tokens and events can be read on the way",
+        (false, false) => return,
+    };
+    message::warning(&format!("listening at {} {missing}", handle.address));
+}
+
+/// Tells systemd, where it started the service; nobody else hears of it.
+fn notify(states: &[NotifyState<'_>]) {
+    let _ = sd_notify::notify(states);
+}
+
+/// Starts the thread that hears of signals.
+fn heed_signals(
+    signals: &Signals,
+    requests: Sender<Request>,
+    handle: Arc<Mutex<ServiceHandle>>,
+) -> anyhow::Result<()> {
+    let wake = signals.wake().context("signals cannot be heard")?;
+    let (mut hangups, to_wake) = UnixStream::pair()?;
+    low_level::pipe::register(SIGHUP, to_wake)?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        loop {
+            let mut both =
+                [PollFd::new(&wake, PollFlags::IN), PollFd::new(&hangups, PollFlags::IN)];
+            match poll(&mut both, None) {
+                Err(Errno::INTR) => continue,
+                Err(_) => return,
+                Ok(_) => {}
+            }
+            let [ends, hangs] = both.map(|one| !one.revents().is_empty());
+            if ends {
+                notify(&[NotifyState::Stopping]);
+                let ending = handle.lock().unwrap_or_else(PoisonError::into_inner).end();
+                // How it ended changes nothing.
+                let _ = ending.map(std::thread::JoinHandle::join);
+                let _ = requests.send(Request::End);
+                return;
+            }
+            if hangs {
+                let mut some = [0; 64];
+                // Several signals are one reload.
+                let _ = hangups.read(&mut some);
+                if requests.send(Request::Reload).is_err() {
+                    return;
+                }
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// The loop of a service.
+struct HttpRun<'s> {
+    args: &'s ServeArgs,
+    ledger: BodyLedger,
+    clock: Arc<CpuStageClock>,
+    /// The file of the state.
+    state: Option<PathBuf>,
+    counts: Arc<ServiceCounts>,
+    queue: &'s Receiver<Request>,
+    handle: Arc<Mutex<ServiceHandle>>,
+    is_plain: bool,
+    end: QueueEnd,
+}
+
+impl ServedRun for HttpRun<'_> {
+    fn ledger(&self) -> BodyLedger {
+        self.ledger.clone()
+    }
+
+    fn stages(&self) -> Stages {
+        Stages::measured(Arc::clone(&self.clock) as _)
+    }
+
+    fn publish(&self) -> Box<dyn FnMut(&mut RunObserver)> {
+        let (counts, clock) = (Arc::clone(&self.counts), Arc::clone(&self.clock));
+        let state = self.state.clone();
+        Box::new(move |observer| {
+            let seconds = |nanos: u64| nanos as f64 / 1e9;
+            let stages = RunStage::ALL.iter().zip(clock.sums());
+            counts.publish(LoopCounts {
+                summary: observer.summary.clone(),
+                rules: observer.tally.clone().finish(),
+                stages: stages.map(|(stage, nanos)| (stage.name(), seconds(nanos))).collect(),
+                committed_ms: SystemClock.now_ms(),
+                state_bytes: state.as_ref().and_then(|path| Some(path.metadata().ok()?.len())),
+            });
+        })
+    }
+
+    fn serve(
+        &mut self,
+        pipeline: &mut Pipeline<'_>,
+        limits: ReadLimits,
+        (rules, state): (usize, &str),
+    ) -> anyhow::Result<OutputStatus> {
+        {
+            let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+            handle.begin();
+            notify(&[NotifyState::Ready]);
+            let scheme = if self.is_plain { "http" } else { "https" };
+            let rules = formats::count(rules, "rule");
+            let address = handle.address;
+            message::info(&format!(
+                "listening at {scheme}://{address} with {rules}; state {state}"
+            ));
+        }
+        let (args, handle, counts) =
+            (self.args, Arc::clone(&self.handle), Arc::clone(&self.counts));
+        let may_reload = Box::new(move || reload(args, &handle, &counts));
+        let mut queue = BodyQueue::new(self.queue, self.ledger.clone(), limits, may_reload);
+        let status = pipeline.serve(&mut queue);
+        self.end = queue.end();
+        status
+    }
+}
+
+/// Whether the loop is to begin anew; systemd hears when it has, or that nothing changes.
+fn reload(args: &ServeArgs, handle: &Mutex<ServiceHandle>, counts: &ServiceCounts) -> bool {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        notify(&[NotifyState::Reloading, now]);
+    }
+    let begins_anew = is_loadable(args, handle, counts);
+    if !begins_anew {
+        notify(&[NotifyState::Ready]);
+    }
+    begins_anew
+}
+
+/// Whether all that a reload reads can be read; the certificate is in force then.
+fn is_loadable(args: &ServeArgs, handle: &Mutex<ServiceHandle>, counts: &ServiceCounts) -> bool {
+    let [done, failed] = &counts.reloads;
+    let checked = handle.lock().unwrap_or_else(PoisonError::into_inner).reload();
+    let checked = checked.and_then(|()| {
+        let mut common = args.run().common;
+        common.stop = StopMarks::default();
+        setup::check(&common)
+    });
+    if let Err(error) = checked {
+        failed.fetch_add(1, Ordering::Relaxed);
+        message::error(&format!("error: SIGHUP, nothing was reloaded but what loads: {error:#}"));
+        return false;
+    }
+    done.fetch_add(1, Ordering::Relaxed);
+    if in_memory(&args.state) {
+        message::warning(&format!(
+            "SIGHUP: certificates were reloaded, rules not: state {} would be lost",
+            escaped(&state_name(&args.state))
+        ));
+        return false;
+    }
+    message::info("SIGHUP: rules, settings, exceptions and certificates are read again");
+    true
+}

@@ -1,0 +1,265 @@
+//! One request: its body is read within limits, handed to the loop, and answered when it is committed.
+//!
+//! In: a request's head and body. Out: what was decided of it, or a status that says whether to send it again: 4xx for what will
+//! never be taken, 429 and 503 with `Retry-After` for what will. A body is in memory as long as its answer is
+//! waited for, and all of them together have a limit.
+
+use super::HttpLimits;
+use super::metrics::ServiceCounts;
+use crate::serve::ledger::BodyResult;
+use crate::serve::queue::{BodyJob, Request};
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, Limited};
+use serde_json::json;
+use std::io::{Read, Seek};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+
+/// The unit in which memory for bodies is counted.
+const UNIT: usize = 1 << 10;
+
+/// What all requests share.
+pub(super) struct Exchange {
+    pub(super) limits: HttpLimits,
+    pub(super) counts: Arc<ServiceCounts>,
+    /// Whether the loop takes bodies.
+    pub(super) is_ready: Arc<AtomicBool>,
+    room: Arc<Semaphore>,
+    requests: Sender<Request>,
+}
+
+/// A body, with its share of the memory for all.
+pub(super) struct Received {
+    pub(super) bytes: Vec<u8>,
+    permit: OwnedSemaphorePermit,
+}
+
+/// How a body is judged.
+pub(super) struct Wanted {
+    pub(super) name: String,
+    pub(super) alerts: bool,
+    pub(super) faults: usize,
+}
+
+/// Why a request has no result.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) reason: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, code: &'static str, reason: impl Into<String>) -> Self {
+        Self { status, code, reason: reason.into() }
+    }
+
+    /// After how many seconds it is worth sending again.
+    pub(super) fn retry_after(&self) -> Option<&'static str> {
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS => Some("1"),
+            StatusCode::SERVICE_UNAVAILABLE => Some("5"),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let retry = self.retry_after();
+        let Self { status, code, reason } = self;
+        let body =
+            json!({ "error": { "code": code, "reason": reason }, "status": status.as_u16() });
+        with_retry(json_response(status, &body.to_string()), retry)
+    }
+}
+
+/// The response with `Retry-After`.
+pub(super) fn with_retry(mut response: Response, retry: Option<&'static str>) -> Response {
+    if let Some(retry) = retry {
+        let value = header::HeaderValue::from_static(retry);
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+/// A JSON document as the response.
+pub(super) fn json_response(status: StatusCode, text: &str) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{text}\n")).into_response()
+}
+
+impl Exchange {
+    pub(super) fn new(
+        limits: HttpLimits,
+        requests: Sender<Request>,
+        counts: Arc<ServiceCounts>,
+        is_ready: Arc<AtomicBool>,
+    ) -> Self {
+        let room = Arc::new(Semaphore::new(limits.waiting.div_ceil(UNIT)));
+        Self { limits, counts, is_ready, room, requests }
+    }
+
+    /// Reads a body.
+    pub(super) async fn receive(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Received, Refusal> {
+        let most = self.limits.body;
+        let too_long = || {
+            Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                format!(
+                    "the body is larger than {most} bytes; send less at once, or start with --max-body"
+                ),
+            )
+        };
+        let length = headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let length = match length {
+            Some(length) => usize::try_from(length).ok().filter(|length| *length <= most),
+            None => Some(most),
+        };
+        let units = length.ok_or_else(too_long)?.div_ceil(UNIT).max(1);
+        let units = u32::try_from(units).map_err(|_| too_long())?;
+        if !self.is_ready.load(Ordering::Acquire) {
+            return Err(unavailable("the service is starting or stopping"));
+        }
+        let permit = Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| {
+            let reason = "too much waits to be judged; send it again in a second";
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "busy", reason)
+        })?;
+        let received = timeout(self.limits.receive, Limited::new(body, most).collect()).await;
+        let collected = received.map_err(|_| {
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body took too long to arrive")
+        })?;
+        let collected = collected.map_err(|error| {
+            if error.is::<http_body_util::LengthLimitError>() {
+                too_long()
+            } else {
+                Refusal::new(StatusCode::BAD_REQUEST, "cut_off", "the body did not arrive whole")
+            }
+        })?;
+        let mut permit = permit;
+        let bytes = collected.to_bytes();
+        // What was not known before is given back.
+        let used = bytes.len().div_ceil(UNIT).max(1);
+        drop(permit.split((units as usize).saturating_sub(used)));
+        Ok(Received { bytes: bytes.into(), permit })
+    }
+
+    /// Hands a body to the loop and waits for what was decided.
+    pub(super) async fn judge(
+        &self,
+        body: Received,
+        wanted: Wanted,
+    ) -> Result<BodyResult, Refusal> {
+        let Received { bytes, permit } = body;
+        let (send, answer) = oneshot::channel();
+        let job = BodyJob {
+            bytes,
+            name: wanted.name.into(),
+            most_unpacked: self.limits.unpacked,
+            wants_alerts: wanted.alerts,
+            most_faults: wanted.faults,
+            answer: Box::new(move |result| {
+                drop(permit);
+                // Who waited may have gone; what was decided stays decided.
+                let _ = send.send(result);
+            }),
+        };
+        if self.requests.send(Request::Judge(job)).is_err() {
+            return Err(unavailable("the service is stopping"));
+        }
+        match timeout(self.limits.answer, answer).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(_)) => Err(unavailable("it was not committed; send it again")),
+            Err(_) => Err(unavailable(
+                "it is not committed yet: the state may be away, or much waits before it; send it again",
+            )),
+        }
+    }
+}
+
+fn unavailable(reason: &str) -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", reason)
+}
+
+/// The counts of a result, and what was wrong.
+pub(super) fn report(result: &BodyResult) -> serde_json::Value {
+    let faults = result.faults.iter().map(|fault| {
+        json!({ "line": fault.line, "record": fault.record, "code": fault.code, "reason": fault.reason })
+    });
+    let (no_events, _) = &result.no_events;
+    json!({
+        "events": result.events,
+        "matched": result.matched,
+        "alerts": result.alerts,
+        "repeats": result.repeats,
+        "other_index": result.other_index,
+        "not_judged": result.not_judged,
+        "errors": faults.collect::<Vec<_>>(),
+        "no_events": no_events,
+        "failed": result.failed,
+    })
+}
+
+/// The alerts of a result as a body, its counts in headers.
+pub(super) async fn alerts(mut result: BodyResult) -> Response {
+    if let Some(lost) = result.lost_lines() {
+        let reason =
+            format!("the alerts were committed, and could not be kept for the answer: {lost}");
+        return unavailable(&reason).into_response();
+    }
+    let head = [
+        ("firstseen-events", result.events),
+        ("firstseen-matched", result.matched),
+        ("firstseen-alerts", result.alerts),
+        ("firstseen-repeats", result.repeats),
+        ("firstseen-not-judged", result.not_judged),
+    ];
+    let Some(mut lines) = result.lines.take() else {
+        return StatusCode::NO_CONTENT.into_response();
+    };
+    let length = lines.stream_position();
+    let body = match (length, lines.rewind()) {
+        (Ok(length), Ok(())) if !lines.is_rolled() => {
+            let mut all = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+            // It is in memory.
+            let _ = lines.read_to_end(&mut all);
+            Body::from(all)
+        }
+        (Ok(_), Ok(())) => match lines.into_file() {
+            Ok(file) => Body::from_stream(tokio_util::io::ReaderStream::with_capacity(
+                tokio::fs::File::from_std(file),
+                64 << 10,
+            )),
+            Err(error) => return unavailable(&error.to_string()).into_response(),
+        },
+        (Err(error), _) | (_, Err(error)) => {
+            return unavailable(&error.to_string()).into_response();
+        }
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/x-ndjson"));
+    for (name, count) in head {
+        headers.insert(name, header::HeaderValue::from(count));
+    }
+    response
+}
+
+/// What a request's body is called in messages.
+pub(super) fn body_name(path: &str, peer: Option<SocketAddr>) -> String {
+    match peer {
+        Some(peer) => format!("POST {path} from {peer}"),
+        None => format!("POST {path}"),
+    }
+}

@@ -1,0 +1,315 @@
+//! What Prometheus reads.
+//!
+//! In: counts of the loop, published at each commit, and of requests, as they happen. Out: the text format, version
+//! 0.0.4. Rules are named by their id; a name in it is escaped.
+
+use crate::observe::rule_counts::RuleCounts;
+use crate::observe::summary::Summary;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the loop counted, as of its last commit.
+#[derive(Debug, Clone, Default)]
+pub struct LoopCounts {
+    /// The sums.
+    pub summary: Summary,
+    /// Of each rule.
+    pub rules: Vec<RuleCounts>,
+    /// CPU seconds of each stage.
+    pub stages: Vec<(&'static str, f64)>,
+    /// When it was, in milliseconds since 1970.
+    pub committed_ms: i64,
+    /// Bytes of the state's file, where it is one.
+    pub state_bytes: Option<u64>,
+}
+
+/// The counts of a service.
+#[derive(Default)]
+pub struct ServiceCounts {
+    /// Requests that were refused for good.
+    pub refused: AtomicU64,
+    /// Requests that were told to come again.
+    pub put_off: AtomicU64,
+    /// Items of bulk requests.
+    pub bulk_items: AtomicU64,
+    /// Connections that are open.
+    pub connections: AtomicU64,
+    /// Connections that were not taken, for want of room.
+    pub connections_refused: AtomicU64,
+    /// Reloads that were done, and that failed.
+    pub reloads: [AtomicU64; 2],
+    present: Mutex<LoopCounts>,
+    /// What ran before the last reload.
+    before: Mutex<LoopCounts>,
+    /// What time it is, for lags.
+    clock: Option<Arc<dyn Fn() -> i64 + Send + Sync>>,
+}
+
+impl ServiceCounts {
+    /// Counts of a service; the clock gives milliseconds since 1970.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Fn() -> i64 + Send + Sync>) -> Self {
+        Self { clock: Some(clock), ..Self::default() }
+    }
+
+    /// Takes what the loop counted so far.
+    pub fn publish(&self, counts: LoopCounts) {
+        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+
+    /// The loop begins anew, and counts from 0 again.
+    pub fn begin_anew(&self) {
+        let present = {
+            let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *present)
+        };
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        *before = sum(&before, present);
+    }
+
+    /// The page.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let counts = {
+            let present = self.present.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            sum(&self.before.lock().unwrap_or_else(PoisonError::into_inner), present)
+        };
+        let mut page = Page::default();
+        let LoopCounts { summary, rules, stages, committed_ms, state_bytes } = &counts;
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        page.counter(
+            "firstseen_requests_judged_total",
+            "Bodies that were judged and committed.",
+            summary.files,
+        );
+        page.counter(
+            "firstseen_requests_refused_total",
+            "Requests that were refused for good (4xx).",
+            get(&self.refused),
+        );
+        page.counter(
+            "firstseen_requests_put_off_total",
+            "Requests that were told to come again (429, 503).",
+            get(&self.put_off),
+        );
+        page.counter(
+            "firstseen_bulk_items_total",
+            "Items of bulk requests.",
+            get(&self.bulk_items),
+        );
+        page.gauge(
+            "firstseen_connections",
+            "Connections that are open.",
+            get(&self.connections) as f64,
+        );
+        page.counter(
+            "firstseen_connections_refused_total",
+            "Connections that were not taken, for want of room.",
+            get(&self.connections_refused),
+        );
+        let [done, failed] = &self.reloads;
+        page.head(
+            "firstseen_reloads_total",
+            "counter",
+            "Reloads of rules, exceptions and certificates.",
+        );
+        page.line("firstseen_reloads_total", &[("result", "done")], get(done) as f64);
+        page.line("firstseen_reloads_total", &[("result", "failed")], get(failed) as f64);
+        page.counter("firstseen_bytes_total", "Bytes of bodies, unpacked.", summary.bytes);
+        page.counter("firstseen_events_total", "Events that were read.", summary.events);
+        page.counter(
+            "firstseen_bad_events_total",
+            "Events and matches that could not be judged.",
+            summary.bad,
+        );
+        page.counter(
+            "firstseen_future_events_total",
+            "Matches dated later than the clock allows.",
+            summary.future,
+        );
+        page.counter(
+            "firstseen_dead_letters_total",
+            "Skipped events that were kept.",
+            summary.dead_letters,
+        );
+        let families: [RuleFamily; 9] = [
+            ("matched", "Events that the rule's query matched.", |rule| rule.matched),
+            ("alerts", "Alerts.", |rule| rule.alerts),
+            ("repeats", "Alerts of events that came again.", |rule| rule.repeats),
+            ("seen", "Terms that were seen before in the window.", |rule| rule.seen),
+            ("learned", "Terms that were learned without an alert.", |rule| rule.learned),
+            ("missing", "Matches without one of the new-terms fields.", |rule| rule.missing),
+            ("excepted", "Matches that an exception took out.", |rule| rule.excepted),
+            ("other_index", "Matches of an index that the rule is not about.", |rule| {
+                rule.other_index
+            }),
+            (
+                "not_judged",
+                "Matches and terms that were not judged, traps and deadlines included.",
+                |rule| rule.not_judged,
+            ),
+        ];
+        for (name, help, count) in families {
+            let name = format!("firstseen_rule_{name}_total");
+            page.head(&name, "counter", help);
+            for rule in rules {
+                page.line(&name, &[("rule", &rule.id), ("name", &rule.name)], count(rule) as f64);
+            }
+        }
+        page.head("firstseen_stage_cpu_seconds_total", "counter", "CPU time of the loop by stage.");
+        for (stage, seconds) in stages {
+            page.line("firstseen_stage_cpu_seconds_total", &[("stage", stage)], *seconds);
+        }
+        if let Some(bytes) = state_bytes {
+            page.gauge("firstseen_state_bytes", "Size of the file of the state.", *bytes as f64);
+        }
+        if *committed_ms > 0 {
+            page.gauge(
+                "firstseen_last_commit_timestamp_seconds",
+                "When the state was committed last.",
+                *committed_ms as f64 / 1000.0,
+            );
+        }
+        if let Some(last_ms) = summary.last_time_ms {
+            page.gauge(
+                "firstseen_newest_event_timestamp_seconds",
+                "The time of the newest event that matched.",
+                last_ms as f64 / 1000.0,
+            );
+            if let Some(clock) = &self.clock {
+                let lag = clock().saturating_sub(last_ms) as f64 / 1000.0;
+                page.gauge("firstseen_event_lag_seconds", "How long ago that is.", lag);
+            }
+        }
+        page.0
+    }
+}
+
+/// Counters never go back: what ran before a reload is added.
+fn sum(before: &LoopCounts, mut present: LoopCounts) -> LoopCounts {
+    let (sums, old) = (&mut present.summary, &before.summary);
+    for (sum, old) in [
+        (&mut sums.files, old.files),
+        (&mut sums.bytes, old.bytes),
+        (&mut sums.events, old.events),
+        (&mut sums.bad, old.bad),
+        (&mut sums.future, old.future),
+        (&mut sums.dead_letters, old.dead_letters),
+    ] {
+        *sum += old;
+    }
+    sums.last_time_ms = sums.last_time_ms.max(old.last_time_ms);
+    for old in &before.rules {
+        match present.rules.iter_mut().find(|rule| rule.id == old.id) {
+            None => present.rules.push(old.clone()),
+            Some(rule) => {
+                rule.matched += old.matched;
+                rule.alerts += old.alerts;
+                rule.repeats += old.repeats;
+                rule.seen += old.seen;
+                rule.learned += old.learned;
+                rule.missing += old.missing;
+                rule.excepted += old.excepted;
+                rule.other_index += old.other_index;
+                rule.not_judged += old.not_judged;
+            }
+        }
+    }
+    if present.stages.is_empty() {
+        present.stages.clone_from(&before.stages);
+    }
+    present.committed_ms = present.committed_ms.max(before.committed_ms);
+    present.state_bytes = present.state_bytes.or(before.state_bytes);
+    present
+}
+
+/// A count of each rule: its name, what it is, and where it is.
+type RuleFamily = (&'static str, &'static str, fn(&RuleCounts) -> u64);
+
+/// The text format.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // A String takes everything.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.0.push_str(name);
+        for (number, (label, text)) in labels.iter().enumerate() {
+            self.0.push(if number == 0 { '{' } else { ',' });
+            let _ = write!(self.0, "{label}=\"");
+            for c in text.chars() {
+                match c {
+                    '\\' => self.0.push_str("\\\\"),
+                    '"' => self.0.push_str("\\\""),
+                    '\n' => self.0.push_str("\\n"),
+                    c => self.0.push(c),
+                }
+            }
+            self.0.push('"');
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        let _ = writeln!(self.0, " {value}");
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, "counter", help);
+        self.line(name, &[], value as f64);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: f64) {
+        self.head(name, "gauge", help);
+        self.line(name, &[], value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(id: &str, alerts: u64, events: u64) -> LoopCounts {
+        let rule = RuleCounts {
+            id: id.into(),
+            name: "a \"b\"\n\\".into(),
+            alerts,
+            ..RuleCounts::default()
+        };
+        let summary = Summary { events, last_time_ms: Some(1_500), ..Summary::default() };
+        let stages = vec![("keys", 0.25)];
+        LoopCounts { summary, rules: vec![rule], stages, committed_ms: 2_000, state_bytes: Some(9) }
+    }
+
+    #[test]
+    fn counters_go_on_over_a_reload_and_names_are_escaped() {
+        let service = ServiceCounts::new(Arc::new(|| 4_000));
+        service.publish(counts("r", 2, 10));
+        service.begin_anew();
+        let other = LoopCounts { rules: vec![], ..counts("r", 0, 0) };
+        service.publish(other);
+        service.publish(counts("r", 3, 5));
+        let page = service.page();
+        for line in [
+            "firstseen_events_total 15",
+            "firstseen_rule_alerts_total{rule=\"r\",name=\"a \\\"b\\\"\\n\\\\\"} 5",
+            "firstseen_event_lag_seconds 2.5",
+            "firstseen_last_commit_timestamp_seconds 2",
+            "firstseen_stage_cpu_seconds_total{stage=\"keys\"} 0.25",
+            "firstseen_state_bytes 9",
+            "firstseen_reloads_total{result=\"done\"} 0",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+        }
+        // Each family has one head.
+        let heads: Vec<_> = page.lines().filter(|line| line.starts_with("# TYPE")).collect();
+        let mut once = heads.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), heads.len());
+    }
+}

@@ -1,0 +1,218 @@
+//! Bodies on their way to the loop, and answers on their way back.
+//!
+//! In: bodies from other threads, in the order in which they arrived. Out: sources for the loop, and for each body one
+//! answer, when it is decided and committed. A body whose answer is never given was not committed: whoever
+//! waits for it hears that the other end is gone, and sends it again.
+
+use super::ledger::{BodyLedger, BodyResult};
+use crate::pipeline::serving::{Arrival, Arrivals};
+use crate::source::ReadLimits;
+use crate::source::body::BodySource;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+/// Bodies that are committed together, at most: their senders wait for all of them.
+const MOST_BODIES: usize = 64;
+/// Their bytes, as they were sent.
+const MOST_BYTES: usize = 8 << 20;
+
+/// A body, and who waits for what is decided of it.
+pub struct BodyJob {
+    /// Its bytes, packed or not.
+    pub bytes: Vec<u8>,
+    /// What to call it in messages.
+    pub name: Arc<str>,
+    /// How many bytes of it may be unpacked.
+    pub most_unpacked: u64,
+    /// Whether its alerts are wanted.
+    pub wants_alerts: bool,
+    /// How many of its faults are.
+    pub most_faults: usize,
+    /// Hears what was decided, once it is committed.
+    pub answer: Box<dyn FnOnce(BodyResult) + Send>,
+}
+
+/// What another thread asks for.
+pub enum Request {
+    /// To judge a body.
+    Judge(BodyJob),
+    /// To begin anew with the rules as they are now.
+    Reload,
+    /// To end: nothing more comes.
+    End,
+}
+
+/// Why the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueEnd {
+    /// It was asked to.
+    End,
+    /// To begin anew.
+    Reload,
+}
+
+/// The bodies that arrived.
+pub struct BodyQueue<'q> {
+    requests: &'q Receiver<Request>,
+    ledger: BodyLedger,
+    limits: ReadLimits,
+    answers: Vec<Box<dyn FnOnce(BodyResult) + Send>>,
+    bytes: usize,
+    /// Whether a reload can be done now; says why not.
+    may_reload: Box<dyn FnMut() -> bool + 'q>,
+    end: Option<QueueEnd>,
+}
+
+impl<'q> BodyQueue<'q> {
+    /// A queue that ends for a reload only where `may_reload` says so.
+    pub fn new(
+        requests: &'q Receiver<Request>,
+        ledger: BodyLedger,
+        limits: ReadLimits,
+        may_reload: Box<dyn FnMut() -> bool + 'q>,
+    ) -> Self {
+        let (answers, bytes, end) = (Vec::new(), 0, None);
+        Self { requests, ledger, limits, answers, bytes, may_reload, end }
+    }
+
+    /// Why it ended.
+    #[must_use]
+    pub fn end(&self) -> QueueEnd {
+        self.end.unwrap_or(QueueEnd::End)
+    }
+
+    /// The next request; nothing where there is none now and some wait for their answers.
+    fn request(&self) -> Option<Request> {
+        if self.answers.is_empty() {
+            // Nobody can ask for anything any more.
+            return Some(self.requests.recv().unwrap_or(Request::End));
+        }
+        if self.answers.len() >= MOST_BODIES || self.bytes >= MOST_BYTES {
+            return None;
+        }
+        match self.requests.try_recv() {
+            Ok(request) => Some(request),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Request::End),
+        }
+    }
+}
+
+impl Arrivals for BodyQueue<'_> {
+    fn next(&mut self) -> Arrival {
+        loop {
+            if self.end.is_some() {
+                return Arrival::End;
+            }
+            let job = match self.request() {
+                None => return Arrival::Nothing,
+                Some(Request::Judge(job)) => job,
+                Some(Request::End) => {
+                    self.end = Some(QueueEnd::End);
+                    continue;
+                }
+                Some(Request::Reload) => {
+                    if (self.may_reload)() {
+                        self.end = Some(QueueEnd::Reload);
+                    }
+                    continue;
+                }
+            };
+            let BodyJob { bytes, name, most_unpacked, wants_alerts, most_faults, answer } = job;
+            self.ledger.begin(BodyResult::new(wants_alerts, most_faults));
+            self.answers.push(answer);
+            self.bytes += bytes.len();
+            let limits = self.limits.clone();
+            let source = BodySource::new(Arc::clone(&name), bytes, most_unpacked, limits);
+            return Arrival::Body(Box::new(source), name);
+        }
+    }
+
+    fn committed(&mut self) -> anyhow::Result<()> {
+        let results = self.ledger.take();
+        for (answer, result) in self.answers.drain(..).zip(results) {
+            answer(result);
+        }
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Sender, channel};
+
+    fn job(to: &Sender<u64>, bytes: usize) -> Request {
+        let to = to.clone();
+        Request::Judge(BodyJob {
+            bytes: vec![b' '; bytes],
+            name: "r".into(),
+            most_unpacked: 1 << 20,
+            wants_alerts: false,
+            most_faults: 1,
+            answer: Box::new(move |result| to.send(result.events).unwrap()),
+        })
+    }
+
+    #[test]
+    fn bodies_are_answered_together_and_in_order() {
+        let (send, requests) = channel();
+        let (to, answers) = channel();
+        let ledger = BodyLedger::default();
+        let mut queue =
+            BodyQueue::new(&requests, ledger.clone(), ReadLimits::default(), Box::new(|| false));
+        for n in 0..3_u64 {
+            send.send(job(&to, 1)).unwrap();
+            assert!(matches!(queue.next(), Arrival::Body(..)));
+            ledger.present(|body| body.events = n);
+        }
+        // Some wait for their answers: nothing is waited for.
+        assert!(matches!(queue.next(), Arrival::Nothing));
+        assert!(answers.try_recv().is_err());
+        queue.committed().unwrap();
+        assert_eq!(answers.try_iter().collect::<Vec<_>>(), [0, 1, 2]);
+        // A reload that cannot be done ends nothing; what came before an end is read first.
+        send.send(Request::Reload).unwrap();
+        send.send(job(&to, 1)).unwrap();
+        send.send(Request::End).unwrap();
+        assert!(matches!(queue.next(), Arrival::Body(..)));
+        assert!(matches!(queue.next(), Arrival::End));
+        assert_eq!(queue.end(), QueueEnd::End);
+    }
+
+    #[test]
+    fn a_commit_is_of_a_bounded_number_of_bodies_and_bytes() {
+        let (send, requests) = channel();
+        let (to, _answers) = channel();
+        let group = |size: usize| {
+            let queue = BodyLedger::default();
+            let mut queue =
+                BodyQueue::new(&requests, queue, ReadLimits::default(), Box::new(|| true));
+            for _ in 0..100 {
+                send.send(job(&to, size)).unwrap();
+            }
+            let count = (0..).take_while(|_| matches!(queue.next(), Arrival::Body(..))).count();
+            while requests.try_recv().is_ok() {}
+            count
+        };
+        assert_eq!((group(1), group(1 << 20)), (MOST_BODIES, MOST_BYTES >> 20));
+    }
+
+    #[test]
+    fn a_body_that_is_not_committed_has_no_answer() {
+        let (send, requests) = channel();
+        let (to, answers) = channel();
+        send.send(job(&to, 1)).unwrap();
+        drop(to);
+        let mut queue = BodyQueue::new(
+            &requests,
+            BodyLedger::default(),
+            ReadLimits::default(),
+            Box::new(|| false),
+        );
+        assert!(matches!(queue.next(), Arrival::Body(..)));
+        drop(queue);
+        assert!(answers.recv().is_err());
+    }
+}

@@ -1,0 +1,233 @@
+//! `serve`: what senders get, what is written, and what a crash, a signal or a stranger changes.
+//!
+//! In: requests over loopback, as pipelines send them. Out: answers, alerts, metrics. What has to arrive is what `run`
+//! gives over the same events.
+
+mod access;
+mod client;
+mod crash;
+
+use crate::support::{Folder, create_stack, event_id, json_lines, repository, run, stack_lines};
+use client::{Server, gzip};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+const DAY: &str = "2025-04-01T08:00:00Z";
+
+/// Events of these users, each with an id of its own.
+fn events_of(users: &[&str]) -> String {
+    users.iter().map(|user| stack_lines(&[(&format!("id-{user}"), DAY, user)])).collect()
+}
+
+fn ids(alerts: &str) -> Vec<String> {
+    json_lines(alerts).iter().map(event_id).collect()
+}
+
+/// A bulk request of these documents.
+fn bulk(documents: &[&str]) -> String {
+    documents.iter().map(|document| format!("{{\"create\":{{}}}}\n{document}\n")).collect()
+}
+
+#[test]
+fn a_body_gives_the_alerts_that_run_gives_and_the_same_again() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let mut all = String::new();
+    let trail = repository("samples/cloudtrail");
+    let mut files: Vec<_> = walkdir(&trail);
+    files.sort();
+    for file in &files {
+        let body = std::fs::read(file).unwrap();
+        let answer = server.post("/events?alerts", &body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
+        let again = server.post_with("/events", &body, &[("Accept", "application/x-ndjson")]);
+        assert_eq!(again.text(), answer.text());
+        let alerts = answer.header("firstseen-alerts").unwrap().parse::<usize>().unwrap();
+        assert_eq!(alerts, answer.text().lines().count());
+        all.push_str(&answer.text());
+    }
+    // In the order in which they arrived, not sorted by time: the same terms.
+    let output = server.output();
+    assert_eq!(output, all);
+    let of_run = run().args(&["--format", "ndjson"]).arg(&trail).ok();
+    let terms = |text: &str| {
+        let of = |alert: &Value| alert["kibana.alert.new_terms"].to_string();
+        let mut terms: Vec<_> = json_lines(text).iter().map(of).collect();
+        terms.sort();
+        terms
+    };
+    assert_eq!(terms(&output), terms(&of_run.stdout));
+    let (status, errors) = server.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+    assert!(errors.contains("alerts    7"), "{errors}");
+}
+
+fn walkdir(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { all.extend(walkdir(&path)) } else { all.push(path) }
+    }
+    all
+}
+
+#[test]
+fn an_answer_has_counts_and_faults_by_their_lines() {
+    let folder = Folder::new();
+    let dead = folder.path("dead");
+    let server = Server::start(&folder, &["--dead-letter", dead.to_str().unwrap()]);
+    let body = format!("{}{{\"broken\n{}", events_of(&["ann"]), events_of(&["bo", "ann"]));
+    let answer = server.post("/events", body.as_bytes());
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    let report = answer.json();
+    let counts =
+        ["events", "matched", "alerts", "repeats", "not_judged"].map(|name| report[name].clone());
+    assert_eq!(counts, [3, 3, 2, 1, 1].map(|count| json!(count)), "{report}");
+    let [fault] = &report["errors"].as_array().unwrap()[..] else { panic!("{report}") };
+    assert_eq!((&fault["line"], &fault["code"]), (&json!(2), &json!("truncated")));
+    assert_eq!(std::fs::read_to_string(&dead).unwrap().lines().count(), 1);
+    // Many faults are counted, and some of them named.
+    let many = server.post("/events", "no\n".repeat(1000).as_bytes()).json();
+    assert_eq!(many["not_judged"], 1000);
+    assert_eq!(many["errors"].as_array().unwrap().len(), 100);
+    // Damaged in the middle: what came before counts, and it is not worth sending again.
+    let packed = gzip(events_of(&["cy", "di", "ed"]).as_bytes());
+    let cut = server.post("/events", &packed[..packed.len() - 9]);
+    assert_eq!(cut.status, 400);
+    assert!(cut.json()["failed"].as_str().unwrap().contains("fetch it again"), "{}", cut.text());
+    let nothing = server.post("/events", b"").json();
+    assert_eq!(nothing["no_events"], json!(["empty input"]));
+    let digest = server.post("/events", br#"{"a":1}"#).json();
+    assert_eq!(digest["no_events"].as_array().unwrap().len(), 1, "{digest}");
+}
+
+#[test]
+fn packed_bodies_and_envelopes_are_opened() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let records =
+        json!({ "Records": [create_stack("r1", DAY, "rec1"), create_stack("r2", DAY, "rec2")] });
+    let zipped = zstd::encode_all(events_of(&["zed"]).as_bytes(), 1).unwrap();
+    for (body, encoding, alerts) in [
+        (gzip(events_of(&["gil"]).as_bytes()), "gzip", 1),
+        (zipped, "zstd", 1),
+        (records.to_string().into_bytes(), "identity", 2),
+        (serde_json::to_vec_pretty(&create_stack("p", DAY, "pretty")).unwrap(), "identity", 1),
+    ] {
+        let answer = server.post_with("/events", &body, &[("Content-Encoding", encoding)]).json();
+        assert_eq!(answer["alerts"], alerts, "{answer}");
+    }
+    // A CloudWatch subscription, as a Lambda function gets it and as Firehose sends it.
+    let message = |id: &str, user: &str| {
+        let event = create_stack(id, DAY, user).to_string();
+        let events = json!([{ "id": "1", "timestamp": 1, "message": event }]);
+        json!({
+            "messageType": "DATA_MESSAGE", "owner": "111122223333", "logGroup": "aws-cloudtrail-logs-1",
+            "logStream": "s", "subscriptionFilters": ["f"], "logEvents": events,
+        })
+    };
+    let trust = ["--trust-envelopes", "log-group:aws-cloudtrail-logs*"];
+    let other = Folder::new();
+    let trusting = Server::start(&other, &trust);
+    let answer = trusting.post("/events", message("w1", "wanda").to_string().as_bytes()).json();
+    assert_eq!(answer["alerts"], 1, "{answer}");
+    let untrusted = server.post("/events", message("w1", "wanda").to_string().as_bytes()).json();
+    assert_eq!(untrusted["alerts"], 0, "{untrusted}");
+    let records: Vec<_> =
+        [gzip(message("w2", "will").to_string().as_bytes()), events_of(&["win"]).into_bytes()]
+            .iter()
+            .map(|data| json!({ "data": client::base64(data) }))
+            .collect();
+    let delivery =
+        json!({ "requestId": "ed4acda5", "timestamp": 1, "records": records }).to_string();
+    let answer = trusting.post_with(
+        "/firehose",
+        delivery.as_bytes(),
+        &[("X-Amz-Firehose-Request-Id", "ed4acda5")],
+    );
+    assert_eq!((answer.status, &answer.json()["requestId"]), (200, &json!("ed4acda5")));
+    assert!(answer.json()["timestamp"].is_u64() && answer.json().get("errorMessage").is_none());
+    assert_eq!(ids(&trusting.output()), ["w1", "w2", "id-win"]);
+    let bad = trusting.post_with("/firehose", b"{}", &[("X-Amz-Firehose-Request-Id", "x-1")]);
+    assert_eq!((bad.status, &bad.json()["requestId"]), (400, &json!("x-1")));
+    assert!(bad.json()["errorMessage"].as_str().unwrap().contains("Firehose"));
+}
+
+#[test]
+fn a_bulk_request_has_a_result_for_each_item_and_its_index_counts() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let [ann, bo] = ["ann", "bo"].map(|user| create_stack(user, DAY, user).to_string());
+    let body = bulk(&[&ann, "{broken}", &bo]);
+    let answer = server.post("/logs-aws.cloudtrail-default/_bulk", body.as_bytes());
+    assert_eq!(answer.header("x-elastic-product"), Some("Elasticsearch"));
+    let report = answer.json();
+    assert_eq!((answer.status, &report["errors"]), (200, &json!(true)), "{report}");
+    let items = report["items"].as_array().unwrap();
+    let statuses: Vec<_> = items.iter().map(|item| &item["create"]["status"]).collect();
+    assert_eq!(statuses, [201, 400, 201]);
+    assert!(items[1]["create"]["error"]["reason"].as_str().unwrap().contains("no JSON object"));
+    assert_eq!(ids(&server.output()), ["ann", "bo"]);
+    // Of an index that the rule is not about nothing alerts; the item is taken all the same.
+    let cy = create_stack("cy", DAY, "cy").to_string();
+    let line = format!("{{\"index\":{{\"_index\":\"metrics-1\"}}}}\n{cy}\n");
+    let kind = "application/vnd.elasticsearch+x-ndjson; compatible-with=9";
+    let answer = server.post_with("/_bulk", line.as_bytes(), &[("Content-Type", kind)]);
+    assert_eq!(answer.json()["items"][0]["index"]["status"], 201, "{}", answer.text());
+    let expected = "application/vnd.elasticsearch+json;compatible-with=9";
+    assert_eq!(answer.header("content-type"), Some(expected));
+    assert_eq!(ids(&server.output()), ["ann", "bo"]);
+    assert!(server.metrics().contains("firstseen_rule_other_index_total{"));
+    // What clients ask before.
+    assert_eq!(server.get("/").json()["version"]["number"], "8.19.0");
+    assert_eq!(server.get("/_license").json()["license"]["status"], "active");
+    let bad = server.post("/x/_bulk", b"no action\n");
+    assert_eq!((bad.status, &bad.json()["status"]), (400, &json!(400)));
+    assert!(bad.json()["error"]["reason"].as_str().unwrap().contains("line 1"), "{}", bad.text());
+}
+
+#[test]
+fn a_body_over_the_limits_is_refused_and_the_next_is_taken() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--max-body", "64K"]);
+    let large = vec![b' '; (64 << 10) + 1];
+    let answer = server.post("/events", &large);
+    assert_eq!(answer.status, 413, "{}", answer.text());
+    assert!(answer.json()["error"]["reason"].as_str().unwrap().contains("--max-body"));
+    // Unpacked too.
+    let bomb = gzip(&vec![b'\n'; 4 << 20]);
+    let answer = server.post("/events", &bomb);
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.json()["failed"].as_str().unwrap().contains("1,048,576 bytes"));
+    let answer = server.post("/i/_bulk", &bomb);
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(server.post("/events", events_of(&["ok"]).as_bytes()).json()["alerts"], 1);
+    let (put, none) = (server.request("PUT", "/events", b"", &[]), server.get("/nothing"));
+    assert_eq!((put.status, none.status), (405, 404));
+    assert!(none.text().contains("/_bulk"), "{}", none.text());
+}
+
+#[test]
+fn rules_are_read_again_and_what_does_not_load_changes_nothing() {
+    let folder = Folder::new();
+    let rule = folder.path("rule.toml");
+    let flagship = repository("plugin/rules/first_time_cloudformation_stack_creation.toml");
+    let source = std::fs::read_to_string(flagship).unwrap();
+    std::fs::write(&rule, &source).unwrap();
+    let server = Server::start(&folder, &["--rule", rule.to_str().unwrap()]);
+    assert_eq!(server.post("/events", events_of(&["ann"]).as_bytes()).json()["alerts"], 1);
+    std::fs::write(&rule, "[rule]\nquery = \"(\"\n").unwrap();
+    server.hang_up("firstseen_reloads_total{result=\"failed\"} 1");
+    assert_eq!(server.post("/events", events_of(&["bo"]).as_bytes()).json()["alerts"], 1);
+    std::fs::write(&rule, source.replace("(CreateStack or", "(DeleteStack or")).unwrap();
+    server.hang_up("firstseen_reloads_total{result=\"done\"} 1");
+    let after = server.post("/events", events_of(&["cy"]).as_bytes()).json();
+    assert_eq!((&after["events"], &after["matched"]), (&json!(1), &json!(0)), "{after}");
+    // Alerts are behind those that were there, and counters go on.
+    assert_eq!(ids(&server.output()), ["id-ann", "id-bo"]);
+    assert!(server.metrics().contains("firstseen_events_total 3"), "{}", server.metrics());
+    let (status, errors) = server.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+    assert!(errors.contains("SIGHUP"), "{errors}");
+}

@@ -1,0 +1,156 @@
+//! Who may send, and over what.
+//!
+//! In: requests with credentials and without, with TLS and without. Out: who is answered, and what is printed.
+
+use super::client::{Server, request};
+use super::events_of;
+use crate::support::{Folder, call};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+#[test]
+fn without_a_known_credential_nothing_is_judged() {
+    let folder = Folder::new();
+    let file = folder.write("auth", format!("# senders\n{TOKEN}\nvector:a password of mine\n"));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let server = Server::start(&folder, &["--auth", file.to_str().unwrap()]);
+    let body = events_of(&["ann"]);
+    for path in ["/events", "/_bulk", "/x/_bulk", "/firehose", "/nothing"] {
+        for headers in [
+            &[][..],
+            &[("Authorization", "Bearer 0123456789abcdef")],
+            &[("Authorization", "Basic dmVjdG9yOng=")],
+            &[("X-Amz-Firehose-Access-Key", "no")],
+        ] {
+            let answer = server.post_with(path, body.as_bytes(), headers);
+            assert_eq!(answer.status, 401, "{path} {headers:?}");
+            assert!(answer.header("www-authenticate").is_some());
+            assert!(!answer.text().contains(TOKEN));
+        }
+    }
+    assert_eq!((server.get("/metrics").status, server.get("/").status), (401, 401));
+    assert_eq!((server.get("/healthz").status, server.get("/readyz").status), (200, 200));
+    let bearer = format!("Bearer {TOKEN}");
+    let authorized = [("Authorization", bearer.as_str())];
+    let basic = format!("Basic {}", super::client::base64(b"vector:a password of mine"));
+    let answer = server.post_with("/events", body.as_bytes(), &authorized);
+    assert_eq!(answer.json()["alerts"], 1);
+    let again = server.post_with("/events", body.as_bytes(), &[("Authorization", &basic)]);
+    assert_eq!(again.json()["repeats"], 1);
+    let metrics = server.request("GET", "/metrics", b"", &authorized).text();
+    assert!(metrics.contains("firstseen_requests_refused_total 22"), "{metrics}");
+}
+
+#[test]
+fn a_file_of_credentials_that_keeps_nobody_out_is_refused() {
+    let folder = Folder::new();
+    for (text, said) in
+        [("", "no credential"), ("short\n", "can be guessed"), ("# a\n", "no credential")]
+    {
+        let file = folder.write("auth", text);
+        let errors = Server::try_start(&folder, &["--auth", file.to_str().unwrap()]).err().unwrap();
+        assert!(errors.contains(said), "{errors}");
+    }
+    let file = folder.write("auth", format!("{TOKEN}\n"));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let server = Server::start(&folder, &["--auth", file.to_str().unwrap()]);
+    let (_, errors) = server.signal(rustix::process::Signal::TERM);
+    assert!(errors.contains("chmod 600"), "{errors}");
+    call("serve")
+        .args(&["--state", "s", "--listen", "nowhere"])
+        .fails(&["--listen nowhere", "HOST:PORT"]);
+}
+
+/// Anybody may connect and say nothing, or half of something: others are answered meanwhile.
+#[test]
+fn idle_and_broken_connections_keep_nobody_out() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--max-connections", "40"]);
+    let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    let mut half: Vec<_> = (0..10).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    for stream in &mut half {
+        stream
+            .write_all(b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+            .unwrap();
+    }
+    assert_eq!(server.post("/events", events_of(&["ann"]).as_bytes()).json()["alerts"], 1);
+    for garbage in [
+        &b"\x16\x03\x01\x00"[..],
+        b"GET\r\n\r\n",
+        b"POST /events HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.write_all(garbage).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut said = Vec::new();
+        let _ = stream.read_to_end(&mut said);
+        assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 4"), "{said:?}");
+    }
+    // More than there is room for are not taken, and it shows.
+    let more: Vec<_> = (0..30).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    drop((silent, half, more));
+    loop {
+        // Room comes back as soon as the others have ended.
+        let Ok(answer) = request(server.address(), "GET", "/metrics", b"", &[]) else { continue };
+        let page = answer.text();
+        let refused =
+            page.lines().find_map(|l| l.strip_prefix("firstseen_connections_refused_total "));
+        assert!(refused.unwrap().parse::<u64>().unwrap() > 0, "{page}");
+        break;
+    }
+}
+
+#[test]
+fn tls_is_spoken_and_a_new_certificate_is_taken() {
+    let folder = Folder::new();
+    let openssl = |args: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let [key, cert] =
+        ["key.pem", "cert.pem"].map(|name| folder.path(name).to_str().unwrap().to_owned());
+    let certificate = |name: &str| {
+        let subject = format!("/CN={name}");
+        let key = ["-newkey", "rsa:2048", "-nodes", "-keyout", &key];
+        openssl(
+            &[&["req", "-x509", "-subj", &subject, "-out", &cert, "-days", "2"], &key[..]].concat(),
+        )
+    };
+    if !certificate("first") {
+        eprintln!("skipped: openssl is not installed");
+        return;
+    }
+    let server = Server::start(&folder, &["--tls-cert", &cert, "--tls-key", &key]);
+    let shown = || {
+        let mut client = Command::new("openssl");
+        client.args(["s_client", "-connect", server.address(), "-servername", "x", "-quiet"]);
+        client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut client = client.spawn().unwrap();
+        let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        client.stdin.as_mut().unwrap().write_all(request).unwrap();
+        let done = client.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&done.stdout), text(&done.stderr))
+    };
+    let (page, peer) = shown();
+    assert!(page.starts_with("HTTP/1.1 200") && peer.contains("first"), "{page}{peer}");
+    assert!(certificate("second"));
+    server.send_hang_up();
+    loop {
+        let (page, peer) = shown();
+        if peer.contains("second") {
+            break;
+        }
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}{peer}");
+    }
+    // One that cannot be read leaves the other in force.
+    std::fs::write(&cert, "nothing").unwrap();
+    server.send_hang_up();
+    while !shown().0.contains("firstseen_reloads_total{result=\"failed\"} 1") {}
+    assert!(shown().1.contains("second"));
+}
