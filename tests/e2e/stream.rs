@@ -65,6 +65,11 @@ impl Live {
         event_id(&serde_json::from_str(&line).expect(&line))
     }
 
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -98,6 +98,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
         resume: false,
         name: None,
         restart_batch: false,
+        follow: false,
         common: Common {
             rule_text: None,
             inputs,

@@ -72,6 +72,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
         resume: false,
         name: None,
         restart_batch: false,
+        follow: false,
         common: Common {
             rule_text: None,
             inputs: vec![input.to_owned()],

@@ -14,6 +14,8 @@ use std::path::PathBuf;
 #[command(group = ArgGroup::new("appended").multiple(true))]
 pub struct Common {
     /// Files, folders (with all in them that is not hidden), or - for standard input
+    ///
+    /// `run` also takes lines over a socket, from any number of senders: tcp://HOST:PORT or unix:/PATH, alone.
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Use these rules instead of the built-in one: artifacts, rule.toml files, folders
@@ -111,6 +113,8 @@ pub struct ResumeName {
     pub name: String,
     /// Whether a batch that was begun is given up.
     pub restart: bool,
+    /// Whether batch follows batch in this process, and inputs may not be there yet.
+    pub follows: bool,
 }
 
 /// How rules learn and forget, in place of what settings and rules say.

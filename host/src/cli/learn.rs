@@ -121,6 +121,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         resume: false,
         name: None,
         restart_batch: false,
+        follow: false,
         learns: true,
     })
 }

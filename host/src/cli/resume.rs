@@ -16,15 +16,17 @@ use crate::observe::place::input_name;
 use crate::pipeline::stream_progress::StreamProgress;
 use crate::pipeline::{Pipeline, Stop};
 use crate::source::Input;
-use crate::state::{BatchRecord, OutputMark, RunChange, RunUse, StoredRun, digest_text};
+use crate::state::{
+    BatchRecord, OutputMark, RecordedInput, RunChange, RunUse, StoredRun, digest_text,
+};
 use crate::terminal::formats::counted;
 use crate::terminal::message;
 use anyhow::bail;
 use firstseen_rule::state::time_to_live_ms;
 use firstseen_rule::window::DAY_MS;
+pub(super) use inputs::{FileNumber, InputGone};
 use inputs::{
-    FileNumber, KeptPositions, NextInputs, as_input, file_of, kept_positions, next_inputs,
-    same_inputs,
+    KeptPositions, NextInputs, as_input, file_of, kept_positions, next_inputs, same_inputs,
 };
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -47,6 +49,8 @@ pub(super) struct ResumedRun {
     memory_ms: i64,
     /// The inputs of the batch that is gone on with.
     begun: Vec<Input>,
+    /// Whether batch follows batch in this process.
+    follows: bool,
 }
 
 /// The options of a run; one that is resumed appends.
@@ -55,7 +59,9 @@ pub(super) struct ResumedRun {
 /// What cannot be resumed, and what to give.
 pub(super) fn common(args: &RunArgs) -> anyhow::Result<Common> {
     let mut common = args.common.clone();
-    let Some(output) = common.output.as_deref().filter(|_| args.resume) else { return Ok(common) };
+    let Some(output) = common.output.as_deref().filter(|_| args.resume || args.follow) else {
+        return Ok(common);
+    };
     if in_memory(&common.state) {
         bail!("--resume: --state memory: keeps nothing to go on from; give a file");
     }
@@ -72,7 +78,7 @@ pub(super) fn common(args: &RunArgs) -> anyhow::Result<Common> {
     let name = args.name.clone();
     let name = name.unwrap_or_else(|| paths::whole(output).to_string_lossy().into_owned());
     common.append = true;
-    common.resume = Some(ResumeName { name, restart: args.restart_batch });
+    common.resume = Some(ResumeName { name, restart: args.restart_batch, follows: args.follow });
     Ok(common)
 }
 
@@ -85,7 +91,7 @@ pub(super) fn of(
     common: &Common,
     setup: &Setup,
 ) -> anyhow::Result<Option<ResumedRun>> {
-    let Some(ResumeName { name, restart }) = common.resume.clone() else { return Ok(None) };
+    let Some(ResumeName { name, restart, .. }) = common.resume.clone() else { return Ok(None) };
     let is_file = |input: &&Input| !input.is_stream() && input.bytes.is_some();
     let inputs = &setup.found.inputs;
     if inputs.len() > 1
@@ -125,6 +131,7 @@ pub(super) fn of(
         restart,
         memory_ms: windows.map(|rule| time_to_live_ms(rule.window_ms)).max().unwrap_or(i64::MAX),
         begun: Vec::new(),
+        follows: args.follow,
     };
     let is_stream = inputs.iter().any(|input| !is_file(&input));
     resumed.check(is_stream)?;
@@ -137,7 +144,12 @@ pub(super) fn of(
     }
     if !is_stream && resumed.is_midway() {
         // Before the output is cut back: what is cut comes again from these inputs alone.
-        resumed.begun = same_inputs(&resumed.stored.inputs, inputs)?;
+        match same_inputs(&resumed.stored.inputs, inputs) {
+            Ok(begun) => resumed.begun = begun,
+            // A service has nobody to decide it: what is there is judged.
+            Err(error) if args.follow && error.is::<InputGone>() => resumed.give_up(&error),
+            Err(error) => return Err(error),
+        }
     }
     Ok(Some(resumed))
 }
@@ -200,7 +212,21 @@ impl ResumedRun {
         Ok(())
     }
 
-    /// Finishes what was begun, then decides what is new.
+    /// Gives up the batch that was begun, because of an input.
+    pub(super) fn give_up(&mut self, error: &anyhow::Error) {
+        message::warning(&format!(
+            "{}; the batch is given up, and begun anew with what is there: events that are gone were not judged",
+            escaped(&error.to_string())
+        ));
+        self.restart = true;
+    }
+
+    /// The inputs that were read, with how far.
+    pub(super) fn read(&self) -> &[RecordedInput] {
+        &self.stored.read
+    }
+
+    /// Finishes what was begun, then decides what is new; a stream is read on.
     ///
     /// # Errors
     /// An input that is missing or changed; as for the pipeline.
@@ -211,54 +237,92 @@ impl ResumedRun {
         now_ms: i64,
         stop: &dyn Stop,
     ) -> anyhow::Result<()> {
-        self.keep_runs(pipeline, now_ms);
+        self.begin(pipeline, now_ms);
         if let [stream] = found
             && stream.is_stream()
         {
             return self.run_stream(pipeline, stream, now_ms);
         }
+        if self.run_files(pipeline, found, &HashSet::new(), now_ms, stop)? {
+            pipeline.close()?;
+        }
+        Ok(())
+    }
+
+    /// Has in the state that this run is used.
+    pub(super) fn begin(&self, pipeline: &mut Pipeline<'_>, now_ms: i64) {
+        self.keep_runs(pipeline, now_ms);
+    }
+
+    /// Finishes what was begun, then decides what is new of these files; `present` are others that are there, and have
+    /// nothing new. Whether it came to its end.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; [`InputGone`] where nothing was decided because of an input.
+    pub(super) fn run_files(
+        &mut self,
+        pipeline: &mut Pipeline<'_>,
+        found: &[Input],
+        present: &HashSet<FileNumber>,
+        now_ms: i64,
+        stop: &dyn Stop,
+    ) -> anyhow::Result<bool> {
         self.stored.batch.take_if(|batch| batch.stream.is_some());
         let other_letters = !self.keeps_dead_letter();
-        if let Some(batch) = self.stored.batch.take().filter(|_| !self.restart) {
-            let mut batch = batch;
+        if let Some(mut batch) = self.stored.batch.take().filter(|_| !self.restart) {
             if other_letters {
                 // All that cannot be read of the batch is read once more.
                 pipeline.keep_dead_letters(&self.name, &mut batch)?;
             }
             let Some(lines) = pipeline.run_batch(&self.name, &batch, &self.begun)? else {
-                return Ok(());
+                return Ok(false);
             };
-            let mut done = std::mem::take(&mut self.stored.inputs);
-            for (input, lines) in done.iter_mut().zip(lines) {
-                input.has_lines(lines);
-            }
-            let files: HashSet<_> = done.iter().map(file_of).collect();
-            self.stored.read.retain(|old| !files.contains(&file_of(old)));
-            self.stored.read.extend(done);
+            let done = std::mem::take(&mut self.stored.inputs);
+            self.has_read(done, lines);
         }
-        let NextInputs { next, found: with_position } = next_inputs(&self.stored.read, found)?;
-        pipeline.already_read(found.len().saturating_sub(next.len()) as u64);
+        let tells = !self.follows;
+        let NextInputs { next, found: mut with_position } =
+            next_inputs(&self.stored.read, found, tells)?;
+        if !self.follows {
+            pipeline.already_read(found.len().saturating_sub(next.len()) as u64);
+        }
+        with_position.extend(present);
         self.keep_positions(pipeline, &with_position, now_ms)?;
         let given_up = self.restart && !self.stored.inputs.is_empty();
         if (!next.is_empty() || given_up) && !stop.is_requested() {
             let batch = BatchRecord {
                 now_ms,
-                decides: self.decides,
-                output: self.output,
+                decides: self.decides.clone(),
+                output: self.output.clone(),
                 ..BatchRecord::default()
             };
             let inputs: Vec<_> = next.iter().map(as_input).collect();
-            let batch = pipeline.begin_batch(&self.name, batch, next)?;
-            if pipeline.run_batch(&self.name, &batch, &inputs)?.is_none() {
-                return Ok(());
-            }
+            let batch = pipeline.begin_batch(&self.name, batch, next.clone())?;
+            // Where it is given up, these are its inputs.
+            self.stored.inputs = next;
+            let Some(lines) = pipeline.run_batch(&self.name, &batch, &inputs)? else {
+                return Ok(false);
+            };
+            let done = std::mem::take(&mut self.stored.inputs);
+            self.has_read(done, lines);
         }
-        pipeline.close()
+        self.restart = false;
+        Ok(true)
+    }
+
+    /// Takes the inputs of a batch that is over.
+    fn has_read(&mut self, mut done: Vec<RecordedInput>, lines: Vec<Option<u64>>) {
+        for (input, lines) in done.iter_mut().zip(lines) {
+            input.has_lines(lines);
+        }
+        let files: HashSet<_> = done.iter().map(file_of).collect();
+        self.stored.read.retain(|old| !files.contains(&file_of(old)));
+        self.stored.read.extend(done);
     }
 
     /// Keeps which inputs are gone; positions of those that are for too long go, and this is said.
     fn keep_positions(
-        &self,
+        &mut self,
         pipeline: &mut Pipeline<'_>,
         found: &HashSet<FileNumber>,
         now_ms: i64,
@@ -272,6 +336,12 @@ impl ResumedRun {
                 "the positions of {inputs} gone for over {days} are removed from the state; one that comes back \
                  is read from its beginning"
             ));
+        }
+        if self.follows {
+            // What the state has from now on.
+            let numbers: HashSet<_> = changed.iter().chain(&gone).map(file_of).collect();
+            self.stored.read.retain(|old| !numbers.contains(&file_of(old)));
+            self.stored.read.extend(changed.iter().cloned());
         }
         pipeline.keep_positions(&self.name, changed, gone)
     }

@@ -12,7 +12,8 @@ use super::schedule::ScheduleArgs;
 use super::served::{NeverStops, ServedRun};
 use super::setup::{Setup, read_options, set_up, start_of};
 use super::signal::Signals;
-use super::{ExitStatus, findings, paths, schedule, teach};
+use super::socket::SocketAddress;
+use super::{ExitStatus, findings, follow, paths, schedule, socket, teach};
 use crate::escape::escaped;
 use crate::observe::Observer;
 use crate::observe::rule_counts::RuleTally;
@@ -34,7 +35,7 @@ use crate::source::{Input, ReadLimits};
 use crate::terminal::message::{self, Level};
 use crate::terminal::{self, formats, screen, style, wording};
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use firstseen_runtime::Artifact;
 use firstseen_session::Rules;
 use std::io::Write;
@@ -53,6 +54,7 @@ pub enum Repeats {
 
 /// The arguments of `run`.
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("resumed").multiple(true))]
 pub struct RunArgs {
     /// Rules, state and inputs
     #[command(flatten)]
@@ -99,15 +101,22 @@ pub struct RunArgs {
     /// gives the output that an undisturbed run gives, byte for byte; then, and after a run that ended well,
     /// it reads what is new: other files, and what was appended to plain ones. A stream has to be sent again
     /// from its beginning; what was decided of it is passed over. See docs/state.md.
-    #[arg(long, requires = "output", conflicts_with_all = ["annotate", "hold"])]
+    #[arg(long, requires = "output", group = "resumed", conflicts_with_all = ["annotate", "hold"])]
     pub resume: bool,
+    /// Go on when all is read: wait for what is added to files, for new ones and for those that rotate
+    ///
+    /// As --resume, again and again, until a signal ends it. Files need not be there yet; one that is renamed
+    /// beside a path given here is read to its end, and one that is cut begins anew. Lines that are not whole are
+    /// waited for, and packed files until they have not changed for 5 seconds. See docs/state.md.
+    #[arg(long, requires = "output", group = "resumed", conflicts_with_all = ["annotate", "hold", "fail_on_alert"])]
+    pub follow: bool,
     /// The name of the run in the state; without it, the path of --output
-    #[arg(long, value_name = "NAME", requires = "resume")]
+    #[arg(long, value_name = "NAME", requires = "resumed")]
     pub name: Option<String>,
     /// Give up a batch or a stream that was begun, and start over with the inputs as they are
     ///
     /// What was decided stays in output and state, and does not alert again.
-    #[arg(long, requires = "resume")]
+    #[arg(long, requires = "resumed")]
     pub restart_batch: bool,
     /// Copy standard input to the output, and add `firstseen_alerts` to events with alerts
     ///
@@ -167,6 +176,9 @@ fn threads_of(args: &RunArgs) -> usize {
 /// When something cannot be opened or written, or an input is bad under `--on-error fail`.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
     let signals = Signals::listen().context("signals cannot be heard")?;
+    if args.common.inputs.iter().any(|input| SocketAddress::of(input).is_some()) {
+        return socket::run(args, &signals);
+    }
     run_with(args, &mut std::io::stderr(), &signals)
 }
 
@@ -262,7 +274,7 @@ pub(super) fn run_from(
     }
     let files = found.inputs.iter().filter(|input| !input.is_stream());
     // Which of them are read shows later.
-    let sizes = files.filter(|_| !args.resume).map(|input| input.bytes).collect();
+    let sizes = files.filter(|_| !args.resume && !args.follow).map(|input| input.bytes).collect();
     let metas = || artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let patterns = metas().flat_map(|rule| rule.index.iter().map(String::as_str));
     let dataset = wording::shared_dataset(patterns).map(str::to_owned);
@@ -298,9 +310,8 @@ pub(super) fn run_from(
         };
         artifacts.iter().map(of).collect()
     });
-    // Who sends an event again may ask for its alert again.
     let emit_repeats = args.repeats == Some(Repeats::Emit)
-        || served.is_some()
+        || served.as_ref().is_some_and(|served| served.gives_repeats())
         || store.is_shared() && !args.learns;
     let more = Box::new(|| {
         let guests = more_guests.of(&artifacts)?;
@@ -354,6 +365,10 @@ pub(super) fn run_from(
     if fault.is_none() {
         let run = match (&mut served, resumed) {
             (Some(served), _) => served.serve(&mut pipeline, limits, (opened.0, &opened.1)),
+            (None, Some(resumed)) if args.follow => {
+                follow::run(resumed, &mut pipeline, &args.common.inputs, signals, opened)
+                    .map(|()| OutputStatus::Open)
+            }
             (None, Some(resumed)) => {
                 let now_ms = SystemClock.now_ms();
                 let done = resumed.run(&mut pipeline, &found.inputs, now_ms, signals);

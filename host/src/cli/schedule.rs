@@ -58,6 +58,7 @@ pub(super) fn refuse(args: &RunArgs) -> anyhow::Result<()> {
         ("--state", !is_memory, no_state),
         ("--take-over", common.take_over, no_state),
         ("--resume", args.resume, no_state),
+        ("--follow", args.follow, no_state),
         ("--max-terms", args.max_terms.is_some(), no_state),
         ("--repeats emit", args.repeats == Some(Repeats::Emit), no_state),
         ("--learn-until", common.learn_until.is_some(), no_learning),

@@ -150,6 +150,7 @@ impl ServeArgs {
             resume: false,
             name: None,
             restart_batch: false,
+            follow: false,
             annotate: false,
             threads: None,
             schedule: ScheduleArgs::default(),

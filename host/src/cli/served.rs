@@ -20,6 +20,11 @@ pub(super) trait ServedRun {
     /// Is given the observer before each answer.
     fn publish(&self) -> Box<dyn FnMut(&mut RunObserver)>;
 
+    /// Whether who sends an event again may ask for its alert again.
+    fn gives_repeats(&self) -> bool {
+        true
+    }
+
     /// The loop, from the moment where all is open: so many rules, and the state in words.
     ///
     /// # Errors

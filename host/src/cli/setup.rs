@@ -4,6 +4,7 @@
 //! that cannot begin. It reads no event.
 
 use super::common::{Common, RuleTextArg, SharedStateArgs};
+use super::follow::Follow;
 use super::place::{self, StatePlace, is_at_server, place, state_name};
 use super::rule_words::is_rule;
 use super::run::SystemClock;
@@ -127,7 +128,10 @@ pub fn set_up(
 ) -> anyhow::Result<Setup> {
     let place = place(&common.state)?;
     refuse_rules(&common.inputs)?;
-    let found = find_inputs(&common.inputs)?;
+    let found = match &common.resume {
+        Some(resume) if resume.follows => source::find(&Follow::existing(&common.inputs))?,
+        _ => find_inputs(&common.inputs)?,
+    };
     let rules = rules::find::find(&common.rules)?;
     let mut outputs = vec![("--output", common.output.as_ref())];
     outputs.extend_from_slice(written);

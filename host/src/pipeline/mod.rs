@@ -46,6 +46,7 @@ use gather::EventGathering;
 use learning::Learning;
 pub use order::Order;
 use order::{Hold, Sorter};
+pub use reading::BatchUnread;
 use reading::read_fault;
 use schedule::Schedule;
 use std::collections::BTreeMap;

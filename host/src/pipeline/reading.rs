@@ -121,6 +121,11 @@ impl Pipeline<'_> {
     }
 }
 
+/// An input of a batch could not be read to its end, and may be another time; nothing of the batch was decided.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; nothing was decided, run again when it can be read")]
+pub struct BatchUnread(String);
+
 /// Tells that an input could not be read to its end; what the run has to end with because of it. `is_batch`: what
 /// may be readable the next time would be missing in its order.
 pub(super) fn read_fault(
@@ -137,7 +142,7 @@ pub(super) fn read_fault(
     };
     let told = observer.notice(&notice).err();
     if is_batch && matches!(error.kind, ReadErrorKind::Io | ReadErrorKind::Shrank) {
-        return Some(anyhow!("{text}; nothing was decided, run again when it can be read"));
+        return Some(anyhow!(BatchUnread(text)));
     }
     told
 }

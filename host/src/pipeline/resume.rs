@@ -151,6 +151,8 @@ impl Pipeline<'_> {
         inputs: &[Input],
     ) -> anyhow::Result<Option<Vec<Option<u64>>>> {
         self.now_ms = batch.now_ms;
+        // Nothing is pending: names and numbers begin anew.
+        self.names.clear();
         self.decider.batch = Some(BatchProgress::new(run.to_owned(), batch.position.clone()));
         self.read_all(inputs, Order::Sorted(Sorter::new(self.options.order_budget)))?;
         let Some(batch) = self.decider.batch.take() else { return Ok(None) };

@@ -168,6 +168,12 @@ impl Input {
         self.in_folder
     }
 
+    /// A regular file of this length.
+    #[must_use]
+    pub fn whole(path: PathBuf, length: u64) -> Self {
+        Self::new(InputKind::File(path), Some(length))
+    }
+
     /// Standard input.
     #[must_use]
     pub fn stdin() -> Self {

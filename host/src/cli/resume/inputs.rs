@@ -22,7 +22,12 @@ use std::path::PathBuf;
 const EDGE: u64 = 64 << 10;
 
 /// A file, by its device and its number there.
-pub(super) type FileNumber = (u64, u64);
+pub(in crate::cli) type FileNumber = (u64, u64);
+
+/// An input that a batch needs cannot be read, or not as it was: nothing was decided of the batch.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(in crate::cli) struct InputGone(String);
 
 /// What is to be read next.
 pub(super) struct NextInputs {
@@ -45,12 +50,12 @@ pub(super) fn same_inputs(begun: &[RecordedInput], found: &[Input]) -> anyhow::R
         let by_file = by_file.get_or_insert_with(|| files(found));
         let path = by_file.get(&(record.device, record.inode));
         let Some(path) = path.filter(|path| is_same(record, path)) else {
-            bail!(
+            bail!(InputGone(format!(
                 "{}: it is missing or changed, and a batch that was begun needs its first {} bytes as \
                  they were: restore it, or give --restart-batch to start over with the inputs as they are",
                 shown(&PathBuf::from(&record.name)),
                 number(record.length)
-            );
+            )));
         };
         let path = path.to_string_lossy().into_owned();
         inputs.push(as_input(&RecordedInput { path, ..record.clone() }));
@@ -59,7 +64,12 @@ pub(super) fn same_inputs(begun: &[RecordedInput], found: &[Input]) -> anyhow::R
 }
 
 /// What no batch has read: new files, and what was added to others.
-pub(super) fn next_inputs(read: &[RecordedInput], found: &[Input]) -> anyhow::Result<NextInputs> {
+/// `tells` whether a last line that is not whole is worth a message: it is looked at again soon where files are followed.
+pub(super) fn next_inputs(
+    read: &[RecordedInput],
+    found: &[Input],
+    tells: bool,
+) -> anyhow::Result<NextInputs> {
     let mut by_path: HashMap<_, Vec<_>> = HashMap::new();
     read.iter().for_each(|r| by_path.entry(r.path.as_str()).or_default().push(r));
     let by_file: HashMap<_, _> = read.iter().map(|r| (file_of(r), r)).collect();
@@ -68,7 +78,8 @@ pub(super) fn next_inputs(read: &[RecordedInput], found: &[Input]) -> anyhow::Re
         let InputKind::File(path) = input.kind() else { continue };
         // What cannot be read is said when it is.
         let Ok(file) = File::open(path) else {
-            bail!("{}: it cannot be opened, so no batch was begun", shown(path));
+            let text = format!("{}: it cannot be opened, so no batch was begun", shown(path));
+            bail!(InputGone(text));
         };
         let meta = file.metadata().with_context(|| shown(path))?;
         let path = path.canonicalize().with_context(|| shown(path))?;
@@ -93,7 +104,7 @@ pub(super) fn next_inputs(read: &[RecordedInput], found: &[Input]) -> anyhow::Re
             ));
         }
         let length = if is_plain { whole_length(&file, start, meta.len())? } else { meta.len() };
-        if length < meta.len() {
+        if tells && length < meta.len() {
             message::warning(&format!(
                 "{}: its last line is not whole; its {} left for the next run",
                 shown(&PathBuf::from(&path)),

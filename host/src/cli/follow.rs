@@ -1,0 +1,276 @@
+//! `run --follow`: batch after batch, as files grow, rotate and appear.
+//!
+//! In: the inputs as they were typed. Out: when something may have changed, and which files are to be looked at then. It
+//! reads nothing of them: what a batch reads, `resume` says, by positions in the state. What was looked at and did not
+//! change since is not looked at again.
+
+use super::resume::{FileNumber, InputGone, ResumedRun};
+use super::run::SystemClock;
+use crate::files::shown;
+use crate::pipeline::{BatchUnread, Clock, Pipeline, Stop};
+use crate::source::{self, FoundInputs, Input, InputKind, Wake};
+use crate::state::RecordedInput;
+use crate::terminal::{formats, message};
+use anyhow::{Context, bail};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::collections::{HashMap, HashSet};
+use std::fs::Metadata;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+/// After so many seconds files are looked at in any case: not every file system tells of changes.
+const LOOK_AGAIN: i64 = 5;
+/// Changes so close to each other make one batch, in nanoseconds.
+const QUIET: i64 = 100_000_000;
+/// A packed file is read once it has been as it is for so many seconds: whoever writes it may not be done.
+const SETTLED_SECONDS: i64 = 5;
+
+/// How a file was when it was looked at: its length, and its time in nanoseconds.
+type FileLook = (u64, i128);
+
+/// Follows files.
+pub(super) struct Follow {
+    paths: Vec<PathBuf>,
+    wake: Option<Wake>,
+    changes: UnixStream,
+    /// Watches as long as it is there.
+    watcher: RecommendedWatcher,
+    watched: HashSet<PathBuf>,
+    /// Files that were looked at.
+    looks: HashMap<FileNumber, FileLook>,
+    /// Inputs that could not be looked at, each said once.
+    told: HashSet<String>,
+}
+
+/// What is to be looked at next.
+#[derive(Default)]
+pub(super) struct FollowedInputs {
+    /// Files that are new or changed.
+    pub inputs: Vec<Input>,
+    /// All files that are there.
+    pub present: HashSet<FileNumber>,
+    looks: HashMap<FileNumber, FileLook>,
+}
+
+impl Follow {
+    /// Watches the folders that the inputs are in.
+    ///
+    /// # Errors
+    /// Where standard input is among them, or files cannot be watched here.
+    pub(super) fn new(paths: &[PathBuf], stop: &dyn Stop) -> anyhow::Result<Self> {
+        if paths.is_empty() || paths.iter().any(|path| path.as_os_str() == "-") {
+            bail!("--follow: give files and folders; a stream is read with `run -`");
+        }
+        let (changes, to_changes) = UnixStream::pair()?;
+        changes.set_nonblocking(true)?;
+        to_changes.set_nonblocking(true)?;
+        let watcher = notify::recommended_watcher(move |_| {
+            // Where it is full, enough was said.
+            let _ = (&to_changes).write(b"x");
+        });
+        let watcher = watcher.context("files cannot be watched here")?;
+        let mut follow = Self {
+            paths: paths.to_vec(),
+            wake: stop.wake(),
+            changes,
+            watcher,
+            watched: HashSet::new(),
+            looks: HashMap::new(),
+            told: HashSet::new(),
+        };
+        follow.watch();
+        Ok(follow)
+    }
+
+    /// Those of the paths that are there.
+    pub(super) fn existing(paths: &[PathBuf]) -> Vec<PathBuf> {
+        paths.iter().filter(|path| path.exists()).cloned().collect()
+    }
+
+    /// Watches what is not watched yet: a folder may have come only now.
+    fn watch(&mut self) {
+        for path in &self.paths {
+            let is_folder = path.is_dir();
+            let (folder, mode) = if is_folder {
+                (path.clone(), RecursiveMode::Recursive)
+            } else {
+                (parent(path), RecursiveMode::NonRecursive)
+            };
+            if !self.watched.contains(&folder) && self.watcher.watch(&folder, mode).is_ok() {
+                self.watched.insert(folder);
+            }
+        }
+    }
+
+    /// Waits until something may have changed; false where the run is to end.
+    pub(super) fn wait(&mut self, stop: &dyn Stop) -> bool {
+        if self.poll(LOOK_AGAIN, 0, stop) {
+            // What belongs to the same change arrives meanwhile.
+            self.drain();
+            self.poll(0, QUIET, stop);
+        }
+        self.drain();
+        self.watch();
+        !stop.is_requested()
+    }
+
+    /// Whether something changed within this time; at once where the run is to end.
+    fn poll(&self, tv_sec: i64, tv_nsec: i64, stop: &dyn Stop) -> bool {
+        loop {
+            if stop.is_requested() {
+                return false;
+            }
+            let limit = Timespec { tv_sec, tv_nsec };
+            let changes = PollFd::new(&self.changes, PollFlags::IN);
+            let polled = match &self.wake {
+                Some(wake) => poll(&mut [changes, PollFd::new(wake, PollFlags::IN)], Some(&limit)),
+                None => poll(&mut [changes], Some(&limit)),
+            };
+            match polled {
+                Err(Errno::INTR) => {}
+                Err(_) | Ok(0) => return false,
+                Ok(_) => return !stop.is_requested(),
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        let mut some = [0; 4096];
+        while matches!(self.changes.read(&mut some), Ok(1..)) {}
+    }
+
+    /// The files that may hold something new. `read` are those that have a position: one that was renamed beside a
+    /// path that was typed is found by its number, so that what was written to it last is not lost. `now_s` is the
+    /// time, in seconds since 1970.
+    ///
+    /// # Errors
+    /// As [`source::find`].
+    pub(super) fn find(
+        &mut self,
+        read: &[RecordedInput],
+        now_s: i64,
+    ) -> anyhow::Result<FollowedInputs> {
+        let FoundInputs { inputs, faults, .. } = source::find(&Self::existing(&self.paths))?;
+        for fault in faults {
+            self.tell(fault.text());
+        }
+        let mut found = FollowedInputs::default();
+        let renamed = self.renamed(&inputs, read);
+        for input in inputs.into_iter().chain(renamed) {
+            let InputKind::File(path) = input.kind() else { continue };
+            let Some(bytes) = input.bytes else {
+                self.tell(format!("{}: it is no regular file, and not followed", shown(path)));
+                continue;
+            };
+            let Ok(meta) = path.metadata() else { continue };
+            let number = (meta.dev(), meta.ino());
+            if !found.present.insert(number) {
+                continue;
+            }
+            let look = (bytes, time_ns(&meta));
+            if self.looks.get(&number) == Some(&look) {
+                found.looks.insert(number, look);
+                continue;
+            }
+            if let Err(error) = std::fs::File::open(path) {
+                self.tell(format!("{}: {error}; run as a user who may read it", shown(path)));
+                continue;
+            }
+            let is_settled = now_s.saturating_sub(meta.mtime()) >= SETTLED_SECONDS;
+            if input.readable_again().is_none() && !is_settled {
+                continue;
+            }
+            found.looks.insert(number, look);
+            found.inputs.push(input);
+        }
+        Ok(found)
+    }
+
+    /// These were looked at: what was read of them has a position.
+    pub(super) fn looked(&mut self, found: FollowedInputs) {
+        self.looks = found.looks;
+    }
+
+    fn tell(&mut self, text: String) {
+        if self.told.len() < 1000 && !self.told.contains(&text) {
+            message::warning(&format!("skipped: {text}"));
+            self.told.insert(text);
+        }
+    }
+
+    /// Files with a position that are not found by their paths, and are beside a path that was typed.
+    fn renamed(&self, inputs: &[Input], read: &[RecordedInput]) -> Vec<Input> {
+        let files: HashSet<PathBuf> =
+            self.paths.iter().filter(|path| !path.is_dir()).map(|path| parent(path)).collect();
+        if files.is_empty() {
+            return Vec::new();
+        }
+        let found: HashSet<FileNumber> = inputs
+            .iter()
+            .filter_map(|input| match input.kind() {
+                InputKind::File(path) => path.metadata().ok().map(|meta| (meta.dev(), meta.ino())),
+                InputKind::Stdin => None,
+            })
+            .collect();
+        let lost: HashSet<FileNumber> =
+            read.iter().map(|record| (record.device, record.inode)).collect();
+        let lost: HashSet<_> = lost.difference(&found).collect();
+        let mut renamed = Vec::new();
+        for entry in files.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
+            let Ok(entry) = entry else { continue };
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.is_file() && lost.contains(&(meta.dev(), meta.ino())) {
+                renamed.push(Input::whole(entry.path(), meta.len()));
+            }
+        }
+        renamed
+    }
+}
+
+/// Decides what is there, and then what comes, until the run is to end.
+///
+/// # Errors
+/// As for the pipeline.
+pub(super) fn run(
+    mut resumed: ResumedRun,
+    pipeline: &mut Pipeline<'_>,
+    paths: &[PathBuf],
+    stop: &dyn Stop,
+    (rules, state): (usize, String),
+) -> anyhow::Result<()> {
+    let mut follow = Follow::new(paths, stop)?;
+    let (inputs, rules) = (formats::count(paths.len(), "input"), formats::count(rules, "rule"));
+    message::info(&format!("following {inputs} with {rules}; state {state}"));
+    resumed.begin(pipeline, SystemClock.now_ms());
+    loop {
+        let now_ms = SystemClock.now_ms();
+        let found = follow.find(resumed.read(), now_ms / 1000)?;
+        match resumed.run_files(pipeline, &found.inputs, &found.present, now_ms, stop) {
+            Ok(true) => follow.looked(found),
+            // A signal came in the middle of a batch: the next start goes on with it.
+            Ok(false) => return Ok(()),
+            Err(error) if error.is::<InputGone>() || error.is::<BatchUnread>() => {
+                resumed.give_up(&error);
+            }
+            Err(error) => return Err(error),
+        }
+        if !follow.wait(stop) {
+            return pipeline.close();
+        }
+    }
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn time_ns(meta: &Metadata) -> i128 {
+    i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
+}

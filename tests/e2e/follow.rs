@@ -1,0 +1,170 @@
+//! `run --follow`: files that grow, rotate, appear and are half written, and a run that is killed over them.
+//!
+//! In: files that are changed while a run follows them. Out: whether each event alerts once. The tests wait for what has
+//! to be there, never for a time.
+
+use crate::stream::Live;
+use crate::support::{Chance, Folder, event_id, json_lines, run, stack_lines};
+use rustix::process::Signal;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+fn event(id: &str) -> String {
+    stack_lines(&[(id, "2025-04-01T08:00:00Z", &format!("user-{id}"))])
+}
+
+fn append(path: &Path, text: impl AsRef<[u8]>) {
+    let mut file = File::options().append(true).create(true).open(path).unwrap();
+    file.write_all(text.as_ref()).unwrap();
+}
+
+/// A run that follows these paths of a folder.
+fn follow(folder: &Folder, paths: &[&str]) -> Live {
+    let call = run().arg("--follow").arg("--state").arg(folder.path("state"));
+    let call = call.arg("--output").arg(folder.path("alerts"));
+    Live::start(paths.iter().fold(call, |call, path| call.arg(folder.path(path))))
+}
+
+fn alerts(folder: &Folder) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.path("alerts")).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+    json_lines(whole).iter().map(event_id).collect()
+}
+
+/// Waits until these alerts are there, in any order; each once.
+#[track_caller]
+fn wait_for(folder: &Folder, live: &mut Live, ids: &[&str]) {
+    while alerts(folder).len() < ids.len() {
+        assert!(live.is_running(), "it ended, and has {:?} of {ids:?}", alerts(folder));
+        std::thread::yield_now();
+    }
+    let mut found = alerts(folder);
+    found.sort();
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    assert_eq!(found, ids);
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap();
+    packed.finish().unwrap()
+}
+
+/// Gives a file a time that is this many seconds ago.
+fn age(path: &Path, seconds: i64) {
+    let now = SystemTime::now();
+    let by = Duration::from_secs(seconds.unsigned_abs());
+    let time = if seconds < 0 { now + by } else { now - by };
+    File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn files_that_grow_rotate_and_appear_are_followed() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("tree")).unwrap();
+    let log = folder.path("app.log");
+    append(&log, event("a"));
+    let mut live = follow(&folder, &["app.log", "tree", "later.log"]);
+    wait_for(&folder, &mut live, &["a"]);
+    // Half a line is waited for.
+    let line = event("b");
+    append(&log, &line[..100]);
+    append(&folder.path("tree/one.ndjson"), event("c"));
+    wait_for(&folder, &mut live, &["a", "c"]);
+    append(&log, &line[100..]);
+    wait_for(&folder, &mut live, &["a", "b", "c"]);
+    // Renamed, written to once more, and another in its place.
+    std::fs::rename(&log, folder.path("app.log.1")).unwrap();
+    append(&folder.path("app.log.1"), event("d"));
+    append(&log, event("e"));
+    wait_for(&folder, &mut live, &["a", "b", "c", "d", "e"]);
+    // Cut, and begun anew.
+    std::fs::write(&log, event("f")).unwrap();
+    wait_for(&folder, &mut live, &["a", "b", "c", "d", "e", "f"]);
+    // One that was not there, and one in a folder that was not.
+    append(&folder.path("later.log"), event("g"));
+    std::fs::create_dir_all(folder.path("tree/2025/04")).unwrap();
+    append(&folder.path("tree/2025/04/two.ndjson"), event("h"));
+    wait_for(&folder, &mut live, &["a", "b", "c", "d", "e", "f", "g", "h"]);
+    let (_, status, errors) = live.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+    assert!(errors.contains("following 3 inputs with 1 rule"), "{errors}");
+    // It goes on where it was.
+    append(&log, event("i"));
+    let mut live = follow(&folder, &["app.log", "tree", "later.log"]);
+    wait_for(&folder, &mut live, &["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
+    let (_, status, errors) = live.signal(Signal::INT);
+    assert_eq!(status, Some(130), "{errors}");
+    assert!(errors.contains("alerts    1"), "{errors}");
+}
+
+#[test]
+fn a_packed_file_is_read_once_it_does_not_change_any_more() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("tree")).unwrap();
+    let mut live = follow(&folder, &["tree"]);
+    let packed = gzip(&(event("a") + &event("b")));
+    let path = folder.path("tree/trail.json.gz");
+    std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+    // It will have been written for an hour.
+    age(&path, -3600);
+    append(&folder.path("tree/plain.ndjson"), event("c"));
+    wait_for(&folder, &mut live, &["c"]);
+    append(&path, &packed[packed.len() / 2..]);
+    age(&path, 60);
+    wait_for(&folder, &mut live, &["a", "b", "c"]);
+    let (_, status, errors) = live.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+    assert!(!errors.contains("skipped") && !errors.contains("ends early"), "{errors}");
+}
+
+#[test]
+fn a_run_that_is_killed_loses_and_doubles_nothing() {
+    let folder = Folder::new();
+    let seed = 20_261_128;
+    println!("seed {seed}");
+    let mut chance = Chance(seed);
+    std::fs::create_dir(folder.path("logs")).unwrap();
+    let mut ids = Vec::new();
+    for round in 0..8 {
+        let live = follow(&folder, &["logs"]);
+        let before = ids.len();
+        for n in 0..30 {
+            let id = format!("{round}-{n}");
+            append(&folder.path(&format!("logs/{}.ndjson", n % 3)), event(&id));
+            ids.push(id);
+        }
+        let until = before + chance.below(30) as usize;
+        while alerts(&folder).len() < until {
+            std::thread::yield_now();
+        }
+        live.kill();
+        if round % 3 == 2 {
+            let name = folder.path(&format!("logs/0.{round}.ndjson"));
+            std::fs::rename(folder.path("logs/0.ndjson"), name).unwrap();
+        }
+    }
+    let mut live = follow(&folder, &["logs"]);
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    wait_for(&folder, &mut live, &ids);
+    let (_, status, errors) = live.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused() {
+    let folder = Folder::new();
+    let refuse = |args: &[&str], words: &[&str]| {
+        run().arg("--follow").args(args).fails(words);
+    };
+    let (state, output) = (folder.path("state"), folder.path("alerts"));
+    let [state, output] = [&state, &output].map(|path| path.to_str().unwrap());
+    refuse(&["x"], &["--output"]);
+    refuse(&["--output", output, "x"], &["memory:"]);
+    refuse(&["--output", output, "--state", state, "-"], &["--follow"]);
+    refuse(&["--output", output, "--state", state, "--annotate", "x"], &["--annotate"]);
+    refuse(&["--output", output, "--schedule", "x"], &["--schedule"]);
+}
