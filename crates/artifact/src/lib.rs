@@ -44,8 +44,8 @@
 //! # }
 //! ```
 //!
-//! Order of modules, each importing only from those before it: `names`, `error`, `meta`, `standard`,
-//! `module`, `compare`, `contract`, `payloads`, `embed`, `compose`, `separate`, `plan`.
+//! Order of modules, each importing only from those before it: `names`, `error`, `limits`, `meta`,
+//! `standard`, `module`, `compare`, `contract`, `payloads`, `embed`, `compose`, `separate`, `plan`.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -70,6 +70,8 @@ mod embed;
 #[cfg(feature = "compose")]
 mod error;
 #[cfg(feature = "compose")]
+mod limits;
+#[cfg(feature = "compose")]
 mod meta;
 #[cfg(feature = "compose")]
 mod module;
@@ -90,6 +92,8 @@ pub use compose::{ArtifactParts, compose};
 pub use contract::{EXPORTS, IMPORTS, missing};
 #[cfg(feature = "compose")]
 pub use error::{ComposeError, MetaError};
+#[cfg(feature = "compose")]
+pub use limits::{ModuleCount, ModuleCounts};
 #[cfg(feature = "compose")]
 pub use meta::{Meta, RuleMeta, ThreatMeta};
 #[cfg(feature = "compose")]
