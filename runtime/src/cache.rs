@@ -1,28 +1,31 @@
 //! Compiled code, kept between runs. Unsafe code, as loading code that is compiled is.
 //!
-//! In: a module's bytes. Out: the module, compiled or loaded. A kept file is used only when its
-//! name holds the digest of the module, of wasmtime's version and of this CPU's features, and when
-//! folder and file belong to this user and nobody else may write there: loading it runs what is in
-//! it. Where that cannot be had, the module is compiled and nothing is kept.
+//! In: a module's bytes. Out: the module, compiled or loaded. A kept file is used only when its name holds the digest
+//! of the module, of wasmtime's version and of this CPU's features, when its own digest says that every byte is as it
+//! was written, and when folder and file belong to this user and nobody else may write there: loading it runs what is
+//! in it. Where that cannot be had, the module is compiled and nothing is kept.
 #![allow(unsafe_code)]
 
-use super::runtime::plain;
-use anyhow::{Context, bail};
+mod entry;
+mod folder;
+
+use crate::compile::{Compiler, ModuleFault};
 use etcetera::{BaseStrategy, choose_base_strategy};
-use std::fs;
+use folder::CodeFolder;
 use std::hash::{Hash, Hasher};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
+use std::sync::Arc;
 use wasmtime::{Engine, Module};
 
 /// Bytes kept; the files that were not used for longest go first. A rule takes 1 to 2 MB.
 pub const KEPT: u64 = 256 << 20;
+/// What the names of files end in.
+const ENDING: &str = ".cwasm";
 
 /// Where compiled code is kept; nowhere, if there is no folder.
 #[derive(Debug, Clone)]
 pub struct CodeCache {
-    folder: Option<PathBuf>,
+    folder: Option<Arc<CodeFolder>>,
 }
 
 impl CodeCache {
@@ -31,7 +34,7 @@ impl CodeCache {
     #[must_use]
     pub fn of_user() -> Self {
         let folder = choose_base_strategy().ok().map(|user| user.cache_dir().join("firstseen"));
-        Self { folder: folder.filter(|folder| make(folder).is_ok() && ours(folder, true)) }
+        Self { folder: folder.and_then(|folder| CodeFolder::open(&folder).ok()).map(Arc::new) }
     }
 
     /// This folder, made when it is not there.
@@ -39,14 +42,7 @@ impl CodeCache {
     /// # Errors
     /// When it cannot be made, or when code out of it could be somebody else's.
     pub fn in_folder(folder: &Path) -> anyhow::Result<Self> {
-        make(folder).context("the folder cannot be made")?;
-        if !ours(folder, true) {
-            bail!(
-                "compiled code is not kept there: the folder must belong to you, be no link, and \
-                 nobody else may write to it (chmod go-w)"
-            );
-        }
-        Ok(Self { folder: Some(folder.to_path_buf()) })
+        Ok(Self { folder: Some(Arc::new(CodeFolder::open(folder)?)) })
     }
 
     /// Nothing is kept.
@@ -55,25 +51,34 @@ impl CodeCache {
         Self { folder: None }
     }
 
-    /// The module of these bytes, from the cache when it is there.
-    ///
-    /// # Errors
-    /// When the bytes are no module that wasmtime takes.
-    pub fn load(&self, engine: &Engine, wasm: &[u8]) -> anyhow::Result<Module> {
-        let Some(folder) = &self.folder else { return compile(engine, wasm) };
-        let path = folder.join(name(engine, wasm));
-        if let Some(module) = kept(engine, &path) {
+    /// The module of these bytes, from the cache when it is there. What is there and damaged is replaced.
+    pub(crate) fn load(
+        &self,
+        engine: &Engine,
+        compiler: &Compiler,
+        wasm: &[u8],
+    ) -> Result<Module, ModuleFault> {
+        let Some(folder) = &self.folder else {
+            return loaded(engine, &compiler.compile(engine, wasm)?);
+        };
+        let name = name(engine, wasm);
+        if let Some(module) = kept(engine, folder, &name) {
             return Ok(module);
         }
-        let module = compile(engine, wasm)?;
+        let code = compiler.compile(engine, wasm)?;
+        let module = loaded(engine, &code)?;
         // A cache that cannot be written is slower next time, and that is all.
-        let _ = keep(folder, &path, &module);
+        let _ = keep(folder, &name, &code);
         Ok(module)
     }
 }
 
-fn compile(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Module> {
-    Module::new(engine, wasm).map_err(plain)
+/// The module of code that was compiled just now.
+fn loaded(engine: &Engine, code: &[u8]) -> Result<Module, ModuleFault> {
+    // SAFETY: this program, or the same program as its child, compiled it just now; wasmtime checks its version and its
+    // settings besides.
+    let module = unsafe { Module::deserialize(engine, code) };
+    module.map_err(|error| ModuleFault::Invalid(format!("{error:#}")))
 }
 
 /// The file's name: everything that the compiled code depends on.
@@ -92,105 +97,38 @@ fn name(engine: &Engine, wasm: &[u8]) -> String {
     engine.precompile_compatibility_hash().hash(&mut digest);
     env!("CARGO_PKG_VERSION").hash(&mut digest);
     digest.0.update(wasm);
-    format!("{}.cwasm", digest.0.finalize().to_hex())
+    format!("{}{ENDING}", digest.0.finalize().to_hex())
 }
 
-fn kept(engine: &Engine, path: &Path) -> Option<Module> {
-    if !ours(path, false) {
-        return None;
-    }
-    // SAFETY: the file is ours alone (checked above, as its folder was), under a name that only
-    // `keep` gives, after the code was written whole; wasmtime checks its version besides.
-    let module = unsafe { Module::deserialize_file(engine, path) }.ok()?;
-    // What is in use is not what goes first. A file whose time cannot be set is an older one.
-    let _ =
-        fs::File::options().append(true).open(path).and_then(|f| f.set_modified(SystemTime::now()));
-    Some(module)
+fn kept(engine: &Engine, folder: &CodeFolder, name: &str) -> Option<Module> {
+    let bytes = folder.read(name, KEPT)?;
+    let code = entry::code(name, &bytes)?;
+    // SAFETY: the bytes were read from a file that is ours alone, in a folder that is, and are what `keep` wrote under
+    // this name, which holds all that the code depends on; wasmtime checks its version besides.
+    unsafe { Module::deserialize(engine, code) }.ok()
 }
 
-/// Writes under another name first, so that nobody loads half a file; and waits until the code is on
-/// the disk before the file has its name, so that no crash leaves other bytes under it.
-fn keep(folder: &Path, path: &Path, module: &Module) -> anyhow::Result<()> {
-    let code = module.serialize().map_err(plain)?;
-    let mut file = tempfile::Builder::new().prefix("new-").tempfile_in(folder)?;
-    file.write_all(&code)?;
-    file.as_file().sync_data()?;
-    file.persist(path)?;
-    sweep(folder, KEPT)
+fn keep(folder: &CodeFolder, name: &str, code: &[u8]) -> anyhow::Result<()> {
+    folder.write(name, [&entry::head(name, code), code])?;
+    folder.sweep(ENDING, KEPT)
 }
 
-fn sweep(folder: &Path, kept: u64) -> anyhow::Result<()> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.path().extension().is_some_and(|e| e == "cwasm") {
-            // Another process, or thread, may have swept it away.
-            let Ok(meta) = entry.metadata() else { continue };
-            files.push((meta.modified()?, entry.path(), meta.len()));
-        }
-    }
-    files.sort();
-    let mut sum = 0;
-    for (_, path, len) in files.iter().rev() {
-        sum += len;
-        if sum > kept {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn make(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-/// Whether it belongs to this user and nobody else may write to it; links are not followed.
-#[cfg(unix)]
-fn ours(path: &Path, folder: bool) -> bool {
-    use rustix::process::geteuid;
-    use std::os::unix::fs::MetadataExt;
-    let Ok(meta) = fs::symlink_metadata(path) else { return false };
-    let kind = if folder { meta.is_dir() } else { meta.is_file() };
-    kind && meta.uid() == geteuid().as_raw() && meta.mode() & 0o022 == 0
-}
-
-#[cfg(not(unix))]
-fn make(_: &Path) -> std::io::Result<()> {
-    Err(std::io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(not(unix))]
-fn ours(_: &Path, _: bool) -> bool {
-    false
-}
-
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::config;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use wasmtime::{Instance, Store};
 
     const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
 
-    #[test]
-    fn only_what_nobody_else_can_write_is_loaded() {
-        let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::default();
-        let module = compile(&engine, EMPTY).unwrap();
-        let path = folder.path().join(name(&engine, EMPTY));
-        keep(folder.path(), &path, &module).unwrap();
-        assert!(kept(&engine, &path).is_some());
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(kept(&engine, &path).is_none());
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(&path, b"not code").unwrap();
-        assert!(kept(&engine, &path).is_none());
-        let link = folder.path().join("link.cwasm");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(!ours(&link, false));
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(!ours(folder.path(), true));
+    fn engine() -> Engine {
+        Engine::new(&config()).unwrap()
+    }
+
+    fn load(cache: &CodeCache, engine: &Engine, wasm: &[u8]) -> Module {
+        cache.load(engine, &Compiler::InProcess, wasm).unwrap()
     }
 
     #[test]
@@ -198,8 +136,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let own = folder.path().join("a/b");
         let cache = CodeCache::in_folder(&own).unwrap();
-        cache.load(&Engine::default(), EMPTY).unwrap();
-        cache.load(&Engine::default(), EMPTY).unwrap();
+        load(&cache, &engine(), EMPTY);
+        load(&cache, &engine(), EMPTY);
         assert_eq!(fs::read_dir(&own).unwrap().count(), 1);
         fs::set_permissions(&own, fs::Permissions::from_mode(0o770)).unwrap();
         let error = CodeCache::in_folder(&own).unwrap_err().to_string();
@@ -208,47 +146,73 @@ mod tests {
         assert!(CodeCache::in_folder(&folder.path().join("file")).is_err());
     }
 
-    /// Used code is younger than code that was only written later.
-    #[test]
-    fn what_is_used_stays_longest() {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = CodeCache::in_folder(folder.path()).unwrap();
-        let engine = Engine::default();
-        cache.load(&engine, EMPTY).unwrap();
-        let code = folder.path().join(name(&engine, EMPTY));
-        let size = fs::metadata(&code).unwrap().len();
-        let set = |path: &Path, seconds| {
-            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-            fs::File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
-        };
-        let other = folder.path().join("other.cwasm");
-        fs::write(&other, [0; 8]).unwrap();
-        set(&other, 2);
-        set(&code, 1);
-        cache.load(&engine, EMPTY).unwrap();
-        sweep(folder.path(), size).unwrap();
-        assert!(code.exists() && !other.exists());
-    }
-
     #[test]
     fn the_name_depends_on_the_module() {
-        let engine = Engine::default();
+        let engine = engine();
         assert_ne!(name(&engine, b"a"), name(&engine, b"b"));
     }
 
+    /// What is kept is used: code under the name of another module is that of the other one, if its digest says so.
     #[test]
-    fn no_more_than_its_share_is_kept() {
+    fn a_file_counts_under_its_own_name_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let path = |n: u64| folder.path().join(format!("{n}.cwasm"));
-        for n in 0..10 {
-            fs::write(path(n), [0; 100]).unwrap();
-            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(n);
-            fs::File::options().write(true).open(path(n)).unwrap().set_modified(time).unwrap();
+        let (cache, engine) = (CodeCache::in_folder(folder.path()).unwrap(), engine());
+        let wasm = [7, 8].map(answering);
+        load(&cache, &engine, &wasm[0]);
+        let [first, second] = wasm.each_ref().map(|wasm| folder.path().join(name(&engine, wasm)));
+        fs::copy(&first, &second).unwrap();
+        assert_eq!(answer(&engine, &load(&cache, &engine, &wasm[1])), 8);
+        let code = Compiler::InProcess.compile(&engine, &wasm[0]).unwrap();
+        let named = name(&engine, &wasm[1]);
+        keep(cache.folder.as_ref().unwrap(), &named, &code).unwrap();
+        assert_eq!(answer(&engine, &load(&cache, &engine, &wasm[1])), 7, "it is not compiled");
+    }
+
+    /// A module whose function answers with a number, after some work.
+    fn answering(number: u32) -> Vec<u8> {
+        wat::parse_str(format!(
+            r#"(module (memory 1) (data (i32.const 0) "some bytes")
+                (table 2 funcref) (elem (i32.const 0) $nine $number)
+                (func $nine (result i32) (i32.const 9)) (func $number (result i32) (i32.const {number}))
+                (func (export "answer") (result i32)
+                    (i32.add
+                        (call_indirect (result i32) (i32.const 1))
+                        (i32.sub (i32.load8_u (i32.const 0)) (i32.const 115)))))"#
+        ))
+        .unwrap()
+    }
+
+    fn answer(engine: &Engine, module: &Module) -> i32 {
+        let mut store = Store::new(engine, ());
+        store.set_epoch_deadline(1);
+        let instance = Instance::new(&mut store, module, &[]).unwrap();
+        let answer = instance.get_typed_func::<(), i32>(&mut store, "answer").unwrap();
+        answer.call(&mut store, ()).unwrap()
+    }
+
+    /// A byte of a kept file may change on a disk, or in a copy of it.
+    #[test]
+    fn damaged_code_is_compiled_again_and_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, engine) = (CodeCache::in_folder(folder.path()).unwrap(), engine());
+        let wasm = answering(7);
+        assert_eq!(answer(&engine, &load(&cache, &engine, &wasm)), 7);
+        let path = folder.path().join(name(&engine, &wasm));
+        let sound = fs::read(&path).unwrap();
+        let mut damaged = Vec::new();
+        for at in (0..sound.len()).step_by(97) {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 1 << (at % 8);
+            damaged.push(bytes);
         }
-        fs::write(folder.path().join("other"), [0; 1000]).unwrap();
-        sweep(folder.path(), 450).unwrap();
-        let left: Vec<u64> = (0..10).filter(|n| path(*n).exists()).collect();
-        assert_eq!(left, [6, 7, 8, 9]);
-        assert!(folder.path().join("other").exists());
+        assert!(damaged.len() > 50, "{}", sound.len());
+        damaged.extend([0, 8, 40, sound.len() / 2, sound.len() - 1].map(|n| sound[..n].to_vec()));
+        damaged.push([&sound[..], b"\0"].concat());
+        for (number, bytes) in damaged.iter().enumerate() {
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(answer(&engine, &load(&cache, &engine, &wasm)), 7, "{number}");
+            assert!(fs::read(&path).unwrap() == sound, "{number} is replaced");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

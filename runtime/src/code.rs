@@ -4,6 +4,7 @@
 //! module is the engine's, which all artifacts of an engine share; where an artifact is not exactly an engine
 //! with a plan, it is the artifact's own, and the memory gets nothing. It calls no guest.
 
+use crate::compile::ModuleFault;
 use crate::engines::LoadedEngine;
 use crate::instance::MEMORY_LIMIT;
 use crate::runtime::{Runtime, plain};
@@ -35,18 +36,20 @@ impl Code {
     /// Compiles an artifact, or takes what was compiled: its engine, if it has one.
     ///
     /// # Errors
-    /// When the bytes are no module that wasmtime takes.
+    /// When the bytes are no module that wasmtime takes, or one that costs too much to compile.
     pub fn load(runtime: &Runtime, wasm: &[u8]) -> anyhow::Result<Self> {
         // A memory over the limit is refused when the artifact itself is instantiated.
         let fits = |parts: &Separated<'_>| {
             parts.pages.checked_mul(PAGE).is_some_and(|bytes| bytes <= MEMORY_LIMIT as u64)
         };
         let Some(parts) = separate(wasm).filter(fits) else { return Self::whole(runtime, wasm) };
-        // What is wrong with an engine is said of the artifact.
-        let Some(engine) = runtime.modules.load(runtime, &parts.engine) else {
-            return Self::whole(runtime, wasm);
+        let LoadedEngine { module, is_own } = match runtime.modules.load(runtime, &parts.engine) {
+            Ok(engine) => engine,
+            // It costs no less as a whole.
+            Err(fault @ ModuleFault::TooCostly(_)) => return Err(fault.into()),
+            // What is wrong with an engine is said of the artifact.
+            Err(ModuleFault::Invalid(_)) => return Self::whole(runtime, wasm),
         };
-        let LoadedEngine { module, is_own } = engine;
         let at = parts.placed.iter().map(|(at, bytes)| (*at, Box::from(*bytes))).collect();
         let placed = Some(Arc::new(PlacedBytes { pages: parts.pages, at }));
         Ok(Self { module, placed, is_own })
@@ -57,7 +60,7 @@ impl Code {
     /// # Errors
     /// As [`Code::load`].
     pub fn whole(runtime: &Runtime, wasm: &[u8]) -> anyhow::Result<Self> {
-        Ok(Self { module: runtime.cache.load(&runtime.engine, wasm)?, placed: None, is_own: false })
+        Ok(Self { module: runtime.compiled(wasm)?, placed: None, is_own: false })
     }
 
     /// The compiled module. An instance of it is one of the artifact after [`Code::place`].

@@ -5,6 +5,7 @@
 //! this version was compiled with the binary. Unsafe code, as loading code that is compiled is.
 #![allow(unsafe_code)]
 
+use crate::compile::ModuleFault;
 use crate::runtime::Runtime;
 use firstseen_engines::core;
 use std::collections::HashMap;
@@ -21,20 +22,27 @@ pub(super) struct LoadedEngine {
     pub(super) is_own: bool,
 }
 
-/// Compiled engines; nothing for one that cannot be compiled, or that this processor does not run.
+/// An engine's module, once it was asked for.
+type CompiledOnce = Arc<OnceLock<Result<Module, ModuleFault>>>;
+
+/// Compiled engines; nothing for the core engine where this processor does not run its code.
 #[derive(Default)]
 pub(super) struct EngineModules {
     core: OnceLock<Option<Module>>,
     /// By their digests.
-    others: Mutex<HashMap<blake3::Hash, Arc<OnceLock<Option<Module>>>>>,
+    others: Mutex<HashMap<blake3::Hash, CompiledOnce>>,
 }
 
 impl EngineModules {
-    /// The module of an engine, if it can be compiled.
-    pub(super) fn load(&self, runtime: &Runtime, engine: &[u8]) -> Option<LoadedEngine> {
+    /// The module of an engine, or why it cannot be compiled.
+    pub(super) fn load(
+        &self,
+        runtime: &Runtime,
+        engine: &[u8],
+    ) -> Result<LoadedEngine, ModuleFault> {
         let is_own = engine == core().wasm;
         if is_own && let Some(module) = self.core.get_or_init(|| embedded(&runtime.engine)) {
-            return Some(LoadedEngine { module: module.clone(), is_own });
+            return Ok(LoadedEngine { module: module.clone(), is_own });
         }
         let digest = blake3::hash(engine);
         // Nothing is left half done in the map by a thread that panics.
@@ -42,8 +50,8 @@ impl EngineModules {
         let module = Arc::clone(modules.entry(digest).or_default());
         // Others may look for other engines while this one is compiled.
         drop(modules);
-        let module = module.get_or_init(|| runtime.cache.load(&runtime.engine, engine).ok());
-        Some(LoadedEngine { module: module.clone()?, is_own })
+        let module = module.get_or_init(|| runtime.compiled(engine));
+        Ok(LoadedEngine { module: module.clone()?, is_own })
     }
 }
 

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | wasmtime, set up; the clock that ends calls | [`Runtime`] |
 //! | compiled code, kept between runs | [`cache`] |
+//! | modules to code, within limits | [`compile`] |
 //! | an artifact's code, which is that of its engine | [`code`] |
 //! | an artifact, read and checked | [`artifact`] |
 //! | one instance and its calls | [`instance`] |
@@ -16,6 +17,7 @@
 pub mod artifact;
 pub mod cache;
 pub mod code;
+pub mod compile;
 mod config;
 mod engines;
 pub mod imports;
@@ -25,5 +27,6 @@ mod runtime;
 pub use artifact::Artifact;
 pub use cache::CodeCache;
 pub use code::Code;
+pub use compile::{ChildCompiler, Compiler, compile_as_child};
 pub use instance::Guest;
 pub use runtime::{Runtime, TICK, deadline_ticks};

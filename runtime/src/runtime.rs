@@ -4,6 +4,7 @@
 //! grows with the bytes it was given; it never runs for ever.
 
 use crate::cache::CodeCache;
+use crate::compile::{Compiler, ModuleFault};
 use crate::config::config;
 use crate::engines::EngineModules;
 use anyhow::Context;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use wasmtime::Engine;
+use wasmtime::{Engine, Module};
 
 /// How often the epoch moves.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -27,7 +28,9 @@ pub struct Runtime {
     /// The engine that all modules of this process share.
     pub engine: Engine,
     /// Compiled code of earlier runs.
-    pub(super) cache: CodeCache,
+    cache: CodeCache,
+    /// What compiles all other code.
+    compiler: Compiler,
     /// What artifacts share.
     pub(super) modules: Arc<EngineModules>,
     _clock: Arc<Clock>,
@@ -48,16 +51,30 @@ impl Runtime {
         Self::with_cache(CodeCache::of_user())
     }
 
-    /// Sets wasmtime up.
+    /// Sets wasmtime up. Modules are compiled in this process.
     ///
     /// # Errors
     /// When this machine cannot run it.
     pub fn with_cache(cache: CodeCache) -> anyhow::Result<Self> {
+        Self::with_compiler(cache, Compiler::InProcess)
+    }
+
+    /// Sets wasmtime up. This compiles what is neither in the cache nor in the binary.
+    ///
+    /// # Errors
+    /// When this machine cannot run it.
+    pub fn with_compiler(cache: CodeCache, compiler: Compiler) -> anyhow::Result<Self> {
         let engine = Engine::new(&config())
             .map_err(plain)
             .context("WebAssembly cannot run on this machine")?;
         let clock = Clock::start(engine.clone())?;
-        Ok(Self { engine, cache, modules: Arc::default(), _clock: Arc::new(clock) })
+        let modules = Arc::default();
+        Ok(Self { engine, cache, compiler, modules, _clock: Arc::new(clock) })
+    }
+
+    /// A module, compiled before or now.
+    pub(super) fn compiled(&self, wasm: &[u8]) -> Result<Module, ModuleFault> {
+        self.cache.load(&self.engine, &self.compiler, wasm)
     }
 }
 
