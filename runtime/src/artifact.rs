@@ -4,10 +4,12 @@
 //! speaks another contract and what imports anything else. It opens no file.
 
 use crate::code::Code;
+use crate::overruns::Overruns;
 use crate::runtime::Runtime;
 use anyhow::{Context, bail};
 use firstseen_abi::{ABI_VERSION, IMPORT_NAMESPACE};
 use firstseen_artifact::Meta;
+use std::sync::Arc;
 
 /// An artifact, ready to be instantiated.
 pub struct Artifact {
@@ -19,6 +21,8 @@ pub struct Artifact {
     pub digest: String,
     /// Its code, which it may share with other artifacts.
     pub code: Code,
+    /// How often its guests ran over their time.
+    pub overruns: Arc<Overruns>,
 }
 
 impl Artifact {
@@ -31,7 +35,7 @@ impl Artifact {
         let code = Code::load(runtime, wasm).with_context(|| format!("rule {name}"))?;
         let mut digest = blake3::hash(wasm).to_hex().to_string();
         digest.truncate(16);
-        Ok(Self { name, meta, digest, code })
+        Ok(Self { name, meta, digest, code, overruns: Arc::default() })
     }
 }
 

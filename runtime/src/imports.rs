@@ -52,7 +52,9 @@ impl Prefixes {
     pub(super) fn own(&self, key: &[u8]) -> bool {
         let after = self.0.partition_point(|prefix| prefix.as_bytes() <= key);
         let prefix = after.checked_sub(1).and_then(|at| self.0.get(at));
-        key.len() <= MAX_KEY && prefix.is_some_and(|prefix| key.starts_with(prefix.as_bytes()))
+        key.len() <= MAX_KEY
+            && key.is_ascii()
+            && prefix.is_some_and(|prefix| key.starts_with(prefix.as_bytes()))
     }
 }
 

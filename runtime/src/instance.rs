@@ -4,9 +4,11 @@
 //! instance that trapped, ran too long or grew too large is replaced; nothing is lost with it,
 //! because it holds nothing but settings, which are given again.
 
+use super::alert::is_alert_of;
 use super::artifact::Artifact;
 use super::code::Code;
 use super::imports::{Data, Prefixes, link};
+use super::overruns::Overruns;
 use super::runtime::{Runtime, deadline_ticks, plain};
 use anyhow::{Context, bail};
 use firstseen_abi::kv::Kv;
@@ -17,6 +19,15 @@ use wasmtime::{InstancePre, Linker, Memory, Store, StoreLimitsBuilder, Trap, Typ
 
 /// The most memory that a guest may have.
 pub(super) const MEMORY_LIMIT: usize = 192 << 20;
+/// The longest result that is taken out of a guest's memory, whatever the call was given. The terms of one event have 8 MiB,
+/// and up to six times as much as JSON; its alerts copy 1 MiB of it, beside what their rule says.
+const MAX_RESULT: usize = 64 << 20;
+/// Of `keys` for each event and rule: 256 terms of a key and some text, and a text. Besides, the values are out of the
+/// events, each in several terms.
+const KEYS_OF_MATCH: usize = 192 << 10;
+const KEYS_OF_BYTE: usize = 64;
+/// The longest answer to settings.
+const MAX_ACCEPTED: usize = 64 << 10;
 /// An instance that is larger is replaced after the call: memory never shrinks.
 const REPLACE_OVER: u64 = 96 << 20;
 
@@ -30,6 +41,9 @@ pub struct Guest {
     settings: Option<Arc<str>>,
     live: Option<Live>,
     kv: Option<Box<dyn Kv + Send>>,
+    /// The ids of its rules.
+    ids: Arc<[String]>,
+    overruns: Arc<Overruns>,
 }
 
 struct Live {
@@ -63,7 +77,10 @@ impl Guest {
             .with_context(|| format!("rule {}", artifact.name))?;
         let prefixes = Prefixes::new(tenant, &artifact.meta);
         let (runtime, code) = (runtime.clone(), artifact.code.clone());
-        let mut guest = Self { runtime, pre, code, prefixes, settings, live: None, kv: None };
+        let ids = artifact.meta.rules.iter().map(|rule| rule.id.clone()).collect();
+        let overruns = Arc::clone(&artifact.overruns);
+        let (live, kv) = (None, None);
+        let mut guest = Self { runtime, pre, code, prefixes, settings, live, kv, ids, overruns };
         guest.start().with_context(|| format!("rule {}", artifact.name))?;
         Ok(guest)
     }
@@ -132,7 +149,8 @@ impl Guest {
             store,
         };
         if let Some(settings) = &self.settings {
-            accepted(&live.call_on(&[settings.as_bytes()], |live, at, len| {
+            let (parts, ticks) = ([settings.as_bytes()], deadline_ticks(settings.len()));
+            accepted(&live.call_on(&parts, ticks, MAX_ACCEPTED, |live, at, len| {
                 live.configure.call(&mut live.store, (at, len))
             })?)?;
         }
@@ -144,22 +162,32 @@ impl Guest {
     /// # Errors
     /// [`CallError`]; the guest is ready for the next call.
     pub fn evaluate(&mut self, event: &[u8], now_ms: i64) -> Result<Vec<u8>, CallError> {
-        self.call(&[event], move |live, at, len| {
+        self.call(&[event], MAX_RESULT, move |live, at, len| {
             live.evaluate.call(&mut live.store, (at, len, now_ms))
         })
     }
 
+    /// Calls with these bytes; the result is not longer than `most`.
     fn call(
         &mut self,
         parts: &[&[u8]],
+        most: usize,
         run: impl FnOnce(&mut Live, u32, u32) -> wasmtime::Result<i64>,
     ) -> Result<Vec<u8>, CallError> {
+        if let Some(count) = self.overruns.stopped() {
+            return Err(CallError::Stopped(count));
+        }
+        let ticks = deadline_ticks(parts.iter().map(|part| part.len()).sum());
+        let ticks = self.overruns.ticks(ticks);
         let live = self.start().map_err(|e| CallError::Contract(format!("{e:#}")))?;
-        let result = live.call_on(parts, run);
+        let result = live.call_on(parts, ticks, most, run);
         let pages = live.memory.data_size(&live.store) as u64;
         if result.is_err() || pages > REPLACE_OVER {
             self.kv = live.store.data_mut().kv.take();
             self.live = None;
+        }
+        if result == Err(CallError::Deadline) {
+            self.overruns.count();
         }
         result
     }
@@ -168,7 +196,7 @@ impl Guest {
 impl Decide for Guest {
     fn decide(&mut self, request: &RequestWriter) -> Result<Vec<u8>, CallError> {
         let (head, keys, items) = request.parts();
-        self.call(&[&head, keys, items], |live, at, len| {
+        self.call(&[&head, keys, items], MAX_RESULT, |live, at, len| {
             live.decide.call(&mut live.store, (at, len))
         })
     }
@@ -177,15 +205,19 @@ impl Decide for Guest {
         self.prefixes.own(key)
     }
 
-    /// One line of JSON; of our own engine a line that looks like it.
-    fn is_alert(&self, text: &str) -> bool {
+    fn rule_count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// One line of JSON, with the rule's id; of our own engine a line that looks like it.
+    fn is_alert(&self, rule: u16, text: &str) -> bool {
         if self.code.is_own()
             && let Some(has_outline) = has_outline(text)
         {
             return has_outline;
         }
-        let json = || serde_json::from_str::<serde::de::IgnoredAny>(text);
-        !text.contains('\n') && json().is_ok()
+        let id = self.ids.get(usize::from(rule));
+        id.is_some_and(|id| is_alert_of(id, text))
     }
 }
 
@@ -203,18 +235,23 @@ impl Rules for Guest {
         }
         let count = i32::try_from(table.len()).map_err(|_| CallError::NoRoom(words.len()))?;
         let buffer_len = buffer.len() as u32;
-        self.call(&[buffer, &words], move |live, at, _| {
+        let matches = table.len().saturating_mul(self.ids.len());
+        let most =
+            matches.saturating_mul(KEYS_OF_MATCH).saturating_add(buffer.len() * KEYS_OF_BYTE);
+        self.call(&[buffer, &words], most.min(MAX_RESULT), move |live, at, _| {
             live.keys.call(&mut live.store, (at, buffer_len, at + buffer_len, count, now_ms))
         })
     }
 
     fn explain(&mut self, event: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.call(&[event], |live, at, len| live.explain.call(&mut live.store, (at, len)))
+        self.call(&[event], MAX_RESULT, |live, at, len| {
+            live.explain.call(&mut live.store, (at, len))
+        })
     }
 
     fn configure(&mut self, settings: &str) -> Result<(), String> {
         let answer = self
-            .call(&[settings.as_bytes()], |live, at, len| {
+            .call(&[settings.as_bytes()], MAX_ACCEPTED, |live, at, len| {
                 live.configure.call(&mut live.store, (at, len))
             })
             .map_err(|error| error.to_string())?;
@@ -229,15 +266,18 @@ impl Rules for Guest {
 }
 
 impl Live {
-    /// Hands the parts over as one buffer, runs, and copies the result out.
+    /// Hands the parts over as one buffer, runs for so many ticks at most, and copies the result out, if it has no more
+    /// than `most` bytes.
     fn call_on(
         &mut self,
         parts: &[&[u8]],
+        ticks: u64,
+        most: usize,
         run: impl FnOnce(&mut Self, u32, u32) -> wasmtime::Result<i64>,
     ) -> Result<Vec<u8>, CallError> {
         let len: usize = parts.iter().map(|p| p.len()).sum();
         let len32 = u32::try_from(len).map_err(|_| CallError::NoRoom(len))?;
-        self.store.set_epoch_deadline(deadline_ticks(len));
+        self.store.set_epoch_deadline(ticks);
         let at = self.alloc.call(&mut self.store, len32).map_err(|e| fault(&e))?;
         if at == 0 {
             return Err(CallError::NoRoom(len));
@@ -254,6 +294,10 @@ impl Live {
         }
         let packed = run(self, at, len32).map_err(|e| fault(&e))?;
         let (from, size) = unpack(packed);
+        // A part of the input may have an answer that fits.
+        if size as usize > most {
+            return Err(CallError::NoRoom(len));
+        }
         let memory = self.memory.data(&self.store);
         let result = (from as usize)
             .checked_add(size as usize)
@@ -271,7 +315,10 @@ impl Live {
 /// What `configure` answers when it takes the settings.
 fn accepted(answer: &[u8]) -> anyhow::Result<()> {
     if answer != b"{}" {
-        bail!("the settings: {}", String::from_utf8_lossy(answer));
+        // The reason is of the guest.
+        let text = String::from_utf8_lossy(answer);
+        let text = text.get(..text.floor_char_boundary(1024)).unwrap_or_default();
+        bail!("the settings: {text}");
     }
     Ok(())
 }

@@ -12,8 +12,10 @@
 //! | an artifact's code, which is that of its engine | [`code`] |
 //! | an artifact, read and checked | [`artifact`] |
 //! | one instance and its calls | [`instance`] |
+//! | how often it may run over its time | [`overruns`] |
 //! | what it may ask of us | [`imports`] |
 
+mod alert;
 pub mod artifact;
 pub mod cache;
 pub mod code;
@@ -22,6 +24,7 @@ mod config;
 mod engines;
 pub mod imports;
 pub mod instance;
+pub mod overruns;
 mod runtime;
 
 pub use artifact::Artifact;
@@ -29,4 +32,5 @@ pub use cache::CodeCache;
 pub use code::Code;
 pub use compile::{ChildCompiler, Compiler, compile_as_child};
 pub use instance::Guest;
+pub use overruns::Overruns;
 pub use runtime::{Runtime, TICK, deadline_ticks};

@@ -215,16 +215,39 @@ impl<'a> Decision<'a> {
     /// # Errors
     /// [`Malformed`], or the status when it is not [`status::OK`](crate::status::OK).
     pub fn read(bytes: &'a [u8]) -> Result<Self, Result<u32, Malformed>> {
+        Self::read_within(bytes, usize::MAX, usize::MAX)
+    }
+
+    /// Reads a result that may have so many writes, and so many outcomes: no room is taken for more.
+    ///
+    /// # Errors
+    /// As [`Decision::read`].
+    pub fn read_within(
+        bytes: &'a [u8],
+        max_writes: usize,
+        max_outcomes: usize,
+    ) -> Result<Self, Result<u32, Malformed>> {
         let mut c = Cursor::new(bytes);
         let status = c.u32("status").map_err(Err)?;
         if status != status::OK {
             return Err(Ok(status));
         }
-        Self::read_body(&mut c).map_err(Err)
+        Self::read_body(&mut c, max_writes, max_outcomes).map_err(Err)
     }
 
-    fn read_body(c: &mut Cursor<'a>) -> Result<Self, Malformed> {
-        let (writes, outcomes) = (c.u32("write count")?, c.u32("outcome count")?);
+    fn read_body(
+        c: &mut Cursor<'a>,
+        max_writes: usize,
+        max_outcomes: usize,
+    ) -> Result<Self, Malformed> {
+        let writes = c.u32("write count")?;
+        if writes as usize > max_writes {
+            return Err(c.malformed("write count"));
+        }
+        let outcomes = c.u32("outcome count")?;
+        if outcomes as usize > max_outcomes {
+            return Err(c.malformed("outcome count"));
+        }
         c.u32("reserved")?;
         let mut decision = Self::default();
         for _ in 0..writes {

@@ -220,6 +220,12 @@ impl<'a> Keys<'a> {
         Ok(Self { counts, items, cursor: c })
     }
 
+    /// How many items there are to be, as the head says.
+    #[must_use]
+    pub fn item_count(&self) -> usize {
+        self.items as usize
+    }
+
     /// The items, in the order of the events.
     pub fn items(&self) -> impl Iterator<Item = Result<Item<'a>, Malformed>> + use<'a> {
         let mut cursor = self.cursor.clone();

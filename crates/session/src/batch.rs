@@ -2,6 +2,7 @@
 //!
 //! In: events in one buffer. Out: the items, each checked, with the event it is about. A call that
 //! fails is halved until the event at fault is alone: that one is reported, and nothing else is lost.
+//! A rule that is stopped is not called again.
 
 use crate::rules::{CallError, Rules};
 use alloc::borrow::ToOwned;
@@ -9,7 +10,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use firstseen_abi::{Counts, Item, Keys};
+use firstseen_abi::{Counts, Item, ItemKind, Keys};
 
 /// Events gathered for one call of `keys`.
 #[derive(Debug, Default)]
@@ -85,10 +86,13 @@ impl EventBatch {
             let buffer = self.buffer.get(from..to).unwrap_or_default();
             let result = rules
                 .keys(buffer, &near, now_ms)
-                .and_then(|out| hand_on(&out, &near, range.start, visitor));
+                .and_then(|out| hand_on(&out, &near, rules.rule_count(), range.start, visitor));
             match result {
                 Ok(more) => add(&mut counts, more),
                 Err(error) if range.len() == 1 => visitor.failed(range.start, &error),
+                Err(error @ CallError::Stopped(_)) => {
+                    range.for_each(|event| visitor.failed(event, &error));
+                }
                 Err(_) => {
                     let middle = range.start + range.len() / 2;
                     todo.push(middle..range.end);
@@ -103,30 +107,64 @@ impl EventBatch {
 fn hand_on(
     out: &[u8],
     table: &[(u32, u32)],
+    rules: usize,
     first: usize,
     visitor: &mut dyn ItemVisitor,
 ) -> Result<Counts, CallError> {
     let contract = |what: String| CallError::Contract(what);
+    let broken = |what: &str| CallError::Contract(what.to_owned());
     let keys = Keys::read(out).map_err(|e| match e {
         Ok(status) => contract(format!("status {status}")),
         Err(fault) => contract(fault.to_string()),
     })?;
+    let items = keys.item_count();
+    // Of each event and rule two, and two of the event.
+    if items > table.len().saturating_mul(rules.saturating_add(1)).saturating_mul(2) {
+        return Err(broken("more items than events and rules"));
+    }
+    let Counts { read, matched, bad, missing, excepted, other_index } = keys.counts;
+    let of_items = [matched, bad, missing, excepted, other_index].into_iter().max();
+    if read as usize > table.len() || of_items.is_some_and(|count| count as usize > items) {
+        return Err(broken("counts of more than there is"));
+    }
     // All of it is looked at before any of it counts: a half-taken result could not be halved.
-    let mut checked = Vec::new();
+    let mut checked: Vec<(usize, Item<'_>)> = Vec::new();
+    let mut last = None;
     for item in keys.items() {
         let item = item.map_err(|fault| contract(fault.to_string()))?;
+        let slot = slot(&item);
+        if usize::from(item.rule) >= rules {
+            return Err(broken("an item of no rule"));
+        }
         let index = table.partition_point(|(at, _)| *at < item.offset);
         // Events of no length share their offset with the next one.
-        let index = (index..table.len())
+        let mut about = (index..table.len())
             .take_while(|i| table.get(*i).is_some_and(|(at, _)| *at == item.offset))
-            .find(|i| table.get(*i).is_some_and(|(_, len)| *len == item.len))
-            .ok_or_else(|| contract("an item about no event".to_owned()))?;
+            .filter(|i| table.get(*i).is_some_and(|(_, len)| *len == item.len))
+            .peekable();
+        if about.peek().is_none() {
+            return Err(broken("an item about no event"));
+        }
+        // In their order each comes once.
+        let next = about.find(|index| last < Some((*index, slot)));
+        let index = next.ok_or_else(|| broken("an item twice, or out of its order"))?;
+        last = Some((index, slot));
         checked.push((index, item));
     }
     for (index, item) in &checked {
         visitor.item(first + index, item);
     }
     Ok(keys.counts)
+}
+
+/// Where an item stands among those of its event: by its rule, and what is not judged of a match behind it; then what
+/// is said of the event as a whole.
+const fn slot(item: &Item<'_>) -> (u8, u16, bool) {
+    match item.kind {
+        ItemKind::Bad => (1, 0, false),
+        ItemKind::NoEvents => (2, 0, false),
+        kind => (0, item.rule, matches!(kind, ItemKind::TooManyTerms)),
+    }
 }
 
 fn add(sum: &mut Counts, more: Counts) {

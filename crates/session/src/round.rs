@@ -251,7 +251,7 @@ impl Round {
                     Err(error) if self.tries == 0 => return Err(error),
                     Err(error) => {
                         // What was written stays; what is still open ends here.
-                        let text = format!("rule_failed: {error}");
+                        let text = error.coded();
                         self.keys.iter_mut().filter(|key| key.open).for_each(|k| k.fail(&text));
                         self.stage = Stage::Done;
                     }

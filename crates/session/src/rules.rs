@@ -1,5 +1,6 @@
 //! The interface to an artifact's rules: a guest in WebAssembly, or the native engine.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use firstseen_abi::RequestWriter;
@@ -19,6 +20,18 @@ pub enum CallError {
     /// What the guest returned breaks the contract.
     #[error("the rule broke the contract: {0}")]
     Contract(String),
+    /// The guest ran over its deadline so often that it is not called any more.
+    #[error("the rule ran over its time {0} times and is stopped for this run")]
+    Stopped(u32),
+}
+
+impl CallError {
+    /// The error as `code: reason`.
+    #[must_use]
+    pub fn coded(&self) -> String {
+        let code = if matches!(self, Self::Stopped(_)) { "rule_stopped" } else { "rule_failed" };
+        format!("{code}: {self}")
+    }
 }
 
 /// Step two of the contract, all that a [`Round`](crate::Round) needs.
@@ -32,8 +45,13 @@ pub trait Decide {
     /// Whether a state key is of this artifact's own rules.
     fn owns(&self, key: &[u8]) -> bool;
 
-    /// Whether a text can be an alert. An untrusted rule's alerts are looked at more closely.
-    fn is_alert(&self, text: &str) -> bool {
+    /// How many rules the artifact has: items name them by their numbers.
+    fn rule_count(&self) -> usize {
+        usize::from(u16::MAX).saturating_add(1)
+    }
+
+    /// Whether a text can be an alert of this rule. An untrusted rule's alerts are looked at more closely.
+    fn is_alert(&self, _rule: u16, text: &str) -> bool {
         !text.contains('\n')
     }
 }

@@ -76,6 +76,22 @@ pub(super) fn learned(
     }
 }
 
+/// Whether a rule was stopped in the run, as it ran over its time too often; each is named.
+pub(super) fn stopped(artifacts: &[Artifact]) -> bool {
+    let mut is_any = false;
+    for artifact in artifacts {
+        if let Some(count) = artifact.overruns.stopped() {
+            is_any = true;
+            message::error(&format!(
+                "error: rule {}: stopped, as it ran over its time {count} times; what it did not judge is \
+                 counted as `rule_stopped`, and all other rules went on",
+                artifact.name
+            ));
+        }
+    }
+    is_any
+}
+
 /// A warning where everything is learned, because no event of a stream is young enough for a beginning.
 pub(super) fn never_begins(summary: &Summary, learning: &Learning) -> Vec<String> {
     if summary.learned == 0 || !learning.waits_for_first() {

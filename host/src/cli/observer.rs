@@ -45,10 +45,18 @@ const MAX_DEAD: u64 = 1_000_000;
 const MAX_DEAD_BYTES: u64 = 64 << 20;
 const MAX_DEAD_FACTOR: u64 = 10;
 
+/// Bytes of a reason that are shown.
+const MAX_REASON: usize = 2_000;
+
 /// Matches without a new-terms field whose cause is looked for.
 const CAUSES: u64 = MISSING_EVENTS;
 /// Names of exceptions that are remembered: more than there can be, unless a guest makes them up.
 const MAX_USED: usize = 20_000;
+
+/// The beginning of a text that a guest chose: a reason of ours is shorter.
+fn short(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_REASON)).unwrap_or_default()
+}
 
 /// How many bytes of dead letters inputs of so many bytes may give.
 fn most_dead_bytes(read: u64) -> u64 {
@@ -208,7 +216,7 @@ impl RunObserver {
                 self.summary.dead_letters_cut += 1;
             }
         }
-        let reason = escaped(reason);
+        let reason = escaped(short(reason));
         if self.on_error == OnError::Fail {
             return Err(anyhow!("{at}: {code}: {reason}"));
         }
@@ -274,7 +282,7 @@ impl Observer for RunObserver {
                 }
                 self.say_some(
                     OtherKind::NotDecided,
-                    &format!("not decided: {at}: {}", escaped(text)),
+                    &format!("not decided: {at}: {}", escaped(short(text))),
                 );
             }
             Notice::Missing { field, event } => {

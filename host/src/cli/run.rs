@@ -432,6 +432,9 @@ pub(super) fn run_from(
     if let Some(signal) = signals.received() {
         return Ok(ExitStatus::Signal(signal));
     }
+    if findings::stopped(&artifacts) {
+        return Ok(ExitStatus::Failed);
+    }
     let alerts = summary.alerts > 0 && args.fail_on_alert;
     Ok(if alerts { ExitStatus::Alerts } else { ExitStatus::Done })
 }

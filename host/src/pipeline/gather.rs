@@ -230,8 +230,10 @@ impl ItemVisitor for ItemRouter<'_> {
 
     fn failed(&mut self, event: usize, error: &CallError) {
         let event = self.number(event);
-        if self.unread.insert(event) {
-            self.note(event, ItemKind::Bad, format!("rule_failed: {error}"), None);
+        // What a rule that is stopped does not judge is read by the others, and noted of each such rule.
+        let is_stopped = matches!(error, CallError::Stopped(_));
+        if is_stopped || self.unread.insert(event) {
+            self.note(event, ItemKind::Bad, error.coded(), None);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! In: a round whose keys have values. Out: outcomes and planned writes, or the texts that are missing.
 
 use super::{EXPECTED_TEXTS, MAX_TEXTS, Round, Stage, terms_of};
-use crate::check;
+use crate::check::{self, AskedItem};
 use crate::matched::EventText;
 use crate::rules::{CallError, Decide};
 use alloc::borrow::ToOwned;
@@ -54,7 +54,9 @@ impl Round {
             }
         }
         let answer = rules.decide(&request)?;
-        let decision = check::decision(&answer, keys.len(), items.len(), rules)?;
+        let asked = items.iter().filter_map(|at| self.asked_item(*at as usize));
+        let asked: Vec<AskedItem> = asked.collect();
+        let decision = check::decision(&answer, keys.len(), &asked, rules)?;
         let mut wanted = Vec::new();
         for outcome in decision.outcomes.iter().filter(|o| o.kind == OutcomeKind::NeedsEvent) {
             let at = items.get(outcome.item as usize).copied();
@@ -104,6 +106,12 @@ impl Round {
         self.keys.iter_mut().for_each(|key| key.open &= key.next.is_some());
         self.stage = if self.asked.is_empty() { Stage::Done } else { Stage::Write };
         Ok(())
+    }
+
+    fn asked_item(&self, at: usize) -> Option<AskedItem> {
+        let (begin, end) = self.items.get(at)?.own_terms();
+        let terms = end.saturating_sub(begin) as usize;
+        Some(AskedItem { rule: self.matches.get(at)?.rule.rule, terms })
     }
 
     /// Wants the text of the first match of each key that has no value yet, as far as they are few bytes.

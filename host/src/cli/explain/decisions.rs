@@ -112,7 +112,7 @@ impl Decisions {
             let outcomes = match run_round(&mut round, &mut **guest, store, &texts, newest_ms)? {
                 Ok(()) => round.finish().outcomes,
                 Err(error) => {
-                    let (kind, text) = (OutcomeKind::Error, format!("rule_failed: {error}"));
+                    let (kind, text) = (OutcomeKind::Error, error.coded());
                     vec![TermOutcome { at: 0, term: None, kind, text }]
                 }
             };

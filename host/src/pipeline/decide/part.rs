@@ -102,11 +102,13 @@ pub(super) fn decide_part(
         let (round, decided) = drive(round, rules, &context.texts, state)?;
         if let Err(error) = decided {
             let mut matches = round.into_matches();
-            if let [matched] = matches.as_slice() {
-                let (kind, text) = (OutcomeKind::Error, format!("rule_failed: {error}"));
-                let turn = turns.first().copied().unwrap_or_default();
-                let Match { at, rule, time_ms, .. } = *matched;
-                end.decided.push(DecidedTerm { turn, at, rule, time_ms, kind, text });
+            // A rule that is stopped decides none of them.
+            if matches.len() == 1 || matches!(error, CallError::Stopped(_)) {
+                end.decided.extend(turns.into_iter().zip(matches).map(|(turn, matched)| {
+                    let (kind, text) = (OutcomeKind::Error, error.coded());
+                    let Match { at, rule, time_ms, .. } = matched;
+                    DecidedTerm { turn, at, rule, time_ms, kind, text }
+                }));
                 continue;
             }
             let half = matches.len() / 2;
