@@ -27,7 +27,8 @@ pub const IMPORTS: [(&str, &str); 3] = [
 /// each fault.
 #[must_use]
 pub fn missing(module: &ModuleInfo, namespace: &str) -> Vec<String> {
-    let mut faults = Vec::new();
+    let forbid = |what: &String| format!("it has {what}, which no guest of the contract may have");
+    let mut faults: Vec<String> = module.forbidden.iter().map(forbid).collect();
     for (name, signature) in EXPORTS {
         match module.exports.iter().find(|(export, _)| export == name) {
             None => faults.push(format!("it does not export `{name}`")),

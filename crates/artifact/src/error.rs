@@ -35,6 +35,11 @@ pub enum MetaError {
     /// A module whose end is missing.
     #[error("a WebAssembly module that ends too early, at byte {0}: copy it or build it again")]
     CutShort(u64),
+    /// More sections, types, imports, functions or exports than are read.
+    #[error(
+        "a WebAssembly module of more than {0} sections, types, imports, functions or exports; no rule has so many"
+    )]
+    TooMuch(usize),
     /// A component: another kind of file.
     #[error("a WebAssembly component; a rule is a core module")]
     Component,

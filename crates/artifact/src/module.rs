@@ -20,8 +20,10 @@ pub struct ModuleInfo {
     pub imports: Vec<(String, String, String)>,
     /// Name and signature (or the kind, if it is not a function), sorted.
     pub exports: Vec<(String, String)>,
-    /// Pages of 64 KiB: the initial number, and the maximum if there is one.
+    /// Pages of 64 KiB: the initial number, and the maximum if there is one; of the last memory, if there are several.
     pub memory: Option<(u64, Option<u64>)>,
+    /// What is in it that no guest may have, in its order.
+    pub forbidden: Vec<String>,
     /// The texts that registries look for, by the name of their section; `name` is the module's.
     pub standard: BTreeMap<String, String>,
 }
@@ -42,6 +44,15 @@ const STANDARD: [&str; 7] =
     ["authors", "description", "homepage", "licenses", "revision", "source", "version"];
 const MAX_STANDARD: usize = 64 << 10;
 
+/// The most sections, types, imports, functions or exports that are kept: there is a section for the source of each rule.
+const MAX_PARTS: usize = 200_000;
+/// The most elements of a table.
+const MAX_ELEMENTS: u64 = 100_000;
+/// The most pages of memory that a guest begins with.
+const MAX_PAGES: u64 = 3_072;
+/// What is said of forbidden parts, at most.
+const MAX_FORBIDDEN: usize = 16;
+
 /// Reads a module.
 ///
 /// # Errors
@@ -55,11 +66,13 @@ pub fn read_module(wasm: &[u8]) -> Result<ModuleInfo, MetaError> {
     let mut module = ModuleInfo::default();
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.map_err(not_wasm)?;
+        within(module.sections.len())?;
         module.section(&payload);
         match payload {
             Payload::TypeSection(section) => {
                 for group in section {
                     for kind in group.map_err(not_wasm)?.into_types() {
+                        within(types.len())?;
                         types.push(match &kind.composite_type.inner {
                             CompositeInnerType::Func(kind) => signature(kind),
                             _ => "?".to_owned(),
@@ -70,6 +83,7 @@ pub fn read_module(wasm: &[u8]) -> Result<ModuleInfo, MetaError> {
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     let import = import.map_err(not_wasm)?;
+                    within(module.imports.len())?;
                     let kind_text = match import.ty {
                         TypeRef::Func(index) => {
                             functions.push(index);
@@ -84,20 +98,33 @@ pub fn read_module(wasm: &[u8]) -> Result<ModuleInfo, MetaError> {
             }
             Payload::FunctionSection(section) => {
                 for index in section {
+                    within(functions.len())?;
                     functions.push(index.map_err(not_wasm)?);
                 }
             }
             Payload::ExportSection(section) => {
                 for export in section {
+                    within(named.len())?;
                     named.push(export.map_err(not_wasm)?);
                 }
             }
             Payload::MemorySection(memories) => {
                 for memory in memories {
                     let memory = memory.map_err(not_wasm)?;
-                    module.memory = Some((memory.initial, memory.maximum));
+                    module.memory(&memory);
                 }
             }
+            Payload::TableSection(tables) => {
+                for table in tables {
+                    let table = table.map_err(not_wasm)?.ty;
+                    if table.table64 || table.initial > MAX_ELEMENTS {
+                        let fault = format!("a table of {} elements", table.initial);
+                        module.forbid(fault);
+                    }
+                }
+            }
+            Payload::StartSection { .. } => module.forbid("a start function".to_owned()),
+            Payload::TagSection(_) => module.forbid("exceptions".to_owned()),
             Payload::CustomSection(section) => module.text(&section),
             _ => {}
         }
@@ -119,6 +146,11 @@ pub fn read_module(wasm: &[u8]) -> Result<ModuleInfo, MetaError> {
     module.imports.sort();
     module.exports.sort();
     Ok(module)
+}
+
+/// Whether there is room for one more.
+const fn within(kept: usize) -> Result<(), MetaError> {
+    if kept < MAX_PARTS { Ok(()) } else { Err(MetaError::TooMuch(MAX_PARTS)) }
 }
 
 /// Whether an engine would take the module: sections, types and code are checked, and nothing is
@@ -161,6 +193,31 @@ impl ModuleInfo {
     #[must_use]
     pub fn engine_bytes(&self) -> usize {
         self.sections.iter().filter(|section| !section.custom).map(|section| section.size).sum()
+    }
+
+    fn forbid(&mut self, what: String) {
+        if self.forbidden.len() < MAX_FORBIDDEN {
+            self.forbidden.push(what);
+        }
+    }
+
+    fn memory(&mut self, memory: &wasmparser::MemoryType) {
+        if self.memory.replace((memory.initial, memory.maximum)).is_some() {
+            self.forbid("two memories".to_owned());
+        }
+        if memory.memory64 {
+            self.forbid("64-bit memory".to_owned());
+        }
+        if memory.shared {
+            self.forbid("shared memory".to_owned());
+        }
+        if memory.page_size_log2.is_some_and(|size| size != 16) {
+            self.forbid("memory with pages of another size than 64 KiB".to_owned());
+        }
+        if memory.initial > MAX_PAGES {
+            let pages = memory.initial;
+            self.forbid(format!("a memory that begins with {pages} pages, over {MAX_PAGES}"));
+        }
     }
 
     fn section(&mut self, payload: &Payload<'_>) {
