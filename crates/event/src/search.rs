@@ -39,6 +39,8 @@ pub struct LiteralSearch {
     groups: Vec<KeyGroup>,
     /// The rules that each key leads to.
     keys: Vec<Vec<Suspect>>,
+    /// Clauses that are looked for where a key is found: of each, its literals.
+    clauses: Vec<Vec<usize>>,
     /// What is looked for where a key is found, each once.
     literals: Vec<Finder<'static>>,
     escaped_spelling: Finder<'static>,
@@ -59,11 +61,11 @@ enum Searcher {
 }
 
 /// A rule of which a key was found.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Suspect {
     artifact: usize,
-    /// The clauses that are still to be found: of each, one of the literals.
-    clauses: Vec<Vec<usize>>,
+    /// The clauses that are still to be found, in the table of all: of each, one of the literals.
+    clauses: Vec<usize>,
 }
 
 /// What was found in one event, and working memory; reused from event to event.
@@ -102,16 +104,25 @@ impl LiteralSearch {
         let keys = keys(rules.iter().filter_map(|(_, clauses)| clauses.first().copied()).flatten());
         let mut literals = Numbered::default();
         let mut suspects: Vec<Vec<Suspect>> = keys.texts.iter().map(|_| Vec::new()).collect();
+        let mut table: Vec<Vec<usize>> = Vec::new();
         for (artifact, clauses) in &rules {
             let Some((key, others)) = clauses.split_first() else { continue };
+            let others: Vec<usize> =
+                others.iter().map(|clause| literals.place(clause, &mut table)).collect();
+            // Each clause is in the table once, however many literals lead to it.
+            let mut of_key = None;
             for literal in *key {
                 let Some(number) = keys.number_of(literal) else { continue };
                 // A key that is only a part of the literal does not prove it.
                 let whole = keys.texts.get(number) == Some(&literal.as_str());
-                let rest = (!whole).then_some(key).into_iter().chain(others);
-                let clauses = rest.map(|clause| literals.of(clause)).collect();
-                if let Some(suspects) = suspects.get_mut(number) {
-                    suspects.push(Suspect { artifact: *artifact, clauses });
+                let mut place = || *of_key.get_or_insert_with(|| literals.place(key, &mut table));
+                let key = (!whole).then(&mut place);
+                let clauses: Vec<usize> = key.into_iter().chain(others.iter().copied()).collect();
+                let suspect = Suspect { artifact: *artifact, clauses };
+                if let Some(suspects) = suspects.get_mut(number)
+                    && suspects.last() != Some(&suspect)
+                {
+                    suspects.push(suspect);
                 }
             }
         }
@@ -122,6 +133,7 @@ impl LiteralSearch {
             slashed,
             groups: groups(&keys.texts),
             keys: suspects,
+            clauses: table,
             literals: literals.texts.iter().map(finder).collect(),
             escaped_spelling: Finder::new(br"\u00").into_owned(),
             slash: Finder::new(br"\/").into_owned(),
@@ -175,7 +187,7 @@ impl LiteralSearch {
             }
             let holds =
                 |literal: &usize, found: &mut SearchHits| self.holds(event, *literal, found);
-            let mut clauses = suspect.clauses.iter();
+            let mut clauses = suspect.clauses.iter().filter_map(|at| self.clauses.get(*at));
             if clauses.all(|clause| clause.iter().any(|literal| holds(literal, found))) {
                 found.artifacts.insert(suspect.artifact);
                 if self.artifacts == 1 {
@@ -226,6 +238,12 @@ struct Numbered<'l> {
 impl<'l> Numbered<'l> {
     fn of(&mut self, clause: &'l [String]) -> Vec<usize> {
         clause.iter().map(|literal| self.add(literal)).collect()
+    }
+
+    /// Puts a clause into a table of all; its place.
+    fn place(&mut self, clause: &'l [String], table: &mut Vec<Vec<usize>>) -> usize {
+        table.push(self.of(clause));
+        table.len().saturating_sub(1)
     }
 
     fn add(&mut self, text: &'l str) -> usize {

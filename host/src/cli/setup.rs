@@ -18,6 +18,7 @@ use crate::pipeline::learning::Learning;
 use crate::rules::exceptions::Exceptions;
 use crate::rules::find::RulePath;
 use crate::rules::load::{LoadedRules, load_all};
+use crate::rules::prefilter::too_many_literals;
 use crate::rules::{self, KnownException};
 use crate::sink::{Format, KnownOutput, Output, UnknownLines};
 use crate::source::{self, FoundInputs, Input, ReadLimits};
@@ -95,6 +96,9 @@ struct Loaded {
 fn load(common: &Common, rules: &[RulePath], is_stream: bool) -> anyhow::Result<Loaded> {
     let runtime = common.cache.runtime()?;
     let LoadedRules { mut artifacts, exceptions: own_exceptions } = load_all(&runtime, rules)?;
+    for sentence in too_many_literals(&artifacts) {
+        message::warning(&sentence);
+    }
     let (settings, text) = read_settings(common, &artifacts, is_stream)?;
     teach::forget_after(&mut artifacts, &settings)?;
     let ids = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);

@@ -11,6 +11,63 @@ use std::sync::Arc;
 /// goes over many lines at once.
 const FEW: usize = 8;
 
+/// What the search for the literals of a run may cost. An event in which one is found is searched for others of the rule,
+/// and one literal is looked for within another to build it. So what counts is the square of a rule's literals, and that of
+/// the length of each. A thousand rules with ten literals take a hundredth of it, one rule with a thousand a
+/// sixteenth.
+const MAX_COST: u64 = 64 << 20;
+/// What a pair of literals of a rule costs, in pairs of bytes of one.
+const PAIR_COST: u64 = 4;
+
+/// Of the rules of an artifact the clauses of literals.
+type ArtifactLiterals = Vec<Vec<Vec<String>>>;
+
+/// What the literals of a rule cost.
+fn cost(rule: &[Vec<String>]) -> u64 {
+    let square = |n: usize| (n as u64).saturating_mul(n as u64);
+    let literals = rule.iter().flatten();
+    let lengths = literals.clone().map(|text| square(text.len())).fold(0, u64::saturating_add);
+    lengths.saturating_add(square(literals.count()).saturating_mul(PAIR_COST))
+}
+
+/// The literals of each artifact, as far as they may be searched for together; and the artifacts whose literals are left
+/// out, as they are too many. A literal is a hint: without it every event is given to the artifact, which is slower
+/// and gives the same alerts. To refuse the artifact would lose them.
+fn within_cost(artifacts: &[Artifact]) -> (Vec<ArtifactLiterals>, Vec<usize>) {
+    let (mut all, mut left_out, mut sum) = (Vec::new(), Vec::new(), 0_u64);
+    for (number, artifact) in artifacts.iter().enumerate() {
+        let rules = &artifact.meta.rules;
+        let more = rules.iter().map(|rule| cost(&rule.literals)).fold(sum, u64::saturating_add);
+        if more > MAX_COST {
+            left_out.push(number);
+            all.push(vec![Vec::new()]);
+        } else {
+            sum = more;
+            all.push(rules.iter().map(|rule| rule.literals.clone()).collect());
+        }
+    }
+    (all, left_out)
+}
+
+/// What is to be said of artifacts whose literals are too many.
+#[must_use]
+pub fn too_many_literals(artifacts: &[Artifact]) -> Vec<String> {
+    let (_, left_out) = within_cost(artifacts);
+    let named = left_out.into_iter().filter_map(|number| artifacts.get(number));
+    let literals = |artifact: &Artifact| {
+        artifact.meta.rules.iter().flat_map(|rule| &rule.literals).map(Vec::len).sum::<usize>()
+    };
+    let told = named.map(|artifact| {
+        format!(
+            "rule {}: the {} texts that its metadata names are too many or too long to search events for; all \
+             events are given to it, which takes longer",
+            artifact.name,
+            literals(artifact)
+        )
+    });
+    told.collect()
+}
+
 /// The search, chosen for the artifacts of a run.
 pub struct Prefiltering {
     search: Arc<Kind>,
@@ -31,14 +88,11 @@ impl Prefiltering {
     /// A prefilter for these artifacts.
     #[must_use]
     pub fn new(artifacts: &[Artifact]) -> Self {
-        let of_artifact = |artifact: &Artifact| -> Vec<_> {
-            artifact.meta.rules.iter().map(|rule| rule.literals.clone()).collect()
-        };
-        Self::of(&artifacts.iter().map(of_artifact).collect::<Vec<_>>())
+        Self::of(&within_cost(artifacts).0)
     }
 
     /// A prefilter for these literals: of each artifact, of each rule, its clauses.
-    pub(crate) fn of(artifacts: &[Vec<Vec<Vec<String>>>]) -> Self {
+    pub(crate) fn of(artifacts: &[ArtifactLiterals]) -> Self {
         let count = |rules: &[Vec<Vec<String>>]| rules.iter().flatten().flatten().count();
         let search = match artifacts {
             [rules] if count(rules) <= FEW => {
@@ -120,6 +174,17 @@ mod tests {
     fn artifacts(prefilter: &mut Prefiltering, event: &str) -> Vec<usize> {
         let passes = prefilter.passes(event.as_bytes(), event.contains('\\'));
         if passes { prefilter.artifacts().iter().collect() } else { Vec::new() }
+    }
+
+    #[test]
+    fn a_search_costs_what_its_products_say() {
+        let literals = |n: usize, length: usize| vec![vec!["a".repeat(length); n]];
+        assert_eq!(cost(&literals(10, 20)), 10 * 400 + 100 * PAIR_COST);
+        assert!(cost(&literals(1_000, 20)) < MAX_COST && cost(&literals(20_000, 5)) > MAX_COST);
+        assert!(1_000 * cost(&literals(10, 20)) < MAX_COST / 10);
+        assert!(cost(&literals(1, 10_000)) > MAX_COST);
+        let two = [literals(3, 1), literals(4, 1)].concat();
+        assert_eq!(cost(&two), 7 + 49 * PAIR_COST, "of all clauses together");
     }
 
     #[test]
