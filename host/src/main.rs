@@ -9,8 +9,8 @@
 use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command, set_widths};
 use firstseen::cli::{
-    ExitStatus, bench, build, explain, fields, inspect, learn, new, pages, rebuild, rule_words,
-    run, serve, state, test,
+    ExitStatus, bench, build, cache, explain, fields, inspect, learn, new, pages, rebuild,
+    rule_words, run, serve, state, test,
 };
 use firstseen::escape::escaped;
 use firstseen::terminal::message::{self, Level};
@@ -18,6 +18,10 @@ use firstseen::terminal::wrap;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(compiled) = cache::compile_in_child(std::env::args_os()) {
+        // Who waits for the answer says what is wrong.
+        return if compiled.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    }
     let cli = match Cli::try_parse_from(rule_words::expanded(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => return wrong_arguments(error),

@@ -1,12 +1,37 @@
-//! `--cache`: where compiled code is kept between runs.
+//! `--cache`: where compiled code is kept between runs; and the child process in which the binary compiles.
 //!
 //! In: the option. Out: a place, or none. It removes nothing but code that firstseen put there.
 
 use crate::files::shown;
 use anyhow::Context;
 use clap::Args;
-use firstseen_runtime::{CodeCache, Runtime};
+use firstseen_runtime::{ChildCompiler, CodeCache, Compiler, Runtime, compile_as_child};
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// The one argument of the child. It is no command for people: it reads a module from its input.
+const CHILD: &str = "compile-a-module";
+/// The program that compiles. A program that only uses this crate would start itself with an argument that it does not
+/// know; it compiles in its own process.
+static COMPILER: OnceLock<ChildCompiler> = OnceLock::new();
+
+/// Has the binary compile in a child process from now on. Where it is the child, it compiles: how that ended.
+pub fn compile_in_child(
+    mut arguments: impl Iterator<Item = OsString>,
+) -> Option<anyhow::Result<()>> {
+    if arguments.nth(1).is_some_and(|argument| argument == CHILD) && arguments.next().is_none() {
+        return Some(compile_as_child(std::io::stdin().lock(), std::io::stdout().lock()));
+    }
+    // The file may be another by now; the program that runs is not.
+    let own = PathBuf::from("/proc/self/exe");
+    let program = if own.exists() { Some(own) } else { std::env::current_exe().ok() };
+    if let Some(program) = program {
+        let child = ChildCompiler { program, arguments: vec![CHILD.into()] };
+        COMPILER.get_or_init(|| child);
+    }
+    None
+}
 
 /// The option of the commands that run rules.
 #[derive(Debug, Clone, Args)]
@@ -31,6 +56,7 @@ impl CacheArgs {
             Some(folder) => CodeCache::in_folder(folder)
                 .with_context(|| format!("--cache {}", shown(folder)))?,
         };
-        Runtime::with_cache(cache)
+        let compiler = COMPILER.get().cloned().map_or(Compiler::InProcess, Compiler::InChild);
+        Runtime::with_compiler(cache, compiler)
     }
 }
