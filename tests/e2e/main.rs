@@ -19,6 +19,7 @@ mod fixtures;
 mod follow;
 mod foreign_host;
 mod formats;
+mod hostile;
 mod indices;
 #[cfg(feature = "targets")]
 mod javascript;
