@@ -18,11 +18,11 @@ use std::time::Duration;
 use wasmtime::Engine;
 
 /// Seconds of a processor that a child may take. The core engine takes one in a release build.
-const CHILD_SECONDS: u64 = 20;
+const CHILD_SECONDS: u64 = 10;
 /// Bytes of memory that it may have; a fifth of it is the program itself.
 const CHILD_BYTES: u64 = 640 << 20;
 /// How long the parent waits for it: a busy machine gives it few of its seconds in that time.
-const CHILD_DEADLINE: Duration = Duration::from_secs(8 * CHILD_SECONDS);
+const CHILD_DEADLINE: Duration = Duration::from_secs(10 * CHILD_SECONDS);
 /// The longest module that a child reads, and the longest code that a parent does.
 const MAX_MODULE: u64 = 64 << 20;
 const MAX_CODE: u64 = 128 << 20;
@@ -193,7 +193,7 @@ mod tests {
         {
             match child(script).compile(EMPTY) {
                 Err(ModuleFault::TooCostly(text)) => {
-                    assert!(text.contains("within 20 s"), "{text}")
+                    assert!(text.contains("within 10 s"), "{text}")
                 }
                 other => panic!("{script}: {other:?}"),
             }

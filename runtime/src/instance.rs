@@ -22,8 +22,8 @@ pub(super) const MEMORY_LIMIT: usize = 192 << 20;
 /// The longest result that is taken out of a guest's memory, whatever the call was given. The terms of one event have 8 MiB,
 /// and up to six times as much as JSON; its alerts copy 1 MiB of it, beside what their rule says.
 const MAX_RESULT: usize = 64 << 20;
-/// Of `keys` for each event and rule: 256 terms of a key and some text, and a text. Besides, the values are out of the
-/// events, each in several terms.
+/// Of `keys` for each event and rule, and once for the head: 256 terms of a key and some text, and a text. Besides, the
+/// values are out of the events, each in several terms.
 const KEYS_OF_MATCH: usize = 192 << 10;
 const KEYS_OF_BYTE: usize = 64;
 /// The longest answer to settings.
@@ -235,7 +235,7 @@ impl Rules for Guest {
         }
         let count = i32::try_from(table.len()).map_err(|_| CallError::NoRoom(words.len()))?;
         let buffer_len = buffer.len() as u32;
-        let matches = table.len().saturating_mul(self.ids.len());
+        let matches = table.len().saturating_mul(self.ids.len()).saturating_add(1);
         let most =
             matches.saturating_mul(KEYS_OF_MATCH).saturating_add(buffer.len() * KEYS_OF_BYTE);
         self.call(&[buffer, &words], most.min(MAX_RESULT), move |live, at, _| {

@@ -4,7 +4,10 @@
 //! see, how often an engine is compiled, and which artifacts are loaded as they are.
 
 use crate::abi_border::{Guest, event};
-use firstseen_artifact::{ArtifactParts, StandardMetadata, compose, differing_sections, separate};
+use firstseen_artifact::{
+    ArtifactParts, ModuleCount, ModuleCounts, StandardMetadata, compose, differing_sections,
+    separate,
+};
 use firstseen_compiler::{RuleText, compile};
 use firstseen_engines::{core, flagship};
 use firstseen_rule::source::ReadOptions;
@@ -139,6 +142,23 @@ fn guests_answer_the_same_on_the_engine_and_on_the_artifact() {
             format!("{:#}", guest.err().unwrap())
         });
         assert_eq!(refused[0], refused[1]);
+    }
+}
+
+/// Engines of this version and of an earlier one have a fourth of what is compiled at most.
+#[test]
+fn engines_are_far_from_the_limits_of_what_is_compiled() {
+    let older = include_bytes!("../fixtures/artifacts/flagship-0.1.0.wasm").to_vec();
+    let mut all = vec![core().wasm.to_vec(), flagship().to_vec(), large(), older];
+    if let Ok(plain) = firstseen_engines::plain_core() {
+        all.push(plain.wasm.to_vec());
+    }
+    for wasm in &all {
+        let counts = ModuleCounts::of(wasm).unwrap();
+        for (count, most, what) in ModuleCount::ALL {
+            let found = counts.get(count);
+            assert!(found > 0 && found <= most / 4, "{found} {what} of {most}");
+        }
     }
 }
 

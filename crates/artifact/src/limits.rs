@@ -31,6 +31,8 @@ pub enum ModuleCount {
     TableTargets,
     /// Variables times blocks of one function: how much a compiler may have to join.
     Joins,
+    /// The same of all functions together.
+    AllJoins,
     /// Global variables.
     Globals,
     /// Tables.
@@ -48,7 +50,7 @@ pub enum ModuleCount {
 impl ModuleCount {
     /// All of them, with the most that a host compiles and what they are called. The core engine, which is the largest
     /// artifact that firstseen makes, has a fourth of each at most (a test holds it).
-    pub const ALL: [(Self, u64, &'static str); 16] = [
+    pub const ALL: [(Self, u64, &'static str); 17] = [
         (Self::Types, 400, "types"),
         (Self::TypeParts, 64, "parameters and results of one type"),
         (Self::Functions, 5_000, "functions"),
@@ -59,6 +61,7 @@ impl ModuleCount {
         (Self::Nesting, 300, "blocks inside each other"),
         (Self::TableTargets, 1_000, "targets of branches by table in one function"),
         (Self::Joins, 300_000, "variables times blocks in one function"),
+        (Self::AllJoins, 2_400_000, "variables times blocks in all functions"),
         (Self::Globals, 100, "globals"),
         (Self::Tables, 4, "tables"),
         (Self::Segments, 10_000, "segments"),
@@ -185,7 +188,9 @@ impl ModuleCounts {
         }
         self.most(C::Blocks, blocks);
         self.most(C::TableTargets, targets);
-        self.most(C::Joins, locals.saturating_mul(blocks.saturating_add(targets)));
+        let joins = locals.saturating_mul(blocks.saturating_add(targets));
+        self.most(C::Joins, joins);
+        self.add(C::AllJoins, joins);
         Ok(())
     }
 }
@@ -225,6 +230,7 @@ mod tests {
             (C::Nesting, 2),
             (C::TableTargets, 2),
             (C::Joins, 27),
+            (C::AllJoins, 27),
             (C::Globals, 1),
             (C::Tables, 2),
             (C::Segments, 3),
@@ -256,6 +262,13 @@ mod tests {
             ModuleCount::Joins => {
                 let locals = format!("(local {})", "i32 ".repeat(100));
                 function(&format!("{locals} {}", "(block)".repeat(n.div_ceil(100))))
+            }
+            ModuleCount::AllJoins => {
+                let locals = format!("(local {})", "i32 ".repeat(100));
+                let function = format!("(func {locals} {})", "(block)".repeat(1_000));
+                let rest =
+                    format!("(func {locals} {})", "(block)".repeat((n % 100_000).div_ceil(100)));
+                format!("(module {} {rest})", function.repeat(n / 100_000))
             }
             ModuleCount::Globals => {
                 format!("(module {})", "(global i32 (i32.const 1))".repeat(n))

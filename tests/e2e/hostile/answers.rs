@@ -268,6 +268,25 @@ pub(super) fn of_decide() -> Vec<Case> {
     ]
 }
 
+/// Writes the honest item again and again, into memory that it grows for them.
+fn flood() -> String {
+    let item = HostileGuest::default().keys.len() - 32;
+    format!(
+        "(local $n i32) (local $at i32)
+        (drop (memory.grow (i32.const 2600)))
+        (memory.copy (i32.const 1048576) (i32.const 131072) (i32.const 32))
+        (local.set $at (i32.const 1048608))
+        (loop $next
+            (memory.copy (local.get $at) (i32.const 131104) (i32.const {item}))
+            (local.set $at (i32.add (local.get $at) (i32.const {item})))
+            (br_if $next (i32.lt_u
+                (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1200000))))
+        (i32.store offset=24 (i32.const 1048576) (i32.const 1200000))
+        (i64.or (i64.shl (i64.const 1048576) (i64.const 32))
+            (i64.extend_i32_u (i32.sub (local.get $at) (i32.const 1048576))))"
+    )
+}
+
 /// Calls that do not come back, or with what nobody asked for.
 pub(super) fn of_calls() -> Vec<Case> {
     let trap = Held::Contained("trapped");
@@ -318,6 +337,7 @@ pub(super) fn of_calls() -> Vec<Case> {
             "(drop (memory.grow (i32.const 2900))) (memory.fill (i32.const 0) (i32.const 1) (i32.const 190000000)) (i64.const 0xb5000000)",
             Held::Contained("no room"),
         ),
+        body("keys: 1,200,000 items", "keys", &flood(), Held::Contained("no room")),
         body("configure: refuses", "configure", "(i64.const 0)", Held::Honest),
         body("evaluate: traps", "evaluate", "unreachable", Held::Honest),
         with("reset: fills the log", log, fill, Held::Honest),

@@ -9,8 +9,10 @@ mod endless;
 mod guest;
 mod modules;
 
-use crate::support::{Done, Folder, run};
+use crate::support::{Done, Folder, call, run};
 use guest::{ALERT, EVENT, HostileGuest};
+use std::io::Write;
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -78,6 +80,7 @@ fn corpus() -> Vec<Case> {
     let mut all = modules::too_much();
     all.extend(modules::forbidden());
     all.extend(modules::raw());
+    all.extend(modules::costly());
     all.extend(modules::metadata());
     all.extend(answers::of_keys());
     all.extend(answers::of_decide());
@@ -111,13 +114,37 @@ fn each_of_the_corpus_is_refused_or_contained() {
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), all.len(), faults.join("\n"));
 }
 
-/// What each takes, for a person.
+/// The binary compiles in a child, which is the binary itself.
+#[test]
+fn a_module_is_compiled_from_standard_input() {
+    let compiled = |wasm: &[u8]| {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_firstseen"));
+        child.arg("compile-a-module").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(wasm).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.success(), output.stdout)
+    };
+    let (is_done, code) = compiled(&HostileGuest::default().wasm());
+    assert!(is_done && code.len() > 1000 && code[0] == 0, "{}", code.len());
+    let (is_done, fault) = compiled(b"\0asm\x01\0\0\0\xff");
+    assert!(is_done && fault[0] == 1, "{}", String::from_utf8_lossy(&fault));
+    // It is no command for people.
+    call("compile-a-module").arg("more").fails(&["unrecognized subcommand"]);
+    assert!(!call("--help").end().stdout.contains("compile-a-module"));
+}
+
+/// What each takes, for a person. The artifacts are left in the folder that `HOSTILE_CORPUS` names.
 #[test]
 #[ignore = "it measures"]
 fn what_each_of_the_corpus_takes() {
     let folder = Folder::new();
+    let kept = std::env::var_os("HOSTILE_CORPUS").map(std::path::PathBuf::from);
     for case in corpus() {
         let path = folder.write("hostile.wasm", &case.wasm);
+        if let Some(kept) = &kept {
+            std::fs::write(kept.join(case.name.replace(' ', "-") + ".wasm"), &case.wasm).unwrap();
+        }
         let began = std::time::Instant::now();
         let run = run().args(&["--cache", "none", "--rule"]).arg(path).arg("-");
         run.pipe(format!("{EVENT}\n")).end();

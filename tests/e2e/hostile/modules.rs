@@ -45,6 +45,10 @@ pub(super) fn too_much() -> Vec<Case> {
             too_large,
             function(format!("(local {}) {}", "i32 ".repeat(390), "(block)".repeat(4_900))),
         ),
+        more("variables times blocks", too_large, {
+            let blocks = format!("(func (local {}) {})", "i32 ".repeat(300), "(block)".repeat(900));
+            blocks.repeat(100)
+        }),
         more(
             "types",
             too_large,
@@ -74,6 +78,64 @@ pub(super) fn too_much() -> Vec<Case> {
             format!("(table 1 funcref) (elem func {})", "0 ".repeat(150_000)),
         ),
         more("exports", too_large, exports),
+    ]
+}
+
+/// As much of several things as is compiled: what a compiler takes for it is for its limits to bound.
+pub(super) fn costly() -> Vec<Case> {
+    let whole = |name: &str, function: &str, n: usize| {
+        Case::guest(name, Held::Honest, |guest| guest.more = function.repeat(n))
+    };
+    // Each variable has another value in each block, and all are joined behind each.
+    let locals = |n: usize| format!("(local {})", "i32 ".repeat(n));
+    let sets = |n: usize, from: usize| -> String {
+        (0..n).map(|at| format!("(local.set {} (i32.const {at}))", (from + at) % n)).collect()
+    };
+    let joins = (0..14).map(|block| {
+        format!("(if (local.get 0) (then {}) (else {}))", sets(390, block), sets(390, block + 7))
+    });
+    let joined = format!("(func {} {})", locals(390), joins.collect::<String>());
+    let loops = |n: usize, depth: usize| {
+        let open =
+            format!("(loop (br_if 0 (local.get 0)) {}", "(local.set 1 (local.get 2))".repeat(3));
+        let nest = format!("{}{}", open.repeat(depth), ")".repeat(depth));
+        format!("(func {} {})", locals(n), nest)
+    };
+    let open = |at: usize| {
+        format!(
+            "(loop (br_if 0 (local.get {})) {}",
+            at % 390,
+            (0..50)
+                .map(|n| format!("(local.set {} (i32.const 1))", (at * 50 + n) % 390))
+                .collect::<String>()
+        )
+    };
+    let open: String = (0..290).map(open).collect();
+    let full = format!("(func {} {open} {})", locals(390), ")".repeat(290));
+    let tables = format!(
+        "(func {} {})",
+        locals(200),
+        format!("(block (br_table {} 0 (local.get 3)))", "0 ".repeat(90)).repeat(10),
+    );
+    let plain = format!(
+        "(func {} {})",
+        locals(390),
+        "(local.set 1 (i32.add (local.get 2) (local.get 3)))".repeat(9_000)
+    );
+    let calls = format!("(func $f {})", "(call $f)".repeat(30_000));
+    vec![
+        whole("joins: one function", &joined, 1),
+        whole("joins: thirty functions", &joined, 30),
+        whole("loops: one function", &loops(390, 290), 1),
+        whole("loops: ten functions", &loops(390, 290), 10),
+        whole("loops: a full function", &full, 1),
+        whole("loops: ten full functions", &full, 10),
+        whole("tables: one function", &tables, 1),
+        whole("tables: twelve functions", &tables, 12),
+        whole("sums: one function", &plain, 1),
+        whole("sums: twenty-six functions", &plain, 26),
+        whole("calls: one function", &calls, 1),
+        whole("nothing: 4,900 functions", "(func)", 4_900),
     ]
 }
 
