@@ -186,8 +186,10 @@ impl Guest {
             self.kv = live.store.data_mut().kv.take();
             self.live = None;
         }
-        if result == Err(CallError::Deadline) {
-            self.overruns.count();
+        match &result {
+            Err(CallError::Deadline) => self.overruns.count(),
+            Ok(_) => self.overruns.ended_in_time(),
+            Err(_) => {}
         }
         result
     }
