@@ -9,8 +9,7 @@
 use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command, set_widths};
 use firstseen::cli::{
-    ExitStatus, bench, build, cache, explain, fields, inspect, learn, new, pages, rebuild,
-    rule_words, run, serve, state, test,
+    ExitStatus, bench, build, cache, explain, fields, inspect, keygen, learn, new, pages, rebuild, rule_words, run, serve, sign, state, test, verify_signature,
 };
 use firstseen::escape::escaped;
 use firstseen::terminal::message::{self, Level};
@@ -39,6 +38,9 @@ fn main() -> ExitCode {
         Command::Fields(args) => fields::fields(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Rebuild(args) => rebuild::rebuild(args),
+        Command::Keygen(args) => keygen::keygen(args),
+        Command::Sign(args) => sign::sign(args),
+        Command::Verify(args) => verify_signature::verify(args),
         Command::New(args) => new::new(args),
         Command::Completions(args) => pages::completions(args, Cli::command()),
         Command::Man(args) => pages::man(args, Cli::command()),

@@ -17,7 +17,7 @@ pub struct Artifact {
     pub name: String,
     /// What it says of itself.
     pub meta: Meta,
-    /// The digest of its file, in hexadecimal, cut to what tells builds apart.
+    /// The digest of its file, in hexadecimal, cut to what tells builds apart. A signature does not count.
     pub digest: String,
     /// Its code, which it may share with other artifacts.
     pub code: Code,
@@ -33,7 +33,7 @@ impl Artifact {
     pub fn new(runtime: &Runtime, name: String, wasm: &[u8]) -> anyhow::Result<Self> {
         let meta = read_meta(wasm).map_err(|e| anyhow::anyhow!("rule {name}: {e}"))?;
         let code = Code::load(runtime, wasm).with_context(|| format!("rule {name}"))?;
-        let mut digest = blake3::hash(wasm).to_hex().to_string();
+        let mut digest = blake3::hash(&firstseen_signature::unsigned(wasm)).to_hex().to_string();
         digest.truncate(16);
         Ok(Self { name, meta, digest, code, overruns: Arc::default() })
     }

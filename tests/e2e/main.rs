@@ -41,6 +41,7 @@ mod serve;
 mod settings;
 #[cfg(feature = "redis")]
 mod shared;
+mod signed;
 mod size;
 mod snapshots;
 mod socket;

@@ -107,6 +107,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
             shared: Default::default(),
             stop: Default::default(),
             teach: Default::default(),
+            signed: Default::default(),
             state: state.to_owned(),
             output: Some(folder.join("alerts")),
             append: false,

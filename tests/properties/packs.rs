@@ -81,6 +81,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
             shared: Default::default(),
             stop: Default::default(),
             teach: Default::default(),
+            signed: Default::default(),
             state: PathBuf::from("memory:"),
             output: Some(path("alerts")),
             append: false,

@@ -7,14 +7,17 @@ use crate::cli::build::BuildArgs;
 use crate::cli::explain::ExplainArgs;
 use crate::cli::fields::FieldsArgs;
 use crate::cli::inspect::InspectArgs;
+use crate::cli::keygen::KeygenArgs;
 use crate::cli::learn::LearnArgs;
 use crate::cli::new::NewArgs;
 use crate::cli::pages::{CompletionsArgs, ManArgs};
 use crate::cli::rebuild::RebuildArgs;
 use crate::cli::run::RunArgs;
 use crate::cli::serve::ServeArgs;
+use crate::cli::sign::SignArgs;
 use crate::cli::state::StateArgs;
 use crate::cli::test::TestArgs;
+use crate::cli::verify_signature::VerifySignatureArgs;
 use crate::terminal::message::{self, Level};
 use crate::terminal::screen;
 use crate::terminal::style;
@@ -125,6 +128,12 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Rebuild an artifact with this version's engine, from the source inside it
     Rebuild(RebuildArgs),
+    /// Make a pair of keys to sign artifacts with
+    Keygen(KeygenArgs),
+    /// Sign artifacts, so that others can tell who made them
+    Sign(SignArgs),
+    /// Tell whether artifacts are signed by one of these keys
+    Verify(VerifySignatureArgs),
     /// Create a rule and a test to start from
     New(NewArgs),
     /// Write a completion script for a shell

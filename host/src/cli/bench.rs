@@ -17,6 +17,7 @@ use super::common::{Common, SharedStateArgs, TeachArgs};
 use super::place::StopMarks;
 use super::setup::{read_options, set_up};
 use super::signal::Signals;
+use super::signed::SignedArgs;
 use super::{ExitStatus, paths, size};
 use crate::files::{folder_of, read_text, shown, write_whole};
 use crate::source::FoundInputs;
@@ -48,6 +49,9 @@ pub struct BenchArgs {
     /// As for `firstseen run`.
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
+    /// Who has to have signed them
+    #[command(flatten)]
+    pub signed: SignedArgs,
     /// How many threads read files [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
@@ -245,6 +249,7 @@ fn common(args: &BenchArgs, inputs: Vec<PathBuf>) -> Common {
     Common {
         inputs,
         rules: args.rules.clone(),
+        signed: args.signed.clone(),
         state: PathBuf::from("memory:"),
         shared: SharedStateArgs::default(),
         take_over: false,

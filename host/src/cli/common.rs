@@ -4,6 +4,7 @@
 
 use super::cache::CacheArgs;
 use super::place::StopMarks;
+use super::signed::SignedArgs;
 use super::size;
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::Value;
@@ -25,6 +26,9 @@ pub struct Common {
     /// memory. Of a folder the artifacts count, and rule files only where it has none.
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
+    /// Who has to have signed them
+    #[command(flatten)]
+    pub signed: SignedArgs,
     /// Keep the state in this file; `memory:` keeps it for this run only
     ///
     /// Or at a server that several processes share, Redis or Valkey: redis://HOST:PORT/DATABASE, rediss:// with

@@ -12,6 +12,7 @@ use super::verify::EmbeddedRules;
 use crate::escape::escaped;
 use crate::files::shown;
 use crate::rules::load::read_file;
+use crate::rules::signed::TrustedKeys;
 use crate::terminal::formats;
 use crate::terminal::guide;
 use crate::terminal::message::{self, print};
@@ -24,6 +25,7 @@ use firstseen_artifact::{Meta, ModuleInfo};
 use firstseen_rule::Plan;
 use firstseen_rule::source::{self, Facts, ReadOptions};
 use firstseen_runtime::artifact::read_any_meta;
+use firstseen_signature::{KeyId, SignatureError, signers};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +47,9 @@ pub struct InspectArgs {
     /// Build the source inside again and compare: exit status 1 if the artifact is another one
     #[arg(long, conflicts_with_all = ["source", "guide", "format"])]
     pub verify: bool,
+    /// Check the signature by these keys: a public key, or a folder of them; may be repeated
+    #[arg(long, value_name = "KEYS", conflicts_with_all = ["source", "guide", "verify"])]
+    pub keys: Vec<PathBuf>,
     /// Which rule of a pack, for --source and --guide
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
@@ -70,6 +75,36 @@ struct InspectedArtifact {
     plan: Result<Plan, String>,
     /// The windows that the rules have without `forget_after`.
     own_windows: Vec<Option<String>>,
+    signature: InspectedSignature,
+}
+
+/// What is known of an artifact's signature.
+enum InspectedSignature {
+    /// There is none.
+    Absent,
+    /// By these keys, as it says itself.
+    Unchecked(Vec<Option<KeyId>>),
+    /// By these of the keys that were given, and where they are from.
+    Valid(Vec<(KeyId, String)>),
+    /// It is damaged, or not by one of them.
+    Refused(SignatureError),
+}
+
+impl InspectedSignature {
+    fn of(wasm: &[u8], keys: Option<&TrustedKeys>) -> Self {
+        let owned = |(id, file): (KeyId, &str)| (id, file.to_owned());
+        let found = match keys {
+            None => signers(wasm).map(Self::Unchecked),
+            Some(keys) => {
+                keys.signers(wasm).map(|by| Self::Valid(by.into_iter().map(owned).collect()))
+            }
+        };
+        match found {
+            Ok(found) => found,
+            Err(SignatureError::NotSigned) => Self::Absent,
+            Err(error) => Self::Refused(error),
+        }
+    }
 }
 
 /// Inspects.
@@ -83,8 +118,10 @@ pub fn inspect(args: &InspectArgs) -> anyhow::Result<ExitStatus> {
     if args.verify {
         return verify(&args.artifacts);
     }
+    let keys =
+        (!args.keys.is_empty()).then(|| TrustedKeys::open("--keys", &args.keys)).transpose()?;
     for (index, path) in args.artifacts.iter().enumerate() {
-        let seen = see(path)?;
+        let seen = see(path, keys.as_ref())?;
         let out = if args.source {
             source_of(&seen, args.rule.as_deref())?.1
         } else if args.guide {
@@ -109,7 +146,7 @@ pub fn inspect(args: &InspectArgs) -> anyhow::Result<ExitStatus> {
 fn verify(artifacts: &[PathBuf]) -> anyhow::Result<ExitStatus> {
     let mut status = ExitStatus::Done;
     for path in artifacts {
-        let seen = see(path)?;
+        let seen = see(path, None)?;
         let name = &seen.name;
         let Some(embedded) = EmbeddedRules::read(name, &seen.wasm)? else {
             message::error(&format!("{name}: its source is at fault"));
@@ -150,7 +187,7 @@ fn other_engine(version: &str, its: &str, ours: &str) -> String {
     format!("{what}; digests: its {its}, this version's {ours}")
 }
 
-fn see(path: &Path) -> anyhow::Result<InspectedArtifact> {
+fn see(path: &Path, keys: Option<&TrustedKeys>) -> anyhow::Result<InspectedArtifact> {
     let name = shown(path);
     let wasm = read_file(path)?;
     let meta = read_any_meta(&wasm).with_context(|| format!("rule {name}"))?;
@@ -164,7 +201,8 @@ fn see(path: &Path) -> anyhow::Result<InspectedArtifact> {
     let plan = plan.and_then(|(plan, _)| Plan::decode(plan).map_err(|e| e.to_string()));
     let mut digest = "sha256:".to_owned();
     firstseen_value::push_hex(&mut digest, &Sha256::digest(&wasm));
-    Ok(InspectedArtifact { name, wasm, digest, meta, look, plan, own_windows })
+    let signature = InspectedSignature::of(&wasm, keys);
+    Ok(InspectedArtifact { name, wasm, digest, meta, look, plan, own_windows, signature })
 }
 
 /// The window of a rule's source, where that can be read.

@@ -10,6 +10,7 @@ use super::observer::OnError;
 use super::place::{StopMarks, in_memory};
 use super::run::{self, RunArgs};
 use super::schedule::ScheduleArgs;
+use super::signed::SignedArgs;
 use super::size;
 use super::{ExitStatus, paths};
 use clap::Args;
@@ -29,6 +30,9 @@ pub struct LearnArgs {
     /// As for `firstseen run`.
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
+    /// Who has to have signed them
+    #[command(flatten)]
+    pub signed: SignedArgs,
     /// Keep what is learned in this file, or at a server: redis://HOST:PORT/DATABASE
     #[arg(long, value_name = "PATH")]
     pub state: PathBuf,
@@ -87,6 +91,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
     let common = Common {
         inputs: args.inputs,
         rules: args.rules,
+        signed: args.signed,
         state: args.state,
         shared: args.shared,
         take_over: args.take_over,

@@ -16,6 +16,9 @@
 //! | `state`: what a state knows, seen and corrected | [`mod@state`] |
 //! | `inspect`: what an artifact says of itself | [`inspect`] |
 //! | `rebuild`: an artifact with the engine of today | [`rebuild`] |
+//! | `keygen`: keys to sign with | [`keygen`] |
+//! | `sign`: artifacts, signed | [`sign`] |
+//! | `verify`: who signed an artifact | [`verify_signature`] |
 //! | `new`: a rule to start from | [`new`] |
 //! | completions, man pages | [`pages`] |
 
@@ -30,6 +33,7 @@ mod findings;
 mod follow;
 pub mod format;
 pub mod inspect;
+pub mod keygen;
 pub mod learn;
 pub mod new;
 pub mod observer;
@@ -46,7 +50,9 @@ mod served;
 #[cfg(feature = "http")]
 mod service;
 pub mod setup;
+pub mod sign;
 pub mod signal;
+pub mod signed;
 mod size;
 mod socket;
 pub mod state;
@@ -54,6 +60,7 @@ mod teach;
 pub mod test;
 mod told;
 mod verify;
+pub mod verify_signature;
 pub mod warnings;
 
 /// How a command ended, where it returned no error.

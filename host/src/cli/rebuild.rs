@@ -77,6 +77,12 @@ pub fn rebuild(args: &RebuildArgs) -> anyhow::Result<ExitStatus> {
     };
     let engine = env!("CARGO_PKG_VERSION");
     let old = shown(std::path::Path::new(&meta.engine));
+    if firstseen_signature::unsigned(&wasm) != wasm {
+        message::warning(&format!(
+            "{}: the signature is gone, as it was of the old file; `firstseen sign` signs the new one",
+            shown(to)
+        ));
+    }
     message::info(&format!("{}: engine {old} is now {engine}; {state}", shown(to)));
     Ok(ExitStatus::Done)
 }

@@ -6,6 +6,7 @@
 
 use super::KnownException;
 use super::find::{RulePath, find};
+use super::signed::RequiredKeys;
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
 use crate::numbers::number;
@@ -27,12 +28,17 @@ use std::path::{Path, PathBuf};
 const MAX_FILE: u64 = 256 << 20;
 
 /// Loads these rules; the flagship where there are none. Those that were never compiled here are
-/// compiled on all cores. What is wrong with a rule's source is printed.
+/// compiled on all cores. What is wrong with a rule's source is printed. What is not signed as it has to
+/// be is refused before anything of it is read.
 ///
 /// # Errors
 /// The first rule that cannot be used, by name, and why.
-pub fn load_all(runtime: &Runtime, rules: &[RulePath]) -> anyhow::Result<LoadedRules> {
-    let loaded = load_files(runtime, rules)?;
+pub fn load_all(
+    runtime: &Runtime,
+    rules: &[RulePath],
+    required: &RequiredKeys,
+) -> anyhow::Result<LoadedRules> {
+    let loaded = load_files(runtime, rules, required)?;
     for artifact in &loaded.artifacts {
         let rules = formats::count(artifact.meta.rules.len(), "rule");
         let engine = escaped(&artifact.meta.engine);
@@ -50,9 +56,14 @@ pub struct LoadedRules {
     pub exceptions: Vec<KnownException>,
 }
 
-fn load_files(runtime: &Runtime, rules: &[RulePath]) -> anyhow::Result<LoadedRules> {
+fn load_files(
+    runtime: &Runtime,
+    rules: &[RulePath],
+    required: &RequiredKeys,
+) -> anyhow::Result<LoadedRules> {
     let mut loaded = LoadedRules::default();
     if rules.is_empty() {
+        required.admit_built_in()?;
         loaded.artifacts.push(Artifact::new(runtime, "the built-in rule".to_owned(), flagship())?);
         return Ok(loaded);
     }
@@ -60,7 +71,7 @@ fn load_files(runtime: &Runtime, rules: &[RulePath]) -> anyhow::Result<LoadedRul
     let mut fault = None;
     work::in_order(
         rules,
-        |rule| load(runtime, rule),
+        |rule| load(runtime, rule, required),
         |_, LoadedRule { messages, artifact, exceptions }| {
             progress.suspend(|| {
                 messages.iter().for_each(|(level, text)| message::page(*level, text));
@@ -92,12 +103,14 @@ struct LoadedRule {
     exceptions: Vec<KnownException>,
 }
 
-fn load(runtime: &Runtime, rule: &RulePath) -> LoadedRule {
+fn load(runtime: &Runtime, rule: &RulePath, required: &RequiredKeys) -> LoadedRule {
     let (mut messages, mut exceptions) = (Vec::new(), Vec::new());
     let path = rule.path();
     let wasm = match rule {
-        RulePath::Artifact(_) => read_file(path).map(Some),
-        RulePath::Source { in_folder, .. } => built(path, *in_folder, &mut messages),
+        RulePath::Artifact(_) => read_admitted(path, required).map(Some),
+        RulePath::Source { in_folder, .. } => required
+            .admit_source(&shown(path))
+            .and_then(|()| built(path, *in_folder, &mut messages)),
     };
     let artifact = wasm.and_then(|wasm| {
         let Some(wasm) = wasm else { return Ok(None) };
@@ -166,6 +179,16 @@ pub fn rule_metas(paths: &[PathBuf]) -> anyhow::Result<Vec<RuleMeta>> {
         }
     }
     Ok(metas)
+}
+
+/// The bytes of an artifact's file, if they are signed as they have to be.
+///
+/// # Errors
+/// As [`read_file`]; a signature that is required and not there.
+pub fn read_admitted(path: &Path, required: &RequiredKeys) -> anyhow::Result<Vec<u8>> {
+    let wasm = read_file(path)?;
+    required.admit_artifact(&shown(path), &wasm)?;
+    Ok(wasm)
 }
 
 /// The bytes of an artifact's file.

@@ -5,6 +5,7 @@ pub mod find;
 pub mod load;
 pub mod prefilter;
 pub mod sample;
+pub mod signed;
 pub mod silent;
 pub mod unique;
 

@@ -3,8 +3,21 @@
 use super::scene::{Out, Scene, files};
 use std::fmt::Write as _;
 
-const COMMANDS: [&str; 10] =
-    ["run", "explain", "build", "test", "bench", "inspect", "rebuild", "new", "completions", "man"];
+const COMMANDS: [&str; 13] = [
+    "run",
+    "explain",
+    "build",
+    "test",
+    "bench",
+    "inspect",
+    "rebuild",
+    "keygen",
+    "sign",
+    "verify",
+    "new",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_of_each_command() {

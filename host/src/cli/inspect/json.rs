@@ -2,9 +2,10 @@
 //!
 //! In: an artifact that was read. Out: one document.
 
-use super::{InspectedArtifact, text};
+use super::{InspectedArtifact, InspectedSignature, text};
 use firstseen_artifact::{Meta, needs_simd};
 use firstseen_rule::exception::Exception;
+use firstseen_signature::KeyId;
 use serde_json::{Value, json};
 
 /// The document.
@@ -42,6 +43,7 @@ pub(super) fn document(seen: &InspectedArtifact) -> Value {
     json!({
         "file": name,
         "digest": digest,
+        "signature": signature(&seen.signature),
         "bytes": wasm.len(),
         "bytes_beside_text": look.engine_bytes(),
         "abi": meta.abi,
@@ -57,6 +59,23 @@ pub(super) fn document(seen: &InspectedArtifact) -> Value {
         "exports": exports,
         "sections": sections,
     })
+}
+
+/// Nothing where there is no signature; `valid` is null where nobody gave keys.
+fn signature(signature: &InspectedSignature) -> Value {
+    let id = |id: &Option<KeyId>| id.map(|id| id.to_string());
+    match signature {
+        InspectedSignature::Absent => Value::Null,
+        InspectedSignature::Unchecked(keys) => {
+            json!({ "valid": null, "keys": keys.iter().map(id).collect::<Vec<_>>() })
+        }
+        InspectedSignature::Valid(keys) => {
+            json!({ "valid": true, "keys": keys.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>() })
+        }
+        InspectedSignature::Refused(error) => {
+            json!({ "valid": false, "reason": error.to_string() })
+        }
+    }
 }
 
 fn exception(exception: &Exception) -> Value {

@@ -3,7 +3,8 @@
 //! In: an artifact that was read. Out: text of 80 columns; everything in it that came from the file is
 //! escaped.
 
-use super::InspectedArtifact;
+use super::{InspectedArtifact, InspectedSignature};
+use crate::cli::verify_signature::signer_names;
 use crate::escape::escaped;
 use crate::terminal::formats::{counted, number};
 use crate::terminal::guide::title;
@@ -11,6 +12,7 @@ use crate::terminal::wrap::wrapped;
 use firstseen_artifact::{RuleMeta, needs_simd};
 use firstseen_rule::RulePlan;
 use firstseen_rule::exception::Exception;
+use firstseen_signature::KeyId;
 use serde_json::Value;
 
 /// Columns of the names on the left.
@@ -38,6 +40,7 @@ pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
     }
     // On a line of its own, as it fills one.
     out += &format!("{digest}\n");
+    row(&mut out, "signature", &signature(&seen.signature));
     if !meta.target.is_empty() {
         row(&mut out, "built for", &meta.target);
     }
@@ -68,6 +71,26 @@ pub(super) fn page(seen: &InspectedArtifact, colour: bool) -> String {
         out += &format!("  {:>10}  {}{custom}\n", section.size, escaped(&section.name));
     }
     out
+}
+
+/// Whether there is a signature, and by whom.
+fn signature(signature: &InspectedSignature) -> String {
+    match signature {
+        InspectedSignature::Absent => "none".to_owned(),
+        InspectedSignature::Unchecked(keys) => {
+            let name = |key: &Option<KeyId>| match key {
+                Some(id) => format!("key {id}"),
+                None => "a key that it does not name".to_owned(),
+            };
+            let names: Vec<_> = keys.iter().map(name).collect();
+            format!("by {}, as it says; not checked (--keys)", names.join(", "))
+        }
+        InspectedSignature::Valid(keys) => {
+            let keys: Vec<_> = keys.iter().map(|(id, file)| (*id, file.as_str())).collect();
+            format!("valid, by {}", signer_names(&keys))
+        }
+        InspectedSignature::Refused(error) => format!("not valid: {error}"),
+    }
 }
 
 /// A row for each option, and one for each of the rules' own settings.

@@ -27,6 +27,7 @@ pub use report::TestFormat;
 
 use super::ExitStatus;
 use super::cache::CacheArgs;
+use super::signed::SignedArgs;
 use crate::cli::warnings::WarningArgs;
 use crate::sink::output::{Format, Output, OutputError};
 use crate::terminal::screen::{self, TextForm};
@@ -70,6 +71,9 @@ pub struct TestArgs {
     /// Fail if a rule has no test
     #[arg(long)]
     pub require_tests: bool,
+    /// Who has to have signed the rules
+    #[command(flatten)]
+    pub signed: SignedArgs,
     /// Compiled code
     #[command(flatten)]
     pub cache: CacheArgs,
@@ -105,10 +109,12 @@ enum ReportStatus {
 /// One run over everything.
 fn once(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<(TestReport, Vec<PathBuf>)> {
     let FoundTests { tests, rules, folders } = find::find(&args.paths)?;
+    let required = args.signed.keys()?;
     let wanted = TestSelection {
         run: args.run.as_ref(),
         coverage: args.coverage || args.coverage_min.is_some(),
         allow_one_sided: args.allow_one_sided,
+        required: &required,
     };
     let done = run::all(runtime, &tests, &wanted);
     let tested: Vec<PathBuf> = done.iter().filter_map(|d| d.rule.as_deref().map(same)).collect();

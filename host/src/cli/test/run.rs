@@ -11,6 +11,7 @@ use super::judge::{self, Failure};
 use super::report::{CaseReport, FileReport, TestProblem};
 use super::subject::Subject;
 use crate::files::read_text;
+use crate::rules::signed::RequiredKeys;
 use crate::work;
 use firstseen_compiler::RuleText;
 use firstseen_rule::source::{Diagnostic, Severity};
@@ -24,6 +25,8 @@ pub(super) struct TestSelection<'a> {
     pub(super) run: Option<&'a Regex>,
     pub(super) coverage: bool,
     pub(super) allow_one_sided: bool,
+    /// Who has to have signed the rules.
+    pub(super) required: &'a RequiredKeys,
 }
 
 /// The result of one file.
@@ -81,7 +84,7 @@ fn one(runtime: &Runtime, path: &Path, wanted: &TestSelection<'_>) -> TestedFile
             done.report.rule = rule.display().to_string();
             done.inputs.push(rule.clone());
             done.rule = Some(rule.clone());
-            Subject::load(runtime, &rule, test.rule_id.as_deref(), test.event_time)
+            Subject::load(runtime, wanted.required, &rule, test.rule_id.as_deref(), test.event_time)
         });
     match subject {
         Ok(subject) => execute(runtime, &subject, path, test, &source, wanted, &mut done),

@@ -6,7 +6,8 @@
 use super::file::TestEventTime;
 use super::report::TestProblem;
 use crate::files::read_text;
-use crate::rules::load::read_file;
+use crate::rules::load::read_admitted;
+use crate::rules::signed::RequiredKeys;
 use crate::terminal::formats;
 use anyhow::{anyhow, bail};
 use firstseen_artifact::RuleMeta;
@@ -34,6 +35,7 @@ impl Subject {
     /// What is wrong with it; for a rule.toml all of it, each with its place.
     pub(super) fn load(
         runtime: &Runtime,
+        required: &RequiredKeys,
         path: &Path,
         rule_id: Option<&str>,
         event_time: Option<TestEventTime>,
@@ -46,8 +48,9 @@ impl Subject {
                 let reason = "it is built already, so `event_time` can change nothing";
                 return Err(vec![TestProblem::sentence(&name, reason)]);
             }
-            read_file(path).map_err(|e| sentence(&e))?
+            read_admitted(path, required).map_err(|e| sentence(&e))?
         } else {
+            required.admit_source(&name).map_err(|e| sentence(&e))?;
             let text = read_text(path).map_err(|e| sentence(&e))?;
             let source = RuleText { name: &name, text: &text };
             let compiled = compile(&firstseen_engines::core(), &[source], &options(event_time));
