@@ -12,6 +12,7 @@ pub mod files;
 pub mod numbers;
 pub mod observe;
 pub mod pipeline;
+pub mod registry;
 pub mod rules;
 pub mod serve;
 pub mod sink;

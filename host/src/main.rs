@@ -9,7 +9,7 @@
 use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command, set_widths};
 use firstseen::cli::{
-    ExitStatus, bench, build, cache, explain, fields, inspect, keygen, learn, new, pages, rebuild, rule_words, run, serve, sign, state, test, verify_signature,
+    ExitStatus, bench, build, cache, explain, fields, inspect, keygen, learn, new, pages, rebuild, registry, rule_words, run, serve, sign, state, test, verify_signature,
 };
 use firstseen::escape::escaped;
 use firstseen::terminal::message::{self, Level};
@@ -41,6 +41,8 @@ fn main() -> ExitCode {
         Command::Keygen(args) => keygen::keygen(args),
         Command::Sign(args) => sign::sign(args),
         Command::Verify(args) => verify_signature::verify(args),
+        Command::Push(args) => registry::push_artifact(args),
+        Command::Pull(args) => registry::pull_artifact(args),
         Command::New(args) => new::new(args),
         Command::Completions(args) => pages::completions(args, Cli::command()),
         Command::Man(args) => pages::man(args, Cli::command()),

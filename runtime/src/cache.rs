@@ -33,8 +33,14 @@ impl CodeCache {
     /// others may write to it, nothing is kept.
     #[must_use]
     pub fn of_user() -> Self {
-        let folder = choose_base_strategy().ok().map(|user| user.cache_dir().join("firstseen"));
-        Self { folder: folder.and_then(|folder| CodeFolder::open(&folder).ok()).map(Arc::new) }
+        let folder = Self::user_folder().and_then(|folder| CodeFolder::open(&folder).ok());
+        Self { folder: folder.map(Arc::new) }
+    }
+
+    /// `firstseen` in the user's cache folder, whether it is there or not.
+    #[must_use]
+    pub fn user_folder() -> Option<PathBuf> {
+        choose_base_strategy().ok().map(|user| user.cache_dir().join("firstseen"))
     }
 
     /// This folder, made when it is not there.

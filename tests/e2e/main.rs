@@ -29,6 +29,8 @@ mod lenient;
 mod many;
 mod pages;
 mod readme;
+#[cfg(feature = "registry")]
+mod registry;
 mod resume;
 mod resume_edges;
 mod rule_counts;
@@ -41,6 +43,7 @@ mod serve;
 mod settings;
 #[cfg(feature = "redis")]
 mod shared;
+mod sharing_page;
 mod signed;
 mod size;
 mod snapshots;

@@ -108,6 +108,7 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
             stop: Default::default(),
             teach: Default::default(),
             signed: Default::default(),
+            registry: Default::default(),
             state: state.to_owned(),
             output: Some(folder.join("alerts")),
             append: false,

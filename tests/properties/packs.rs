@@ -82,6 +82,7 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
             stop: Default::default(),
             teach: Default::default(),
             signed: Default::default(),
+            registry: Default::default(),
             state: PathBuf::from("memory:"),
             output: Some(path("alerts")),
             append: false,

@@ -12,6 +12,7 @@ use crate::cli::learn::LearnArgs;
 use crate::cli::new::NewArgs;
 use crate::cli::pages::{CompletionsArgs, ManArgs};
 use crate::cli::rebuild::RebuildArgs;
+use crate::cli::registry::{PullArgs, PushArgs};
 use crate::cli::run::RunArgs;
 use crate::cli::serve::ServeArgs;
 use crate::cli::sign::SignArgs;
@@ -134,6 +135,10 @@ pub enum Command {
     Sign(SignArgs),
     /// Tell whether artifacts are signed by one of these keys
     Verify(VerifySignatureArgs),
+    /// Push an artifact to a registry of containers
+    Push(PushArgs),
+    /// Pull an artifact from a registry of containers
+    Pull(PullArgs),
     /// Create a rule and a test to start from
     New(NewArgs),
     /// Write a completion script for a shell

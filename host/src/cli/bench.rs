@@ -15,6 +15,7 @@ pub(super) mod stage_clock;
 use super::cache::CacheArgs;
 use super::common::{Common, SharedStateArgs, TeachArgs};
 use super::place::StopMarks;
+use super::registry::RegistryArgs;
 use super::setup::{read_options, set_up};
 use super::signal::Signals;
 use super::signed::SignedArgs;
@@ -52,6 +53,9 @@ pub struct BenchArgs {
     /// Who has to have signed them
     #[command(flatten)]
     pub signed: SignedArgs,
+    /// Registries
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// How many threads read files [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
@@ -250,6 +254,7 @@ fn common(args: &BenchArgs, inputs: Vec<PathBuf>) -> Common {
         inputs,
         rules: args.rules.clone(),
         signed: args.signed.clone(),
+        registry: args.registry.clone(),
         state: PathBuf::from("memory:"),
         shared: SharedStateArgs::default(),
         take_over: false,

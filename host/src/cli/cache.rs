@@ -45,6 +45,15 @@ pub struct CacheArgs {
 }
 
 impl CacheArgs {
+    /// The folder for what is kept; nothing where nothing is to be kept.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        match &self.cache {
+            None => CodeCache::user_folder(),
+            Some(folder) if folder.as_os_str() == "none" => None,
+            Some(folder) => Some(folder.clone()),
+        }
+    }
+
     /// wasmtime, with that cache.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 use super::cache::CacheArgs;
 use super::place::StopMarks;
+use super::registry::RegistryArgs;
 use super::signed::SignedArgs;
 use super::size;
 use clap::{ArgGroup, Args, ValueEnum};
@@ -23,12 +24,16 @@ pub struct Common {
     ///
     /// What follows a rule is a rule too while it ends in .wasm or .toml, so that a shell may
     /// expand `--rule out/*.wasm`; the first other word begins the inputs. A rule.toml is built in
-    /// memory. Of a folder the artifacts count, and rule files only where it has none.
+    /// memory. Of a folder the artifacts count, and rule files only where it has none. From a registry:
+    /// oci://HOST/REPOSITORY@sha256:DIGEST, or :TAG, which is looked up each time. See docs/sharing.md.
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
     /// Who has to have signed them
     #[command(flatten)]
     pub signed: SignedArgs,
+    /// Registries
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// Keep the state in this file; `memory:` keeps it for this run only
     ///
     /// Or at a server that several processes share, Redis or Valkey: redis://HOST:PORT/DATABASE, rediss:// with

@@ -8,10 +8,12 @@ mod json;
 mod text;
 
 use super::ExitStatus;
+use super::cache::CacheArgs;
+use super::registry::{RegistryArgs, read_artifact};
 use super::verify::EmbeddedRules;
 use crate::escape::escaped;
 use crate::files::shown;
-use crate::rules::load::read_file;
+use crate::registry::RegistryAccess;
 use crate::rules::signed::TrustedKeys;
 use crate::terminal::formats;
 use crate::terminal::guide;
@@ -32,7 +34,7 @@ use std::path::{Path, PathBuf};
 /// The arguments of `inspect`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct InspectArgs {
-    /// Artifacts
+    /// Artifacts; from a registry: oci://HOST/REPOSITORY:TAG
     #[arg(required = true, value_name = "RULE.wasm")]
     pub artifacts: Vec<PathBuf>,
     /// Output format
@@ -53,6 +55,9 @@ pub struct InspectArgs {
     /// Which rule of a pack, for --source and --guide
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
+    /// Registries
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }
 
 /// The output formats of `inspect`.
@@ -115,13 +120,14 @@ pub fn inspect(args: &InspectArgs) -> anyhow::Result<ExitStatus> {
     if args.rule.is_some() && !args.source && !args.guide {
         bail!("--rule ID goes with --source or --guide");
     }
+    let access = args.registry.access(&CacheArgs { cache: None });
     if args.verify {
-        return verify(&args.artifacts);
+        return verify(&args.artifacts, &access);
     }
     let keys =
         (!args.keys.is_empty()).then(|| TrustedKeys::open("--keys", &args.keys)).transpose()?;
     for (index, path) in args.artifacts.iter().enumerate() {
-        let seen = see(path, keys.as_ref())?;
+        let seen = see(path, &access, keys.as_ref())?;
         let out = if args.source {
             source_of(&seen, args.rule.as_deref())?.1
         } else if args.guide {
@@ -143,10 +149,10 @@ pub fn inspect(args: &InspectArgs) -> anyhow::Result<ExitStatus> {
 }
 
 /// Says of each artifact whether it is what its source makes.
-fn verify(artifacts: &[PathBuf]) -> anyhow::Result<ExitStatus> {
+fn verify(artifacts: &[PathBuf], access: &RegistryAccess) -> anyhow::Result<ExitStatus> {
     let mut status = ExitStatus::Done;
     for path in artifacts {
-        let seen = see(path, None)?;
+        let seen = see(path, access, None)?;
         let name = &seen.name;
         let Some(embedded) = EmbeddedRules::read(name, &seen.wasm)? else {
             message::error(&format!("{name}: its source is at fault"));
@@ -187,9 +193,13 @@ fn other_engine(version: &str, its: &str, ours: &str) -> String {
     format!("{what}; digests: its {its}, this version's {ours}")
 }
 
-fn see(path: &Path, keys: Option<&TrustedKeys>) -> anyhow::Result<InspectedArtifact> {
+fn see(
+    path: &Path,
+    access: &RegistryAccess,
+    keys: Option<&TrustedKeys>,
+) -> anyhow::Result<InspectedArtifact> {
     let name = shown(path);
-    let wasm = read_file(path)?;
+    let wasm = read_artifact(path, access)?;
     let meta = read_any_meta(&wasm).with_context(|| format!("rule {name}"))?;
     let checked =
         firstseen_artifact::validate(&wasm).and_then(|()| firstseen_artifact::read_module(&wasm));

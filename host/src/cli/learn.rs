@@ -8,6 +8,7 @@ use super::common::{Common, SharedStateArgs, TeachArgs};
 use super::format::AlertFormatArg;
 use super::observer::OnError;
 use super::place::{StopMarks, in_memory};
+use super::registry::RegistryArgs;
 use super::run::{self, RunArgs};
 use super::schedule::ScheduleArgs;
 use super::signed::SignedArgs;
@@ -33,6 +34,9 @@ pub struct LearnArgs {
     /// Who has to have signed them
     #[command(flatten)]
     pub signed: SignedArgs,
+    /// Registries
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// Keep what is learned in this file, or at a server: redis://HOST:PORT/DATABASE
     #[arg(long, value_name = "PATH")]
     pub state: PathBuf,
@@ -92,6 +96,7 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
         inputs: args.inputs,
         rules: args.rules,
         signed: args.signed,
+        registry: args.registry,
         state: args.state,
         shared: args.shared,
         take_over: args.take_over,

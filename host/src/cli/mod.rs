@@ -19,6 +19,7 @@
 //! | `keygen`: keys to sign with | [`keygen`] |
 //! | `sign`: artifacts, signed | [`sign`] |
 //! | `verify`: who signed an artifact | [`verify_signature`] |
+//! | `push`, `pull`: artifacts in a registry | [`registry`] |
 //! | `new`: a rule to start from | [`new`] |
 //! | completions, man pages | [`pages`] |
 
@@ -41,6 +42,7 @@ pub mod pages;
 mod paths;
 pub mod place;
 pub mod rebuild;
+pub mod registry;
 mod resume;
 pub mod rule_words;
 pub mod run;

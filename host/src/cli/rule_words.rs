@@ -4,6 +4,7 @@
 //! too: those that follow a rule and end in `.wasm` or `.toml`. The first other word begins the
 //! inputs; tests among them (`.test.toml`) are left out. It looks at names alone, never at a file.
 
+use crate::registry::reference::is_reference;
 use crate::rules::find::is_test;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -13,7 +14,8 @@ const OPTION: &str = "--rule";
 /// Whether a word is a rule by its name.
 pub(super) fn is_rule(word: &OsStr) -> bool {
     let ending = Path::new(word).extension();
-    ending.is_some_and(|ending| ending == "wasm" || ending == "toml")
+    is_reference(Path::new(word))
+        || ending.is_some_and(|ending| ending == "wasm" || ending == "toml")
 }
 
 /// The words, each rule behind a `--rule` of its own.

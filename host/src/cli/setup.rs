@@ -95,9 +95,10 @@ struct Loaded {
 /// Loads rules, settings and exceptions, and starts a guest of each artifact with them.
 fn load(common: &Common, rules: &[RulePath], is_stream: bool) -> anyhow::Result<Loaded> {
     let required = common.signed.keys()?;
+    let registries = common.registry.access(&common.cache);
     let runtime = common.cache.runtime()?;
     let LoadedRules { mut artifacts, exceptions: own_exceptions } =
-        load_all(&runtime, rules, &required)?;
+        load_all(&runtime, rules, &required, &registries)?;
     for sentence in too_many_literals(&artifacts) {
         message::warning(&sentence);
     }

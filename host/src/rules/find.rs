@@ -1,10 +1,11 @@
 //! Paths behind `--rule` to the rules of a run.
 //!
-//! In: files and folders. Out: artifacts and rules' sources, in the order of the arguments and by name
+//! In: files, folders and addresses in registries. Out: artifacts and rules' sources, in the order of the arguments and by name
 //! inside a folder. Of a folder the artifacts count; rule files only where it has none. It opens no
 //! file.
 
 use crate::files::shown;
+use crate::registry::reference::{RegistryReference, is_reference};
 use crate::walk::Walk;
 use anyhow::{anyhow, bail};
 use std::ffi::OsStr;
@@ -18,6 +19,13 @@ pub const TEST_ENDING: &str = ".test.toml";
 pub enum RulePath {
     /// An artifact.
     Artifact(PathBuf),
+    /// An artifact in a registry.
+    Registry {
+        /// As it was given.
+        path: PathBuf,
+        /// What it names.
+        reference: RegistryReference,
+    },
     /// A rule.toml, to be built in memory.
     Source {
         /// The file.
@@ -32,7 +40,7 @@ impl RulePath {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Artifact(path) | Self::Source { path, .. } => path,
+            Self::Artifact(path) | Self::Registry { path, .. } | Self::Source { path, .. } => path,
         }
     }
 }
@@ -44,6 +52,11 @@ impl RulePath {
 pub fn find(args: &[PathBuf]) -> anyhow::Result<Vec<RulePath>> {
     let mut rules = Vec::new();
     for path in args {
+        if is_reference(path) {
+            let reference = RegistryReference::read(path)?;
+            rules.push(RulePath::Registry { path: path.clone(), reference });
+            continue;
+        }
         let name = shown(path);
         let meta = std::fs::metadata(path).map_err(|e| anyhow!("rule {name}: {e}"))?;
         if meta.is_dir() {
@@ -107,6 +120,7 @@ mod tests {
                     let path = rule.path().strip_prefix(root.path()).unwrap().display().to_string();
                     let kind = match rule {
                         RulePath::Artifact(_) => "",
+                        RulePath::Registry { .. } => ", in a registry",
                         RulePath::Source { in_folder: false, .. } => ", source",
                         RulePath::Source { in_folder: true, .. } => ", found",
                     };

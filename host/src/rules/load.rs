@@ -10,6 +10,8 @@ use super::signed::RequiredKeys;
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
 use crate::numbers::number;
+use crate::registry::reference::RegistryReference;
+use crate::registry::{self, RegistryAccess};
 use crate::terminal::message::Level;
 use crate::terminal::progress::Progress;
 use crate::terminal::{diagnostic, formats, message};
@@ -37,8 +39,9 @@ pub fn load_all(
     runtime: &Runtime,
     rules: &[RulePath],
     required: &RequiredKeys,
+    registries: &RegistryAccess,
 ) -> anyhow::Result<LoadedRules> {
-    let loaded = load_files(runtime, rules, required)?;
+    let loaded = load_files(runtime, rules, required, registries)?;
     for artifact in &loaded.artifacts {
         let rules = formats::count(artifact.meta.rules.len(), "rule");
         let engine = escaped(&artifact.meta.engine);
@@ -60,6 +63,7 @@ fn load_files(
     runtime: &Runtime,
     rules: &[RulePath],
     required: &RequiredKeys,
+    registries: &RegistryAccess,
 ) -> anyhow::Result<LoadedRules> {
     let mut loaded = LoadedRules::default();
     if rules.is_empty() {
@@ -71,7 +75,7 @@ fn load_files(
     let mut fault = None;
     work::in_order(
         rules,
-        |rule| load(runtime, rule, required),
+        |rule| load(runtime, rule, required, registries),
         |_, LoadedRule { messages, artifact, exceptions }| {
             progress.suspend(|| {
                 messages.iter().for_each(|(level, text)| message::page(*level, text));
@@ -103,11 +107,19 @@ struct LoadedRule {
     exceptions: Vec<KnownException>,
 }
 
-fn load(runtime: &Runtime, rule: &RulePath, required: &RequiredKeys) -> LoadedRule {
+fn load(
+    runtime: &Runtime,
+    rule: &RulePath,
+    required: &RequiredKeys,
+    registries: &RegistryAccess,
+) -> LoadedRule {
     let (mut messages, mut exceptions) = (Vec::new(), Vec::new());
     let path = rule.path();
     let wasm = match rule {
         RulePath::Artifact(_) => read_admitted(path, required).map(Some),
+        RulePath::Registry { reference, .. } => {
+            pulled(reference, required, registries, &mut messages).map(Some)
+        }
         RulePath::Source { in_folder, .. } => required
             .admit_source(&shown(path))
             .and_then(|()| built(path, *in_folder, &mut messages)),
@@ -170,6 +182,9 @@ pub fn rule_metas(paths: &[PathBuf]) -> anyhow::Result<Vec<RuleMeta>> {
         let path = rule.path();
         let wasm = match &rule {
             RulePath::Artifact(_) => read_file(path).map(Some),
+            RulePath::Registry { reference, .. } => {
+                bail!("{reference}: `firstseen pull` it first, and give the file")
+            }
             RulePath::Source { in_folder, .. } => built(path, *in_folder, &mut messages),
         };
         messages.iter().for_each(|(level, text)| message::page(*level, text));
@@ -179,6 +194,21 @@ pub fn rule_metas(paths: &[PathBuf]) -> anyhow::Result<Vec<RuleMeta>> {
         }
     }
     Ok(metas)
+}
+
+/// The bytes of an artifact in a registry, if they are signed as they have to be. What a tag stands for now is told.
+fn pulled(
+    reference: &RegistryReference,
+    required: &RequiredKeys,
+    registries: &RegistryAccess,
+    messages: &mut Vec<(Level, String)>,
+) -> anyhow::Result<Vec<u8>> {
+    let pulled = registry::pull(reference, registries)?;
+    if reference.digest.is_none() {
+        messages.push((Level::Info, format!("{reference}: {}", pulled.digest)));
+    }
+    required.admit_artifact(&reference.to_string(), &pulled.wasm)?;
+    Ok(pulled.wasm)
 }
 
 /// The bytes of an artifact's file, if they are signed as they have to be.

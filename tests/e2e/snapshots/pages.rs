@@ -3,7 +3,7 @@
 use super::scene::{Out, Scene, files};
 use std::fmt::Write as _;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "run",
     "explain",
     "build",
@@ -14,6 +14,8 @@ const COMMANDS: [&str; 13] = [
     "keygen",
     "sign",
     "verify",
+    "push",
+    "pull",
     "new",
     "completions",
     "man",
