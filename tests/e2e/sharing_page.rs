@@ -89,3 +89,13 @@ fn rules_are_pushed_pulled_and_run() {
         "{printed}"
     );
 }
+
+#[cfg(not(feature = "registry"))]
+#[test]
+fn a_binary_without_registries_says_what_to_build() {
+    use crate::support::{call, run};
+    let address = "oci://localhost:1/one:1";
+    run().arg("--rule").arg(address).arg("-").fails(&[address, "--features registry"]);
+    call("pull").arg(address).fails(&[address, "--features registry"]);
+    call("inspect").arg(address).fails(&[address, "--features registry"]);
+}
