@@ -9,7 +9,8 @@
 use clap::{CommandFactory, Parser};
 use firstseen::cli::args::{Cli, Command, set_widths};
 use firstseen::cli::{
-    ExitStatus, bench, build, cache, explain, fields, inspect, keygen, learn, new, pages, rebuild, registry, rule_words, run, serve, sign, state, test, verify_signature,
+    ExitStatus, bench, build, cache, explain, fields, inspect, keygen, learn, new, pages, rebuild,
+    registry, rule_words, run, serve, sign, state, test, verify_signature,
 };
 use firstseen::escape::escaped;
 use firstseen::terminal::message::{self, Level};

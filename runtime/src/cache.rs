@@ -13,7 +13,7 @@ use crate::compile::{Compiler, ModuleFault};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use folder::CodeFolder;
 use std::hash::{Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wasmtime::{Engine, Module};
 

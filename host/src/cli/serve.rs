@@ -8,8 +8,10 @@ use super::common::{Common, RuleTextArg, SharedStateArgs, TeachArgs};
 use super::format::AlertFormatArg;
 use super::observer::OnError;
 use super::place::StopMarks;
+use super::registry::RegistryArgs;
 use super::run::{Repeats, RunArgs};
 use super::schedule::ScheduleArgs;
+use super::signed::SignedArgs;
 use super::{ExitStatus, paths, size};
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
@@ -46,6 +48,12 @@ pub struct ServeArgs {
     /// As for `firstseen run`. SIGHUP reads them again; what does not load leaves the old ones in force.
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
+    /// Who has to have signed them
+    #[command(flatten)]
+    pub signed: SignedArgs,
+    /// Registries
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// Keep the state in this file, or at a server: redis://HOST:PORT/DATABASE
     ///
     /// `memory:` forgets everything when the service ends.
@@ -121,6 +129,8 @@ impl ServeArgs {
                 // A stream that never ends by itself.
                 inputs: vec![PathBuf::from("-")],
                 rules: args.rules,
+                signed: args.signed,
+                registry: args.registry,
                 state: args.state,
                 shared: args.shared,
                 take_over: args.take_over,
