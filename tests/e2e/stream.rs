@@ -350,3 +350,24 @@ fn catches_terminate(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
     u64::from_str_radix(mask.trim(), 16).unwrap() >> (Signal::TERM.as_raw() - 1) & 1 == 1
 }
+
+#[test]
+fn messages_are_json_objects_where_they_are_asked_for() {
+    let input = format!("{{\"broken\n{}", stack_lines(&[("a", "2025-04-01T08:00:00Z", "alice")]));
+    let done = run().args(&["--log-format", "json", "-"]).pipe(input).ok();
+    let lines: Vec<serde_json::Value> =
+        done.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for line in &lines {
+        assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
+        assert!(["info", "warn"].contains(&line["level"].as_str().unwrap()), "{line}");
+        assert!(!line["message"].as_str().unwrap().is_empty(), "{line}");
+    }
+    let said =
+        |word: &str| lines.iter().any(|line| line["message"].as_str().unwrap().contains(word));
+    assert!(said("reading standard input") && said("truncated"), "{}", done.stderr);
+    assert_eq!(lines.last().unwrap()["summary"]["alerts"], 1);
+    // What the level leaves out is left out.
+    let quiet = run().args(&["--log-format", "json", "--quiet", "-"]).pipe("").ok();
+    assert!(!quiet.stderr.contains("summary"), "{}", quiet.stderr);
+    run().args(&["--log-format", "json", "nothing"]).fails(&["\"level\":\"error\"", "nothing"]);
+}

@@ -49,6 +49,9 @@ pub struct GlobalArgs {
     /// Print messages of this level and above
     #[arg(long, global = true, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     pub log_level: LogLevel,
+    /// How messages are printed; json: an object a line, with time, level and message, the summary too
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
     /// When to print in colour
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorArg::Auto)]
     pub color: ColorArg,
@@ -71,6 +74,9 @@ impl GlobalArgs {
             LogLevel::Info => Level::Info,
             LogLevel::Debug => Level::Debug,
         });
+        if self.log_format == LogFormat::Json {
+            message::set_json();
+        }
         set_widths();
         style::set_choice(match self.color {
             ColorArg::Auto => ColorChoice::Auto,
@@ -91,6 +97,15 @@ pub enum LogLevel {
     Info,
     /// Also how it was done
     Debug,
+}
+
+/// How messages are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For a person
+    Text,
+    /// For a program that collects logs
+    Json,
 }
 
 /// When colours are used.

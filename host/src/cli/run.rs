@@ -405,7 +405,10 @@ pub(super) fn run_from(
         forgotten = findings::forgotten(summary, &artifacts, &settings.tenant, terms);
     }
     summary.finish(elapsed);
-    if status == OutputStatus::Open && message::prints(Level::Warning) {
+    if status == OutputStatus::Open && message::is_json() {
+        let counts = serde_json::to_value(&*summary)?;
+        message::record(Level::Info, "summary", Some(("summary", counts)));
+    } else if status == OutputStatus::Open && message::prints(Level::Warning) {
         let page = match message::prints(Level::Info) {
             true => terminal::summary::page(summary),
             false => terminal::summary::not_judged(summary),

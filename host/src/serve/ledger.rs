@@ -1,7 +1,7 @@
 //! What is told of each body: what was counted, what was wrong in it, and its alerts.
 //!
 //! In: counts and faults while a group of bodies is read and decided. Out: one [`BodyResult`] for each, in order. It
-//! keeps a bounded number of faults of each body, and alerts beyond [`SPOOL`] bytes on disk.
+//! keeps a bounded number of faults of each body, and alerts beyond 1 MiB on disk.
 
 use std::cell::RefCell;
 use std::io::Write;

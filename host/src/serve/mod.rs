@@ -1,6 +1,6 @@
 //! A service: bodies that arrive over a network, judged in the order in which they came.
 //!
-//! In: bodies of requests, from whoever listens ([`http`], with the feature of that name). Out: of each what was
+//! In: bodies of requests, from whoever listens (`http`, with the feature of that name). Out: of each what was
 //! decided of it, once its alerts are written and the state is committed; its alerts too, if they were asked for. The
 //! loop is that of `run`: a body is a source. Nothing here decides.
 //!
@@ -10,7 +10,7 @@
 //! | alerts on their way to the output and to whoever asked for them | [`sink`] |
 //! | counts and notices, of all and of each body | [`observer`] |
 //! | bodies on their way to the loop | [`queue`] |
-//! | HTTP | [`http`] |
+//! | HTTP | `http` |
 
 #[cfg(feature = "http")]
 pub mod http;

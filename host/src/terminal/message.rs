@@ -1,7 +1,8 @@
 //! What is printed on standard error, and the one place that decides it: the log level.
 //!
 //! In: a level and a text. Out: a line on standard error, if the level is one that is printed, with
-//! whatever a terminal would act on escaped: all messages pass through here. It
+//! whatever a terminal would act on escaped: all messages pass through here; or, for a program that collects logs, one
+//! JSON object a line. It
 //! never fails: that nobody reads any more (`2>&1 | head -1`, a full disk behind a log) is no
 //! reason to end the work, and `eprintln!` would panic there. [`print()`] writes what a command was
 //! asked for to standard output.
@@ -10,8 +11,10 @@ use super::screen::{self, TextForm};
 use super::style;
 use super::wrap;
 use crate::observe::NoticeSeverity;
+use serde_json::{Value, json};
 use std::io::{ErrorKind, Write};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::SystemTime;
 
 /// How important a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +32,20 @@ pub enum Level {
 /// The least important level that is printed.
 static PRINTED: AtomicU8 = AtomicU8::new(Level::Info as u8);
 
+/// Whether each message is a JSON object.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Has each message written as a JSON object, for the whole process.
+pub fn set_json() {
+    AS_JSON.store(true, Ordering::Relaxed);
+}
+
+/// Whether each message is a JSON object: nothing is drawn for a person then.
+#[must_use]
+pub fn is_json() -> bool {
+    AS_JSON.load(Ordering::Relaxed)
+}
+
 /// Sets the least important level that is printed, for the whole process.
 pub fn set_level(level: Level) {
     PRINTED.store(level as u8, Ordering::Relaxed);
@@ -44,12 +61,38 @@ pub fn prints(level: Level) -> bool {
 /// a line break in the text is indented: no text makes a message of its own. It is wrapped where a person
 /// reads it; to a log it is one line.
 pub fn at(level: Level, text: &str) {
+    if is_json() {
+        return record(level, text, None);
+    }
     put(level, &wrap::message(&screen::message(text)));
+}
+
+/// Writes a JSON object with a text, and what else there is to say under a name.
+pub fn record(level: Level, text: &str, more: Option<(&str, Value)>) {
+    let word = match level {
+        Level::Error => "error",
+        Level::Warning => "warn",
+        Level::Info => "info",
+        Level::Debug => "debug",
+    };
+    let time = chrono::DateTime::<chrono::Utc>::from(SystemTime::now());
+    let time = time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    // A level has a member of its own.
+    let text =
+        ["error: ", "warning: "].iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
+    let mut object = json!({ "time": time, "level": word, "message": text });
+    if let Some((name, value)) = more {
+        object[name] = value;
+    }
+    put(level, &object.to_string());
 }
 
 /// Writes lines that were drawn for a person, in colour where standard error has colours: a fault with
 /// its place, a summary. A line break is added at the end.
 pub fn page(level: Level, text: &str) {
+    if is_json() {
+        return record(level, text, None);
+    }
     put(level, &screen::lines(text, style::on_stderr()));
 }
 

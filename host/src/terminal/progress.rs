@@ -24,7 +24,7 @@ impl Progress {
     /// A bar over inputs of these sizes; `None` is the size of a pipe.
     #[must_use]
     pub fn new(sizes: &[Option<u64>]) -> Self {
-        Self::drawn(sizes, is_drawn())
+        Self::drawn(sizes, is_drawn() && !super::message::is_json())
     }
 
     fn drawn(sizes: &[Option<u64>], on_terminal: bool) -> Self {

@@ -5,13 +5,13 @@
 //!
 //! | what | module |
 //! | --- | --- |
-//! | connections: how many, for how long, TLS | [`listen`] |
-//! | who may send | [`access`] |
-//! | paths | [`routes`] |
-//! | a body, read within limits, judged, answered | [`exchange`] |
-//! | Elasticsearch's `_bulk` | [`bulk`] |
-//! | Kinesis Data Firehose | [`firehose`] |
-//! | what Prometheus reads | [`metrics`] |
+//! | connections: how many, for how long, TLS | `listen` |
+//! | who may send | `access` |
+//! | paths | `routes` |
+//! | a body, read within limits, judged, answered | `exchange` |
+//! | Elasticsearch's `_bulk` | `bulk` |
+//! | Kinesis Data Firehose | `firehose` |
+//! | what Prometheus reads | `metrics` |
 
 mod access;
 mod bulk;
