@@ -281,8 +281,13 @@ impl ResumedRun {
             self.has_read(done, lines);
         }
         let tells = !self.follows;
-        let NextInputs { next, found: mut with_position } =
-            next_inputs(&self.stored.read, found, tells)?;
+        let looked = next_inputs(&self.stored.read, found, tells);
+        // Nothing but inputs is read there, and they may go or be cut at any moment.
+        let looked = looked.map_err(|error| match self.follows && !error.is::<InputGone>() {
+            true => InputGone::of(&error).into(),
+            false => error,
+        });
+        let NextInputs { next, found: mut with_position } = looked?;
         if !self.follows {
             pipeline.already_read(found.len().saturating_sub(next.len()) as u64);
         }

@@ -17,6 +17,7 @@ use super::{ExitStatus, findings, follow, paths, schedule, socket, teach};
 use crate::escape::escaped;
 use crate::observe::Observer;
 use crate::observe::rule_counts::RuleTally;
+use crate::pipeline::decide::BatchTextLost;
 use crate::pipeline::learning::Learning;
 use crate::pipeline::order::DEFAULT_BUDGET;
 use crate::pipeline::schedule::Schedule;
@@ -160,6 +161,9 @@ impl Clock for SystemClock {
     }
 }
 
+/// Before a run that follows begins anew: a file that is cut again and again does not keep it busy.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// How many threads read.
 fn threads_of(args: &RunArgs) -> usize {
     // The first fault in the order of the inputs ends the run: nothing is read behind it.
@@ -179,7 +183,17 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
     if args.common.inputs.iter().any(|input| SocketAddress::of(input).is_some()) {
         return socket::run(args, &signals);
     }
-    run_with(args, &mut std::io::stderr(), &signals)
+    loop {
+        let ended = run_with(args, &mut std::io::stderr(), &signals);
+        match ended {
+            // As a restart does: the output is cut back to what the state knows, and the batch begins anew.
+            Err(error) if args.follow && error.is::<BatchTextLost>() => {
+                message::warning(&format!("{error:#}; what was begun is begun anew"));
+                std::thread::sleep(AGAIN);
+            }
+            ended => return ended,
+        }
+    }
 }
 
 /// Runs; the summary goes where the caller wants it.

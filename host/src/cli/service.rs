@@ -24,7 +24,7 @@ use crate::serve::ledger::BodyLedger;
 use crate::serve::queue::{BodyQueue, QueueEnd, Request};
 use crate::source::ReadLimits;
 use crate::terminal::{formats, message};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use sd_notify::NotifyState;
@@ -83,8 +83,15 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
             handle: Arc::clone(&handle),
             is_plain,
             end: QueueEnd::End,
+            is_closed: false,
         };
         let status = run_from(&run, &mut std::io::stderr(), &signals, Some(&mut served))?;
+        if served.is_closed {
+            bail!(
+                "standard output was closed, so alerts cannot be written; what was not answered has to be sent \
+                 again: give --output FILE, or keep the reader running"
+            );
+        }
         if served.end == QueueEnd::End {
             return Ok(status);
         }
@@ -178,6 +185,8 @@ struct HttpRun<'s> {
     handle: Arc<Mutex<ServiceHandle>>,
     is_plain: bool,
     end: QueueEnd,
+    /// Nobody reads standard output any more.
+    is_closed: bool,
 }
 
 impl ServedRun for HttpRun<'_> {
@@ -228,6 +237,7 @@ impl ServedRun for HttpRun<'_> {
         let mut queue = BodyQueue::new(self.queue, self.ledger.clone(), limits, may_reload);
         let status = pipeline.serve(&mut queue);
         self.end = queue.end();
+        self.is_closed = matches!(status, Ok(OutputStatus::Closed));
         status
     }
 }

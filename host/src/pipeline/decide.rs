@@ -11,6 +11,7 @@ mod groups;
 mod part;
 mod serve;
 
+pub use emit::BatchTextLost;
 pub use serve::run_round;
 
 use super::learning::Learning;

@@ -29,6 +29,13 @@ pub(in crate::cli) type FileNumber = (u64, u64);
 #[error("{0}")]
 pub(in crate::cli) struct InputGone(String);
 
+impl InputGone {
+    /// Because of this fault of an input.
+    pub(super) fn of(error: &anyhow::Error) -> Self {
+        Self(format!("{error:#}"))
+    }
+}
+
 /// What is to be read next.
 pub(super) struct NextInputs {
     /// New files, and what was added to others.

@@ -12,6 +12,12 @@ use anyhow::{anyhow, bail};
 use firstseen_abi::OutcomeKind;
 use firstseen_session::KEY_CLOSED;
 
+/// An event of a batch cannot be read again where it alerts: what follows it is not decided, and the state has not
+/// passed it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BatchTextLost(String);
+
 impl Decider {
     /// Counts outcomes, and gives alerts to the sink.
     pub(super) fn emit(
@@ -50,7 +56,7 @@ impl Decider {
                         located.observer.count(Counter::LostTexts, 1);
                         // The position does not pass it.
                         if self.batch.is_some() {
-                            bail!("{location}: {text}");
+                            bail!(BatchTextLost(format!("{location}: {text}")));
                         }
                     }
                     let notice = Notice::NotDecided { at: &location, text: &text };

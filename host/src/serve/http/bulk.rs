@@ -28,6 +28,8 @@ struct BulkItem {
 #[derive(Debug, Default)]
 pub(super) struct BulkRequest {
     items: Vec<BulkItem>,
+    /// How many of them are judged.
+    judged: u64,
     /// What is judged.
     pub(super) lines: Vec<u8>,
 }
@@ -120,8 +122,8 @@ impl BulkRequest {
                 self.lines.extend_from_slice(b",\"_source\":");
                 self.lines.extend_from_slice(document);
                 self.lines.extend_from_slice(b"}\n");
-                let judged = self.items.iter().filter(|item| item.document.is_ok()).count();
-                Ok(judged as u64 + 1)
+                self.judged += 1;
+                Ok(self.judged)
             }
         };
         self.items.push(BulkItem { action, index, id, document });

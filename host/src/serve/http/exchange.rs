@@ -11,7 +11,7 @@ use crate::serve::queue::{BodyJob, Request};
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use serde_json::json;
 use std::io::{Read, Seek};
 use std::net::SocketAddr;
@@ -31,6 +31,8 @@ pub(super) struct Exchange {
     /// Whether the loop takes bodies.
     pub(super) is_ready: Arc<AtomicBool>,
     room: Arc<Semaphore>,
+    /// Bodies that are unpacked at once.
+    unpackers: Arc<Semaphore>,
     requests: Sender<Request>,
 }
 
@@ -102,7 +104,8 @@ impl Exchange {
         is_ready: Arc<AtomicBool>,
     ) -> Self {
         let room = Arc::new(Semaphore::new(limits.waiting.div_ceil(UNIT)));
-        Self { limits, counts, is_ready, room, requests }
+        let unpackers = Arc::new(Semaphore::new(2));
+        Self { limits, counts, is_ready, room, unpackers, requests }
     }
 
     /// Reads a body.
@@ -123,36 +126,80 @@ impl Exchange {
         };
         let length = headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        let length = match length {
-            Some(length) => usize::try_from(length).ok().filter(|length| *length <= most),
-            None => Some(most),
-        };
-        let units = length.ok_or_else(too_long)?.div_ceil(UNIT).max(1);
-        let units = u32::try_from(units).map_err(|_| too_long())?;
+        if length.is_some_and(|length| length > most as u64) {
+            return Err(too_long());
+        }
         if !self.is_ready.load(Ordering::Acquire) {
             return Err(unavailable("the service is starting or stopping"));
         }
-        let permit = Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| {
+        let mut permit = self.room_for(1)?;
+        let mut bytes = Vec::new();
+        let received = timeout(self.limits.receive, async {
+            let mut body = body;
+            while let Some(frame) = body.frame().await {
+                let cut_off = |_| {
+                    let reason = "the body did not arrive whole";
+                    Refusal::new(StatusCode::BAD_REQUEST, "cut_off", reason)
+                };
+                let Ok(data) = frame.map_err(cut_off)?.into_data() else { continue };
+                if bytes.len() + data.len() > most {
+                    return Err(too_long());
+                }
+                // What arrived has room; what was only announced takes none from others.
+                self.grow(&mut permit, bytes.len() + data.len())?;
+                bytes.extend_from_slice(&data);
+            }
+            Ok(())
+        });
+        received.await.map_err(|_| {
+            let reason = "the body took too long to arrive";
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", reason)
+        })??;
+        Ok(Received { bytes, permit })
+    }
+
+    /// Room for a body of this size.
+    fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let units = bytes.div_ceil(UNIT).max(1);
+        // One body may be larger than all may be together: then it waits alone.
+        let units = units.min(self.limits.waiting.div_ceil(UNIT));
+        let busy = || {
             let reason = "too much waits to be judged; send it again in a second";
             Refusal::new(StatusCode::TOO_MANY_REQUESTS, "busy", reason)
-        })?;
-        let received = timeout(self.limits.receive, Limited::new(body, most).collect()).await;
-        let collected = received.map_err(|_| {
-            Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body took too long to arrive")
-        })?;
-        let collected = collected.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                too_long()
-            } else {
-                Refusal::new(StatusCode::BAD_REQUEST, "cut_off", "the body did not arrive whole")
-            }
-        })?;
-        let mut permit = permit;
-        let bytes = collected.to_bytes();
-        // What was not known before is given back.
-        let used = bytes.len().div_ceil(UNIT).max(1);
-        drop(permit.split((units as usize).saturating_sub(used)));
-        Ok(Received { bytes: bytes.into(), permit })
+        };
+        let units = u32::try_from(units).map_err(|_| busy())?;
+        Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| busy())
+    }
+
+    /// More room for a body that has grown to this size.
+    fn grow(&self, permit: &mut OwnedSemaphorePermit, bytes: usize) -> Result<(), Refusal> {
+        let most = self.limits.waiting.div_ceil(UNIT);
+        let more = bytes.div_ceil(UNIT).min(most).saturating_sub(permit.num_permits());
+        if more > 0 {
+            permit.merge(self.room_for(more * UNIT)?);
+        }
+        Ok(())
+    }
+
+    /// Takes a body apart: away from the thread that speaks to all, two at a time. What comes of it has room as the body has.
+    pub(super) async fn take_apart<T: Send + 'static>(
+        &self,
+        received: &mut Received,
+        read: impl FnOnce(Vec<u8>, u64) -> Result<(T, Vec<u8>), Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let most = self.limits.unpacked;
+        let bytes = std::mem::take(&mut received.bytes);
+        let ended = |_| unavailable("the service is stopping");
+        let turn = Arc::clone(&self.unpackers)
+            .acquire_owned()
+            .await
+            .map_err(|_| unavailable("the service is stopping"))?;
+        let read = tokio::task::spawn_blocking(move || read(bytes, most)).await.map_err(ended)?;
+        let (read, lines) = read?;
+        self.grow(&mut received.permit, lines.len())?;
+        drop(turn);
+        received.bytes = lines;
+        Ok(read)
     }
 
     /// Hands a body to the loop and waits for what was decided.

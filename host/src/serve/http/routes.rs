@@ -13,6 +13,7 @@ use crate::pipeline::Clock;
 use crate::source::body::unpacked_body;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -55,6 +56,7 @@ pub(super) fn router(service: Service) -> Router {
         .route("/_cluster/health", get(cluster_health))
         .route("/_cat/health", get(cat_health))
         .fallback(any(nothing))
+        .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(service.clone(), admit));
     open.merge(guarded).layer(middleware::from_fn(named_product)).with_state(service)
 }
@@ -138,11 +140,17 @@ async fn bulk_of_items(
 async fn bulk_of_index(
     service: State<Service>,
     peer: Extension<Peer>,
-    Path(index): Path<String>,
+    index: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    bulk(service.0, peer.0.0, Some(index), headers, body).await
+    match index {
+        Ok(Path(index)) => bulk(service.0, peer.0.0, Some(index), headers, body).await,
+        Err(error) => {
+            let refusal = Refusal::new(StatusCode::BAD_REQUEST, "bad_index", error.body_text());
+            bulk_refusal(&counted(&service.0, refusal))
+        }
+    }
 }
 
 async fn bulk(
@@ -156,11 +164,14 @@ async fn bulk(
     let began_ms = service.clock.now_ms();
     let judged = async {
         let mut body = exchange.receive(&headers, body).await?;
-        let bytes = unpacked(std::mem::take(&mut body.bytes), exchange.limits.unpacked)?;
-        let mut request = BulkRequest::read(&bytes, index.as_deref())
-            .map_err(|reason| Refusal::new(StatusCode::BAD_REQUEST, "bad_bulk", reason))?;
-        drop(bytes);
-        body.bytes = std::mem::take(&mut request.lines);
+        let read = move |bytes, most| {
+            let bytes = unpacked(bytes, most)?;
+            let mut request = BulkRequest::read(&bytes, index.as_deref())
+                .map_err(|reason| Refusal::new(StatusCode::BAD_REQUEST, "bad_bulk", reason))?;
+            let lines = std::mem::take(&mut request.lines);
+            Ok((request, lines))
+        };
+        let request = exchange.take_apart(&mut body, read).await?;
         let wanted = Wanted { name: body_name("/_bulk", peer), alerts: false, faults: MOST_ITEMS };
         let result = if body.bytes.is_empty() {
             crate::serve::ledger::BodyResult::default()
@@ -216,14 +227,16 @@ async fn firehose_events(
     let exchange = &service.exchange;
     let judged = async {
         let mut body = exchange.receive(&headers, body).await?;
-        let bytes = unpacked(std::mem::take(&mut body.bytes), exchange.limits.unpacked)?;
-        let request = FirehoseRequest::read(&bytes, exchange.limits.unpacked)
-            .map_err(|reason| Refusal::new(StatusCode::BAD_REQUEST, "bad_delivery", reason))?;
-        drop(bytes);
-        body.bytes = request.lines;
+        let read = |bytes, most| {
+            let bytes = unpacked(bytes, most)?;
+            let request = FirehoseRequest::read(&bytes, most)
+                .map_err(|reason| Refusal::new(StatusCode::BAD_REQUEST, "bad_delivery", reason))?;
+            Ok((request.id, request.lines))
+        };
+        let id = exchange.take_apart(&mut body, read).await?;
         let name = body_name("/firehose", peer);
         exchange.judge(body, Wanted { name, alerts: false, faults: 0 }).await?;
-        Ok(request.id)
+        Ok(id)
     };
     match judged.await {
         Ok(id) => {
@@ -299,6 +312,13 @@ async fn cluster_health() -> Response {
 
 async fn cat_health() -> &'static str {
     "firstseen green 1 1 0 0 0 0 0 0 - 100.0%\n"
+}
+
+async fn other_method(method: Method, uri: Uri) -> Response {
+    let path = uri.path();
+    let path = path.get(..path.floor_char_boundary(80)).unwrap_or_default();
+    let reason = format!("{path} does not take {method}");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", reason).into_response()
 }
 
 async fn nothing(method: Method, uri: Uri) -> Response {
