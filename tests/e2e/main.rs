@@ -4,6 +4,7 @@
 //! messages, exit status, files and memory are right. These tests do not call the crates; they
 //! check only what a user can see.
 
+mod action;
 mod annotate;
 mod artifacts;
 mod bad_input;
