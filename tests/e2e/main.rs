@@ -32,6 +32,7 @@ mod pages;
 mod readme;
 #[cfg(feature = "registry")]
 mod registry;
+mod release;
 mod resume;
 mod resume_edges;
 mod rule_counts;
