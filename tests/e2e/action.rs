@@ -157,7 +157,7 @@ fn the_action_pushes_by_tag_and_gives_digests() {
 }
 
 #[test]
-fn the_action_has_its_scripts() {
+fn the_action_has_its_scripts_and_others_are_pinned() {
     let action = fs::read_to_string(repository(".github/actions/rules/action.yml")).unwrap();
     let mut scripts = 0;
     for (_, rest) in
@@ -171,5 +171,16 @@ fn the_action_has_its_scripts() {
     // An input in a shell's text would be a command.
     for line in action.lines().filter(|line| line.trim_start().starts_with("run:")) {
         assert!(!line.contains("${{"), "{line}");
+    }
+    for name in ["ci.yml", "release.yml"] {
+        let text = fs::read_to_string(repository(".github/workflows").join(name)).unwrap();
+        for uses in text.lines().filter_map(|line| line.split_once("uses: ")) {
+            let commit = uses.1.split_once('@').unwrap().1.split(' ').next().unwrap();
+            assert!(
+                commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()),
+                "{commit}"
+            );
+        }
+        assert!(text.contains("\npermissions:"), "{name}");
     }
 }
