@@ -257,15 +257,16 @@ fn reload(args: &ServeArgs, handle: &Mutex<ServiceHandle>, counts: &ServiceCount
 /// Whether all that a reload reads can be read; the certificate is in force then.
 fn is_loadable(args: &ServeArgs, handle: &Mutex<ServiceHandle>, counts: &ServiceCounts) -> bool {
     let [done, failed] = &counts.reloads;
-    let checked = handle.lock().unwrap_or_else(PoisonError::into_inner).reload();
-    let checked = checked.and_then(|()| {
-        let mut common = args.run().common;
-        common.stop = StopMarks::default();
-        setup::check(&common)
-    });
+    let mut common = args.run().common;
+    common.stop = StopMarks::default();
+    // The certificate last: where anything does not load, nothing changes.
+    let checked = setup::check(&common)
+        .and_then(|()| handle.lock().unwrap_or_else(PoisonError::into_inner).reload());
     if let Err(error) = checked {
         failed.fetch_add(1, Ordering::Relaxed);
-        message::error(&format!("error: SIGHUP, nothing was reloaded but what loads: {error:#}"));
+        message::error(&format!(
+            "error: SIGHUP: nothing changes, as not all can be read: {error:#}"
+        ));
         return false;
     }
     done.fetch_add(1, Ordering::Relaxed);
@@ -276,6 +277,8 @@ fn is_loadable(args: &ServeArgs, handle: &Mutex<ServiceHandle>, counts: &Service
         ));
         return false;
     }
-    message::info("SIGHUP: rules, settings, exceptions and certificates are read again");
+    message::info(
+        "SIGHUP: rules, settings, exceptions and certificates are read again, --auth is not",
+    );
     true
 }

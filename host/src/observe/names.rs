@@ -46,6 +46,19 @@ impl NameCounts {
         self.counts.get(name).copied()
     }
 
+    /// Adds what was counted elsewhere.
+    pub fn join(&mut self, other: &Self) {
+        for (name, more) in &other.counts {
+            let is_full = self.counts.len() >= MAX_NAMES;
+            match self.counts.get_mut(name) {
+                Some(count) => *count += more,
+                None if is_full => self.others += more,
+                None => _ = self.counts.insert(name.clone(), *more),
+            }
+        }
+        self.others += other.others;
+    }
+
     /// The sum over all names.
     #[must_use]
     pub fn total(&self) -> u64 {

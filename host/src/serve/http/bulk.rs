@@ -134,6 +134,11 @@ impl BulkRequest {
         self.items.len()
     }
 
+    /// How many of them are not judged.
+    pub(super) fn refused(&self) -> u64 {
+        (self.items.len() as u64).saturating_sub(self.judged)
+    }
+
     /// The answer: each item with what became of it.
     pub(super) fn answer(&self, result: &BodyResult, took_ms: u64) -> Value {
         // Of several faults in one document the first.

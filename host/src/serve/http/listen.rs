@@ -204,6 +204,10 @@ async fn speak(
 pub fn bind(address: &str) -> anyhow::Result<StdListener> {
     match StdListener::bind(address) {
         Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "--listen {}: another process listens there; end it, or give another port",
+            crate::escape::escaped(address)
+        ),
         Err(error) => bail!(
             "--listen {}: {error}; give HOST:PORT of this machine, 127.0.0.1:8080 for one",
             crate::escape::escaped(address)

@@ -33,6 +33,8 @@ pub struct ServiceCounts {
     pub put_off: AtomicU64,
     /// Items of bulk requests.
     pub bulk_items: AtomicU64,
+    /// Of them those that were refused before they were judged.
+    pub bulk_items_refused: AtomicU64,
     /// Connections that are open.
     pub connections: AtomicU64,
     /// Connections that were not taken, for want of room.
@@ -97,6 +99,16 @@ impl ServiceCounts {
             "firstseen_bulk_items_total",
             "Items of bulk requests.",
             get(&self.bulk_items),
+        );
+        page.counter(
+            "firstseen_bulk_items_refused_total",
+            "Items of bulk requests that were refused before they were judged.",
+            get(&self.bulk_items_refused),
+        );
+        page.counter(
+            "firstseen_no_events_total",
+            "Documents and bodies that were recognised as something else than events.",
+            summary.no_events.total(),
         );
         page.gauge(
             "firstseen_connections",
@@ -199,6 +211,7 @@ fn sum(before: &LoopCounts, mut present: LoopCounts) -> LoopCounts {
     ] {
         *sum += old;
     }
+    sums.no_events.join(&old.no_events);
     sums.last_time_ms = sums.last_time_ms.max(old.last_time_ms);
     for old in &before.rules {
         match present.rules.iter_mut().find(|rule| rule.id == old.id) {

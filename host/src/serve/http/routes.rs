@@ -185,6 +185,7 @@ async fn bulk(
         Err(refusal) => return bulk_refusal(&counted(&service, refusal)),
     };
     exchange.counts.bulk_items.fetch_add(request.len() as u64, Ordering::Relaxed);
+    exchange.counts.bulk_items_refused.fetch_add(request.refused(), Ordering::Relaxed);
     let took_ms = service.clock.now_ms().saturating_sub(began_ms).max(0);
     let answer = request.answer(&result, took_ms.unsigned_abs());
     let compatible = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
