@@ -4,7 +4,7 @@
 //! to be there, never for a time.
 
 use crate::stream::Live;
-use crate::support::{Chance, Folder, event_id, json_lines, run, stack_lines};
+use crate::support::{Chance, Folder, event_id, gzip, json_lines, run, stack_lines};
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::Write;
@@ -45,12 +45,6 @@ fn wait_for(folder: &Folder, live: &mut Live, ids: &[&str]) {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     assert_eq!(found, ids);
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(text.as_bytes()).unwrap();
-    packed.finish().unwrap()
 }
 
 /// Gives a file a time that is this many seconds ago.
@@ -106,7 +100,7 @@ fn a_packed_file_is_read_once_it_does_not_change_any_more() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("tree")).unwrap();
     let mut live = follow(&folder, &["tree"]);
-    let packed = gzip(&(event("a") + &event("b")));
+    let packed = gzip(event("a") + &event("b"));
     let path = folder.path("tree/trail.json.gz");
     std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
     // It will have been written for an hour.

@@ -7,8 +7,10 @@ mod access;
 mod client;
 mod crash;
 
-use crate::support::{Folder, create_stack, event_id, json_lines, repository, run, stack_lines};
-use client::{Server, gzip};
+use crate::support::{
+    Folder, create_stack, event_id, gzip, json_lines, repository, run, stack_lines,
+};
+use client::Server;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -110,7 +112,7 @@ fn packed_bodies_and_envelopes_are_opened() {
         json!({ "Records": [create_stack("r1", DAY, "rec1"), create_stack("r2", DAY, "rec2")] });
     let zipped = zstd::encode_all(events_of(&["zed"]).as_bytes(), 1).unwrap();
     for (body, encoding, alerts) in [
-        (gzip(events_of(&["gil"]).as_bytes()), "gzip", 1),
+        (gzip(events_of(&["gil"])), "gzip", 1),
         (zipped, "zstd", 1),
         (records.to_string().into_bytes(), "identity", 2),
         (serde_json::to_vec_pretty(&create_stack("p", DAY, "pretty")).unwrap(), "identity", 1),
@@ -196,7 +198,7 @@ fn a_body_over_the_limits_is_refused_and_the_next_is_taken() {
     assert_eq!(answer.status, 413, "{}", answer.text());
     assert!(answer.json()["error"]["reason"].as_str().unwrap().contains("--max-body"));
     // Unpacked too.
-    let bomb = gzip(&vec![b'\n'; 4 << 20]);
+    let bomb = gzip(vec![b'\n'; 4 << 20]);
     let answer = server.post("/events", &bomb);
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert!(answer.json()["failed"].as_str().unwrap().contains("1,048,576 bytes"));

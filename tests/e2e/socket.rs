@@ -2,9 +2,9 @@
 //!
 //! In: several senders at once. Out: one alert for each of their events, a state that is kept, and a clean end.
 
-use crate::support::{Call, Folder, event_id, json_lines, run, stack_lines};
+use crate::support::{Call, Folder, event_id, json_lines, printed_behind, run, stack_lines};
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -33,16 +33,11 @@ impl Listening {
         let mut child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
         let mut printed = String::new();
-        let address = loop {
-            let start = printed.len();
-            if errors.read_line(&mut printed).unwrap() == 0 {
-                child.wait().unwrap();
-                panic!("it does not listen: {printed}");
-            }
-            if let Some((_, rest)) = printed[start..].split_once("listening at ") {
-                break rest.split(" with").next().unwrap().to_owned();
-            }
+        let Some(rest) = printed_behind(&mut errors, &mut printed, "listening at ") else {
+            child.wait().unwrap();
+            panic!("it does not listen: {printed}");
         };
+        let address = rest.split(" with").next().unwrap().to_owned();
         Self { child, errors, printed, address, _summary: summary }
     }
 

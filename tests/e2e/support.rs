@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -25,6 +25,30 @@ pub(crate) fn read_json(path: &str) -> Value {
 pub(crate) fn json_file(path: &Path) -> Value {
     let text = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The text, packed as gzip.
+pub(crate) fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_ref()).unwrap();
+    packed.finish().unwrap()
+}
+
+/// Reads what a process prints until a line has this word: what follows it there; nothing where the process ends before.
+pub(crate) fn printed_behind(
+    from: &mut impl BufRead,
+    printed: &mut String,
+    word: &str,
+) -> Option<String> {
+    loop {
+        let start = printed.len();
+        if from.read_line(printed).unwrap() == 0 {
+            return None;
+        }
+        if let Some((_, rest)) = printed[start..].split_once(word) {
+            return Some(rest.to_owned());
+        }
+    }
 }
 
 /// Numbers by chance, the same for a seed (SplitMix64).

@@ -141,6 +141,15 @@ def folder(name):
     shutil.rmtree(path)
 
 
+def stop(process, log):
+    """Ends a process, and the log that it writes; its exit status."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    status = process.wait(PATIENCE)
+    log.close()
+    return status
+
+
 class Firstseen:
     """The binary, with a cache and a rule of its own."""
 
@@ -210,11 +219,7 @@ class Server:
         os.kill(number, signal.SIGKILL)
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(PATIENCE)
-        self.log.close()
-        return status
+        return stop(self.process, self.log)
 
 
 def burst_and_kill(server, alerts, count, say):

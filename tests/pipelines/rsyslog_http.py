@@ -42,11 +42,7 @@ class Service:
         self.process.wait(PATIENCE)
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(PATIENCE)
-        self.log.close()
-        return status
+        return lines.stop(self.process, self.log)
 
 
 def configuration(home, port, service):

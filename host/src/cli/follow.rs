@@ -6,6 +6,7 @@
 
 use super::resume::{FileNumber, InputGone, ResumedRun};
 use super::run::SystemClock;
+use super::served::Opened;
 use crate::files::shown;
 use crate::pipeline::{BatchUnread, Clock, Pipeline, Stop};
 use crate::source::{self, FoundInputs, Input, InputKind, Wake};
@@ -159,35 +160,43 @@ impl Follow {
             self.tell(fault.text());
         }
         let mut found = FollowedInputs::default();
-        let renamed = self.renamed(&inputs, read);
-        for input in inputs.into_iter().chain(renamed) {
-            let InputKind::File(path) = input.kind() else { continue };
-            let Some(bytes) = input.bytes else {
-                self.tell(format!("{}: it is no regular file, and not followed", shown(path)));
-                continue;
-            };
-            let Ok(meta) = path.metadata() else { continue };
-            let number = (meta.dev(), meta.ino());
-            if !found.present.insert(number) {
-                continue;
-            }
-            let look = (bytes, time_ns(&meta));
-            if self.looks.get(&number) == Some(&look) {
-                found.looks.insert(number, look);
-                continue;
-            }
-            if let Err(error) = std::fs::File::open(path) {
-                self.tell(format!("{}: {error}; run as a user who may read it", shown(path)));
-                continue;
-            }
-            let is_settled = now_s.saturating_sub(meta.mtime()) >= SETTLED_SECONDS;
-            if input.readable_again().is_none() && !is_settled {
-                continue;
-            }
-            found.looks.insert(number, look);
-            found.inputs.push(input);
+        for input in inputs {
+            self.look(input, now_s, &mut found);
+        }
+        for input in self.renamed(&found.present, read) {
+            self.look(input, now_s, &mut found);
         }
         Ok(found)
+    }
+
+    /// Takes an input that may hold something new.
+    fn look(&mut self, input: Input, now_s: i64, found: &mut FollowedInputs) {
+        let InputKind::File(path) = input.kind() else { return };
+        let Some(bytes) = input.bytes else {
+            self.tell(format!("{}: it is no regular file, and not followed", shown(path)));
+            return;
+        };
+        let Ok(meta) = path.metadata() else { return };
+        let number = (meta.dev(), meta.ino());
+        if !found.present.insert(number) {
+            return;
+        }
+        let look = (bytes, time_ns(&meta));
+        let is_unchanged = self.looks.get(&number) == Some(&look);
+        // A plain one is open already.
+        if !is_unchanged && input.readable_again().is_none() {
+            if let Err(error) = std::fs::File::open(path) {
+                self.tell(format!("{}: {error}; run as a user who may read it", shown(path)));
+                return;
+            }
+            if now_s.saturating_sub(meta.mtime()) < SETTLED_SECONDS {
+                return;
+            }
+        }
+        found.looks.insert(number, look);
+        if !is_unchanged {
+            found.inputs.push(input);
+        }
     }
 
     /// These were looked at: what was read of them has a position.
@@ -202,25 +211,17 @@ impl Follow {
         }
     }
 
-    /// Files with a position that are not found by their paths, and are beside a path that was typed.
-    fn renamed(&self, inputs: &[Input], read: &[RecordedInput]) -> Vec<Input> {
-        let files: HashSet<PathBuf> =
+    /// Files with a position that are not present by their paths, and are beside a path that was typed.
+    fn renamed(&self, present: &HashSet<FileNumber>, read: &[RecordedInput]) -> Vec<Input> {
+        let folders: HashSet<PathBuf> =
             self.paths.iter().filter(|path| !path.is_dir()).map(|path| parent(path)).collect();
-        if files.is_empty() {
+        if folders.is_empty() {
             return Vec::new();
         }
-        let found: HashSet<FileNumber> = inputs
-            .iter()
-            .filter_map(|input| match input.kind() {
-                InputKind::File(path) => path.metadata().ok().map(|meta| (meta.dev(), meta.ino())),
-                InputKind::Stdin => None,
-            })
-            .collect();
-        let lost: HashSet<FileNumber> =
-            read.iter().map(|record| (record.device, record.inode)).collect();
-        let lost: HashSet<_> = lost.difference(&found).collect();
+        let lost = read.iter().map(|record| (record.device, record.inode));
+        let lost: HashSet<FileNumber> = lost.filter(|number| !present.contains(number)).collect();
         let mut renamed = Vec::new();
-        for entry in files.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
+        for entry in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
             let Ok(entry) = entry else { continue };
             let Ok(meta) = entry.metadata() else { continue };
             if meta.is_file() && lost.contains(&(meta.dev(), meta.ino())) {
@@ -240,12 +241,11 @@ pub(super) fn run(
     pipeline: &mut Pipeline<'_>,
     paths: &[PathBuf],
     stop: &dyn Stop,
-    (rules, state): (usize, String),
+    opened: &Opened,
 ) -> anyhow::Result<()> {
     let mut follow = Follow::new(paths, stop)?;
-    let (inputs, rules) = (formats::count(paths.len(), "input"), formats::count(rules, "rule"));
-    message::info(&format!("following {inputs} with {rules}; state {state}"));
-    resumed.begin(pipeline, SystemClock.now_ms());
+    opened.tell(&format!("following {}", formats::count(paths.len(), "input")));
+    resumed.keep_runs(pipeline, SystemClock.now_ms());
     loop {
         let now_ms = SystemClock.now_ms();
         let found = follow.find(resumed.read(), now_ms / 1000)?;

@@ -237,7 +237,7 @@ impl ResumedRun {
         now_ms: i64,
         stop: &dyn Stop,
     ) -> anyhow::Result<()> {
-        self.begin(pipeline, now_ms);
+        self.keep_runs(pipeline, now_ms);
         if let [stream] = found
             && stream.is_stream()
         {
@@ -247,11 +247,6 @@ impl ResumedRun {
             pipeline.close()?;
         }
         Ok(())
-    }
-
-    /// Has in the state that this run is used.
-    pub(super) fn begin(&self, pipeline: &mut Pipeline<'_>, now_ms: i64) {
-        self.keep_runs(pipeline, now_ms);
     }
 
     /// Finishes what was begun, then decides what is new of these files; `present` are others that are there, and have
@@ -352,7 +347,7 @@ impl ResumedRun {
     }
 
     /// Keeps that this run is used; those that are not for too long go, and this is said.
-    fn keep_runs(&self, pipeline: &mut Pipeline<'_>, now_ms: i64) {
+    pub(super) fn keep_runs(&self, pipeline: &mut Pipeline<'_>, now_ms: i64) {
         let used = RunChange::Used(RunUse { used_ms: now_ms, memory_ms: self.memory_ms });
         let mut gone = Vec::new();
         for (name, last) in &self.stored.others {

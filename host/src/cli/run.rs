@@ -9,12 +9,11 @@ use super::observer::{OnError, RunObserver};
 use super::place::{in_memory, is_at_server};
 use super::resume::{self, ResumedRun};
 use super::schedule::ScheduleArgs;
-use super::served::{NeverStops, ServedRun};
+use super::served::{NeverStops, Opened, ServedRun};
 use super::setup::{Setup, read_options, set_up, start_of};
 use super::signal::Signals;
 use super::socket::SocketAddress;
 use super::{ExitStatus, findings, follow, paths, schedule, socket, teach};
-use crate::escape::escaped;
 use crate::observe::Observer;
 use crate::observe::rule_counts::RuleTally;
 use crate::pipeline::decide::BatchTextLost;
@@ -281,11 +280,10 @@ pub(super) fn run_from(
         None => sink,
     };
     let sink = if args.compact { Box::new(CompactSink::new(sink)) } else { sink };
-    let mut limits = read.clone();
     if let Some(served) = &served {
         read.stages = served.stages();
-        limits = read.clone();
     }
+    let limits = read.clone();
     let files = found.inputs.iter().filter(|input| !input.is_stream());
     // Which of them are read shows later.
     let sizes = files.filter(|_| !args.resume && !args.follow).map(|input| input.bytes).collect();
@@ -305,12 +303,13 @@ pub(super) fn run_from(
     let all_new = !learns && schedule.is_none() && store.is_empty()?;
     // A stream may never come to its summary.
     observer.summary.all_new = all_new && !is_streamed;
-    let opened = (metas().count(), escaped(&store.describe()).into_owned());
+    // Only of a run that may never come to its summary: a state may have to be asked.
+    let begun = is_streamed || args.follow;
+    let opened = begun.then(|| Opened { rules: metas().count(), state: store.describe() });
+    let opened = opened.unwrap_or_default();
     if is_streamed {
-        let (count, state) = &opened;
-        let rules = formats::count(*count, "rule");
         if served.is_none() {
-            message::info(&format!("reading standard input with {rules}; state {state}"));
+            opened.tell("reading standard input");
         }
         if all_new {
             message::info(&format!("the state is empty: {}", terminal::learned::ALL_NEW));
@@ -378,9 +377,9 @@ pub(super) fn run_from(
     signals.begin();
     if fault.is_none() {
         let run = match (&mut served, resumed) {
-            (Some(served), _) => served.serve(&mut pipeline, limits, (opened.0, &opened.1)),
+            (Some(served), _) => served.serve(&mut pipeline, limits, &opened),
             (None, Some(resumed)) if args.follow => {
-                follow::run(resumed, &mut pipeline, &args.common.inputs, signals, opened)
+                follow::run(resumed, &mut pipeline, &args.common.inputs, signals, &opened)
                     .map(|()| OutputStatus::Open)
             }
             (None, Some(resumed)) => {

@@ -4,10 +4,12 @@
 //! knows no protocol.
 
 use super::observer::RunObserver;
+use crate::escape::escaped;
 use crate::observe::stages::Stages;
 use crate::pipeline::{OutputStatus, Pipeline, Stop};
 use crate::serve::ledger::BodyLedger;
 use crate::source::{ReadLimits, Wake};
+use crate::terminal::{formats, message};
 
 /// Hands bodies to the loop of a run.
 pub(super) trait ServedRun {
@@ -25,7 +27,7 @@ pub(super) trait ServedRun {
         true
     }
 
-    /// The loop, from the moment where all is open: so many rules, and the state in words.
+    /// The loop, from the moment where all is open.
     ///
     /// # Errors
     /// As [`Pipeline::serve`].
@@ -33,8 +35,25 @@ pub(super) trait ServedRun {
         &mut self,
         pipeline: &mut Pipeline<'_>,
         limits: ReadLimits,
-        opened: (usize, &str),
+        opened: &Opened,
     ) -> anyhow::Result<OutputStatus>;
+}
+
+/// What a run that may never come to its summary says of itself when it begins.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    /// How many rules there are.
+    pub(super) rules: usize,
+    /// The state, in its own words.
+    pub(super) state: String,
+}
+
+impl Opened {
+    /// Says what the run does from now on, and with what.
+    pub(super) fn tell(&self, what: &str) {
+        let rules = formats::count(self.rules, "rule");
+        message::info(&format!("{what} with {rules}; state {}", escaped(&self.state)));
+    }
 }
 
 /// Of a run that bodies arrive at: it ends when nothing more comes, and what arrived is decided.

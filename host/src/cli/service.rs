@@ -11,7 +11,7 @@ use super::observer::RunObserver;
 use super::place::{StopMarks, in_memory, state_name};
 use super::run::{SystemClock, run_from};
 use super::serve::ServeArgs;
-use super::served::ServedRun;
+use super::served::{Opened, ServedRun};
 use super::setup;
 use super::signal::Signals;
 use crate::escape::escaped;
@@ -23,7 +23,7 @@ use crate::serve::http::{Credentials, HttpLimits, HttpService, ServiceHandle, Tl
 use crate::serve::ledger::BodyLedger;
 use crate::serve::queue::{BodyQueue, QueueEnd, Request};
 use crate::source::ReadLimits;
-use crate::terminal::{formats, message};
+use crate::terminal::message;
 use anyhow::{Context, bail};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -218,18 +218,14 @@ impl ServedRun for HttpRun<'_> {
         &mut self,
         pipeline: &mut Pipeline<'_>,
         limits: ReadLimits,
-        (rules, state): (usize, &str),
+        opened: &Opened,
     ) -> anyhow::Result<OutputStatus> {
         {
             let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
             handle.begin();
             notify(&[NotifyState::Ready]);
             let scheme = if self.is_plain { "http" } else { "https" };
-            let rules = formats::count(rules, "rule");
-            let address = handle.address;
-            message::info(&format!(
-                "listening at {scheme}://{address} with {rules}; state {state}"
-            ));
+            opened.tell(&format!("listening at {scheme}://{}", handle.address));
         }
         let (args, handle, counts) =
             (self.args, Arc::clone(&self.handle), Arc::clone(&self.counts));

@@ -7,7 +7,7 @@
 use super::ExitStatus;
 use super::observer::RunObserver;
 use super::run::{RunArgs, run_from};
-use super::served::ServedRun;
+use super::served::{Opened, ServedRun};
 use super::signal::Signals;
 use crate::escape::escaped;
 use crate::files::shown;
@@ -16,7 +16,7 @@ use crate::pipeline::{OutputStatus, Pipeline, Stop};
 use crate::serve::ledger::BodyLedger;
 use crate::serve::queue::{BodyJob, BodyQueue, Request};
 use crate::source::ReadLimits;
-use crate::terminal::{formats, message};
+use crate::terminal::message;
 use anyhow::{Context, bail};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -355,13 +355,12 @@ impl ServedRun for SocketRun<'_> {
         &mut self,
         pipeline: &mut Pipeline<'_>,
         limits: ReadLimits,
-        (rules, state): (usize, &str),
+        opened: &Opened,
     ) -> anyhow::Result<OutputStatus> {
         if let Some(begins) = self.begins.take() {
             begins().context("a thread for connections")?;
         }
-        let rules = formats::count(rules, "rule");
-        message::info(&format!("listening at {} with {rules}; state {state}", self.name));
+        opened.tell(&format!("listening at {}", self.name));
         let mut queue = BodyQueue::new(self.queue, self.ledger.clone(), limits, Box::new(|| false));
         pipeline.serve(&mut queue)
     }

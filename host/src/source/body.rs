@@ -60,11 +60,7 @@ impl BodySource {
 impl Source for BodySource {
     fn poll(&mut self, into: &mut dyn EventSink) -> Result<Polled, ReadError> {
         self.read_block(into).map_err(|error| ReadError {
-            kind: match error.kind() {
-                io::ErrorKind::UnexpectedEof => ReadErrorKind::Truncated,
-                io::ErrorKind::InvalidData => ReadErrorKind::Corrupt,
-                _ => ReadErrorKind::Unsupported,
-            },
+            kind: ReadErrorKind::of(&error),
             file: Arc::clone(&self.name),
             offset: self.unpacked(),
             stored_offset: self.stored(),

@@ -87,6 +87,18 @@ pub enum ReadErrorKind {
     Io,
 }
 
+impl ReadErrorKind {
+    /// What kind of fault a reader's error is: see `unpack`.
+    pub(super) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Truncated,
+            io::ErrorKind::InvalidData => Self::Corrupt,
+            io::ErrorKind::Unsupported => Self::Unsupported,
+            _ => Self::Io,
+        }
+    }
+}
+
 /// A fault that ended an input. The events before it were handed on.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.text())]
@@ -373,12 +385,7 @@ impl InputSource {
     }
 
     fn error(&self, error: &io::Error) -> ReadError {
-        let kind = match error.kind() {
-            io::ErrorKind::UnexpectedEof => ReadErrorKind::Truncated,
-            io::ErrorKind::InvalidData => ReadErrorKind::Corrupt,
-            io::ErrorKind::Unsupported => ReadErrorKind::Unsupported,
-            _ => ReadErrorKind::Io,
-        };
+        let kind = ReadErrorKind::of(error);
         let reason = match error.kind() {
             io::ErrorKind::PermissionDenied => format!("{error}; run as a user who may read it"),
             _ => error.to_string(),

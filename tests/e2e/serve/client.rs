@@ -2,7 +2,7 @@
 //!
 //! In: options of `serve`, requests. Out: answers. It waits for what it asked for, never for a time.
 
-use crate::support::{Folder, call};
+use crate::support::{Folder, call, printed_behind};
 use base64::Engine as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -67,19 +67,12 @@ impl Server {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut printed = String::new();
-        let address = loop {
-            let start = printed.len();
-            if lines.read_line(&mut printed).unwrap() == 0 {
-                child.wait().unwrap();
-                return Err(printed);
-            }
-            let line = &printed[start..];
-            if let Some((_, rest)) = line.split_once("listening at http")
-                && let Some((_, rest)) = rest.split_once("://")
-            {
-                break rest.split(' ').next().unwrap().to_owned();
-            }
+        let Some(rest) = printed_behind(&mut lines, &mut printed, "listening at http") else {
+            child.wait().unwrap();
+            return Err(printed);
         };
+        let address = rest.split_once("://").and_then(|(_, rest)| rest.split(' ').next());
+        let address = address.expect("an address").to_owned();
         let errors = std::thread::spawn(move || {
             lines.read_to_string(&mut printed).unwrap();
             printed
@@ -207,12 +200,6 @@ pub(super) fn answer(from: &mut impl BufRead) -> std::io::Result<Answer> {
         from.read_exact(&mut body)?;
     }
     Ok(Answer { status, headers, body })
-}
-
-pub(super) fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(text).unwrap();
-    packed.finish().unwrap()
 }
 
 pub(super) fn base64(bytes: &[u8]) -> String {

@@ -189,12 +189,9 @@ impl Exchange {
     ) -> Result<T, Refusal> {
         let most = self.limits.unpacked;
         let bytes = std::mem::take(&mut received.bytes);
-        let ended = |_| unavailable("the service is stopping");
-        let turn = Arc::clone(&self.unpackers)
-            .acquire_owned()
-            .await
-            .map_err(|_| unavailable("the service is stopping"))?;
-        let read = tokio::task::spawn_blocking(move || read(bytes, most)).await.map_err(ended)?;
+        let turn = Arc::clone(&self.unpackers).acquire_owned().await.map_err(|_| stopping())?;
+        let read = tokio::task::spawn_blocking(move || read(bytes, most)).await;
+        let read = read.map_err(|_| stopping())?;
         let (read, lines) = read?;
         self.grow(&mut received.permit, lines.len())?;
         drop(turn);
@@ -223,7 +220,7 @@ impl Exchange {
             }),
         };
         if self.requests.send(Request::Judge(job)).is_err() {
-            return Err(unavailable("the service is stopping"));
+            return Err(stopping());
         }
         match timeout(self.limits.answer, answer).await {
             Ok(Ok(result)) => Ok(result),
@@ -237,6 +234,10 @@ impl Exchange {
 
 fn unavailable(reason: &str) -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", reason)
+}
+
+fn stopping() -> Refusal {
+    unavailable("the service is stopping")
 }
 
 /// The counts of a result, and what was wrong.
