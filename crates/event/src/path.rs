@@ -171,7 +171,7 @@ impl NodeKeys {
         let mut slot = digest.hash();
         loop {
             let known = self.table.get(slot & (self.table.len() - 1))?.as_ref()?;
-            if known.digest == digest && (key.len() <= 16 || *known.text == *key) {
+            if known.digest == digest && (key.len() <= 24 || *known.text == *key) {
                 return Some(known.node);
             }
             slot += 1;
@@ -184,12 +184,13 @@ fn length_bit(key: &[u8]) -> u64 {
     1 << key.len().min(63)
 }
 
-/// A key's length and its first and last eight bytes: up to 16 bytes, the whole key, so that most
-/// are distinguished without a loop.
+/// A key's length, its first and last eight bytes and those behind the first: up to 24 bytes, the whole key, so that
+/// nearly all are distinguished without a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct KeyDigest {
     length: usize,
     first: u64,
+    second: u64,
     last: u64,
 }
 
@@ -201,7 +202,11 @@ impl KeyDigest {
             (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
             _ => (Self::of_short(key), 0),
         };
-        Self { length, first, last }
+        let second = match key.get(8..).and_then(|rest| rest.first_chunk::<8>()) {
+            Some(second) if length > 16 => u64::from_le_bytes(*second),
+            _ => 0,
+        };
+        Self { length, first, second, last }
     }
 
     /// All of a key of up to seven bytes: its first and last four, or its first, middle and last.

@@ -12,7 +12,7 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use core::ops::Range;
-use firstseen_value::{BLOCK, EscapeError, first_stop, read_escape};
+use firstseen_value::{BLOCK, EscapeError, first_stop, read_escape, stop_from};
 
 /// How deep arrays and objects may nest. The same as serde_json's, so that each event that can be
 /// read can also become an alert's document.
@@ -145,19 +145,24 @@ impl<'t> Scan<'t> {
     #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<Span, EventError> {
         let start = self.at + 1;
-        let mut at = start;
-        let mut scalar = Scalar::Plain;
+        let end = plain_end(self.bytes, start);
+        let span = match self.bytes.get(end) {
+            Some(b'"') => Span { scalar: Scalar::Plain, start, end },
+            _ => self.escaped_string(end)?,
+        };
+        self.at = span.end + 1;
+        Ok(span)
+    }
+
+    /// The same, for a string whose plain part ends at `at` with something else than its closing quote.
+    #[inline(never)]
+    fn escaped_string(self, mut at: usize) -> Result<Span, EventError> {
         loop {
-            at = plain_end(self.bytes, at);
             match self.bytes.get(at) {
                 Some(b'"') => {
-                    self.at = at + 1;
-                    return Ok(Span { scalar, start, end: at });
+                    return Ok(Span { scalar: Scalar::Escaped, start: self.at + 1, end: at });
                 }
-                Some(b'\\') => {
-                    scalar = Scalar::Escaped;
-                    at = escape_end(self.bytes, at)?;
-                }
+                Some(b'\\') => at = plain_end(self.bytes, escape_end(self.bytes, at)?),
                 Some(_) => {
                     return Err(EventError::json("a control character stands in a string", at));
                 }
@@ -399,20 +404,15 @@ pub(crate) fn members(
 
 /// The first quote, backslash or control character at or after `at`; the length if there is none.
 #[inline(always)]
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-        if let Some(stop) = first_stop(block) {
-            return at + stop;
-        }
-        at += BLOCK;
+fn plain_end(bytes: &[u8], at: usize) -> usize {
+    // Most strings end in their first block. A loop for the others would take registers from the loop around.
+    match bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        Some(block) => match first_stop(block) {
+            Some(stop) => at + stop,
+            None => stop_from(bytes, at + BLOCK),
+        },
+        None => stop_from(bytes, at),
     }
-    while let Some(&byte) = bytes.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < 0x20 {
-            break;
-        }
-        at += 1;
-    }
-    at
 }
 
 /// Checks the escape that begins at `at`; where it ends.

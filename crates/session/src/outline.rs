@@ -4,7 +4,7 @@
 //! between brackets and strings is not looked at. It accepts each line that is JSON (property), and allocates
 //! nothing.
 
-use firstseen_value::stop_in;
+use firstseen_value::stop_from;
 
 /// How deep brackets may nest, one bit for each. A document may be deeper than the event that it is made of: a key
 /// with dots is a level for each part.
@@ -50,13 +50,10 @@ pub fn has_outline(text: &str) -> Option<bool> {
 /// Behind the quote that ends the string; none where nothing ends it, or where it holds a line break.
 fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        let rest = bytes.get(at..)?;
-        let stop = stop_in(rest)?;
-        match rest.get(stop)? {
-            b'"' => return at.checked_add(stop)?.checked_add(1),
-            b'\\' if *rest.get(stop.checked_add(1)?)? >= 0x20 => {
-                at = at.checked_add(stop)?.checked_add(2)?;
-            }
+        let stop = stop_from(bytes, at);
+        match bytes.get(stop)? {
+            b'"' => return stop.checked_add(1),
+            b'\\' if *bytes.get(stop.checked_add(1)?)? >= 0x20 => at = stop.checked_add(2)?,
             _ => return None,
         }
     }

@@ -107,7 +107,9 @@ pub use date::{
 pub use decimal::{Decimal, canonical_number, compare_numbers, is_finite, whole_part};
 pub use glob::Glob;
 pub use hex::{four_hex_digits, hex, parse_hex, push_hex};
-pub use quote::{EscapeError, push_escaped, push_plain, push_quoted, quoted, read_escape, stop_in};
+pub use quote::{
+    EscapeError, push_escaped, push_plain, push_quoted, quoted, read_escape, stop_from,
+};
 pub use sort::heap_sort_by;
 pub use value::Value;
 pub use wildcard::{Wildcard, WildcardUnit};

@@ -12,18 +12,17 @@ use alloc::vec::Vec;
 /// Adds a text as a JSON string, quotes included.
 pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
-    let mut rest = text;
-    while let Some(at) = stop_in(rest.as_bytes()) {
+    let mut start = 0;
+    loop {
+        let stop = stop_from(text.as_bytes(), start);
         // All of these are ASCII: the text can be cut around them.
-        let (plain, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
-        out.push_str(plain);
-        let (stop, behind) = behind.split_at_checked(1).unwrap_or((behind, ""));
+        out.push_str(text.get(start..stop).unwrap_or_default());
+        let Some(byte) = text.as_bytes().get(stop) else { break };
         let mut escape = [0; 6];
-        let escape = escape_of(stop.bytes().next().unwrap_or(b' '), &mut escape);
+        let escape = escape_of(*byte, &mut escape);
         escape.iter().for_each(|byte| out.push(char::from(*byte)));
-        rest = behind;
+        start = stop.saturating_add(1);
     }
-    out.push_str(rest);
     out.push('"');
 }
 
@@ -120,19 +119,25 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
     }
 }
 
-/// The place of the first quote, backslash or control character: the first byte that JSON does not write as it is.
+/// The place of the first quote, backslash or control character at or after `at`: the first byte that JSON does not
+/// write as it is. The length where there is none.
+// A number, and not an option of one: that would be handed over in memory.
 #[must_use]
-pub fn stop_in(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0_usize;
+#[inline(never)]
+pub fn stop_from(bytes: &[u8], mut at: usize) -> usize {
     while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
         if let Some(stop) = first_stop(block) {
-            return at.checked_add(stop);
+            return at.saturating_add(stop);
         }
         at = at.saturating_add(BLOCK);
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    let stop = rest.iter().position(|b| *b < 0x20 || *b == b'"' || *b == b'\\')?;
-    at.checked_add(stop)
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'"' || byte == b'\\' || byte < 0x20 {
+            break;
+        }
+        at = at.saturating_add(1);
+    }
+    at
 }
 
 /// The escape of a byte.
