@@ -4,7 +4,7 @@
 //! for. Out: an outcome for every term that was not simply seen before. It asks the rule a bounded
 //! number of times, whatever the store and the texts do, and it decides no settled key again.
 
-use crate::matched::{Match, RuleRef};
+use crate::matched::Match;
 use crate::rules::{CallError, Decide};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -16,6 +16,11 @@ use firstseen_abi::{Cursor, Item, OutcomeKind};
 use hashbrown::HashMap;
 
 mod decide;
+mod end;
+mod step;
+
+pub use end::{RoundEnd, TermOutcome};
+pub use step::{PlannedWrite, Step, WriteResult};
 
 /// How often a key is decided before a round gives it up to faster writers.
 pub const MAX_TRIES: u8 = 16;
@@ -26,77 +31,6 @@ const EXPECTED_TEXTS: usize = 8 << 20;
 
 /// What is said of a term whose key is closed, see [`Round::close`]: it begins with its code.
 pub const KEY_CLOSED: &str = "key_closed: an earlier sighting of the term could not be read again";
-
-/// What a round needs next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// The values of [`Round::keys_to_read`], by [`Round::values`].
-    Read,
-    /// The texts of [`Round::texts_to_fetch`], by [`Round::texts`].
-    Text,
-    /// The results of [`Round::writes`], by [`Round::written`].
-    Write,
-    /// Nothing: [`Round::finish`].
-    Done,
-}
-
-/// A write that a round asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlannedWrite<'r> {
-    /// The state key.
-    pub key: &'r [u8],
-    /// The value that has to be there now; `None`: none.
-    pub expected: Option<&'r [u8]>,
-    /// The new value.
-    pub value: &'r [u8],
-    /// How long the store must keep it, in milliseconds.
-    pub ttl_ms: i64,
-}
-
-/// What became of a write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriteResult {
-    /// The write was made.
-    Done,
-    /// Another value is there: this one, or none.
-    Conflict(Option<Vec<u8>>),
-    /// Another value is there, and the store does not say which: it is read again.
-    ConflictUnread,
-    /// The store did not answer: `code: reason`.
-    Failed(String),
-}
-
-/// What became of a term, or of a whole match. Terms without one were seen before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TermOutcome {
-    /// The match, in the order in which they were handed in.
-    pub at: usize,
-    /// The term of the match; `None` where the whole match could not be decided.
-    pub term: Option<u16>,
-    /// What became of it.
-    pub kind: OutcomeKind,
-    /// The alert as JSON, or `code: reason`.
-    pub text: String,
-}
-
-/// What is left of a round.
-#[derive(Debug, Default)]
-pub struct RoundEnd {
-    /// The matches, as they were handed in.
-    pub matches: Vec<Match>,
-    /// The outcomes, in the order of matches and terms.
-    pub outcomes: Vec<TermOutcome>,
-    /// Terms that were seen before.
-    pub seen: u64,
-    /// The same by rule, in the order in which the rules come up.
-    pub seen_by_rule: Vec<(RuleRef, u64)>,
-    /// Terms whose key was not settled: the store did not answer, others were faster, or the rule
-    /// failed after a write. Each has its outcome too; handed in again it may be decided.
-    pub unsettled: u64,
-    /// The keys of matches whose texts were lost: nothing may be decided about them until the input is
-    /// read again, as a later sighting is not the first.
-    pub closed: Vec<Vec<u8>>,
-}
 
 /// Matches being decided together.
 #[derive(Debug)]
@@ -382,49 +316,6 @@ impl Round {
     #[must_use]
     pub fn into_matches(self) -> Vec<Match> {
         self.matches
-    }
-
-    /// Ends the round: all outcomes, in the order of matches and terms.
-    #[must_use]
-    pub fn finish(self) -> RoundEnd {
-        let mut end = RoundEnd::default();
-        let has_lost = self.items.iter().any(|item| item.lost.is_some());
-        let count = if has_lost { self.keys.len() } else { 0 };
-        let closed: Vec<Vec<u8>> = (0..count).map(|at| self.key(at).to_vec()).collect();
-        let mut outcomes = self.outcomes.into_iter();
-        let rules = self.matches.iter().map(|matched| matched.rule);
-        for ((at, item), rule) in self.items.into_iter().enumerate().zip(rules) {
-            let seen_before = end.seen;
-            let keys = terms_of(&self.term_keys, item.terms);
-            let own = keys.len().saturating_sub(usize::from(item.learns));
-            for ((term, key), outcome) in (0u16..).zip(keys).zip(outcomes.by_ref()) {
-                if usize::from(term) >= own || item.lost.is_some() {
-                    continue;
-                }
-                let failed = self.keys.get(*key as usize).and_then(|key| key.failed.clone());
-                end.unsettled = end.unsettled.saturating_add(u64::from(failed.is_some()));
-                match failed.map(|text| (OutcomeKind::Error, text)).or(outcome) {
-                    Some((kind, text)) => {
-                        end.outcomes.push(TermOutcome { at, term: Some(term), kind, text });
-                    }
-                    None => end.seen = end.seen.saturating_add(1),
-                }
-            }
-            if let seen @ 1.. = end.seen.saturating_sub(seen_before) {
-                match end.seen_by_rule.iter_mut().find(|(known, _)| *known == rule) {
-                    Some((_, sum)) => *sum = sum.saturating_add(seen),
-                    None => end.seen_by_rule.push((rule, seen)),
-                }
-            }
-            if let Some(reason) = item.lost {
-                let keys = keys.iter().take(own).filter_map(|key| closed.get(*key as usize));
-                end.closed.extend(keys.cloned());
-                let (kind, text) = (OutcomeKind::Error, format!("text_lost: {reason}"));
-                end.outcomes.push(TermOutcome { at, term: None, kind, text });
-            }
-        }
-        end.matches = self.matches;
-        end
     }
 
     /// Without the start of learning nothing is known of a term: it may be learned, or alert.
