@@ -4,25 +4,27 @@
 //! given to the observer. An event that cannot match by the literals that the artifacts declare never
 //! reaches a rule; it is only checked for its frame and its UTF-8. It decides nothing.
 
+mod collector;
+mod looks;
+
 use super::dates;
-use super::gather::{EventGathering, EventSpot, GatheredResult, MatchVisitor};
+use super::gather::{EventGathering, EventSpot, GatheredResult};
 use super::learning::Learning;
-use super::order::MatchText;
 use super::parts::{LinePart, SplitText};
-use super::text::text_digest;
 use super::{Clock, Order};
 use crate::observe::stages::RunStage;
 use crate::observe::{Counter, EventLocation, Notice, Observer, RuleCounter, SkipKind};
 use crate::rules::LiveSettings;
 use crate::rules::prefilter::Prefiltering;
-use crate::rules::sample::{EventSample, RunSamples};
+use crate::rules::sample::RunSamples;
 use crate::sink::AlertSink;
 use crate::source::ReadLimits;
-use anyhow::anyhow;
-use firstseen_abi::{Item, ItemKind};
-use firstseen_envelope::{EventSink, KnownLines, Place, SplitFault, line_ends, lines_at};
+use collector::MatchCollector;
+use firstseen_abi::ItemKind;
+use firstseen_envelope::{EventSink, KnownLines, Place, SplitFault, lines_at};
 use firstseen_event::{BitSet, ByteTraits, is_utf8, looks_whole};
-use firstseen_session::{EventAt, EventText, Match, RuleRef, Rules};
+use firstseen_session::{EventAt, Rules};
+use looks::{LineLooks, LinesOf};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -309,77 +311,6 @@ impl Intake<'_> {
     }
 }
 
-/// The lines of a chunk.
-#[derive(Clone, Copy)]
-enum LinesOf<'l> {
-    /// Their ends are to be looked for.
-    Chunk,
-    /// They are known.
-    Known(&'l KnownLines<'l>),
-}
-
-impl<'l> LinesOf<'l> {
-    fn ends(self, chunk: &'l [u8]) -> impl Iterator<Item = usize> + 'l {
-        let (known, searched) = match self {
-            Self::Chunk => (&[][..], Some(line_ends(chunk))),
-            Self::Known(known) => (known.ends, None),
-        };
-        known.iter().map(|end| *end as usize).chain(searched.into_iter().flatten())
-    }
-}
-
-/// What is to be known of each line that is searched for literals, learned once for all of them where that is
-/// possible.
-struct LineLooks<'l> {
-    lines: LinesOf<'l>,
-    /// All of them are UTF-8.
-    is_utf8: bool,
-    /// The numbers of those, still to come, in which a backslash may hide a literal; nothing where each is looked at.
-    hiding: Option<&'l [u32]>,
-}
-
-/// What is known of a line.
-struct LineFacts {
-    /// It is UTF-8. Where it is not set, it may be so all the same.
-    is_utf8: bool,
-    /// It has a backslash that may hide a literal.
-    backslash: bool,
-}
-
-impl<'l> LineLooks<'l> {
-    /// `has_slash` says whether `\/` can hide a literal.
-    fn new(chunk: &[u8], lines: LinesOf<'l>, has_slash: bool) -> Self {
-        let (is_utf8, hiding) = match lines {
-            LinesOf::Known(KnownLines { escaped: Some(escaped), is_ascii, .. }) => {
-                (*is_ascii || is_utf8(chunk), Some(*escaped).filter(|_| !has_slash))
-            }
-            _ => (false, None),
-        };
-        Self { lines, is_utf8, hiding }
-    }
-
-    /// The line with this number; they are asked about in order.
-    fn of(&mut self, number: usize, line: &[u8]) -> LineFacts {
-        let is_utf8 = self.is_utf8;
-        match &mut self.hiding {
-            Some(hiding) => {
-                let first = hiding.split_first().filter(|(first, _)| **first as usize == number);
-                if let Some((_, rest)) = first {
-                    *hiding = rest;
-                }
-                LineFacts { is_utf8, backslash: first.is_some() }
-            }
-            None if is_utf8 => {
-                LineFacts { is_utf8, backslash: memchr::memchr(b'\\', line).is_some() }
-            }
-            None => {
-                let ByteTraits { ascii, backslash } = ByteTraits::of(line);
-                LineFacts { is_utf8: ascii, backslash }
-            }
-        }
-    }
-}
-
 impl EventSink for Intake<'_> {
     fn lines(&mut self, place: Place, chunk: &[u8]) -> ControlFlow<()> {
         self.all_or_some(place, chunk, LinesOf::Chunk)
@@ -415,90 +346,6 @@ impl EventSink for Intake<'_> {
         self.call_keys()?;
         self.skipped(place, &fault, text);
         self.flow()
-    }
-}
-
-/// Hands matches to the order, and counts those that cannot alert.
-struct MatchCollector<'c> {
-    order: &'c mut Order,
-    learning: &'c mut Learning,
-    now_ms: i64,
-    observer: &'c mut dyn Observer,
-    sample: &'c mut EventSample,
-    fault: &'c mut Option<anyhow::Error>,
-    /// The input's number, and how many lines end before what is read of it.
-    input: (u32, u64),
-    rereadable: bool,
-    refers_to_text: &'c mut bool,
-}
-
-impl MatchVisitor for MatchCollector<'_> {
-    fn item(&mut self, artifact: usize, spot: EventSpot, raw: &[u8], item: &Item<'_>) {
-        let artifact = u16::try_from(artifact).unwrap_or(u16::MAX);
-        let rule = RuleRef { artifact, rule: item.rule };
-        self.sample.offer(&event_at(self.input, spot.place), raw);
-        self.observer.count_of(rule, RuleCounter::Matched, 1);
-        if item.time_ms != 0 {
-            self.observer.dated(item.time_ms, true);
-            self.learning.read(item.time_ms, self.now_ms, self.order.is_stream());
-        }
-        let result = match item.kind {
-            ItemKind::Matched => self.matched(rule, spot, raw, item),
-            ItemKind::Missing => {
-                self.observer.count_of(rule, RuleCounter::Missing, 1);
-                self.observer.notice(&Notice::Missing { field: item.text, event: raw })
-            }
-            ItemKind::Excepted => {
-                self.observer.count_of(rule, RuleCounter::Excepted, 1);
-                self.observer.notice(&Notice::Excepted { name: item.text })
-            }
-            ItemKind::OtherIndex => {
-                self.observer.count_of(rule, RuleCounter::OtherIndex, 1);
-                self.observer.notice(&Notice::OtherIndex { name: item.text })
-            }
-            ItemKind::Bad | ItemKind::NoEvents | ItemKind::Future | ItemKind::TooManyTerms => {
-                Ok(())
-            }
-        };
-        keep_first(self.fault, result);
-    }
-}
-
-impl MatchCollector<'_> {
-    fn matched(
-        &mut self,
-        rule: RuleRef,
-        spot: EventSpot,
-        raw: &[u8],
-        item: &Item<'_>,
-    ) -> anyhow::Result<()> {
-        let at = event_at(self.input, spot.place);
-        let (time_ms, identity) = (item.time_ms, item.identity);
-        match self.order {
-            Order::Sorted(sorter) => {
-                // Where the event's text can be read again, it is not carried.
-                let text = if self.rereadable && spot.as_is {
-                    *self.refers_to_text = true;
-                    let digest = text_digest(raw);
-                    MatchText::At {
-                        input: self.input.0,
-                        offset: spot.place.offset,
-                        len: item.len,
-                        digest,
-                    }
-                } else {
-                    MatchText::Carried(raw)
-                };
-                let result = sorter.push_parts(time_ms, identity, rule, &at, item.raw, &text);
-                let context = "matched events could not be put in order";
-                result.map_err(|error| anyhow!(error).context(context))?;
-            }
-            Order::Held(hold) => {
-                let (item, text) = (item.raw.to_vec(), EventText::Carried(raw.to_vec()));
-                hold.push(Match { rule, time_ms, identity, at, item, text });
-            }
-        }
-        Ok(())
     }
 }
 
