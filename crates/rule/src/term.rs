@@ -258,16 +258,6 @@ fn single(
     most: usize,
     known: Option<(&mut TermMemo, usize)>,
 ) -> Option<Term> {
-    let Some((memo, rule)) = known else {
-        let mut tuple = Tuple::new();
-        for slot in slots {
-            tuple.push(&only_part(fields, slot)?);
-            if tuple.json.len() > most {
-                return None;
-            }
-        }
-        return Some(tuple.finish());
-    };
     let mut json = open_json();
     for slot in slots {
         push_part(&mut json, &only_part(fields, slot)?);
@@ -276,7 +266,9 @@ fn single(
         }
     }
     json.push(']');
-    if let Some(hash) = memo.find(rule, &json) {
+    if let Some((memo, rule)) = &known
+        && let Some(hash) = memo.find(*rule, &json)
+    {
         return Some(Term { hash, json });
     }
     let mut parts = TaggedHasher::new(PURPOSE);
@@ -285,7 +277,9 @@ fn single(
         parts.add(part.tag, part.canonical.as_bytes());
     }
     let hash = parts.finish();
-    memo.keep(rule, &json, hash);
+    if let Some((memo, rule)) = known {
+        memo.keep(rule, &json, hash);
+    }
     Some(Term { hash, json })
 }
 
