@@ -6,6 +6,7 @@
 mod access;
 mod client;
 mod crash;
+mod senders;
 
 use crate::support::{
     Folder, create_stack, event_id, gzip, json_lines, repository, run, stack_lines,

@@ -83,6 +83,11 @@ pub struct ServeArgs {
     /// Write alerts of events that were sent again to the output too; their senders get them anyhow
     #[arg(long)]
     pub emit_repeats: bool,
+    /// Give senders that ask for alerts their own lines back, with the alerts added, as `run --annotate`
+    ///
+    /// For `/events?alerts`. --output has the alerts alone: a body that is sent again would be in it twice.
+    #[arg(long)]
+    pub annotate: bool,
     /// Settings for the rules, as JSON: docs/settings.md lists its keys
     #[arg(long, value_name = "FILE.json")]
     pub settings: Option<PathBuf>,

@@ -71,7 +71,11 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
     heed_signals(&signals, requests, Arc::clone(&handle))?;
     let mut run = args.run();
     loop {
-        let (ledger, clock) = (BodyLedger::default(), Arc::new(CpuStageClock::default()));
+        let ledger = match args.annotate {
+            true => BodyLedger::annotating(args.max_event),
+            false => BodyLedger::default(),
+        };
+        let clock = Arc::new(CpuStageClock::default());
         let state = (!in_memory(&args.state)).then(|| args.state.clone());
         let mut served = HttpRun {
             args,

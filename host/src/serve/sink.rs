@@ -26,18 +26,26 @@ impl ServedSink {
 
 impl AlertSink for ServedSink {
     fn alert(&mut self, at: &EventAt, json: &str) -> Result<(), OutputError> {
-        self.ledger.alert(at.input, json, false);
+        self.ledger.alert(at, json, false);
         self.inner.alert(at, json)
     }
 
     fn repeat(&mut self, at: &EventAt, json: &str) -> Result<(), OutputError> {
-        self.ledger.alert(at.input, json, true);
+        self.ledger.alert(at, json, true);
         if self.emits_repeats { self.inner.repeat(at, json) } else { Ok(()) }
     }
 
     fn not_judged(&mut self, at: &EventAt, text: &str) {
         self.ledger.fault(at, text);
         self.inner.not_judged(at, text);
+    }
+
+    fn wants_input(&self) -> bool {
+        self.ledger.annotates()
+    }
+
+    fn input(&mut self, block: &[u8]) {
+        self.ledger.input(block);
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {

@@ -15,6 +15,11 @@ use std::collections::BTreeMap;
 /// Writes the input's lines with alerts and errors added.
 pub struct AnnotateSink {
     output: Output,
+    annotator: Annotator,
+}
+
+/// Adds alerts and errors to lines on their way.
+pub struct Annotator {
     /// What was read and not written.
     waiting: Vec<u8>,
     /// The line of its first byte.
@@ -26,6 +31,9 @@ pub struct AnnotateSink {
     /// A line that waits for more bytes than this is written as it comes.
     max_line: usize,
 }
+
+/// Where annotated lines go.
+type WriteLines<'w> = dyn FnMut(&[u8]) -> Result<(), OutputError> + 'w;
 
 /// What is to be added to a line.
 #[derive(Default)]
@@ -39,8 +47,15 @@ impl AnnotateSink {
     /// Writes to this output; a line of over `max_line` bytes cannot be judged, so it is not kept.
     #[must_use]
     pub fn new(output: Output, max_line: usize) -> Self {
+        Self { output, annotator: Annotator::new(max_line) }
+    }
+}
+
+impl Annotator {
+    /// A line of over `max_line` bytes cannot be judged, so it is not kept.
+    #[must_use]
+    pub fn new(max_line: usize) -> Self {
         Self {
-            output,
             waiting: Vec::new(),
             line: 1,
             is_partial: false,
@@ -50,9 +65,54 @@ impl AnnotateSink {
         }
     }
 
+    /// An alert of the event at this line, from 1.
+    pub fn alert(&mut self, line: u64, json: &str) {
+        self.notes.entry(line).or_default().alerts.push(json.to_owned());
+    }
+
+    /// The event at this line could not be judged: `code: reason`.
+    pub fn not_judged(&mut self, line: u64, text: &str) {
+        self.notes.entry(line).or_default().error.get_or_insert_with(|| text.to_owned());
+    }
+
+    /// A block of the input.
+    pub fn input(&mut self, block: &[u8]) {
+        self.waiting.extend_from_slice(block);
+    }
+
+    /// The input is over. A last line without an end of its own gets one.
+    pub fn input_ends(&mut self) {
+        let is_open = self.waiting.last().map_or(self.is_partial, |last| *last != b'\n');
+        if is_open {
+            self.waiting.push(b'\n');
+        }
+        self.is_over = true;
+    }
+
+    /// Writes the lines whose alerts are known: those that are over.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn write(&mut self, out: &mut WriteLines<'_>) -> Result<(), OutputError> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let whole = memchr::memrchr(b'\n', &waiting).map_or(0, |newline| newline + 1);
+        let too_long = self.is_partial || waiting.len() - whole > self.max_line;
+        let ready = if self.is_over || too_long { waiting.len() } else { whole };
+        self.write_lines(waiting.get(..ready).unwrap_or_default(), out)?;
+        // What is left of a long line is not copied each time that more of it is read.
+        waiting.drain(..ready);
+        self.waiting = waiting;
+        if self.is_over {
+            // No line comes behind the notes that are left.
+            self.line = u64::MAX;
+            self.write_late_notes(out)?;
+        }
+        Ok(())
+    }
+
     /// Writes lines; the last one may lack its end. Each has all its notes by now, unless it is part
     /// of a document that goes on.
-    fn write_lines(&mut self, lines: &[u8]) -> Result<(), OutputError> {
+    fn write_lines(&mut self, lines: &[u8], out: &mut WriteLines<'_>) -> Result<(), OutputError> {
         let mut rest = lines;
         while !rest.is_empty() {
             if !self.is_partial {
@@ -60,7 +120,7 @@ impl AnnotateSink {
                 let next = self.notes.range(self.line..).next().map_or(u64::MAX, |(line, _)| *line);
                 let plain = before(rest, next.saturating_sub(self.line));
                 let (before, behind) = rest.split_at(plain);
-                self.output.bytes(before)?;
+                out(before)?;
                 self.line += newlines(before);
                 self.is_partial = before.last().is_some_and(|last| *last != b'\n');
                 rest = behind;
@@ -74,51 +134,51 @@ impl AnnotateSink {
             let (was_partial, number) = (self.is_partial, self.line);
             self.is_partial = end.is_none();
             if self.is_partial {
-                self.output.bytes(line)?;
+                out(line)?;
                 continue;
             }
             self.line += 1;
             let note = self.notes.remove(&number).unwrap_or_default();
             match annotated(line, &note).filter(|_| !was_partial) {
-                Some(line) => self.output.bytes(&line)?,
+                Some(line) => out(&line)?,
                 None => {
-                    self.output.bytes(line)?;
-                    self.write_alone(&note)?;
+                    out(line)?;
+                    write_alone(&note, out)?;
                 }
             }
         }
         // Those of lines that were out before: of documents that ended only now.
-        if self.is_partial { Ok(()) } else { self.write_late_notes() }
+        if self.is_partial { Ok(()) } else { self.write_late_notes(out) }
     }
 
     /// Writes the alerts of lines that are out already.
-    fn write_late_notes(&mut self) -> Result<(), OutputError> {
+    fn write_late_notes(&mut self, out: &mut WriteLines<'_>) -> Result<(), OutputError> {
         while let Some(entry) = self.notes.first_entry().filter(|entry| *entry.key() < self.line) {
             let note = entry.remove();
-            self.write_alone(&note)?;
+            write_alone(&note, out)?;
         }
         Ok(())
     }
+}
 
-    /// Alerts that could not be added to their line.
-    fn write_alone(&mut self, note: &LineNote) -> Result<(), OutputError> {
-        if note.alerts.is_empty() {
-            return Ok(());
-        }
-        let record = JsonRecord::of("{}").with(note.alerts.iter().map(String::as_str), None);
-        self.output.line(&record)
+/// Alerts that could not be added to their line.
+fn write_alone(note: &LineNote, out: &mut WriteLines<'_>) -> Result<(), OutputError> {
+    if note.alerts.is_empty() {
+        return Ok(());
     }
+    let mut record = JsonRecord::of("{}").with(note.alerts.iter().map(String::as_str), None);
+    record.push('\n');
+    out(record.as_bytes())
 }
 
 impl AlertSink for AnnotateSink {
     fn alert(&mut self, at: &EventAt, json: &str) -> Result<(), OutputError> {
-        self.notes.entry(at.line).or_default().alerts.push(json.to_owned());
+        self.annotator.alert(at.line, json);
         Ok(())
     }
 
     fn not_judged(&mut self, at: &EventAt, text: &str) {
-        let note = self.notes.entry(at.line).or_default();
-        note.error.get_or_insert_with(|| text.to_owned());
+        self.annotator.not_judged(at.line, text);
     }
 
     fn wants_input(&self) -> bool {
@@ -126,33 +186,17 @@ impl AlertSink for AnnotateSink {
     }
 
     fn input(&mut self, block: &[u8]) {
-        self.waiting.extend_from_slice(block);
+        self.annotator.input(block);
     }
 
     fn input_ends(&mut self) {
-        // A last line without an end of its own gets one.
-        let is_open = self.waiting.last().map_or(self.is_partial, |last| *last != b'\n');
-        if is_open {
-            self.waiting.push(b'\n');
-        }
-        self.is_over = true;
+        self.annotator.input_ends();
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let whole = memchr::memrchr(b'\n', &waiting).map_or(0, |newline| newline + 1);
-        let too_long = self.is_partial || waiting.len() - whole > self.max_line;
-        let ready = if self.is_over || too_long { waiting.len() } else { whole };
-        self.write_lines(waiting.get(..ready).unwrap_or_default())?;
-        // What is left of a long line is not copied each time that more of it is read.
-        waiting.drain(..ready);
-        self.waiting = waiting;
-        if self.is_over {
-            // No line comes behind the notes that are left.
-            self.line = u64::MAX;
-            self.write_late_notes()?;
-        }
-        self.output.flush()
+        let Self { output, annotator } = self;
+        annotator.write(&mut |bytes| output.bytes(bytes))?;
+        output.flush()
     }
 
     fn sync(&mut self) -> Result<(), OutputError> {

@@ -8,6 +8,7 @@ use super::HttpLimits;
 use super::metrics::ServiceCounts;
 use crate::serve::ledger::BodyResult;
 use crate::serve::queue::{BodyJob, Request};
+use axum::Extension;
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -62,6 +63,11 @@ impl Refusal {
         Self { status, code, reason: reason.into() }
     }
 
+    /// Whether the same request may be taken later.
+    pub(super) fn is_temporary(&self) -> bool {
+        self.status == StatusCode::REQUEST_TIMEOUT || self.retry_after().is_some()
+    }
+
     /// After how many seconds it is worth sending again.
     pub(super) fn retry_after(&self) -> Option<&'static str> {
         match self.status {
@@ -89,6 +95,16 @@ pub(super) fn with_retry(mut response: Response, retry: Option<&'static str>) ->
         response.headers_mut().insert(header::RETRY_AFTER, value);
     }
     response
+}
+
+/// In place of a response: the connection is closed without one.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("closed without an answer")]
+pub(super) struct NoAnswer;
+
+/// What stands for no response on its way to the connection.
+pub(super) fn no_answer() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, Extension(NoAnswer)).into_response()
 }
 
 /// A JSON document as the response.

@@ -6,7 +6,7 @@
 
 use super::HttpLimits;
 use super::access::Credentials;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, NoAnswer};
 use super::metrics::ServiceCounts;
 use super::routes::{Peer, Service, router};
 use super::tls::{Tls, TlsFiles};
@@ -15,6 +15,7 @@ use crate::serve::queue::Request;
 use anyhow::{Context, bail};
 use axum::Extension;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -175,7 +176,17 @@ async fn speak(
     limits: HttpLimits,
     mut ends: watch::Receiver<bool>,
 ) {
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let response = router.call(request);
+        async move {
+            let Ok(response) = response.await;
+            match response.extensions().get::<NoAnswer>() {
+                None => Ok(response),
+                Some(no_answer) => Err(*no_answer),
+            }
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)

@@ -6,7 +6,7 @@
 use super::access::Credentials;
 use super::bulk::{BulkRequest, MOST_ITEMS};
 use super::exchange::{
-    Exchange, Refusal, Wanted, alerts, body_name, json_response, report, with_retry,
+    Exchange, Refusal, Wanted, alerts, body_name, json_response, no_answer, report, with_retry,
 };
 use super::firehose::{self, FirehoseRequest};
 use crate::pipeline::Clock;
@@ -148,7 +148,7 @@ async fn bulk_of_index(
         Ok(Path(index)) => bulk(service.0, peer.0.0, Some(index), headers, body).await,
         Err(error) => {
             let refusal = Refusal::new(StatusCode::BAD_REQUEST, "bad_index", error.body_text());
-            bulk_refusal(&counted(&service.0, refusal))
+            bulk_refusal(&headers, &counted(&service.0, refusal))
         }
     }
 }
@@ -182,7 +182,7 @@ async fn bulk(
     };
     let (request, result) = match judged.await {
         Ok(judged) => judged,
-        Err(refusal) => return bulk_refusal(&counted(&service, refusal)),
+        Err(refusal) => return bulk_refusal(&headers, &counted(&service, refusal)),
     };
     exchange.counts.bulk_items.fetch_add(request.len() as u64, Ordering::Relaxed);
     exchange.counts.bulk_items_refused.fetch_add(request.refused(), Ordering::Relaxed);
@@ -206,7 +206,13 @@ fn unpacked(bytes: Vec<u8>, most: u64) -> Result<Vec<u8>, Refusal> {
 }
 
 /// As Elasticsearch says it.
-fn bulk_refusal(refusal: &Refusal) -> Response {
+///
+/// rsyslog's omelasticsearch takes every answer without results for a refusal of the documents, and drops them; only where
+/// there is no answer does it send them again, as all senders do. It is known by having no name.
+fn bulk_refusal(headers: &HeaderMap, refusal: &Refusal) -> Response {
+    if refusal.is_temporary() && !headers.contains_key(header::USER_AGENT) {
+        return no_answer();
+    }
     let kind = match refusal.status {
         StatusCode::TOO_MANY_REQUESTS => "es_rejected_execution_exception",
         StatusCode::SERVICE_UNAVAILABLE => "unavailable_shards_exception",
