@@ -115,6 +115,30 @@ fn a_packed_file_is_read_once_it_does_not_change_any_more() {
     assert!(!errors.contains("skipped") && !errors.contains("ends early"), "{errors}");
 }
 
+/// It may be about to be written: nothing is said of it, and what is written then alerts. One that is emptied and
+/// written again begins anew.
+#[test]
+fn a_file_without_anything_in_it_is_waited_for() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("tree")).unwrap();
+    let [made, emptied] = ["tree/made.ndjson", "tree/emptied.ndjson"].map(|name| folder.path(name));
+    append(&made, "");
+    append(&emptied, event("a"));
+    let mut live = follow(&folder, &["tree"]);
+    wait_for(&folder, &mut live, &["a"]);
+    append(&made, event("b"));
+    wait_for(&folder, &mut live, &["a", "b"]);
+    File::create(&emptied).unwrap();
+    append(&made, event("c"));
+    wait_for(&folder, &mut live, &["a", "b", "c"]);
+    append(&emptied, event("d") + &event("e"));
+    wait_for(&folder, &mut live, &["a", "b", "c", "d", "e"]);
+    let (_, status, errors) = live.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+    let said = errors.lines().filter(|line| line.contains("made.ndjson")).count();
+    assert_eq!(said, 0, "{errors}");
+}
+
 #[test]
 fn a_run_that_is_killed_loses_and_doubles_nothing() {
     let folder = Folder::new();

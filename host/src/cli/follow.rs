@@ -13,7 +13,8 @@ use crate::source::{self, FoundInputs, Input, InputKind, Wake};
 use crate::state::RecordedInput;
 use crate::terminal::{formats, message};
 use anyhow::{Context, bail};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
@@ -69,7 +70,10 @@ impl Follow {
         let (changes, to_changes) = UnixStream::pair()?;
         changes.set_nonblocking(true)?;
         to_changes.set_nonblocking(true)?;
-        let watcher = notify::recommended_watcher(move |_| {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if event.is_ok_and(|event| is_reading(event.kind)) {
+                return;
+            }
             // Where it is full, enough was said.
             let _ = (&to_changes).write(b"x");
         });
@@ -161,7 +165,9 @@ impl Follow {
         }
         let mut found = FollowedInputs::default();
         for input in inputs {
-            self.look(input, now_s, &mut found);
+            if !is_being_made(&input, read) {
+                self.look(input, now_s, &mut found);
+            }
         }
         for input in self.renamed(&found.present, read) {
             self.look(input, now_s, &mut found);
@@ -264,6 +270,25 @@ pub(super) fn run(
     }
 }
 
+/// Whether somebody only read, as each look does with the folders: answered by another look, it would never end.
+fn is_reading(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+        EventKind::Access(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether a file holds nothing yet. One that was read before was emptied: its position has to go.
+fn is_being_made(input: &Input, read: &[RecordedInput]) -> bool {
+    let InputKind::File(path) = input.kind() else { return false };
+    if input.bytes != Some(0) {
+        return false;
+    }
+    let Ok(meta) = path.metadata() else { return false };
+    !read.iter().any(|record| (record.device, record.inode) == (meta.dev(), meta.ino()))
+}
+
 fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
@@ -273,4 +298,35 @@ fn parent(path: &Path) -> PathBuf {
 
 fn time_ns(meta: &Metadata) -> i128 {
     i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use notify::event::{CreateKind, DataChange, ModifyKind, RemoveKind, RenameMode};
+
+    /// A look opens the folders and closes them: where that began another one, an idle run would look without end.
+    #[test]
+    fn what_only_reads_is_no_reason_to_look() {
+        for access in [
+            AccessKind::Any,
+            AccessKind::Read,
+            AccessKind::Open(AccessMode::Any),
+            AccessKind::Close(AccessMode::Read),
+        ] {
+            assert!(is_reading(EventKind::Access(access)), "{access:?}");
+        }
+        for change in [
+            EventKind::Access(AccessKind::Close(AccessMode::Write)),
+            EventKind::Create(CreateKind::File),
+            EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)),
+            EventKind::Remove(RemoveKind::File),
+            // Some events were lost.
+            EventKind::Other,
+            EventKind::Any,
+        ] {
+            assert!(!is_reading(change), "{change:?}");
+        }
+    }
 }
