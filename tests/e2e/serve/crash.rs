@@ -3,11 +3,14 @@
 //! In: batches of events that all alert, kills at chosen moments. Out: each event has its alert; what is there twice has
 //! the same bytes.
 
-use super::client::{Server, request};
+use super::client::{Server, answer, request};
 use super::{bulk, events_of};
-use crate::support::{Chance, Folder, create_stack, event_id, json_lines};
+use crate::support::{Chance, Folder, call, create_stack, event_id, json_lines};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
+use std::io::{BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 
 /// Kills so often, in the middle of a request each time.
 fn kills(times: u64, seed: u64) {
@@ -93,6 +96,43 @@ fn nothing_is_lost_when_it_is_killed_under_a_sender_that_sends_again() {
 #[ignore = "takes minutes; run by hand"]
 fn nothing_is_lost_in_a_hundred_kills() {
     kills(100, 15);
+}
+
+/// rsyslog drops a bulk request whose answer is 503: one that arrives while the service starts waits until it has.
+#[test]
+fn a_request_that_arrives_too_early_waits() {
+    let folder = Folder::new();
+    let first = Server::start(&folder, &[]);
+    // The second one waits for the state, which the first one has.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut command = call("serve").command;
+    command.args(["--listen", &free, "--state-wait", "60s", "--output"]).arg(folder.path("second"));
+    command.arg("--state").arg(folder.path("state"));
+    let mut second = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut early = loop {
+        assert!(second.try_wait().unwrap().is_none(), "it ended");
+        if let Ok(stream) = TcpStream::connect(&free) {
+            break stream;
+        }
+        std::thread::yield_now();
+    };
+    let body = bulk(&[&document("ann")]);
+    let head = format!("POST /logs-aws.cloudtrail-x/_bulk HTTP/1.1\r\nHost: {free}\r\n");
+    write!(early, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    assert_eq!(request(&free, "GET", "/readyz", b"", &[]).unwrap().status, 503);
+    let (status, errors) = first.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+    let answer = answer(&mut BufReader::new(early)).unwrap();
+    let alerts = std::fs::read_to_string(folder.path("second")).unwrap_or_default();
+    second.kill().unwrap();
+    second.wait().unwrap();
+    assert_eq!(
+        (answer.status, &answer.json()["errors"]),
+        (200, &false.into()),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(alerts.lines().count(), 1);
 }
 
 /// What was taken before SIGTERM is answered.

@@ -17,9 +17,8 @@ use serde_json::json;
 use std::io::{Read, Seek};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 /// The unit in which memory for bodies is counted.
@@ -30,7 +29,7 @@ pub(super) struct Exchange {
     pub(super) limits: HttpLimits,
     pub(super) counts: Arc<ServiceCounts>,
     /// Whether the loop takes bodies.
-    pub(super) is_ready: Arc<AtomicBool>,
+    pub(super) is_ready: watch::Receiver<bool>,
     room: Arc<Semaphore>,
     /// Bodies that are unpacked at once.
     unpackers: Arc<Semaphore>,
@@ -117,7 +116,7 @@ impl Exchange {
         limits: HttpLimits,
         requests: Sender<Request>,
         counts: Arc<ServiceCounts>,
-        is_ready: Arc<AtomicBool>,
+        is_ready: watch::Receiver<bool>,
     ) -> Self {
         let room = Arc::new(Semaphore::new(limits.waiting.div_ceil(UNIT)));
         let unpackers = Arc::new(Semaphore::new(2));
@@ -145,9 +144,7 @@ impl Exchange {
         if length.is_some_and(|length| length > most as u64) {
             return Err(too_long());
         }
-        if !self.is_ready.load(Ordering::Acquire) {
-            return Err(unavailable("the service is starting or stopping"));
-        }
+        self.is_begun().await?;
         let mut permit = self.room_for(1)?;
         let mut bytes = Vec::new();
         let received = timeout(self.limits.receive, async {
@@ -172,6 +169,17 @@ impl Exchange {
             Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", reason)
         })??;
         Ok(Received { bytes, permit })
+    }
+
+    /// Waits while the service starts. rsyslog gives up a bulk request that has 503 as its answer, and keeps one that
+    /// has none yet; the body stays with its sender meanwhile.
+    async fn is_begun(&self) -> Result<(), Refusal> {
+        let mut is_ready = self.is_ready.clone();
+        let begun = timeout(self.limits.answer, is_ready.wait_for(|is_ready| *is_ready)).await;
+        match begun {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(unavailable("the service is starting or stopping")),
+        }
     }
 
     /// Room for a body of this size.

@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub struct HttpService {
 pub struct ServiceHandle {
     /// Where it listens.
     pub address: SocketAddr,
-    ready: Arc<AtomicBool>,
+    ready: watch::Sender<bool>,
     end: watch::Sender<bool>,
     tls: Option<Arc<Tls>>,
     thread: Option<JoinHandle<()>>,
@@ -71,9 +71,9 @@ impl HttpService {
         let Self { listener, limits, credentials, tls, requests, counts, clock } = self;
         let address = listener.local_addr().context("the address of the service")?;
         let tls = tls.map(Tls::open).transpose()?.map(Arc::new);
-        let ready = Arc::new(AtomicBool::new(false));
+        let (ready, is_ready) = watch::channel(false);
         let (end, ends) = watch::channel(false);
-        let exchange = Exchange::new(limits, requests, Arc::clone(&counts), Arc::clone(&ready));
+        let exchange = Exchange::new(limits, requests, Arc::clone(&counts), is_ready);
         let service =
             Service { exchange: Arc::new(exchange), credentials: credentials.map(Arc::new), clock };
         listener.set_nonblocking(true)?;
@@ -93,7 +93,7 @@ impl HttpService {
 impl ServiceHandle {
     /// Takes bodies from now on.
     pub fn begin(&self) {
-        self.ready.store(true, Ordering::Release);
+        self.ready.send_replace(true);
     }
 
     /// Reads the certificate again.

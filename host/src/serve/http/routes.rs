@@ -276,7 +276,7 @@ async fn health() -> &'static str {
 }
 
 async fn ready(State(service): State<Service>) -> (StatusCode, &'static str) {
-    if service.exchange.is_ready.load(Ordering::Acquire) {
+    if *service.exchange.is_ready.borrow() {
         (StatusCode::OK, "ready\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n")
