@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod escape;
 pub mod files;
+pub mod listening;
 pub mod numbers;
 pub mod observe;
 pub mod pipeline;

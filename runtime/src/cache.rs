@@ -14,7 +14,7 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use folder::CodeFolder;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wasmtime::{Engine, Module};
 
 /// Bytes kept; the files that were not used for longest go first. A rule takes 1 to 2 MB.
@@ -23,18 +23,38 @@ pub const KEPT: u64 = 256 << 20;
 const ENDING: &str = ".cwasm";
 
 /// Where compiled code is kept; nowhere, if there is no folder.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CodeCache {
     folder: Option<Arc<CodeFolder>>,
+    /// Why there is none, though one was wanted.
+    refused: Option<Arc<str>>,
+    /// Why code that was compiled since is not kept.
+    unkept: Arc<OnceLock<Arc<str>>>,
 }
 
 impl CodeCache {
     /// `firstseen` in the user's cache folder, made when it is not there. Where it cannot be made or
-    /// others may write to it, nothing is kept.
+    /// others may write to it, nothing is kept: [`CodeCache::unkept`] says why.
     #[must_use]
     pub fn of_user() -> Self {
-        let folder = Self::user_folder().and_then(|folder| CodeFolder::open(&folder).ok());
-        Self { folder: folder.map(Arc::new) }
+        let Some(folder) = Self::user_folder() else {
+            return Self::refusing(
+                "this user has no home folder (HOME, XDG_CACHE_HOME)".to_owned(),
+            );
+        };
+        let opened = Self::in_folder(&folder);
+        opened.unwrap_or_else(|error| Self::refusing(format!("{}: {error:#}", folder.display())))
+    }
+
+    fn refusing(reason: String) -> Self {
+        Self { refused: Some(reason.into()), ..Self::default() }
+    }
+
+    /// Why code that was compiled is not kept, so that it is compiled again next time. Nothing as long as none was
+    /// compiled, and where nothing was to be kept.
+    #[must_use]
+    pub fn unkept(&self) -> Option<Arc<str>> {
+        self.unkept.get().cloned()
     }
 
     /// `firstseen` in the user's cache folder, whether it is there or not.
@@ -48,13 +68,13 @@ impl CodeCache {
     /// # Errors
     /// When it cannot be made, or when code out of it could be somebody else's.
     pub fn in_folder(folder: &Path) -> anyhow::Result<Self> {
-        Ok(Self { folder: Some(Arc::new(CodeFolder::open(folder)?)) })
+        Ok(Self { folder: Some(Arc::new(CodeFolder::open(folder)?)), ..Self::default() })
     }
 
     /// Nothing is kept.
     #[must_use]
-    pub const fn none() -> Self {
-        Self { folder: None }
+    pub fn none() -> Self {
+        Self::default()
     }
 
     /// The module of these bytes, from the cache when it is there. What is there and damaged is replaced.
@@ -65,7 +85,11 @@ impl CodeCache {
         wasm: &[u8],
     ) -> Result<Module, ModuleFault> {
         let Some(folder) = &self.folder else {
-            return loaded(engine, &compiler.compile(engine, wasm)?);
+            let module = loaded(engine, &compiler.compile(engine, wasm)?)?;
+            if let Some(reason) = &self.refused {
+                let _ = self.unkept.set(Arc::clone(reason));
+            }
+            return Ok(module);
         };
         let name = name(engine, wasm);
         if let Some(module) = kept(engine, folder, &name) {
@@ -74,7 +98,9 @@ impl CodeCache {
         let code = compiler.compile(engine, wasm)?;
         let module = loaded(engine, &code)?;
         // A cache that cannot be written is slower next time, and that is all.
-        let _ = keep(folder, &name, &code);
+        if let Err(error) = keep(folder, &name, &code) {
+            let _ = self.unkept.set(format!("it cannot be written: {error:#}").into());
+        }
         Ok(module)
     }
 }
@@ -150,6 +176,28 @@ mod tests {
         assert!(error.contains("nobody else may write"), "{error}");
         fs::write(folder.path().join("file"), "").unwrap();
         assert!(CodeCache::in_folder(&folder.path().join("file")).is_err());
+    }
+
+    /// What costs a second at each start is not silent; where nothing is compiled, nothing is said.
+    #[test]
+    fn code_that_is_not_kept_has_a_reason() {
+        let engine = engine();
+        let refusing = CodeCache::refusing("others may write".to_owned());
+        assert_eq!(refusing.unkept(), None);
+        load(&refusing, &engine, EMPTY);
+        assert_eq!(refusing.clone().unkept().as_deref(), Some("others may write"));
+        let none = CodeCache::none();
+        load(&none, &engine, EMPTY);
+        assert_eq!(none.unkept(), None);
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        let cache = CodeCache::in_folder(&own).unwrap();
+        load(&cache, &engine, EMPTY);
+        assert_eq!(cache.unkept(), None);
+        // What has no name any more takes no file.
+        fs::remove_dir_all(&own).unwrap();
+        load(&cache, &engine, EMPTY);
+        assert!(cache.unkept().unwrap().contains("cannot be written"));
     }
 
     #[test]

@@ -72,6 +72,12 @@ impl Runtime {
         Ok(Self { engine, cache, compiler, modules, _clock: Arc::new(clock) })
     }
 
+    /// Why code that was compiled is not kept: [`CodeCache::unkept`].
+    #[must_use]
+    pub fn unkept(&self) -> Option<Arc<str>> {
+        self.cache.unkept()
+    }
+
     /// A module, compiled before or now.
     pub(super) fn compiled(&self, wasm: &[u8]) -> Result<Module, ModuleFault> {
         self.cache.load(&self.engine, &self.compiler, wasm)

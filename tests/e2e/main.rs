@@ -10,6 +10,7 @@ mod artifacts;
 mod bad_input;
 mod bench;
 mod build;
+mod cache;
 mod cli;
 mod crash;
 mod exceptions;

@@ -326,6 +326,11 @@ fn addresses_and_files_that_do_not_fit_are_named() {
         scene.pull(address).fails(&[words]);
         scene.own(call("inspect").arg(address)).fails(&[words]);
     }
+    // Without its scheme an address looks like a file that is not there.
+    for address in ["ghcr.io/team/one:1", "docker://ghcr.io/team/one:1"] {
+        scene.run(address).fails(&["No such file", "is written oci://ghcr.io/team/one:1"]);
+        scene.pull(address).fails(&["which is written oci://ghcr.io/team/one:1"]);
+    }
     let zero = "0".repeat(64);
     scene
         .push(&format!("oci://localhost:1/one@sha256:{zero}"))
@@ -338,6 +343,41 @@ fn addresses_and_files_that_do_not_fit_are_named() {
     pull.command.current_dir(scene.folder.path(""));
     scene.own(pull).fails(&["one.wasm: it is there already"]);
     run().arg("oci://localhost:1/one:1").fails(&["a rule among the inputs"]);
+}
+
+/// A registry that does not answer as one: each message has its host, and what to do.
+#[test]
+fn a_registry_that_cannot_be_asked_is_named_with_what_to_do() {
+    let scene = Scene::new();
+    // Bound and gone: nobody listens there.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let fails = |address: SocketAddr, words: &[&str]| {
+        let host = address.to_string();
+        let done = scene.pull(&format!("oci://{address}/one:1")).args(&["--cache", "none"]);
+        let said = done.fails(&[&[&*host], words].concat()).stderr;
+        assert!(!said.contains("io: "), "{said}");
+    };
+    fails(closed, &["nothing listens", "is the registry running"]);
+    // One that takes a connection and says nothing of HTTP, and one that goes.
+    for (answer, words) in [(&b"SSH-2.0-x\r\n\r\n"[..], "does not speak HTTP"), (b"", "closed")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = [0; 16];
+            let _ = stream.read(&mut head).and_then(|_| stream.write_all(answer));
+        });
+        fails(address, &[words]);
+        server.join().unwrap();
+    }
+    // A place for tokens that is not there is not the registry.
+    let challenge = format!(
+        "WWW-Authenticate: Bearer realm=\"http://{closed}/token\",service=\"s\",scope=\"x\"\r\n"
+    );
+    let (address, server) = liar(vec![(401, challenge.leak(), Vec::new())]);
+    let pull = scene.pull(&format!("oci://{address}/one:1"));
+    pull.fails(&[&format!("nothing listens at {closed}")]);
+    assert_eq!(asked(address, server).len(), 1);
 }
 
 fn digest_of(bytes: &[u8]) -> String {

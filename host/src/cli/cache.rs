@@ -2,13 +2,15 @@
 //!
 //! In: the option. Out: a place, or none. It removes nothing but code that firstseen put there.
 
+use crate::escape::escaped;
 use crate::files::shown;
+use crate::terminal::message;
 use anyhow::Context;
 use clap::Args;
 use firstseen_runtime::{ChildCompiler, CodeCache, Compiler, Runtime, compile_as_child};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 /// The one argument of the child. It is no command for people: it reads a module from its input.
 const CHILD: &str = "compile-a-module";
@@ -31,6 +33,20 @@ pub fn compile_in_child(
         COMPILER.get_or_init(|| child);
     }
     None
+}
+
+/// Says once that code which was compiled is compiled again next time, and why.
+pub(super) fn tell_unkept(runtime: &Runtime) {
+    static TELL: Once = Once::new();
+    if let Some(reason) = runtime.unkept() {
+        TELL.call_once(|| {
+            message::info(&format!(
+                "each start compiles again: {}; give --cache DIR for another folder, or --cache none where that is \
+                 meant",
+                escaped(&reason)
+            ));
+        });
+    }
 }
 
 /// The option of the commands that run rules.

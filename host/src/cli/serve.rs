@@ -35,7 +35,7 @@ pub struct ServeArgs {
     /// The private key of --tls-cert, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// The largest body of a request as it is sent: bytes, or with K or M
+    /// The largest body of a request as it is sent: from 64K to 256M, in bytes or with K or M
     ///
     /// Unpacked it may be 16 times as large. Bodies that wait for their answers have 4 times this together.
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(64 << 10, 256 << 20, "between 64K and 256M"))]

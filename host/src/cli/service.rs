@@ -16,10 +16,11 @@ use super::setup;
 use super::signal::Signals;
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
+use crate::listening::listen;
 use crate::observe::stages::{RunStage, Stages};
 use crate::pipeline::{Clock, OutputStatus, Pipeline, Stop};
 use crate::serve::http::metrics::{LoopCounts, ServiceCounts};
-use crate::serve::http::{Credentials, HttpLimits, HttpService, ServiceHandle, TlsFiles, bind};
+use crate::serve::http::{Credentials, HttpLimits, HttpService, ServiceHandle, TlsFiles};
 use crate::serve::ledger::BodyLedger;
 use crate::serve::queue::{BodyQueue, QueueEnd, Request};
 use crate::source::ReadLimits;
@@ -43,7 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// When something cannot be opened or written.
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
     let signals = Signals::listen().context("signals cannot be heard")?;
-    let listener = bind(&args.listen)?;
+    let listener = listen("--listen ", &args.listen)?;
     let credentials = args.auth.as_deref().map(credentials).transpose()?;
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });

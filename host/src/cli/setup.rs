@@ -3,6 +3,7 @@
 //! In: the command line. Out: all of it opened, the output last, so that nothing is emptied by a command
 //! that cannot begin. It reads no event.
 
+use super::cache::tell_unkept;
 use super::common::{Common, RuleTextArg, SharedStateArgs};
 use super::follow::Follow;
 use super::place::{self, StatePlace, is_at_server, place, state_name};
@@ -99,6 +100,7 @@ fn load(common: &Common, rules: &[RulePath], is_stream: bool) -> anyhow::Result<
     let runtime = common.cache.runtime()?;
     let LoadedRules { mut artifacts, exceptions: own_exceptions } =
         load_all(&runtime, rules, &required, &registries)?;
+    tell_unkept(&runtime);
     for sentence in too_many_literals(&artifacts) {
         message::warning(&sentence);
     }

@@ -11,6 +11,7 @@ use super::served::{Opened, ServedRun};
 use super::signal::Signals;
 use crate::escape::escaped;
 use crate::files::shown;
+use crate::listening::listen;
 use crate::observe::stages::Stages;
 use crate::pipeline::{OutputStatus, Pipeline, Stop};
 use crate::serve::ledger::BodyLedger;
@@ -103,9 +104,7 @@ impl Listener {
     fn bind(address: &SocketAddress) -> anyhow::Result<Self> {
         match address {
             SocketAddress::Tcp(address) => {
-                let listener = TcpListener::bind(address).with_context(|| {
-                    format!("tcp://{}: give HOST:PORT of this machine", escaped(address))
-                })?;
+                let listener = listen("tcp://", address)?;
                 listener.set_nonblocking(true)?;
                 if !listener.local_addr()?.ip().is_loopback() {
                     message::warning(&format!(

@@ -6,6 +6,7 @@
 
 use super::challenge::{self, Challenge};
 use super::credentials::{self, Credential};
+use super::fault::unanswered;
 use super::manifest::MANIFEST;
 use super::reference::{BlobDigest, RegistryReference, is_loopback};
 use crate::escape::escaped;
@@ -168,15 +169,18 @@ impl RegistryClient {
     ) -> anyhow::Result<Answer> {
         let response = self.send(&method, address, media_type, body)?;
         if response.status() != 401 {
-            return answer(response, limit);
+            return answer(response, address, limit);
         }
         let header = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
         let challenge = header.and_then(challenge::read);
         let challenge =
-            challenge.ok_or_else(|| anyhow!("it asks for something that is not known here"))?;
+            challenge.ok_or_else(|| anyhow!(
+                "{} asks for a login of a kind that firstseen does not know: it shows a user and a password, or a token",
+                self.host
+            ))?;
         drop(response);
         self.authorize(&challenge)?;
-        answer(self.send(&method, address, media_type, body)?, limit)
+        answer(self.send(&method, address, media_type, body)?, address, limit)
     }
 
     fn send(
@@ -198,7 +202,7 @@ impl RegistryClient {
             true => self.strict.run(request.body(body)?),
             false => self.agent.run(request.body(())?),
         };
-        sent.map_err(|e| anyhow!("{}", shown(&e.to_string())))
+        sent.map_err(|e| anyhow!(unanswered(address, &e)))
     }
 
     /// Makes what the next requests are sent with.
@@ -271,7 +275,8 @@ impl RegistryClient {
                 request.call()
             }
         };
-        let answer = answer(sent.map_err(|e| anyhow!("{}", shown(&e.to_string())))?, MAX_ANSWER)?;
+        let sent = sent.map_err(|e| anyhow!(unanswered(realm, &e)))?;
+        let answer = answer(sent, realm, MAX_ANSWER)?;
         if answer.status != 200 {
             let advice = match credential {
                 Credential::Anonymous => "Docker's store knows nothing of it: `docker login` first",
@@ -320,7 +325,7 @@ fn basic(name: &str, password: &str) -> String {
 }
 
 /// Reads an answer, no further than one byte behind the limit.
-fn answer(response: Response<Body>, limit: u64) -> anyhow::Result<Answer> {
+fn answer(response: Response<Body>, address: &str, limit: u64) -> anyhow::Result<Answer> {
     let status = response.status().as_u16();
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let location = location.map(str::to_owned);
@@ -332,7 +337,7 @@ fn answer(response: Response<Body>, limit: u64) -> anyhow::Result<Answer> {
         Ok(_) | Err(ureq::Error::BodyExceedsLimit(_)) => {
             bail!("it answers with more than {limit} bytes")
         }
-        Err(error) => bail!("{}", shown(&error.to_string())),
+        Err(error) => bail!("{}", unanswered(address, &error)),
     };
     Ok(Answer { status, location, body })
 }
@@ -355,7 +360,7 @@ fn said(body: &[u8]) -> Option<String> {
 }
 
 /// Text of a registry for a message: bounded, and nothing in it acts on a terminal.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let short: String = text.chars().take(MAX_SHOWN).collect();
     escaped(&short).into_owned()
 }

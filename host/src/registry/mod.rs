@@ -10,6 +10,8 @@ mod challenge;
 mod client;
 #[cfg(feature = "registry")]
 mod credentials;
+#[cfg(feature = "registry")]
+mod fault;
 pub mod manifest;
 pub mod reference;
 #[cfg(feature = "registry")]

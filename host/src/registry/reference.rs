@@ -76,7 +76,10 @@ impl RegistryReference {
         let name = crate::files::shown(path);
         let form = "give oci://HOST/REPOSITORY:TAG or oci://HOST/REPOSITORY@sha256:DIGEST";
         let text = path.to_str().and_then(|text| text.strip_prefix(SCHEME));
-        let text = text.ok_or_else(|| anyhow!("{name}: no address in a registry: {form}"))?;
+        let text = text.ok_or_else(|| match Self::meant_by(path) {
+            Some(meant) => anyhow!("{name}: no address in a registry, which is written {meant}"),
+            None => anyhow!("{name}: no address in a registry: {form}"),
+        })?;
         let (text, digest) = match text.split_once('@') {
             None => (text, None),
             Some((text, digest)) => {
@@ -108,6 +111,22 @@ impl RegistryReference {
         }
         let tag = tag.map(str::to_owned);
         Ok(Self { host: host.to_owned(), repository: repository.to_owned(), tag, digest })
+    }
+
+    /// The address that a path may be meant for, which `oci://` is missing from: as `docker pull` takes it, or with
+    /// what a browser shows before it. Nothing where it is more like a file.
+    #[must_use]
+    pub fn meant_by(path: &Path) -> Option<Self> {
+        let text = path.to_str()?;
+        let text = ["docker://", "https://", "http://", "oci:"]
+            .iter()
+            .find_map(|scheme| text.strip_prefix(scheme))
+            .unwrap_or(text);
+        let host = text.split('/').next()?;
+        // A host has a dot or a port, as Docker tells it from a folder.
+        let is_named = host.contains(['.', ':']) || host == "localhost";
+        let read = Self::read(Path::new(&format!("{SCHEME}{text}"))).ok();
+        read.filter(|_| is_named)
     }
 
     /// What is asked for: the digest where there is one.
@@ -230,6 +249,29 @@ mod tests {
     }
 
     #[test]
+    fn an_address_without_its_scheme_is_recognised() {
+        let digest = format!("ghcr.io/x/y@sha256:{}", "0a".repeat(32));
+        for (text, meant) in [
+            ("ghcr.io/x/y:1", Some("oci://ghcr.io/x/y:1")),
+            ("docker://ghcr.io/x/y:1", Some("oci://ghcr.io/x/y:1")),
+            ("https://ghcr.io/x/y:1", Some("oci://ghcr.io/x/y:1")),
+            ("oci:ghcr.io/x/y:1", Some("oci://ghcr.io/x/y:1")),
+            ("localhost/y:1", Some("oci://localhost/y:1")),
+            ("localhost:5000/y:1", Some("oci://localhost:5000/y:1")),
+            (&digest, Some(&*format!("oci://{digest}"))),
+            ("rules/y:1", None),
+            ("rules/new.wasm", None),
+            ("../x/y:1", None),
+            ("/x/y:1", None),
+            ("new.wasm", None),
+            ("", None),
+        ] {
+            let found = RegistryReference::meant_by(Path::new(text)).map(|one| one.to_string());
+            assert_eq!(found.as_deref(), meant, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused() {
         for (text, said) in [
             ("oci://", "no repository"),
@@ -251,6 +293,7 @@ mod tests {
             ("oci://host/rule@sha256:12", "no digest"),
             ("oci://host/rule@sha512:12", "no digest"),
             ("http://host/rule:1", "no address"),
+            ("ghcr.io/rule:1", "written oci://ghcr.io/rule:1"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

@@ -58,7 +58,8 @@ pub fn find(args: &[PathBuf]) -> anyhow::Result<Vec<RulePath>> {
             continue;
         }
         let name = shown(path);
-        let meta = std::fs::metadata(path).map_err(|e| anyhow!("rule {name}: {e}"))?;
+        let meta = std::fs::metadata(path)
+            .map_err(|e| anyhow!("rule {name}: {e}{}", spelling_hint(path)))?;
         if meta.is_dir() {
             walk(path, &mut rules)?;
         } else if has_ending(path, "toml") {
@@ -68,6 +69,13 @@ pub fn find(args: &[PathBuf]) -> anyhow::Result<Vec<RulePath>> {
         }
     }
     Ok(rules)
+}
+
+/// How an address is written, where a path that is not there may be meant for one.
+fn spelling_hint(path: &Path) -> String {
+    let address = RegistryReference::meant_by(path);
+    address
+        .map_or_else(String::new, |address| format!("; a rule in a registry is written {address}"))
 }
 
 /// Whether a name is that of a rule's test.
@@ -135,6 +143,9 @@ mod tests {
             ["src/a.toml, found", "both/a.toml, source"]
         );
         assert!(found(&["none"]).unwrap_err().contains("no rule in this folder"));
-        assert!(found(&["missing.wasm"]).unwrap_err().contains("missing.wasm"));
+        let error = found(&["missing.wasm"]).unwrap_err();
+        assert!(error.contains("missing.wasm") && !error.contains("registry"), "{error}");
+        let error = find(&["ghcr.io/team/one:1".into()]).unwrap_err().to_string();
+        assert!(error.ends_with("in a registry is written oci://ghcr.io/team/one:1"), "{error}");
     }
 }

@@ -60,9 +60,62 @@ fn a_file_of_credentials_that_keeps_nobody_out_is_refused() {
     let server = Server::start(&folder, &["--auth", file.to_str().unwrap()]);
     let (_, errors) = server.signal(rustix::process::Signal::TERM);
     assert!(errors.contains("chmod 600"), "{errors}");
-    call("serve")
-        .args(&["--state", "s", "--listen", "nowhere"])
-        .fails(&["--listen nowhere", "HOST:PORT"]);
+    for (address, words) in [
+        ("nowhere", "no port; give HOST:PORT"),
+        ("8080", "a port alone; give 127.0.0.1:8080"),
+        ("http://127.0.0.1:0", "give HOST:PORT alone: 127.0.0.1:0"),
+        ("192.0.2.1:0", "no address of this machine"),
+    ] {
+        call("serve")
+            .args(&["--state", "s", "--listen", address])
+            .fails(&[&format!("--listen {address}: "), words]);
+    }
+}
+
+/// What is wrong with a certificate or its key is said in words, by the option, with what to give.
+#[test]
+fn certificates_that_cannot_be_used_say_why() {
+    let folder = Folder::new();
+    let openssl = |args: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let path = |name: &str| folder.path(name).to_str().unwrap().to_owned();
+    let pair = |name: &str| {
+        let [key, cert] = ["key", "pem"].map(|ending| path(&format!("{name}.{ending}")));
+        let subject = ["req", "-x509", "-subj", "/CN=x", "-days", "2", "-nodes", "-out", &cert];
+        openssl(&[&subject[..], &["-newkey", "rsa:2048", "-keyout", &key]].concat())
+    };
+    if !pair("one") || !pair("other") {
+        eprintln!("skipped: openssl is not installed");
+        return;
+    }
+    let cut = std::fs::read_to_string(path("one.pem")).unwrap().replace("-----END", "");
+    folder.write("cut.pem", cut);
+    folder.write("damaged.pem", "-----BEGIN CERTIFICATE-----\n####\n-----END CERTIFICATE-----\n");
+    folder.write("false.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    folder.write("text", "no PEM");
+    for (cert, key, words) in [
+        (
+            "one.pem",
+            "other.key",
+            ["--tls-key", "other.key", "not the key of the first certificate"],
+        ),
+        ("text", "one.key", ["--tls-cert", "BEGIN CERTIFICATE", "there is none in it"]),
+        ("one.pem", "text", ["--tls-key", "BEGIN PRIVATE KEY", "there is none in it"]),
+        ("one.key", "one.key", ["--tls-cert", "BEGIN CERTIFICATE", "there is none in it"]),
+        ("cut.pem", "one.key", ["--tls-cert", "cut.pem", "-----END is missing"]),
+        ("damaged.pem", "one.key", ["--tls-cert", "damaged.pem", "is damaged"]),
+        ("false.pem", "one.key", ["--tls-cert", "false.pem", "cannot be read"]),
+        ("none.pem", "one.key", ["--tls-cert", "none.pem", "No such file"]),
+    ] {
+        let (cert, key) = (path(cert), path(key));
+        let serve = call("serve").args(&["--state", "memory:", "--listen", "127.0.0.1:0"]);
+        let done = serve.args(&["--tls-cert", &cert, "--tls-key", &key]).fails(&words);
+        let bare = ["KeyMismatch", "no items", "Encoding", "Base64"];
+        assert!(bare.iter().all(|word| !done.stderr.contains(word)), "{}", done.stderr);
+    }
 }
 
 /// Anybody may connect and say nothing, or half of something: others are answered meanwhile.

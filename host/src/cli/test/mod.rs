@@ -26,7 +26,7 @@ mod watch;
 pub use report::TestFormat;
 
 use super::ExitStatus;
-use super::cache::CacheArgs;
+use super::cache::{CacheArgs, tell_unkept};
 use super::signed::SignedArgs;
 use crate::cli::warnings::WarningArgs;
 use crate::sink::output::{Format, Output, OutputError};
@@ -117,6 +117,7 @@ fn once(runtime: &Runtime, args: &TestArgs) -> anyhow::Result<(TestReport, Vec<P
         required: &required,
     };
     let done = run::all(runtime, &tests, &wanted);
+    tell_unkept(runtime);
     let tested: Vec<PathBuf> = done.iter().filter_map(|d| d.rule.as_deref().map(same)).collect();
     let checked = check::all(&rules, &done, &tested, &args.warnings);
     let untested = rules.iter().filter(|rule| !tested.contains(&same(rule)));

@@ -12,7 +12,7 @@ use super::routes::{Peer, Service, router};
 use super::tls::{Tls, TlsFiles};
 use crate::pipeline::Clock;
 use crate::serve::queue::Request;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use axum::Extension;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -205,23 +205,5 @@ async fn speak(
                 }
             }
         }
-    }
-}
-
-/// Binds the address that a service listens at.
-///
-/// # Errors
-/// Where it cannot be had, with what to do.
-pub fn bind(address: &str) -> anyhow::Result<StdListener> {
-    match StdListener::bind(address) {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
-            "--listen {}: another process listens there; end it, or give another port",
-            crate::escape::escaped(address)
-        ),
-        Err(error) => bail!(
-            "--listen {}: {error}; give HOST:PORT of this machine, 127.0.0.1:8080 for one",
-            crate::escape::escaped(address)
-        ),
     }
 }

@@ -23,7 +23,7 @@ mod routes;
 mod tls;
 
 pub use access::Credentials;
-pub use listen::{HttpService, ServiceHandle, bind};
+pub use listen::{HttpService, ServiceHandle};
 pub use tls::TlsFiles;
 
 use std::time::Duration;
