@@ -43,6 +43,8 @@ pub struct Guest {
     kv: Option<Box<dyn Kv + Send>>,
     /// The ids of its rules.
     ids: Arc<[String]>,
+    /// The artifact's.
+    name: Arc<str>,
     overruns: Arc<Overruns>,
 }
 
@@ -78,9 +80,11 @@ impl Guest {
         let prefixes = Prefixes::new(tenant, &artifact.meta);
         let (runtime, code) = (runtime.clone(), artifact.code.clone());
         let ids = artifact.meta.rules.iter().map(|rule| rule.id.clone()).collect();
+        let name = Arc::from(artifact.name.as_str());
         let overruns = Arc::clone(&artifact.overruns);
         let (live, kv) = (None, None);
-        let mut guest = Self { runtime, pre, code, prefixes, settings, live, kv, ids, overruns };
+        let mut guest =
+            Self { runtime, pre, code, prefixes, settings, live, kv, ids, name, overruns };
         guest.start().with_context(|| format!("rule {}", artifact.name))?;
         Ok(guest)
     }
@@ -174,8 +178,8 @@ impl Guest {
         most: usize,
         run: impl FnOnce(&mut Live, u32, u32) -> wasmtime::Result<i64>,
     ) -> Result<Vec<u8>, CallError> {
-        if let Some(count) = self.overruns.stopped() {
-            return Err(CallError::Stopped(count));
+        if let Some(overruns) = self.overruns.stopped() {
+            return Err(CallError::Stopped { rule: Arc::clone(&self.name), overruns });
         }
         let ticks = deadline_ticks(parts.iter().map(|part| part.len()).sum());
         let ticks = self.overruns.ticks(ticks);

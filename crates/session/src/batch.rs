@@ -90,7 +90,7 @@ impl EventBatch {
             match result {
                 Ok(more) => add(&mut counts, more),
                 Err(error) if range.len() == 1 => visitor.failed(range.start, &error),
-                Err(error @ CallError::Stopped(_)) => {
+                Err(error @ CallError::Stopped { .. }) => {
                     range.for_each(|event| visitor.failed(event, &error));
                 }
                 Err(_) => {

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use firstseen_abi::RequestWriter;
 
@@ -21,16 +22,26 @@ pub enum CallError {
     #[error("the rule broke the contract: {0}")]
     Contract(String),
     /// The guest ran over its deadline so often that it is not called any more.
-    #[error("the rule ran over its time {0} times and is stopped for this run")]
-    Stopped(u32),
+    #[error("rule {rule} ran over its time {overruns} times and is stopped for this run")]
+    Stopped {
+        /// The artifact's name: dead letters say which rule did not judge them.
+        rule: Arc<str>,
+        /// How often.
+        overruns: u32,
+    },
 }
 
 impl CallError {
+    /// Its code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        if matches!(self, Self::Stopped { .. }) { "rule_stopped" } else { "rule_failed" }
+    }
+
     /// The error as `code: reason`.
     #[must_use]
     pub fn coded(&self) -> String {
-        let code = if matches!(self, Self::Stopped(_)) { "rule_stopped" } else { "rule_failed" };
-        format!("{code}: {self}")
+        format!("{}: {self}", self.code())
     }
 }
 

@@ -14,9 +14,10 @@ pub(super) mod stage_clock;
 
 use super::cache::CacheArgs;
 use super::common::{Common, SharedStateArgs, TeachArgs};
+use super::findings;
 use super::place::StopMarks;
 use super::registry::RegistryArgs;
-use super::setup::{read_options, set_up};
+use super::setup::{Setup, read_options, set_up};
 use super::signal::Signals;
 use super::signed::SignedArgs;
 use super::{ExitStatus, paths, size};
@@ -171,6 +172,7 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
     // One more than is counted: files get into the system's cache, and memory to the process.
     for number in 0..=args.rounds {
         let round = bench.round()?;
+        refuse_stopped(&setup)?;
         if let Some(signal) = signals.received() {
             return Ok(interrupted(signal));
         }
@@ -186,6 +188,7 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
     let peak = round::peak_memory();
     let synced = if args.state == BenchState::File { EVENTS_SYNCED } else { EVENTS };
     let latency = bench.latency(args.events.unwrap_or(synced) as usize)?;
+    refuse_stopped(&setup)?;
     if let Some(signal) = signals.received() {
         return Ok(interrupted(signal));
     }
@@ -223,6 +226,18 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
         BenchFormat::Pretty => print(TextForm::Plain, format!("\n{lines}").as_bytes())?,
     }
     Ok(if comparison.is_worse() { ExitStatus::Unmet } else { ExitStatus::Done })
+}
+
+/// A rule that is stopped takes no time: what is measured without it would be of other work.
+fn refuse_stopped(setup: &Setup) -> anyhow::Result<()> {
+    let stopped = findings::stopped(&setup.artifacts);
+    findings::tell_stopped(&stopped, "it is not called any more");
+    if stopped.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "there is no result, because not all rules judged all events: mend the rules above, or leave them out"
+    )
 }
 
 /// Looks at the file of the result before anything is measured.

@@ -166,7 +166,9 @@ impl Explainer {
         }
         self.told.sums();
         findings::warn(&no_index);
-        Ok(ExitStatus::Done)
+        let stopped = findings::stopped(artifacts);
+        findings::tell_stopped(&stopped, findings::STOPPED_EXPLAINING);
+        Ok(if stopped.is_empty() { ExitStatus::Done } else { ExitStatus::Failed })
     }
 
     /// An event, or the parts of a text that a rule says is none: as `run` takes them.
@@ -344,8 +346,10 @@ impl Explainer {
 /// artifact alone.
 fn documents(rules: &mut dyn Rules, event: &[u8], is_first: bool) -> Vec<Map<String, Value>> {
     let said = match rules.explain(event) {
-        Ok(json) => serde_json::from_slice::<Value>(&json).map_err(|e| e.to_string()),
-        Err(error) => Err(error.to_string()),
+        Ok(json) => {
+            serde_json::from_slice::<Value>(&json).map_err(|e| ("rule_failed", e.to_string()))
+        }
+        Err(error) => Err((error.code(), error.to_string())),
     };
     match said {
         Ok(Value::Object(mut said)) => match said.remove("rules") {
@@ -360,8 +364,8 @@ fn documents(rules: &mut dyn Rules, event: &[u8], is_first: bool) -> Vec<Map<Str
             _ => vec![said],
         },
         Ok(_) => Vec::new(),
-        Err(reason) => {
-            let error = json!({ "code": "rule_failed", "reason": reason });
+        Err((code, reason)) => {
+            let error = json!({ "code": code, "reason": reason });
             vec![Map::from_iter([("error".to_owned(), error)])]
         }
     }

@@ -9,7 +9,7 @@ use super::teach;
 use crate::escape::escaped;
 use crate::observe::learned::{LearnedDays, LearnedEach, LearnedEvents, RuleLearning};
 use crate::observe::rule_counts::RuleTally;
-use crate::observe::summary::{Summary, UnusedException};
+use crate::observe::summary::{StoppedRule, Summary, UnusedException};
 use crate::pipeline::PipelineEnd;
 use crate::pipeline::learning::{Learning, OLDEST_MS};
 use crate::rules::sample::{EventSample, RunSamples};
@@ -76,20 +76,33 @@ pub(super) fn learned(
     }
 }
 
-/// Whether a rule was stopped in the run, as it ran over its time too often; each is named.
-pub(super) fn stopped(artifacts: &[Artifact]) -> bool {
-    let mut is_any = false;
-    for artifact in artifacts {
-        if let Some(count) = artifact.overruns.stopped() {
-            is_any = true;
-            message::error(&format!(
-                "error: rule {}: stopped, as it ran over its time {count} times; what it did not judge is \
-                 counted as `rule_stopped`, and all other rules went on",
-                artifact.name
-            ));
-        }
+/// What a command says of a rule that was stopped, behind its name.
+pub(super) const STOPPED_IN_RUN: &str =
+    "what it did not judge is counted as `rule_stopped`, and all other rules went on";
+/// The same with `--resume`.
+pub(super) const STOPPED_AND_PASSED: &str = "what it did not judge is counted as `rule_stopped`, and all other rules went on. The position in the inputs is \
+     behind these events, and they are not read again: mend the rule, then give it alone over the same inputs with \
+     another --name and --output";
+/// The same of `explain`.
+pub(super) const STOPPED_EXPLAINING: &str =
+    "what it did not judge has the error `rule_stopped`, and all other rules went on";
+
+/// The artifacts that were stopped, as they ran over their time too often.
+pub(super) fn stopped(artifacts: &[Artifact]) -> Vec<StoppedRule> {
+    let of = |artifact: &Artifact| {
+        let overruns = artifact.overruns.stopped()?;
+        Some(StoppedRule { name: artifact.name.clone(), overruns })
+    };
+    artifacts.iter().filter_map(of).collect()
+}
+
+/// Names each rule that was stopped, and what comes of it.
+pub(super) fn tell_stopped(rules: &[StoppedRule], consequence: &str) {
+    for StoppedRule { name, overruns } in rules {
+        message::error(&format!(
+            "error: rule {name}: stopped, as it ran over its time {overruns} times; {consequence}"
+        ));
     }
-    is_any
 }
 
 /// A warning where everything is learned, because no event of a stream is young enough for a beginning.

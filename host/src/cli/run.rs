@@ -403,6 +403,7 @@ pub(super) fn run_from(
     findings::take(&mut observer, &mut end, &artifacts, own_exceptions);
     let summary = &mut observer.summary;
     schedule::take(&mut summary.rules, std::mem::take(&mut end.schedule));
+    summary.stopped_rules = findings::stopped(&artifacts);
     summary.state = std::mem::take(&mut end.state);
     findings::learned(
         summary,
@@ -432,6 +433,12 @@ pub(super) fn run_from(
     findings::warn(&findings::never_begins(summary, &end.learning));
     findings::warn(&forgotten);
     findings::warn(&terminal::schedule::warnings(&summary.rules));
+    // However the run ends, none of them is passed over in silence.
+    let consequence = match common.resume {
+        Some(_) => findings::STOPPED_AND_PASSED,
+        None => findings::STOPPED_IN_RUN,
+    };
+    findings::tell_stopped(&summary.stopped_rules, consequence);
     if let Some(path) = &args.summary {
         summary.write_json(path)?;
     }
@@ -448,7 +455,7 @@ pub(super) fn run_from(
     if let Some(signal) = signals.received() {
         return Ok(ExitStatus::Signal(signal));
     }
-    if findings::stopped(&artifacts) {
+    if !summary.stopped_rules.is_empty() {
         return Ok(ExitStatus::Failed);
     }
     let alerts = summary.alerts > 0 && args.fail_on_alert;

@@ -94,6 +94,9 @@ pub struct Summary {
     pub rules: Vec<RuleCounts>,
     /// Exceptions that took nothing out, and why that may be.
     pub unused_exceptions: Vec<UnusedException>,
+    /// Rules that were stopped, because they ran over their time too often.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stopped_rules: Vec<StoppedRule>,
     /// What the state is and what becomes of it.
     pub state: String,
     /// How long the run took, in milliseconds.
@@ -107,6 +110,15 @@ pub struct Summary {
     /// Whether the state knew nothing before, and nothing told it to learn. It is not in the JSON.
     #[serde(skip)]
     pub all_new: bool,
+}
+
+/// A rule that was stopped in the run: what it did not judge is counted by the code `rule_stopped`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoppedRule {
+    /// Its artifact, as messages name it.
+    pub name: String,
+    /// How often it ran over its time.
+    pub overruns: u32,
 }
 
 /// An exception that took nothing out.

@@ -231,7 +231,7 @@ impl ItemVisitor for ItemRouter<'_> {
     fn failed(&mut self, event: usize, error: &CallError) {
         let event = self.number(event);
         // What a rule that is stopped does not judge is read by the others, and noted of each such rule.
-        let is_stopped = matches!(error, CallError::Stopped(_));
+        let is_stopped = matches!(error, CallError::Stopped { .. });
         if is_stopped || self.unread.insert(event) {
             self.note(event, ItemKind::Bad, error.coded(), None);
         }

@@ -103,7 +103,7 @@ pub(super) fn decide_part(
         if let Err(error) = decided {
             let mut matches = round.into_matches();
             // A rule that is stopped decides none of them.
-            if matches.len() == 1 || matches!(error, CallError::Stopped(_)) {
+            if matches.len() == 1 || matches!(error, CallError::Stopped { .. }) {
                 end.decided.extend(turns.into_iter().zip(matches).map(|(turn, matched)| {
                     let (kind, text) = (OutcomeKind::Error, error.coded());
                     let Match { at, rule, time_ms, .. } = matched;
