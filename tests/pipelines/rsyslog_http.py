@@ -30,7 +30,9 @@ class Service:
     def start(self):
         home = self.firstseen.home
         command = [self.firstseen.binary, "serve", "--listen", f"127.0.0.1:{self.port}"]
-        command += ["--rule", self.firstseen.rule, "--state", home / "state.redb", "--append"]
+        if self.firstseen.rule is not None:
+            command += ["--rule", self.firstseen.rule]
+        command += ["--state", home / "state.redb", "--append"]
         command += ["--output", home / "alerts.ndjson", "--state-wait", "60s"]
         self.process = subprocess.Popen(
             command, stdout=self.log, stderr=self.log, env=self.firstseen.environment
