@@ -90,7 +90,7 @@ impl ItemVisitor for Heard {
             CallError::Deadline => "deadline",
             CallError::NoRoom(_) => "no room",
             CallError::Contract(_) => "contract",
-            CallError::Stopped(_) => "stopped",
+            CallError::Stopped { .. } => "stopped",
         };
         self.failed.push((event, kind.to_owned()));
     }
