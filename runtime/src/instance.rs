@@ -193,6 +193,7 @@ impl Guest {
         match &result {
             Err(CallError::Deadline) => self.overruns.count(),
             Ok(_) => self.overruns.ended_in_time(),
+            Err(CallError::Trap(_)) => self.overruns.trapped(),
             Err(_) => {}
         }
         result

@@ -1,10 +1,10 @@
-//! How often the guests of an artifact ran over their time in a run, and when they are stopped.
+//! How often the guests of an artifact ran over their time or trapped in a run, and when they are stopped.
 //!
 //! In: calls of all guests of an artifact, whatever thread they are in, and whether they ended at their deadline. Out: how
 //! much time the next call has, and whether there is one. It has no clock. A service runs for months: an overrun is
 //! forgiven after many calls that ended in time, as a machine that stood still for a while is no fault of a rule.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// So often an artifact may run over its time; then it is stopped.
 pub const MAX_OVERRUNS: u32 = 3;
@@ -19,6 +19,10 @@ pub struct Overruns {
     count: AtomicU32,
     /// Calls that ended in time since the last one, counted only while there are some.
     in_time: AtomicU32,
+    /// All of them, those that were forgiven too.
+    all: AtomicU64,
+    /// Calls that ended in a trap; they stop nothing, as each is of an event that others may not be like.
+    traps: AtomicU64,
 }
 
 impl Overruns {
@@ -27,6 +31,24 @@ impl Overruns {
         // Many threads may be at work when it is stopped; nothing depends on how many were.
         let _ = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_add(1));
         self.in_time.store(0, Ordering::Relaxed);
+        self.all.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call ended in a trap.
+    pub(crate) fn trapped(&self) {
+        self.traps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many there were, forgiven or not.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.all.load(Ordering::Relaxed)
+    }
+
+    /// How many calls ended in a trap.
+    #[must_use]
+    pub fn traps(&self) -> u64 {
+        self.traps.load(Ordering::Relaxed)
     }
 
     /// A call ended in time.
@@ -78,6 +100,7 @@ mod tests {
         }
         many();
         assert_eq!(overruns.stopped(), Some(3));
+        assert_eq!((overruns.all(), overruns.traps()), (5, 0));
     }
 
     #[test]

@@ -209,6 +209,50 @@ fn a_body_over_the_limits_is_refused_and_the_next_is_taken() {
     let (put, none) = (server.request("PUT", "/events", b"", &[]), server.get("/nothing"));
     assert_eq!((put.status, none.status), (405, 404));
     assert!(none.text().contains("/_bulk"), "{}", none.text());
+    assert_eq!(server.post("/healthz", b"").status, 405);
+    let metrics = server.metrics();
+    for (status, count) in [(401, 0), (404, 1), (405, 2), (413, 1)] {
+        let line = format!("firstseen_requests_refused_total{{status=\"{status}\"}} {count}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
+}
+
+#[test]
+fn each_rule_has_its_counts_before_the_first_body() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let metrics = server.metrics();
+    for name in ["matched", "alerts", "not_judged"] {
+        let found = metrics.lines().find(|line| {
+            line.starts_with(&format!("firstseen_rule_{name}_total{{rule=\""))
+                && line.ends_with("} 0")
+        });
+        assert!(found.is_some(), "{name}: {metrics}");
+    }
+    for name in ["traps_total", "overruns_total", "stopped"] {
+        let line = format!("\nfirstseen_artifact_{name}{{artifact=\"");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+    // Nothing was committed yet.
+    assert!(!metrics.contains("firstseen_last_commit_timestamp_seconds"), "{metrics}");
+}
+
+#[test]
+fn traps_of_a_rule_are_counted() {
+    let folder = Folder::new();
+    let rule = folder.write("trapping.wasm", crate::hostile::trapping());
+    let server = Server::start(&folder, &["--cache", "none", "--rule", rule.to_str().unwrap()]);
+    let report = server.post("/events", events_of(&["ann"]).as_bytes()).json();
+    assert_eq!((&report["alerts"], &report["not_judged"]), (&json!(0), &json!(1)), "{report}");
+    let metrics = server.metrics();
+    let of = |family: &str| {
+        let start = format!("firstseen_artifact_{family}{{");
+        let line = metrics.lines().find(|line| line.starts_with(&start)).expect(family);
+        assert!(line.contains("trapping.wasm\""), "{line}");
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    assert!(of("traps_total") > 0, "{metrics}");
+    assert_eq!((of("overruns_total"), of("stopped")), (0, 0), "{metrics}");
 }
 
 #[test]

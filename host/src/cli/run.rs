@@ -311,7 +311,7 @@ pub(super) fn run_from(
         if served.is_none() {
             opened.tell("reading standard input");
         }
-        if all_new {
+        if all_new && !served.as_ref().is_some_and(|served| served.goes_on()) {
             message::info(&format!("the state is empty: {}", terminal::learned::ALL_NEW));
         }
     }
@@ -333,7 +333,7 @@ pub(super) fn run_from(
     let mut of_bodies;
     let watched: &mut dyn Observer = match (&served, ledger) {
         (Some(served), Some(ledger)) => {
-            of_bodies = ServedObserver::new(&mut observer, ledger, served.publish());
+            of_bodies = ServedObserver::new(&mut observer, ledger, served.publish(&artifacts));
             &mut of_bodies
         }
         _ => &mut observer,
@@ -419,10 +419,13 @@ pub(super) fn run_from(
         forgotten = findings::forgotten(summary, &artifacts, &settings.tenant, terms);
     }
     summary.finish(elapsed);
-    if status == OutputStatus::Open && message::is_json() {
+    // A summary at each reload would look as if the service had ended.
+    let is_followed = served.as_ref().is_some_and(|served| served.is_followed());
+    let is_told = status == OutputStatus::Open && !(is_followed && fault.is_none());
+    if is_told && message::is_json() {
         let counts = serde_json::to_value(&*summary)?;
         message::record(Level::Info, "summary", Some(("summary", counts)));
-    } else if status == OutputStatus::Open && message::prints(Level::Warning) {
+    } else if is_told && message::prints(Level::Warning) {
         let page = match message::prints(Level::Info) {
             true => terminal::summary::page(summary),
             false => terminal::summary::not_judged(summary),

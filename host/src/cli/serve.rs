@@ -26,7 +26,7 @@ pub struct ServeArgs {
     /// Take requests only of who names a line of this file: a token, or USER:PASSWORD
     ///
     /// By `Authorization: Bearer TOKEN`, `ApiKey TOKEN` or `Basic`, or by Firehose's access key. /healthz and /readyz
-    /// are open to all. SIGHUP does not read it again.
+    /// are open to all. SIGHUP reads it again.
     #[arg(long, value_name = "FILE")]
     pub auth: Option<PathBuf>,
     /// Speak TLS with this certificate, PEM with those that vouch for it; read again on SIGHUP

@@ -8,8 +8,10 @@ use crate::escape::escaped;
 use crate::observe::stages::Stages;
 use crate::pipeline::{OutputStatus, Pipeline, Stop};
 use crate::serve::ledger::BodyLedger;
+use crate::serve::observer::Publish;
 use crate::source::{ReadLimits, Wake};
 use crate::terminal::{formats, message};
+use firstseen_runtime::Artifact;
 
 /// Hands bodies to the loop of a run.
 pub(super) trait ServedRun {
@@ -19,12 +21,22 @@ pub(super) trait ServedRun {
     /// Measures the stages of the work.
     fn stages(&self) -> Stages;
 
-    /// Is given the observer before each answer.
-    fn publish(&self) -> Box<dyn FnMut(&mut RunObserver)>;
+    /// Is given the observer at the start and before each answer; these artifacts are judged by.
+    fn publish(&self, artifacts: &[Artifact]) -> Publish<RunObserver>;
 
     /// Whether who sends an event again may ask for its alert again.
     fn gives_repeats(&self) -> bool {
         true
+    }
+
+    /// Whether it goes on from another loop of the same process: what is said at a start was said.
+    fn goes_on(&self) -> bool {
+        false
+    }
+
+    /// Whether another loop goes on behind this one: then there is no end to sum up.
+    fn is_followed(&self) -> bool {
+        false
     }
 
     /// The loop, from the moment where all is open.

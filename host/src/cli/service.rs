@@ -1,8 +1,8 @@
 //! A service that runs: it listens, hands bodies to the loop, and heeds signals.
 //!
 //! In: the arguments of `serve`. Out: the exit status, once everything that was taken is answered or given up. SIGTERM
-//! and Ctrl-C: no new connections, open requests are answered, then it ends. SIGHUP: rules, settings, exceptions and certificates are
-//! read; where all of them load the loop begins anew with them, else nothing changes and the fault is
+//! and Ctrl-C: no new connections, open requests are answered, then it ends. SIGHUP: rules, settings, exceptions, credentials and
+//! certificates are read; where all of them load the loop begins anew with them, else nothing changes and the fault is
 //! printed.
 
 use super::ExitStatus;
@@ -19,13 +19,15 @@ use crate::files::{read_text, shown};
 use crate::listening::listen;
 use crate::observe::stages::{RunStage, Stages};
 use crate::pipeline::{Clock, OutputStatus, Pipeline, Stop};
-use crate::serve::http::metrics::{LoopCounts, ServiceCounts};
+use crate::serve::http::metrics::{GuestCounts, LoopCounts, ServiceCounts};
 use crate::serve::http::{Credentials, HttpLimits, HttpService, ServiceHandle, TlsFiles};
 use crate::serve::ledger::BodyLedger;
+use crate::serve::observer::Publish;
 use crate::serve::queue::{BodyQueue, QueueEnd, Request};
 use crate::source::ReadLimits;
 use crate::terminal::message;
 use anyhow::{Context, bail};
+use firstseen_runtime::Artifact;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use sd_notify::NotifyState;
@@ -71,6 +73,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
     let handle = Arc::new(Mutex::new(handle));
     heed_signals(&signals, requests, Arc::clone(&handle))?;
     let mut run = args.run();
+    let mut is_again = false;
     loop {
         let ledger = match args.annotate {
             true => BodyLedger::annotating(args.max_event),
@@ -87,6 +90,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
             queue: &queue,
             handle: Arc::clone(&handle),
             is_plain,
+            is_again,
             end: QueueEnd::End,
             is_closed: false,
         };
@@ -101,6 +105,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
             return Ok(status);
         }
         counts.begin_anew();
+        is_again = true;
         // What is there is this service's own.
         run.common.append = run.common.output.is_some() || run.dead_letter.is_some();
     }
@@ -189,6 +194,8 @@ struct HttpRun<'s> {
     queue: &'s Receiver<Request>,
     handle: Arc<Mutex<ServiceHandle>>,
     is_plain: bool,
+    /// It goes on after a reload.
+    is_again: bool,
     end: QueueEnd,
     /// Nobody reads standard output any more.
     is_closed: bool,
@@ -203,20 +210,40 @@ impl ServedRun for HttpRun<'_> {
         Stages::measured(Arc::clone(&self.clock) as _)
     }
 
-    fn publish(&self) -> Box<dyn FnMut(&mut RunObserver)> {
+    fn publish(&self, artifacts: &[Artifact]) -> Publish<RunObserver> {
         let (counts, clock) = (Arc::clone(&self.counts), Arc::clone(&self.clock));
         let state = self.state.clone();
-        Box::new(move |observer| {
+        let guests = artifacts
+            .iter()
+            .map(|artifact| (artifact.name.clone(), Arc::clone(&artifact.overruns)));
+        let guests: Vec<_> = guests.collect();
+        let mut committed_ms = 0;
+        Box::new(move |observer, is_committed| {
+            if is_committed {
+                committed_ms = SystemClock.now_ms();
+            }
             let seconds = |nanos: u64| nanos as f64 / 1e9;
             let stages = RunStage::ALL.iter().zip(clock.sums());
             counts.publish(LoopCounts {
                 summary: observer.summary.clone(),
                 rules: observer.tally.clone().finish(),
                 stages: stages.map(|(stage, nanos)| (stage.name(), seconds(nanos))).collect(),
-                committed_ms: SystemClock.now_ms(),
+                guests: guests
+                    .iter()
+                    .map(|(name, overruns)| GuestCounts::of(name, overruns))
+                    .collect(),
+                committed_ms,
                 state_bytes: state.as_ref().and_then(|path| Some(path.metadata().ok()?.len())),
             });
         })
+    }
+
+    fn goes_on(&self) -> bool {
+        self.is_again
+    }
+
+    fn is_followed(&self) -> bool {
+        self.end == QueueEnd::Reload
     }
 
     fn serve(
@@ -230,7 +257,10 @@ impl ServedRun for HttpRun<'_> {
             handle.begin();
             notify(&[NotifyState::Ready]);
             let scheme = if self.is_plain { "http" } else { "https" };
-            opened.tell(&format!("listening at {scheme}://{}", handle.address));
+            opened.tell(&match self.is_again {
+                false => format!("listening at {scheme}://{}", handle.address),
+                true => format!("SIGHUP: {} were read again; it goes on", self.args.reloaded()),
+            });
         }
         let (args, handle, counts) =
             (self.args, Arc::clone(&self.handle), Arc::clone(&self.counts));
@@ -238,9 +268,36 @@ impl ServedRun for HttpRun<'_> {
         let mut queue = BodyQueue::new(self.queue, self.ledger.clone(), limits, may_reload);
         let status = pipeline.serve(&mut queue);
         self.end = queue.end();
+        if self.is_again && self.end == QueueEnd::End {
+            message::info("the summary counts from the last SIGHUP on, /metrics counted all");
+        }
         self.is_closed = matches!(status, Ok(OutputStatus::Closed));
         status
     }
+}
+
+impl ServeArgs {
+    /// What a reload reads.
+    fn reloaded(&self) -> String {
+        let all = [
+            (true, "rules"),
+            (self.settings.is_some(), "settings"),
+            (!self.exceptions.is_empty(), "exceptions"),
+            (self.auth.is_some(), "credentials"),
+            (self.tls_cert.is_some(), "certificates"),
+        ];
+        listed(&all).unwrap_or_default()
+    }
+}
+
+/// Those that there are, as a sentence lists them.
+fn listed(all: &[(bool, &str)]) -> Option<String> {
+    let there: Vec<_> = all.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
+    let (last, others) = there.split_last()?;
+    Some(match others {
+        [] => (*last).to_owned(),
+        others => format!("{} and {last}", others.join(", ")),
+    })
 }
 
 /// Whether the loop is to begin anew; systemd hears when it has, or that nothing changes.
@@ -255,14 +312,16 @@ fn reload(args: &ServeArgs, handle: &Mutex<ServiceHandle>, counts: &ServiceCount
     begins_anew
 }
 
-/// Whether all that a reload reads can be read; the certificate is in force then.
+/// Whether all that a reload reads can be read; certificate and credentials are in force then.
 fn is_loadable(args: &ServeArgs, handle: &Mutex<ServiceHandle>, counts: &ServiceCounts) -> bool {
     let [done, failed] = &counts.reloads;
     let mut common = args.run().common;
     common.stop = StopMarks::default();
-    // The certificate last: where anything does not load, nothing changes.
-    let checked = setup::check(&common)
-        .and_then(|()| handle.lock().unwrap_or_else(PoisonError::into_inner).reload());
+    // Certificate and credentials last: where anything does not load, nothing changes.
+    let checked = setup::check(&common).and_then(|()| {
+        let credentials = args.auth.as_deref().map(credentials).transpose()?;
+        handle.lock().unwrap_or_else(PoisonError::into_inner).reload(credentials)
+    });
     if let Err(error) = checked {
         failed.fetch_add(1, Ordering::Relaxed);
         message::error(&format!(
@@ -272,14 +331,15 @@ fn is_loadable(args: &ServeArgs, handle: &Mutex<ServiceHandle>, counts: &Service
     }
     done.fetch_add(1, Ordering::Relaxed);
     if in_memory(&args.state) {
+        let access =
+            [(args.auth.is_some(), "credentials"), (args.tls_cert.is_some(), "certificates")];
+        let access = listed(&access)
+            .map_or_else(String::new, |access| format!("{access} were read again, "));
         message::warning(&format!(
-            "SIGHUP: certificates were reloaded, rules not: state {} would be lost",
+            "SIGHUP: {access}rules were not: state {} would be lost",
             escaped(&state_name(&args.state))
         ));
         return false;
     }
-    message::info(
-        "SIGHUP: rules, settings, exceptions and certificates are read again, --auth is not",
-    );
     true
 }

@@ -15,10 +15,12 @@ use crate::listening::listen;
 use crate::observe::stages::Stages;
 use crate::pipeline::{OutputStatus, Pipeline, Stop};
 use crate::serve::ledger::BodyLedger;
+use crate::serve::observer::Publish;
 use crate::serve::queue::{BodyJob, BodyQueue, Request};
 use crate::source::ReadLimits;
 use crate::terminal::message;
 use anyhow::{Context, bail};
+use firstseen_runtime::Artifact;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use std::io::{self, Read};
@@ -342,8 +344,8 @@ impl ServedRun for SocketRun<'_> {
         Stages::default()
     }
 
-    fn publish(&self) -> Box<dyn FnMut(&mut RunObserver)> {
-        Box::new(|_| {})
+    fn publish(&self, _: &[Artifact]) -> Publish<RunObserver> {
+        Box::new(|_, _| {})
     }
 
     fn gives_repeats(&self) -> bool {

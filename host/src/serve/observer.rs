@@ -17,13 +17,17 @@ pub struct ServedObserver<'o, O: Observer> {
     ledger: BodyLedger,
     /// How many bodies were begun.
     bodies: u32,
-    /// Is given the observer when what it counted is about to be answered.
-    publish: Box<dyn FnMut(&mut O)>,
+    publish: Publish<O>,
 }
 
+/// Is given the observer before the first body, and when what it counted is about to be answered; whether something was
+/// committed.
+pub type Publish<O> = Box<dyn FnMut(&mut O, bool)>;
+
 impl<'o, O: Observer> ServedObserver<'o, O> {
-    /// Before this observer.
-    pub fn new(inner: &'o mut O, ledger: BodyLedger, publish: Box<dyn FnMut(&mut O)>) -> Self {
+    /// Before this observer, which is published at once: who asks for counts finds those of each rule.
+    pub fn new(inner: &'o mut O, ledger: BodyLedger, mut publish: Publish<O>) -> Self {
+        publish(inner, false);
         Self { inner, ledger, bodies: 0, publish }
     }
 }
@@ -76,7 +80,7 @@ impl<O: Observer> Observer for ServedObserver<'_, O> {
 
     fn settle(&mut self) -> anyhow::Result<()> {
         self.inner.settle()?;
-        (self.publish)(self.inner);
+        (self.publish)(self.inner, true);
         Ok(())
     }
 

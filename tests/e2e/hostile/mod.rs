@@ -16,6 +16,13 @@ use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// An artifact whose `keys` traps at each event.
+pub(crate) fn trapping() -> Vec<u8> {
+    let mut guest = HostileGuest::default();
+    guest.bodies.push(("keys", "unreachable".to_owned()));
+    guest.wasm()
+}
+
 /// What holds of a run with an artifact.
 #[derive(Clone, Copy)]
 enum Held {

@@ -42,7 +42,7 @@ fn without_a_known_credential_nothing_is_judged() {
     let again = server.post_with("/events", body.as_bytes(), &[("Authorization", &basic)]);
     assert_eq!(again.json()["repeats"], 1);
     let metrics = server.request("GET", "/metrics", b"", &authorized).text();
-    assert!(metrics.contains("firstseen_requests_refused_total 22"), "{metrics}");
+    assert!(metrics.contains("firstseen_requests_refused_total{status=\"401\"} 22"), "{metrics}");
 }
 
 #[test]
@@ -116,6 +116,44 @@ fn certificates_that_cannot_be_used_say_why() {
         let bare = ["KeyMismatch", "no items", "Encoding", "Base64"];
         assert!(bare.iter().all(|word| !done.stderr.contains(word)), "{}", done.stderr);
     }
+}
+
+#[test]
+fn credentials_are_read_again_and_what_does_not_load_keeps_the_old() {
+    let folder = Folder::new();
+    let file = folder.write("auth", format!("{TOKEN}\n"));
+    let server = Server::start(&folder, &["--auth", file.to_str().unwrap()]);
+    let other = "another token, long enough";
+    let status = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        server.request("GET", "/metrics", b"", &[("Authorization", &bearer)]).status
+    };
+    assert_eq!((status(TOKEN), status(other)), (200, 401));
+    folder.write("auth", "short\n");
+    server.send_hang_up();
+    let bearer = format!("Bearer {TOKEN}");
+    let page = || server.request("GET", "/metrics", b"", &[("Authorization", &bearer)]).text();
+    while !page().contains("firstseen_reloads_total{result=\"failed\"} 1") {
+        std::thread::yield_now();
+    }
+    assert_eq!((status(TOKEN), status(other)), (200, 401));
+    folder.write("auth", format!("{other}\n"));
+    server.send_hang_up();
+    while status(other) != 200 {
+        std::thread::yield_now();
+    }
+    assert_eq!(status(TOKEN), 401);
+    let (_, errors) = server.signal(rustix::process::Signal::TERM);
+    assert!(
+        errors.contains("SIGHUP: nothing changes") && errors.contains("can be guessed"),
+        "{errors}"
+    );
+    let again = errors.lines().filter(|line| line.contains("read again")).collect::<Vec<_>>();
+    assert_eq!(again.len(), 1, "{errors}");
+    assert!(again[0].contains("SIGHUP: rules and credentials were read again"), "{errors}");
+    // One that is over, one summary.
+    assert_eq!(errors.matches("alerts  ").count(), 1, "{errors}");
+    assert_eq!(errors.matches("the state is empty").count(), 1, "{errors}");
 }
 
 /// Anybody may connect and say nothing, or half of something: others are answered meanwhile.

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use blake3::Hash;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What a sender may be known by.
 #[derive(Clone)]
@@ -56,6 +57,26 @@ impl Credentials {
         let digest = blake3::hash(given);
         // Equality of digests takes the same time whatever they are.
         self.digests.iter().fold(false, |known, one| known | (*one == digest))
+    }
+}
+
+/// The credentials in force; others may take their place while requests arrive.
+#[derive(Clone)]
+pub(super) struct Access(Arc<RwLock<Credentials>>);
+
+impl Access {
+    pub(super) fn new(credentials: Credentials) -> Self {
+        Self(Arc::new(RwLock::new(credentials)))
+    }
+
+    /// From now on these are known, and no others.
+    pub(super) fn replace(&self, credentials: Credentials) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = credentials;
+    }
+
+    /// As [`Credentials::admit`].
+    pub(super) fn admit(&self, headers: &HeaderMap) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).admit(headers)
     }
 }
 

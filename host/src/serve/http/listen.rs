@@ -5,7 +5,7 @@
 //! reads no body.
 
 use super::HttpLimits;
-use super::access::Credentials;
+use super::access::{Access, Credentials};
 use super::exchange::{Exchange, NoAnswer};
 use super::metrics::ServiceCounts;
 use super::routes::{Peer, Service, router};
@@ -59,6 +59,7 @@ pub struct ServiceHandle {
     ready: watch::Sender<bool>,
     end: watch::Sender<bool>,
     tls: Option<Arc<Tls>>,
+    access: Option<Access>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -74,8 +75,8 @@ impl HttpService {
         let (ready, is_ready) = watch::channel(false);
         let (end, ends) = watch::channel(false);
         let exchange = Exchange::new(limits, requests, Arc::clone(&counts), is_ready);
-        let service =
-            Service { exchange: Arc::new(exchange), credentials: credentials.map(Arc::new), clock };
+        let access = credentials.map(Access::new);
+        let service = Service { exchange: Arc::new(exchange), access: access.clone(), clock };
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let secured = tls.clone();
@@ -86,7 +87,7 @@ impl HttpService {
                 Connections { limits, service, counts, tls: secured }.serve(listener, ends).await;
             });
         })?;
-        Ok(ServiceHandle { address, ready, end, tls, thread: Some(thread) })
+        Ok(ServiceHandle { address, ready, end, tls, access, thread: Some(thread) })
     }
 }
 
@@ -96,12 +97,16 @@ impl ServiceHandle {
         self.ready.send_replace(true);
     }
 
-    /// Reads the certificate again.
+    /// Reads the certificate again, and knows these senders from now on, where it asked for any before.
     ///
     /// # Errors
-    /// Where it cannot be read: the one before stays.
-    pub fn reload(&self) -> anyhow::Result<()> {
-        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
+    /// Where the certificate cannot be read: then everything stays.
+    pub fn reload(&self, credentials: Option<Credentials>) -> anyhow::Result<()> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())?;
+        if let (Some(access), Some(credentials)) = (&self.access, credentials) {
+            access.replace(credentials);
+        }
+        Ok(())
     }
 
     /// Takes no more connections. What is returned ends when open requests are answered, or took too long; the loop

@@ -5,6 +5,7 @@
 
 use crate::observe::rule_counts::RuleCounts;
 use crate::observe::summary::Summary;
+use firstseen_runtime::Overruns;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,8 @@ pub struct LoopCounts {
     pub summary: Summary,
     /// Of each rule.
     pub rules: Vec<RuleCounts>,
+    /// Of each artifact, how its guests failed.
+    pub guests: Vec<GuestCounts>,
     /// CPU seconds of each stage.
     pub stages: Vec<(&'static str, f64)>,
     /// When it was, in milliseconds since 1970.
@@ -24,11 +27,43 @@ pub struct LoopCounts {
     pub state_bytes: Option<u64>,
 }
 
+/// How the guests of an artifact failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GuestCounts {
+    /// The artifact, as messages name it.
+    pub name: String,
+    /// Calls that ended in a trap.
+    pub traps: u64,
+    /// Calls that ran over their time.
+    pub overruns: u64,
+    /// Whether it judges nothing any more.
+    pub is_stopped: bool,
+}
+
+impl GuestCounts {
+    /// Of an artifact with these overruns.
+    #[must_use]
+    pub fn of(name: &str, overruns: &Overruns) -> Self {
+        let is_stopped = overruns.stopped().is_some();
+        Self {
+            name: name.to_owned(),
+            traps: overruns.traps(),
+            overruns: overruns.all(),
+            is_stopped,
+        }
+    }
+}
+
+/// Statuses of requests that are refused for good; each has its count from the beginning.
+const REFUSALS: [u16; 6] = [400, 401, 404, 405, 408, 413];
+
 /// The counts of a service.
 #[derive(Default)]
 pub struct ServiceCounts {
-    /// Requests that were refused for good.
-    pub refused: AtomicU64,
+    /// Requests that were refused for good, each by [`REFUSALS`].
+    refused: [AtomicU64; REFUSALS.len()],
+    /// Those with another status.
+    refused_otherwise: AtomicU64,
     /// Requests that were told to come again.
     pub put_off: AtomicU64,
     /// Items of bulk requests.
@@ -55,6 +90,13 @@ impl ServiceCounts {
         Self { clock: Some(clock), ..Self::default() }
     }
 
+    /// A request was refused for good, with this status.
+    pub fn refuse(&self, status: u16) {
+        let known = REFUSALS.iter().position(|known| *known == status);
+        let count = known.and_then(|known| self.refused.get(known));
+        count.unwrap_or(&self.refused_otherwise).fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Takes what the loop counted so far.
     pub fn publish(&self, counts: LoopCounts) {
         *self.present.lock().unwrap_or_else(PoisonError::into_inner) = counts;
@@ -78,18 +120,19 @@ impl ServiceCounts {
             sum(&self.before.lock().unwrap_or_else(PoisonError::into_inner), present)
         };
         let mut page = Page::default();
-        let LoopCounts { summary, rules, stages, committed_ms, state_bytes } = &counts;
+        let LoopCounts { summary, rules, guests, stages, committed_ms, state_bytes } = &counts;
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         page.counter(
             "firstseen_requests_judged_total",
             "Bodies that were judged and committed.",
             summary.files,
         );
-        page.counter(
-            "firstseen_requests_refused_total",
-            "Requests that were refused for good (4xx).",
-            get(&self.refused),
-        );
+        let refused = "firstseen_requests_refused_total";
+        page.head(refused, "counter", "Requests that were refused for good (4xx), by status.");
+        for (status, count) in REFUSALS.iter().zip(&self.refused) {
+            page.line(refused, &[("status", &status.to_string())], get(count) as f64);
+        }
+        page.line(refused, &[("status", "other")], get(&self.refused_otherwise) as f64);
         page.counter(
             "firstseen_requests_put_off_total",
             "Requests that were told to come again (429, 503).",
@@ -169,6 +212,30 @@ impl ServiceCounts {
                 page.line(&name, &[("rule", &rule.id), ("name", &rule.name)], count(rule) as f64);
             }
         }
+        let families: [GuestFamily; 3] = [
+            ("traps_total", "counter", "Calls of a rule's code that ended in a trap.", |guest| {
+                guest.traps
+            }),
+            (
+                "overruns_total",
+                "counter",
+                "Calls of a rule's code that ran over their time.",
+                |guest| guest.overruns,
+            ),
+            (
+                "stopped",
+                "gauge",
+                "1 where a rule judges nothing more, as it ran over its time too often.",
+                |guest| guest.is_stopped.into(),
+            ),
+        ];
+        for (name, kind, help, count) in families {
+            let name = format!("firstseen_artifact_{name}");
+            page.head(&name, kind, help);
+            for guest in guests {
+                page.line(&name, &[("artifact", &guest.name)], count(guest) as f64);
+            }
+        }
         page.head("firstseen_stage_cpu_seconds_total", "counter", "CPU time of the loop by stage.");
         for (stage, seconds) in stages {
             page.line("firstseen_stage_cpu_seconds_total", &[("stage", stage)], *seconds);
@@ -229,6 +296,16 @@ fn sum(before: &LoopCounts, mut present: LoopCounts) -> LoopCounts {
             }
         }
     }
+    for old in &before.guests {
+        match present.guests.iter_mut().find(|guest| guest.name == old.name) {
+            // What is not loaded any more is not stopped.
+            None => present.guests.push(GuestCounts { is_stopped: false, ..old.clone() }),
+            Some(guest) => {
+                guest.traps += old.traps;
+                guest.overruns += old.overruns;
+            }
+        }
+    }
     if present.stages.is_empty() {
         present.stages.clone_from(&before.stages);
     }
@@ -239,6 +316,9 @@ fn sum(before: &LoopCounts, mut present: LoopCounts) -> LoopCounts {
 
 /// A count of each rule: its name, what it is, and where it is.
 type RuleFamily = (&'static str, &'static str, fn(&RuleCounts) -> u64);
+
+/// A number of each artifact: its name, its kind, what it is, and where it is.
+type GuestFamily = (&'static str, &'static str, &'static str, fn(&GuestCounts) -> u64);
 
 /// The text format.
 #[derive(Default)]
@@ -295,7 +375,9 @@ mod tests {
         };
         let summary = Summary { events, last_time_ms: Some(1_500), ..Summary::default() };
         let stages = vec![("keys", 0.25)];
-        LoopCounts { summary, rules: vec![rule], stages, committed_ms: 2_000, state_bytes: Some(9) }
+        let guest = GuestCounts { name: "p".into(), traps: alerts, overruns: 3, is_stopped: true };
+        let (rules, guests) = (vec![rule], vec![guest]);
+        LoopCounts { summary, rules, guests, stages, committed_ms: 2_000, state_bytes: Some(9) }
     }
 
     #[test]
@@ -312,6 +394,9 @@ mod tests {
             "firstseen_rule_alerts_total{rule=\"r\",name=\"a \\\"b\\\"\\n\\\\\"} 5",
             "firstseen_event_lag_seconds 2.5",
             "firstseen_last_commit_timestamp_seconds 2",
+            "firstseen_artifact_traps_total{artifact=\"p\"} 5",
+            "firstseen_artifact_overruns_total{artifact=\"p\"} 9",
+            "firstseen_artifact_stopped{artifact=\"p\"} 1",
             "firstseen_stage_cpu_seconds_total{stage=\"keys\"} 0.25",
             "firstseen_state_bytes 9",
             "firstseen_reloads_total{result=\"done\"} 0",

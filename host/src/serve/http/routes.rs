@@ -3,7 +3,7 @@
 //! In: requests whose sender may send. Out: answers in the form that their sender reads: JSON of ours, Elasticsearch's,
 //! Firehose's. What is no path here is 404, with a sentence that names those that are.
 
-use super::access::Credentials;
+use super::access::Access;
 use super::bulk::{BulkRequest, MOST_ITEMS};
 use super::exchange::{
     Exchange, Refusal, Wanted, alerts, body_name, json_response, no_answer, report, with_retry,
@@ -37,13 +37,16 @@ pub(super) struct Peer(pub(super) Option<SocketAddr>);
 #[derive(Clone)]
 pub(super) struct Service {
     pub(super) exchange: Arc<Exchange>,
-    pub(super) credentials: Option<Arc<Credentials>>,
+    pub(super) access: Option<Access>,
     pub(super) clock: Arc<dyn Clock + Send + Sync>,
 }
 
 /// The router of a service.
 pub(super) fn router(service: Service) -> Router {
-    let open = Router::new().route("/healthz", get(health)).route("/readyz", get(ready));
+    let open = Router::new()
+        .route("/healthz", get(health))
+        .route("/readyz", get(ready))
+        .method_not_allowed_fallback(other_method);
     let guarded = Router::new()
         .route("/events", post(events))
         .route("/firehose", post(firehose_events))
@@ -63,16 +66,15 @@ pub(super) fn router(service: Service) -> Router {
 
 /// Lets those through who may send.
 async fn admit(State(service): State<Service>, request: Request, next: Next) -> Response {
-    let is_admitted = match &service.credentials {
-        Some(credentials) => credentials.admit(request.headers()),
+    let is_admitted = match &service.access {
+        Some(access) => access.admit(request.headers()),
         None => true,
     };
     if is_admitted {
         return next.run(request).await;
     }
-    service.exchange.counts.refused.fetch_add(1, Ordering::Relaxed);
     let reason = "no credential, or none that is known: send Authorization: Bearer TOKEN";
-    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", reason);
+    let refusal = counted(&service, Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", reason));
     let path = request.uri().path().to_owned();
     let mut response = if path == "/firehose" {
         refused_delivery(&service, request.headers(), &refusal)
@@ -263,11 +265,12 @@ fn refused_delivery(service: &Service, headers: &HeaderMap, refusal: &Refusal) -
 
 fn counted(service: &Service, refusal: Refusal) -> Refusal {
     let counts = &service.exchange.counts;
-    let counter = match refusal.status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => &counts.put_off,
-        _ => &counts.refused,
-    };
-    counter.fetch_add(1, Ordering::Relaxed);
+    match refusal.status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            counts.put_off.fetch_add(1, Ordering::Relaxed);
+        }
+        status => counts.refuse(status.as_u16()),
+    }
     refusal
 }
 
@@ -321,18 +324,19 @@ async fn cat_health() -> &'static str {
     "firstseen green 1 1 0 0 0 0 0 0 - 100.0%\n"
 }
 
-async fn other_method(method: Method, uri: Uri) -> Response {
+async fn other_method(State(service): State<Service>, method: Method, uri: Uri) -> Response {
     let path = uri.path();
     let path = path.get(..path.floor_char_boundary(80)).unwrap_or_default();
     let reason = format!("{path} does not take {method}");
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", reason).into_response()
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", reason);
+    counted(&service, refusal).into_response()
 }
 
-async fn nothing(method: Method, uri: Uri) -> Response {
+async fn nothing(State(service): State<Service>, method: Method, uri: Uri) -> Response {
     let path = uri.path();
     let path = path.get(..path.floor_char_boundary(80)).unwrap_or_default();
     let reason = format!(
         "no {method} {path} here: POST /events, /_bulk, /INDEX/_bulk or /firehose; GET /metrics, /healthz or /readyz"
     );
-    Refusal::new(StatusCode::NOT_FOUND, "not_found", reason).into_response()
+    counted(&service, Refusal::new(StatusCode::NOT_FOUND, "not_found", reason)).into_response()
 }
