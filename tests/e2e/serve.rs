@@ -217,6 +217,25 @@ fn a_body_over_the_limits_is_refused_and_the_next_is_taken() {
     }
 }
 
+/// Two that write one file would mix their alerts, or empty each other's.
+#[test]
+fn an_output_that_a_service_writes_is_nobody_elses() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    server.post("/events", events_of(&["ann"]).as_bytes());
+    let output = folder.path("alerts");
+    for more in [&[][..], &["--append"]] {
+        let call =
+            run().args(more).arg("--output").arg(&output).arg(repository("samples/cloudtrail"));
+        call.fails(&["alerts", "another process writes to it", "fuser"]);
+    }
+    assert_eq!(ids(&server.output()), ["id-ann"]);
+    let (status, errors) = server.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+    run().arg("--output").arg(&output).arg(repository("samples/cloudtrail")).ok();
+    assert_eq!(json_lines(&std::fs::read_to_string(&output).unwrap()).len(), 7);
+}
+
 #[test]
 fn each_rule_has_its_counts_before_the_first_body() {
     let folder = Folder::new();

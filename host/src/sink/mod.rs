@@ -6,6 +6,7 @@
 pub mod annotate;
 pub mod compact;
 pub mod dead_letter;
+mod exclusive;
 mod known;
 pub mod output;
 mod torn;

@@ -3,6 +3,7 @@
 //! In: alerts as JSON, one at a time. Out: lines, or text. It decides nothing, and it does not know
 //! how text for a person looks: the command line hands it an [`AlertRenderer`].
 
+use super::exclusive::refuse_shared;
 use super::known::{KnownOutput, OutputDigest, tail_digest};
 use super::torn::{EndOfFile, UnknownLines, end_of_file};
 use crate::files::{WriteTarget, folder_of, open_stream, write_target};
@@ -92,7 +93,14 @@ impl Output {
     /// [`OutputError::Failed`] where it cannot be made.
     pub fn file(path: &Path, format: Format) -> Result<Self, OutputError> {
         let name = input_name(&path.to_string_lossy());
-        let file = File::create(path).map_err(|e| cannot_be_made(&name, &e))?;
+        // Emptied only once it is known that nobody else writes to it.
+        let open = || File::options().write(true).create(true).truncate(false).open(path);
+        let file = open().map_err(|e| cannot_be_made(&name, &e))?;
+        refuse_shared(&file).map_err(|e| cannot_be_made(&name, &e))?;
+        let is_file = |file: &File| file.metadata().is_ok_and(|meta| meta.is_file());
+        if is_file(&file) {
+            file.set_len(0).map_err(|e| cannot_be_made(&name, &e))?;
+        }
         let end = EndOfFile::default();
         Self::on_file(file, path, format, true, end).map_err(|e| cannot_be_made(&name, &e))
     }
@@ -116,6 +124,7 @@ impl Output {
                 return Self::on_file(open_stream(path)?, path, format, true, EndOfFile::default());
             }
             let file = File::options().read(true).append(true).create(true).open(path)?;
+            refuse_shared(&file)?;
             let is_json = matches!(format, Format::Ndjson);
             let end = end_of_file(&file, path, is_json, known, unknown)?;
             // Names of columns stand at the beginning of a file alone.
