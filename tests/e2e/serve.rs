@@ -217,6 +217,41 @@ fn a_body_over_the_limits_is_refused_and_the_next_is_taken() {
     }
 }
 
+#[test]
+fn a_parameter_that_is_not_known_is_refused_by_name() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let body = events_of(&["ann"]);
+    let answer = server.post("/events?alert", body.as_bytes());
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    let reason = answer.json()["error"]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("\"alert\"") && reason.contains("?alerts"), "{reason}");
+    // Nothing of it was judged.
+    assert_eq!(server.post("/events?alerts=no", body.as_bytes()).json()["alerts"], 1);
+}
+
+#[test]
+fn firehose_hears_which_request_and_which_record_is_wrong() {
+    let folder = Folder::new();
+    let token = "0123456789abcdef0123456789abcdef";
+    let auth = folder.write("auth", format!("{token}\n"));
+    let server = Server::start(&folder, &["--auth", auth.to_str().unwrap()]);
+    let records = json!([{ "data": client::base64(b"{}") }, { "data": "%" }]);
+    let body = json!({ "requestId": "of-body", "timestamp": 1, "records": records }).to_string();
+    let key = ("X-Amz-Firehose-Access-Key", token);
+    for (headers, status, id, said) in [
+        (&[key][..], 400, "of-body", "record 1: its data is no base64"),
+        (&[key, ("X-Amz-Firehose-Request-Id", "of-header")], 400, "of-header", "record 1: "),
+        (&[], 401, "", "the access key is missing"),
+        (&[("X-Amz-Firehose-Access-Key", "no")], 401, "", "the access key is none that is known"),
+    ] {
+        let answer = server.post_with("/firehose", body.as_bytes(), headers);
+        let json = answer.json();
+        assert_eq!((answer.status, &json["requestId"]), (status, &json!(id)), "{json}");
+        assert!(json["errorMessage"].as_str().unwrap().contains(said), "{json}");
+    }
+}
+
 /// Two that write one file would mix their alerts, or empty each other's.
 #[test]
 fn an_output_that_a_service_writes_is_nobody_elses() {

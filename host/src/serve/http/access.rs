@@ -83,7 +83,7 @@ impl Access {
 /// What a request gives: a token, or USER:PASSWORD.
 fn given(headers: &HeaderMap) -> Option<Vec<u8>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(key) = text("x-amz-firehose-access-key") {
+    if let Some(key) = text(super::firehose::ACCESS_KEY) {
         return Some(key.as_bytes().to_vec());
     }
     let (scheme, value) = text(header::AUTHORIZATION.as_str())?.split_once(' ')?;

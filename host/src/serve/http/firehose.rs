@@ -28,6 +28,18 @@ struct DeliveryRecord<'a> {
     data: Cow<'a, str>,
 }
 
+/// The header with the access key.
+pub(super) const ACCESS_KEY: &str = "x-amz-firehose-access-key";
+
+/// Why a request cannot be read.
+#[derive(Debug)]
+pub(super) struct DeliveryFault {
+    /// What the answer repeats; empty where the body does not say it.
+    pub(super) id: String,
+    /// What was wrong.
+    pub(super) reason: String,
+}
+
 /// A request, taken apart.
 #[derive(Debug)]
 pub(super) struct FirehoseRequest {
@@ -42,13 +54,24 @@ impl FirehoseRequest {
     ///
     /// # Errors
     /// Where it is no such request, or a record cannot be read: nothing of it was judged.
-    pub(super) fn read(body: &[u8], most: u64) -> Result<Self, String> {
-        let delivery: Delivery<'_> = serde_json::from_slice(body)
-            .map_err(|error| format!("no request of Firehose: {error}"))?;
+    pub(super) fn read(body: &[u8], most: u64) -> Result<Self, DeliveryFault> {
+        let delivery: Delivery<'_> = serde_json::from_slice(body).map_err(|error| {
+            DeliveryFault { id: String::new(), reason: format!("no request of Firehose: {error}") }
+        })?;
+        let id = delivery.request_id.into_owned();
+        match Self::lines(&delivery.records, most) {
+            Ok(lines) => Ok(Self { id, lines }),
+            Err(reason) => Err(DeliveryFault { id, reason }),
+        }
+    }
+
+    fn lines(records: &[DeliveryRecord<'_>], most: u64) -> Result<Vec<u8>, String> {
         let mut lines = Vec::new();
-        for (number, record) in delivery.records.iter().enumerate() {
+        for (number, record) in records.iter().enumerate() {
             let fault = |error: &dyn std::fmt::Display| format!("record {number}: {error}");
-            let data = STANDARD.decode(record.data.as_bytes()).map_err(|error| fault(&error))?;
+            let data = STANDARD
+                .decode(record.data.as_bytes())
+                .map_err(|error| fault(&format_args!("its data is no base64: {error}")))?;
             let room = most.saturating_sub(lines.len() as u64);
             let data = unpacked_body(data, room).map_err(|error| fault(&error))?;
             if data.len() as u64 > room {
@@ -59,7 +82,7 @@ impl FirehoseRequest {
                 lines.push(b'\n');
             }
         }
-        Ok(Self { id: delivery.request_id.into_owned(), lines })
+        Ok(lines)
     }
 }
 
@@ -106,7 +129,7 @@ mod tests {
             (&[&b"xxxxxxxxxx"[..], &[b'x'; 20]][..], 16, "record 1: more than is taken"),
         ] {
             let error = FirehoseRequest::read(&body(records), most).unwrap_err();
-            assert!(error.contains(said), "{error}");
+            assert!(error.reason.contains(said) && error.id == "r-1", "{error:?}");
         }
         for text in [
             "",

@@ -73,11 +73,18 @@ async fn admit(State(service): State<Service>, request: Request, next: Next) -> 
     if is_admitted {
         return next.run(request).await;
     }
-    let reason = "no credential, or none that is known: send Authorization: Bearer TOKEN";
+    let is_delivery = request.uri().path() == "/firehose";
+    let reason = match (is_delivery, request.headers().contains_key(firehose::ACCESS_KEY)) {
+        (true, true) => "the access key is none that is known: give Firehose a token of --auth",
+        (true, false) => {
+            "the access key is missing: give Firehose a token of --auth as its access key"
+        }
+        (false, _) => "no credential, or none that is known: send Authorization: Bearer TOKEN",
+    };
     let refusal = counted(&service, Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", reason));
-    let path = request.uri().path().to_owned();
-    let mut response = if path == "/firehose" {
-        refused_delivery(&service, request.headers(), &refusal)
+    let mut response = if is_delivery {
+        // Of a stranger no body is read.
+        refused_delivery(&service, request.headers(), "", &refusal)
     } else {
         refusal.into_response()
     };
@@ -101,7 +108,10 @@ async fn events(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let wants_alerts = wants_alerts(query.as_deref(), &headers);
+    let wants_alerts = match wants_alerts(query.as_deref(), &headers) {
+        Ok(wants_alerts) => wants_alerts,
+        Err(refusal) => return counted(&service, refusal).into_response(),
+    };
     let exchange = &service.exchange;
     let judged = async {
         let body = exchange.receive(&headers, body).await?;
@@ -120,14 +130,21 @@ async fn events(
     json_response(status, &report(&result).to_string())
 }
 
-/// Whether a request asks for its alerts: `?alerts`, or by what it accepts.
-fn wants_alerts(query: Option<&str>, headers: &HeaderMap) -> bool {
-    let asked = query.unwrap_or_default().split('&').any(|part| {
+/// Whether a request asks for its alerts: `?alerts`, or by what it accepts. One that asks for something else would
+/// not get it.
+fn wants_alerts(query: Option<&str>, headers: &HeaderMap) -> Result<bool, Refusal> {
+    let mut asked = false;
+    for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=').unwrap_or((part, "true"));
-        name == "alerts" && !matches!(value, "false" | "0" | "no")
-    });
+        if name != "alerts" {
+            let name = name.get(..name.floor_char_boundary(80)).unwrap_or_default();
+            let reason = format!("/events knows no parameter {name:?}; it knows ?alerts");
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_query", reason));
+        }
+        asked |= !matches!(value, "false" | "0" | "no");
+    }
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    asked || accepts.is_some_and(|accept| accept.contains("application/x-ndjson"))
+    Ok(asked || accepts.is_some_and(|accept| accept.contains("application/x-ndjson")))
 }
 
 async fn bulk_of_items(
@@ -234,32 +251,43 @@ async fn firehose_events(
     body: Body,
 ) -> Response {
     let exchange = &service.exchange;
+    let mut id = String::new();
     let judged = async {
         let mut body = exchange.receive(&headers, body).await?;
         let read = |bytes, most| {
             let bytes = unpacked(bytes, most)?;
-            let request = FirehoseRequest::read(&bytes, most)
-                .map_err(|reason| Refusal::new(StatusCode::BAD_REQUEST, "bad_delivery", reason))?;
-            Ok((request.id, request.lines))
+            Ok(match FirehoseRequest::read(&bytes, most) {
+                Ok(request) => ((request.id, None), request.lines),
+                Err(fault) => ((fault.id, Some(fault.reason)), Vec::new()),
+            })
         };
-        let id = exchange.take_apart(&mut body, read).await?;
+        let fault;
+        (id, fault) = exchange.take_apart(&mut body, read).await?;
+        if let Some(reason) = fault {
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_delivery", reason));
+        }
         let name = body_name("/firehose", peer);
-        exchange.judge(body, Wanted { name, alerts: false, faults: 0 }).await?;
-        Ok(id)
+        exchange.judge(body, Wanted { name, alerts: false, faults: 0 }).await
     };
     match judged.await {
-        Ok(id) => {
+        Ok(_) => {
             let answer = firehose::answer(&id, service.clock.now_ms(), None);
             json_response(StatusCode::OK, &answer)
         }
-        Err(refusal) => refused_delivery(&service, &headers, &counted(&service, refusal)),
+        Err(refusal) => refused_delivery(&service, &headers, &id, &counted(&service, refusal)),
     }
 }
 
-fn refused_delivery(service: &Service, headers: &HeaderMap, refusal: &Refusal) -> Response {
-    let id = headers.get("x-amz-firehose-request-id").and_then(|id| id.to_str().ok());
+/// `id` is that of the body, where it was read.
+fn refused_delivery(
+    service: &Service,
+    headers: &HeaderMap,
+    id: &str,
+    refusal: &Refusal,
+) -> Response {
+    let of_header = headers.get("x-amz-firehose-request-id").and_then(|id| id.to_str().ok());
     let now_ms = service.clock.now_ms();
-    let answer = firehose::answer(id.unwrap_or_default(), now_ms, Some(&refusal.reason));
+    let answer = firehose::answer(of_header.unwrap_or(id), now_ms, Some(&refusal.reason));
     with_retry(json_response(refusal.status, &answer), refusal.retry_after())
 }
 
