@@ -62,9 +62,9 @@ impl Credentials {
 
 /// The credentials in force; others may take their place while requests arrive.
 #[derive(Clone)]
-pub(super) struct Access(Arc<RwLock<Credentials>>);
+pub(super) struct SenderAccess(Arc<RwLock<Credentials>>);
 
-impl Access {
+impl SenderAccess {
     pub(super) fn new(credentials: Credentials) -> Self {
         Self(Arc::new(RwLock::new(credentials)))
     }

@@ -5,7 +5,7 @@
 //! reads no body.
 
 use super::HttpLimits;
-use super::access::{Access, Credentials};
+use super::access::{Credentials, SenderAccess};
 use super::exchange::{Exchange, NoAnswer};
 use super::metrics::ServiceCounts;
 use super::routes::{Peer, Service, router};
@@ -59,7 +59,7 @@ pub struct ServiceHandle {
     ready: watch::Sender<bool>,
     end: watch::Sender<bool>,
     tls: Option<Arc<Tls>>,
-    access: Option<Access>,
+    access: Option<SenderAccess>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -75,7 +75,7 @@ impl HttpService {
         let (ready, is_ready) = watch::channel(false);
         let (end, ends) = watch::channel(false);
         let exchange = Exchange::new(limits, requests, Arc::clone(&counts), is_ready);
-        let access = credentials.map(Access::new);
+        let access = credentials.map(SenderAccess::new);
         let service = Service { exchange: Arc::new(exchange), access: access.clone(), clock };
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -395,7 +395,7 @@ mod tests {
             "firstseen_event_lag_seconds 2.5",
             "firstseen_last_commit_timestamp_seconds 2",
             "firstseen_artifact_traps_total{artifact=\"p\"} 5",
-            "firstseen_artifact_overruns_total{artifact=\"p\"} 9",
+            "firstseen_artifact_overruns_total{artifact=\"p\"} 6",
             "firstseen_artifact_stopped{artifact=\"p\"} 1",
             "firstseen_stage_cpu_seconds_total{stage=\"keys\"} 0.25",
             "firstseen_state_bytes 9",

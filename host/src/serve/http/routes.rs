@@ -3,7 +3,7 @@
 //! In: requests whose sender may send. Out: answers in the form that their sender reads: JSON of ours, Elasticsearch's,
 //! Firehose's. What is no path here is 404, with a sentence that names those that are.
 
-use super::access::Access;
+use super::access::SenderAccess;
 use super::bulk::{BulkRequest, MOST_ITEMS};
 use super::exchange::{
     Exchange, Refusal, Wanted, alerts, body_name, json_response, no_answer, report, with_retry,
@@ -37,7 +37,7 @@ pub(super) struct Peer(pub(super) Option<SocketAddr>);
 #[derive(Clone)]
 pub(super) struct Service {
     pub(super) exchange: Arc<Exchange>,
-    pub(super) access: Option<Access>,
+    pub(super) access: Option<SenderAccess>,
     pub(super) clock: Arc<dyn Clock + Send + Sync>,
 }
 
