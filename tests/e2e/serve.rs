@@ -98,7 +98,11 @@ fn an_answer_has_counts_and_faults_by_their_lines() {
     let packed = gzip(events_of(&["cy", "di", "ed"]).as_bytes());
     let cut = server.post("/events", &packed[..packed.len() - 9]);
     assert_eq!(cut.status, 400);
-    assert!(cut.json()["failed"].as_str().unwrap().contains("fetch it again"), "{}", cut.text());
+    assert!(
+        cut.json()["failed"].as_str().unwrap().contains("pack it again and send it"),
+        "{}",
+        cut.text()
+    );
     let nothing = server.post("/events", b"").json();
     assert_eq!(nothing["no_events"], json!(["empty input"]));
     let digest = server.post("/events", br#"{"a":1}"#).json();
@@ -201,17 +205,17 @@ fn a_body_over_the_limits_is_refused_and_the_next_is_taken() {
     // Unpacked too.
     let bomb = gzip(vec![b'\n'; 4 << 20]);
     let answer = server.post("/events", &bomb);
-    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(answer.status, 413, "{}", answer.text());
     assert!(answer.json()["failed"].as_str().unwrap().contains("1,048,576 bytes"));
     let answer = server.post("/i/_bulk", &bomb);
-    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(answer.status, 413, "{}", answer.text());
     assert_eq!(server.post("/events", events_of(&["ok"]).as_bytes()).json()["alerts"], 1);
     let (put, none) = (server.request("PUT", "/events", b"", &[]), server.get("/nothing"));
     assert_eq!((put.status, none.status), (405, 404));
     assert!(none.text().contains("/_bulk"), "{}", none.text());
     assert_eq!(server.post("/healthz", b"").status, 405);
     let metrics = server.metrics();
-    for (status, count) in [(401, 0), (404, 1), (405, 2), (413, 1)] {
+    for (status, count) in [(401, 0), (404, 1), (405, 2), (413, 2)] {
         let line = format!("firstseen_requests_refused_total{{status=\"{status}\"}} {count}\n");
         assert!(metrics.contains(&line), "{line}{metrics}");
     }

@@ -10,6 +10,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Seek, Write};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tempfile::SpooledTempFile;
 
 /// Alerts of a body that are kept in memory, in bytes.
@@ -53,6 +55,8 @@ pub struct BodyResult {
     pub no_events: (Vec<String>, u64),
     /// Why it could not be read to its end.
     pub failed: Option<String>,
+    /// Set where that is because it unpacks to more than it may.
+    pub is_too_long: Arc<AtomicBool>,
     /// Its alerts and repeats, a line each, where they were asked for.
     pub lines: Option<SpooledTempFile>,
     /// Its own lines, where alerts are to be added to them.

@@ -119,11 +119,13 @@ impl Arrivals for BodyQueue<'_> {
                 }
             };
             let BodyJob { bytes, name, most_unpacked, wants_alerts, most_faults, answer } = job;
-            self.ledger.begin(BodyResult::new(wants_alerts, most_faults));
             self.answers.push(answer);
             self.bytes += bytes.len();
             let limits = self.limits.clone();
             let source = BodySource::new(Arc::clone(&name), bytes, most_unpacked, limits);
+            let mut result = BodyResult::new(wants_alerts, most_faults);
+            result.is_too_long = source.is_too_long();
+            self.ledger.begin(result);
             return Arrival::Body(Box::new(source), name);
         }
     }

@@ -13,7 +13,7 @@ use crate::numbers::number;
 use firstseen_envelope::{EventSink, SplitOptions, Splitter};
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A body being read.
 pub struct BodySource {
@@ -23,13 +23,21 @@ pub struct BodySource {
     limits: ReadLimits,
     feed: Option<Feed>,
     stored: Arc<AtomicU64>,
+    is_too_long: Arc<AtomicBool>,
 }
 
 impl BodySource {
     /// A body with its name, of which so many bytes may be unpacked.
     #[must_use]
     pub fn new(name: Arc<str>, bytes: Vec<u8>, most: u64, limits: ReadLimits) -> Self {
-        Self { name, bytes, most, limits, feed: None, stored: Arc::default() }
+        let (stored, is_too_long) = Default::default();
+        Self { name, bytes, most, limits, feed: None, stored, is_too_long }
+    }
+
+    /// Is set when more of it would have to be unpacked than may be.
+    #[must_use]
+    pub fn is_too_long(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_too_long)
     }
 
     fn open(&mut self) -> io::Result<Feed> {
@@ -51,6 +59,7 @@ impl BodySource {
         let Some(feed) = &mut self.feed else { return Ok(Polled::End) };
         let polled = feed.poll(into)?;
         if polled == Polled::More && feed.offset() > self.most {
+            self.is_too_long.store(true, Ordering::Relaxed);
             return Err(too_long(self.most));
         }
         Ok(polled)
@@ -65,6 +74,7 @@ impl Source for BodySource {
             offset: self.unpacked(),
             stored_offset: self.stored(),
             reason: error.to_string(),
+            advice: "pack it again and send it",
         })
     }
 
@@ -84,7 +94,8 @@ impl Source for BodySource {
 /// The bytes of a body, unpacked once if they are packed.
 ///
 /// # Errors
-/// Where they are damaged, in a form that is not read, or more than `most` once they are unpacked.
+/// Where they are damaged, in a form that is not read, or more than `most` once they are unpacked
+/// ([`io::ErrorKind::FileTooLarge`]).
 pub fn unpacked_body(bytes: Vec<u8>, most: u64) -> io::Result<Vec<u8>> {
     let packing = recognise(bytes.get(..MAGIC).unwrap_or(&bytes));
     if packing == Packing::Plain {
@@ -98,7 +109,7 @@ pub fn unpacked_body(bytes: Vec<u8>, most: u64) -> io::Result<Vec<u8>> {
 fn too_long(most: u64) -> io::Error {
     let text =
         format!("it unpacks to more than {} bytes; send it in several requests", number(most));
-    io::Error::new(io::ErrorKind::Unsupported, text)
+    io::Error::new(io::ErrorKind::FileTooLarge, text)
 }
 
 #[cfg(test)]

@@ -93,11 +93,14 @@ impl ReadErrorKind {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::Truncated,
             io::ErrorKind::InvalidData => Self::Corrupt,
-            io::ErrorKind::Unsupported => Self::Unsupported,
+            io::ErrorKind::Unsupported | io::ErrorKind::FileTooLarge => Self::Unsupported,
             _ => Self::Io,
         }
     }
 }
+
+/// What to do about a file or a stream that is damaged.
+const FETCH_AGAIN: &str = "fetch it again";
 
 /// A fault that ended an input. The events before it were handed on.
 #[derive(Debug, thiserror::Error)]
@@ -113,14 +116,16 @@ pub struct ReadError {
     pub stored_offset: u64,
     /// What was wrong.
     pub reason: String,
+    /// What to do where packed data is damaged.
+    pub advice: &'static str,
 }
 
 impl ReadError {
     fn text(&self) -> String {
-        let Self { kind, file, offset, stored_offset, reason } = self;
+        let Self { kind, file, offset, stored_offset, reason, advice } = self;
         let file = input_name(file);
         let advice = match kind {
-            ReadErrorKind::Truncated | ReadErrorKind::Corrupt => "fetch it again",
+            ReadErrorKind::Truncated | ReadErrorKind::Corrupt => advice,
             ReadErrorKind::Io if *offset > 0 => "try again",
             ReadErrorKind::Unsupported
             | ReadErrorKind::Grew
@@ -396,6 +401,7 @@ impl InputSource {
             offset: self.feed.as_ref().map_or(0, Feed::offset),
             stored_offset: self.stored(),
             reason,
+            advice: FETCH_AGAIN,
         }
     }
 }
@@ -418,6 +424,7 @@ impl Source for InputSource {
             offset: self.feed.as_ref().map_or(0, Feed::offset),
             stored_offset: self.stored(),
             reason,
+            advice: FETCH_AGAIN,
         })
     }
 

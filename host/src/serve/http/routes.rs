@@ -20,6 +20,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use serde_json::json;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -126,7 +127,11 @@ async fn events(
         return alerts(result).await;
     }
     // What came before the fault was judged; the rest will never be readable.
-    let status = if result.failed.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = match result.failed {
+        None => StatusCode::OK,
+        Some(_) if result.is_too_long.load(Ordering::Relaxed) => StatusCode::PAYLOAD_TOO_LARGE,
+        Some(_) => StatusCode::BAD_REQUEST,
+    };
     json_response(status, &report(&result).to_string())
 }
 
@@ -220,8 +225,12 @@ async fn bulk(
 }
 
 fn unpacked(bytes: Vec<u8>, most: u64) -> Result<Vec<u8>, Refusal> {
-    unpacked_body(bytes, most)
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string()))
+    unpacked_body(bytes, most).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => {
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string())
+        }
+        _ => Refusal::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string()),
+    })
 }
 
 /// As Elasticsearch says it.
