@@ -258,6 +258,16 @@ fn single(
     most: usize,
     known: Option<(&mut TermMemo, usize)>,
 ) -> Option<Term> {
+    let Some((memo, rule)) = known else {
+        let mut tuple = Tuple::new();
+        for slot in slots {
+            tuple.push(&only_part(fields, slot)?);
+            if tuple.json.len() > most {
+                return None;
+            }
+        }
+        return Some(tuple.finish());
+    };
     let mut json = open_json();
     for slot in slots {
         push_part(&mut json, &only_part(fields, slot)?);
@@ -266,9 +276,7 @@ fn single(
         }
     }
     json.push(']');
-    if let Some((memo, rule)) = &known
-        && let Some(hash) = memo.find(*rule, &json)
-    {
+    if let Some(hash) = memo.find(rule, &json) {
         return Some(Term { hash, json });
     }
     let mut parts = TaggedHasher::new(PURPOSE);
@@ -277,9 +285,7 @@ fn single(
         parts.add(part.tag, part.canonical.as_bytes());
     }
     let hash = parts.finish();
-    if let Some((memo, rule)) = known {
-        memo.keep(rule, &json, hash);
-    }
+    memo.keep(rule, &json, hash);
     Some(Term { hash, json })
 }
 
