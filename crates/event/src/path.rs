@@ -138,9 +138,10 @@ struct NodeKeys {
 /// The rest of a descendant's path, and the descendant.
 #[derive(Clone, Debug)]
 struct TrieKey {
-    digest: KeyDigest,
-    text: Box<[u8]>,
+    words: KeyWords,
+    length: u32,
     node: Node,
+    text: Box<[u8]>,
 }
 
 impl NodeKeys {
@@ -150,13 +151,13 @@ impl NodeKeys {
         let mut lengths = 0;
         for (text, node) in keys {
             lengths |= length_bit(&text);
-            let digest = KeyDigest::new(&text);
-            let mut slot = digest.hash();
+            let (words, length) = (KeyWords::new(&text), text.len() as u32);
+            let mut slot = words.hash(text.len());
             while let Some(Some(_)) = table.get(slot & (size - 1)) {
                 slot += 1;
             }
             if let Some(free) = table.get_mut(slot & (size - 1)) {
-                *free = Some(TrieKey { digest, text, node });
+                *free = Some(TrieKey { words, length, node, text });
             }
         }
         Self { lengths, table }
@@ -167,11 +168,14 @@ impl NodeKeys {
         if self.lengths & length_bit(key) == 0 {
             return None;
         }
-        let digest = KeyDigest::new(key);
-        let mut slot = digest.hash();
+        let words = KeyWords::new(key);
+        let mut slot = words.hash(key.len());
         loop {
             let known = self.table.get(slot & (self.table.len() - 1))?.as_ref()?;
-            if known.digest == digest && (key.len() <= 24 || *known.text == *key) {
+            if known.length as usize == key.len()
+                && known.words == words
+                && (key.len() <= 24 || *known.text == *key)
+            {
                 return Some(known.node);
             }
             slot += 1;
@@ -184,29 +188,27 @@ fn length_bit(key: &[u8]) -> u64 {
     1 << key.len().min(63)
 }
 
-/// A key's length, its first and last eight bytes and those behind the first: up to 24 bytes, the whole key, so that
+/// A key's first and last eight bytes and those behind the first: with its length, up to 24 bytes, the whole key, so that
 /// nearly all are distinguished without a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct KeyDigest {
-    length: usize,
+struct KeyWords {
     first: u64,
     second: u64,
     last: u64,
 }
 
-impl KeyDigest {
+impl KeyWords {
     #[inline(always)]
     fn new(key: &[u8]) -> Self {
-        let length = key.len();
         let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
             (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
             _ => (Self::of_short(key), 0),
         };
         let second = match key.get(8..).and_then(|rest| rest.first_chunk::<8>()) {
-            Some(second) if length > 16 => u64::from_le_bytes(*second),
+            Some(second) if key.len() > 16 => u64::from_le_bytes(*second),
             _ => 0,
         };
-        Self { length, first, second, last }
+        Self { first, second, last }
     }
 
     /// All of a key of up to seven bytes: its first and last four, or its first, middle and last.
@@ -221,8 +223,8 @@ impl KeyDigest {
     }
 
     #[inline(always)]
-    fn hash(self) -> usize {
-        let mixed = (self.first ^ self.last.rotate_left(23)).wrapping_add(self.length as u64);
+    fn hash(self, length: usize) -> usize {
+        let mixed = (self.first ^ self.last.rotate_left(23)).wrapping_add(length as u64);
         (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
     }
 }
