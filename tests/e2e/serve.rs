@@ -103,6 +103,13 @@ fn an_answer_has_counts_and_faults_by_their_lines() {
         "{}",
         cut.text()
     );
+    // What it says it is packed with has to be read here; what it is packed with need not be said.
+    let deflate = [("Content-Encoding", "deflate")];
+    let answer = server.post_with("/events", b"\x78\x9c\xabV*K-R", &deflate);
+    assert_eq!(answer.status, 415, "{}", answer.text());
+    assert!(answer.text().contains("deflate"), "{}", answer.text());
+    let answer = server.post_with("/events", &gzip(events_of(&["fay"])), &deflate);
+    assert_eq!(answer.json()["alerts"], 1);
     let nothing = server.post("/events", b"").json();
     assert_eq!(nothing["no_events"], json!(["empty input"]));
     let digest = server.post("/events", br#"{"a":1}"#).json();

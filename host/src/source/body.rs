@@ -91,6 +91,12 @@ impl Source for BodySource {
     }
 }
 
+/// Whether the bytes begin as something packed that is read here.
+#[must_use]
+pub fn is_packed(bytes: &[u8]) -> bool {
+    recognise(bytes.get(..MAGIC).unwrap_or(bytes)) != Packing::Plain
+}
+
 /// The bytes of a body, unpacked once if they are packed.
 ///
 /// # Errors

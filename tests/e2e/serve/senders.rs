@@ -58,7 +58,7 @@ fn who_would_drop_its_documents_is_not_told_to_wait() {
     document["padding"] = json!("x".repeat(60_000));
     let body = bulk(&[&document.to_string()]);
     let send = |headers: &[(&str, &str)]| {
-        request(server.address(), "POST", "/_bulk", body.as_bytes(), headers)
+        request(server.address(), "POST", "/logs-aws.cloudtrail-x/_bulk", body.as_bytes(), headers)
     };
     // Bodies that do not end take the room of four.
     let open = || {

@@ -8,6 +8,7 @@ use super::HttpLimits;
 use super::metrics::ServiceCounts;
 use crate::serve::ledger::BodyResult;
 use crate::serve::queue::{BodyJob, Request};
+use crate::source::body::is_packed;
 use axum::Extension;
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,11 +19,16 @@ use std::io::{Read, Seek};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 /// The unit in which memory for bodies is counted.
 const UNIT: usize = 1 << 10;
+
+/// Bytes that are read on for a sender to hear that it is refused, and for how long.
+const MOST_DISCARDED: usize = 64 << 20;
+const DISCARDING: Duration = Duration::from_secs(5);
 
 /// What all requests share.
 pub(super) struct Exchange {
@@ -96,6 +102,32 @@ pub(super) fn with_retry(mut response: Response, retry: Option<&'static str>) ->
     response
 }
 
+/// What a body says that it is packed with, where that is not read.
+fn unknown_encoding(headers: &HeaderMap) -> Option<&str> {
+    let encodings = headers.get(header::CONTENT_ENCODING)?.to_str().ok()?;
+    let known = ["", "identity", "gzip", "x-gzip", "zstd"];
+    let mut each = encodings.split(',').map(str::trim);
+    each.find(|encoding| !known.iter().any(|known| encoding.eq_ignore_ascii_case(known)))
+}
+
+/// Reads on for a while what nobody wants: a connection that is closed with bytes unread may take the answer with it,
+/// and a sender without an answer sends again. Who waits for a word before it sends is not kept.
+pub(super) async fn discard(headers: &HeaderMap, mut body: Body) {
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let rest = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, |data| data.len());
+            if read > MOST_DISCARDED {
+                return;
+            }
+        }
+    };
+    let _ = timeout(DISCARDING, rest).await;
+}
+
 /// In place of a response: the connection is closed without one.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("closed without an answer")]
@@ -142,13 +174,14 @@ impl Exchange {
         let length = headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > most as u64) {
+            discard(headers, body).await;
             return Err(too_long());
         }
         self.is_begun().await?;
         let mut permit = self.room_for(1)?;
         let mut bytes = Vec::new();
+        let mut body = body;
         let received = timeout(self.limits.receive, async {
-            let mut body = body;
             while let Some(frame) = body.frame().await {
                 let cut_off = |_| {
                     let reason = "the body did not arrive whole";
@@ -164,11 +197,24 @@ impl Exchange {
             }
             Ok(())
         });
-        received.await.map_err(|_| {
+        let received = received.await.map_err(|_| {
             let reason = "the body took too long to arrive";
             Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", reason)
-        })??;
-        Ok(Received { bytes, permit })
+        })?;
+        if let Err(refusal) = received {
+            discard(headers, body).await;
+            return Err(refusal);
+        }
+        match unknown_encoding(headers) {
+            Some(encoding) if !bytes.is_empty() && !is_packed(&bytes) => {
+                let reason = format!(
+                    "Content-Encoding {}: not read here; send gzip, zstd, or plain text",
+                    crate::escape::escaped(encoding)
+                );
+                Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", reason))
+            }
+            _ => Ok(Received { bytes, permit }),
+        }
     }
 
     /// Waits while the service starts. rsyslog gives up a bulk request that has 503 as its answer, and keeps one that

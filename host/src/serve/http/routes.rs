@@ -6,7 +6,8 @@
 use super::access::SenderAccess;
 use super::bulk::{BulkRequest, MOST_ITEMS};
 use super::exchange::{
-    Exchange, Refusal, Wanted, alerts, body_name, json_response, no_answer, report, with_retry,
+    Exchange, Refusal, Wanted, alerts, body_name, discard, json_response, no_answer, report,
+    with_retry,
 };
 use super::firehose::{self, FirehoseRequest};
 use crate::pipeline::Clock;
@@ -74,8 +75,10 @@ async fn admit(State(service): State<Service>, request: Request, next: Next) -> 
     if is_admitted {
         return next.run(request).await;
     }
-    let is_delivery = request.uri().path() == "/firehose";
-    let reason = match (is_delivery, request.headers().contains_key(firehose::ACCESS_KEY)) {
+    let (head, body) = request.into_parts();
+    discard(&head.headers, body).await;
+    let is_delivery = head.uri.path() == "/firehose";
+    let reason = match (is_delivery, head.headers.contains_key(firehose::ACCESS_KEY)) {
         (true, true) => "the access key is none that is known: give Firehose a token of --auth",
         (true, false) => {
             "the access key is missing: give Firehose a token of --auth as its access key"
@@ -84,8 +87,8 @@ async fn admit(State(service): State<Service>, request: Request, next: Next) -> 
     };
     let refusal = counted(&service, Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", reason));
     let mut response = if is_delivery {
-        // Of a stranger no body is read.
-        refused_delivery(&service, request.headers(), "", &refusal)
+        // Of a stranger no body is kept.
+        refused_delivery(&service, &head.headers, "", &refusal)
     } else {
         refusal.into_response()
     };
