@@ -239,7 +239,9 @@ pub(super) fn run_from(
     let mut setup = set_up(&common, false, &written)?;
     let resumed = resume::of(args, &common, &setup)?;
     let is_midway = resumed.as_ref().is_some_and(ResumedRun::is_midway);
-    let output = setup.open_output(&common, format, is_midway)?;
+    // Who has no answer sends again, and gets an alert for what was not committed.
+    let is_answered = served.as_ref().is_some_and(|served| served.gives_repeats());
+    let output = setup.open_output(&common, format, (is_midway, is_answered))?;
     let mark = resumed.as_ref().and_then(ResumedRun::dead_letters_before);
     let dead_letter = args.dead_letter.as_deref();
     let dead_letter =
@@ -323,9 +325,8 @@ pub(super) fn run_from(
         };
         artifacts.iter().map(of).collect()
     });
-    let emit_repeats = args.repeats == Some(Repeats::Emit)
-        || served.as_ref().is_some_and(|served| served.gives_repeats())
-        || store.is_shared() && !args.learns;
+    let emit_repeats =
+        args.repeats == Some(Repeats::Emit) || is_answered || store.is_shared() && !args.learns;
     let more = Box::new(|| {
         let guests = more_guests.of(&artifacts)?;
         Ok(guests.into_iter().map(|guest| Box::new(guest) as Box<dyn Rules>).collect())

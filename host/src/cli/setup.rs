@@ -178,7 +178,8 @@ pub fn set_up(
 }
 
 impl Setup {
-    /// Opens the output of a run that can begin; `is_midway` where it goes on in the middle of a batch.
+    /// Opens the output of a run that can begin; `is_midway` where it goes on in the middle of a batch, `is_answered`
+    /// where senders send again what the state does not know.
     ///
     /// # Errors
     /// An output that cannot be opened; in the middle of a batch, one that is not as the state knows it,
@@ -187,9 +188,9 @@ impl Setup {
         &mut self,
         common: &Common,
         format: Format,
-        is_midway: bool,
+        (is_midway, is_answered): (bool, bool),
     ) -> anyhow::Result<Output> {
-        let is_stream = self.found.inputs.iter().any(Input::is_stream);
+        let is_stream = !is_answered && self.found.inputs.iter().any(Input::is_stream);
         let mut output = open_output(common, format, &*self.store, (is_stream, is_midway))?;
         if self.store.is_durable() && !self.store.is_shared() {
             output = output.with_digest()?;
