@@ -21,7 +21,7 @@ import threading
 import time
 
 import lines
-from lines import PATIENCE, Firstseen, Growing, Server, burst, ids, wait_for
+from lines import PATIENCE, Firstseen, Growing, Server, burst, by_id, ids, wait_for
 from rsyslog_http import Service, configuration, has_module
 
 # Of each sender, between one kill and the next.
@@ -265,18 +265,13 @@ def main():
             status = service.stop()
         assert status == 128 + signal.SIGTERM, status
         alerts.forget()
-        text_of, count_of = {}, {}
-        for line in alerts.read():
-            for number in ids([line]):
-                assert text_of.setdefault(number, line) == line, f"{number} alerts in two ways"
-                count_of[number] = count_of.get(number, 0) + 1
-        assert set(text_of) == expected, "each event alerts, and nothing else"
+        assert set(by_id(alerts.read())) == expected, "each event alerts, and nothing else"
         errors = home / "rsyslog-errors.json"
         assert not errors.exists(), errors.read_text()[:500]
         for sender, events in sent.items():
             again = "" if isinstance(sender, Rsyslog) else f", sent again {sender.again} times"
             print(f"{sender.name}: {len(events)} events, 0 lost{again}")
-        assert sum(count_of.values()) == len(expected), "no alert stands there twice"
+        assert len(ids(alerts.read())) == len(expected), "no alert stands there twice"
         print(f"{args.kills} times kill -9 of firstseen: {len(expected)} events, 0 lost, none twice")
 
 

@@ -84,6 +84,15 @@ def ids(lines):
     return [number for line in lines if (number := id_of(line))]
 
 
+def by_id(alerts):
+    """The alerts by their ids; what is there more than once has the same bytes."""
+    text_of = {}
+    for line in alerts:
+        for number in ids([line]):
+            assert text_of.setdefault(number, line) == line, f"{number} alerts in two ways"
+    return text_of
+
+
 class Growing:
     """A file of lines that somebody appends to: what is new is read, and no line twice."""
 
@@ -247,10 +256,7 @@ def burst_and_kill(server, alerts, count, say):
     server.send([*second, event(2 * count + 1, "another mark")])
     wait_for("the other mark", lambda: ids(alerts.read()[-1:]) == [f"e{2 * count + 1}"], server.process)
     alerts.forget()
-    text_of = {}
-    for line in alerts.read():
-        for number in ids([line]):
-            assert text_of.setdefault(number, line) == line, f"{number} alerts in two ways"
+    text_of = by_id(alerts.read())
     assert not set(ids(second)) - set(text_of), "an event that was sent again does not alert"
     doubled = len(ids(alerts.read())) - len(text_of)
     say(

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 
 import lines
-from lines import PATIENCE, Firstseen, Growing, Server, burst, ids, is_listening, wait_for
+from lines import PATIENCE, Firstseen, Growing, Server, burst, by_id, ids, is_listening, wait_for
 
 COUNT = 10_000
 KILLS = 10
@@ -111,11 +111,7 @@ def main():
             status = service.stop()
         assert status == 128 + signal.SIGTERM, status
         alerts.forget()
-        text_of = {}
-        for line in alerts.read():
-            for number in ids([line]):
-                assert text_of.setdefault(number, line) == line, f"{number} alerts in two ways"
-        assert set(text_of) == set(ids(events)), "each event alerts"
+        assert set(by_id(alerts.read())) == set(ids(events)), "each event alerts"
         errors = home / "rsyslog-errors.json"
         assert not os.path.exists(errors), errors.read_text()[:500]
         assert len(ids(alerts.read())) == COUNT, "no alert stands there twice"

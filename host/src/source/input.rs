@@ -395,6 +395,11 @@ impl InputSource {
             io::ErrorKind::PermissionDenied => format!("{error}; run as a user who may read it"),
             _ => error.to_string(),
         };
+        self.fault(kind, reason)
+    }
+
+    /// A fault here.
+    fn fault(&self, kind: ReadErrorKind, reason: String) -> ReadError {
         ReadError {
             kind,
             file: Arc::clone(&self.input.name),
@@ -418,14 +423,7 @@ impl Source for InputSource {
             None if misnamed => (ReadErrorKind::Misnamed, MISNAMED.to_owned()),
             None => return Ok(polled),
         };
-        Err(ReadError {
-            kind,
-            file: Arc::clone(&self.input.name),
-            offset: self.feed.as_ref().map_or(0, Feed::offset),
-            stored_offset: self.stored(),
-            reason,
-            advice: FETCH_AGAIN,
-        })
+        Err(self.fault(kind, reason))
     }
 
     fn wait_at_most(&mut self, limit: Option<Duration>) {

@@ -72,15 +72,17 @@ fn a_file_of_credentials_that_keeps_nobody_out_is_refused() {
     }
 }
 
+/// Whether openssl is here and did that.
+fn openssl(args: &[&str]) -> bool {
+    let mut command = Command::new("openssl");
+    command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
 /// What is wrong with a certificate or its key is said in words, by the option, with what to give.
 #[test]
 fn certificates_that_cannot_be_used_say_why() {
     let folder = Folder::new();
-    let openssl = |args: &[&str]| {
-        let mut command = Command::new("openssl");
-        command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
     let path = |name: &str| folder.path(name).to_str().unwrap().to_owned();
     let pair = |name: &str| {
         let [key, cert] = ["key", "pem"].map(|ending| path(&format!("{name}.{ending}")));
@@ -198,11 +200,6 @@ fn idle_and_broken_connections_keep_nobody_out() {
 #[test]
 fn tls_is_spoken_and_a_new_certificate_is_taken() {
     let folder = Folder::new();
-    let openssl = |args: &[&str]| {
-        let mut command = Command::new("openssl");
-        command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
     let [key, cert] =
         ["key.pem", "cert.pem"].map(|name| folder.path(name).to_str().unwrap().to_owned());
     let certificate = |name: &str| {

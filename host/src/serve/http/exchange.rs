@@ -159,7 +159,7 @@ impl Exchange {
     pub(super) async fn receive(
         &self,
         headers: &HeaderMap,
-        body: Body,
+        mut body: Body,
     ) -> Result<Received, Refusal> {
         let most = self.limits.body;
         let too_long = || {
@@ -180,7 +180,6 @@ impl Exchange {
         self.is_begun().await?;
         let mut permit = self.room_for(1)?;
         let mut bytes = Vec::new();
-        let mut body = body;
         let received = timeout(self.limits.receive, async {
             while let Some(frame) = body.frame().await {
                 let cut_off = |_| {

@@ -145,8 +145,8 @@ fn wants_alerts(query: Option<&str>, headers: &HeaderMap) -> Result<bool, Refusa
     for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=').unwrap_or((part, "true"));
         if name != "alerts" {
-            let name = name.get(..name.floor_char_boundary(80)).unwrap_or_default();
-            let reason = format!("/events knows no parameter {name:?}; it knows ?alerts");
+            let reason =
+                format!("/events knows no parameter {:?}; it knows ?alerts", beginning(name));
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_query", reason));
         }
         asked |= !matches!(value, "false" | "0" | "no");
@@ -364,17 +364,20 @@ async fn cat_health() -> &'static str {
     "firstseen green 1 1 0 0 0 0 0 0 - 100.0%\n"
 }
 
+/// So much of what a sender wrote as an answer repeats.
+fn beginning(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(80)).unwrap_or_default()
+}
+
 async fn other_method(State(service): State<Service>, method: Method, uri: Uri) -> Response {
-    let path = uri.path();
-    let path = path.get(..path.floor_char_boundary(80)).unwrap_or_default();
+    let path = beginning(uri.path());
     let reason = format!("{path} does not take {method}");
     let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", reason);
     counted(&service, refusal).into_response()
 }
 
 async fn nothing(State(service): State<Service>, method: Method, uri: Uri) -> Response {
-    let path = uri.path();
-    let path = path.get(..path.floor_char_boundary(80)).unwrap_or_default();
+    let path = beginning(uri.path());
     let reason = format!(
         "no {method} {path} here: POST /events, /_bulk, /INDEX/_bulk or /firehose; GET /metrics, /healthz or /readyz"
     );
