@@ -2,8 +2,8 @@
 
 In: the paths of the firstseen binary and of a sender, and which one it is: filebeat, fluent-bit, vector or
 vector-elasticsearch. Out: exit status 0 if the samples alert as they do in `run`, and every event of a burst alerts, though
-firstseen is killed again and again in it and the sender is stopped once; what is doubled has the same bytes. `.ci` does
-not call it, because Debian has none of these programs.
+firstseen is killed again and again in it, and the sender is stopped once and killed once; what is doubled has the same
+bytes. `.ci` does not call it, because Debian has none of these programs.
 """
 
 import gzip
@@ -69,6 +69,10 @@ class Sender:
             self.process.send_signal(signal.SIGTERM)
         self.process.wait(PATIENCE)
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
 
 def write_lines(home, name, events):
     """A file that is there at once, as one that was moved into the folder."""
@@ -126,6 +130,9 @@ def check_burst(name, program):
                 if number == KILLS // 2:
                     sender.stop()
                     sender.start()
+                elif number == KILLS // 2 + 1:
+                    sender.kill()
+                    sender.start()
                 wait_for("some alerts", lambda: len(set(ids(alerts.read()))) > known, sender.process)
                 service.kill()
                 service.start()
@@ -140,7 +147,7 @@ def check_burst(name, program):
         assert set(by_id(alerts.read())) == set(ids(events)), "each event alerts"
         doubled = len(ids(alerts.read())) - COUNT
         print(
-            f"{name}: {COUNT} events, {KILLS} times kill -9 of firstseen, one stop of the sender: 0 lost, "
+            f"{name}: {COUNT} events, {KILLS} times kill -9 of firstseen, one stop and one kill of the sender: 0 lost, "
             f"{doubled} alerts twice"
         )
 
