@@ -28,6 +28,14 @@ pub struct FoundInputs {
 }
 
 impl FoundInputs {
+    /// Takes what was found elsewhere, behind what there is.
+    pub fn extend(&mut self, more: Self) {
+        self.inputs.extend(more.inputs);
+        self.faults.extend(more.faults);
+        self.left_out.extend(more.left_out);
+        self.hidden.extend(more.hidden);
+    }
+
     /// Refuses to write to a file that is to be read: opening it would empty it first.
     ///
     /// # Errors

@@ -4,10 +4,10 @@
 //! is opened at the first `poll`. Whatever goes wrong, the events before it were
 //! handed on.
 
+use super::content::is_plain;
 use super::feed::{Feed, FeedTraits};
 use super::marker::mark_here;
 use super::stdin::{Patience, WOKEN, Wake, WakingReader};
-use super::unpack::{MAGIC, Packing, recognise};
 use super::{Polled, Source};
 use crate::numbers::{counted, number};
 use crate::observe::place::input_name;
@@ -16,7 +16,7 @@ use firstseen_envelope::{EventSink, SplitOptions, Splitter};
 use firstseen_event::Trust;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -46,6 +46,8 @@ pub struct Input {
     piece: Option<(u64, u64)>,
     /// How many lines end before that.
     lines_before: u64,
+    /// The device and the number of the file that it has to be.
+    file: Option<(u64, u64)>,
 }
 
 /// How to read.
@@ -150,7 +152,7 @@ impl Input {
             InputKind::File(path) => path.to_string_lossy().into(),
             InputKind::Stdin => "-".into(),
         };
-        Self { name, bytes, kind, in_folder: false, piece: None, lines_before: 0 }
+        Self { name, bytes, kind, in_folder: false, piece: None, lines_before: 0, file: None }
     }
 
     /// The same, found in a folder.
@@ -170,7 +172,15 @@ impl Input {
     ) -> Self {
         let bytes = Some(end.saturating_sub(start));
         let (kind, piece) = (InputKind::File(path), Some((start, end)));
-        Self { name: name.into(), bytes, kind, in_folder, piece, lines_before }
+        Self { name: name.into(), bytes, kind, in_folder, piece, lines_before, file: None }
+    }
+
+    /// The same, of the file with this device and this number there: where another one has its name by the time that it
+    /// is opened, nothing is read of that one.
+    #[must_use]
+    pub fn of_file(mut self, number: (u64, u64)) -> Self {
+        self.file = Some(number);
+        self
     }
 
     /// How many lines end before what is read of it.
@@ -223,16 +233,7 @@ impl Input {
         let InputKind::File(path) = &self.kind else { return None };
         self.bytes?;
         let file = File::open(path).ok()?;
-        let mut first = [0; MAGIC];
-        let mut read = 0;
-        // Without moving the place that it is read from.
-        while let Some(rest) = first.get_mut(read..).filter(|rest| !rest.is_empty()) {
-            match file.read_at(rest, read as u64).ok()? {
-                0 => break,
-                more => read += more,
-            }
-        }
-        (recognise(first.get(..read)?) == Packing::Plain).then(|| Arc::new(file))
+        is_plain(&file).then(|| Arc::new(file))
     }
 
     /// The source of this input's events; standard input ends when `wake` becomes readable.
@@ -321,8 +322,12 @@ impl InputSource {
                     None => Arc::new(File::open(path)?),
                 };
                 self.file = Some(Arc::clone(&file));
+                let meta = file.metadata()?;
+                if self.input.file.is_some_and(|file| file != (meta.dev(), meta.ino())) {
+                    return Err(io::Error::other("another file has its name by now"));
+                }
                 // Files of /proc have no length of their own.
-                let length = file.metadata()?.len();
+                let length = meta.len();
                 let (most, whole) = match self.input.piece {
                     Some((start, end)) => (end.saturating_sub(start), None),
                     None if length == 0 => (u64::MAX, None),

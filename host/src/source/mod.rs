@@ -8,6 +8,7 @@
 
 pub mod body;
 mod bounds;
+mod content;
 mod feed;
 mod find;
 mod gunzip;
@@ -17,6 +18,7 @@ mod stdin;
 mod unpack;
 mod whole;
 
+pub use content::{is_plain, packed_content};
 pub use feed::{EMPTY_INPUTS, NO_LOG};
 pub use find::{FoundInputs, InputProblem, find};
 pub use input::{Input, InputKind, ReadError, ReadErrorKind, ReadLimits};

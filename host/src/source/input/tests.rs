@@ -196,6 +196,25 @@ fn a_file_that_is_cut_or_renamed_while_it_is_read() {
 }
 
 #[test]
+fn a_piece_is_of_the_file_that_was_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
+    std::fs::write(&path, lines(2)).unwrap();
+    let meta = std::fs::metadata(&path).unwrap();
+    let input = Input::piece(path.clone(), "log", (0, meta.len()), 0, false);
+    let input = input.of_file((meta.dev(), meta.ino()));
+    let mut heard = Heard::default();
+    input.read(ReadLimits::default(), &mut heard).unwrap();
+    assert_eq!(heard.text.len() as u64, meta.len());
+    std::fs::rename(&path, moved).unwrap();
+    std::fs::write(&path, lines(2)).unwrap();
+    let mut heard = Heard::default();
+    let error = input.read(ReadLimits::default(), &mut heard).unwrap_err();
+    assert_eq!((error.kind, heard.text.len()), (ReadErrorKind::Io, 0));
+    assert_eq!(error.to_string(), "log: another file has its name by now");
+}
+
+#[test]
 fn packed_data_in_packed_data_is_read_and_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.gz");
