@@ -172,6 +172,120 @@ fn a_run_that_is_killed_loses_and_doubles_nothing() {
     assert_eq!(status, Some(143), "{errors}");
 }
 
+/// Rotates a log, as numbers do it, and gives the newest name.
+fn rotate(folder: &Folder, name: &str) -> String {
+    let numbered = |number: u32| [".gz", ""].map(|packed| format!("{name}.{number}{packed}"));
+    for number in (1..100).rev() {
+        for (from, to) in numbered(number).iter().zip(numbered(number + 1)) {
+            if folder.path(from).exists() {
+                std::fs::rename(folder.path(from), folder.path(&to)).unwrap();
+            }
+        }
+    }
+    format!("{name}.1")
+}
+
+/// Packs a file, which is as it is for a minute then.
+fn pack(folder: &Folder, name: &str) {
+    let packed = folder.path(&format!("{name}.gz"));
+    let text = std::fs::read_to_string(folder.path(name)).unwrap();
+    let being_made = folder.path("being-made");
+    std::fs::write(&being_made, gzip(text)).unwrap();
+    age(&being_made, 60);
+    std::fs::rename(being_made, packed).unwrap();
+    std::fs::remove_file(folder.path(name)).unwrap();
+}
+
+#[test]
+fn a_log_that_is_rotated_while_the_run_is_down_is_read_to_its_end() {
+    let folder = Folder::new();
+    let log = folder.path("app.log");
+    append(&folder.path("app.log.bak"), event("older"));
+    append(&folder.path("app.log.1"), event("old"));
+    age(&folder.path("app.log.1"), 3600);
+    append(&log, event("a"));
+    let mut live = follow(&folder, &["app.log"]);
+    wait_for(&folder, &mut live, &["a"]);
+    let (_, status, errors) = live.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+    // Once while it is down, and packed at once; once more, and copied and cut.
+    append(&log, event("b"));
+    let newest = folder.path(&rotate(&folder, "app.log"));
+    std::fs::rename(&log, newest).unwrap();
+    pack(&folder, "app.log.1");
+    append(&log, event("c"));
+    let newest = folder.path(&rotate(&folder, "app.log"));
+    std::fs::rename(&log, newest).unwrap();
+    append(&log, event("d"));
+    let newest = folder.path(&rotate(&folder, "app.log"));
+    std::fs::copy(&log, newest).unwrap();
+    std::fs::write(&log, event("e")).unwrap();
+    append(&folder.path("app.log.bak"), event("other"));
+    let mut live = follow(&folder, &["app.log"]);
+    wait_for(&folder, &mut live, &["a", "b", "c", "d", "e"]);
+    let (_, status, errors) = live.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+    assert!(errors.contains("alerts    4, 1 repeated"), "{errors}");
+    // Nothing of it is read again.
+    pack(&folder, "app.log.1");
+    append(&log, event("f"));
+    let mut live = follow(&folder, &["app.log"]);
+    wait_for(&folder, &mut live, &["a", "b", "c", "d", "e", "f"]);
+    let (_, status, errors) = live.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+    assert!(errors.contains("events    1 in 1 input"), "{errors}");
+}
+
+#[test]
+fn a_run_that_is_killed_over_a_log_that_rotates_loses_and_doubles_nothing() {
+    let folder = Folder::new();
+    let seed = 20_261_129;
+    println!("seed {seed}");
+    let mut chance = Chance(seed);
+    let log = folder.path("app.log");
+    let mut ids = vec!["first".to_owned()];
+    append(&log, event("first"));
+    let mut live = follow(&folder, &["app.log"]);
+    wait_for(&folder, &mut live, &["first"]);
+    for round in 0..40 {
+        for n in 0..=chance.below(8) {
+            let id = format!("{round}-{n}");
+            append(&log, event(&id));
+            ids.push(id);
+        }
+        match chance.below(6) {
+            0 => {
+                live.kill();
+                live = follow(&folder, &["app.log"]);
+            }
+            1..=3 => {
+                let newest = folder.path(&rotate(&folder, "app.log"));
+                std::fs::rename(&log, newest).unwrap();
+            }
+            4 if log.exists() => {
+                let newest = folder.path(&rotate(&folder, "app.log"));
+                std::fs::copy(&log, newest).unwrap();
+                File::create(&log).unwrap();
+            }
+            _ => {
+                let oldest = (1..100).rev().map(|n| format!("app.log.{n}"));
+                if let Some(name) = oldest.into_iter().find(|name| folder.path(name).exists()) {
+                    pack(&folder, &name);
+                }
+            }
+        }
+        let until = chance.below(2) as usize * chance.below(ids.len() as u64 + 1) as usize;
+        while alerts(&folder).len() < until {
+            assert!(live.is_running(), "it ended in round {round}");
+            std::thread::yield_now();
+        }
+    }
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    wait_for(&folder, &mut live, &ids);
+    let (_, status, errors) = live.signal(Signal::TERM);
+    assert_eq!(status, Some(143), "{errors}");
+}
+
 #[test]
 fn what_cannot_be_followed_is_refused() {
     let folder = Folder::new();
@@ -185,4 +299,7 @@ fn what_cannot_be_followed_is_refused() {
     refuse(&["--output", output, "--state", state, "-"], &["--follow"]);
     refuse(&["--output", output, "--state", state, "--annotate", "x"], &["--annotate"]);
     refuse(&["--output", output, "--schedule", "x"], &["--schedule"]);
+    let (log, rotated) = (folder.path("x.log"), folder.path("x.log.1"));
+    let [log, rotated] = [&log, &rotated].map(|path| path.to_str().unwrap());
+    refuse(&["--output", rotated, "--state", state, log], &["--output", "x.log.1", "another file"]);
 }

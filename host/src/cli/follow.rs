@@ -4,46 +4,51 @@
 //! reads nothing of them: what a batch reads, `resume` says, by positions in the state. What was looked at and did not
 //! change since is not looked at again.
 
-use super::resume::{FileNumber, InputGone, ResumedRun};
+mod rotated;
+mod watch;
+
+use super::paths;
+use super::resume::{FileNumber, FoundFiles, InputGone, ResumedRun, begins_so, edges};
 use super::run::SystemClock;
 use super::served::Opened;
 use crate::files::shown;
 use crate::pipeline::{BatchUnread, Clock, Pipeline, Stop};
-use crate::source::{self, FoundInputs, Input, InputKind, Wake};
+use crate::source::{self, FoundInputs, Input, InputKind};
 use crate::state::RecordedInput;
 use crate::terminal::{formats, message};
-use anyhow::{Context, bail};
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use anyhow::bail;
+use notify::RecursiveMode;
+pub(super) use rotated::LogFamily;
+use rotated::{RotatedFile, changed_ns};
 use std::collections::{HashMap, HashSet};
-use std::fs::Metadata;
-use std::io::{Read, Write};
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use watch::FolderWatch;
 
-/// After so many seconds files are looked at in any case: not every file system tells of changes.
-const LOOK_AGAIN: i64 = 5;
-/// Changes so close to each other make one batch, in nanoseconds.
-const QUIET: i64 = 100_000_000;
 /// A packed file is read once it has been as it is for so many seconds: whoever writes it may not be done.
 const SETTLED_SECONDS: i64 = 5;
+/// What changed so many milliseconds before it was looked at is looked at again: another change may have the same time.
+/// File systems count in steps of up to 2 seconds.
+const SAME_TIME_MS: i64 = 2000;
 
-/// How a file was when it was looked at: its length, and its time in nanoseconds.
-type FileLook = (u64, i128);
+/// How a file was when it was looked at: its length, and when it changed last, or its name or rights did.
+type FileLook = (u64, (i64, i64));
+
+/// Files with a position, by their numbers.
+type KnownFiles<'r> = HashMap<FileNumber, &'r RecordedInput>;
 
 /// Follows files.
 pub(super) struct Follow {
     paths: Vec<PathBuf>,
-    wake: Option<Wake>,
-    changes: UnixStream,
-    /// Watches as long as it is there.
-    watcher: RecommendedWatcher,
-    watched: HashSet<PathBuf>,
+    watch: FolderWatch,
     /// Files that were looked at.
     looks: HashMap<FileNumber, FileLook>,
+    /// Since when rotated files count, of logs that have no position yet.
+    after: HashMap<PathBuf, i64>,
+    /// Where paths led to that are links.
+    targets: HashMap<PathBuf, PathBuf>,
     /// Inputs that could not be looked at, each said once.
     told: HashSet<String>,
 }
@@ -55,7 +60,15 @@ pub(super) struct FollowedInputs {
     pub inputs: Vec<Input>,
     /// All files that are there.
     pub present: HashSet<FileNumber>,
+    /// Which of them belong to a log that is followed by its name.
+    pub families: HashMap<FileNumber, Rc<LogFamily>>,
     looks: HashMap<FileNumber, FileLook>,
+}
+
+impl FollowedInputs {
+    pub(super) fn files(&self) -> FoundFiles<'_> {
+        FoundFiles { inputs: &self.inputs, present: &self.present, families: &self.families }
+    }
 }
 
 impl Follow {
@@ -67,139 +80,180 @@ impl Follow {
         if paths.is_empty() || paths.iter().any(|path| path.as_os_str() == "-") {
             bail!("--follow: give files and folders; a stream is read with `run -`");
         }
-        let (changes, to_changes) = UnixStream::pair()?;
-        changes.set_nonblocking(true)?;
-        to_changes.set_nonblocking(true)?;
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if event.is_ok_and(|event| is_reading(event.kind)) {
-                return;
-            }
-            // Where it is full, enough was said.
-            let _ = (&to_changes).write(b"x");
-        });
-        let watcher = watcher.context("files cannot be watched here")?;
         let mut follow = Self {
             paths: paths.to_vec(),
-            wake: stop.wake(),
-            changes,
-            watcher,
-            watched: HashSet::new(),
+            watch: FolderWatch::new(stop)?,
             looks: HashMap::new(),
+            after: HashMap::new(),
+            targets: HashMap::new(),
             told: HashSet::new(),
         };
         follow.watch();
         Ok(follow)
     }
 
-    /// Those of the paths that are there.
-    pub(super) fn existing(paths: &[PathBuf]) -> Vec<PathBuf> {
-        paths.iter().filter(|path| path.exists()).cloned().collect()
-    }
-
-    /// Watches what is not watched yet: a folder may have come only now.
-    fn watch(&mut self) {
-        for path in &self.paths {
-            let is_folder = path.is_dir();
-            let (folder, mode) = if is_folder {
-                (path.clone(), RecursiveMode::Recursive)
-            } else {
-                (parent(path), RecursiveMode::NonRecursive)
-            };
-            if !self.watched.contains(&folder) && self.watcher.watch(&folder, mode).is_ok() {
-                self.watched.insert(folder);
+    /// What is there of the paths: any of them may come and go at any moment.
+    ///
+    /// # Errors
+    /// As [`source::find`].
+    pub(super) fn existing(paths: &[PathBuf]) -> anyhow::Result<FoundInputs> {
+        let mut all = FoundInputs::default();
+        for path in paths {
+            match source::find(std::slice::from_ref(path)) {
+                Ok(found) => all.extend(found),
+                Err(error) if path.exists() => return Err(error),
+                Err(_) => {}
             }
         }
+        Ok(all)
+    }
+
+    /// Refuses to write to a file that would be read as one that rotation made of a path.
+    ///
+    /// # Errors
+    /// Where it is named so; `option` says what it was given for.
+    pub(super) fn refuse_output(
+        paths: &[PathBuf],
+        option: &str,
+        output: &Path,
+    ) -> anyhow::Result<()> {
+        let output = paths::whole(output);
+        let log = paths.iter().find(|path| LogFamily::of(path, None).has(&output));
+        let Some(log) = log.filter(|path| !path.is_dir()) else { return Ok(()) };
+        let (output, log) = (shown(&output), shown(log));
+        bail!(
+            "{option} {output}: it is followed as {log}, or as what rotation makes of that; write to another file"
+        )
+    }
+
+    /// Watches the folders that the paths are in: one may have come only now.
+    fn watch(&mut self) {
+        let trees = self.paths.iter().filter(|path| path.is_dir());
+        let trees = trees.map(|tree| (tree.clone(), RecursiveMode::Recursive));
+        let beside = self.folders().into_iter().map(|folder| (folder, RecursiveMode::NonRecursive));
+        self.watch.add(trees.chain(beside));
     }
 
     /// Waits until something may have changed; false where the run is to end.
     pub(super) fn wait(&mut self, stop: &dyn Stop) -> bool {
-        if self.poll(LOOK_AGAIN, 0, stop) {
-            // What belongs to the same change arrives meanwhile.
-            self.drain();
-            self.poll(0, QUIET, stop);
-        }
-        self.drain();
+        self.watch.wait(stop);
         self.watch();
         !stop.is_requested()
     }
 
-    /// Whether something changed within this time; at once where the run is to end.
-    fn poll(&self, tv_sec: i64, tv_nsec: i64, stop: &dyn Stop) -> bool {
-        loop {
-            if stop.is_requested() {
-                return false;
-            }
-            let limit = Timespec { tv_sec, tv_nsec };
-            let changes = PollFd::new(&self.changes, PollFlags::IN);
-            let polled = match &self.wake {
-                Some(wake) => poll(&mut [changes, PollFd::new(wake, PollFlags::IN)], Some(&limit)),
-                None => poll(&mut [changes], Some(&limit)),
-            };
-            match polled {
-                Err(Errno::INTR) => {}
-                Err(_) | Ok(0) => return false,
-                Ok(_) => return !stop.is_requested(),
-            }
-        }
-    }
-
-    fn drain(&mut self) {
-        let mut some = [0; 4096];
-        while matches!(self.changes.read(&mut some), Ok(1..)) {}
-    }
-
-    /// The files that may hold something new. `read` are those that have a position: one that was renamed beside a
-    /// path that was typed is found by its number, so that what was written to it last is not lost. `now_s` is the
-    /// time, in seconds since 1970.
+    /// The files that may hold something new. `known` are those that have a position: one that was renamed beside a
+    /// path that was typed is found by its number, so that what was written to it last is not lost. What rotation made
+    /// of such a path since it was looked at first is found by name. `now_ms` is the time, in milliseconds since 1970.
     ///
     /// # Errors
     /// As [`source::find`].
     pub(super) fn find(
         &mut self,
-        read: &[RecordedInput],
-        now_s: i64,
+        known: &[&RecordedInput],
+        now_ms: i64,
     ) -> anyhow::Result<FollowedInputs> {
-        let FoundInputs { inputs, faults, .. } = source::find(&Self::existing(&self.paths))?;
+        let FoundInputs { inputs, faults, .. } = Self::existing(&self.paths)?;
         for fault in faults {
             self.tell(fault.text());
         }
+        let known_files: KnownFiles<'_> =
+            known.iter().map(|one| ((one.device, one.inode), *one)).collect();
         let mut found = FollowedInputs::default();
+        for input in self.rotated(&inputs, known, &known_files, &mut found) {
+            self.look(input, now_ms, &mut found);
+        }
         for input in inputs {
-            if !is_being_made(&input, read) {
-                self.look(input, now_s, &mut found);
+            let number = metadata(&input).map(|(_, meta)| number(&meta));
+            let is_log = number.is_some_and(|number| found.families.contains_key(&number));
+            let is_known = number.is_some_and(|number| known_files.contains_key(&number));
+            // What holds nothing yet is being made. One that was read before was emptied: its position has to go; and one
+            // that is followed by its name has a position from now on, so that what rotation makes of it is known.
+            if input.bytes != Some(0) || is_known || is_log {
+                self.look(input, now_ms, &mut found);
             }
         }
-        for input in self.renamed(&found.present, read) {
-            self.look(input, now_s, &mut found);
+        for input in self.renamed(&found.present, &known_files) {
+            self.look(input, now_ms, &mut found);
         }
         Ok(found)
     }
 
+    /// What rotation made of the paths that were typed since they were looked at first, the oldest first; and what
+    /// belongs to which of them.
+    fn rotated(
+        &mut self,
+        inputs: &[Input],
+        known: &[&RecordedInput],
+        known_files: &KnownFiles<'_>,
+        found: &mut FollowedInputs,
+    ) -> Vec<Input> {
+        if self.paths.iter().all(|path| path.is_dir()) {
+            return Vec::new();
+        }
+        let metas: Vec<_> = inputs.iter().filter_map(metadata).collect();
+        let own: HashSet<_> = metas.iter().map(|(_, meta)| number(meta)).collect();
+        let mut rotated = Vec::new();
+        for path in self.paths.iter().filter(|path| !path.is_dir()) {
+            if let Ok(target) = path.canonicalize() {
+                self.targets.insert(path.clone(), target);
+            }
+            let mut family = LogFamily::of(path, self.targets.get(path));
+            let log = metas.iter().find(|(other, _)| *other == path).map(|(_, meta)| number(meta));
+            let mut files = family.files();
+            files.retain(|file| !own.contains(&number(&file.meta)));
+            family.after_ns = family.kept_after(known.iter().copied()).unwrap_or_else(|| {
+                // Looked at for the first time: what is there by now is older than the log.
+                let strange =
+                    files.iter().filter(|file| !known_files.contains_key(&number(&file.meta)));
+                let newest = strange.map(|file| changed_ns(&file.meta)).max().unwrap_or_default();
+                *self.after.entry(path.clone()).or_insert(newest)
+            });
+            let after_ns = family.after_ns;
+            let family = Rc::new(family);
+            found.families.extend(log.map(|log| (log, Rc::clone(&family))));
+            for file in files {
+                let is_new = || {
+                    changed_ns(&file.meta) > after_ns
+                        && file.meta.len() > 0
+                        && !is_copy(&file, path)
+                };
+                found.families.insert(number(&file.meta), Rc::clone(&family));
+                if is_new() || is_read(&file.path, &file.meta, known_files) {
+                    rotated.push(Input::whole(file.path, file.meta.len()));
+                }
+            }
+        }
+        rotated
+    }
+
     /// Takes an input that may hold something new.
-    fn look(&mut self, input: Input, now_s: i64, found: &mut FollowedInputs) {
+    fn look(&mut self, input: Input, now_ms: i64, found: &mut FollowedInputs) {
         let InputKind::File(path) = input.kind() else { return };
         let Some(bytes) = input.bytes else {
             self.tell(format!("{}: it is no regular file, and not followed", shown(path)));
             return;
         };
         let Ok(meta) = path.metadata() else { return };
-        let number = (meta.dev(), meta.ino());
+        let number = number(&meta);
         if !found.present.insert(number) {
             return;
         }
-        let look = (bytes, time_ns(&meta));
+        let look = (bytes, (meta.ctime(), meta.ctime_nsec()));
         let is_unchanged = self.looks.get(&number) == Some(&look);
         // A plain one is open already.
         if !is_unchanged && input.readable_again().is_none() {
-            if let Err(error) = std::fs::File::open(path) {
+            if let Err(error) = File::open(path) {
                 self.tell(format!("{}: {error}; run as a user who may read it", shown(path)));
                 return;
             }
-            if now_s.saturating_sub(meta.mtime()) < SETTLED_SECONDS {
+            if (now_ms / 1000).saturating_sub(meta.mtime()) < SETTLED_SECONDS {
                 return;
             }
         }
-        found.looks.insert(number, look);
+        let changed_ms = meta.ctime().saturating_mul(1000);
+        if is_unchanged || now_ms.saturating_sub(changed_ms) >= SAME_TIME_MS {
+            found.looks.insert(number, look);
+        }
         if !is_unchanged {
             found.inputs.push(input);
         }
@@ -218,23 +272,35 @@ impl Follow {
     }
 
     /// Files with a position that are not present by their paths, and are beside a path that was typed.
-    fn renamed(&self, present: &HashSet<FileNumber>, read: &[RecordedInput]) -> Vec<Input> {
-        let folders: HashSet<PathBuf> =
-            self.paths.iter().filter(|path| !path.is_dir()).map(|path| parent(path)).collect();
+    fn renamed(&self, present: &HashSet<FileNumber>, known: &KnownFiles<'_>) -> Vec<Input> {
+        let folders: HashSet<PathBuf> = self.folders().into_iter().collect();
         if folders.is_empty() {
             return Vec::new();
         }
-        let lost = read.iter().map(|record| (record.device, record.inode));
-        let lost: HashSet<FileNumber> = lost.filter(|number| !present.contains(number)).collect();
         let mut renamed = Vec::new();
         for entry in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
             let Ok(entry) = entry else { continue };
             let Ok(meta) = entry.metadata() else { continue };
-            if meta.is_file() && lost.contains(&(meta.dev(), meta.ino())) {
+            let number = number(&meta);
+            if meta.is_file() && !present.contains(&number) && is_read(&entry.path(), &meta, known)
+            {
                 renamed.push(Input::whole(entry.path(), meta.len()));
             }
         }
         renamed
+    }
+
+    /// The folders that files are in which were typed themselves; of a link, also where it leads.
+    fn folders(&self) -> Vec<PathBuf> {
+        let files = self.paths.iter().filter(|path| !path.is_dir());
+        let of = |path: &PathBuf| {
+            let target = self.targets.get(path).map(|target| parent(target));
+            let folder = parent(path);
+            let is_other = |target: &PathBuf| folder.canonicalize().is_ok_and(|at| at != *target);
+            let target = target.filter(is_other);
+            [Some(folder), target]
+        };
+        files.flat_map(of).flatten().collect()
     }
 }
 
@@ -254,8 +320,8 @@ pub(super) fn run(
     resumed.keep_runs(pipeline, SystemClock.now_ms());
     loop {
         let now_ms = SystemClock.now_ms();
-        let found = follow.find(resumed.read(), now_ms / 1000)?;
-        match resumed.run_files(pipeline, &found.inputs, &found.present, now_ms, stop) {
+        let found = follow.find(&resumed.known(), now_ms)?;
+        match resumed.run_files(pipeline, found.files(), now_ms, stop) {
             Ok(true) => follow.looked(found),
             // A signal came in the middle of a batch: the next start goes on with it.
             Ok(false) => return Ok(()),
@@ -270,63 +336,36 @@ pub(super) fn run(
     }
 }
 
-/// Whether somebody only read, as each look does with the folders: answered by another look, it would never end.
-fn is_reading(kind: EventKind) -> bool {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-        EventKind::Access(_) => true,
-        _ => false,
-    }
+/// Whether a file begins with what was read of one with its number: that is given again when a file is removed.
+fn is_read(path: &Path, meta: &Metadata, known: &KnownFiles<'_>) -> bool {
+    let record = known.get(&number(meta)).filter(|record| record.length > 0);
+    record.is_some_and(|record| {
+        File::open(path).is_ok_and(|file| begins_so(record, &file, meta.len()))
+    })
 }
 
-/// Whether a file holds nothing yet. One that was read before was emptied: its position has to go.
-fn is_being_made(input: &Input, read: &[RecordedInput]) -> bool {
-    let InputKind::File(path) = input.kind() else { return false };
-    if input.bytes != Some(0) {
-        return false;
-    }
-    let Ok(meta) = path.metadata() else { return false };
-    !read.iter().any(|record| (record.device, record.inode) == (meta.dev(), meta.ino()))
+/// Whether a file holds what the log itself begins with: rotation may be about to copy it, and to cut it then.
+fn is_copy(file: &RotatedFile, log: &Path) -> bool {
+    let begins = |path: &Path| {
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (length, opened) = opened.ok().filter(|(length, _)| *length >= file.meta.len())?;
+        (length > 0).then(|| edges(&opened, file.meta.len()).ok()).flatten()
+    };
+    begins(log).is_some_and(|edges| begins(&file.path) == Some(edges))
+}
+
+fn metadata(input: &Input) -> Option<(&PathBuf, Metadata)> {
+    let InputKind::File(path) = input.kind() else { return None };
+    Some((path, path.metadata().ok()?))
+}
+
+fn number(meta: &Metadata) -> FileNumber {
+    (meta.dev(), meta.ino())
 }
 
 fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
-    }
-}
-
-fn time_ns(meta: &Metadata) -> i128 {
-    i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use notify::event::{CreateKind, DataChange, ModifyKind, RemoveKind, RenameMode};
-
-    /// A look opens the folders and closes them: where that began another one, an idle run would look without end.
-    #[test]
-    fn what_only_reads_is_no_reason_to_look() {
-        for access in [
-            AccessKind::Any,
-            AccessKind::Read,
-            AccessKind::Open(AccessMode::Any),
-            AccessKind::Close(AccessMode::Read),
-        ] {
-            assert!(is_reading(EventKind::Access(access)), "{access:?}");
-        }
-        for change in [
-            EventKind::Access(AccessKind::Close(AccessMode::Write)),
-            EventKind::Create(CreateKind::File),
-            EventKind::Modify(ModifyKind::Data(DataChange::Any)),
-            EventKind::Modify(ModifyKind::Name(RenameMode::To)),
-            EventKind::Remove(RemoveKind::File),
-            // Some events were lost.
-            EventKind::Other,
-            EventKind::Any,
-        ] {
-            assert!(!is_reading(change), "{change:?}");
-        }
     }
 }

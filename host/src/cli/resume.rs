@@ -3,6 +3,9 @@
 //! In: the inputs as they are found, a run as the state has it. Out: batches for the pipeline, each of exact
 //! pieces of files (`inputs`). It decides nothing.
 
+mod edges;
+#[cfg(test)]
+mod following;
 mod inputs;
 
 use super::common::{Common, ResumeName};
@@ -22,9 +25,10 @@ use crate::state::{
 use crate::terminal::formats::counted;
 use crate::terminal::message;
 use anyhow::bail;
+pub(super) use edges::{begins_so, edges};
 use firstseen_rule::state::time_to_live_ms;
 use firstseen_rule::window::DAY_MS;
-pub(super) use inputs::{FileNumber, InputGone};
+pub(super) use inputs::{FileNumber, FoundFiles, InputGone};
 use inputs::{
     KeptPositions, NextInputs, as_input, file_of, kept_positions, next_inputs, same_inputs,
 };
@@ -144,7 +148,7 @@ pub(super) fn of(
     }
     if !is_stream && resumed.is_midway() {
         // Before the output is cut back: what is cut comes again from these inputs alone.
-        match same_inputs(&resumed.stored.inputs, inputs) {
+        match same_inputs(&resumed.stored.inputs, inputs, args.follow) {
             Ok(begun) => resumed.begun = begun,
             // A service has nobody to decide it: what is there is judged.
             Err(error) if args.follow && error.is::<InputGone>() => resumed.give_up(&error),
@@ -221,9 +225,9 @@ impl ResumedRun {
         self.restart = true;
     }
 
-    /// The inputs that were read, with how far.
-    pub(super) fn read(&self) -> &[RecordedInput] {
-        &self.stored.read
+    /// The inputs that were read, with how far, and those of a batch that was begun.
+    pub(super) fn known(&self) -> Vec<&RecordedInput> {
+        self.stored.read.iter().chain(&self.stored.inputs).collect()
     }
 
     /// Finishes what was begun, then decides what is new; a stream is read on.
@@ -243,22 +247,22 @@ impl ResumedRun {
         {
             return self.run_stream(pipeline, stream, now_ms);
         }
-        if self.run_files(pipeline, found, &HashSet::new(), now_ms, stop)? {
+        let (present, families) = Default::default();
+        let found = FoundFiles { inputs: found, present: &present, families: &families };
+        if self.run_files(pipeline, found, now_ms, stop)? {
             pipeline.close()?;
         }
         Ok(())
     }
 
-    /// Finishes what was begun, then decides what is new of these files; `present` are others that are there, and have
-    /// nothing new. Whether it came to its end.
+    /// Finishes what was begun, then decides what is new of these files. Whether it came to its end.
     ///
     /// # Errors
     /// As [`Self::run`]; [`InputGone`] where nothing was decided because of an input.
     pub(super) fn run_files(
         &mut self,
         pipeline: &mut Pipeline<'_>,
-        found: &[Input],
-        present: &HashSet<FileNumber>,
+        found: FoundFiles<'_>,
         now_ms: i64,
         stop: &dyn Stop,
     ) -> anyhow::Result<bool> {
@@ -282,12 +286,12 @@ impl ResumedRun {
             true => InputGone::of(&error).into(),
             false => error,
         });
-        let NextInputs { next, found: mut with_position } = looked?;
+        let NextInputs { next, found: mut with_position, passed } = looked?;
         if !self.follows {
-            pipeline.already_read(found.len().saturating_sub(next.len()) as u64);
+            pipeline.already_read(found.inputs.len().saturating_sub(next.len()) as u64);
         }
-        with_position.extend(present);
-        self.keep_positions(pipeline, &with_position, now_ms)?;
+        with_position.extend(found.present);
+        self.keep_positions(pipeline, &with_position, passed, now_ms)?;
         let given_up = self.restart && !self.stored.inputs.is_empty();
         if (!next.is_empty() || given_up) && !stop.is_requested() {
             let batch = BatchRecord {
@@ -320,15 +324,19 @@ impl ResumedRun {
         self.stored.read.extend(done);
     }
 
-    /// Keeps which inputs are gone; positions of those that are for too long go, and this is said.
+    /// Keeps which inputs are gone, and those that were `passed` over; positions of those that are gone for too long go,
+    /// and this is said.
     fn keep_positions(
         &mut self,
         pipeline: &mut Pipeline<'_>,
         found: &HashSet<FileNumber>,
+        passed: Vec<RecordedInput>,
         now_ms: i64,
     ) -> anyhow::Result<()> {
-        let KeptPositions { changed, gone } =
+        let KeptPositions { mut changed, gone } =
             kept_positions(&self.stored.read, found, now_ms, self.memory_ms);
+        changed.retain(|record| passed.iter().all(|passed| file_of(passed) != file_of(record)));
+        changed.extend(passed);
         if let count @ 1.. = gone.len() as u64 {
             let inputs = counted(count, "input that is", "inputs that are");
             let days = counted((self.memory_ms / DAY_MS).unsigned_abs(), "day", "days");

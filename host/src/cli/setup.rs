@@ -138,7 +138,7 @@ pub fn set_up(
     let place = place(&common.state)?;
     refuse_rules(&common.inputs)?;
     let found = match &common.resume {
-        Some(resume) if resume.follows => source::find(&Follow::existing(&common.inputs))?,
+        Some(resume) if resume.follows => Follow::existing(&common.inputs)?,
         _ => find_inputs(&common.inputs)?,
     };
     let rules = rules::find::find(&common.rules)?;
@@ -147,6 +147,9 @@ pub fn set_up(
     for (option, path) in &outputs {
         if let Some(path) = path {
             found.refuse_output(option, path)?;
+            if common.resume.as_ref().is_some_and(|resume| resume.follows) {
+                Follow::refuse_output(&common.inputs, option, path)?;
+            }
         }
     }
     if !matches!(place, StatePlace::Server(_)) {

@@ -44,6 +44,10 @@ pub struct RecordedInput {
     /// Since when no run has found it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since_ms: Option<i64>,
+    /// Of a file that is followed by its name: what rotation made of it and changed after this time, in nanoseconds
+    /// since 1970, came after the file was followed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotated_after_ns: Option<i64>,
 }
 
 impl RecordedInput {

@@ -4,22 +4,22 @@
 //! files that are gone, which are kept for as long as the state remembers terms. It reads the edges of files
 //! alone, and their lines where no run counted them.
 
+use super::edges::{begins_so, content_begins_with, edges};
+use crate::cli::follow::LogFamily;
 use crate::files::shown;
 use crate::pipeline::resume::line_ends_to;
 use crate::sink::last_piece;
-use crate::source::{Input, InputKind};
-use crate::state::{RecordedInput, digest_text};
+use crate::source::{self, Input, InputKind};
+use crate::state::RecordedInput;
 use crate::terminal::formats::{counted, number};
 use crate::terminal::message;
 use anyhow::{Context, bail};
 use serde::de::IgnoredAny;
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
-
-/// How much at each end of a file its digest covers.
-const EDGE: u64 = 64 << 10;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// A file, by its device and its number there.
 pub(in crate::cli) type FileNumber = (u64, u64);
@@ -37,26 +37,48 @@ impl InputGone {
 }
 
 /// What is to be read next.
+#[derive(Default)]
 pub(super) struct NextInputs {
     /// New files, and what was added to others.
     pub next: Vec<RecordedInput>,
     /// The files that were found and have a position.
     pub found: HashSet<FileNumber>,
+    /// Positions of files that hold what was read of another one, and nothing more.
+    pub passed: Vec<RecordedInput>,
 }
 
-/// The inputs of the batch that was begun, as far as it reads them.
-pub(super) fn same_inputs(begun: &[RecordedInput], found: &[Input]) -> anyhow::Result<Vec<Input>> {
-    let mut by_file: Option<HashMap<(u64, u64), PathBuf>> = None;
+/// The files that a run may read.
+#[derive(Clone, Copy)]
+pub(in crate::cli) struct FoundFiles<'f> {
+    /// Those that may hold something new.
+    pub inputs: &'f [Input],
+    /// Others that are there, and hold nothing new.
+    pub present: &'f HashSet<FileNumber>,
+    /// Which of them belong to a log that is followed by its name.
+    pub families: &'f HashMap<FileNumber, Rc<LogFamily>>,
+}
+
+/// The inputs of the batch that was begun, as far as it reads them. One that was renamed is looked for among those that
+/// are found, and where the run `follows` also beside the path that it had.
+pub(super) fn same_inputs(
+    begun: &[RecordedInput],
+    found: &[Input],
+    follows: bool,
+) -> anyhow::Result<Vec<Input>> {
+    let mut by_file: Option<HashMap<FileNumber, PathBuf>> = None;
     let mut inputs = Vec::new();
     for record in begun {
-        if is_same(record, &PathBuf::from(&record.path)) {
-            inputs.push(as_input(record));
+        let path = PathBuf::from(&record.path);
+        if let Some(number) = is_same(record, &path) {
+            inputs.push(as_input(record).of_file(number));
             continue;
         }
         // It may have been renamed.
         let by_file = by_file.get_or_insert_with(|| files(found));
-        let path = by_file.get(&(record.device, record.inode));
-        let Some(path) = path.filter(|path| is_same(record, path)) else {
+        let renamed = by_file.get(&file_of(record)).cloned();
+        let renamed = renamed.or_else(|| follows.then(|| beside(&path, file_of(record))).flatten());
+        let same = renamed.and_then(|path| Some((is_same(record, &path)?, path)));
+        let Some((number, path)) = same else {
             bail!(InputGone(format!(
                 "{}: it is missing or changed, and a batch that was begun needs its first {} bytes as \
                  they were: restore it, or give --restart-batch to start over with the inputs as they are",
@@ -65,24 +87,30 @@ pub(super) fn same_inputs(begun: &[RecordedInput], found: &[Input]) -> anyhow::R
             )));
         };
         let path = path.to_string_lossy().into_owned();
-        inputs.push(as_input(&RecordedInput { path, ..record.clone() }));
+        inputs.push(as_input(&RecordedInput { path, ..record.clone() }).of_file(number));
     }
     Ok(inputs)
 }
 
-/// What no batch has read: new files, and what was added to others.
-/// `tells` whether a last line that is not whole is worth a message: it is looked at again soon where files are followed.
-pub(super) fn next_inputs(
-    read: &[RecordedInput],
-    found: &[Input],
-    tells: bool,
-) -> anyhow::Result<NextInputs> {
-    let mut by_path: HashMap<_, Vec<_>> = HashMap::new();
-    read.iter().for_each(|r| by_path.entry(r.path.as_str()).or_default().push(r));
-    let by_file: HashMap<_, _> = read.iter().map(|r| (file_of(r), r)).collect();
-    let (mut next, mut with_position) = (Vec::new(), HashSet::new());
-    for input in found {
-        let InputKind::File(path) = input.kind() else { continue };
+/// Positions, by what they are looked for.
+struct Positions<'r> {
+    all: &'r [RecordedInput],
+    by_path: HashMap<&'r str, Vec<&'r RecordedInput>>,
+    by_file: HashMap<FileNumber, &'r RecordedInput>,
+}
+
+/// A file that may hold something new.
+struct LookedFile {
+    file: File,
+    number: FileNumber,
+    length: u64,
+    /// Without links.
+    path: String,
+    is_plain: bool,
+}
+
+impl LookedFile {
+    fn open(path: &Path) -> anyhow::Result<Self> {
         // What cannot be read is said when it is.
         let Ok(file) = File::open(path) else {
             let text = format!("{}: it cannot be opened, so no batch was begun", shown(path));
@@ -91,17 +119,105 @@ pub(super) fn next_inputs(
         let meta = file.metadata().with_context(|| shown(path))?;
         let path = path.canonicalize().with_context(|| shown(path))?;
         let path = path.to_string_lossy().into_owned();
-        let is_plain = input.readable_again().is_some();
-        let known = by_file.get(&(meta.dev(), meta.ino()));
-        let is_cut = known.is_some();
-        // Renamed, copied or restored: what is in it tells.
-        let candidates = known.into_iter().chain(by_path.get(path.as_str()).into_iter().flatten());
-        let known = candidates.copied().find(|record| begins_so(record, &file, meta.len()));
-        with_position.insert((meta.dev(), meta.ino()));
-        with_position.extend(known.map(file_of));
-        let start = match known {
-            Some(record) if record.length == meta.len() => continue,
-            Some(record) if is_plain => record.length,
+        let (number, is_plain) = ((meta.dev(), meta.ino()), source::is_plain(&file));
+        Ok(Self { file, number, length: meta.len(), path, is_plain })
+    }
+
+    fn begins_so(&self, record: &RecordedInput) -> bool {
+        begins_so(record, &self.file, self.length)
+    }
+}
+
+impl<'r> Positions<'r> {
+    fn new(all: &'r [RecordedInput]) -> Self {
+        let mut by_path: HashMap<_, Vec<_>> = HashMap::new();
+        all.iter().for_each(|one| by_path.entry(one.path.as_str()).or_default().push(one));
+        Self { all, by_path, by_file: all.iter().map(|one| (file_of(one), one)).collect() }
+    }
+
+    /// The position of a file. Renamed, copied or restored: what is in it tells.
+    fn of(&self, file: &LookedFile) -> Option<&'r RecordedInput> {
+        let by_path = self.by_path.get(file.path.as_str()).into_iter().flatten();
+        let mut candidates = self.by_file.get(&file.number).into_iter().chain(by_path).copied();
+        candidates.find(|record| file.begins_so(record))
+    }
+
+    /// What was read of another file of the log, where that was copied, or packed, by rotation; of a packed one only
+    /// if it holds nothing more: what is in the middle of packed data cannot be read alone.
+    fn of_copy(&self, file: &LookedFile, family: &LogFamily) -> Option<&'r RecordedInput> {
+        let read = self.all.iter().filter(|one| one.length > 0);
+        let read: Vec<_> = read.filter(|one| family.has(Path::new(&one.path))).collect();
+        if file.is_plain {
+            let same = read.into_iter().filter(|record| file.begins_so(record));
+            return same.max_by_key(|record| record.length);
+        }
+        let content = source::packed_content(file.file.try_clone().ok()?).ok()??;
+        let (record, is_over) = content_begins_with(content, &read)?;
+        is_over.then_some(record)
+    }
+}
+
+/// What no batch has read: new files, and what was added to others.
+/// `tells` whether a last line that is not whole is worth a message: it is looked at again soon where files are followed.
+pub(super) fn next_inputs(
+    read: &[RecordedInput],
+    found: FoundFiles<'_>,
+    tells: bool,
+) -> anyhow::Result<NextInputs> {
+    let positions = Positions::new(read);
+    let mut inputs = NextInputs::default();
+    for input in found.inputs {
+        let InputKind::File(path) = input.kind() else { continue };
+        let looked = LookedFile::open(path)?;
+        let LookedFile { file, number, is_plain, .. } = &looked;
+        let (is_plain, path) = (*is_plain, looked.path.clone());
+        let family = found.families.get(number);
+        let is_cut = positions.by_file.contains_key(number);
+        let known = positions.of(&looked);
+        let copied = family.filter(|_| known.is_none_or(|record| record.length == 0));
+        let copied = copied.and_then(|family| positions.of_copy(&looked, family));
+        let known = known.filter(|_| copied.is_none());
+        inputs.found.insert(*number);
+        inputs.found.extend(known.map(file_of));
+        let rotated_after_ns = match (family, known.or(copied)) {
+            (Some(family), _) => Some(family.after_ns),
+            (None, known) => known.and_then(|known| known.rotated_after_ns),
+        };
+        let whole = RecordedInput {
+            name: input.name.to_string(),
+            device: number.0,
+            inode: number.1,
+            in_folder: input.is_in_folder(),
+            rotated_after_ns,
+            ..RecordedInput::default()
+        };
+        if family.is_some() && known.is_none() && !is_cut && looked.length == 0 {
+            let edges = edges(file, 0).with_context(|| path.clone())?;
+            inputs.passed.push(RecordedInput { path, edges, lines: Some(0), ..whole });
+            continue;
+        }
+        let is_all_read = |record: &RecordedInput| record.length == looked.length;
+        let start = match (known, copied) {
+            (Some(record), _) if is_all_read(record) => {
+                if family.is_some() && record.rotated_after_ns.is_none() {
+                    let missing_since_ms = None;
+                    let record = record.clone();
+                    inputs.passed.push(RecordedInput {
+                        rotated_after_ns,
+                        missing_since_ms,
+                        ..record
+                    });
+                }
+                continue;
+            }
+            (None, Some(record)) if !is_plain || is_all_read(record) => {
+                let edges = edges(file, looked.length).with_context(|| path.clone())?;
+                let lines = record.lines.filter(|_| is_plain);
+                let length = looked.length;
+                inputs.passed.push(RecordedInput { path, edges, length, lines, ..whole });
+                continue;
+            }
+            (Some(record), _) | (None, Some(record)) if is_plain => record.length,
             _ => 0,
         };
         if start == 0 && is_cut {
@@ -110,50 +226,43 @@ pub(super) fn next_inputs(
                 shown(&PathBuf::from(&path))
             ));
         }
-        let length = if is_plain { whole_length(&file, start, meta.len())? } else { meta.len() };
-        if tells && length < meta.len() {
+        let length =
+            if is_plain { whole_length(file, start, looked.length)? } else { looked.length };
+        if tells && length < looked.length {
             message::warning(&format!(
                 "{}: its last line is not whole; its {} left for the next run",
                 shown(&PathBuf::from(&path)),
-                counted(meta.len() - length, "byte is", "bytes are")
+                counted(looked.length - length, "byte is", "bytes are")
             ));
         }
         // An empty file is no input of a batch twice.
-        if length <= start && meta.len() > 0 {
+        if length <= start && looked.length > 0 {
             continue;
         }
-        let start_line = match known.filter(|_| start > 0).and_then(|known| known.lines) {
+        let known = known.or(copied).filter(|_| start > 0);
+        let start_line = match known.and_then(|known| known.lines) {
             Some(lines) => lines,
-            None => line_ends_to(&file, start).with_context(|| path.clone())?,
+            None => line_ends_to(file, start).with_context(|| path.clone())?,
         };
-        next.push(RecordedInput {
-            edges: edges(&file, length).with_context(|| path.clone())?,
-            path,
-            name: input.name.to_string(),
-            device: meta.dev(),
-            inode: meta.ino(),
-            start,
-            start_line,
-            length,
-            lines: None,
-            missing_since_ms: None,
-            in_folder: input.is_in_folder(),
-        });
+        let edges = edges(file, length).with_context(|| path.clone())?;
+        inputs.next.push(RecordedInput { edges, path, start, start_line, length, ..whole });
     }
-    Ok(NextInputs { next, found: with_position })
+    Ok(inputs)
 }
 
 pub(super) fn file_of(record: &RecordedInput) -> FileNumber {
     (record.device, record.inode)
 }
 
+/// What a batch reads of an input; of the file that was looked at, whatever has its name when it is opened.
 pub(super) fn as_input(record: &RecordedInput) -> Input {
     let RecordedInput { path, name, start, start_line, length, in_folder, .. } = record;
-    Input::piece(PathBuf::from(path), name, (*start, *length), *start_line, *in_folder)
+    let input = Input::piece(PathBuf::from(path), name, (*start, *length), *start_line, *in_folder);
+    input.of_file(file_of(record))
 }
 
 /// The files that are found, by device and number.
-fn files(found: &[Input]) -> HashMap<(u64, u64), PathBuf> {
+fn files(found: &[Input]) -> HashMap<FileNumber, PathBuf> {
     let file = |input: &Input| match input.kind() {
         InputKind::File(path) => {
             let meta = path.metadata().ok()?;
@@ -164,27 +273,21 @@ fn files(found: &[Input]) -> HashMap<(u64, u64), PathBuf> {
     found.iter().filter_map(file).collect()
 }
 
-/// Whether a file begins with what was recorded.
-fn is_same(record: &RecordedInput, path: &PathBuf) -> bool {
-    let Ok(file) = File::open(path) else { return false };
-    file.metadata().is_ok_and(|meta| meta.is_file() && begins_so(record, &file, meta.len()))
+/// The file with this number in the folder that a path is in.
+fn beside(path: &Path, number: FileNumber) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(path.parent()?).ok()?;
+    let is_it = |entry: &DirEntry| {
+        entry.metadata().is_ok_and(|meta| meta.is_file() && (meta.dev(), meta.ino()) == number)
+    };
+    entries.flatten().find(is_it).map(|entry| entry.path())
 }
 
-/// The same of an open file of this length.
-fn begins_so(record: &RecordedInput, file: &File, length: u64) -> bool {
-    length >= record.length && edges(file, record.length).is_ok_and(|edges| edges == record.edges)
-}
-
-/// A digest of the first and the last block up to a length.
-fn edges(file: &File, length: u64) -> std::io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut block = vec![0; length.min(EDGE) as usize];
-    file.read_exact_at(&mut block, 0)?;
-    hasher.update(&block);
-    let last = length - block.len() as u64;
-    file.read_exact_at(&mut block, last)?;
-    hasher.update(&block);
-    Ok(digest_text(&hasher.finalize()))
+/// The number of a file, if it begins with what was recorded.
+fn is_same(record: &RecordedInput, path: &Path) -> Option<FileNumber> {
+    let file = File::open(path).ok()?;
+    let meta = file.metadata().ok()?;
+    let is_same = meta.is_file() && begins_so(record, &file, meta.len());
+    is_same.then(|| (meta.dev(), meta.ino()))
 }
 
 /// Up to where a plain file has whole lines: whoever writes it may be in the middle of one. What does not
@@ -259,26 +362,6 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             let file = File::open(&path).unwrap();
             assert_eq!(whole_length(&file, 0, text.len() as u64).unwrap(), whole, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_digest_of_the_edges_sees_the_beginning_and_the_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        let mut bytes = vec![b'x'; 3 * EDGE as usize];
-        let length = bytes.len() as u64;
-        let of = |bytes: &[u8]| {
-            std::fs::write(&path, bytes).unwrap();
-            edges(&File::open(&path).unwrap(), length).unwrap()
-        };
-        let before = of(&bytes);
-        bytes.push(b'y');
-        assert_eq!(of(&bytes), before, "what was added is behind it");
-        for at in [0, EDGE as usize - 1, 2 * EDGE as usize, length as usize - 1] {
-            let mut other = bytes.clone();
-            other[at] = b'y';
-            assert_ne!(of(&other), before, "{at}");
         }
     }
 

@@ -1,0 +1,134 @@
+//! Waits until something may have changed in folders.
+//!
+//! In: folders. Out: when to look at them again: soon after the system tells of a change, and every few seconds, as not every
+//! file system does. It reads nothing of them.
+
+use crate::pipeline::Stop;
+use crate::source::Wake;
+use anyhow::Context;
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+/// After so many seconds files are looked at in any case: not every file system tells of changes.
+const LOOK_AGAIN: i64 = 5;
+/// Changes so close to each other make one batch, in nanoseconds.
+const QUIET: i64 = 100_000_000;
+/// Watches folders.
+pub(super) struct FolderWatch {
+    wake: Option<Wake>,
+    changes: UnixStream,
+    /// Watches as long as it is there.
+    watcher: RecommendedWatcher,
+    watched: HashSet<PathBuf>,
+}
+
+impl FolderWatch {
+    /// Watches nothing yet; `stop` ends a wait.
+    ///
+    /// # Errors
+    /// Where files cannot be watched here.
+    pub(super) fn new(stop: &dyn Stop) -> anyhow::Result<Self> {
+        let (changes, to_changes) = UnixStream::pair()?;
+        changes.set_nonblocking(true)?;
+        to_changes.set_nonblocking(true)?;
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if event.is_ok_and(|event| is_reading(event.kind)) {
+                return;
+            }
+            // Where it is full, enough was said.
+            let _ = (&to_changes).write(b"x");
+        });
+        let watcher = watcher.context("files cannot be watched here")?;
+        Ok(Self { wake: stop.wake(), changes, watcher, watched: HashSet::new() })
+    }
+
+    /// Watches those of the folders that are there and are not watched yet.
+    pub(super) fn add(&mut self, folders: impl Iterator<Item = (PathBuf, RecursiveMode)>) {
+        for (folder, mode) in folders {
+            if !self.watched.contains(&folder) && self.watcher.watch(&folder, mode).is_ok() {
+                self.watched.insert(folder);
+            }
+        }
+    }
+
+    /// Waits until something may have changed, or the run is to end.
+    pub(super) fn wait(&mut self, stop: &dyn Stop) {
+        if self.poll(LOOK_AGAIN, 0, stop) {
+            // What belongs to the same change arrives meanwhile.
+            self.drain();
+            self.poll(0, QUIET, stop);
+        }
+        self.drain();
+    }
+
+    /// Whether something changed within this time; at once where the run is to end.
+    fn poll(&self, tv_sec: i64, tv_nsec: i64, stop: &dyn Stop) -> bool {
+        loop {
+            if stop.is_requested() {
+                return false;
+            }
+            let limit = Timespec { tv_sec, tv_nsec };
+            let changes = PollFd::new(&self.changes, PollFlags::IN);
+            let polled = match &self.wake {
+                Some(wake) => poll(&mut [changes, PollFd::new(wake, PollFlags::IN)], Some(&limit)),
+                None => poll(&mut [changes], Some(&limit)),
+            };
+            match polled {
+                Err(Errno::INTR) => {}
+                Err(_) | Ok(0) => return false,
+                Ok(_) => return !stop.is_requested(),
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        let mut some = [0; 4096];
+        while matches!(self.changes.read(&mut some), Ok(1..)) {}
+    }
+}
+
+/// Whether somebody only read, as each look does with the folders: answered by another look, it would never end.
+fn is_reading(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+        EventKind::Access(_) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use notify::event::{CreateKind, DataChange, ModifyKind, RemoveKind, RenameMode};
+
+    /// A look opens the folders and closes them: where that began another one, an idle run would look without end.
+    #[test]
+    fn what_only_reads_is_no_reason_to_look() {
+        for access in [
+            AccessKind::Any,
+            AccessKind::Read,
+            AccessKind::Open(AccessMode::Any),
+            AccessKind::Close(AccessMode::Read),
+        ] {
+            assert!(is_reading(EventKind::Access(access)), "{access:?}");
+        }
+        for change in [
+            EventKind::Access(AccessKind::Close(AccessMode::Write)),
+            EventKind::Create(CreateKind::File),
+            EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)),
+            EventKind::Remove(RemoveKind::File),
+            // Some events were lost.
+            EventKind::Other,
+            EventKind::Any,
+        ] {
+            assert!(!is_reading(change), "{change:?}");
+        }
+    }
+}
