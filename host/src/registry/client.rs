@@ -8,6 +8,7 @@ use super::challenge::{self, Challenge};
 use super::credentials::{self, Credential};
 use super::fault::unanswered;
 use super::manifest::MANIFEST;
+use super::redirect::{redirected, redirection};
 use super::reference::{BlobDigest, RegistryReference, is_loopback};
 use crate::escape::escaped;
 use anyhow::{anyhow, bail};
@@ -27,6 +28,8 @@ use ureq::{Agent, Body};
 const MAX_ANSWER: u64 = 4 << 20;
 /// How much of what a registry says is shown.
 const MAX_SHOWN: usize = 300;
+/// More of them are a circle.
+pub(super) const MAX_REDIRECTIONS: usize = 5;
 const TO_CONNECT: Duration = Duration::from_secs(10);
 /// For a whole request, a blob of the largest size included.
 const FOR_A_REQUEST: Duration = Duration::from_secs(600);
@@ -42,16 +45,15 @@ pub(super) enum Access {
 
 /// A repository.
 pub(super) struct RegistryClient {
+    /// Follows no redirection: where one leads is known here, for what is said of it.
     agent: Agent,
-    /// Follows no redirection: what is pushed goes where it was to go.
-    strict: Agent,
     /// `https://HOST`.
     base: String,
     host: String,
     repository: String,
     access: Access,
     allow_http: bool,
-    authorization: Option<HeaderValue>,
+    pub(super) authorization: Option<HeaderValue>,
 }
 
 /// An answer, with its body.
@@ -76,23 +78,19 @@ impl RegistryClient {
         };
         let scheme = if is_plain { "http" } else { "https" };
         let prefix = if official { "library/" } else { "" };
-        let agent = |redirects| -> anyhow::Result<Agent> {
-            let mut config = Agent::config_builder()
-                .http_status_as_error(false)
-                .max_redirects(redirects)
-                .https_only(!is_plain)
-                .timeout_connect(Some(TO_CONNECT))
-                .timeout_global(Some(FOR_A_REQUEST))
-                .timeout_per_read(Some(FOR_A_READ))
-                .user_agent(concat!("firstseen/", env!("CARGO_PKG_VERSION")));
-            if !is_plain {
-                config = config.tls_config(tls()?);
-            }
-            Ok(config.build().new_agent())
-        };
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .https_only(!is_plain)
+            .timeout_connect(Some(TO_CONNECT))
+            .timeout_global(Some(FOR_A_REQUEST))
+            .timeout_per_read(Some(FOR_A_READ))
+            .user_agent(concat!("firstseen/", env!("CARGO_PKG_VERSION")));
+        if !is_plain {
+            config = config.tls_config(tls()?);
+        }
         Ok(Self {
-            agent: agent(5)?,
-            strict: agent(0)?,
+            agent: config.build().new_agent(),
             base: format!("{scheme}://{host}"),
             host: reference.host.clone(),
             repository: format!("{prefix}{}", reference.repository),
@@ -167,9 +165,9 @@ impl RegistryClient {
         body: &[u8],
         limit: u64,
     ) -> anyhow::Result<Answer> {
-        let response = self.send(&method, address, media_type, body)?;
+        let (response, at) = self.send(&method, address, media_type, body)?;
         if response.status() != 401 {
-            return answer(response, address, limit);
+            return answer(response, &at, limit);
         }
         let header = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
         let challenge = header.and_then(challenge::read);
@@ -180,8 +178,12 @@ impl RegistryClient {
             ))?;
         drop(response);
         self.authorize(&challenge)?;
-        answer(self.send(&method, address, media_type, body)?, address, limit)
+        let (response, at) = self.send(&method, address, media_type, body)?;
+        answer(response, &at, limit)
     }
+
+    /// Sends a request, and follows redirections of one that asks; what is pushed goes where it was to go. Gives with the
+    /// answer the address that it is from.
 
     fn send(
         &self,
@@ -189,20 +191,30 @@ impl RegistryClient {
         address: &str,
         media_type: &str,
         body: &[u8],
-    ) -> anyhow::Result<Response<Body>> {
-        let mut request = Request::builder().method(method).uri(address);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
+    ) -> anyhow::Result<(Response<Body>, String)> {
         let sends = *method == Method::PUT || *method == Method::POST;
-        if !media_type.is_empty() {
-            request = request.header(if sends { CONTENT_TYPE } else { ACCEPT }, media_type);
+        let mut at = address.to_owned();
+        for hop in 0..=MAX_REDIRECTIONS {
+            let mut request = Request::builder().method(method).uri(&at);
+            // Nobody else sees it.
+            if let Some(authorization) = self.authorization.as_ref().filter(|_| hop == 0) {
+                request = request.header(AUTHORIZATION, authorization);
+            }
+            if !media_type.is_empty() {
+                request = request.header(if sends { CONTENT_TYPE } else { ACCEPT }, media_type);
+            }
+            let sent = match sends {
+                true => self.agent.run(request.body(body)?),
+                false => self.agent.run(request.body(())?),
+            };
+            let response = sent.map_err(|e| anyhow!(unanswered(&at, &e)))?;
+            let Some(location) = redirection(&response).filter(|_| !sends) else {
+                return Ok((response, at));
+            };
+            at = redirected(&at, location, self.allow_http)
+                .map_err(|e| anyhow!(unanswered(&at, &e)))?;
         }
-        let sent = match sends {
-            true => self.strict.run(request.body(body)?),
-            false => self.agent.run(request.body(())?),
-        };
-        sent.map_err(|e| anyhow!(unanswered(address, &e)))
+        bail!("{}", unanswered(&at, &ureq::Error::TooManyRedirects))
     }
 
     /// Makes what the next requests are sent with.

@@ -13,6 +13,8 @@ mod credentials;
 #[cfg(feature = "registry")]
 mod fault;
 pub mod manifest;
+#[cfg(feature = "registry")]
+mod redirect;
 pub mod reference;
 #[cfg(feature = "registry")]
 mod transfer;
