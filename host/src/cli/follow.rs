@@ -92,22 +92,6 @@ impl Follow {
         Ok(follow)
     }
 
-    /// What is there of the paths: any of them may come and go at any moment.
-    ///
-    /// # Errors
-    /// As [`source::find`].
-    pub(super) fn existing(paths: &[PathBuf]) -> anyhow::Result<FoundInputs> {
-        let mut all = FoundInputs::default();
-        for path in paths {
-            match source::find(std::slice::from_ref(path)) {
-                Ok(found) => all.extend(found),
-                Err(error) if path.exists() => return Err(error),
-                Err(_) => {}
-            }
-        }
-        Ok(all)
-    }
-
     /// Refuses to write to a file that would be read as one that rotation made of a path.
     ///
     /// # Errors
@@ -146,13 +130,13 @@ impl Follow {
     /// of such a path since it was looked at first is found by name. `now_ms` is the time, in milliseconds since 1970.
     ///
     /// # Errors
-    /// As [`source::find`].
+    /// As [`source::find_existing`].
     pub(super) fn find(
         &mut self,
         known: &[&RecordedInput],
         now_ms: i64,
     ) -> anyhow::Result<FollowedInputs> {
-        let FoundInputs { inputs, faults, .. } = Self::existing(&self.paths)?;
+        let FoundInputs { inputs, faults, .. } = source::find_existing(&self.paths)?;
         for fault in faults {
             self.tell(fault.text());
         }

@@ -138,7 +138,7 @@ pub fn set_up(
     let place = place(&common.state)?;
     refuse_rules(&common.inputs)?;
     let found = match &common.resume {
-        Some(resume) if resume.follows => Follow::existing(&common.inputs)?,
+        Some(resume) if resume.follows => source::find_existing(&common.inputs)?,
         _ => find_inputs(&common.inputs)?,
     };
     let rules = rules::find::find(&common.rules)?;

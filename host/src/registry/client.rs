@@ -184,7 +184,6 @@ impl RegistryClient {
 
     /// Sends a request, and follows redirections of one that asks; what is pushed goes where it was to go. Gives with the
     /// answer the address that it is from.
-
     fn send(
         &self,
         method: &Method,

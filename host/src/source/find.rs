@@ -28,14 +28,6 @@ pub struct FoundInputs {
 }
 
 impl FoundInputs {
-    /// Takes what was found elsewhere, behind what there is.
-    pub fn extend(&mut self, more: Self) {
-        self.inputs.extend(more.inputs);
-        self.faults.extend(more.faults);
-        self.left_out.extend(more.left_out);
-        self.hidden.extend(more.hidden);
-    }
-
     /// Refuses to write to a file that is to be read: opening it would empty it first.
     ///
     /// # Errors
@@ -122,18 +114,40 @@ pub fn find(args: &[PathBuf]) -> anyhow::Result<FoundInputs> {
         let name = input_name(&path.to_string_lossy());
         let meta = fs::metadata(path)
             .map_err(|e| anyhow::anyhow!("{name}: {e}; give a file, a folder, or - for stdin"))?;
-        let kind = meta.file_type();
-        if kind.is_dir() {
-            walk(path, &mut found);
-        } else if kind.is_file() {
-            found.inputs.push(Input::new(InputKind::File(path.clone()), Some(meta.len())));
-        } else if kind.is_fifo() || kind.is_char_device() {
-            found.inputs.push(Input::new(InputKind::File(path.clone()), None));
-        } else {
-            anyhow::bail!("{name}: neither a file, a folder nor a pipe; it cannot be read");
+        take(path, &meta, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// Finds the files and folders that are there: any of them may come and go at any moment.
+///
+/// # Errors
+/// One that cannot be an input.
+pub fn find_existing(paths: &[PathBuf]) -> anyhow::Result<FoundInputs> {
+    let mut found = FoundInputs::default();
+    for path in paths {
+        if let Ok(meta) = fs::metadata(path) {
+            take(path, &meta, &mut found)?;
         }
     }
     Ok(found)
+}
+
+/// Takes what an argument names.
+fn take(path: &Path, meta: &Metadata, found: &mut FoundInputs) -> anyhow::Result<()> {
+    let kind = meta.file_type();
+    let input = |bytes| Input::new(InputKind::File(path.to_path_buf()), bytes);
+    if kind.is_dir() {
+        walk(path, found);
+    } else if kind.is_file() {
+        found.inputs.push(input(Some(meta.len())));
+    } else if kind.is_fifo() || kind.is_char_device() {
+        found.inputs.push(input(None));
+    } else {
+        let name = input_name(&path.to_string_lossy());
+        anyhow::bail!("{name}: neither a file, a folder nor a pipe; it cannot be read");
+    }
+    Ok(())
 }
 
 fn walk(root: &Path, found: &mut FoundInputs) {
@@ -233,6 +247,8 @@ mod tests {
         let found = find(&[b.clone(), "-".into(), a.clone(), b]).unwrap();
         assert_eq!(names(&found, root.path()), ["b", "-", "a", "b"]);
         assert_eq!(found.inputs[1].bytes, None);
+        let there = find_existing(&[root.path().join("gone"), a]).unwrap();
+        assert_eq!(names(&there, root.path()), ["a"]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod whole;
 
 pub use content::{is_plain, packed_content};
 pub use feed::{EMPTY_INPUTS, NO_LOG};
-pub use find::{FoundInputs, InputProblem, find};
+pub use find::{FoundInputs, InputProblem, find, find_existing};
 pub use input::{Input, InputKind, ReadError, ReadErrorKind, ReadLimits};
 pub use stdin::Wake;
 
