@@ -20,5 +20,6 @@ pub mod sink;
 pub mod source;
 pub mod state;
 pub mod terminal;
+mod waiting;
 mod walk;
 mod work;

@@ -19,10 +19,9 @@ use crate::serve::observer::Publish;
 use crate::serve::queue::{BodyJob, BodyQueue, Request};
 use crate::source::ReadLimits;
 use crate::terminal::message;
+use crate::waiting::{WaitEnd, wait_for};
 use anyhow::{Context, bail};
 use firstseen_runtime::Artifact;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -156,7 +155,9 @@ impl Listener {
         }
         Ok(connection)
     }
+}
 
+impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
@@ -221,16 +222,7 @@ impl Accepts {
     fn accept(self, wake: &UnixStream) {
         let mut readers: Vec<std::thread::JoinHandle<()>> = Vec::new();
         loop {
-            let mut both = [
-                PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN),
-                PollFd::new(wake, PollFlags::IN),
-            ];
-            match poll(&mut both, None) {
-                Err(Errno::INTR) => continue,
-                Err(_) => break,
-                Ok(_) => {}
-            }
-            if !both[1].revents().is_empty() {
+            if !matches!(wait_for(&self.listener, Some(wake), None), Ok(WaitEnd::Ready)) {
                 break;
             }
             readers.retain(|reader| !reader.is_finished());

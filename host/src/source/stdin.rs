@@ -4,7 +4,7 @@
 //! somebody asked the run to end, because a read that waits for a quiet pipe would keep it from ending
 //! cleanly; [`QUIET`] once nothing came for as long as the reader wants to wait.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::waiting::{WaitEnd, wait_for};
 use rustix::fs::OFlags;
 use std::cell::Cell;
 use std::fs::File;
@@ -57,21 +57,10 @@ impl WakingReader {
 
     /// Waits until there is something to read.
     fn wait(&self) -> io::Result<()> {
-        let input = PollFd::from_borrowed_fd(self.input.as_fd(), PollFlags::IN);
-        // Longer than a timespec can say is for ever.
-        let limit = self.patience.get().and_then(|limit| Timespec::try_from(limit).ok());
-        let (ready, woken) = match &self.wake {
-            None => (poll(&mut [input], limit.as_ref())?, false),
-            Some(wake) => {
-                let wake = PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN);
-                let mut both = [input, wake];
-                (poll(&mut both, limit.as_ref())?, !both[1].revents().is_empty())
-            }
-        };
-        match (ready, woken) {
-            (_, true) => Err(WOKEN.into()),
-            (0, _) => Err(QUIET.into()),
-            _ => Ok(()),
+        match wait_for(&self.input, self.wake.as_ref(), self.patience.get())? {
+            WaitEnd::Ready => Ok(()),
+            WaitEnd::Woken => Err(WOKEN.into()),
+            WaitEnd::Quiet => Err(QUIET.into()),
         }
     }
 }

@@ -5,20 +5,20 @@
 
 use crate::pipeline::Stop;
 use crate::source::Wake;
+use crate::waiting::{WaitEnd, wait_for};
 use anyhow::Context;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// After so many seconds files are looked at in any case: not every file system tells of changes.
-const LOOK_AGAIN: i64 = 5;
-/// Changes so close to each other make one batch, in nanoseconds.
-const QUIET: i64 = 100_000_000;
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Changes so close to each other make one batch.
+const QUIET: Duration = Duration::from_millis(100);
 /// Watches folders.
 pub(super) struct FolderWatch {
     wake: Option<Wake>,
@@ -59,32 +59,19 @@ impl FolderWatch {
 
     /// Waits until something may have changed, or the run is to end.
     pub(super) fn wait(&mut self, stop: &dyn Stop) {
-        if self.poll(LOOK_AGAIN, 0, stop) {
+        if self.changes(LOOK_AGAIN, stop) {
             // What belongs to the same change arrives meanwhile.
             self.drain();
-            self.poll(0, QUIET, stop);
+            self.changes(QUIET, stop);
         }
         self.drain();
     }
 
     /// Whether something changed within this time; at once where the run is to end.
-    fn poll(&self, tv_sec: i64, tv_nsec: i64, stop: &dyn Stop) -> bool {
-        loop {
-            if stop.is_requested() {
-                return false;
-            }
-            let limit = Timespec { tv_sec, tv_nsec };
-            let changes = PollFd::new(&self.changes, PollFlags::IN);
-            let polled = match &self.wake {
-                Some(wake) => poll(&mut [changes, PollFd::new(wake, PollFlags::IN)], Some(&limit)),
-                None => poll(&mut [changes], Some(&limit)),
-            };
-            match polled {
-                Err(Errno::INTR) => {}
-                Err(_) | Ok(0) => return false,
-                Ok(_) => return !stop.is_requested(),
-            }
-        }
+    fn changes(&self, limit: Duration, stop: &dyn Stop) -> bool {
+        let is_over = stop.is_requested();
+        let ready = || wait_for(&self.changes, self.wake.as_ref(), Some(limit));
+        !is_over && matches!(ready(), Ok(WaitEnd::Ready))
     }
 
     fn drain(&mut self) {
