@@ -3,16 +3,17 @@
 //! In: the command line. Out: all of it opened, the output last, so that nothing is emptied by a command
 //! that cannot begin. It reads no event.
 
+mod output;
+mod store;
+
 use super::cache::tell_unkept;
-use super::common::{Common, RuleTextArg, SharedStateArgs};
+use super::common::{Common, RuleTextArg};
 use super::follow::Follow;
-use super::place::{self, StatePlace, is_at_server, place, state_name};
+use super::paths;
+use super::place::{StatePlace, is_at_server, place};
 use super::rule_words::is_rule;
 use super::run::SystemClock;
-use super::state::audit::entry;
 use super::teach;
-use super::{format, paths};
-use crate::escape::escaped;
 use crate::files::{read_text, shown};
 use crate::pipeline::Clock;
 use crate::pipeline::learning::Learning;
@@ -21,27 +22,21 @@ use crate::rules::find::RulePath;
 use crate::rules::load::{LoadedRules, load_all};
 use crate::rules::prefilter::too_many_literals;
 use crate::rules::{self, KnownException};
-use crate::sink::{Format, KnownOutput, Output, UnknownLines};
 use crate::source::{self, FoundInputs, Input, ReadLimits};
-use crate::state::admin::StateAdmin;
-use crate::state::claim;
-use crate::state::{CarryOver, Memory, Redb, StateError, StateStore};
+use crate::state::StateStore;
 use crate::terminal::message;
 use anyhow::{Context, anyhow, bail};
 use firstseen_artifact::RuleMeta;
 use firstseen_event::Trust;
 use firstseen_rule::Settings;
 use firstseen_runtime::{Artifact, Guest, Runtime};
+pub(super) use output::open_output;
+use output::refuse_to_empty;
 use serde_json::{Map, Value};
-use std::fs::File;
 use std::io::IsTerminal;
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How long files wait for a server that is away.
-const FILES_WAIT: Duration = Duration::from_secs(30);
+use store::open_state;
 
 /// What `run` and `explain` begin with.
 pub struct Setup {
@@ -180,33 +175,6 @@ pub fn set_up(
     })
 }
 
-impl Setup {
-    /// Opens the output of a run that can begin; `is_midway` where it goes on in the middle of a batch, `is_answered`
-    /// where senders send again what the state does not know.
-    ///
-    /// # Errors
-    /// An output that cannot be opened; in the middle of a batch, one that is not as the state knows it,
-    /// which is left as it is.
-    pub(super) fn open_output(
-        &mut self,
-        common: &Common,
-        format: Format,
-        (is_midway, is_answered): (bool, bool),
-    ) -> anyhow::Result<Output> {
-        let is_stream = !is_answered && self.found.inputs.iter().any(Input::is_stream);
-        let mut output = open_output(common, format, &*self.store, (is_stream, is_midway))?;
-        if self.store.is_durable() && !self.store.is_shared() {
-            output = output.with_digest()?;
-        }
-        if let Some(mark) = output.mark() {
-            // What a crash leaves behind it is known to no state.
-            self.store.mark(mark);
-            self.store.commit()?;
-        }
-        Ok(output)
-    }
-}
-
 /// A rule among the inputs would be read as a log, and would not run.
 fn refuse_rules(inputs: &[PathBuf]) -> anyhow::Result<()> {
     let Some(rule) = inputs.iter().find(|input| is_rule(input.as_os_str())) else { return Ok(()) };
@@ -277,169 +245,6 @@ fn read_settings(
         return teach::from_stream(artifacts, settings, text, SystemClock.now_ms());
     }
     Ok((settings, text))
-}
-
-/// A state does not give the alerts again that it knows: a file that holds some stays.
-fn refuse_to_empty(
-    common: &Common,
-    place: StatePlace<'_>,
-    opened: Option<&dyn StateStore>,
-) -> anyhow::Result<()> {
-    let Some(output) = &common.output else { return Ok(()) };
-    let holds_some = output.metadata().is_ok_and(|meta| meta.is_file() && meta.len() > 0);
-    if common.append || !holds_some {
-        return Ok(());
-    }
-    let is_empty = match (opened, place) {
-        (Some(store), _) => store.is_empty()?,
-        (None, StatePlace::File(path)) => match Redb::open_read_only(path) {
-            Ok(state) => state.count()? == 0,
-            Err(StateError::Absent { .. }) => true,
-            Err(StateError::NeedsRepair { .. }) => false,
-            Err(error) => return Err(error.into()),
-        },
-        // Nothing is kept, or it is looked at once it is open.
-        (None, StatePlace::Memory | StatePlace::Server(_)) => true,
-    };
-    if is_empty {
-        return Ok(());
-    }
-    let (output, state) = (shown(output), state_name(&common.state));
-    bail!(
-        "{output}: it may hold alerts that the state {state} knows and does not give again; nothing \
-         was written: give --append to write behind them, or another --output"
-    )
-}
-
-pub(super) fn open_output(
-    common: &Common,
-    format: Format,
-    store: &dyn StateStore,
-    (is_stream, is_midway): (bool, bool),
-) -> anyhow::Result<Output> {
-    let Some(path) = &common.output else {
-        let file = std::io::stdout().as_fd().try_clone_to_owned().ok().map(File::from);
-        return Ok(Output::standard(format::stdout(format), file, format));
-    };
-    if !common.append {
-        return Ok(Output::file(path, format)?);
-    }
-    let mark = store.marked(&paths::whole(path).to_string_lossy())?;
-    let look = |mark| KnownOutput::look(path, mark);
-    let known = mark.as_ref().map(look).transpose();
-    let known = known.with_context(|| format!("--output {}", shown(path)))?;
-    if is_midway && let Some(how) = known.as_ref().and_then(|known| known.differs.as_ref()) {
-        bail!(
-            "--output {}, in the middle of a batch: {how}; restore it, or give --restart-batch to go on \
-             without them",
-            shown(path)
-        );
-    }
-    // What is read again gives them again; a stream may never be.
-    let unknown = match &common.resume {
-        Some(resume) if !resume.restart && !is_stream => UnknownLines::Cut,
-        None if is_stream => UnknownLines::Keep,
-        _ => UnknownLines::Move,
-    };
-    let output = Output::append(path, format, known, unknown)?;
-    if let Some(sentence) = output.mended() {
-        message::warning(sentence);
-    }
-    Ok(output)
-}
-
-/// Opens a file, and waits while another process uses it for as long as was asked for.
-fn open_file(common: &Common, path: &Path, read_only: bool) -> Result<Redb, StateError> {
-    const AGAIN: Duration = Duration::from_millis(100);
-    let wait = common.shared.state_wait.map(|ms| Duration::from_millis(ms.unsigned_abs()));
-    let began = Instant::now();
-    let mut is_told = false;
-    loop {
-        let store = if read_only { Redb::open_read_only(path) } else { Redb::open(path) };
-        let waits = wait.is_some_and(|wait| began.elapsed() < wait) && !common.stop.is_set();
-        match store {
-            Err(StateError::Locked { .. }) if waits => {}
-            store => return store,
-        }
-        if !is_told {
-            let state = state_name(&common.state);
-            message::info(&format!("state {state}: another process uses it, waiting for its end"));
-            is_told = true;
-        }
-        std::thread::sleep(AGAIN);
-    }
-}
-
-/// Opens the state; what a changed rule has to know of it is said at once.
-fn open_state(
-    common: &Common,
-    place: StatePlace<'_>,
-    read_only: bool,
-    is_stream: bool,
-    tenant: &str,
-    artifacts: &[Artifact],
-) -> anyhow::Result<Box<dyn StateStore>> {
-    match place {
-        StatePlace::Memory => Ok(Box::new(Memory::default())),
-        StatePlace::File(path) => {
-            if !read_only && path.metadata().is_ok_and(|meta| meta.is_file() && meta.len() == 0) {
-                message::warning(&format!(
-                    "state {}: the file is empty, and a new state begins in it; if it held terms, restore a copy",
-                    state_name(&common.state)
-                ));
-            }
-            let store = open_file(common, path, read_only);
-            with_history(store?, common, read_only, tenant, artifacts)
-        }
-        StatePlace::Server(address) => {
-            let SharedStateArgs { state_wait, allow_weak_state } = common.shared;
-            let wait = state_wait.map(|ms| Duration::from_millis(ms.unsigned_abs()));
-            let wait = wait.or((!is_stream).then_some(FILES_WAIT));
-            let options = place::of_run(tenant, allow_weak_state, wait, &common.stop);
-            let store = place::open_server(address, read_only, options)?;
-            if !read_only {
-                refuse_to_empty(common, place, Some(&store))?;
-            }
-            with_history(store, common, read_only, tenant, artifacts)
-        }
-    }
-}
-
-/// A state with what its rules were before.
-fn with_history(
-    mut store: impl StateStore + StateAdmin + 'static,
-    common: &Common,
-    read_only: bool,
-    tenant: &str,
-    artifacts: &[Artifact],
-) -> anyhow::Result<Box<dyn StateStore>> {
-    let owned = || {
-        let rules =
-            artifacts.iter().map(|artifact| (&artifact.meta.rules, artifact.digest.as_str()));
-        rules.flat_map(|(rules, digest)| rules.iter().map(move |rule| (rule, digest)))
-    };
-    let changes = claim(&store.owners()?, tenant, owned(), common.take_over)?;
-    if !read_only && !changes.owners.is_empty() {
-        store.edit(&mut |edit| {
-            for owner in &changes.owners {
-                edit.own(owner)?;
-            }
-            for sentence in &changes.told {
-                edit.log(&entry("take-over", 0, sentence.clone(), None))?;
-            }
-            Ok(())
-        })?;
-        if store.is_shared() {
-            // Another process may have been quicker: the first one owns it.
-            claim(&store.owners()?, tenant, owned(), common.take_over)?;
-        }
-    }
-    let rules = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
-    let (store, told) = CarryOver::open(store, tenant, rules, read_only)?;
-    for sentence in changes.told.into_iter().chain(told) {
-        message::warning(&format!("state {}: {}", state_name(&common.state), escaped(&sentence)));
-    }
-    Ok(Box::new(store))
 }
 
 /// From when to when the rules learned, as the state will say.
