@@ -6,6 +6,7 @@
 mod access;
 mod client;
 mod crash;
+mod limits;
 mod senders;
 
 use crate::support::{

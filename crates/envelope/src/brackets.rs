@@ -107,6 +107,16 @@ impl Brackets {
     }
 }
 
+/// Whether `text`, without white space around it, ends with the bracket that closes its first, and no string in it
+/// has anything escaped: so it is no more than one event, and nothing in a string of it is one either.
+#[must_use]
+pub fn is_one_event(text: &[u8]) -> bool {
+    let opens = matches!(text.first(), Some(b'{' | b'['));
+    opens
+        && memchr::memchr(b'\\', text).is_none()
+        && Brackets::default().find_end(text) == Some(text.len())
+}
+
 /// One bit per byte of a block.
 #[derive(Default)]
 struct Masks {

@@ -86,6 +86,7 @@ mod sniff;
 mod splitter;
 mod unescape;
 
+pub use brackets::is_one_event;
 pub use chunk::{line_ends, line_events, lines_at};
 pub use marks::{Marker, Marks, mark, mark_rest};
 pub use sink::{EventSink, KnownLines, Place, SplitFault, code};

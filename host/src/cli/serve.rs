@@ -40,6 +40,11 @@ pub struct ServeArgs {
     /// Unpacked it may be 16 times as large. Bodies that wait for their answers have 4 times this together.
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(64 << 10, 256 << 20, "between 64K and 256M"))]
     pub max_body: usize,
+    /// The most events in a body; one with more is refused as a whole, with 413
+    ///
+    /// Lines and documents that are no events count too.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub max_body_events: u64,
     /// How many connections may be open at once
     #[arg(long, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_connections: u32,

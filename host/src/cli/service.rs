@@ -58,6 +58,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
         limits: HttpLimits {
             body: args.max_body,
             unpacked: args.max_body as u64 * 16,
+            events: args.max_body_events,
             waiting: args.max_body * 4,
             connections: args.max_connections as usize,
             ..HttpLimits::default()

@@ -304,6 +304,7 @@ impl Lines {
         let (done, is_done) = channel();
         let job = BodyJob {
             most_unpacked: u64::MAX,
+            most_events: u64::MAX,
             bytes,
             name: Arc::clone(&self.name),
             wants_alerts: false,

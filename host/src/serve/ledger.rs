@@ -57,6 +57,8 @@ pub struct BodyResult {
     pub failed: Option<String>,
     /// Set where that is because it unpacks to more than it may.
     pub is_too_long: Arc<AtomicBool>,
+    /// It has more events than it may: nothing of it was judged.
+    pub has_too_many_events: bool,
     /// Its alerts and repeats, a line each, where they were asked for.
     pub lines: Option<SpooledTempFile>,
     /// Its own lines, where alerts are to be added to them.
@@ -72,6 +74,12 @@ impl BodyResult {
     pub fn new(keeps_alerts: bool, most_faults: usize) -> Self {
         let lines = keeps_alerts.then(|| SpooledTempFile::new(SPOOL));
         Self { lines, most_faults, ..Self::default() }
+    }
+
+    /// Of a body of which nothing is judged, as it has more events than it may.
+    #[must_use]
+    pub fn with_too_many_events() -> Self {
+        Self { has_too_many_events: true, ..Self::default() }
     }
 
     /// Why its alerts could not be kept; they are in the output all the same.

@@ -1,7 +1,7 @@
 //! Bodies on their way to the loop, and answers on their way back.
 //!
 //! In: bodies from other threads, in the order in which they arrived. Out: sources for the loop, and for each body one
-//! answer, when it is decided and committed. A body whose answer is never given was not committed: whoever
+//! answer, when it is decided and committed. One with too many events is answered at once, and is no source. A body whose answer is never given was not committed: whoever
 //! waits for it hears that the other end is gone, and sends it again.
 
 use super::ledger::{BodyLedger, BodyResult};
@@ -24,6 +24,8 @@ pub struct BodyJob {
     pub name: Arc<str>,
     /// How many bytes of it may be unpacked.
     pub most_unpacked: u64,
+    /// How many events it may have; of one with more nothing is judged.
+    pub most_events: u64,
     /// Whether its alerts are wanted.
     pub wants_alerts: bool,
     /// How many of its faults are.
@@ -57,6 +59,8 @@ pub struct BodyQueue<'q> {
     ledger: BodyLedger,
     limits: ReadLimits,
     answers: Vec<Box<dyn FnOnce(BodyResult) + Send>>,
+    /// Bodies since the last commit, and their bytes.
+    bodies: usize,
     bytes: usize,
     /// Whether a reload can be done now; says why not.
     may_reload: Box<dyn FnMut() -> bool + 'q>,
@@ -71,8 +75,8 @@ impl<'q> BodyQueue<'q> {
         limits: ReadLimits,
         may_reload: Box<dyn FnMut() -> bool + 'q>,
     ) -> Self {
-        let (answers, bytes, end) = (Vec::new(), 0, None);
-        Self { requests, ledger, limits, answers, bytes, may_reload, end }
+        let (answers, bodies, bytes, end) = (Vec::new(), 0, 0, None);
+        Self { requests, ledger, limits, answers, bodies, bytes, may_reload, end }
     }
 
     /// Why it ended.
@@ -82,12 +86,13 @@ impl<'q> BodyQueue<'q> {
     }
 
     /// The next request; nothing where there is none now and some wait for their answers.
-    fn request(&self) -> Option<Request> {
+    fn request(&mut self) -> Option<Request> {
         if self.answers.is_empty() {
+            (self.bodies, self.bytes) = (0, 0);
             // Nobody can ask for anything any more.
             return Some(self.requests.recv().unwrap_or(Request::End));
         }
-        if self.answers.len() >= MOST_BODIES || self.bytes >= MOST_BYTES {
+        if self.bodies >= MOST_BODIES || self.bytes >= MOST_BYTES {
             return None;
         }
         match self.requests.try_recv() {
@@ -118,11 +123,19 @@ impl Arrivals for BodyQueue<'_> {
                     continue;
                 }
             };
-            let BodyJob { bytes, name, most_unpacked, wants_alerts, most_faults, answer } = job;
-            self.answers.push(answer);
+            let BodyJob { bytes, name, most_unpacked, most_events, .. } = job;
+            let BodyJob { wants_alerts, most_faults, answer, .. } = job;
+            // To look at one takes time, also where nothing of it is judged.
+            self.bodies += 1;
             self.bytes += bytes.len();
             let limits = self.limits.clone();
-            let source = BodySource::new(Arc::clone(&name), bytes, most_unpacked, limits);
+            let mut source = BodySource::new(Arc::clone(&name), bytes, most_unpacked, limits);
+            if source.has_more_events_than(most_events) {
+                // Others are not kept waiting for it, and it waits for no commit.
+                answer(BodyResult::with_too_many_events());
+                continue;
+            }
+            self.answers.push(answer);
             let mut result = BodyResult::new(wants_alerts, most_faults);
             result.is_too_long = source.is_too_long();
             self.ledger.begin(result);
@@ -135,7 +148,6 @@ impl Arrivals for BodyQueue<'_> {
         for (answer, result) in self.answers.drain(..).zip(results) {
             answer(result);
         }
-        self.bytes = 0;
         Ok(())
     }
 }
@@ -151,6 +163,7 @@ mod tests {
             bytes: vec![b' '; bytes],
             name: "r".into(),
             most_unpacked: 1 << 20,
+            most_events: 9,
             wants_alerts: false,
             most_faults: 1,
             answer: Box::new(move |result| to.send(result.events).unwrap()),
@@ -199,6 +212,33 @@ mod tests {
             count
         };
         assert_eq!((group(1), group(1 << 20)), (MOST_BODIES, MOST_BYTES >> 20));
+    }
+
+    #[test]
+    fn a_body_with_too_many_events_is_answered_at_once_and_not_judged() {
+        let (send, requests) = channel();
+        let (to, answers) = channel();
+        let ledger = BodyLedger::default();
+        let mut queue =
+            BodyQueue::new(&requests, ledger.clone(), ReadLimits::default(), Box::new(|| false));
+        for events in [10, 9] {
+            let to = to.clone();
+            let answer = move |result: BodyResult| to.send(result.has_too_many_events).unwrap();
+            send.send(Request::Judge(BodyJob {
+                bytes: b"{}\n".repeat(events),
+                name: "r".into(),
+                most_unpacked: 1 << 20,
+                most_events: 9,
+                wants_alerts: false,
+                most_faults: 1,
+                answer: Box::new(answer),
+            }))
+            .unwrap();
+        }
+        assert!(matches!(queue.next(), Arrival::Body(..)));
+        assert!(answers.try_recv().unwrap(), "it is answered before the other is committed");
+        assert_eq!(ledger.take().len(), 1, "nothing is told of it");
+        assert!(answers.try_recv().is_err());
     }
 
     #[test]

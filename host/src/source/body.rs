@@ -1,24 +1,41 @@
 //! A body that is in memory as a whole: what somebody sent in one request.
 //!
-//! In: its bytes, packed or not. Out: a [`Source`] over its events, as of a file with these bytes, and for what has to
-//! be taken apart before, its unpacked bytes. Memory: the body, one block, and what unpacking needs. It is
-//! read to a limit of unpacked bytes, so that a small body cannot make much work.
+//! In: its bytes, packed or not. Out: a [`Source`] over its events, as of a file with these bytes; before that,
+//! whether they are more than a body may have; and for what has to be taken apart before, its unpacked bytes. Memory: the
+//! body, one block, and what unpacking needs. It is read to a limit of unpacked bytes, so that a small body cannot
+//! make much work.
 
+use super::event_count::{EventCount, may_hold_packed};
 use super::feed::{Feed, FeedTraits};
 use super::input::{ReadError, ReadErrorKind, ReadLimits};
 use super::marker::mark_here;
 use super::unpack::{MAGIC, Packing, recognise, unpacked};
 use super::{Polled, Source};
 use crate::numbers::number;
+use crate::observe::stages::RunStage;
 use firstseen_envelope::{EventSink, SplitOptions, Splitter};
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+/// Bytes that are unpacked to find out whether there are more.
+const MOST_PEEKED: usize = 2 << 20;
+
+/// The bytes of a body, which may be read twice.
+#[derive(Clone)]
+struct BodyBytes(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for BodyBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// A body being read.
 pub struct BodySource {
     name: Arc<str>,
-    bytes: Vec<u8>,
+    /// Until it is read.
+    bytes: Option<BodyBytes>,
     most: u64,
     limits: ReadLimits,
     feed: Option<Feed>,
@@ -31,6 +48,7 @@ impl BodySource {
     #[must_use]
     pub fn new(name: Arc<str>, bytes: Vec<u8>, most: u64, limits: ReadLimits) -> Self {
         let (stored, is_too_long) = Default::default();
+        let bytes = Some(BodyBytes(Arc::new(bytes)));
         Self { name, bytes, most, limits, feed: None, stored, is_too_long }
     }
 
@@ -40,25 +58,59 @@ impl BodySource {
         Arc::clone(&self.is_too_long)
     }
 
-    fn open(&mut self) -> io::Result<Feed> {
+    /// Whether it has more events than this, and other things where events should be. Nothing of it is handed on. Most
+    /// bodies are too small for that, and are not read for it.
+    pub fn has_more_events_than(&mut self, most: u64) -> bool {
+        let Some(bytes) = self.bytes.as_ref().filter(|_| most < u64::MAX) else { return false };
+        let is_few = |content: &[u8]| content.len() as u64 / 2 <= most && !may_hold_packed(content);
+        if !is_packed(bytes.as_ref()) {
+            return !is_few(bytes.as_ref()) && self.counts_more_than(most);
+        }
+        // Why it cannot be opened, is told when it is read.
+        let Ok(mut feed) = self.open(&self.stored) else { return false };
+        let peeked = usize::try_from(most.saturating_mul(2)).unwrap_or(usize::MAX);
+        let is_few = feed.peek(peeked.min(MOST_PEEKED), is_few) == Some(true);
+        self.feed = Some(feed);
+        !is_few && self.counts_more_than(most)
+    }
+
+    /// The same, by reading it.
+    fn counts_more_than(&self, most: u64) -> bool {
+        let Ok(mut feed) = self.open(&Arc::default()) else { return false };
+        let _scan = self.limits.stages.enter(RunStage::Scan);
+        let mut count = EventCount::new(&self.limits, most);
+        loop {
+            match feed.poll(&mut count) {
+                Ok(Polled::More) if feed.offset() <= self.most && !count.is_over() => {}
+                _ => return count.is_over(),
+            }
+        }
+    }
+
+    fn open(&self, stored: &Arc<AtomicU64>) -> io::Result<Feed> {
         let options = SplitOptions { max_event: self.limits.max_event };
         let splitter = Splitter::trusting(options, Arc::clone(&self.limits.trust));
         let splitter = splitter.marking(mark_here);
-        let bytes = std::mem::take(&mut self.bytes);
-        let length = Some(bytes.len() as u64);
+        let bytes = self.bytes.clone().unwrap_or_else(|| BodyBytes(Arc::default()));
+        let stored_bytes = bytes.as_ref().len() as u64;
         // What is unpacked as a whole is as large as it may be at most.
-        let is_small = bytes.len() as u64 <= self.most / 8;
-        let traits = FeedTraits { length: length.filter(|_| is_small), ..FeedTraits::default() };
-        Feed::open(Cursor::new(bytes), traits, splitter, &self.stored, &self.limits.stages)
+        let is_small = stored_bytes <= self.most / 8;
+        let length = Some(stored_bytes).filter(|_| is_small);
+        let traits = FeedTraits { length, ..FeedTraits::default() };
+        Feed::open(Cursor::new(bytes), traits, splitter, stored, &self.limits.stages)
     }
 
     fn read_block(&mut self, into: &mut dyn EventSink) -> io::Result<Polled> {
-        if self.feed.is_none() {
-            self.feed = Some(self.open()?);
-        }
-        let Some(feed) = &mut self.feed else { return Ok(Polled::End) };
-        let polled = feed.poll(into)?;
-        if polled == Polled::More && feed.offset() > self.most {
+        let mut feed = match self.feed.take() {
+            Some(feed) => feed,
+            None => self.open(&self.stored)?,
+        };
+        self.bytes = None;
+        let polled = feed.poll(into);
+        let offset = feed.offset();
+        self.feed = Some(feed);
+        let polled = polled?;
+        if polled == Polled::More && offset > self.most {
             self.is_too_long.store(true, Ordering::Relaxed);
             return Err(too_long(self.most));
         }
@@ -154,7 +206,10 @@ mod tests {
     }
 
     fn read(bytes: Vec<u8>, most: u64) -> (Vec<String>, Option<String>) {
-        let mut source = BodySource::new("r".into(), bytes, most, ReadLimits::default());
+        read_all(&mut BodySource::new("r".into(), bytes, most, ReadLimits::default()))
+    }
+
+    fn read_all(source: &mut BodySource) -> (Vec<String>, Option<String>) {
         let mut events = Events::default();
         loop {
             match source.poll(&mut events) {
@@ -175,6 +230,77 @@ mod tests {
             assert_eq!(read(bytes, 1 << 20), (all.to_vec(), None));
         }
         assert_eq!(read(Vec::new(), 1 << 20).0, ["empty input"]);
+    }
+
+    #[test]
+    fn events_are_counted_before_any_is_read() {
+        let event = r#"{"eventSource":"a.amazonaws.com","eventName":"A"}"#;
+        let other = r#"{"@timestamp":"2025-04-01T08:00:00Z","a":1}"#;
+        let quoted =
+            serde_json::json!({ "@timestamp": "1", "message": format!("[{event},{event}]") });
+        let nested = |text: &[u8]| {
+            let data = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, text);
+            format!(r#"{{"Records":[{{"kinesis":{{"data":"{data}"}}}}]}}"#).into_bytes()
+        };
+        let lines = |count: usize| format!("{event}\n").repeat(count).into_bytes();
+        let spelled = String::from_utf8(nested(&gzip(&lines(300)))).unwrap();
+        let spelled = spelled.replace(r#""data""#, r#""d\u0061ta""#).into_bytes();
+        for (what, body, events) in [
+            ("lines", lines(3), 3),
+            ("blank lines", b"\n \n{}\n\n\n\n".to_vec(), 1),
+            ("small ones", b"{}\n".repeat(5), 5),
+            ("a last line without its end", b"{}\n{}".to_vec(), 2),
+            ("an array", format!("[{event},{event},1]").into_bytes(), 3),
+            ("Records", format!(r#"{{"Records":[{event},{event}]}}"#).into_bytes(), 2),
+            ("over several lines", event.replace(',', ",\n").repeat(4).into_bytes(), 4),
+            ("on one line", event.repeat(4).into_bytes(), 4),
+            ("of two kinds", format!("{event}\t{other}\t{event}\n").into_bytes(), 3),
+            ("in a string", quoted.to_string().into_bytes(), 2),
+            ("no JSON", b"no\n".repeat(6), 6),
+            ("in base64", nested(&lines(3)), 3),
+            ("in base64 in base64", nested(&nested(&lines(3))), 3),
+            ("packed in base64", nested(&gzip(&lines(300))), 300),
+            ("the same spelled otherwise", spelled, 300),
+        ] {
+            let packed = [body.clone(), gzip(&body), zstd::encode_all(&body[..], 1).unwrap()];
+            for bytes in packed {
+                let has_more = |most| {
+                    let limits = ReadLimits::default();
+                    BodySource::new("r".into(), bytes.clone(), 1 << 20, limits)
+                        .has_more_events_than(most)
+                };
+                assert!(has_more(events - 1), "{what}");
+                assert!(!has_more(events), "{what}");
+                // What was counted is read as before.
+                let limits = ReadLimits::default();
+                let mut source = BodySource::new("r".into(), bytes.clone(), 1 << 20, limits);
+                source.has_more_events_than(events);
+                let (read, fault) = read_all(&mut source);
+                assert_eq!((read, fault), self::read(bytes, 1 << 20), "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_body_is_counted_as_a_stream_and_read_again() {
+        // More than is unpacked as a whole, or looked at in advance.
+        let line = format!("{{\"a\":\"{}\"}}\n", "x".repeat(1 << 10));
+        let body = line.repeat(20_000).into_bytes();
+        for bytes in [gzip(&body), zstd::encode_all(&body[..], 1).unwrap()] {
+            let limits = ReadLimits::default();
+            let mut source = BodySource::new("r".into(), bytes, 1 << 30, limits);
+            assert!(source.has_more_events_than(19_999));
+            assert!(!source.has_more_events_than(20_000));
+            let (events, fault) = read_all(&mut source);
+            assert_eq!((events.len(), fault), (20_000, None));
+        }
+        // Damaged: what it has before the damage is what counts.
+        let packed = gzip(&body);
+        let bytes = packed[..packed.len() / 2].to_vec();
+        let mut source = BodySource::new("r".into(), bytes, 1 << 30, ReadLimits::default());
+        assert!(source.has_more_events_than(1_000) && !source.has_more_events_than(19_999));
+        let (events, fault) = read_all(&mut source);
+        assert!(events.len() > 1_000 && fault.is_some());
     }
 
     #[test]

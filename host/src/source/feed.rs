@@ -145,6 +145,25 @@ impl Feed {
         Self { open_lines, ..self }
     }
 
+    /// Shows all of its content before any of it is read, where that is at most so many bytes or was unpacked as a
+    /// whole anyhow.
+    pub(super) fn peek<T>(&mut self, most: usize, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        if let Some(whole) = &self.whole {
+            return Some(look(whole.room.content()));
+        }
+        let reader = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        let mut first = Vec::new();
+        let mut reader = reader.take(most as u64 + 1);
+        let fault = reader.read_to_end(&mut first).err();
+        let seen = (first.len() <= most).then(|| look(&first));
+        let first = Cursor::new(first);
+        self.reader = match fault {
+            None => Box::new(first.chain(reader.into_inner())),
+            Some(fault) => Box::new(first.chain(Failing(Some(fault)))),
+        };
+        seen
+    }
+
     /// Reads a block and hands on what is in it.
     pub(super) fn poll(&mut self, sink: &mut dyn EventSink) -> io::Result<Polled> {
         let is_packed = self.faults.is_some();

@@ -9,6 +9,7 @@
 pub mod body;
 mod bounds;
 mod content;
+mod event_count;
 mod feed;
 mod find;
 mod gunzip;

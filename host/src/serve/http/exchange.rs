@@ -6,6 +6,7 @@
 
 use super::HttpLimits;
 use super::metrics::ServiceCounts;
+use crate::numbers::counted;
 use crate::serve::ledger::BodyResult;
 use crate::serve::queue::{BodyJob, Request};
 use crate::source::body::is_packed;
@@ -280,6 +281,7 @@ impl Exchange {
             bytes,
             name: wanted.name.into(),
             most_unpacked: self.limits.unpacked,
+            most_events: self.limits.events,
             wants_alerts: wanted.alerts,
             most_faults: wanted.faults,
             answer: Box::new(move |result| {
@@ -292,6 +294,9 @@ impl Exchange {
             return Err(stopping());
         }
         match timeout(self.limits.answer, answer).await {
+            Ok(Ok(result)) if result.has_too_many_events => {
+                Err(too_many_events(self.limits.events))
+            }
             Ok(Ok(result)) => Ok(result),
             Ok(Err(_)) => Err(unavailable("it was not committed; send it again")),
             Err(_) => Err(unavailable(
@@ -299,6 +304,16 @@ impl Exchange {
             )),
         }
     }
+}
+
+/// A body has more events than this.
+pub(super) fn too_many_events(most: u64) -> Refusal {
+    let reason = format!(
+        "the body has more than {}; nothing of it was judged: send fewer at once, or start with \
+         --max-body-events",
+        counted(most, "event", "events")
+    );
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", reason)
 }
 
 fn unavailable(reason: &str) -> Refusal {

@@ -35,6 +35,8 @@ pub struct HttpLimits {
     pub body: usize,
     /// Bytes of a body once it is unpacked.
     pub unpacked: u64,
+    /// Events of a body.
+    pub events: u64,
     /// Bytes of all bodies that wait for their answers.
     pub waiting: usize,
     /// Connections that are open at once.
@@ -54,6 +56,7 @@ impl Default for HttpLimits {
         Self {
             body: 16 << 20,
             unpacked: 256 << 20,
+            events: 1_000_000,
             waiting: 64 << 20,
             connections: 2048,
             header: Duration::from_secs(75),
