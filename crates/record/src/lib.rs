@@ -22,7 +22,7 @@
 
 use firstseen_event::{EventError, EventReader, Scratch};
 use firstseen_rule::evaluate::error_json;
-use firstseen_value::push_quoted;
+use firstseen_value::{push_quoted, read_escape};
 use std::borrow::Cow;
 
 /// The member that holds alerts.
@@ -69,8 +69,14 @@ impl<'t> JsonRecord<'t> {
     /// Whether a text may hold one of the two members: without them it need not be taken apart.
     #[must_use]
     pub fn may_hold_ours(text: &str) -> bool {
-        // Both names begin so; no pipeline escapes letters.
-        memchr::memmem::find(text.as_bytes(), b"\"firstseen_").is_some()
+        let text = text.as_bytes();
+        // Both names begin so; hardly a pipeline escapes letters, and whoever sends an event may.
+        let is_letter = |at: usize| match text.get(at + 4..at + 6) {
+            Some([high, low]) => matches!(high, b'5'..=b'7') && low.is_ascii_hexdigit(),
+            _ => false,
+        };
+        memchr::memmem::find(text, b"\"firstseen_").is_some()
+            || memchr::memmem::find_iter(text, b"\\u00").any(is_letter)
     }
 
     /// Takes a text apart that [`RecordChecker::check`] found to be an object.
@@ -83,8 +89,8 @@ impl<'t> JsonRecord<'t> {
         let mut kept = String::from("{");
         for (name, value) in members(text) {
             match name {
-                ALERTS => record.alerts = Some(value),
-                ERROR => record.error = Some(value),
+                _ if is_name(name, ALERTS) => record.alerts = Some(value),
+                _ if is_name(name, ERROR) => record.error = Some(value),
                 _ => {
                     if kept.len() > 1 {
                         kept.push(',');
@@ -219,6 +225,25 @@ fn member(out: &mut String, name: &str) {
     out.push(':');
 }
 
+/// Whether a name as it is spelled, between its quotes, means this one.
+fn is_name(spelled: &str, name: &str) -> bool {
+    let (mut rest, mut expected) = (spelled.as_bytes(), name.chars());
+    while let [first, behind @ ..] = rest {
+        let (character, behind) = match first {
+            b'\\' => match read_escape(rest) {
+                Ok((character, length)) => (character, rest.get(length..).unwrap_or_default()),
+                Err(_) => return false,
+            },
+            first => (char::from(*first), behind),
+        };
+        if expected.next() != Some(character) {
+            return false;
+        }
+        rest = behind;
+    }
+    expected.next().is_none()
+}
+
 /// The members of an object whose text is good: names as they are spelled, and values.
 fn members(text: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
@@ -336,6 +361,26 @@ mod tests {
             assert_eq!(with(&text, &["7"], None), format!("{{\"firstseen_alerts\":{after}}}"));
         }
         assert!(!JsonRecord::of(r#"{"a":"\"firstseen_alerts\":[]"}"#).is_marked());
+    }
+
+    #[test]
+    fn a_name_that_is_spelled_otherwise_is_the_same() {
+        for name in [
+            r"firstseen\u005falerts",
+            r"firstseen\u005Falerts",
+            r"\u0066irstseen_alerts",
+            r"\u0066\u0069rstseen_\u0061lerts",
+        ] {
+            let text = format!(r#"{{"{name}":[1],"a":"\u0026"}}"#);
+            assert_eq!(with(&text, &["2"], None), r#"{"a":"\u0026","firstseen_alerts":[1,2]}"#);
+        }
+        let error = r#"{"firstseen\u005ferror":{"code":"1"}}"#;
+        assert_eq!(with(error, &[], Some("2: two")), r#"{"firstseen_error":{"code":"1"}}"#);
+        for other in [r"firstseen_alert", r"firstseen\u005falertsx", r"firstseen\u005galerts"] {
+            let text = format!(r#"{{"{other}":[1]}}"#);
+            assert!(!JsonRecord::of(&text).is_marked(), "{text}");
+            assert_eq!(JsonRecord::of(&text).event(), text);
+        }
     }
 
     #[test]

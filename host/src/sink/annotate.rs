@@ -229,7 +229,8 @@ fn annotated(line: &[u8], note: &LineNote) -> Option<Vec<u8>> {
         && body.starts_with('{')
         && body.ends_with('}')
         // Nothing that was not checked is taken apart.
-        && !body.contains("firstseen_");
+        && !body.contains("firstseen_")
+        && !JsonRecord::may_hold_ours(body);
     if !is_deep {
         RecordChecker::default().check(body).ok()?;
     }
