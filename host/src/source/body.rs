@@ -21,6 +21,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Bytes that are unpacked to find out whether there are more.
 const MOST_PEEKED: usize = 2 << 20;
 
+/// Bytes that are unpacked at a time.
+const UNPACKED_BLOCK: usize = 64 << 10;
+
 /// The bytes of a body, which may be read twice.
 #[derive(Clone)]
 struct BodyBytes(Arc<Vec<u8>>);
@@ -149,19 +152,59 @@ pub fn is_packed(bytes: &[u8]) -> bool {
     recognise(bytes.get(..MAGIC).unwrap_or(bytes)) != Packing::Plain
 }
 
-/// The bytes of a body, unpacked once if they are packed.
+/// Unpacks a body once if it is packed, as it is read.
 ///
 /// # Errors
-/// Where they are damaged, in a form that is not read, or more than `most` once they are unpacked
+/// Where it is in a form that is not read. Reading fails where it is damaged, or more than `most` once it is unpacked
 /// ([`io::ErrorKind::FileTooLarge`]).
-pub fn unpacked_body(bytes: Vec<u8>, most: u64) -> io::Result<Vec<u8>> {
+pub fn unpacking(bytes: Vec<u8>, most: u64) -> io::Result<Box<dyn Read>> {
     let packing = recognise(bytes.get(..MAGIC).unwrap_or(&bytes));
-    if packing == Packing::Plain {
+    let input = Cursor::new(bytes);
+    Ok(match packing {
+        Packing::Plain => Box::new(input),
+        packing => Box::new(AtMost { input: unpacked(packing, input)?, given: 0, most }),
+    })
+}
+
+/// The bytes of a body, as [`unpacking`] gives them; `holds` hears how many there are, and may refuse more.
+///
+/// # Errors
+/// As there, and what `holds` says.
+pub fn unpacked_body<E: From<io::Error>>(
+    bytes: Vec<u8>,
+    most: u64,
+    mut holds: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
+    if !is_packed(&bytes) {
         return Ok(bytes);
     }
-    let mut all = Vec::new();
-    unpacked(packing, Cursor::new(bytes))?.take(most + 1).read_to_end(&mut all)?;
-    if all.len() as u64 > most { Err(too_long(most)) } else { Ok(all) }
+    let mut body = unpacking(bytes, most)?;
+    let (mut all, mut block) = (Vec::new(), vec![0; UNPACKED_BLOCK]);
+    loop {
+        let read = match body.read(&mut block) {
+            Ok(0) => return Ok(all),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        };
+        holds(all.len() + read)?;
+        all.extend_from_slice(block.get(..read).unwrap_or_default());
+    }
+}
+
+/// Fails behind so many bytes.
+struct AtMost<R> {
+    input: R,
+    given: u64,
+    most: u64,
+}
+
+impl<R: Read> Read for AtMost<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(out)?;
+        self.given += read as u64;
+        if self.given > self.most { Err(too_long(self.most)) } else { Ok(read) }
+    }
 }
 
 fn too_long(most: u64) -> io::Error {
@@ -309,6 +352,7 @@ mod tests {
         let (events, error) = read(gzip(lines.as_bytes()), 200_000);
         assert!((20_000..60_000).contains(&events.len()), "{}", events.len());
         assert!(error.unwrap().contains("200,000 bytes"));
+        let unpacked_body = |bytes, most| unpacked_body(bytes, most, |_| io::Result::Ok(()));
         let error = unpacked_body(gzip(lines.as_bytes()), 200_000).unwrap_err().to_string();
         assert!(error.contains("several requests"), "{error}");
         assert_eq!(unpacked_body(gzip(b"abc"), 3).unwrap(), b"abc");

@@ -39,10 +39,18 @@ fn without_a_known_credential_nothing_is_judged() {
     let basic = format!("Basic {}", super::client::base64(b"vector:a password of mine"));
     let answer = server.post_with("/events", body.as_bytes(), &authorized);
     assert_eq!(answer.json()["alerts"], 1);
+    // Which of two counts, not everybody on the way would say alike.
+    for other in [bearer.as_str(), "Bearer 0123456789abcdef"] {
+        let both = [authorized[0], ("Authorization", other)];
+        let answer = server.post_with("/events", body.as_bytes(), &both);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert!(answer.text().contains("send one header Authorization"), "{}", answer.text());
+    }
     let again = server.post_with("/events", body.as_bytes(), &[("Authorization", &basic)]);
     assert_eq!(again.json()["repeats"], 1);
     let metrics = server.request("GET", "/metrics", b"", &authorized).text();
     assert!(metrics.contains("firstseen_requests_refused_total{status=\"401\"} 22"), "{metrics}");
+    assert!(metrics.contains("firstseen_requests_refused_total{status=\"400\"} 2"), "{metrics}");
 }
 
 #[test]

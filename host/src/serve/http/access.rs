@@ -80,6 +80,12 @@ impl SenderAccess {
     }
 }
 
+/// Whether a request names senders more than once: another reader of it, as a proxy is, may take the other one.
+pub(super) fn is_ambiguous(headers: &HeaderMap) -> bool {
+    let names = [header::AUTHORIZATION.as_str(), super::firehose::ACCESS_KEY];
+    names.iter().any(|name| headers.get_all(*name).iter().nth(1).is_some())
+}
+
 /// What a request gives: a token, or USER:PASSWORD.
 fn given(headers: &HeaderMap) -> Option<Vec<u8>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

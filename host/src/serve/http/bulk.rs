@@ -1,27 +1,52 @@
 //! Elasticsearch's `_bulk`: pairs of lines become search hits with their index, and each item has its own result.
 //!
-//! In: an unpacked body, untrusted. Out: NDJSON in which line N is the document of item N, as a hit with its index; the
-//! answer that Elasticsearch's clients read. A document has to be one JSON object: else its bytes could end the hit that
-//! it is put in. What else is wrong with it, the loop says.
+//! In: a body, unpacked as it is read, untrusted. Out: NDJSON in which line N is the document of item N, as a hit with its
+//! index, and the items; their answer is `bulk_answer`'s. A document has to be one JSON object: else its bytes could end
+//! the hit that it is put in. What else is wrong with it, the loop says. It says at each line how much it holds.
 
-use crate::serve::ledger::BodyResult;
+use super::bulk_lines::BulkLines;
+use super::exchange::{Refusal, too_many_events};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::io::Read;
+use std::ops::Range;
 
 /// Items of one request.
 pub(super) const MOST_ITEMS: usize = 100_000;
 
-/// One item, and what became of it before it was judged.
+/// One item, and what became of it before it was judged. Its texts are those of the request.
 #[derive(Debug)]
-struct BulkItem {
+pub(super) struct BulkItem {
     action: &'static str,
-    index: String,
-    id: String,
-    /// The line of the document in what is judged, or why it is not.
-    document: Result<u64, String>,
+    index: u32,
+    id: Range<usize>,
+    document: ItemDocument,
+}
+
+#[derive(Debug)]
+enum ItemDocument {
+    /// The line of what is judged.
+    Line(u64),
+    /// Why it is not.
+    Refused(Range<usize>),
+}
+
+impl BulkItem {
+    /// What was asked for.
+    pub(super) fn action(&self) -> &'static str {
+        self.action
+    }
+
+    /// Its line in what is judged, from 1; nothing where it is not.
+    pub(super) fn line(&self) -> Option<u64> {
+        match self.document {
+            ItemDocument::Line(line) => Some(line),
+            ItemDocument::Refused(_) => None,
+        }
+    }
 }
 
 /// A bulk request, taken apart.
@@ -32,6 +57,13 @@ pub(super) struct BulkRequest {
     judged: u64,
     /// What is judged.
     pub(super) lines: Vec<u8>,
+    /// The items' ids, and why some are refused.
+    texts: String,
+    /// Each index once.
+    indices: Vec<String>,
+    /// Where it is there.
+    index_numbers: HashMap<String, u32>,
+    index_bytes: usize,
 }
 
 #[derive(Deserialize)]
@@ -50,42 +82,60 @@ enum Action {
     Delete(ActionTarget),
 }
 
+/// How a request is read.
+pub(super) struct BulkReading<'r> {
+    /// The index of the path.
+    pub(super) index: Option<&'r str>,
+    /// How many documents may be in it.
+    pub(super) most_events: u64,
+    /// Hears how many bytes it holds by now; refuses more.
+    pub(super) holds: &'r mut dyn FnMut(usize) -> Result<(), Refusal>,
+}
+
 impl BulkRequest {
-    /// Takes a body apart; `index` is that of the path.
+    /// Takes a body apart.
     ///
     /// # Errors
-    /// Where it is no bulk request: nothing of it was judged.
-    pub(super) fn read(body: &[u8], index: Option<&str>) -> Result<Self, String> {
+    /// Where it is no bulk request, or too large: nothing of it was judged.
+    pub(super) fn read(body: impl Read, how: &mut BulkReading<'_>) -> Result<Self, Refusal> {
         let mut request = Self::default();
-        let mut lines = (1_u64..).zip(body.split(|byte| *byte == b'\n'));
-        while let Some((number, line)) = lines.next() {
-            let line = line.trim_ascii();
-            if line.is_empty() {
-                continue;
+        let mut lines = BulkLines::new(body);
+        loop {
+            let size = request.size();
+            if !lines.next_action(&mut |line| (how.holds)(size + line))? {
+                break;
             }
+            let number = lines.number;
             if request.items.len() == MOST_ITEMS {
-                return Err(format!("more than {MOST_ITEMS} items; send them in several requests"));
+                let reason = format!("more than {MOST_ITEMS} items; send them in several requests");
+                return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_items", reason));
             }
-            let action: Action = serde_json::from_slice(line)
-                .map_err(|error| format!("line {number}: no action of a bulk request: {error}"))?;
+            let action: Action =
+                serde_json::from_slice(lines.line.trim_ascii()).map_err(|error| {
+                    bad(format!("line {number}: no action of a bulk request: {error}"))
+                })?;
             let (name, target, has_document) = match action {
                 Action::Index(target) => ("index", target, true),
                 Action::Create(target) => ("create", target, true),
                 Action::Update(target) => ("update", target, true),
                 Action::Delete(target) => ("delete", target, false),
             };
-            let document = match has_document.then(|| lines.next()) {
-                Some(None) => return Err(format!("line {number}: no document follows the action")),
-                Some(Some((_, document))) => document.trim_ascii(),
-                None => &[],
-            };
-            request.add(number, name, target, index, document);
+            if has_document && !lines.next(&mut |line| (how.holds)(size + line))? {
+                return Err(bad(format!("line {number}: no document follows the action")));
+            }
+            let document = if has_document { lines.line.trim_ascii() } else { &[] };
+            request.add(number, name, target, how.index, document);
+            if request.judged > how.most_events {
+                return Err(too_many_events(how.most_events));
+            }
+            (how.holds)(request.size() + lines.line.capacity())?;
         }
         if request.items.is_empty() {
-            return Err(
-                "no items: a bulk request is pairs of lines, an action and a document".into()
-            );
+            return Err(bad(
+                "no items: a bulk request is pairs of lines, an action and a document".into(),
+            ));
         }
+        request.index_numbers = HashMap::new();
         Ok(request)
     }
 
@@ -98,12 +148,12 @@ impl BulkRequest {
         document: &[u8],
     ) {
         let id = match target._id {
-            Some(Value::String(id)) => id,
-            Some(Value::Number(id)) => id.to_string(),
+            Some(Value::String(id)) => self.text(&id),
+            Some(Value::Number(id)) => self.text(&id.to_string()),
             // The same document has the same one, however often it is sent.
-            _ => blake3::hash(document).to_hex().get(..20).unwrap_or_default().to_owned(),
+            _ => self.text(blake3::hash(document).to_hex().get(..20).unwrap_or_default()),
         };
-        let index = target._index.as_deref().or(index).unwrap_or_default().to_owned();
+        let index = target._index.as_deref().or(index).unwrap_or_default();
         let refusal = match action {
             _ if index.is_empty() => {
                 Some("the item names no index, and the path neither".to_owned())
@@ -115,7 +165,7 @@ impl BulkRequest {
             ),
         };
         let document = match refusal {
-            Some(reason) => Err(format!("line {number}: {reason}")),
+            Some(reason) => ItemDocument::Refused(self.text(&format!("line {number}: {reason}"))),
             None => {
                 self.lines.extend_from_slice(b"{\"_index\":");
                 self.lines.extend_from_slice(json!(index).to_string().as_bytes());
@@ -123,10 +173,59 @@ impl BulkRequest {
                 self.lines.extend_from_slice(document);
                 self.lines.extend_from_slice(b"}\n");
                 self.judged += 1;
-                Ok(self.judged)
+                ItemDocument::Line(self.judged)
             }
         };
+        let index = self.index_number(index);
         self.items.push(BulkItem { action, index, id, document });
+    }
+
+    fn text(&mut self, text: &str) -> Range<usize> {
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        start..self.texts.len()
+    }
+
+    fn index_number(&mut self, index: &str) -> u32 {
+        if let Some(number) = self.index_numbers.get(index) {
+            return *number;
+        }
+        // There are no more of them than items.
+        let number = self.indices.len() as u32;
+        self.indices.push(index.to_owned());
+        self.index_numbers.insert(index.to_owned(), number);
+        // It is there twice, with what both need to find it.
+        self.index_bytes += 2 * (index.len() + size_of::<String>()) + 16;
+        number
+    }
+
+    /// How many bytes it holds.
+    pub(super) fn size(&self) -> usize {
+        let items = self.items.len() * size_of::<BulkItem>();
+        items + self.lines.len() + self.texts.len() + self.index_bytes
+    }
+
+    /// The items.
+    pub(super) fn items(&self) -> &[BulkItem] {
+        &self.items
+    }
+
+    /// An item's id.
+    pub(super) fn id(&self, item: &BulkItem) -> &str {
+        self.texts.get(item.id.clone()).unwrap_or_default()
+    }
+
+    /// An item's index.
+    pub(super) fn index(&self, item: &BulkItem) -> &str {
+        self.indices.get(item.index as usize).map_or("", String::as_str)
+    }
+
+    /// Why an item is not judged; empty where it is.
+    pub(super) fn reason(&self, item: &BulkItem) -> &str {
+        match &item.document {
+            ItemDocument::Line(_) => "",
+            ItemDocument::Refused(reason) => self.texts.get(reason.clone()).unwrap_or_default(),
+        }
     }
 
     /// How many items there are.
@@ -138,29 +237,10 @@ impl BulkRequest {
     pub(super) fn refused(&self) -> u64 {
         (self.items.len() as u64).saturating_sub(self.judged)
     }
+}
 
-    /// The answer: each item with what became of it.
-    pub(super) fn answer(&self, result: &BodyResult, took_ms: u64) -> Value {
-        // Of several faults in one document the first.
-        let mut faults: HashMap<u64, String> = HashMap::new();
-        for fault in &result.faults {
-            let text = || format!("{}: {}", fault.code, fault.reason);
-            faults.entry(fault.line).or_insert_with(text);
-        }
-        let mut errors = false;
-        let items: Vec<Value> = (0_u64..)
-            .zip(&self.items)
-            .map(|(number, item)| {
-                let refused = match &item.document {
-                    Ok(line) => faults.get(line),
-                    Err(reason) => Some(reason),
-                };
-                errors |= refused.is_some();
-                item.answer(number, refused.map(String::as_str))
-            })
-            .collect();
-        json!({ "took": took_ms, "errors": errors, "items": items })
-    }
+fn bad(reason: String) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "bad_bulk", reason)
 }
 
 /// Why a line is no JSON object.
@@ -172,35 +252,24 @@ fn no_object(document: &[u8]) -> Option<String> {
     read.err().map(|error| format!("the document is no JSON object: {error}"))
 }
 
-impl BulkItem {
-    fn answer(&self, number: u64, refused: Option<&str>) -> Value {
-        let mut fields = Map::new();
-        fields.insert("_index".into(), json!(self.index));
-        fields.insert("_id".into(), json!(self.id));
-        match refused {
-            Some(reason) => {
-                let error = json!({ "type": "document_parsing_exception", "reason": reason });
-                fields.insert("status".into(), json!(StatusCode::BAD_REQUEST.as_u16()));
-                fields.insert("error".into(), error);
-            }
-            None => {
-                fields.insert("_version".into(), json!(1));
-                fields.insert("result".into(), json!("created"));
-                fields
-                    .insert("_shards".into(), json!({ "total": 1, "successful": 1, "failed": 0 }));
-                fields.insert("_seq_no".into(), json!(number));
-                fields.insert("_primary_term".into(), json!(1));
-                fields.insert("status".into(), json!(StatusCode::CREATED.as_u16()));
-            }
-        }
-        json!({ self.action: fields })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::bulk_answer::BulkAnswer;
     use super::*;
-    use crate::serve::ledger::BodyFault;
+    use crate::serve::ledger::{BodyFault, BodyResult};
+
+    fn read(body: &[u8], index: Option<&str>) -> Result<BulkRequest, Refusal> {
+        let (most_events, holds) = (1 << 20, &mut |_| Ok(()));
+        BulkRequest::read(body, &mut BulkReading { index, most_events, holds })
+    }
+
+    fn answer(request: BulkRequest, result: BodyResult) -> Value {
+        BulkAnswer::new(request, result, 3, None).all()
+    }
+
+    fn fault(line: u64) -> BodyFault {
+        BodyFault { line, record: None, code: "bad_json".into(), reason: "at byte 3".into() }
+    }
 
     #[test]
     fn items_become_hits_with_their_index_and_have_their_own_results() {
@@ -215,7 +284,7 @@ mod tests {
             "{\"create\":{}}\n{\"a\":1},\"_index\":\"logs-b\"\n",
             "{\"create\":{}}\n{\"a\":3}\n",
         );
-        let request = BulkRequest::read(body.as_bytes(), Some("logs-\"b")).unwrap();
+        let request = read(body.as_bytes(), Some("logs-\"b")).unwrap();
         let lines = String::from_utf8(request.lines.clone()).unwrap();
         assert_eq!(
             lines,
@@ -225,16 +294,11 @@ mod tests {
                 "{\"_index\":\"logs-\\\"b\",\"_source\":{\"a\":3}}\n",
             )
         );
-        let fault = |line| BodyFault {
-            line,
-            record: None,
-            code: "bad_json".into(),
-            reason: "at byte 3".into(),
-        };
+        let ids: Vec<_> = request.items.iter().map(|item| request.id(item).to_owned()).collect();
         let mut result = BodyResult::new(false, 9);
         result.faults = vec![fault(3), fault(3)];
-        let answer = request.answer(&result, 3);
-        assert_eq!(answer["errors"], true);
+        let answer = answer(request, result);
+        assert_eq!((&answer["errors"], &answer["took"]), (&json!(true), &json!(3)));
         let status = |at: usize, action: &str| answer["items"][at][action]["status"].clone();
         let statuses = [
             (0, "index"),
@@ -250,9 +314,75 @@ mod tests {
         assert_eq!(statuses, [201, 400, 201, 400, 400, 400, 400, 400].map(|status| json!(status)));
         assert_eq!(answer["items"][0]["index"]["_id"], "7");
         assert_eq!(answer["items"][7]["create"]["error"]["reason"], "bad_json: at byte 3");
+        let first = &answer["items"][0]["index"];
+        let created = json!({
+            "_id": "7", "_index": "logs-a", "_version": 1, "result": "created", "_seq_no": 0,
+            "_shards": { "total": 1, "successful": 1, "failed": 0 }, "_primary_term": 1,
+            "status": 201,
+        });
+        assert_eq!(first, &created);
         // The same document has the same id.
-        let again = BulkRequest::read(body.as_bytes(), Some("x")).unwrap();
-        assert_eq!(again.items[2].id, request.items[2].id);
+        let again = read(body.as_bytes(), Some("x")).unwrap();
+        assert_eq!(again.id(&again.items[2]), ids[2]);
+    }
+
+    #[test]
+    fn blank_lines_are_passed_over_and_the_others_have_their_numbers() {
+        let mut body = b" \r\n\n".repeat(100_000);
+        body.extend_from_slice(b"{\"create\":{}}\n{no json}\n\n\n{\"create\":{}}\n\n\t");
+        let request = read(&body, Some("i")).unwrap();
+        let reasons: Vec<_> = request.items.iter().map(|item| request.reason(item)).collect();
+        assert!(reasons[0].starts_with("line 200001: the document is no"), "{reasons:?}");
+        assert!(reasons[1].starts_with("line 200005: the document is no"), "{reasons:?}");
+        assert_eq!(request.lines.len(), 0);
+    }
+
+    #[test]
+    fn what_it_holds_is_told_before_it_is_held() {
+        let line = format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20));
+        let body = format!("{{\"create\":{{}}}}\n{line}\n").repeat(4);
+        let mut most = 0;
+        let mut read = |limit: usize| {
+            let holds = &mut |bytes: usize| {
+                most = most.max(bytes);
+                let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "busy", "");
+                if bytes > limit { Err(refusal) } else { Ok(()) }
+            };
+            let index = Some("i");
+            BulkRequest::read(body.as_bytes(), &mut BulkReading { index, most_events: 9, holds })
+        };
+        let request = read(usize::MAX).unwrap();
+        assert!(request.size() > 4 << 20);
+        assert_eq!(read(3 << 20).unwrap_err().status, StatusCode::TOO_MANY_REQUESTS);
+        assert!((4 << 20..8 << 20).contains(&most), "{most}");
+    }
+
+    #[test]
+    fn more_documents_than_events_may_be_in_a_body_are_refused() {
+        let body = "{\"create\":{}}\n{}\n".repeat(3);
+        let read = |most_events| {
+            let holds = &mut |_| Ok(());
+            BulkRequest::read(
+                body.as_bytes(),
+                &mut BulkReading { index: Some("i"), most_events, holds },
+            )
+        };
+        assert_eq!(read(3).unwrap().len(), 3);
+        let refusal = read(2).unwrap_err();
+        assert_eq!(refusal.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert!(refusal.reason.contains("more than 2 events"), "{refusal:?}");
+    }
+
+    #[test]
+    fn a_long_answer_is_made_in_pieces_that_are_the_whole() {
+        let request = read(&b"{\"index\":{}}\n{}\n".repeat(5_000), Some("i")).unwrap();
+        let mut result = BodyResult::new(false, 9);
+        result.faults = vec![fault(4_999), fault(2), fault(2)];
+        let answer = answer(request, result);
+        let items = answer["items"].as_array().unwrap();
+        let refused = (0..).zip(items).filter(|(_, item)| item["index"]["status"] == 400);
+        assert_eq!(items.len(), 5_000);
+        assert_eq!(refused.map(|(number, _)| number).collect::<Vec<i32>>(), [1, 4_998]);
     }
 
     #[test]
@@ -265,14 +395,15 @@ mod tests {
             ("{\"index\":{}}", "no document follows"),
             ("[1]\n[2]\n", "no action"),
         ] {
-            let error = BulkRequest::read(body.as_bytes(), Some("i")).unwrap_err();
+            let error = read(body.as_bytes(), Some("i")).unwrap_err().reason;
             assert!(error.contains(said), "{body}: {error}");
         }
         let many = "{\"delete\":{}}\n".repeat(MOST_ITEMS + 1);
-        assert!(BulkRequest::read(many.as_bytes(), Some("i")).unwrap_err().contains("several"));
+        let many = read(many.as_bytes(), Some("i")).unwrap_err();
+        assert!(many.reason.contains("several") && many.status == StatusCode::PAYLOAD_TOO_LARGE);
         // Without an index no document is judged.
-        let none = BulkRequest::read(b"{\"index\":{}}\n{\"a\":1}\n", None).unwrap();
+        let none = read(b"{\"index\":{}}\n{\"a\":1}\n", None).unwrap();
         assert!(none.lines.is_empty());
-        assert_eq!(none.answer(&BodyResult::default(), 0)["errors"], true);
+        assert_eq!(answer(none, BodyResult::default())["errors"], true);
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! In: a request's head and body. Out: what was decided of it, or a status that says whether to send it again: 4xx for what will
 //! never be taken, 429 and 503 with `Retry-After` for what will. A body is in memory as long as its answer is
-//! waited for, and all of them together have a limit.
+//! waited for, and all of them together have a limit (`room`).
 
 use super::HttpLimits;
 use super::metrics::ServiceCounts;
+use super::room::{BodyMemory, RoomShare};
 use crate::numbers::counted;
 use crate::serve::ledger::BodyResult;
 use crate::serve::queue::{BodyJob, Request};
@@ -16,16 +17,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use serde_json::json;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
-
-/// The unit in which memory for bodies is counted.
-const UNIT: usize = 1 << 10;
 
 /// Bytes that are read on for a sender to hear that it is refused, and for how long.
 const MOST_DISCARDED: usize = 64 << 20;
@@ -37,7 +35,7 @@ pub(super) struct Exchange {
     pub(super) counts: Arc<ServiceCounts>,
     /// Whether the loop takes bodies.
     pub(super) is_ready: watch::Receiver<bool>,
-    room: Arc<Semaphore>,
+    memory: BodyMemory,
     /// Bodies that are unpacked at once.
     unpackers: Arc<Semaphore>,
     requests: Sender<Request>,
@@ -46,7 +44,13 @@ pub(super) struct Exchange {
 /// A body, with its share of the memory for all.
 pub(super) struct Received {
     pub(super) bytes: Vec<u8>,
-    permit: OwnedSemaphorePermit,
+    pub(super) room: RoomShare,
+}
+
+/// What was decided of a body, with the share of the memory that it had.
+pub(super) struct Judged {
+    pub(super) result: BodyResult,
+    pub(super) room: RoomShare,
 }
 
 /// How a body is judged.
@@ -80,6 +84,18 @@ impl Refusal {
             StatusCode::TOO_MANY_REQUESTS => Some("1"),
             StatusCode::SERVICE_UNAVAILABLE => Some("5"),
             _ => None,
+        }
+    }
+}
+
+/// A body that cannot be unpacked.
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::FileTooLarge => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string())
+            }
+            _ => Self::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string()),
         }
     }
 }
@@ -151,9 +167,9 @@ impl Exchange {
         counts: Arc<ServiceCounts>,
         is_ready: watch::Receiver<bool>,
     ) -> Self {
-        let room = Arc::new(Semaphore::new(limits.waiting.div_ceil(UNIT)));
+        let memory = BodyMemory::new(limits.waiting);
         let unpackers = Arc::new(Semaphore::new(2));
-        Self { limits, counts, is_ready, room, unpackers, requests }
+        Self { limits, counts, is_ready, memory, unpackers, requests }
     }
 
     /// Reads a body.
@@ -179,7 +195,7 @@ impl Exchange {
             return Err(too_long());
         }
         self.is_begun().await?;
-        let mut permit = self.room_for(1)?;
+        let mut room = self.memory.share()?;
         let mut bytes = Vec::new();
         let received = timeout(self.limits.receive, async {
             while let Some(frame) = body.frame().await {
@@ -192,7 +208,7 @@ impl Exchange {
                     return Err(too_long());
                 }
                 // What arrived has room; what was only announced takes none from others.
-                self.grow(&mut permit, bytes.len() + data.len())?;
+                room.hold(bytes.len() + data.len())?;
                 bytes.extend_from_slice(&data);
             }
             Ok(())
@@ -202,7 +218,10 @@ impl Exchange {
             Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", reason)
         })?;
         if let Err(refusal) = received {
-            discard(headers, body).await;
+            // Who is to come again sends all of it again, whether it reads why or not.
+            if !refusal.is_temporary() {
+                discard(headers, body).await;
+            }
             return Err(refusal);
         }
         match unknown_encoding(headers) {
@@ -213,7 +232,7 @@ impl Exchange {
                 );
                 Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", reason))
             }
-            _ => Ok(Received { bytes, permit }),
+            _ => Ok(Received { bytes, room }),
         }
     }
 
@@ -228,54 +247,29 @@ impl Exchange {
         }
     }
 
-    /// Room for a body of this size.
-    fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let units = bytes.div_ceil(UNIT).max(1);
-        // One body may be larger than all may be together: then it waits alone.
-        let units = units.min(self.limits.waiting.div_ceil(UNIT));
-        let busy = || {
-            let reason = "too much waits to be judged; send it again in a second";
-            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "busy", reason)
-        };
-        let units = u32::try_from(units).map_err(|_| busy())?;
-        Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| busy())
-    }
-
-    /// More room for a body that has grown to this size.
-    fn grow(&self, permit: &mut OwnedSemaphorePermit, bytes: usize) -> Result<(), Refusal> {
-        let most = self.limits.waiting.div_ceil(UNIT);
-        let more = bytes.div_ceil(UNIT).min(most).saturating_sub(permit.num_permits());
-        if more > 0 {
-            permit.merge(self.room_for(more * UNIT)?);
-        }
-        Ok(())
-    }
-
-    /// Takes a body apart: away from the thread that speaks to all, two at a time. What comes of it has room as the body has.
+    /// Takes a body apart: away from the thread that speaks to all, two at a time. What it is made into takes its place;
+    /// what both hold meanwhile has room.
     pub(super) async fn take_apart<T: Send + 'static>(
         &self,
-        received: &mut Received,
-        read: impl FnOnce(Vec<u8>, u64) -> Result<(T, Vec<u8>), Refusal> + Send + 'static,
-    ) -> Result<T, Refusal> {
+        received: Received,
+        read: impl FnOnce(Vec<u8>, u64, &mut RoomShare) -> Result<(T, Vec<u8>), Refusal>
+        + Send
+        + 'static,
+    ) -> Result<(T, Received), Refusal> {
         let most = self.limits.unpacked;
-        let bytes = std::mem::take(&mut received.bytes);
+        let Received { bytes, mut room } = received;
         let turn = Arc::clone(&self.unpackers).acquire_owned().await.map_err(|_| stopping())?;
-        let read = tokio::task::spawn_blocking(move || read(bytes, most)).await;
-        let read = read.map_err(|_| stopping())?;
-        let (read, lines) = read?;
-        self.grow(&mut received.permit, lines.len())?;
-        drop(turn);
-        received.bytes = lines;
-        Ok(read)
+        let read = tokio::task::spawn_blocking(move || {
+            let read = read(bytes, most, &mut room);
+            drop(turn);
+            read.map(|(read, bytes)| (read, Received { bytes, room }))
+        });
+        read.await.map_err(|_| stopping())?
     }
 
     /// Hands a body to the loop and waits for what was decided.
-    pub(super) async fn judge(
-        &self,
-        body: Received,
-        wanted: Wanted,
-    ) -> Result<BodyResult, Refusal> {
-        let Received { bytes, permit } = body;
+    pub(super) async fn judge(&self, body: Received, wanted: Wanted) -> Result<Judged, Refusal> {
+        let Received { bytes, room } = body;
         let (send, answer) = oneshot::channel();
         let job = BodyJob {
             bytes,
@@ -285,19 +279,18 @@ impl Exchange {
             wants_alerts: wanted.alerts,
             most_faults: wanted.faults,
             answer: Box::new(move |result| {
-                drop(permit);
                 // Who waited may have gone; what was decided stays decided.
-                let _ = send.send(result);
+                let _ = send.send(Judged { result, room });
             }),
         };
         if self.requests.send(Request::Judge(job)).is_err() {
             return Err(stopping());
         }
         match timeout(self.limits.answer, answer).await {
-            Ok(Ok(result)) if result.has_too_many_events => {
+            Ok(Ok(judged)) if judged.result.has_too_many_events => {
                 Err(too_many_events(self.limits.events))
             }
-            Ok(Ok(result)) => Ok(result),
+            Ok(Ok(judged)) => Ok(judged),
             Ok(Err(_)) => Err(unavailable("it was not committed; send it again")),
             Err(_) => Err(unavailable(
                 "it is not committed yet: the state may be away, or much waits before it; send it again",

@@ -5,12 +5,21 @@
 //!
 //! Source: AWS, "HTTP endpoint delivery request and response specifications".
 
+use super::exchange::Refusal;
+use crate::numbers::number;
 use crate::source::body::unpacked_body;
+use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+/// Records of a request.
+const MOST_RECORDS: usize = 1_000_000;
 
 /// What Firehose sends.
 #[derive(Deserialize)]
@@ -18,7 +27,7 @@ use std::borrow::Cow;
 struct Delivery<'a> {
     #[serde(borrow)]
     request_id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "records")]
     records: Vec<DeliveryRecord<'a>>,
 }
 
@@ -26,6 +35,36 @@ struct Delivery<'a> {
 struct DeliveryRecord<'a> {
     #[serde(borrow)]
     data: Cow<'a, str>,
+}
+
+/// Records, up to a number of them.
+fn records<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<DeliveryRecord<'a>>, D::Error> {
+    struct Records;
+
+    impl<'de> Visitor<'de> for Records {
+        type Value = Vec<DeliveryRecord<'de>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of records")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut records = Vec::new();
+            while let Some(record) = list.next_element()? {
+                if records.len() == MOST_RECORDS {
+                    let most = number(MOST_RECORDS as u64);
+                    let reason = format!("more than {most} records; let Firehose buffer less");
+                    return Err(A::Error::custom(reason));
+                }
+                records.push(record);
+            }
+            Ok(records)
+        }
+    }
+
+    deserializer.deserialize_seq(Records)
 }
 
 /// The header with the access key.
@@ -37,7 +76,19 @@ pub(super) struct DeliveryFault {
     /// What the answer repeats; empty where the body does not say it.
     pub(super) id: String,
     /// What was wrong.
-    pub(super) reason: String,
+    pub(super) refusal: Refusal,
+}
+
+/// Why a record cannot be read.
+enum RecordFault {
+    Bad(String),
+    Refused(Refusal),
+}
+
+impl From<io::Error> for RecordFault {
+    fn from(error: io::Error) -> Self {
+        Self::Bad(error.to_string())
+    }
 }
 
 /// A request, taken apart.
@@ -50,30 +101,46 @@ pub(super) struct FirehoseRequest {
 }
 
 impl FirehoseRequest {
-    /// Takes a body apart, of which so many bytes may be unpacked.
+    /// Takes a body apart, of which so many bytes may be unpacked. `holds` hears how many there are by now, and refuses
+    /// more.
     ///
     /// # Errors
     /// Where it is no such request, or a record cannot be read: nothing of it was judged.
-    pub(super) fn read(body: &[u8], most: u64) -> Result<Self, DeliveryFault> {
+    pub(super) fn read(
+        body: &[u8],
+        most: u64,
+        holds: &mut dyn FnMut(usize) -> Result<(), Refusal>,
+    ) -> Result<Self, DeliveryFault> {
         let delivery: Delivery<'_> = serde_json::from_slice(body).map_err(|error| {
-            DeliveryFault { id: String::new(), reason: format!("no request of Firehose: {error}") }
+            let refusal = bad(format!("no request of Firehose: {error}"));
+            DeliveryFault { id: String::new(), refusal }
         })?;
         let id = delivery.request_id.into_owned();
-        match Self::lines(&delivery.records, most) {
+        match Self::lines(&delivery.records, most, holds) {
             Ok(lines) => Ok(Self { id, lines }),
-            Err(reason) => Err(DeliveryFault { id, reason }),
+            Err(refusal) => Err(DeliveryFault { id, refusal }),
         }
     }
 
-    fn lines(records: &[DeliveryRecord<'_>], most: u64) -> Result<Vec<u8>, String> {
+    fn lines(
+        records: &[DeliveryRecord<'_>],
+        most: u64,
+        holds: &mut dyn FnMut(usize) -> Result<(), Refusal>,
+    ) -> Result<Vec<u8>, Refusal> {
         let mut lines = Vec::new();
         for (number, record) in records.iter().enumerate() {
-            let fault = |error: &dyn std::fmt::Display| format!("record {number}: {error}");
+            let fault = |error: &dyn fmt::Display| bad(format!("record {number}: {error}"));
+            let before = lines.len() + record.data.len();
+            holds(before)?;
             let data = STANDARD
                 .decode(record.data.as_bytes())
                 .map_err(|error| fault(&format_args!("its data is no base64: {error}")))?;
             let room = most.saturating_sub(lines.len() as u64);
-            let data = unpacked_body(data, room).map_err(|error| fault(&error))?;
+            let holds_more = |bytes| holds(before + bytes).map_err(RecordFault::Refused);
+            let data = unpacked_body(data, room, holds_more).map_err(|error| match error {
+                RecordFault::Bad(error) => fault(&error),
+                RecordFault::Refused(refusal) => refusal,
+            })?;
             if data.len() as u64 > room {
                 return Err(fault(&"more than is taken at once; let Firehose buffer less"));
             }
@@ -81,9 +148,14 @@ impl FirehoseRequest {
             if !lines.ends_with(b"\n") {
                 lines.push(b'\n');
             }
+            holds(lines.len())?;
         }
         Ok(lines)
     }
+}
+
+fn bad(reason: String) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "bad_delivery", reason)
 }
 
 /// The answer, as Firehose wants it: the id of the request, the time, and what went wrong.
@@ -114,7 +186,8 @@ mod tests {
         packed.write_all(b"{\"b\":2}").unwrap();
         let packed = packed.finish().unwrap();
         let request =
-            FirehoseRequest::read(&body(&[b"{\"a\":1}\n", &packed, b""]), 1 << 20).unwrap();
+            FirehoseRequest::read(&body(&[b"{\"a\":1}\n", &packed, b""]), 1 << 20, &mut |_| Ok(()))
+                .unwrap();
         assert_eq!(request.lines, b"{\"a\":1}\n{\"b\":2}\n");
         assert_eq!(request.id, "r-1");
         assert_eq!(answer("r-1", 5, None), r#"{"requestId":"r-1","timestamp":5}"#);
@@ -128,8 +201,8 @@ mod tests {
             (&[&b"x"[..], &packed][..], 1000, "record 1: it unpacks to more than"),
             (&[&b"xxxxxxxxxx"[..], &[b'x'; 20]][..], 16, "record 1: more than is taken"),
         ] {
-            let error = FirehoseRequest::read(&body(records), most).unwrap_err();
-            assert!(error.reason.contains(said) && error.id == "r-1", "{error:?}");
+            let error = FirehoseRequest::read(&body(records), most, &mut |_| Ok(())).unwrap_err();
+            assert!(error.refusal.reason.contains(said) && error.id == "r-1", "{error:?}");
         }
         for text in [
             "",
@@ -138,7 +211,23 @@ mod tests {
             r#"{"requestId":"r","records":[{"data":7}]}"#,
             r#"{"requestId":"r","records":[{"data":"%"}]}"#,
         ] {
-            assert!(FirehoseRequest::read(text.as_bytes(), 100).is_err(), "{text}");
+            let read = FirehoseRequest::read(text.as_bytes(), 100, &mut |_| Ok(()));
+            assert!(read.is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_it_holds_is_told_and_records_have_a_limit() {
+        let packed = zstd::encode_all(&[b'x'; 1 << 20][..], 1).unwrap();
+        let busy = || Refusal::new(StatusCode::TOO_MANY_REQUESTS, "busy", "");
+        let mut holds = |bytes| if bytes > 2 << 20 { Err(busy()) } else { Ok(()) };
+        assert!(FirehoseRequest::read(&body(&[&packed]), 1 << 30, &mut holds).is_ok());
+        let error =
+            FirehoseRequest::read(&body(&[&packed[..]; 3]), 1 << 30, &mut holds).unwrap_err();
+        assert_eq!(error.refusal.status, StatusCode::TOO_MANY_REQUESTS);
+        let records = vec!["{\"data\":\"\"}"; MOST_RECORDS + 1].join(",");
+        let many = format!("{{\"requestId\":\"r\",\"records\":[{records}]}}");
+        let error = FirehoseRequest::read(many.as_bytes(), 100, &mut |_| Ok(())).unwrap_err();
+        assert!(error.refusal.reason.contains("more than 1,000,000 records"), "{error:?}");
     }
 }

@@ -8,6 +8,7 @@ use super::HttpLimits;
 use super::access::{Credentials, SenderAccess};
 use super::exchange::{Exchange, NoAnswer};
 use super::metrics::ServiceCounts;
+use super::patience::PatientStream;
 use super::routes::{Peer, Service, router};
 use super::tls::{Tls, TlsFiles};
 use crate::pipeline::Clock;
@@ -196,7 +197,7 @@ async fn speak(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_buf_size(CONNECTION_BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(PatientStream::new(stream, limits.unread)), service);
     tokio::pin!(connection);
     loop {
         tokio::select! {

@@ -5,20 +5,28 @@
 //!
 //! | what | module |
 //! | --- | --- |
-//! | connections: how many, for how long, TLS | `listen` |
+//! | connections: how many, for how long, TLS | `listen`, `patience` |
 //! | who may send | `access` |
 //! | paths | `routes` |
 //! | a body, read within limits, judged, answered | `exchange` |
-//! | Elasticsearch's `_bulk` | `bulk` |
+//! | memory for bodies | `room` |
+//! | Elasticsearch's paths | `elasticsearch` |
+//! | its `_bulk`: requests, their lines, their answers | `bulk`, `bulk_lines`, `bulk_answer` |
 //! | Kinesis Data Firehose | `firehose` |
-//! | what Prometheus reads | `metrics` |
+//! | what Prometheus reads | `metrics`, `metrics_page` |
 
 mod access;
 mod bulk;
+mod bulk_answer;
+mod bulk_lines;
+mod elasticsearch;
 mod exchange;
 mod firehose;
 mod listen;
 pub mod metrics;
+mod metrics_page;
+mod patience;
+mod room;
 mod routes;
 mod tls;
 
@@ -37,7 +45,7 @@ pub struct HttpLimits {
     pub unpacked: u64,
     /// Events of a body.
     pub events: u64,
-    /// Bytes of all bodies that wait for their answers.
+    /// Bytes of all bodies that arrive or wait for their answers, and of what is made of them.
     pub waiting: usize,
     /// Connections that are open at once.
     pub connections: usize,
@@ -47,6 +55,8 @@ pub struct HttpLimits {
     pub receive: Duration,
     /// How long a request waits for its answer, before it is told to come again.
     pub answer: Duration,
+    /// How long a sender may take none of its answer.
+    pub unread: Duration,
     /// How long open requests have to end once the service is to stop.
     pub drain: Duration,
 }
@@ -62,6 +72,7 @@ impl Default for HttpLimits {
             header: Duration::from_secs(75),
             receive: Duration::from_secs(30),
             answer: Duration::from_secs(60),
+            unread: Duration::from_secs(60),
             drain: Duration::from_secs(30),
         }
     }

@@ -3,34 +3,30 @@
 //! In: requests whose sender may send. Out: answers in the form that their sender reads: JSON of ours, Elasticsearch's,
 //! Firehose's. What is no path here is 404, with a sentence that names those that are.
 
-use super::access::SenderAccess;
-use super::bulk::{BulkRequest, MOST_ITEMS};
+use super::access::{SenderAccess, is_ambiguous};
+use super::elasticsearch::{
+    bulk_of_index, bulk_of_items, cat_health, cluster_health, elasticsearch, license,
+};
 use super::exchange::{
-    Exchange, Refusal, Wanted, alerts, body_name, discard, json_response, no_answer, report,
-    with_retry,
+    Exchange, Refusal, Wanted, alerts, body_name, discard, json_response, report, with_retry,
 };
 use super::firehose::{self, FirehoseRequest};
+use super::room::RoomShare;
 use crate::pipeline::Clock;
 use crate::source::body::unpacked_body;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, RawQuery, Request, State};
+use axum::extract::{Extension, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use serde_json::json;
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Faults that are named in an answer to `/events`.
 const MOST_FAULTS: usize = 100;
-/// The version of Elasticsearch whose `_bulk` this is; clients ask for it before they send.
-const ELASTICSEARCH: &str = "8.19.0";
-
 /// The address of a sender.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) Option<SocketAddr>);
@@ -69,14 +65,24 @@ pub(super) fn router(service: Service) -> Router {
 /// Lets those through who may send.
 async fn admit(State(service): State<Service>, request: Request, next: Next) -> Response {
     let is_admitted = match &service.access {
-        Some(access) => access.admit(request.headers()),
+        Some(access) => !is_ambiguous(request.headers()) && access.admit(request.headers()),
         None => true,
     };
     if is_admitted {
         return next.run(request).await;
     }
+    let is_ambiguous = service.access.is_some() && is_ambiguous(request.headers());
     let (head, body) = request.into_parts();
     discard(&head.headers, body).await;
+    if is_ambiguous {
+        let reason = "several credentials: send one header Authorization";
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "several_credentials", reason);
+        let refusal = counted(&service, refusal);
+        return match head.uri.path() {
+            "/firehose" => refused_delivery(&service, &head.headers, "", &refusal),
+            _ => refusal.into_response(),
+        };
+    }
     let is_delivery = head.uri.path() == "/firehose";
     let reason = match (is_delivery, head.headers.contains_key(firehose::ACCESS_KEY)) {
         (true, true) => "the access key is none that is known: give Firehose a token of --auth",
@@ -120,7 +126,8 @@ async fn events(
     let judged = async {
         let body = exchange.receive(&headers, body).await?;
         let name = body_name("/events", peer);
-        exchange.judge(body, Wanted { name, alerts: wants_alerts, faults: MOST_FAULTS }).await
+        let wanted = Wanted { name, alerts: wants_alerts, faults: MOST_FAULTS };
+        exchange.judge(body, wanted).await.map(|judged| judged.result)
     };
     let result = match judged.await {
         Ok(result) => result,
@@ -135,6 +142,9 @@ async fn events(
         Some(_) if result.is_too_long.load(Ordering::Relaxed) => StatusCode::PAYLOAD_TOO_LARGE,
         Some(_) => StatusCode::BAD_REQUEST,
     };
+    if status != StatusCode::OK {
+        exchange.counts.refuse(status.as_u16());
+    }
     json_response(status, &report(&result).to_string())
 }
 
@@ -155,107 +165,6 @@ fn wants_alerts(query: Option<&str>, headers: &HeaderMap) -> Result<bool, Refusa
     Ok(asked || accepts.is_some_and(|accept| accept.contains("application/x-ndjson")))
 }
 
-async fn bulk_of_items(
-    service: State<Service>,
-    peer: Extension<Peer>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    bulk(service.0, peer.0.0, None, headers, body).await
-}
-
-async fn bulk_of_index(
-    service: State<Service>,
-    peer: Extension<Peer>,
-    index: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    match index {
-        Ok(Path(index)) => bulk(service.0, peer.0.0, Some(index), headers, body).await,
-        Err(error) => {
-            let refusal = Refusal::new(StatusCode::BAD_REQUEST, "bad_index", error.body_text());
-            bulk_refusal(&headers, &counted(&service.0, refusal))
-        }
-    }
-}
-
-async fn bulk(
-    service: Service,
-    peer: Option<SocketAddr>,
-    index: Option<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let exchange = &service.exchange;
-    let began_ms = service.clock.now_ms();
-    let judged = async {
-        let mut body = exchange.receive(&headers, body).await?;
-        let read = move |bytes, most| {
-            let bytes = unpacked(bytes, most)?;
-            let mut request = BulkRequest::read(&bytes, index.as_deref())
-                .map_err(|reason| Refusal::new(StatusCode::BAD_REQUEST, "bad_bulk", reason))?;
-            let lines = std::mem::take(&mut request.lines);
-            Ok((request, lines))
-        };
-        let request = exchange.take_apart(&mut body, read).await?;
-        let wanted = Wanted { name: body_name("/_bulk", peer), alerts: false, faults: MOST_ITEMS };
-        let result = if body.bytes.is_empty() {
-            crate::serve::ledger::BodyResult::default()
-        } else {
-            exchange.judge(body, wanted).await?
-        };
-        Ok((request, result))
-    };
-    let (request, result) = match judged.await {
-        Ok(judged) => judged,
-        Err(refusal) => return bulk_refusal(&headers, &counted(&service, refusal)),
-    };
-    exchange.counts.bulk_items.fetch_add(request.len() as u64, Ordering::Relaxed);
-    exchange.counts.bulk_items_refused.fetch_add(request.refused(), Ordering::Relaxed);
-    let took_ms = service.clock.now_ms().saturating_sub(began_ms).max(0);
-    let answer = request.answer(&result, took_ms.unsigned_abs());
-    let compatible = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let mut response = json_response(StatusCode::OK, &answer.to_string());
-    if let Some(version) = compatible.and_then(|kind| kind.split("compatible-with=").nth(1)) {
-        let version = version.get(..1).unwrap_or("8");
-        let kind = format!("application/vnd.elasticsearch+json;compatible-with={version}");
-        if let Ok(kind) = HeaderValue::from_str(&kind) {
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        }
-    }
-    response
-}
-
-fn unpacked(bytes: Vec<u8>, most: u64) -> Result<Vec<u8>, Refusal> {
-    unpacked_body(bytes, most).map_err(|error| match error.kind() {
-        ErrorKind::FileTooLarge => {
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string())
-        }
-        _ => Refusal::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string()),
-    })
-}
-
-/// As Elasticsearch says it.
-///
-/// rsyslog's omelasticsearch takes every answer without results for a refusal of the documents, and drops them; only where
-/// there is no answer does it send them again, as all senders do. It is known by having no name.
-fn bulk_refusal(headers: &HeaderMap, refusal: &Refusal) -> Response {
-    if refusal.is_temporary() && !headers.contains_key(header::USER_AGENT) {
-        return no_answer();
-    }
-    let kind = match refusal.status {
-        StatusCode::TOO_MANY_REQUESTS => "es_rejected_execution_exception",
-        StatusCode::SERVICE_UNAVAILABLE => "unavailable_shards_exception",
-        StatusCode::PAYLOAD_TOO_LARGE => "content_too_long_exception",
-        _ => "illegal_argument_exception",
-    };
-    let cause = json!({ "type": kind, "reason": refusal.reason });
-    let error = json!({ "root_cause": [cause], "type": kind, "reason": refusal.reason });
-    let body = json!({ "error": error, "status": refusal.status.as_u16() });
-    with_retry(json_response(refusal.status, &body.to_string()), refusal.retry_after())
-}
-
 async fn firehose_events(
     State(service): State<Service>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -265,19 +174,25 @@ async fn firehose_events(
     let exchange = &service.exchange;
     let mut id = String::new();
     let judged = async {
-        let mut body = exchange.receive(&headers, body).await?;
-        let read = |bytes, most| {
-            let bytes = unpacked(bytes, most)?;
-            Ok(match FirehoseRequest::read(&bytes, most) {
+        let body = exchange.receive(&headers, body).await?;
+        let read = |bytes: Vec<u8>, most, room: &mut RoomShare| {
+            let sent = bytes.len();
+            let bytes = unpacked_body(bytes, most, |bytes| room.hold(sent + bytes))?;
+            let held = bytes.len();
+            let request = FirehoseRequest::read(&bytes, most, &mut |bytes| room.hold(held + bytes));
+            Ok(match request {
                 Ok(request) => ((request.id, None), request.lines),
-                Err(fault) => ((fault.id, Some(fault.reason)), Vec::new()),
+                Err(fault) => ((fault.id, Some(fault.refusal)), Vec::new()),
             })
         };
+        let (of_body, mut body) = exchange.take_apart(body, read).await?;
         let fault;
-        (id, fault) = exchange.take_apart(&mut body, read).await?;
-        if let Some(reason) = fault {
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_delivery", reason));
+        (id, fault) = of_body;
+        if let Some(refusal) = fault {
+            return Err(refusal);
         }
+        // What was sent is gone.
+        body.room.hold(body.bytes.len())?;
         let name = body_name("/firehose", peer);
         exchange.judge(body, Wanted { name, alerts: false, faults: 0 }).await
     };
@@ -303,7 +218,7 @@ fn refused_delivery(
     with_retry(json_response(refusal.status, &answer), refusal.retry_after())
 }
 
-fn counted(service: &Service, refusal: Refusal) -> Refusal {
+pub(super) fn counted(service: &Service, refusal: Refusal) -> Refusal {
     let counts = &service.exchange.counts;
     match refusal.status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
@@ -329,39 +244,6 @@ async fn ready(State(service): State<Service>) -> (StatusCode, &'static str) {
 async fn metrics(State(service): State<Service>) -> Response {
     let text = service.exchange.counts.page();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
-}
-
-async fn elasticsearch() -> Response {
-    let answer = json!({
-        "name": "firstseen",
-        "cluster_name": "firstseen",
-        "cluster_uuid": "firstseen-takes-bulks-",
-        "version": {
-            "number": ELASTICSEARCH,
-            "build_flavor": "default",
-            "build_type": "firstseen",
-            "lucene_version": "9.12.0",
-            "minimum_wire_compatibility_version": "7.17.0",
-            "minimum_index_compatibility_version": "7.0.0",
-        },
-        "tagline": "firstseen: takes _bulk as Elasticsearch does, judges events and keeps none",
-    });
-    json_response(StatusCode::OK, &answer.to_string())
-}
-
-async fn license() -> Response {
-    let license =
-        json!({ "status": "active", "uid": "firstseen", "type": "basic", "mode": "basic" });
-    json_response(StatusCode::OK, &json!({ "license": license }).to_string())
-}
-
-async fn cluster_health() -> Response {
-    let answer = json!({ "cluster_name": "firstseen", "status": "green", "timed_out": false, "number_of_nodes": 1 });
-    json_response(StatusCode::OK, &answer.to_string())
-}
-
-async fn cat_health() -> &'static str {
-    "firstseen green 1 1 0 0 0 0 0 0 - 100.0%\n"
 }
 
 /// So much of what a sender wrote as an answer repeats.
