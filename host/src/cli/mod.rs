@@ -36,6 +36,7 @@ pub mod format;
 pub mod inspect;
 pub mod keygen;
 pub mod learn;
+mod message_limits;
 pub mod new;
 pub mod observer;
 pub mod pages;

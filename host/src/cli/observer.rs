@@ -4,6 +4,9 @@
 //! In: counts and notices. Out: the summary, lines on standard error, dead letters. It never changes
 //! what is judged.
 
+use super::message_limits::{
+    MAX_CODES, MILESTONES, NAMED, NAMED_OF_CODE, OTHER_KINDS, OtherKind, is_milestone, nth,
+};
 use crate::escape::escaped;
 use crate::observe::learned::LearnedDays;
 use crate::observe::place::input_name;
@@ -14,7 +17,7 @@ use crate::pipeline::workers::MISSING_EVENTS;
 use crate::sink::dead_letter::DeadLetter;
 use crate::source::{NO_LOG, is_whole_input};
 use crate::state::OutputMark;
-use crate::terminal::formats::{SHOWN_LINES, counted};
+use crate::terminal::formats::counted;
 use crate::terminal::message;
 use crate::terminal::missing::MissingCauses;
 use crate::terminal::progress::Progress;
@@ -32,13 +35,6 @@ pub enum OnError {
     Fail,
 }
 
-/// Messages of one kind on standard error, and events that could not be judged: an input, a rule or a store
-/// could have any number of them. The summary counts them all.
-const NAMED: u64 = SHOWN_LINES as u64;
-/// Of them of each code, however many there are of others before.
-const NAMED_OF_CODE: u64 = 3;
-/// Codes that this holds for: more than there are, unless a guest makes them up.
-const MAX_CODES: usize = 40;
 /// Dead letters that are kept, at most. A small packed input can hold any number.
 const MAX_DEAD: u64 = 1_000_000;
 /// Their bytes, as they are written: so many, or so many for each byte that was read of the inputs.
@@ -63,29 +59,10 @@ fn most_dead_bytes(read: u64) -> u64 {
     read.saturating_mul(MAX_DEAD_FACTOR).max(MAX_DEAD_BYTES)
 }
 
-/// The kinds of messages that have a limit each.
-#[derive(Debug, Clone, Copy)]
-enum OtherKind {
-    NotDecided,
-    Inputs,
-    NoLogs,
-    Rules,
-    Cut,
-    Messages,
-}
-
-const OTHER_KINDS: usize = 6;
-
-impl OtherKind {
-    /// What stands before each, and what several are.
-    const ALL: [(Self, &str, &str, &str); OTHER_KINDS] = [
-        (Self::NotDecided, "not decided", "more match", "more matches"),
-        (Self::Inputs, "skipped", "more input", "more inputs"),
-        (Self::NoLogs, "skipped", "more file without events", "more files without events"),
-        (Self::Rules, "a rule says", "more line", "more lines"),
-        (Self::Cut, "cut", "more record", "more records"),
-        (Self::Messages, "warning", "more message", "more messages"),
-    ];
+/// The sums of a service as of its last commit.
+struct CommittedSums {
+    summary: Summary,
+    tally: RuleTally,
 }
 
 /// The observer of `run`.
@@ -108,12 +85,14 @@ pub struct RunObserver {
     named: u64,
     /// Whether it was said that more are counted.
     told_more: bool,
-    /// Of each code how many events were named.
-    named_of: HashMap<String, u64>,
+    /// Of each code how many events there were.
+    count_of: HashMap<String, u64>,
     /// How many messages there were of each kind.
     others: [u64; OTHER_KINDS],
     /// Bytes of dead letters.
     dead_bytes: u64,
+    /// Where it may go on for months: what was committed of the sums.
+    service: Option<CommittedSums>,
     /// Bytes that were read of the inputs before the present one, its number, and its own.
     read: (u64, u32, u64),
 }
@@ -142,10 +121,26 @@ impl RunObserver {
             present: 0,
             named: 0,
             told_more: false,
-            named_of: HashMap::new(),
+            count_of: HashMap::new(),
             others: [0; OTHER_KINDS],
             dead_bytes: 0,
+            service: None,
             read: (0, 0, 0),
+        }
+    }
+
+    /// Of a service: what was counted up to now is committed. If it ends with a fault, its sums are those of the last
+    /// time: what was not committed is sent again. Messages never cease either.
+    pub fn commit_sums(&mut self) {
+        match &mut self.service {
+            Some(sums) => {
+                sums.summary.clone_from(&self.summary);
+                sums.tally.copy_sums(&self.tally);
+            }
+            None => {
+                let (summary, tally) = (self.summary.clone(), self.tally.clone());
+                self.service = Some(CommittedSums { summary, tally });
+            }
         }
     }
 
@@ -155,6 +150,9 @@ impl RunObserver {
     /// When they could not be written.
     pub fn finish(&mut self) -> anyhow::Result<()> {
         self.progress.clear();
+        if let Some(CommittedSums { summary, tally }) = self.service.take() {
+            (self.summary, self.tally) = (summary, tally);
+        }
         for (kind, what, one, many) in OtherKind::ALL {
             let count = self.others.get(kind as usize).copied().unwrap_or_default();
             if let more @ 1.. = count.saturating_sub(NAMED) {
@@ -172,27 +170,39 @@ impl RunObserver {
     fn say_some(&mut self, kind: OtherKind, text: &str) {
         let Some(count) = self.others.get_mut(kind as usize) else { return };
         *count += 1;
-        if *count <= NAMED {
-            self.say(text);
-        } else if *count == NAMED + 1 {
-            let what = text.split_once(": ").map_or(text, |(what, _)| what).to_owned();
-            self.say(&format!("{what}: more are counted at the end"));
+        let count = *count;
+        if count <= NAMED {
+            return self.say(text);
+        }
+        let what = || text.split_once(": ").map_or(text, |(what, _)| what);
+        if self.service.is_some() {
+            if is_milestone(count) {
+                self.say(&format!("{text} ({})", nth(count)));
+            } else if count == NAMED + 1 {
+                self.say(&format!("{}: of more only the {}", what(), MILESTONES));
+            }
+        } else if count == NAMED + 1 {
+            self.say(&format!("{}: more are counted at the end", what()));
         }
     }
 
-    /// Whether an event of this code is named.
-    fn is_named(&mut self, code: &str) -> bool {
-        let of_code = self.named_of.get(code).copied();
-        let has_own = match of_code {
-            Some(named) => named < NAMED_OF_CODE,
-            None => self.named_of.len() < MAX_CODES,
+    /// Whether an event of this code is named, and how many there were of it, 0 where that is not known.
+    fn is_named(&mut self, code: &str) -> (bool, u64) {
+        let has_room = self.count_of.len() < MAX_CODES;
+        let of_code = match self.count_of.get_mut(code) {
+            Some(count) => {
+                *count += 1;
+                *count
+            }
+            None if has_room => {
+                self.count_of.insert(code.to_owned(), 1);
+                1
+            }
+            None => 0,
         };
-        if has_own {
-            self.named_of.insert(code.to_owned(), of_code.unwrap_or_default() + 1);
-        }
-        let is_named = has_own || self.named < NAMED;
+        let is_named = (1..=NAMED_OF_CODE).contains(&of_code) || self.named < NAMED;
         self.named += u64::from(is_named);
-        is_named
+        (is_named, of_code)
     }
 
     fn skipped(
@@ -226,12 +236,18 @@ impl RunObserver {
             self.say_some(OtherKind::Cut, &format!("cut: {at}: {code}: {reason}"));
             return Ok(());
         }
-        if self.is_named(code) {
+        let (is_named, of_code) = self.is_named(code);
+        if is_named {
             self.say(&format!("skipped: {at}: {code}: {reason}"));
+        } else if self.service.is_some() && is_milestone(of_code) {
+            self.say(&format!("skipped: {at}: {code}: {reason} ({} {code})", nth(of_code)));
         } else if !std::mem::replace(&mut self.told_more, true) {
             let keeps = self.dead_letter.is_some();
             let hint = if keeps { "" } else { "; --dead-letter FILE keeps them all" };
-            self.say(&format!("skipped: more are counted in the summary{hint}"));
+            match self.service {
+                Some(_) => self.say(&format!("skipped: of more only the {MILESTONES}{hint}")),
+                None => self.say(&format!("skipped: more are counted in the summary{hint}")),
+            }
         }
         Ok(())
     }

@@ -223,6 +223,7 @@ impl ServedRun for HttpRun<'_> {
             if is_committed {
                 committed_ms = SystemClock.now_ms();
             }
+            observer.commit_sums();
             let seconds = |nanos: u64| nanos as f64 / 1e9;
             let stages = RunStage::ALL.iter().zip(clock.sums());
             counts.publish(LoopCounts {

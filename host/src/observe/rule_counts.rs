@@ -106,6 +106,17 @@ impl RuleTally {
         } += n;
     }
 
+    /// Takes the sums of a tally of the same rules.
+    pub fn copy_sums(&mut self, of: &Self) {
+        let (to, from) = (self.artifacts.iter_mut().flatten(), of.artifacts.iter().flatten());
+        for (to, from) in to.zip(from) {
+            (to.matched, to.alerts, to.repeats) = (from.matched, from.alerts, from.repeats);
+            (to.seen, to.learned, to.missing) = (from.seen, from.learned, from.missing);
+            (to.excepted, to.other_index) = (from.excepted, from.other_index);
+            to.not_judged = from.not_judged;
+        }
+    }
+
     /// The counts of a rule.
     pub fn rule(&mut self, rule: RuleRef) -> Option<&mut RuleCounts> {
         self.artifacts.get_mut(usize::from(rule.artifact))?.get_mut(usize::from(rule.rule))

@@ -93,8 +93,12 @@ fn a_body_with_too_many_events_is_refused_and_nothing_of_it_is_judged() {
     assert_eq!(answer.status, 413, "{}", answer.text());
     assert_eq!(answer.json()["error"]["type"], "content_too_long_exception");
     // A document that holds several is as many.
-    let one = format!("{{\"Records\":[{}]}}", events.join(","));
-    assert_eq!(server.post(path, bulk(&[&one]).as_bytes()).status, 413);
+    let one = json!({
+        "@timestamp": "2025-04-01T08:00:00Z", "event": { "dataset": "aws.cloudtrail" },
+        "message": events.join("\n"),
+    });
+    let answer = server.post(path, bulk(&[&one.to_string()]).as_bytes());
+    assert_eq!(answer.status, 413, "{}", answer.text());
     let records: Vec<_> = events.iter().map(String::as_bytes).collect();
     for body in [delivery(&records), delivery(&[&gzip(events.join("\n").as_bytes())])] {
         let answer = server.post("/firehose", &body);
@@ -119,4 +123,70 @@ fn a_body_with_too_many_events_is_refused_and_nothing_of_it_is_judged() {
     }
     assert_eq!(server.post(path, bulk(&documents[..3]).as_bytes()).json()["errors"], false);
     assert_eq!(server.post("/firehose", &delivery(&records[..3])).status, 200);
+}
+
+/// A service may run for months before its summary: of what is wrong with what it gets, it goes on to tell.
+#[test]
+fn messages_of_a_kind_never_cease() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    for _ in 0..3 {
+        assert_eq!(server.post("/events", "no\n".repeat(40).as_bytes()).json()["not_judged"], 40);
+    }
+    let cut = gzip(event(0).as_bytes());
+    for _ in 0..101 {
+        assert_eq!(server.post("/events", &cut[..cut.len() - 4]).status, 400);
+    }
+    let metrics = server.metrics();
+    assert!(
+        metrics.contains("firstseen_requests_refused_total{status=\"400\"} 101\n"),
+        "{metrics}"
+    );
+    let (_, errors) = server.signal(rustix::process::Signal::TERM);
+    let lines = |word: &str| errors.lines().filter(|line| line.contains(word)).count();
+    // Ten, and the hundredth.
+    assert_eq!(lines(": not_json: "), 11, "{errors}");
+    assert_eq!(lines("(the 100th not_json)"), 1, "{errors}");
+    assert_eq!(
+        lines("skipped: of more only the 100th, the 1,000th and so on are named"),
+        2,
+        "{errors}"
+    );
+    assert_eq!((lines("pack it again and send it"), lines("(the 100th)")), (11, 1), "{errors}");
+    assert_eq!(lines("skipped: 91 more inputs"), 1, "{errors}");
+}
+
+/// What is not committed is sent again, and counted then.
+#[test]
+fn the_summary_counts_what_was_committed() {
+    let folder = Folder::new();
+    // It takes nothing: no alert can be written.
+    std::os::unix::fs::symlink("/dev/full", folder.path("alerts")).unwrap();
+    let server = Server::start(&folder, &[]);
+    // Nothing matches: that is committed without an alert.
+    let other = event(0).replace("CreateStack", "DeleteStack");
+    assert_eq!(server.post("/events", other.as_bytes()).json()["events"], 1);
+    assert_eq!(server.post("/events", event(1).as_bytes()).status, 503);
+    let (status, errors) = server.signal(rustix::process::Signal::TERM);
+    assert_eq!(status, Some(2), "{errors}");
+    for line in ["  events    1 in 1 input", "  matched   0", "  alerts    0"] {
+        assert!(errors.lines().any(|found| found.starts_with(line)), "{line}\n{errors}");
+    }
+    assert!(errors.contains("the disk is full"), "{errors}");
+}
+
+#[test]
+fn an_output_that_is_moved_before_a_reload_is_followed_by_a_new_one() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    assert_eq!(server.post("/events", event(1).as_bytes()).json()["alerts"], 1);
+    std::fs::rename(folder.path("alerts"), folder.path("alerts.1")).unwrap();
+    server.hang_up("firstseen_reloads_total{result=\"done\"} 1");
+    assert_eq!(server.post("/events", event(2).as_bytes()).json()["alerts"], 1);
+    assert_eq!(server.output().lines().count(), 1);
+    assert_eq!(std::fs::read_to_string(folder.path("alerts.1")).unwrap().lines().count(), 1);
+    let (_, errors) = server.signal(rustix::process::Signal::TERM);
+    for words in ["a new file begins", "A file that was moved has all of them"] {
+        assert!(errors.contains(words), "{errors}");
+    }
 }
