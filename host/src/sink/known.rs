@@ -26,6 +26,8 @@ pub struct KnownOutput<'m> {
     pub mark: &'m OutputMark,
     /// How it differs from that.
     pub differs: Option<String>,
+    /// That is because it is not there.
+    pub(super) is_missing: bool,
     /// Where it does not: a digest of what the state knows of it.
     pub(super) digest: Option<OutputDigest>,
 }
@@ -36,6 +38,7 @@ impl<'m> KnownOutput<'m> {
     /// # Errors
     /// What cannot be read.
     pub fn look(path: &Path, mark: &'m OutputMark) -> io::Result<Self> {
+        let mut is_missing = false;
         let (differs, digest) = match File::open(path) {
             Ok(file) => compare(&file, &file.metadata()?, mark)?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -45,11 +48,12 @@ impl<'m> KnownOutput<'m> {
                         counted(mark.length, "byte", "bytes")
                     )
                 };
-                ((mark.length > 0).then(lost), None)
+                is_missing = mark.length > 0;
+                (is_missing.then(lost), None)
             }
             Err(e) => return Err(e),
         };
-        Ok(Self { mark, differs, digest })
+        Ok(Self { mark, differs, is_missing, digest })
     }
 }
 

@@ -46,11 +46,9 @@ pub(super) fn end_of_file(
     unknown: UnknownLines,
 ) -> io::Result<EndOfFile> {
     let length = file.metadata()?.len();
-    let (mark, differs, digest) = match known {
-        Some(KnownOutput { mark, differs, digest }) => (Some(mark), differs, digest),
-        None => (None, None, None),
-    };
-    let mut told = differs.map(|how| format!("{}: {how}; {HAVE_AGAIN}", shown(path)));
+    let mut told = known.as_ref().and_then(|known| difference(known, path));
+    let (mark, digest) = known.map(|known| (known.mark, known.digest)).unzip();
+    let digest = digest.flatten();
     if let Some(mark) = mark.filter(|mark| told.is_none() && mark.open && length > mark.length) {
         return Ok(EndOfFile { told: cut(file, path, mark.length, unknown)?, digest });
     }
@@ -58,6 +56,21 @@ pub(super) fn end_of_file(
         told = Some(told.map_or(sentence.clone(), |told| format!("{told}; {sentence}")));
     }
     Ok(EndOfFile { told, digest })
+}
+
+/// How a file differs from what the state knows of it, and what to do.
+fn difference(known: &KnownOutput<'_>, path: &Path) -> Option<String> {
+    let how = known.differs.as_ref()?;
+    let path = shown(path);
+    if known.is_missing {
+        // As after a rotation.
+        let bytes = counted(known.mark.length, "byte", "bytes");
+        return Some(format!(
+            "{path}: a new file begins, as the one before it was moved or deleted, with {bytes} of alerts. A \
+             file that was moved has all of them; those of a deleted one do not come again: {HAVE_AGAIN}"
+        ));
+    }
+    Some(format!("{path}: {how}; {HAVE_AGAIN}"))
 }
 
 /// Takes away what is behind a length.
@@ -271,6 +284,22 @@ mod tests {
         assert!(told.contains(HAVE_AGAIN), "{told}");
         assert!(told.contains("not the file that the state knows"), "{told}");
         assert_eq!(std::fs::read(&path).unwrap(), b"{1}\n{2}\n");
+    }
+
+    #[test]
+    fn a_file_that_was_moved_is_no_loss() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let none = String::new();
+        let mark =
+            OutputMark { path: none, inode: 1, length: 4, tail: None, whole: None, open: false };
+        let known = KnownOutput::look(&path, &mark).unwrap();
+        let file = File::options().read(true).append(true).create(true).open(&path).unwrap();
+        let end = end_of_file(&file, &path, true, Some(known), UnknownLines::Move).unwrap();
+        let told = end.told.unwrap();
+        let words =
+            ["a new file begins", "moved or deleted, with 4 bytes", "moved has all of them"];
+        assert!(words.iter().all(|word| told.contains(word)), "{told}");
     }
 
     #[test]
