@@ -19,6 +19,7 @@ use crate::files::{read_text, shown};
 use crate::listening::listen;
 use crate::observe::stages::{RunStage, Stages};
 use crate::pipeline::{Clock, OutputStatus, Pipeline, Stop};
+use crate::serve::counter::BodyCounter;
 use crate::serve::http::metrics::{GuestCounts, LoopCounts, ServiceCounts};
 use crate::serve::http::{Credentials, HttpLimits, HttpService, ServiceHandle, TlsFiles};
 use crate::serve::ledger::BodyLedger;
@@ -59,6 +60,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
             body: args.max_body,
             unpacked: args.max_body as u64 * 16,
             events: args.max_body_events,
+            event: args.max_event,
             waiting: args.max_body * 4,
             connections: args.max_connections as usize,
             ..HttpLimits::default()
@@ -72,6 +74,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
     let handle = service.start()?;
     warn_of_openness(&handle, is_open, is_plain);
     let handle = Arc::new(Mutex::new(handle));
+    let counter = BodyCounter::start(requests.clone());
     heed_signals(&signals, requests, Arc::clone(&handle))?;
     let mut run = args.run();
     let mut is_again = false;
@@ -89,6 +92,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
             state: state.filter(|_| !super::place::is_at_server(&args.state)),
             counts: Arc::clone(&counts),
             queue: &queue,
+            counter: &counter,
             handle: Arc::clone(&handle),
             is_plain,
             is_again,
@@ -193,6 +197,7 @@ struct HttpRun<'s> {
     state: Option<PathBuf>,
     counts: Arc<ServiceCounts>,
     queue: &'s Receiver<Request>,
+    counter: &'s BodyCounter,
     handle: Arc<Mutex<ServiceHandle>>,
     is_plain: bool,
     /// It goes on after a reload.
@@ -267,7 +272,13 @@ impl ServedRun for HttpRun<'_> {
         let (args, handle, counts) =
             (self.args, Arc::clone(&self.handle), Arc::clone(&self.counts));
         let may_reload = Box::new(move || reload(args, &handle, &counts));
-        let mut queue = BodyQueue::new(self.queue, self.ledger.clone(), limits, may_reload);
+        let mut queue = BodyQueue::new(
+            self.queue,
+            self.ledger.clone(),
+            limits,
+            Some(self.counter.clone()),
+            may_reload,
+        );
         let status = pipeline.serve(&mut queue);
         self.end = queue.end();
         if self.is_again && self.end == QueueEnd::End {

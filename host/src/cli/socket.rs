@@ -338,7 +338,7 @@ impl ServedRun for SocketRun<'_> {
     }
 
     fn publish(&self, _: &[Artifact]) -> Publish<RunObserver> {
-        Box::new(|observer, _| observer.commit_sums())
+        Box::new(|_, _| {})
     }
 
     fn gives_repeats(&self) -> bool {
@@ -355,7 +355,8 @@ impl ServedRun for SocketRun<'_> {
             begins().context("a thread for connections")?;
         }
         opened.tell(&format!("listening at {}", self.name));
-        let mut queue = BodyQueue::new(self.queue, self.ledger.clone(), limits, Box::new(|| false));
+        let ledger = self.ledger.clone();
+        let mut queue = BodyQueue::new(self.queue, ledger, limits, None, Box::new(|| false));
         pipeline.serve(&mut queue)
     }
 }

@@ -10,8 +10,10 @@
 //! | alerts on their way to the output and to whoever asked for them | [`sink`] |
 //! | counts and notices, of all and of each body | [`observer`] |
 //! | bodies on their way to the loop | [`queue`] |
+//! | bodies that may have too many events | [`counter`] |
 //! | HTTP | `http` |
 
+pub mod counter;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod ledger;

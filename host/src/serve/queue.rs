@@ -1,9 +1,11 @@
 //! Bodies on their way to the loop, and answers on their way back.
 //!
 //! In: bodies from other threads, in the order in which they arrived. Out: sources for the loop, and for each body one
-//! answer, when it is decided and committed. One with too many events is answered at once, and is no source. A body whose answer is never given was not committed: whoever
+//! answer, when it is decided and committed. One with too many events is answered at once, and is no source; where that
+//! does not show at once, its events are counted beside the loop (`counter`). A body whose answer is never given was not committed: whoever
 //! waits for it hears that the other end is gone, and sends it again.
 
+use super::counter::BodyCounter;
 use super::ledger::{BodyLedger, BodyResult};
 use crate::pipeline::serving::{Arrival, Arrivals};
 use crate::source::ReadLimits;
@@ -58,6 +60,8 @@ pub struct BodyQueue<'q> {
     requests: &'q Receiver<Request>,
     ledger: BodyLedger,
     limits: ReadLimits,
+    /// Without it the number of a body's events has no limit.
+    counter: Option<BodyCounter>,
     answers: Vec<Box<dyn FnOnce(BodyResult) + Send>>,
     /// Bodies since the last commit, and their bytes.
     bodies: usize,
@@ -73,10 +77,11 @@ impl<'q> BodyQueue<'q> {
         requests: &'q Receiver<Request>,
         ledger: BodyLedger,
         limits: ReadLimits,
+        counter: Option<BodyCounter>,
         may_reload: Box<dyn FnMut() -> bool + 'q>,
     ) -> Self {
         let (answers, bodies, bytes, end) = (Vec::new(), 0, 0, None);
-        Self { requests, ledger, limits, answers, bodies, bytes, may_reload, end }
+        Self { requests, ledger, limits, counter, answers, bodies, bytes, may_reload, end }
     }
 
     /// Why it ended.
@@ -123,16 +128,29 @@ impl Arrivals for BodyQueue<'_> {
                     continue;
                 }
             };
-            let BodyJob { bytes, name, most_unpacked, most_events, .. } = job;
-            let BodyJob { wants_alerts, most_faults, answer, .. } = job;
+            let most_events = job.most_events;
             // To look at one takes time, also where nothing of it is judged.
             self.bodies += 1;
-            self.bytes += bytes.len();
+            self.bytes += job.bytes.len();
+            let BodyJob { bytes, name, most_unpacked, .. } = job;
+            let BodyJob { wants_alerts, most_faults, answer, .. } = job;
             let limits = self.limits.clone();
             let mut source = BodySource::new(Arc::clone(&name), bytes, most_unpacked, limits);
-            if source.has_more_events_than(most_events) {
-                // Others are not kept waiting for it, and it waits for no commit.
-                answer(BodyResult::with_too_many_events());
+            if let Some(counter) = &self.counter
+                && !source.has_surely_at_most(most_events)
+            {
+                // Others are not kept waiting for it.
+                let bytes = source.into_bytes();
+                let job = BodyJob {
+                    bytes,
+                    name,
+                    most_unpacked,
+                    most_events,
+                    wants_alerts,
+                    most_faults,
+                    answer,
+                };
+                counter.count(job, &self.limits);
                 continue;
             }
             self.answers.push(answer);
@@ -175,8 +193,13 @@ mod tests {
         let (send, requests) = channel();
         let (to, answers) = channel();
         let ledger = BodyLedger::default();
-        let mut queue =
-            BodyQueue::new(&requests, ledger.clone(), ReadLimits::default(), Box::new(|| false));
+        let mut queue = BodyQueue::new(
+            &requests,
+            ledger.clone(),
+            ReadLimits::default(),
+            None,
+            Box::new(|| false),
+        );
         for n in 0..3_u64 {
             send.send(job(&to, 1)).unwrap();
             assert!(matches!(queue.next(), Arrival::Body(..)));
@@ -203,7 +226,7 @@ mod tests {
         let group = |size: usize| {
             let queue = BodyLedger::default();
             let mut queue =
-                BodyQueue::new(&requests, queue, ReadLimits::default(), Box::new(|| true));
+                BodyQueue::new(&requests, queue, ReadLimits::default(), None, Box::new(|| true));
             for _ in 0..100 {
                 send.send(job(&to, size)).unwrap();
             }
@@ -215,15 +238,18 @@ mod tests {
     }
 
     #[test]
-    fn a_body_with_too_many_events_is_answered_at_once_and_not_judged() {
+    fn a_body_with_too_many_events_is_answered_and_others_do_not_wait_for_it() {
         let (send, requests) = channel();
         let (to, answers) = channel();
         let ledger = BodyLedger::default();
+        let counter = Some(BodyCounter::start(send.clone()));
+        let limits = ReadLimits::default();
         let mut queue =
-            BodyQueue::new(&requests, ledger.clone(), ReadLimits::default(), Box::new(|| false));
-        for events in [10, 9] {
+            BodyQueue::new(&requests, ledger.clone(), limits, counter, Box::new(|| false));
+        for events in [10, 9, 4] {
             let to = to.clone();
-            let answer = move |result: BodyResult| to.send(result.has_too_many_events).unwrap();
+            let answer =
+                move |result: BodyResult| to.send((events, result.has_too_many_events)).unwrap();
             send.send(Request::Judge(BodyJob {
                 bytes: b"{}\n".repeat(events),
                 name: "r".into(),
@@ -235,10 +261,15 @@ mod tests {
             }))
             .unwrap();
         }
+        // Of the last it shows at once that it is small enough.
         assert!(matches!(queue.next(), Arrival::Body(..)));
-        assert!(answers.try_recv().unwrap(), "it is answered before the other is committed");
-        assert_eq!(ledger.take().len(), 1, "nothing is told of it");
+        assert_eq!(answers.recv().unwrap(), (10, true));
         assert!(answers.try_recv().is_err());
+        queue.committed().unwrap();
+        assert_eq!(answers.try_recv().unwrap(), (4, false));
+        assert!(matches!(queue.next(), Arrival::Body(..)));
+        queue.committed().unwrap();
+        assert_eq!(answers.try_recv().unwrap(), (9, false));
     }
 
     #[test]
@@ -251,6 +282,7 @@ mod tests {
             &requests,
             BodyLedger::default(),
             ReadLimits::default(),
+            None,
             Box::new(|| false),
         );
         assert!(matches!(queue.next(), Arrival::Body(..)));

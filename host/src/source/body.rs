@@ -5,21 +5,20 @@
 //! body, one block, and what unpacking needs. It is read to a limit of unpacked bytes, so that a small body cannot
 //! make much work.
 
-use super::event_count::{EventCount, may_hold_packed};
+use super::event_count::{EventCount, holds_at_most};
 use super::feed::{Feed, FeedTraits};
 use super::input::{ReadError, ReadErrorKind, ReadLimits};
 use super::marker::mark_here;
 use super::unpack::{MAGIC, Packing, recognise, unpacked};
 use super::{Polled, Source};
 use crate::numbers::number;
-use crate::observe::stages::RunStage;
 use firstseen_envelope::{EventSink, SplitOptions, Splitter};
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes that are unpacked to find out whether there are more.
-const MOST_PEEKED: usize = 2 << 20;
+const MOST_PEEKED: usize = 16 << 20;
 
 /// Bytes that are unpacked at a time.
 const UNPACKED_BLOCK: usize = 64 << 10;
@@ -61,26 +60,26 @@ impl BodySource {
         Arc::clone(&self.is_too_long)
     }
 
-    /// Whether it has more events than this, and other things where events should be. Nothing of it is handed on. Most
-    /// bodies are too small for that, and are not read for it.
-    pub fn has_more_events_than(&mut self, most: u64) -> bool {
-        let Some(bytes) = self.bytes.as_ref().filter(|_| most < u64::MAX) else { return false };
-        let is_few = |content: &[u8]| content.len() as u64 / 2 <= most && !may_hold_packed(content);
+    /// Whether it shows at once that it has no more events than this, or other things where events should be; else they
+    /// have to be counted. Nothing of it is handed on, and what was unpacked for it is not unpacked again.
+    pub fn has_surely_at_most(&mut self, most: u64) -> bool {
+        let Some(bytes) = self.bytes.as_ref().filter(|_| most < u64::MAX) else { return true };
+        let is_few = |content: &[u8]| holds_at_most(content, most);
         if !is_packed(bytes.as_ref()) {
-            return !is_few(bytes.as_ref()) && self.counts_more_than(most);
+            return is_few(bytes.as_ref());
         }
         // Why it cannot be opened, is told when it is read.
-        let Ok(mut feed) = self.open(&self.stored) else { return false };
-        let peeked = usize::try_from(most.saturating_mul(2)).unwrap_or(usize::MAX);
-        let is_few = feed.peek(peeked.min(MOST_PEEKED), is_few) == Some(true);
+        let Ok(mut feed) = self.open(&self.stored) else { return true };
+        let is_few = feed.peek(MOST_PEEKED, is_few) == Some(true);
         self.feed = Some(feed);
-        !is_few && self.counts_more_than(most)
+        is_few
     }
 
-    /// The same, by reading it.
-    fn counts_more_than(&self, most: u64) -> bool {
+    /// Whether it has more events than this, and other things where events should be, by reading it. Nothing of it is
+    /// handed on.
+    #[must_use]
+    pub fn has_more_events_than(&self, most: u64) -> bool {
         let Ok(mut feed) = self.open(&Arc::default()) else { return false };
-        let _scan = self.limits.stages.enter(RunStage::Scan);
         let mut count = EventCount::new(&self.limits, most);
         loop {
             match feed.poll(&mut count) {
@@ -88,6 +87,14 @@ impl BodySource {
                 _ => return count.is_over(),
             }
         }
+    }
+
+    /// Its bytes again, where it was not read.
+    #[must_use]
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.feed = None;
+        let bytes = self.bytes.take().map(|bytes| bytes.0).unwrap_or_default();
+        Arc::try_unwrap(bytes).unwrap_or_else(|bytes| bytes.to_vec())
     }
 
     fn open(&self, stored: &Arc<AtomicU64>) -> io::Result<Feed> {
@@ -309,15 +316,20 @@ mod tests {
             for bytes in packed {
                 let has_more = |most| {
                     let limits = ReadLimits::default();
-                    BodySource::new("r".into(), bytes.clone(), 1 << 20, limits)
-                        .has_more_events_than(most)
+                    let mut source = BodySource::new("r".into(), bytes.clone(), 1 << 20, limits);
+                    let is_sure = source.has_surely_at_most(most);
+                    let has_more = source.has_more_events_than(most);
+                    assert!(!(is_sure && has_more), "{what}");
+                    has_more
                 };
                 assert!(has_more(events - 1), "{what}");
                 assert!(!has_more(events), "{what}");
+                // What shows at once is right for any limit.
+                (1..400).for_each(|most| _ = has_more(most));
                 // What was counted is read as before.
                 let limits = ReadLimits::default();
                 let mut source = BodySource::new("r".into(), bytes.clone(), 1 << 20, limits);
-                source.has_more_events_than(events);
+                source.has_surely_at_most(events);
                 let (read, fault) = read_all(&mut source);
                 assert_eq!((read, fault), self::read(bytes, 1 << 20), "{what}");
             }
@@ -333,7 +345,7 @@ mod tests {
             let limits = ReadLimits::default();
             let mut source = BodySource::new("r".into(), bytes, 1 << 30, limits);
             assert!(source.has_more_events_than(19_999));
-            assert!(!source.has_more_events_than(20_000));
+            assert!(!source.has_more_events_than(20_000) && !source.has_surely_at_most(20_000));
             let (events, fault) = read_all(&mut source);
             assert_eq!((events.len(), fault), (20_000, None));
         }

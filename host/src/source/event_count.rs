@@ -108,9 +108,28 @@ impl EventSink for PartCount {
     }
 }
 
-/// Whether events may be in a text that nobody sees in its bytes: packed, in base64, behind a key `data`. Of what it has
-/// otherwise each takes two bytes at least.
-pub(super) fn may_hold_packed(text: &[u8]) -> bool {
+/// Whether a text surely holds no more events than this, or other things where events should be: by its bytes, without
+/// reading it.
+pub(super) fn holds_at_most(text: &[u8], most: u64) -> bool {
+    // Each takes two bytes at least.
+    let is_few = text.len() as u64 / 2 <= most || marks(text) <= most;
+    is_few && !may_hold_packed(text)
+}
+
+/// How many there may be by what each begins or ends with: an object, an array, a string, a line, an element, a part of
+/// a text in a string.
+fn marks(text: &[u8]) -> u64 {
+    let half = |byte: &u8| match byte {
+        b'{' | b'[' | b',' | b'\n' | b'\\' => 2,
+        b'"' => 1,
+        _ => 0_u32,
+    };
+    let sums = text.chunks(1 << 20).map(|chunk| u64::from(chunk.iter().map(half).sum::<u32>()));
+    sums.sum::<u64>() / 2 + 1
+}
+
+/// Whether events may be in a text that nobody sees in its bytes: packed, in base64, behind a key `data`.
+fn may_hold_packed(text: &[u8]) -> bool {
     let is_key = |at: usize| {
         // In a string its quotes are escaped.
         let before = at.checked_sub(1).and_then(|before| text.get(before));

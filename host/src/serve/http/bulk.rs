@@ -88,6 +88,8 @@ pub(super) struct BulkReading<'r> {
     pub(super) index: Option<&'r str>,
     /// How many documents may be in it.
     pub(super) most_events: u64,
+    /// How many bytes of one.
+    pub(super) max_event: usize,
     /// Hears how many bytes it holds by now; refuses more.
     pub(super) holds: &'r mut dyn FnMut(usize) -> Result<(), Refusal>,
 }
@@ -99,7 +101,7 @@ impl BulkRequest {
     /// Where it is no bulk request, or too large: nothing of it was judged.
     pub(super) fn read(body: impl Read, how: &mut BulkReading<'_>) -> Result<Self, Refusal> {
         let mut request = Self::default();
-        let mut lines = BulkLines::new(body);
+        let mut lines = BulkLines::new(body, how.max_event);
         loop {
             let size = request.size();
             if !lines.next_action(&mut |line| (how.holds)(size + line))? {
@@ -123,7 +125,11 @@ impl BulkRequest {
             if has_document && !lines.next(&mut |line| (how.holds)(size + line))? {
                 return Err(bad(format!("line {number}: no document follows the action")));
             }
-            let document = if has_document { lines.line.trim_ascii() } else { &[] };
+            let document = match lines.is_too_long {
+                _ if !has_document => Ok(&[][..]),
+                false => Ok(lines.line.trim_ascii()),
+                true => Err(how.max_event),
+            };
             request.add(number, name, target, how.index, document);
             if request.judged > how.most_events {
                 return Err(too_many_events(how.most_events));
@@ -145,8 +151,10 @@ impl BulkRequest {
         action: &'static str,
         target: ActionTarget,
         index: Option<&str>,
-        document: &[u8],
+        document: Result<&[u8], usize>,
     ) {
+        let most = document.err();
+        let document = document.unwrap_or_default();
         let id = match target._id {
             Some(Value::String(id)) => self.text(&id),
             Some(Value::Number(id)) => self.text(&id.to_string()),
@@ -158,7 +166,13 @@ impl BulkRequest {
             _ if index.is_empty() => {
                 Some("the item names no index, and the path neither".to_owned())
             }
-            "index" | "create" => no_object(document),
+            "index" | "create" => match most {
+                Some(most) => Some(format!(
+                    "too_large: the document has more than {} bytes; start with --max-event for larger ones",
+                    crate::numbers::number(most as u64)
+                )),
+                None => no_object(document),
+            },
             _ => Some(
                 "events are only added here: index and create are taken, update and delete not"
                     .to_owned(),
@@ -259,8 +273,8 @@ mod tests {
     use crate::serve::ledger::{BodyFault, BodyResult};
 
     fn read(body: &[u8], index: Option<&str>) -> Result<BulkRequest, Refusal> {
-        let (most_events, holds) = (1 << 20, &mut |_| Ok(()));
-        BulkRequest::read(body, &mut BulkReading { index, most_events, holds })
+        let (most_events, max_event, holds) = (1 << 20, 1 << 20, &mut |_| Ok(()));
+        BulkRequest::read(body, &mut BulkReading { index, most_events, max_event, holds })
     }
 
     fn answer(request: BulkRequest, result: BodyResult) -> Value {
@@ -348,8 +362,9 @@ mod tests {
                 let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "busy", "");
                 if bytes > limit { Err(refusal) } else { Ok(()) }
             };
-            let index = Some("i");
-            BulkRequest::read(body.as_bytes(), &mut BulkReading { index, most_events: 9, holds })
+            let (index, most_events, max_event) = (Some("i"), 9, 2 << 20);
+            let mut how = BulkReading { index, most_events, max_event, holds };
+            BulkRequest::read(body.as_bytes(), &mut how)
         };
         let request = read(usize::MAX).unwrap();
         assert!(request.size() > 4 << 20);
@@ -361,16 +376,25 @@ mod tests {
     fn more_documents_than_events_may_be_in_a_body_are_refused() {
         let body = "{\"create\":{}}\n{}\n".repeat(3);
         let read = |most_events| {
-            let holds = &mut |_| Ok(());
-            BulkRequest::read(
-                body.as_bytes(),
-                &mut BulkReading { index: Some("i"), most_events, holds },
-            )
+            let (index, max_event, holds) = (Some("i"), 100, &mut |_| Ok(()));
+            let mut how = BulkReading { index, most_events, max_event, holds };
+            BulkRequest::read(body.as_bytes(), &mut how)
         };
         assert_eq!(read(3).unwrap().len(), 3);
         let refusal = read(2).unwrap_err();
         assert_eq!(refusal.status, StatusCode::PAYLOAD_TOO_LARGE);
         assert!(refusal.reason.contains("more than 2 events"), "{refusal:?}");
+    }
+
+    #[test]
+    fn of_a_document_that_is_too_large_no_more_is_kept_and_the_next_is_read() {
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(3 << 20));
+        let body = format!("{{\"create\":{{}}}}\n{large}\n{{\"create\":{{}}}}\n{{}}\n");
+        let request = read(body.as_bytes(), Some("i")).unwrap();
+        let reasons: Vec<_> = request.items.iter().map(|item| request.reason(item)).collect();
+        assert!(reasons[0].starts_with("line 1: too_large: "), "{reasons:?}");
+        assert!(reasons[0].contains("1,048,576 bytes"), "{reasons:?}");
+        assert_eq!(request.lines, b"{\"_index\":\"i\",\"_source\":{}}\n");
     }
 
     #[test]

@@ -12,17 +12,22 @@ const BLOCK: usize = 64 << 10;
 /// The lines of a body, one at a time. As where a text is split: behind the last newline there is one more.
 pub(super) struct BulkLines<R> {
     body: BufReader<R>,
-    /// The present one, without its newline.
+    /// The present one, without its newline; of one that is too long the beginning.
     pub(super) line: Vec<u8>,
     /// Its number, from 1.
     pub(super) number: u64,
     is_over: bool,
+    /// Bytes of a line that are kept.
+    most: usize,
+    /// Whether the present one is longer.
+    pub(super) is_too_long: bool,
 }
 
 impl<R: Read> BulkLines<R> {
-    pub(super) fn new(body: R) -> Self {
+    /// Of a line so many bytes are kept.
+    pub(super) fn new(body: R, most: usize) -> Self {
         let (body, line) = (BufReader::with_capacity(BLOCK, body), Vec::new());
-        Self { body, line, number: 0, is_over: false }
+        Self { body, line, number: 0, is_over: false, most, is_too_long: false }
     }
 
     fn block(&mut self) -> Result<&[u8], Refusal> {
@@ -59,6 +64,7 @@ impl<R: Read> BulkLines<R> {
         holds: &mut dyn FnMut(usize) -> Result<(), Refusal>,
     ) -> Result<bool, Refusal> {
         self.line.clear();
+        self.is_too_long = false;
         if self.is_over {
             return Ok(false);
         }
@@ -71,9 +77,12 @@ impl<R: Read> BulkLines<R> {
             }
             let newline = memchr::memchr(b'\n', block);
             let part = block.get(..newline.unwrap_or(block.len())).unwrap_or_default();
+            let passed = part.len() + usize::from(newline.is_some());
+            let room = self.most - self.line.len();
+            self.is_too_long |= part.len() > room;
+            let part = part.get(..room).unwrap_or(part);
             holds(self.line.len() + part.len())?;
             self.line.extend_from_slice(part);
-            let passed = part.len() + usize::from(newline.is_some());
             self.body.consume(passed);
             if newline.is_some() {
                 return Ok(true);

@@ -57,14 +57,14 @@ async fn bulk(
     let began_ms = service.clock.now_ms();
     let judged = async {
         let body = exchange.receive(&headers, body).await?;
-        let most_events = exchange.limits.events;
+        let (most_events, max_event) = (exchange.limits.events, exchange.limits.event);
         let read = move |bytes: Vec<u8>, most, room: &mut RoomShare| {
             let sent = bytes.len();
             let body = unpacking(bytes, most)?;
-            let holds = &mut |bytes| room.hold(sent + bytes);
+            let holds = &mut |bytes| room.hold_apart(sent + bytes);
             let index = index.as_deref();
             let mut request =
-                BulkRequest::read(body, &mut BulkReading { index, most_events, holds })?;
+                BulkRequest::read(body, &mut BulkReading { index, most_events, max_event, holds })?;
             // What was sent is gone.
             room.hold(request.size())?;
             let lines = std::mem::take(&mut request.lines);

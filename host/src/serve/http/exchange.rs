@@ -261,6 +261,7 @@ impl Exchange {
         let turn = Arc::clone(&self.unpackers).acquire_owned().await.map_err(|_| stopping())?;
         let read = tokio::task::spawn_blocking(move || {
             let read = read(bytes, most, &mut room);
+            room.is_apart();
             drop(turn);
             read.map(|(read, bytes)| (read, Received { bytes, room }))
         });

@@ -45,6 +45,8 @@ pub struct HttpLimits {
     pub unpacked: u64,
     /// Events of a body.
     pub events: u64,
+    /// Bytes of an event.
+    pub event: usize,
     /// Bytes of all bodies that arrive or wait for their answers, and of what is made of them.
     pub waiting: usize,
     /// Connections that are open at once.
@@ -67,6 +69,7 @@ impl Default for HttpLimits {
             body: 16 << 20,
             unpacked: 256 << 20,
             events: 1_000_000,
+            event: 16 << 20,
             waiting: 64 << 20,
             connections: 2048,
             header: Duration::from_secs(75),

@@ -6,6 +6,7 @@
 use super::exchange::Refusal;
 use axum::http::StatusCode;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The unit in which memory is counted.
@@ -16,19 +17,23 @@ pub(super) struct BodyMemory {
     room: Arc<Semaphore>,
     /// All of it, in units.
     most: usize,
+    /// Has one permit: for the body that takes much while it is taken apart.
+    large: Arc<Semaphore>,
 }
 
 impl BodyMemory {
     /// So many bytes.
     pub(super) fn new(bytes: usize) -> Self {
         let most = bytes.div_ceil(UNIT).min(Semaphore::MAX_PERMITS);
-        Self { room: Arc::new(Semaphore::new(most)), most }
+        let (room, large) = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(1)));
+        Self { room, most, large }
     }
 
     /// The share of a body that begins to arrive.
     pub(super) fn share(&self) -> Result<RoomShare, Refusal> {
         let permit = Arc::clone(&self.room).try_acquire_owned().map_err(|_| busy())?;
-        Ok(RoomShare { room: Arc::clone(&self.room), most: self.most, permit })
+        let (room, large) = (Arc::clone(&self.room), Arc::clone(&self.large));
+        Ok(RoomShare { room, most: self.most, permit, large, is_large: None })
     }
 }
 
@@ -37,9 +42,29 @@ pub(super) struct RoomShare {
     room: Arc<Semaphore>,
     most: usize,
     permit: OwnedSemaphorePermit,
+    large: Arc<Semaphore>,
+    is_large: Option<OwnedSemaphorePermit>,
 }
 
 impl RoomShare {
+    /// As [`RoomShare::hold`], while a body is taken apart, on a thread that may wait. Two that grow at once would each
+    /// take the room that the other needs: so only one goes beyond a quarter of all, and others wait for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn hold_apart(&mut self, bytes: usize) -> Result<(), Refusal> {
+        if bytes.div_ceil(UNIT) > self.most / 4 && self.is_large.is_none() {
+            let large = Arc::clone(&self.large).acquire_owned();
+            self.is_large = Some(Handle::current().block_on(large).map_err(|_| busy())?);
+        }
+        self.hold(bytes)
+    }
+
+    /// It is taken apart.
+    pub(super) fn is_apart(&mut self) {
+        self.is_large = None;
+    }
+
     /// It holds so many bytes now.
     ///
     /// # Errors

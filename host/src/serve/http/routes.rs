@@ -177,9 +177,10 @@ async fn firehose_events(
         let body = exchange.receive(&headers, body).await?;
         let read = |bytes: Vec<u8>, most, room: &mut RoomShare| {
             let sent = bytes.len();
-            let bytes = unpacked_body(bytes, most, |bytes| room.hold(sent + bytes))?;
+            let bytes = unpacked_body(bytes, most, |bytes| room.hold_apart(sent + bytes))?;
             let held = bytes.len();
-            let request = FirehoseRequest::read(&bytes, most, &mut |bytes| room.hold(held + bytes));
+            let request =
+                FirehoseRequest::read(&bytes, most, &mut |bytes| room.hold_apart(held + bytes));
             Ok(match request {
                 Ok(request) => ((request.id, None), request.lines),
                 Err(fault) => ((fault.id, Some(fault.refusal)), Vec::new()),
