@@ -5,7 +5,7 @@
 //! body, one block, and what unpacking needs. It is read to a limit of unpacked bytes, so that a small body cannot
 //! make much work.
 
-use super::event_count::{EventCount, holds_at_most};
+use super::event_count::{EventBound, EventCount};
 use super::feed::{Feed, FeedTraits};
 use super::input::{ReadError, ReadErrorKind, ReadLimits};
 use super::marker::mark_here;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes that are unpacked to find out whether there are more.
-const MOST_PEEKED: usize = 16 << 20;
+const MOST_PEEKED: usize = 4 << 20;
 
 /// Bytes that are unpacked at a time.
 const UNPACKED_BLOCK: usize = 64 << 10;
@@ -64,7 +64,7 @@ impl BodySource {
     /// have to be counted. Nothing of it is handed on, and what was unpacked for it is not unpacked again.
     pub fn has_surely_at_most(&mut self, most: u64) -> bool {
         let Some(bytes) = self.bytes.as_ref().filter(|_| most < u64::MAX) else { return true };
-        let is_few = |content: &[u8]| holds_at_most(content, most);
+        let is_few = |content: &[u8]| EventBound::of(content).is_at_most(most);
         if !is_packed(bytes.as_ref()) {
             return is_few(bytes.as_ref());
         }
@@ -79,6 +79,9 @@ impl BodySource {
     /// handed on.
     #[must_use]
     pub fn has_more_events_than(&self, most: u64) -> bool {
+        if self.bound().is_ok_and(|bound| bound.is_at_most(most)) {
+            return false;
+        }
         let Ok(mut feed) = self.open(&Arc::default()) else { return false };
         let mut count = EventCount::new(&self.limits, most);
         loop {
@@ -87,6 +90,18 @@ impl BodySource {
                 _ => return count.is_over(),
             }
         }
+    }
+
+    /// How many there may be by its bytes.
+    fn bound(&self) -> io::Result<EventBound> {
+        let mut bound = EventBound::default();
+        let mut left = self.most;
+        self.open(&Arc::default())?.each_block(&mut |block| {
+            bound.push(block);
+            left = left.saturating_sub(block.len() as u64);
+            left > 0
+        });
+        Ok(bound)
     }
 
     /// Its bytes again, where it was not read.

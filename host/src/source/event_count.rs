@@ -108,24 +108,73 @@ impl EventSink for PartCount {
     }
 }
 
-/// Whether a text surely holds no more events than this, or other things where events should be: by its bytes, without
-/// reading it.
-pub(super) fn holds_at_most(text: &[u8], most: u64) -> bool {
-    // Each takes two bytes at least.
-    let is_few = text.len() as u64 / 2 <= most || marks(text) <= most;
-    is_few && !may_hold_packed(text)
+/// The most events, and other things where events should be, that there may be in a text: by its bytes, without reading it.
+/// It is a tenth of the work of reading.
+#[derive(Default)]
+pub(super) struct EventBound {
+    bytes: u64,
+    halves: u64,
+    may_hold_packed: bool,
+    /// The end of what came before.
+    tail: Vec<u8>,
 }
 
-/// How many there may be by what each begins or ends with: an object, an array, a string, a line, an element, a part of
-/// a text in a string.
-fn marks(text: &[u8]) -> u64 {
-    let half = |byte: &u8| match byte {
+impl EventBound {
+    /// Of a whole text.
+    pub(super) fn of(text: &[u8]) -> Self {
+        let mut bound = Self::default();
+        bound.push(text);
+        bound
+    }
+
+    /// The next piece.
+    pub(super) fn push(&mut self, piece: &[u8]) {
+        self.bytes += piece.len() as u64;
+        self.halves += halves(piece);
+        if !self.tail.is_empty() {
+            // A key that is in two pieces.
+            self.tail.extend_from_slice(piece.get(..LONGEST_KEY).unwrap_or(piece));
+            self.may_hold_packed |= may_hold_packed(&self.tail);
+        }
+        self.may_hold_packed |= may_hold_packed(piece);
+        let from = piece.len().saturating_sub(LONGEST_KEY);
+        self.tail.clear();
+        self.tail.extend_from_slice(piece.get(from..).unwrap_or_default());
+    }
+
+    /// Whether there are surely no more than this.
+    pub(super) fn is_at_most(&self, most: u64) -> bool {
+        // Each takes two bytes at least.
+        (self.bytes / 2 <= most || self.halves / 2 < most) && !self.may_hold_packed
+    }
+}
+
+/// Bytes of what [`may_hold_packed`] looks for, at most.
+const LONGEST_KEY: usize = 8;
+
+/// Twice what each event, or what stands where one should be, begins or ends with: an object, an array, a string, a line,
+/// an element, a part of a text in a string.
+fn halves(text: &[u8]) -> u64 {
+    const LANES: usize = 32;
+    /// A lane has room for so many.
+    const BLOCKS: usize = 127;
+    let half = |byte: u8| match byte {
         b'{' | b'[' | b',' | b'\n' | b'\\' => 2,
         b'"' => 1,
-        _ => 0_u32,
+        _ => 0_u8,
     };
-    let sums = text.chunks(1 << 20).map(|chunk| u64::from(chunk.iter().map(half).sum::<u32>()));
-    sums.sum::<u64>() / 2 + 1
+    let (blocks, rest) = text.as_chunks::<LANES>();
+    let mut sum = rest.iter().map(|byte| u64::from(half(*byte))).sum();
+    for blocks in blocks.chunks(BLOCKS) {
+        let mut lanes = [0_u8; LANES];
+        for block in blocks {
+            for (lane, byte) in lanes.iter_mut().zip(block) {
+                *lane += half(*byte);
+            }
+        }
+        sum += lanes.iter().map(|lane| u64::from(*lane)).sum::<u64>();
+    }
+    sum
 }
 
 /// Whether events may be in a text that nobody sees in its bytes: packed, in base64, behind a key `data`.
@@ -142,4 +191,38 @@ fn may_hold_packed(text: &[u8]) -> bool {
     };
     memchr::memmem::find_iter(text, b"data").any(is_key)
         || memchr::memmem::find_iter(text, b"\\u00").any(is_letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_the_same_however_a_text_is_cut() {
+        let text = r#"{"a":[1,2,"x\ny"]}"#.repeat(300) + "\n";
+        for (text, is_packed) in [
+            (text.clone(), false),
+            (format!(r#"{text}{{"data":"H4sI"}}"#), true),
+            (format!(r#"{text}{{"d\u0061ta":"H4sI"}}"#), true),
+            (format!(r#"{text}{{\"data\":1}}"#), true),
+            (format!(r#"{text}{{"dates":1,"mydata":2}}"#), false),
+        ] {
+            let whole = EventBound::of(text.as_bytes());
+            let naive = text.bytes().map(|byte| match byte {
+                b'{' | b'[' | b',' | b'\n' | b'\\' => 2,
+                b'"' => 1,
+                _ => 0,
+            });
+            assert_eq!(whole.halves, naive.sum::<u64>());
+            assert_eq!(whole.may_hold_packed, is_packed, "{}", &text[text.len() - 30..]);
+            for size in [1, 2, 3, 5, 7, 31, 100, 4096] {
+                let mut cut = EventBound::default();
+                text.as_bytes().chunks(size).for_each(|piece| cut.push(piece));
+                assert_eq!((cut.bytes, cut.halves), (whole.bytes, whole.halves));
+                assert!(size < LONGEST_KEY || cut.may_hold_packed == is_packed, "{size}");
+            }
+            assert!(whole.is_at_most(whole.halves) || is_packed);
+            assert!(!whole.is_at_most(1));
+        }
+    }
 }

@@ -164,6 +164,20 @@ impl Feed {
         seen
     }
 
+    /// Unpacks all of its content, or all before a fault, as long as more of it is wanted. Nothing is left to be read.
+    pub(super) fn each_block(mut self, block: &mut dyn FnMut(&[u8]) -> bool) {
+        if let Some(whole) = &self.whole {
+            block(whole.room.content());
+            return;
+        }
+        loop {
+            let (filled, end) = next_block(&mut *self.reader, &mut self.block, true);
+            if !block(self.block.get(..filled).unwrap_or_default()) || end.is_some() {
+                return;
+            }
+        }
+    }
+
     /// Reads a block and hands on what is in it.
     pub(super) fn poll(&mut self, sink: &mut dyn EventSink) -> io::Result<Polled> {
         let is_packed = self.faults.is_some();
