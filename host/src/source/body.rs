@@ -64,7 +64,7 @@ impl BodySource {
     /// have to be counted. Nothing of it is handed on, and what was unpacked for it is not unpacked again.
     pub fn has_surely_at_most(&mut self, most: u64) -> bool {
         let Some(bytes) = self.bytes.as_ref().filter(|_| most < u64::MAX) else { return true };
-        let is_few = |content: &[u8]| EventBound::of(content).is_at_most(most);
+        let is_few = |content: &[u8]| EventBound::is_at_most_in(content, most);
         if !is_packed(bytes.as_ref()) {
             return is_few(bytes.as_ref());
         }
@@ -79,7 +79,7 @@ impl BodySource {
     /// handed on.
     #[must_use]
     pub fn has_more_events_than(&self, most: u64) -> bool {
-        if self.bound().is_ok_and(|bound| bound.is_at_most(most)) {
+        if self.bound(most).is_ok_and(|bound| bound.is_at_most(most)) {
             return false;
         }
         let Ok(mut feed) = self.open(&Arc::default()) else { return false };
@@ -92,14 +92,14 @@ impl BodySource {
         }
     }
 
-    /// How many there may be by its bytes.
-    fn bound(&self) -> io::Result<EventBound> {
+    /// How many there may be by its bytes; no more of it is looked at once that is more than `most`.
+    fn bound(&self, most: u64) -> io::Result<EventBound> {
         let mut bound = EventBound::default();
         let mut left = self.most;
         self.open(&Arc::default())?.each_block(&mut |block| {
             bound.push(block);
             left = left.saturating_sub(block.len() as u64);
-            left > 0
+            left > 0 && bound.is_at_most(most)
         });
         Ok(bound)
     }
