@@ -71,18 +71,25 @@ impl<'t> JsonRecord<'t> {
     pub fn may_hold_ours(text: &str) -> bool {
         let text = text.as_bytes();
         // Both names begin so; hardly a pipeline escapes letters, and whoever sends an event may.
-        let is_letter = |at: usize| match text.get(at + 4..at + 6) {
-            Some([high, low]) => matches!(high, b'5'..=b'7') && low.is_ascii_hexdigit(),
+        // By its backslash, which most texts do not have.
+        let is_letter = |at: usize| match text.get(at + 1..at + 6) {
+            Some([b'u', b'0', b'0', b'5'..=b'7', low]) => low.is_ascii_hexdigit(),
             _ => false,
         };
         memchr::memmem::find(text, b"\"firstseen_").is_some()
-            || memchr::memmem::find_iter(text, b"\\u00").any(is_letter)
+            || memchr::memchr_iter(b'\\', text).any(is_letter)
+    }
+
+    /// The record of a text that holds none of the two members, as [`JsonRecord::may_hold_ours`] said.
+    #[must_use]
+    pub const fn without_ours(text: &'t str) -> Self {
+        Self { event: Cow::Borrowed(text), alerts: None, error: None }
     }
 
     /// Takes a text apart that [`RecordChecker::check`] found to be an object.
     #[must_use]
     pub fn of(text: &'t str) -> Self {
-        let mut record = Self { event: Cow::Borrowed(text), alerts: None, error: None };
+        let mut record = Self::without_ours(text);
         if !Self::may_hold_ours(text) {
             return record;
         }

@@ -140,12 +140,14 @@ impl Filter {
         }
         let text = String::from_utf8_lossy(bytes);
         // Only a record that may hold alerts already has to be taken apart before it is judged.
-        if JsonRecord::may_hold_ours(&text)
-            && let Err(error) = self.check(&text)
-        {
-            return self.answer(Some(wrapped(&text, &error)));
-        }
-        let record = JsonRecord::of(&text);
+        let record = if JsonRecord::may_hold_ours(&text) {
+            if let Err(error) = self.check(&text) {
+                return self.answer(Some(wrapped(&text, &error)));
+            }
+            JsonRecord::of(&text)
+        } else {
+            JsonRecord::without_ours(&text)
+        };
         let event = match &text {
             Cow::Borrowed(_) => record.event().as_bytes(),
             Cow::Owned(_) => bytes,
