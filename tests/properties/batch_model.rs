@@ -2,7 +2,7 @@
 //! repeats.
 
 use firstseen::cli::cache::CacheArgs;
-use firstseen::cli::common::Common;
+use firstseen::cli::common::{Common, JudgeArgs};
 use firstseen::cli::format::AlertFormatArg;
 use firstseen::cli::observer::OnError;
 use firstseen::cli::run::{Repeats, RunArgs, run_with};
@@ -107,19 +107,21 @@ fn arguments(folder: &Path, state: &Path, inputs: Vec<PathBuf>) -> RunArgs {
             shared: Default::default(),
             stop: Default::default(),
             teach: Default::default(),
-            signed: Default::default(),
-            registry: Default::default(),
             state: state.to_owned(),
             output: Some(folder.join("alerts")),
             append: false,
             take_over: false,
-            settings: None,
             learn_until: None,
-            exceptions: Vec::new(),
-            trust_envelopes: Vec::new(),
-            any_index: false,
-            max_event: 1 << 20,
-            cache: CacheArgs { cache: None },
+            judge: JudgeArgs {
+                settings: None,
+                exceptions: Vec::new(),
+                trust_envelopes: Vec::new(),
+                any_index: false,
+                max_event: 1 << 20,
+                signed: Default::default(),
+                registry: Default::default(),
+                cache: CacheArgs { cache: None },
+            },
         },
         format: AlertFormatArg::Ndjson,
         compact: false,
@@ -359,7 +361,7 @@ fn excluded_events_have_no_effect() {
 
         let memory = |paths| arguments(folder.path(), Path::new("memory:"), paths);
         let mut with = memory(write_all(folder.path(), &calls, &inputs));
-        with.common.exceptions = vec![file];
+        with.common.judge.exceptions = vec![file];
         let (with, summary) = run(&with);
         let mut inputs = inputs;
         let given = inputs.iter().flat_map(|input| &input.calls).map(|index| &calls[*index]);

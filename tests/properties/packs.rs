@@ -2,7 +2,7 @@
 //! one, each in its own, or several groups.
 
 use firstseen::cli::cache::CacheArgs;
-use firstseen::cli::common::Common;
+use firstseen::cli::common::{Common, JudgeArgs};
 use firstseen::cli::format::AlertFormatArg;
 use firstseen::cli::observer::OnError;
 use firstseen::cli::run::{Repeats, RunArgs, run_with};
@@ -81,19 +81,21 @@ fn run(folder: &Path, rules: &[PathBuf], input: &Path) -> (String, Vec<u8>, Valu
             shared: Default::default(),
             stop: Default::default(),
             teach: Default::default(),
-            signed: Default::default(),
-            registry: Default::default(),
             state: PathBuf::from("memory:"),
             output: Some(path("alerts")),
             append: false,
             take_over: false,
-            settings: None,
             learn_until: None,
-            exceptions: Vec::new(),
-            trust_envelopes: Vec::new(),
-            any_index: false,
-            max_event: 1 << 20,
-            cache: CacheArgs { cache: None },
+            judge: JudgeArgs {
+                settings: None,
+                exceptions: Vec::new(),
+                trust_envelopes: Vec::new(),
+                any_index: false,
+                max_event: 1 << 20,
+                signed: Default::default(),
+                registry: Default::default(),
+                cache: CacheArgs { cache: None },
+            },
         },
         format: AlertFormatArg::Ndjson,
         compact: false,

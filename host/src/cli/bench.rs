@@ -12,15 +12,12 @@ mod result;
 mod round;
 pub(super) mod stage_clock;
 
-use super::cache::CacheArgs;
-use super::common::{Common, SharedStateArgs, TeachArgs};
+use super::common::{Common, JudgeArgs, SharedStateArgs, TeachArgs};
 use super::findings;
 use super::place::StopMarks;
-use super::registry::RegistryArgs;
 use super::setup::{Setup, read_options, set_up};
 use super::signal::Signals;
-use super::signed::SignedArgs;
-use super::{ExitStatus, paths, size};
+use super::{ExitStatus, paths};
 use crate::files::{folder_of, read_text, shown, write_whole};
 use crate::source::FoundInputs;
 use crate::terminal::message::{self, print};
@@ -51,12 +48,6 @@ pub struct BenchArgs {
     /// As for `firstseen run`.
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
-    /// Who has to have signed them
-    #[command(flatten)]
-    pub signed: SignedArgs,
-    /// Registries
-    #[command(flatten)]
-    pub registry: RegistryArgs,
     /// How many threads read files [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
@@ -73,21 +64,6 @@ pub struct BenchArgs {
     /// Where each round has its state, which begins empty
     #[arg(long, value_enum, default_value_t = BenchState::Memory)]
     pub state: BenchState,
-    /// Settings for the rules, as JSON: docs/settings.md lists its keys
-    #[arg(long, value_name = "FILE.json")]
-    pub settings: Option<PathBuf>,
-    /// Exceptions, as TOML or JSON; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub exceptions: Vec<PathBuf>,
-    /// Open these envelopes too; may be repeated. As for `firstseen run`
-    #[arg(long, value_name = "ENVELOPE")]
-    pub trust_envelopes: Vec<String>,
-    /// Judge events of every index, also of those outside the rules' index patterns
-    #[arg(long)]
-    pub any_index: bool,
-    /// Skip events that are larger than this: bytes, or with K or M
-    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(1 << 10, 24 << 20, "between 1K and 24M"))]
-    pub max_event: usize,
     /// Output format
     #[arg(long, value_enum, default_value_t = BenchFormat::Pretty)]
     pub format: BenchFormat,
@@ -100,9 +76,9 @@ pub struct BenchArgs {
     /// How many per cent time, CPU time, latency (p50) and memory may be above the baseline's
     #[arg(long, value_name = "PERCENT", default_value_t = 10, requires = "baseline", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub bound: u16,
-    /// Compiled code
+    /// How rules judge
     #[command(flatten)]
-    pub cache: CacheArgs,
+    pub judge: JudgeArgs,
 }
 
 /// Where a round has its state.
@@ -268,22 +244,15 @@ fn common(args: &BenchArgs, inputs: Vec<PathBuf>) -> Common {
     Common {
         inputs,
         rules: args.rules.clone(),
-        signed: args.signed.clone(),
-        registry: args.registry.clone(),
         state: PathBuf::from("memory:"),
         shared: SharedStateArgs::default(),
         take_over: false,
         output: None,
         append: false,
-        settings: args.settings.clone(),
         learn_until: None,
         teach: TeachArgs::default(),
-        exceptions: args.exceptions.clone(),
-        trust_envelopes: args.trust_envelopes.clone(),
-        any_index: args.any_index,
         rule_text: None,
-        max_event: args.max_event,
-        cache: args.cache.clone(),
+        judge: args.judge.clone(),
         resume: None,
         stop: StopMarks::default(),
     }

@@ -28,12 +28,6 @@ pub struct Common {
     /// oci://HOST/REPOSITORY@sha256:DIGEST, or :TAG, which is looked up each time. See docs/sharing.md.
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
-    /// Who has to have signed them
-    #[command(flatten)]
-    pub signed: SignedArgs,
-    /// Registries
-    #[command(flatten)]
-    pub registry: RegistryArgs,
     /// Keep the state in this file; `memory:` keeps it for this run only
     ///
     /// Or at a server that several processes share, Redis or Valkey: redis://HOST:PORT/DATABASE, rediss:// with
@@ -53,9 +47,6 @@ pub struct Common {
     /// Append to --output and --dead-letter instead of replacing them
     #[arg(long, requires = "appended")]
     pub append: bool,
-    /// Settings for the rules, as JSON: docs/settings.md lists its keys
-    #[arg(long, value_name = "FILE.json")]
-    pub settings: Option<PathBuf>,
     /// Learn from events before this time: their new terms do not alert (2026-12-01T00:00:00Z)
     ///
     /// Instead of `learn_until` in the settings.
@@ -64,9 +55,29 @@ pub struct Common {
     /// How rules learn and forget
     #[command(flatten)]
     pub teach: TeachArgs,
+    /// How much of what a rule says of itself is in its alerts
+    #[arg(long, value_enum, value_name = "TEXT")]
+    pub rule_text: Option<RuleTextArg>,
+    /// How rules judge
+    #[command(flatten)]
+    pub judge: JudgeArgs,
+    /// The run in the state that goes on: `run --resume`.
+    #[arg(skip)]
+    pub resume: Option<ResumeName>,
+    /// Whether the run is to end, for what waits.
+    #[arg(skip)]
+    pub stop: StopMarks,
+}
+
+/// Which rules are taken, and how they judge: the same in all commands that judge events.
+#[derive(Debug, Clone, Args)]
+pub struct JudgeArgs {
+    /// Settings for the rules, as JSON: docs/settings.md lists its keys
+    #[arg(long, value_name = "FILE.json")]
+    pub settings: Option<PathBuf>,
     /// Exceptions, as TOML or JSON: events that match one are ignored; may be repeated
     ///
-    /// `run -` reads the file again when it changes.
+    /// `run -` and `serve` read the file again when it changes.
     #[arg(long, value_name = "FILE")]
     pub exceptions: Vec<PathBuf>,
     /// Open these envelopes too, which others could write to; may be repeated
@@ -77,26 +88,23 @@ pub struct Common {
     pub trust_envelopes: Vec<String>,
     /// Judge events of every index, also of those outside the rules' index patterns
     ///
-    /// An event names its index by `_index` of an export, else by its `data_stream` fields. One that
-    /// names none is always judged. The summary counts what was left out.
+    /// An event names its index by `_index` of an export or of a `_bulk` item, else by its `data_stream` fields. One
+    /// that names none is always judged. The summary counts what was left out.
     #[arg(long)]
     pub any_index: bool,
-    /// How much of what a rule says of itself is in its alerts
-    #[arg(long, value_enum, value_name = "TEXT")]
-    pub rule_text: Option<RuleTextArg>,
     // 2 GiB and more cannot be handed to a module; far less fits its memory.
     /// Skip events that are larger than this: bytes, or with K or M
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(1 << 10, 24 << 20, "between 1K and 24M"))]
     pub max_event: usize,
+    /// Who has to have signed the rules
+    #[command(flatten)]
+    pub signed: SignedArgs,
+    /// Registries
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// Compiled code
     #[command(flatten)]
     pub cache: CacheArgs,
-    /// The run in the state that goes on: `run --resume`.
-    #[arg(skip)]
-    pub resume: Option<ResumeName>,
-    /// Whether the run is to end, for what waits.
-    #[arg(skip)]
-    pub stop: StopMarks,
 }
 
 /// How a state at a server is used.

@@ -3,16 +3,12 @@
 //! In: the inputs and rules of `run`, a state. Out: the state, and how much each rule learned. It is a `run`
 //! whose events are all before the end of learning.
 
-use super::cache::CacheArgs;
-use super::common::{Common, SharedStateArgs, TeachArgs};
+use super::common::{Common, JudgeArgs, SharedStateArgs, TeachArgs};
 use super::format::AlertFormatArg;
 use super::observer::OnError;
 use super::place::{StopMarks, in_memory};
-use super::registry::RegistryArgs;
 use super::run::{self, RunArgs};
 use super::schedule::ScheduleArgs;
-use super::signed::SignedArgs;
-use super::size;
 use super::{ExitStatus, paths};
 use clap::Args;
 use std::path::PathBuf;
@@ -31,12 +27,6 @@ pub struct LearnArgs {
     /// As for `firstseen run`.
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
-    /// Who has to have signed them
-    #[command(flatten)]
-    pub signed: SignedArgs,
-    /// Registries
-    #[command(flatten)]
-    pub registry: RegistryArgs,
     /// Keep what is learned in this file, or at a server: redis://HOST:PORT/DATABASE
     #[arg(long, value_name = "PATH")]
     pub state: PathBuf,
@@ -46,26 +36,9 @@ pub struct LearnArgs {
     /// Let a rule go on with terms in the state that another rule wrote
     #[arg(long)]
     pub take_over: bool,
-    /// Settings for the rules, as JSON: tenant, exceptions, future_slack, trust_envelopes
-    #[arg(long, value_name = "FILE.json")]
-    pub settings: Option<PathBuf>,
     /// How rules learn and forget: with --learn-for, --learn-by the start is kept for later runs
     #[command(flatten)]
     pub teach: TeachArgs,
-    /// Exceptions, as TOML or JSON: events that match one are ignored; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub exceptions: Vec<PathBuf>,
-    /// Open these envelopes too, which others could write to; may be repeated
-    ///
-    /// As for `firstseen run`.
-    #[arg(long, value_name = "ENVELOPE")]
-    pub trust_envelopes: Vec<String>,
-    /// Judge events of every index, also of those outside the rules' index patterns
-    #[arg(long)]
-    pub any_index: bool,
-    /// Skip events that are larger than this: bytes, or with K or M
-    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(1 << 10, 24 << 20, "between 1K and 24M"))]
-    pub max_event: usize,
     /// What to do with an event or a file that cannot be read
     #[arg(long, value_enum, default_value_t = OnError::Skip)]
     pub on_error: OnError,
@@ -78,9 +51,9 @@ pub struct LearnArgs {
     /// Write the counts to this file, as one JSON object
     #[arg(long, value_name = "FILE", value_parser = paths::to_write())]
     pub summary: Option<PathBuf>,
-    /// Compiled code
+    /// How rules judge
     #[command(flatten)]
-    pub cache: CacheArgs,
+    pub judge: JudgeArgs,
 }
 
 /// Learns; what was learned goes to standard error.
@@ -95,22 +68,15 @@ pub fn learn(args: &LearnArgs) -> anyhow::Result<ExitStatus> {
     let common = Common {
         inputs: args.inputs,
         rules: args.rules,
-        signed: args.signed,
-        registry: args.registry,
         state: args.state,
         shared: args.shared,
         take_over: args.take_over,
         output: None,
         append: args.append,
-        settings: args.settings,
         learn_until: Some(NEVER.to_owned()),
         teach: args.teach,
-        exceptions: args.exceptions,
-        trust_envelopes: args.trust_envelopes,
-        any_index: args.any_index,
         rule_text: None,
-        max_event: args.max_event,
-        cache: args.cache,
+        judge: args.judge,
         resume: None,
         stop: StopMarks::default(),
     };

@@ -118,7 +118,7 @@ pub(super) fn of(
     let RunArgs { format, compact, repeats, .. } = args;
     let repeats = repeats.unwrap_or(Repeats::Drop);
     let options =
-        format!("{} {format:?} {compact} {repeats:?} {:?}", common.max_event, args.max_terms);
+        format!("{} {format:?} {compact} {repeats:?} {:?}", common.judge.max_event, args.max_terms);
     let decides = [
         ("the rules", digest(&artifacts.join(" "))),
         ("settings or exceptions", digest(&settings)),

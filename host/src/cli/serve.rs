@@ -3,15 +3,12 @@
 //! In: an address, rules, a state. Out: answers to senders, alerts, the exit status. Signals end it cleanly or have it
 //! begin anew with the rules as they are now. The work is that of `run`, with bodies for inputs.
 
-use super::cache::CacheArgs;
-use super::common::{Common, RuleTextArg, SharedStateArgs, TeachArgs};
+use super::common::{Common, JudgeArgs, RuleTextArg, SharedStateArgs, TeachArgs};
 use super::format::AlertFormatArg;
 use super::observer::OnError;
 use super::place::StopMarks;
-use super::registry::RegistryArgs;
 use super::run::{Repeats, RunArgs};
 use super::schedule::ScheduleArgs;
-use super::signed::SignedArgs;
 use super::{ExitStatus, paths, size};
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
@@ -53,12 +50,6 @@ pub struct ServeArgs {
     /// As for `firstseen run`. SIGHUP reads them again; what does not load leaves the old ones in force.
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<PathBuf>,
-    /// Who has to have signed them
-    #[command(flatten)]
-    pub signed: SignedArgs,
-    /// Registries
-    #[command(flatten)]
-    pub registry: RegistryArgs,
     /// Keep the state in this file, or at a server: redis://HOST:PORT/DATABASE
     ///
     /// `memory:` forgets everything when the service ends.
@@ -93,40 +84,21 @@ pub struct ServeArgs {
     /// For `/events?alerts`. --output has the alerts alone: a body that is sent again would be in it twice.
     #[arg(long)]
     pub annotate: bool,
-    /// Settings for the rules, as JSON: docs/settings.md lists its keys
-    #[arg(long, value_name = "FILE.json")]
-    pub settings: Option<PathBuf>,
     /// Learn from events before this time: their new terms do not alert (2026-12-01T00:00:00Z)
     #[arg(long, value_name = "TIME", value_parser = super::common::time)]
     pub learn_until: Option<String>,
     /// How rules learn and forget
     #[command(flatten)]
     pub teach: TeachArgs,
-    /// Exceptions, as TOML or JSON, read again when they change; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub exceptions: Vec<PathBuf>,
-    /// Open these envelopes too, which others could write to; may be repeated
-    ///
-    /// As for `firstseen run`. Who may send here is not trusted more for it.
-    #[arg(long, value_name = "ENVELOPE")]
-    pub trust_envelopes: Vec<String>,
-    /// Judge events of every index, also of those outside the rules' index patterns
-    ///
-    /// The index of an item of `_bulk` is the one that its sender names.
-    #[arg(long)]
-    pub any_index: bool,
     /// How much of what a rule says of itself is in its alerts
     #[arg(long, value_enum, value_name = "TEXT")]
     pub rule_text: Option<RuleTextArg>,
     /// Let no rule have more terms in the state than this; the least recently seen go, and are counted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_terms: Option<u64>,
-    /// Skip events that are larger than this: bytes, or with K or M
-    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = size::between(1 << 10, 24 << 20, "between 1K and 24M"))]
-    pub max_event: usize,
-    /// Compiled code
+    /// How rules judge
     #[command(flatten)]
-    pub cache: CacheArgs,
+    pub judge: JudgeArgs,
 }
 
 impl ServeArgs {
@@ -139,22 +111,15 @@ impl ServeArgs {
                 // A stream that never ends by itself.
                 inputs: vec![PathBuf::from("-")],
                 rules: args.rules,
-                signed: args.signed,
-                registry: args.registry,
                 state: args.state,
                 shared: args.shared,
                 take_over: args.take_over,
                 output: args.output,
                 append: args.append,
-                settings: args.settings,
                 learn_until: args.learn_until,
                 teach: args.teach,
-                exceptions: args.exceptions,
-                trust_envelopes: args.trust_envelopes,
-                any_index: args.any_index,
                 rule_text: args.rule_text,
-                max_event: args.max_event,
-                cache: args.cache,
+                judge: args.judge,
                 resume: None,
                 stop: StopMarks::default(),
             },

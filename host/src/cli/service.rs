@@ -60,7 +60,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
             body: args.max_body,
             unpacked: args.max_body as u64 * 16,
             events: args.max_body_events,
-            event: args.max_event,
+            event: args.judge.max_event,
             waiting: args.max_body * 4,
             connections: args.max_connections as usize,
             ..HttpLimits::default()
@@ -80,7 +80,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
     let mut is_again = false;
     loop {
         let ledger = match args.annotate {
-            true => BodyLedger::annotating(args.max_event),
+            true => BodyLedger::annotating(args.judge.max_event),
             false => BodyLedger::default(),
         };
         let clock = Arc::new(CpuStageClock::default());
@@ -294,8 +294,8 @@ impl ServeArgs {
     fn reloaded(&self) -> String {
         let all = [
             (true, "rules"),
-            (self.settings.is_some(), "settings"),
-            (!self.exceptions.is_empty(), "exceptions"),
+            (self.judge.settings.is_some(), "settings"),
+            (!self.judge.exceptions.is_empty(), "exceptions"),
             (self.auth.is_some(), "credentials"),
             (self.tls_cert.is_some(), "certificates"),
         ];

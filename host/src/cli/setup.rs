@@ -90,9 +90,9 @@ struct Loaded {
 
 /// Loads rules, settings and exceptions, and starts a guest of each artifact with them.
 fn load(common: &Common, rules: &[RulePath], is_stream: bool) -> anyhow::Result<Loaded> {
-    let required = common.signed.keys()?;
-    let registries = common.registry.access(&common.cache);
-    let runtime = common.cache.runtime()?;
+    let required = common.judge.signed.keys()?;
+    let registries = common.judge.registry.access(&common.judge.cache);
+    let runtime = common.judge.cache.runtime()?;
     let LoadedRules { mut artifacts, exceptions: own_exceptions } =
         load_all(&runtime, rules, &required, &registries)?;
     tell_unkept(&runtime);
@@ -104,7 +104,7 @@ fn load(common: &Common, rules: &[RulePath], is_stream: bool) -> anyhow::Result<
     let ids = artifacts.iter().flat_map(|artifact| &artifact.meta.rules);
     let ids = ids.map(|rule| rule.id.clone()).collect();
     let exceptions =
-        Exceptions::open(text.as_deref(), &common.exceptions, ids, SystemClock.now_ms())?;
+        Exceptions::open(text.as_deref(), &common.judge.exceptions, ids, SystemClock.now_ms())?;
     let text: Option<Arc<str>> = exceptions.settings()?.map(Arc::from);
     let more_guests = MoreGuests { runtime, tenant: settings.tenant.clone(), settings: text };
     let guests = more_guests.of(&artifacts)?;
@@ -150,7 +150,7 @@ pub fn set_up(
     if !matches!(place, StatePlace::Server(_)) {
         outputs.insert(0, ("--state", Some(&common.state)));
     }
-    let read = common.settings.iter().chain(&common.exceptions).map(PathBuf::as_path);
+    let read = common.judge.settings.iter().chain(&common.judge.exceptions).map(PathBuf::as_path);
     let read: Vec<_> = rules.iter().map(RulePath::path).chain(read).collect();
     paths::refuse_collisions(&outputs, &read)?;
     let is_stream = found.inputs.iter().any(Input::is_stream);
@@ -203,7 +203,7 @@ fn read_settings(
     is_stream: bool,
 ) -> anyhow::Result<(Settings, Option<String>)> {
     let mut text = None;
-    if let Some(path) = &common.settings {
+    if let Some(path) = &common.judge.settings {
         let written = read_text(path).with_context(|| "--settings".to_owned())?;
         // The guests read it too; here a fault has the file's name, not a rule's.
         let fault = |e: String| anyhow!("--settings {}: {e}", shown(path));
@@ -211,9 +211,9 @@ fn read_settings(
         Settings::read(&written).map_err(fault)?;
         text = Some(written);
     }
-    let trusted = &common.trust_envelopes;
+    let trusted = &common.judge.trust_envelopes;
     let teach = common.teach.settings().next().is_some() || common.rule_text.is_some();
-    if common.learn_until.is_some() || !trusted.is_empty() || common.any_index || teach {
+    if common.learn_until.is_some() || !trusted.is_empty() || common.judge.any_index || teach {
         let document = text.as_deref().map(serde_json::from_str).transpose()?;
         let mut document: Map<String, Value> = document.unwrap_or_default();
         if let Some(time) = &common.learn_until {
@@ -223,7 +223,7 @@ fn read_settings(
         for (_, name, value) in common.teach.settings().chain(rule_text) {
             document.insert(name.to_owned(), value);
         }
-        if common.any_index {
+        if common.judge.any_index {
             document.insert("any_index".to_owned(), Value::Bool(true));
         }
         if !trusted.is_empty() {
@@ -261,5 +261,5 @@ pub(super) fn start_of(artifacts: &[Artifact], settings: &Settings, learns: bool
 #[must_use]
 pub fn read_options(common: &Common, trust: &Arc<Trust>) -> ReadLimits {
     let trust = Arc::clone(trust);
-    ReadLimits { max_event: common.max_event, trust, ..ReadLimits::default() }
+    ReadLimits { max_event: common.judge.max_event, trust, ..ReadLimits::default() }
 }

@@ -80,7 +80,7 @@ pub(super) fn run(args: &RunArgs, signals: &Signals) -> anyhow::Result<ExitStatu
     let (requests, queue) = channel();
     let open = Arc::new(Mutex::new(OpenConnections::default()));
     let wake = signals.wake().context("signals cannot be heard")?;
-    let limit = args.common.max_event;
+    let limit = args.common.judge.max_event;
     let name = listener.name(&address);
     let accepts = Accepts { listener, name: name.clone(), limit, open, requests };
     let mut run = args.clone();
