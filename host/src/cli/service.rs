@@ -7,6 +7,7 @@
 
 use super::ExitStatus;
 use super::bench::stage_clock::CpuStageClock;
+use super::message_limits::{MILESTONES, NAMED, is_milestone, nth};
 use super::observer::RunObserver;
 use super::place::{StopMarks, in_memory, state_name};
 use super::run::{SystemClock, run_from};
@@ -17,10 +18,11 @@ use super::signal::Signals;
 use crate::escape::escaped;
 use crate::files::{read_text, shown};
 use crate::listening::listen;
+use crate::numbers::{counted, number};
 use crate::observe::stages::{RunStage, Stages};
 use crate::pipeline::{Clock, OutputStatus, Pipeline, Stop};
 use crate::serve::counter::BodyCounter;
-use crate::serve::http::metrics::{GuestCounts, LoopCounts, ServiceCounts};
+use crate::serve::http::metrics::{GuestCounts, LoopCounts, RefusedRequest, ServiceCounts};
 use crate::serve::http::{Credentials, HttpLimits, HttpService, ServiceHandle, TlsFiles};
 use crate::serve::ledger::BodyLedger;
 use crate::serve::observer::Publish;
@@ -47,12 +49,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// When something cannot be opened or written.
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
     let signals = Signals::listen().context("signals cannot be heard")?;
+    // From the start on: it would end a service that does not hear it yet.
+    let (hangups, to_wake) = UnixStream::pair()?;
+    low_level::pipe::register(SIGHUP, to_wake)?;
     let listener = listen("--listen ", &args.listen)?;
     let credentials = args.auth.as_deref().map(credentials).transpose()?;
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     let (is_open, is_plain) = (credentials.is_none(), tls.is_none());
-    let counts = Arc::new(ServiceCounts::new(Arc::new(|| SystemClock.now_ms())));
+    let counts = ServiceCounts::new(Arc::new(|| SystemClock.now_ms()));
+    let counts = Arc::new(counts.telling(Box::new(tell_refused)));
     let (requests, queue) = channel();
     let service = HttpService {
         listener,
@@ -75,7 +81,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
     warn_of_openness(&handle, is_open, is_plain);
     let handle = Arc::new(Mutex::new(handle));
     let counter = BodyCounter::start(requests.clone());
-    heed_signals(&signals, requests, Arc::clone(&handle))?;
+    heed_signals(&signals, hangups, requests, Arc::clone(&handle))?;
     let mut run = args.run();
     let mut is_again = false;
     loop {
@@ -107,6 +113,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
             );
         }
         if served.end == QueueEnd::End {
+            sum_up_refused(&counts);
             return Ok(status);
         }
         counts.begin_anew();
@@ -114,6 +121,38 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitStatus> {
         // What is there is this service's own.
         run.common.append = run.common.output.is_some() || run.dead_letter.is_some();
     }
+}
+
+/// Says that a request was refused: its sender may give it up, so nobody else may hear of its events.
+fn tell_refused(request: &RefusedRequest<'_>) {
+    let RefusedRequest { name, status, count, code, reason } = request;
+    let nth = match *count {
+        ..=NAMED => String::new(),
+        count if is_milestone(count) => format!(" ({} with {status})", nth(count)),
+        _ => return,
+    };
+    message::warning(&format!("refused: {name}: {status} {code}: {reason}{nth}"));
+    if *count == NAMED {
+        message::warning(&format!("refused: of more with {status} only the {MILESTONES}"));
+    }
+}
+
+/// Says how many requests were refused; no other sum has their events.
+fn sum_up_refused(counts: &ServiceCounts) {
+    let refusals = counts.refusals();
+    if refusals.is_empty() {
+        return;
+    }
+    let sum = refusals.iter().map(|(_, count)| *count).sum();
+    let each = refusals.iter().map(|(status, count)| {
+        let status = status.map_or_else(|| "others".to_owned(), |status| status.to_string());
+        format!("{status}: {}", number(*count))
+    });
+    message::warning(&format!(
+        "{} refused for good, whose events are in no other sum: {}",
+        counted(sum, "request was", "requests were"),
+        each.collect::<Vec<_>>().join(", ")
+    ));
 }
 
 fn credentials(path: &Path) -> anyhow::Result<Credentials> {
@@ -151,12 +190,11 @@ fn notify(states: &[NotifyState<'_>]) {
 /// Starts the thread that hears of signals.
 fn heed_signals(
     signals: &Signals,
+    mut hangups: UnixStream,
     requests: Sender<Request>,
     handle: Arc<Mutex<ServiceHandle>>,
 ) -> anyhow::Result<()> {
     let wake = signals.wake().context("signals cannot be heard")?;
-    let (mut hangups, to_wake) = UnixStream::pair()?;
-    low_level::pipe::register(SIGHUP, to_wake)?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         loop {
             let mut both =

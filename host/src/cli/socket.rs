@@ -309,6 +309,7 @@ impl Lines {
             name: Arc::clone(&self.name),
             wants_alerts: false,
             most_faults: 0,
+            asker: None,
             answer: Box::new(move |_| {
                 let _ = done.send(());
             }),

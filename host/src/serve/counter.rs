@@ -32,6 +32,9 @@ impl BodyCounter {
         let (bodies, to_count) = channel::<CountedBody>();
         let count = move || {
             for CountedBody { mut job, max_event, trust } in to_count {
+                if job.is_given_up() {
+                    continue;
+                }
                 let limits = ReadLimits { max_event, trust, ..ReadLimits::default() };
                 let bytes = std::mem::take(&mut job.bytes);
                 let source =

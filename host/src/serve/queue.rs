@@ -10,8 +10,8 @@ use super::ledger::{BodyLedger, BodyResult};
 use crate::pipeline::serving::{Arrival, Arrivals};
 use crate::source::ReadLimits;
 use crate::source::body::BodySource;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Weak};
 
 /// Bodies that are committed together, at most: their senders wait for all of them.
 const MOST_BODIES: usize = 64;
@@ -32,8 +32,17 @@ pub struct BodyJob {
     pub wants_alerts: bool,
     /// How many of its faults are.
     pub most_faults: usize,
+    /// There as long as somebody waits for the answer; without it somebody always does.
+    pub asker: Option<Weak<()>>,
     /// Hears what was decided, once it is committed.
     pub answer: Box<dyn FnOnce(BodyResult) + Send>,
+}
+
+impl BodyJob {
+    /// Whether nobody waits any more: the body has no answer, and its sender sends it again.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.asker.as_ref().is_some_and(|asker| asker.strong_count() == 0)
+    }
 }
 
 /// What another thread asks for.
@@ -128,12 +137,15 @@ impl Arrivals for BodyQueue<'_> {
                     continue;
                 }
             };
+            if job.is_given_up() {
+                continue;
+            }
             let most_events = job.most_events;
             // To look at one takes time, also where nothing of it is judged.
             self.bodies += 1;
             self.bytes += job.bytes.len();
             let BodyJob { bytes, name, most_unpacked, .. } = job;
-            let BodyJob { wants_alerts, most_faults, answer, .. } = job;
+            let BodyJob { wants_alerts, most_faults, asker, answer, .. } = job;
             let limits = self.limits.clone();
             let mut source = BodySource::new(Arc::clone(&name), bytes, most_unpacked, limits);
             if let Some(counter) = &self.counter
@@ -148,6 +160,7 @@ impl Arrivals for BodyQueue<'_> {
                     most_events,
                     wants_alerts,
                     most_faults,
+                    asker,
                     answer,
                 };
                 counter.count(job, &self.limits);
@@ -184,6 +197,7 @@ mod tests {
             most_events: 9,
             wants_alerts: false,
             most_faults: 1,
+            asker: None,
             answer: Box::new(move |result| to.send(result.events).unwrap()),
         })
     }
@@ -257,6 +271,7 @@ mod tests {
                 most_events: 9,
                 wants_alerts: false,
                 most_faults: 1,
+                asker: None,
                 answer: Box::new(answer),
             }))
             .unwrap();

@@ -309,6 +309,10 @@ mod tests {
         };
         let lines = |count: usize| format!("{event}\n").repeat(count).into_bytes();
         let spelled = String::from_utf8(nested(&gzip(&lines(300)))).unwrap();
+        let in_string = spelled.replace('"', r"\u0022");
+        let in_string =
+            format!(r#"{{"Records":[{{"eventSource":"aws:sqs","body":"{in_string}"}}]}}"#);
+        let in_string = in_string.into_bytes();
         let spelled = spelled.replace(r#""data""#, r#""d\u0061ta""#).into_bytes();
         for (what, body, events) in [
             ("lines", lines(3), 3),
@@ -326,6 +330,7 @@ mod tests {
             ("in base64 in base64", nested(&nested(&lines(3))), 3),
             ("packed in base64", nested(&gzip(&lines(300))), 300),
             ("the same spelled otherwise", spelled, 300),
+            ("in a string whose quotes are spelled otherwise", in_string, 300),
         ] {
             let packed = [body.clone(), gzip(&body), zstd::encode_all(&body[..], 1).unwrap()];
             for bytes in packed {

@@ -185,10 +185,10 @@ fn may_hold_packed(text: &[u8]) -> bool {
         let before = at.checked_sub(1).and_then(|before| text.get(before));
         before == Some(&b'"') && matches!(text.get(at + 4), Some(b'"' | b'\\'))
     };
-    // Its letters may be escaped, and so may the backslash that escapes them.
+    // Its letters and its quotes may be escaped, and so may the backslash that escapes them.
     let is_letter = |at: usize| {
         let digits = text.get(at + 4..at + 6).unwrap_or_default();
-        [b"64", b"61", b"74", b"5c", b"5C"].iter().any(|letter| digits == letter.as_slice())
+        [b"22", b"64", b"61", b"74", b"5c", b"5C"].iter().any(|letter| digits == letter.as_slice())
     };
     memchr::memmem::find_iter(text, b"data").any(is_key)
         || memchr::memmem::find_iter(text, b"\\u00").any(is_letter)
@@ -206,6 +206,7 @@ mod tests {
             (format!(r#"{text}{{"data":"H4sI"}}"#), true),
             (format!(r#"{text}{{"d\u0061ta":"H4sI"}}"#), true),
             (format!(r#"{text}{{\"data\":1}}"#), true),
+            (format!(r#"{text}{{\u0022data\u0022:1}}"#), true),
             (format!(r#"{text}{{"dates":1,"mydata":2}}"#), false),
         ] {
             let mut whole = EventBound::default();

@@ -5,6 +5,7 @@
 use super::bulk;
 use super::client::{Server, base64};
 use crate::support::{Folder, gzip, stack_lines};
+use rustix::process::Signal;
 use serde_json::json;
 use std::io::Write;
 
@@ -123,6 +124,15 @@ fn a_body_with_too_many_events_is_refused_and_nothing_of_it_is_judged() {
     }
     assert_eq!(server.post(path, bulk(&documents[..3]).as_bytes()).json()["errors"], false);
     assert_eq!(server.post("/firehose", &delivery(&records[..3])).status, 200);
+    // Its senders gave them up: who runs the service hears of it.
+    let (_, told) = server.signal(Signal::TERM);
+    let told: Vec<_> = told.lines().map(str::trim).collect();
+    let named = told.iter().filter(|line| line.starts_with("refused: POST /")).count();
+    assert_eq!(named, 10, "{told:#?}");
+    let first = told.iter().find(|line| line.starts_with("refused: POST /events from 127.0.0.1:"));
+    assert!(first.unwrap().contains(": 413 too_many_events: the body has more than 3"), "{told:#?}");
+    let sum = format!("{refused} requests were refused for good, whose events are in no other sum: 413: {refused}");
+    assert!(told.contains(&&*sum), "{told:#?}");
 }
 
 /// A service may run for months before its summary: of what is wrong with what it gets, it goes on to tell.

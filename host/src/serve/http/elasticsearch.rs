@@ -41,7 +41,8 @@ pub(super) async fn bulk_of_index(
         Ok(Path(index)) => bulk(service.0, peer.0.0, Some(index), headers, body).await,
         Err(error) => {
             let refusal = Refusal::new(StatusCode::BAD_REQUEST, "bad_index", error.body_text());
-            bulk_refusal(&headers, &counted(&service.0, refusal))
+            let name = body_name("/INDEX/_bulk", peer.0.0);
+            bulk_refusal(&headers, &counted(&service.0, &name, refusal))
         }
     }
 }
@@ -81,7 +82,10 @@ async fn bulk(
     };
     let (request, Judged { result, room }) = match judged.await {
         Ok(judged) => judged,
-        Err(refusal) => return bulk_refusal(&headers, &counted(&service, refusal)),
+        Err(refusal) => {
+            let name = body_name("/_bulk", peer);
+            return bulk_refusal(&headers, &counted(&service, &name, refusal));
+        }
     };
     exchange.counts.bulk_items.fetch_add(request.len() as u64, Ordering::Relaxed);
     exchange.counts.bulk_items_refused.fetch_add(request.refused(), Ordering::Relaxed);

@@ -272,6 +272,8 @@ impl Exchange {
     pub(super) async fn judge(&self, body: Received, wanted: Wanted) -> Result<Judged, Refusal> {
         let Received { bytes, room } = body;
         let (send, answer) = oneshot::channel();
+        // Gone with the connection, or when its time is over.
+        let asker = Arc::new(());
         let job = BodyJob {
             bytes,
             name: wanted.name.into(),
@@ -279,6 +281,7 @@ impl Exchange {
             most_events: self.limits.events,
             wants_alerts: wanted.alerts,
             most_faults: wanted.faults,
+            asker: Some(Arc::downgrade(&asker)),
             answer: Box::new(move |result| {
                 // Who waited may have gone; what was decided stays decided.
                 let _ = send.send(Judged { result, room });
@@ -287,7 +290,9 @@ impl Exchange {
         if self.requests.send(Request::Judge(job)).is_err() {
             return Err(stopping());
         }
-        match timeout(self.limits.answer, answer).await {
+        let answered = timeout(self.limits.answer, answer).await;
+        drop(asker);
+        match answered {
             Ok(Ok(judged)) if judged.result.has_too_many_events => {
                 Err(too_many_events(self.limits.events))
             }

@@ -54,6 +54,21 @@ impl GuestCounts {
     }
 }
 
+/// A request of which nothing was judged.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedRequest<'r> {
+    /// Its path, and who sent it.
+    pub name: &'r str,
+    /// The status of its answer.
+    pub status: u16,
+    /// How many were refused with this status, with it.
+    pub count: u64,
+    /// What the answer says, behind a code.
+    pub code: &'static str,
+    /// The reason.
+    pub reason: &'r str,
+}
+
 /// Statuses of requests that are refused for good; each has its count from the beginning.
 pub(super) const REFUSALS: [u16; 6] = [400, 401, 404, 405, 408, 413];
 
@@ -79,6 +94,8 @@ pub struct ServiceCounts {
     present: Mutex<LoopCounts>,
     /// What ran before the last reload.
     before: Mutex<LoopCounts>,
+    /// Hears of each request that was refused for good.
+    tells: Option<Box<dyn Fn(&RefusedRequest<'_>) + Send + Sync>>,
     /// What time it is, for lags.
     pub(super) clock: Option<Arc<dyn Fn() -> i64 + Send + Sync>>,
 }
@@ -90,11 +107,34 @@ impl ServiceCounts {
         Self { clock: Some(clock), ..Self::default() }
     }
 
-    /// A request was refused for good, with this status.
-    pub fn refuse(&self, status: u16) {
+    /// The same, where somebody hears of each request that is refused for good.
+    #[must_use]
+    pub fn telling(self, tells: Box<dyn Fn(&RefusedRequest<'_>) + Send + Sync>) -> Self {
+        Self { tells: Some(tells), ..self }
+    }
+
+    /// A request was refused for good, with this status; how many there are with it.
+    pub fn refuse(&self, status: u16) -> u64 {
         let known = REFUSALS.iter().position(|known| *known == status);
         let count = known.and_then(|known| self.refused.get(known));
-        count.unwrap_or(&self.refused_otherwise).fetch_add(1, Ordering::Relaxed);
+        count.unwrap_or(&self.refused_otherwise).fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Says that a request was refused.
+    pub(super) fn tell(&self, request: &RefusedRequest<'_>) {
+        if let Some(tells) = &self.tells {
+            tells(request);
+        }
+    }
+
+    /// How many requests were refused for good, by status; `None`: of all others.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<(Option<u16>, u64)> {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let known = REFUSALS.iter().map(|status| Some(*status)).zip(self.refused.iter().map(get));
+        let mut all: Vec<_> = known.chain([(None, get(&self.refused_otherwise))]).collect();
+        all.retain(|(_, count)| *count > 0);
+        all
     }
 
     /// Takes what the loop counted so far.

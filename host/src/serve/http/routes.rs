@@ -11,6 +11,7 @@ use super::exchange::{
     Exchange, Refusal, Wanted, alerts, body_name, discard, json_response, report, with_retry,
 };
 use super::firehose::{self, FirehoseRequest};
+use super::metrics::RefusedRequest;
 use super::room::RoomShare;
 use crate::pipeline::Clock;
 use crate::source::body::unpacked_body;
@@ -74,10 +75,12 @@ async fn admit(State(service): State<Service>, request: Request, next: Next) -> 
     let is_ambiguous = service.access.is_some() && is_ambiguous(request.headers());
     let (head, body) = request.into_parts();
     discard(&head.headers, body).await;
+    let peer = head.extensions.get().and_then(|Peer(peer)| *peer);
+    let name = request_name(&head.method, head.uri.path(), peer);
     if is_ambiguous {
         let reason = "several credentials: send one header Authorization";
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, "several_credentials", reason);
-        let refusal = counted(&service, refusal);
+        let refusal = counted(&service, &name, refusal);
         return match head.uri.path() {
             "/firehose" => refused_delivery(&service, &head.headers, "", &refusal),
             _ => refusal.into_response(),
@@ -91,7 +94,8 @@ async fn admit(State(service): State<Service>, request: Request, next: Next) -> 
         }
         (false, _) => "no credential, or none that is known: send Authorization: Bearer TOKEN",
     };
-    let refusal = counted(&service, Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", reason));
+    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", reason);
+    let refusal = counted(&service, &name, refusal);
     let mut response = if is_delivery {
         // Of a stranger no body is kept.
         refused_delivery(&service, &head.headers, "", &refusal)
@@ -118,20 +122,21 @@ async fn events(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    let name = body_name("/events", peer);
     let wants_alerts = match wants_alerts(query.as_deref(), &headers) {
         Ok(wants_alerts) => wants_alerts,
-        Err(refusal) => return counted(&service, refusal).into_response(),
+        Err(refusal) => return counted(&service, &name, refusal).into_response(),
     };
     let exchange = &service.exchange;
     let judged = async {
         let body = exchange.receive(&headers, body).await?;
-        let name = body_name("/events", peer);
+        let name = name.clone();
         let wanted = Wanted { name, alerts: wants_alerts, faults: MOST_FAULTS };
         exchange.judge(body, wanted).await.map(|judged| judged.result)
     };
     let result = match judged.await {
         Ok(result) => result,
-        Err(refusal) => return counted(&service, refusal).into_response(),
+        Err(refusal) => return counted(&service, &name, refusal).into_response(),
     };
     if wants_alerts && result.failed.is_none() {
         return alerts(result).await;
@@ -143,7 +148,8 @@ async fn events(
         Some(_) => StatusCode::BAD_REQUEST,
     };
     if status != StatusCode::OK {
-        exchange.counts.refuse(status.as_u16());
+        // Why, was told as it was read.
+        let _ = exchange.counts.refuse(status.as_u16());
     }
     json_response(status, &report(&result).to_string())
 }
@@ -202,7 +208,10 @@ async fn firehose_events(
             let answer = firehose::answer(&id, service.clock.now_ms(), None);
             json_response(StatusCode::OK, &answer)
         }
-        Err(refusal) => refused_delivery(&service, &headers, &id, &counted(&service, refusal)),
+        Err(refusal) => {
+            let name = body_name("/firehose", peer);
+            refused_delivery(&service, &headers, &id, &counted(&service, &name, refusal))
+        }
     }
 }
 
@@ -219,13 +228,18 @@ fn refused_delivery(
     with_retry(json_response(refusal.status, &answer), refusal.retry_after())
 }
 
-pub(super) fn counted(service: &Service, refusal: Refusal) -> Refusal {
+/// The refusal of a request of this name, which is counted and, where it is for good, told.
+pub(super) fn counted(service: &Service, name: &str, refusal: Refusal) -> Refusal {
     let counts = &service.exchange.counts;
     match refusal.status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             counts.put_off.fetch_add(1, Ordering::Relaxed);
         }
-        status => counts.refuse(status.as_u16()),
+        status => {
+            let (status, code, reason) = (status.as_u16(), refusal.code, &*refusal.reason);
+            let count = counts.refuse(status);
+            counts.tell(&RefusedRequest { name, status, count, code, reason });
+        }
     }
     refusal
 }
@@ -247,22 +261,41 @@ async fn metrics(State(service): State<Service>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
+/// What to call a request in messages.
+fn request_name(method: &Method, path: &str, peer: Option<SocketAddr>) -> String {
+    let from = peer.map_or_else(String::new, |peer| format!(" from {peer}"));
+    format!("{} {}{from}", beginning(method.as_str()), beginning(path))
+}
+
 /// So much of what a sender wrote as an answer repeats.
 fn beginning(text: &str) -> &str {
     text.get(..text.floor_char_boundary(80)).unwrap_or_default()
 }
 
-async fn other_method(State(service): State<Service>, method: Method, uri: Uri) -> Response {
+async fn other_method(
+    State(service): State<Service>,
+    Extension(Peer(peer)): Extension<Peer>,
+    method: Method,
+    uri: Uri,
+) -> Response {
     let path = beginning(uri.path());
     let reason = format!("{path} does not take {method}");
     let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", reason);
-    counted(&service, refusal).into_response()
+    let name = request_name(&method, path, peer);
+    counted(&service, &name, refusal).into_response()
 }
 
-async fn nothing(State(service): State<Service>, method: Method, uri: Uri) -> Response {
+async fn nothing(
+    State(service): State<Service>,
+    Extension(Peer(peer)): Extension<Peer>,
+    method: Method,
+    uri: Uri,
+) -> Response {
     let path = beginning(uri.path());
     let reason = format!(
         "no {method} {path} here: POST /events, /_bulk, /INDEX/_bulk or /firehose; GET /metrics, /healthz or /readyz"
     );
-    counted(&service, Refusal::new(StatusCode::NOT_FOUND, "not_found", reason)).into_response()
+    let refusal = Refusal::new(StatusCode::NOT_FOUND, "not_found", reason);
+    let name = request_name(&method, path, peer);
+    counted(&service, &name, refusal).into_response()
 }
