@@ -3,6 +3,8 @@
 //! In: Debian's docker-registry on this machine, and servers of the tests that lie. Out: whether what comes back is what
 //! was pushed, whatever the registry says. Without docker-registry those tests are skipped, with a line that says so.
 
+mod redirects;
+
 use crate::build::artifact;
 use crate::support::{Call, Folder, call, run};
 use serde_json::json;

@@ -6,10 +6,10 @@
 
 use super::challenge::{self, Challenge};
 use super::credentials::{self, Credential};
-use super::fault::unanswered;
+use super::fault::{host_of, unanswered};
 use super::manifest::MANIFEST;
-use super::redirect::{redirected, redirection};
-use super::reference::{BlobDigest, RegistryReference, is_loopback};
+use super::redirect::{may_be_plain, redirected, redirection};
+use super::reference::{BlobDigest, RegistryReference};
 use crate::escape::escaped;
 use anyhow::{anyhow, bail};
 use base64::Engine;
@@ -52,6 +52,7 @@ pub(super) struct RegistryClient {
     host: String,
     repository: String,
     access: Access,
+    /// Without it only what is on this machine is asked without TLS.
     allow_http: bool,
     pub(super) authorization: Option<HeaderValue>,
 }
@@ -78,24 +79,23 @@ impl RegistryClient {
         };
         let scheme = if is_plain { "http" } else { "https" };
         let prefix = if official { "library/" } else { "" };
-        let mut config = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .https_only(!is_plain)
+            // A registry over plain HTTP may have its blobs at a host over TLS.
+            .tls_config(tls(!is_plain)?)
             .timeout_connect(Some(TO_CONNECT))
             .timeout_global(Some(FOR_A_REQUEST))
             .timeout_per_read(Some(FOR_A_READ))
             .user_agent(concat!("firstseen/", env!("CARGO_PKG_VERSION")));
-        if !is_plain {
-            config = config.tls_config(tls()?);
-        }
         Ok(Self {
             agent: config.build().new_agent(),
             base: format!("{scheme}://{host}"),
             host: reference.host.clone(),
             repository: format!("{prefix}{}", reference.repository),
             access,
-            allow_http: is_plain,
+            allow_http,
             authorization: None,
         })
     }
@@ -183,7 +183,8 @@ impl RegistryClient {
     }
 
     /// Sends a request, and follows redirections of one that asks; what is pushed goes where it was to go. Gives with the
-    /// answer the address that it is from.
+    /// answer the address that it is from. Where that wants a login it is the registry: what is known is for no other
+    /// host, and nobody else says where it is to be shown.
     fn send(
         &self,
         method: &Method,
@@ -208,6 +209,14 @@ impl RegistryClient {
             };
             let response = sent.map_err(|e| anyhow!(unanswered(&at, &e)))?;
             let Some(location) = redirection(&response).filter(|_| !sends) else {
+                if hop > 0 && response.status() == 401 {
+                    bail!(
+                        "{} redirects to {}, which wants a login: no password goes where a registry redirects to; ask \
+                         who runs it",
+                        self.host,
+                        shown(&host_of(&at))
+                    );
+                }
                 return Ok((response, at));
             };
             at = redirected(&at, location, self.allow_http)
@@ -250,10 +259,14 @@ impl RegistryClient {
         }
         let uri = realm.parse::<Uri>();
         let uri = uri.map_err(|_| anyhow!("it names no place for a token: {}", shown(realm)))?;
-        let plain_here = uri.host().is_some_and(is_loopback) || self.allow_http;
         match uri.scheme_str() {
             Some("https") => {}
-            Some("http") if plain_here && self.allow_http => {}
+            Some("http") if may_be_plain(&self.host, &uri, self.allow_http) => {}
+            Some("http") => bail!(
+                "it wants a token from {}, which is not over TLS: everybody on the way could read the password; only \
+                 --allow-http asks there",
+                shown(realm)
+            ),
             _ => bail!("it wants a token from {}, which is not over TLS", shown(realm)),
         }
         let actions = if self.access == Access::Push { "pull,push" } else { "pull" };
@@ -267,7 +280,7 @@ impl RegistryClient {
             .max_redirects(0)
             .timeout_connect(Some(TO_CONNECT))
             .timeout_global(Some(FOR_A_READ))
-            .tls_config(tls()?)
+            .tls_config(tls(uri.scheme_str() == Some("https"))?)
             .build()
             .new_agent();
         let sent = match credential {
@@ -318,10 +331,10 @@ impl RegistryClient {
     }
 }
 
-/// TLS by ring, with the certificates of this machine.
-fn tls() -> anyhow::Result<TlsConfig> {
+/// TLS by ring, with the certificates of this machine: without any, it trusts no host.
+fn tls(is_needed: bool) -> anyhow::Result<TlsConfig> {
     let found = rustls_native_certs::load_native_certs();
-    if found.certs.is_empty() {
+    if is_needed && found.certs.is_empty() {
         bail!("this machine has no certificates of authorities (SSL_CERT_FILE names others)");
     }
     let certificates = found.certs.iter().map(|one| Certificate::from_der(one).to_owned());

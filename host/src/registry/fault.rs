@@ -33,9 +33,11 @@ pub(super) fn unanswered(address: &str, fault: &Error) -> String {
                 shown(&fault.to_string())
             );
         }
-        Error::RequireHttpsOnly(_) => {
+        Error::RequireHttpsOnly(to) => {
             return format!(
-                "{host} redirects to an address without TLS: only --allow-http goes there"
+                "{host} redirects to an address without TLS, at {}: only --allow-http goes there, and then everybody \
+                 on the way can read and change what is sent",
+                shown(&host_of(to))
             );
         }
         Error::TooManyRedirects | Error::RedirectFailed => {
@@ -52,7 +54,7 @@ pub(super) fn unanswered(address: &str, fault: &Error) -> String {
 }
 
 /// The host that an address names, with its port.
-fn host_of(address: &str) -> String {
+pub(super) fn host_of(address: &str) -> String {
     let authority = address.parse::<Uri>().ok().and_then(|uri| Some(uri.authority()?.to_string()));
     // What is behind an @ is the host; what is before it may be a password.
     let authority = authority.as_deref().map(|text| text.rsplit('@').next().unwrap_or(text));
@@ -131,6 +133,10 @@ mod tests {
             (io(ErrorKind::Other), "try again"),
             (Error::HostNotFound, "DNS"),
             (Error::ConnectionFailed, "no connection"),
+            (
+                Error::RequireHttpsOnly("http://there:1/b".to_owned()),
+                "at there:1: only --allow-http",
+            ),
             (bad(CertificateError::UnknownIssuer), "SSL_CERT_FILE"),
             (bad(CertificateError::NotValidForName), "for another host"),
             (bad(CertificateError::Expired), "too old"),

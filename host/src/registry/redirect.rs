@@ -1,8 +1,9 @@
 //! Where a registry sends a request on to.
 //!
-//! In: an answer, the address that it is from. Out: the address that it names, whole. None without TLS, unless that was
-//! allowed. It asks nothing.
+//! In: an answer, the address that it is from. Out: the address that it names, whole. Without TLS none but from this
+//! machine to itself, unless others were allowed. It asks nothing.
 
+use super::reference::is_loopback;
 use ureq::Body;
 use ureq::http::header::LOCATION;
 use ureq::http::{Response, Uri};
@@ -12,6 +13,12 @@ pub(super) fn redirection(response: &Response<Body>) -> Option<&str> {
     let is_elsewhere = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = response.headers().get(LOCATION).filter(|_| is_elsewhere)?;
     location.to_str().ok()
+}
+
+/// Whether an address may be asked without TLS, where one of this host names it: what stays on this machine is read by
+/// nobody on the way, and no host of the network sends a request into it.
+pub(super) fn may_be_plain(from: &str, to: &Uri, allow_http: bool) -> bool {
+    allow_http || (is_loopback(from) && to.host().is_some_and(is_loopback))
 }
 
 /// The whole address of a place that the one at `from` names.
@@ -28,9 +35,10 @@ pub(super) fn redirected(
         _ if location.starts_with('/') => format!("{scheme}://{authority}{location}"),
         _ => location.to_owned(),
     };
-    match whole.parse::<Uri>().ok().as_ref().and_then(Uri::scheme_str) {
+    let to: Uri = whole.parse().map_err(|_| ureq::Error::RedirectFailed)?;
+    match to.scheme_str() {
         Some("https") => Ok(whole),
-        Some("http") if allow_http => Ok(whole),
+        Some("http") if may_be_plain(base.host().unwrap_or_default(), &to, allow_http) => Ok(whole),
         Some("http") => Err(ureq::Error::RequireHttpsOnly(whole)),
         _ => Err(ureq::Error::RedirectFailed),
     }
@@ -59,6 +67,40 @@ mod tests {
         let plain = |allow_http| redirected(from, "http://there/b", allow_http);
         assert!(matches!(plain(false), Err(ureq::Error::RequireHttpsOnly(_))));
         assert!(plain(true).is_ok());
+    }
+
+    #[test]
+    fn without_tls_this_machine_names_itself_alone() {
+        let is_refused = |from, location, allow_http| {
+            matches!(redirected(from, location, allow_http), Err(ureq::Error::RequireHttpsOnly(_)))
+        };
+        for from in ["http://127.0.0.1:1/a", "http://localhost/a", "http://[::1]:1/a"] {
+            for own in [
+                "http://127.0.0.2:9/b",
+                "http://[::1]/b",
+                "http://localhost:9/b",
+                "/b",
+                "//localhost/b",
+            ] {
+                assert!(redirected(from, own, false).is_ok(), "{from} {own}");
+            }
+            for other in [
+                "http://there/b",
+                "//there/b",
+                "http://127.0.0.1@there/b",
+                "http://127.0.0.1:80@there/b",
+                "http://127.0.0.1.there/b",
+                "http://localhost.there:9/b",
+                "http://10.0.0.1/b",
+                "http://[::2]/b",
+            ] {
+                assert!(is_refused(from, other, false), "{from} {other}");
+                assert!(!is_refused(from, other, true), "{from} {other}");
+            }
+            assert!(redirected(from, "https://there/b", false).is_ok());
+        }
+        // A host of the network sends nothing into this machine.
+        assert!(is_refused("https://there/a", "http://127.0.0.1/b", false));
     }
 
     /// Answers requests one after the other with a redirection to these places.
