@@ -132,6 +132,13 @@ fn name(engine: &Engine, wasm: &[u8]) -> String {
     format!("{}{ENDING}", digest.0.finalize().to_hex())
 }
 
+/// Whether a file's name is one as [`name`] makes them. What else is in the folder is not for the cache to remove.
+fn is_name(name: &[u8]) -> bool {
+    let digits = name.strip_suffix(ENDING.as_bytes()).unwrap_or_default();
+    digits.len() == 2 * blake3::OUT_LEN
+        && digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 fn kept(engine: &Engine, folder: &CodeFolder, name: &str) -> Option<Module> {
     let bytes = folder.read(name, KEPT)?;
     let code = entry::code(name, &bytes)?;
@@ -142,7 +149,7 @@ fn kept(engine: &Engine, folder: &CodeFolder, name: &str) -> Option<Module> {
 
 fn keep(folder: &CodeFolder, name: &str, code: &[u8]) -> anyhow::Result<()> {
     folder.write(name, [&entry::head(name, code), code])?;
-    folder.sweep(ENDING, KEPT)
+    folder.sweep(is_name, KEPT)
 }
 
 #[cfg(test)]
@@ -204,6 +211,41 @@ mod tests {
     fn the_name_depends_on_the_module() {
         let engine = engine();
         assert_ne!(name(&engine, b"a"), name(&engine, b"b"));
+    }
+
+    /// A folder that is named may hold code of other programs.
+    #[test]
+    fn only_names_of_the_cache_are_names_of_the_cache() {
+        let own = name(&engine(), b"a");
+        assert!(is_name(own.as_bytes()), "{own}");
+        for other in
+            ["big.cwasm".to_owned(), ENDING.to_owned(), own.to_uppercase(), own[1..].to_owned()]
+        {
+            assert!(!is_name(other.as_bytes()), "{other}");
+        }
+        for other in [format!("0{own}"), format!("g{}", &own[1..]), own.replace(ENDING, "")] {
+            assert!(!is_name(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn code_that_another_program_keeps_there_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, engine) = (CodeCache::in_folder(folder.path()).unwrap(), engine());
+        let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+        let large = |name: &str| {
+            let path = folder.path().join(name);
+            let file = fs::File::create(&path).unwrap();
+            // A hole: it takes no place on the disk.
+            file.set_len(KEPT + 1).unwrap();
+            file.set_modified(old).unwrap();
+            path
+        };
+        let other = large("big.cwasm");
+        let own = large(&name(&engine, b"what was used long ago"));
+        load(&cache, &engine, EMPTY);
+        assert!(other.exists() && !own.exists());
+        assert!(folder.path().join(name(&engine, EMPTY)).exists());
     }
 
     /// What is kept is used: code under the name of another module is that of the other one, if its digest says so.

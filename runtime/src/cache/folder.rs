@@ -85,16 +85,16 @@ impl CodeFolder {
         Ok(written?)
     }
 
-    /// Removes files with this ending, those that were not used for longest, until the rest has no more than so many
-    /// bytes.
+    /// Removes files whose names are of this kind, those that were not used for longest, until the rest of them has no
+    /// more than so many bytes.
     ///
     /// # Errors
     /// When the folder cannot be read, or a file cannot be removed.
-    pub(super) fn sweep(&self, ending: &str, kept: u64) -> anyhow::Result<()> {
+    pub(super) fn sweep(&self, is_ours: fn(&[u8]) -> bool, kept: u64) -> anyhow::Result<()> {
         let mut files = Vec::new();
         for entry in Dir::read_from(&self.folder)? {
             let name = entry?.file_name().to_owned();
-            if !name.to_bytes().ends_with(ending.as_bytes()) {
+            if !is_ours(name.to_bytes()) {
                 continue;
             }
             // Another process, or thread, may have swept it away.
@@ -267,7 +267,7 @@ mod tests {
         fs::write(place.path().join("other"), [0; 1000]).unwrap();
         // What is read is used: it stays longest.
         folder.read("0.cwasm", 100).unwrap();
-        folder.sweep(".cwasm", 450).unwrap();
+        folder.sweep(|name| name.ends_with(b".cwasm"), 450).unwrap();
         let left: Vec<u64> = (0..10).filter(|n| path(*n).exists()).collect();
         assert_eq!(left, [0, 7, 8, 9]);
         assert!(place.path().join("other").exists());
