@@ -237,6 +237,51 @@ fn a_log_that_is_rotated_while_the_run_is_down_is_read_to_its_end() {
 }
 
 #[test]
+fn what_a_log_held_that_is_nowhere_is_named_and_harmless_rotations_are_not() {
+    let folder = Folder::new();
+    let log = folder.path("app.log");
+    let run_until = |ids: &[&str]| {
+        let mut live = follow(&folder, &["app.log", "mark.log"]);
+        wait_for(&folder, &mut live, ids);
+        let (_, status, errors) = live.signal(Signal::TERM);
+        assert_eq!(status, Some(143), "{errors}");
+        errors
+    };
+    let is_calm = |errors: &str| {
+        let said = ["warning", "read before", "not read", "empty input"];
+        said.iter().all(|words| !errors.contains(words))
+    };
+    append(&log, event("a"));
+    run_until(&["a"]);
+    append(&log, event("b"));
+    std::fs::rename(&log, folder.path("app.log_20261128")).unwrap();
+    pack(&folder, "app.log_20261128");
+    append(&log, event("c"));
+    let errors = run_until(&["a", "b", "c"]);
+    assert!(is_calm(&errors), "{errors}");
+    // Copied and cut; it is empty when it is looked at next.
+    std::fs::copy(&log, folder.path("app.log.1")).unwrap();
+    File::create(&log).unwrap();
+    append(&folder.path("mark.log"), event("1"));
+    let errors = run_until(&["a", "b", "c", "1"]);
+    assert!(is_calm(&errors), "{errors}");
+    append(&log, event("d"));
+    let errors = run_until(&["a", "b", "c", "1", "d"]);
+    assert!(is_calm(&errors), "{errors}");
+    append(&log, event("lost"));
+    let other = folder.path("elsewhere");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::rename(&log, other.join("app.log")).unwrap();
+    append(&log, event("e"));
+    let errors = run_until(&["a", "b", "c", "1", "d", "e"]);
+    let said = format!("the file that was read up to byte {} is gone", event("d").len());
+    assert!(errors.contains(&said) && errors.contains("was not read"), "{errors}");
+    append(&folder.path("mark.log"), event("2"));
+    let errors = run_until(&["a", "b", "c", "1", "d", "e", "2"]);
+    assert!(is_calm(&errors), "said once: {errors}");
+}
+
+#[test]
 fn a_run_that_is_killed_over_a_log_that_rotates_loses_and_doubles_nothing() {
     let folder = Folder::new();
     let seed = 20_261_129;

@@ -62,12 +62,17 @@ pub(super) struct FollowedInputs {
     pub present: HashSet<FileNumber>,
     /// Which of them belong to a log that is followed by its name.
     pub families: HashMap<FileNumber, Rc<LogFamily>>,
+    /// The logs that are followed by their names.
+    pub logs: Vec<Rc<LogFamily>>,
+    /// Packed files that changed a moment ago, and are read later.
+    pub unsettled: HashSet<FileNumber>,
     looks: HashMap<FileNumber, FileLook>,
 }
 
 impl FollowedInputs {
     pub(super) fn files(&self) -> FoundFiles<'_> {
-        FoundFiles { inputs: &self.inputs, present: &self.present, families: &self.families }
+        let Self { inputs, present, families, logs, unsettled, .. } = self;
+        FoundFiles { inputs, present, families, logs, unsettled }
     }
 }
 
@@ -194,6 +199,7 @@ impl Follow {
             });
             let after_ns = family.after_ns;
             let family = Rc::new(family);
+            found.logs.push(Rc::clone(&family));
             found.families.extend(log.map(|log| (log, Rc::clone(&family))));
             for file in files {
                 let is_new = || {
@@ -231,6 +237,7 @@ impl Follow {
                 return;
             }
             if (now_ms / 1000).saturating_sub(meta.mtime()) < SETTLED_SECONDS {
+                found.unsettled.insert(number);
                 return;
             }
         }
@@ -305,6 +312,7 @@ pub(super) fn run(
     loop {
         let now_ms = SystemClock.now_ms();
         let found = follow.find(&resumed.known(), now_ms)?;
+        let unsettled = found.unsettled.len() as u64;
         match resumed.run_files(pipeline, found.files(), now_ms, stop) {
             Ok(true) => follow.looked(found),
             // A signal came in the middle of a batch: the next start goes on with it.
@@ -315,6 +323,12 @@ pub(super) fn run(
             Err(error) => return Err(error),
         }
         if !follow.wait(stop) {
+            if unsettled > 0 {
+                message::info(&format!(
+                    "{} not read yet: changed less than {SETTLED_SECONDS} seconds before",
+                    formats::counted(unsettled, "packed file was", "packed files were")
+                ));
+            }
             return pipeline.close();
         }
     }

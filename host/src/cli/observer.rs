@@ -15,7 +15,7 @@ use crate::observe::summary::Summary;
 use crate::observe::{Counter, Notice, NoticeSeverity, Observer, RuleCounter, SkipKind};
 use crate::pipeline::workers::MISSING_EVENTS;
 use crate::sink::dead_letter::DeadLetter;
-use crate::source::{NO_LOG, is_whole_input};
+use crate::source::{EMPTY_INPUTS, NO_LOG, is_whole_input};
 use crate::state::OutputMark;
 use crate::terminal::formats::counted;
 use crate::terminal::message;
@@ -75,6 +75,8 @@ pub struct RunObserver {
     pub used: HashSet<String>,
     /// What each rule learned.
     pub learned: HashMap<RuleRef, LearnedDays>,
+    /// Whether batch follows batch.
+    pub follows: bool,
     causes: MissingCauses,
     on_error: OnError,
     dead_letter: Option<DeadLetter>,
@@ -113,6 +115,7 @@ impl RunObserver {
             tally,
             used: HashSet::new(),
             learned: HashMap::new(),
+            follows: false,
             causes: MissingCauses::default(),
             on_error,
             dead_letter,
@@ -319,6 +322,8 @@ impl Observer for RunObserver {
                 self.summary.suppress(name);
             }
             Notice::OtherIndex { name } => self.summary.other_index(name),
+            // A log may be empty until something is written to it.
+            Notice::NoEvents { what, .. } if self.follows && EMPTY_INPUTS.contains(&what) => {}
             Notice::NoEvents { what, input } => {
                 self.summary.no_events(what);
                 // A pipe that gave nothing is one; there is no other to look for.
@@ -327,7 +332,9 @@ impl Observer for RunObserver {
                     self.say_some(OtherKind::NoLogs, &text);
                 }
             }
-            Notice::InputFailed { text } => {
+            // Who follows says what comes of it, and reads it again.
+            Notice::BatchUnread { .. } if self.follows => {}
+            Notice::InputFailed { text } | Notice::BatchUnread { text } => {
                 self.summary.failed_inputs += 1;
                 if self.on_error == OnError::Fail {
                     return Err(anyhow!("{text}"));

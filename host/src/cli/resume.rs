@@ -7,8 +7,10 @@ mod edges;
 #[cfg(test)]
 mod following;
 mod inputs;
+mod lost;
 
 use super::common::{Common, ResumeName};
+use super::follow::FollowedInputs;
 use super::paths;
 use super::place::{in_memory, is_at_server};
 use super::run::{Repeats, RunArgs};
@@ -17,7 +19,7 @@ use crate::escape::escaped;
 use crate::files::{WriteTarget, shown, write_target};
 use crate::observe::place::input_name;
 use crate::pipeline::stream_progress::StreamProgress;
-use crate::pipeline::{Pipeline, Stop};
+use crate::pipeline::{BatchUnread, Pipeline, Stop};
 use crate::source::Input;
 use crate::state::{
     BatchRecord, OutputMark, RecordedInput, RunChange, RunUse, StoredRun, digest_text,
@@ -32,6 +34,7 @@ pub(super) use inputs::{FileNumber, FoundFiles, InputGone};
 use inputs::{
     KeptPositions, NextInputs, as_input, file_of, kept_positions, next_inputs, same_inputs,
 };
+use lost::{LostFiles, lost_files};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -55,6 +58,10 @@ pub(super) struct ResumedRun {
     begun: Vec<Input>,
     /// Whether batch follows batch in this process.
     follows: bool,
+    /// Files that are gone, and may be in packed ones that are not read yet.
+    waiting: Vec<RecordedInput>,
+    /// What was said of files that are nowhere.
+    told: HashSet<String>,
 }
 
 /// The options of a run; one that is resumed appends.
@@ -136,6 +143,8 @@ pub(super) fn of(
         memory_ms: windows.map(|rule| time_to_live_ms(rule.window_ms)).max().unwrap_or(i64::MAX),
         begun: Vec::new(),
         follows: args.follow,
+        waiting: Vec::new(),
+        told: HashSet::new(),
     };
     let is_stream = inputs.iter().any(|input| !is_file(&input));
     resumed.check(is_stream)?;
@@ -216,13 +225,46 @@ impl ResumedRun {
         Ok(())
     }
 
-    /// Gives up the batch that was begun, because of an input.
+    /// Gives up the batch that was begun, because of an input, and says what happened to that.
     pub(super) fn give_up(&mut self, error: &anyhow::Error) {
-        message::warning(&format!(
-            "{}; the batch is given up, and begun anew with what is there: events that are gone were not judged",
-            escaped(&error.to_string())
-        ));
+        const ANEW: &str = "the batch begins anew with what is there";
+        let (gone, unread) = (error.downcast_ref::<InputGone>(), error.downcast_ref());
+        let changed = gone.and_then(|gone| gone.changed.as_deref());
+        let changed = changed.or_else(|| unread.and_then(BatchUnread::changed));
+        let in_folder = |name| self.stored.inputs.iter().any(|i| i.name == name && i.in_folder);
+        match changed {
+            // What of it is nowhere is said then.
+            Some(name) if !in_folder(name) => message::info(&format!(
+                "{} was rotated while it was read: {ANEW}",
+                input_name(name)
+            )),
+            Some(name) => message::warning(&format!(
+                "{}: it was moved, cut or removed while it was read: {ANEW}; events that are gone were not judged",
+                input_name(name)
+            )),
+            None => {
+                let text = unread.map_or_else(|| error.to_string(), |unread| unread.text.clone());
+                message::warning(&format!("{}; {ANEW}", escaped(&text)));
+            }
+        }
         self.restart = true;
+    }
+
+    /// Says which files of logs are nowhere; gives those that may be found yet.
+    fn tell_lost(&mut self, found: FoundFiles<'_>, next: &NextInputs) -> Vec<FileNumber> {
+        // Where it is given up.
+        let begun = if self.restart { self.stored.inputs.as_slice() } else { &[] };
+        let waited = std::mem::take(&mut self.waiting);
+        let LostFiles { sentences, waiting } =
+            lost_files(&self.stored.read, begun, waited, found, next);
+        for sentence in sentences {
+            if !self.told.contains(&sentence) {
+                message::warning(&sentence);
+                self.told.insert(sentence);
+            }
+        }
+        self.waiting = waiting;
+        self.waiting.iter().map(file_of).collect()
     }
 
     /// The inputs that were read, with how far, and those of a batch that was begun.
@@ -247,8 +289,8 @@ impl ResumedRun {
         {
             return self.run_stream(pipeline, stream, now_ms);
         }
-        let (present, families) = Default::default();
-        let found = FoundFiles { inputs: found, present: &present, families: &families };
+        let none = FollowedInputs::default();
+        let found = FoundFiles { inputs: found, ..none.files() };
         if self.run_files(pipeline, found, now_ms, stop)? {
             pipeline.close()?;
         }
@@ -286,11 +328,14 @@ impl ResumedRun {
             true => InputGone::of(&error).into(),
             false => error,
         });
-        let NextInputs { next, found: mut with_position, passed } = looked?;
+        let looked = looked?;
+        let waiting = self.tell_lost(found, &looked);
+        let NextInputs { next, found: mut with_position, passed, .. } = looked;
         if !self.follows {
             pipeline.already_read(found.inputs.len().saturating_sub(next.len()) as u64);
         }
         with_position.extend(found.present);
+        with_position.extend(waiting);
         self.keep_positions(pipeline, &with_position, passed, now_ms)?;
         let given_up = self.restart && !self.stored.inputs.is_empty();
         if (!next.is_empty() || given_up) && !stop.is_requested() {

@@ -193,6 +193,7 @@ pub(super) fn run_from(
     let tally = RuleTally::new(artifacts.iter().map(named).collect());
     found.left_out().iter().for_each(|(severity, text)| message::notice(*severity, text));
     let mut observer = RunObserver::new(args.on_error, dead_letter, sizes, tally, dataset);
+    observer.follows = args.follow;
     let mut fault = found.report(&mut observer).err();
     let is_streamed = found.inputs.iter().any(Input::is_stream);
     let learns = settings.learn_until_ms.is_some() || teach::all_learn(&artifacts, &settings);

@@ -126,6 +126,11 @@ pub enum Notice<'a> {
         /// The input, what was wrong, and what to do.
         text: &'a str,
     },
+    /// So for one of a batch, of which nothing is decided then.
+    BatchUnread {
+        /// The input, what was wrong, and what to do.
+        text: &'a str,
+    },
     /// A rule logged a line.
     RuleLog {
         /// The line.

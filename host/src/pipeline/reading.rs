@@ -123,8 +123,23 @@ impl Pipeline<'_> {
 
 /// An input of a batch could not be read to its end, and may be another time; nothing of the batch was decided.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}; nothing was decided, run again when it can be read")]
-pub struct BatchUnread(String);
+#[error("{text}; nothing was decided, run again when it can be read")]
+pub struct BatchUnread {
+    /// The input and what was wrong.
+    pub text: String,
+    /// The name of the input.
+    file: Arc<str>,
+    kind: ReadErrorKind,
+}
+
+impl BatchUnread {
+    /// The name of the input, where another file has its name by now, or it was cut.
+    #[must_use]
+    pub fn changed(&self) -> Option<&str> {
+        let is_changed = matches!(self.kind, ReadErrorKind::Replaced | ReadErrorKind::Shrank);
+        is_changed.then_some(&self.file)
+    }
+}
 
 /// Tells that an input could not be read to its end; what the run has to end with because of it. `is_batch`: what
 /// may be readable the next time would be missing in its order.
@@ -134,15 +149,19 @@ pub(super) fn read_fault(
     observer: &mut dyn Observer,
 ) -> Option<anyhow::Error> {
     let text = error.to_string();
+    let kinds = [ReadErrorKind::Io, ReadErrorKind::Replaced, ReadErrorKind::Shrank];
+    let is_unread = is_batch && kinds.contains(&error.kind);
     let notice = match error.kind {
         ReadErrorKind::Grew | ReadErrorKind::Misnamed => {
             Notice::Message { severity: NoticeSeverity::Warning, text: &text }
         }
+        _ if is_unread => Notice::BatchUnread { text: &text },
         _ => Notice::InputFailed { text: &text },
     };
     let told = observer.notice(&notice).err();
-    if is_batch && matches!(error.kind, ReadErrorKind::Io | ReadErrorKind::Shrank) {
-        return Some(anyhow!(BatchUnread(text)));
+    if is_unread {
+        let (file, kind) = (Arc::clone(&error.file), error.kind);
+        return Some(anyhow!(BatchUnread { text, file, kind }));
     }
     told
 }

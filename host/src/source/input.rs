@@ -85,6 +85,8 @@ pub enum ReadErrorKind {
     Misnamed,
     /// It became shorter while it was read.
     Shrank,
+    /// It is gone, or another file has its name by now.
+    Replaced,
     /// The operating system's word.
     Io,
 }
@@ -96,6 +98,7 @@ impl ReadErrorKind {
             io::ErrorKind::UnexpectedEof => Self::Truncated,
             io::ErrorKind::InvalidData => Self::Corrupt,
             io::ErrorKind::Unsupported | io::ErrorKind::FileTooLarge => Self::Unsupported,
+            io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle => Self::Replaced,
             _ => Self::Io,
         }
     }
@@ -128,11 +131,12 @@ impl ReadError {
         let file = input_name(file);
         let advice = match kind {
             ReadErrorKind::Truncated | ReadErrorKind::Corrupt => advice,
-            ReadErrorKind::Io if *offset > 0 => "try again",
+            ReadErrorKind::Io | ReadErrorKind::Replaced if *offset > 0 => "try again",
             ReadErrorKind::Unsupported
             | ReadErrorKind::Grew
             | ReadErrorKind::Misnamed
             | ReadErrorKind::Shrank
+            | ReadErrorKind::Replaced
             | ReadErrorKind::Io => {
                 return format!("{file}: {reason}");
             }
@@ -324,7 +328,10 @@ impl InputSource {
                 self.file = Some(Arc::clone(&file));
                 let meta = file.metadata()?;
                 if self.input.file.is_some_and(|file| file != (meta.dev(), meta.ino())) {
-                    return Err(io::Error::other("another file has its name by now"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::StaleNetworkFileHandle,
+                        "another file has its name by now",
+                    ));
                 }
                 // Files of /proc have no length of their own.
                 let length = meta.len();

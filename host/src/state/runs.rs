@@ -48,6 +48,9 @@ pub struct RecordedInput {
     /// since 1970, came after the file was followed first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotated_after_ns: Option<i64>,
+    /// Of a file that is followed by its name: it was found, read to its end, under another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renamed: bool,
 }
 
 impl RecordedInput {

@@ -87,7 +87,9 @@ impl Observer for BenchObserver {
     fn notice(&mut self, notice: &Notice<'_>) -> anyhow::Result<()> {
         match *notice {
             Notice::Skipped { .. } | Notice::NotDecided { .. } => self.counts.skipped += 1,
-            Notice::InputFailed { text } => self.counts.say(format!("skipped: {text}")),
+            Notice::InputFailed { text } | Notice::BatchUnread { text } => {
+                self.counts.say(format!("skipped: {text}"))
+            }
             Notice::Message { text, .. } => self.counts.say(text.to_owned()),
             Notice::RuleLog { line } => self.counts.say(format!("a rule says: {line}")),
             _ => {}

@@ -27,7 +27,7 @@ pub(in crate::cli) struct LogFamily {
 }
 
 /// A file that is named as one that rotation made.
-pub(super) struct RotatedFile {
+pub(in crate::cli) struct RotatedFile {
     pub path: PathBuf,
     pub meta: Metadata,
 }
@@ -62,6 +62,11 @@ impl LogFamily {
         self.places.iter().any(is_of)
     }
 
+    /// The log itself, by each of its paths.
+    pub(in crate::cli) fn logs(&self) -> impl Iterator<Item = PathBuf> {
+        self.places.iter().map(|(folder, name)| folder.join(name))
+    }
+
     /// Since when files count, as far as a run has kept it: the first of all times.
     pub(super) fn kept_after<'r>(
         &self,
@@ -72,7 +77,7 @@ impl LogFamily {
     }
 
     /// The files beside it that are named as rotation names them, by the time of their last change.
-    pub(super) fn files(&self) -> Vec<RotatedFile> {
+    pub(in crate::cli) fn files(&self) -> Vec<RotatedFile> {
         let mut files = Vec::new();
         for (folder, name) in &self.places {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -99,7 +104,7 @@ pub(super) fn changed_ns(meta: &Metadata) -> i64 {
 pub(in crate::cli) fn is_rotated(log: &str, name: &str) -> bool {
     let plain = PACKED.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
     let is_marked = |marked: &str| {
-        let date = || marked.strip_prefix('-').is_some_and(is_date);
+        let date = || marked.strip_prefix(['-', '_']).is_some_and(is_date);
         date() || marked.strip_prefix('.').is_some_and(|mark| is_number(mark) || is_date(mark))
     };
     if plain.strip_prefix(log).is_some_and(is_marked) {
@@ -141,6 +146,9 @@ mod tests {
             "x.log-20261128.gz",
             "x.log-2026-11-28",
             "x.log-1764324000",
+            "x.log_20261128",
+            "x.log_20261128.gz",
+            "x_2026-11-28.log",
             "x.log.2026-11-28",
             "x.log.2026-11-28-10",
             "x.log.20261128-101112",
@@ -162,6 +170,9 @@ mod tests {
             "x.log.",
             "x.log-",
             "x.log-1",
+            "x.log_1",
+            "x.log_backup",
+            "x_1.log",
             "x.log.1x",
             "x.log.1234",
             "x.log.10.0.0.1",

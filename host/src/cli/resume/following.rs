@@ -4,6 +4,7 @@
 //! and no rule is run: what a batch reads is what `next_inputs` says.
 
 use super::inputs::{FileNumber, file_of, kept_positions, next_inputs};
+use super::lost::{LostFiles, lost_files};
 use crate::cli::follow::Follow;
 use crate::cli::served::NeverStops;
 use crate::state::RecordedInput;
@@ -27,6 +28,9 @@ struct FollowedLog {
     seen: BTreeMap<String, u32>,
     /// What the last look read: names, how many lines, and how many of them were read before.
     last: Vec<(String, usize, usize)>,
+    /// What was said of files that are nowhere.
+    told: Vec<String>,
+    waiting: Vec<RecordedInput>,
     /// Seconds since 1970 by the times of files.
     clock: u64,
     lines: u32,
@@ -37,8 +41,8 @@ impl FollowedLog {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("x.log");
         let follow = Follow::new(std::slice::from_ref(&log), &NeverStops).unwrap();
-        let (read, seen, last) = Default::default();
-        Self { folder, log, follow, read, seen, last, clock: 1000, lines: 0 }
+        let (read, seen, last, told, waiting) = Default::default();
+        Self { folder, log, follow, read, seen, last, told, waiting, clock: 1000, lines: 0 }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -104,11 +108,22 @@ impl FollowedLog {
 
     /// Looks, and reads what is new.
     fn look(&mut self) {
+        self.look_at(NOW_MS);
+    }
+
+    /// As [`Self::look`], at this time.
+    fn look_at(&mut self, now_ms: i64) {
         let known: Vec<_> = self.read.iter().collect();
-        let found = self.follow.find(&known, NOW_MS).unwrap();
+        let found = self.follow.find(&known, now_ms).unwrap();
         let next = next_inputs(&self.read, found.files(), false).unwrap();
+        let waited = std::mem::take(&mut self.waiting);
+        let LostFiles { sentences, waiting } =
+            lost_files(&self.read, &[], waited, found.files(), &next);
+        self.told.extend(sentences);
         let mut present = next.found;
         present.extend(&found.present);
+        present.extend(waiting.iter().map(file_of));
+        self.waiting = waiting;
         let kept = kept_positions(&self.read, &present, NOW_MS, i64::MAX);
         self.last.clear();
         for record in &next.next {
@@ -330,6 +345,130 @@ fn a_change_with_the_time_of_the_last_look_is_seen() {
     assert_eq!(find(&mut log, changed_ms + 1999), 1);
     assert_eq!(find(&mut log, changed_ms + 2000), 1, "it could have changed since");
     assert_eq!(find(&mut log, changed_ms + 2000), 0);
+}
+
+#[test]
+fn a_file_that_is_gone_is_named_where_nothing_beside_the_log_holds_it() {
+    let name = |log: &FollowedLog| crate::escape::escaped(&log.log.to_string_lossy()).into_owned();
+    for cuts in [false, true] {
+        for beside in [0, 1, 2] {
+            let mut log = FollowedLog::new();
+            log.write(3);
+            log.look();
+            log.write(2);
+            for n in 0..beside {
+                let line = log.line();
+                log.add(&log.path(&format!("x.log.{n}")), &line);
+            }
+            if cuts {
+                log.cut();
+            } else {
+                fs::rename(&log.log, log.path("x.log.gone")).unwrap();
+                log.add(&log.path("other"), "x");
+                fs::rename(log.path("x.log.gone"), log.folder.path().join("gone")).unwrap();
+                fs::remove_file(log.path("gone")).unwrap();
+            }
+            log.write(1);
+            log.restart();
+            log.look();
+            let searched = match beside {
+                0 => "no x.log.N or x.log-DATE is beside it",
+                1 => "the rotated file beside it does not begin so",
+                _ => "none of the 2 rotated files beside it begins so",
+            };
+            let expected = format!(
+                "{}: the file that was read up to byte 36 is gone or was cut, and {searched}: what was written \
+                 behind that byte was not read",
+                name(&log)
+            );
+            assert_eq!(log.told, [expected], "cuts {cuts}");
+            log.look();
+            log.restart();
+            log.look();
+            assert_eq!(log.told.len(), 1, "once");
+        }
+    }
+}
+
+#[test]
+fn of_a_file_that_is_found_nothing_is_said() {
+    for date in ["x.log.1", "x.log-20261128", "x.log_20261128", "x_20261128.log"] {
+        for packs in [false, true] {
+            let mut log = FollowedLog::new();
+            log.write(2);
+            log.look();
+            log.write(1);
+            log.copy(date);
+            fs::remove_file(&log.log).unwrap();
+            if packs {
+                log.pack(date);
+            }
+            log.write(1);
+            log.restart();
+            log.look();
+            let of_packed = if packs { 2 } else { 1 };
+            assert_eq!(log.times(), [of_packed, of_packed, 1, 1], "{date}");
+            assert_eq!((log.told.len(), log.waiting.len()), (0, 0), "{date}: {:?}", log.told);
+        }
+    }
+    // It was found under its new name before it went: nobody writes to it any more.
+    let mut log = FollowedLog::new();
+    log.write(2);
+    log.look();
+    log.rename("x.log", "x.log.bak");
+    log.write(1);
+    log.look();
+    log.restart();
+    fs::remove_file(log.path("x.log.bak")).unwrap();
+    log.write(1);
+    log.look();
+    assert_eq!((log.times(), log.told.len()), (vec![1; 4], 0), "{:?}", log.told);
+}
+
+/// Whoever packs it may not be done.
+#[test]
+fn a_file_that_is_gone_is_waited_for_while_a_packed_one_changes() {
+    for holds in [true, false] {
+        let mut log = FollowedLog::new();
+        log.write(2);
+        log.look();
+        log.write(1);
+        log.copy("x.log-20261128");
+        if !holds {
+            let other = log.line();
+            fs::write(log.path("x.log-20261128"), other).unwrap();
+            log.date(&log.path("x.log-20261128"));
+        }
+        log.pack("x.log-20261128");
+        let packed_ms = log.clock as i64 * 1000;
+        fs::remove_file(&log.log).unwrap();
+        log.look_at(packed_ms + 4000);
+        let waits = usize::from(!holds);
+        assert_eq!((log.told.len(), log.waiting.len()), (0, waits));
+        // It is not forgotten where the process ends meanwhile.
+        log.restart();
+        log.waiting.clear();
+        log.look_at(packed_ms + 4999);
+        assert_eq!((log.told.len(), log.waiting.len()), (0, waits));
+        log.look_at(packed_ms + 5000);
+        assert_eq!((log.told.len(), log.waiting.len()), (waits, 0));
+    }
+}
+
+#[test]
+fn of_a_log_that_was_empty_nothing_is_read_and_nothing_said() {
+    let mut log = FollowedLog::new();
+    log.cut();
+    log.look();
+    log.write(2);
+    log.look();
+    log.copy("x.log.1");
+    log.cut();
+    log.look();
+    assert!(log.last.is_empty(), "an empty one is no input: {:?}", log.last);
+    log.write(1);
+    log.look();
+    assert_eq!((log.times(), log.told.len()), (vec![1; 3], 0));
 }
 
 /// A number below `below`, the same for the same seed.

@@ -26,13 +26,17 @@ pub(in crate::cli) type FileNumber = (u64, u64);
 
 /// An input that a batch needs cannot be read, or not as it was: nothing was decided of the batch.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(in crate::cli) struct InputGone(String);
+#[error("{text}")]
+pub(in crate::cli) struct InputGone {
+    text: String,
+    /// The name of the input, where that is gone or changed.
+    pub(super) changed: Option<String>,
+}
 
 impl InputGone {
     /// Because of this fault of an input.
     pub(super) fn of(error: &anyhow::Error) -> Self {
-        Self(format!("{error:#}"))
+        Self { text: format!("{error:#}"), changed: None }
     }
 }
 
@@ -43,7 +47,10 @@ pub(super) struct NextInputs {
     pub next: Vec<RecordedInput>,
     /// The files that were found and have a position.
     pub found: HashSet<FileNumber>,
-    /// Positions of files that hold what was read of another one, and nothing more.
+    /// Those of the positions whose files were found as they were read.
+    pub same: HashSet<FileNumber>,
+    /// Positions of files that hold nothing to read: nothing at all, or what was read of another one, or under another
+    /// name.
     pub passed: Vec<RecordedInput>,
 }
 
@@ -56,6 +63,10 @@ pub(in crate::cli) struct FoundFiles<'f> {
     pub present: &'f HashSet<FileNumber>,
     /// Which of them belong to a log that is followed by its name.
     pub families: &'f HashMap<FileNumber, Rc<LogFamily>>,
+    /// The logs that are followed by their names.
+    pub logs: &'f [Rc<LogFamily>],
+    /// Packed files that changed a moment ago, and are read later.
+    pub unsettled: &'f HashSet<FileNumber>,
 }
 
 /// The inputs of the batch that was begun, as far as it reads them. One that was renamed is looked for among those that
@@ -79,12 +90,13 @@ pub(super) fn same_inputs(
         let renamed = renamed.or_else(|| follows.then(|| beside(&path, file_of(record))).flatten());
         let same = renamed.and_then(|path| Some((is_same(record, &path)?, path)));
         let Some((number, path)) = same else {
-            bail!(InputGone(format!(
+            let text = format!(
                 "{}: it is missing or changed, and a batch that was begun needs its first {} bytes as \
                  they were: restore it, or give --restart-batch to start over with the inputs as they are",
                 shown(&PathBuf::from(&record.name)),
                 number(record.length)
-            )));
+            );
+            bail!(InputGone { text, changed: Some(record.name.clone()) });
         };
         let path = path.to_string_lossy().into_owned();
         inputs.push(as_input(&RecordedInput { path, ..record.clone() }).of_file(number));
@@ -114,7 +126,7 @@ impl LookedFile {
         // What cannot be read is said when it is.
         let Ok(file) = File::open(path) else {
             let text = format!("{}: it cannot be opened, so no batch was begun", shown(path));
-            bail!(InputGone(text));
+            bail!(InputGone { text, changed: None });
         };
         let meta = file.metadata().with_context(|| shown(path))?;
         let path = path.canonicalize().with_context(|| shown(path))?;
@@ -168,17 +180,25 @@ pub(super) fn next_inputs(
     let mut inputs = NextInputs::default();
     for input in found.inputs {
         let InputKind::File(path) = input.kind() else { continue };
-        let looked = LookedFile::open(path)?;
+        let looked = match LookedFile::open(path) {
+            // Gone since it was found: the next look finds it under its new name, or what has its name then.
+            Err(_) if !tells && !path.exists() => continue,
+            looked => looked?,
+        };
         let LookedFile { file, number, is_plain, .. } = &looked;
         let (is_plain, path) = (*is_plain, looked.path.clone());
         let family = found.families.get(number);
-        let is_cut = positions.by_file.contains_key(number);
+        let by_number = positions.by_file.get(number);
+        // Nothing is missing of one that held nothing, and the number of one that is gone is given to another.
+        let is_cut =
+            by_number.is_some_and(|record| record.length > 0 && record.missing_since_ms.is_none());
         let known = positions.of(&looked);
         let copied = family.filter(|_| known.is_none_or(|record| record.length == 0));
         let copied = copied.and_then(|family| positions.of_copy(&looked, family));
         let known = known.filter(|_| copied.is_none());
         inputs.found.insert(*number);
         inputs.found.extend(known.map(file_of));
+        inputs.same.extend(known.or(copied).map(file_of));
         let rotated_after_ns = match (family, known.or(copied)) {
             (Some(family), _) => Some(family.after_ns),
             (None, known) => known.and_then(|known| known.rotated_after_ns),
@@ -191,7 +211,7 @@ pub(super) fn next_inputs(
             rotated_after_ns,
             ..RecordedInput::default()
         };
-        if family.is_some() && known.is_none() && !is_cut && looked.length == 0 {
+        if !tells && known.is_none() && looked.length == 0 {
             let edges = edges(file, 0).with_context(|| path.clone())?;
             inputs.passed.push(RecordedInput { path, edges, lines: Some(0), ..whole });
             continue;
@@ -199,12 +219,17 @@ pub(super) fn next_inputs(
         let is_all_read = |record: &RecordedInput| record.length == looked.length;
         let start = match (known, copied) {
             (Some(record), _) if is_all_read(record) => {
-                if family.is_some() && record.rotated_after_ns.is_none() {
-                    let missing_since_ms = None;
-                    let record = record.clone();
+                let is_named_new = family.is_some() && record.rotated_after_ns.is_none();
+                let is_moved =
+                    record.path != path && file_of(record) == *number && rotated_after_ns.is_some();
+                let is_moved = !tells && is_moved && !record.renamed;
+                if is_named_new || is_moved {
+                    let renamed = record.renamed || is_moved;
+                    let (record, missing_since_ms) = (record.clone(), None);
                     inputs.passed.push(RecordedInput {
                         rotated_after_ns,
                         missing_since_ms,
+                        renamed,
                         ..record
                     });
                 }
@@ -220,7 +245,8 @@ pub(super) fn next_inputs(
             (Some(record), _) | (None, Some(record)) if is_plain => record.length,
             _ => 0,
         };
-        if start == 0 && is_cut {
+        // Of a log that is followed by its name it is said where nothing goes on from there: see `lost`.
+        if start == 0 && is_cut && family.is_none() {
             message::warning(&format!(
                 "{}: it is not what was read before, and is read from its beginning",
                 shown(&PathBuf::from(&path))

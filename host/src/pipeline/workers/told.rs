@@ -48,6 +48,7 @@ enum ToldEvent {
     OtherIndex { name: String, times: u64 },
     NoEvents { what: String },
     InputFailed { text: String },
+    BatchUnread { text: String },
     RuleLog { line: String },
     Message { severity: NoticeSeverity, text: String },
     Reading { stored: u64 },
@@ -105,6 +106,7 @@ impl Told {
                 ToldEvent::Missing { field, event } => (Notice::Missing { field, event }, 1),
                 ToldEvent::NoEvents { what } => (Notice::NoEvents { what, input: name }, 1),
                 ToldEvent::InputFailed { text } => (Notice::InputFailed { text }, 1),
+                ToldEvent::BatchUnread { text } => (Notice::BatchUnread { text }, 1),
                 ToldEvent::RuleLog { line } => (Notice::RuleLog { line }, 1),
                 ToldEvent::Message { severity, text } => {
                     (Notice::Message { severity: *severity, text }, 1)
@@ -187,6 +189,9 @@ impl Observer for TellingObserver {
             }
             (Notice::InputFailed { text }, _) => {
                 (ToldEvent::InputFailed { text: text.to_owned() }, text.len())
+            }
+            (Notice::BatchUnread { text }, _) => {
+                (ToldEvent::BatchUnread { text: text.to_owned() }, text.len())
             }
             (Notice::RuleLog { line }, _) => {
                 (ToldEvent::RuleLog { line: line.to_owned() }, line.len())

@@ -129,7 +129,7 @@ fn what_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");
     let error = read(&path).2.unwrap_err();
-    assert_eq!(error.kind, ReadErrorKind::Io);
+    assert_eq!(error.kind, ReadErrorKind::Replaced);
     assert!(error.to_string().contains("/a: No such file"), "{error}");
 
     std::fs::write(&path, b"PK\x03\x04 and so on").unwrap();
@@ -210,7 +210,7 @@ fn a_piece_is_of_the_file_that_was_looked_at() {
     std::fs::write(&path, lines(2)).unwrap();
     let mut heard = Heard::default();
     let error = input.read(ReadLimits::default(), &mut heard).unwrap_err();
-    assert_eq!((error.kind, heard.text.len()), (ReadErrorKind::Io, 0));
+    assert_eq!((error.kind, heard.text.len()), (ReadErrorKind::Replaced, 0));
     assert_eq!(error.to_string(), "log: another file has its name by now");
 }
 
