@@ -203,6 +203,9 @@ fn a_log_that_is_rotated_while_the_run_is_down_is_read_to_its_end() {
     append(&folder.path("app.log.bak"), event("older"));
     append(&folder.path("app.log.1"), event("old"));
     age(&folder.path("app.log.1"), 3600);
+    // Of a time to come: what is rotated until then is newer all the same.
+    append(&folder.path("app.log.90"), event("restored"));
+    age(&folder.path("app.log.90"), -86_400);
     append(&log, event("a"));
     let mut live = follow(&folder, &["app.log"]);
     wait_for(&folder, &mut live, &["a"]);

@@ -130,8 +130,13 @@ fn a_body_with_too_many_events_is_refused_and_nothing_of_it_is_judged() {
     let named = told.iter().filter(|line| line.starts_with("refused: POST /")).count();
     assert_eq!(named, 10, "{told:#?}");
     let first = told.iter().find(|line| line.starts_with("refused: POST /events from 127.0.0.1:"));
-    assert!(first.unwrap().contains(": 413 too_many_events: the body has more than 3"), "{told:#?}");
-    let sum = format!("{refused} requests were refused for good, whose events are in no other sum: 413: {refused}");
+    assert!(
+        first.unwrap().contains(": 413 too_many_events: the body has more than 3"),
+        "{told:#?}"
+    );
+    let sum = format!(
+        "{refused} requests were refused for good, whose events are in no other sum: 413: {refused}"
+    );
     assert!(told.contains(&&*sum), "{told:#?}");
 }
 

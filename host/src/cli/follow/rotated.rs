@@ -94,9 +94,11 @@ impl LogFamily {
     }
 }
 
-/// When the content of a file changed last, in nanoseconds since 1970.
+/// When the content of a file changed last, in nanoseconds since 1970. A time that was set to the future, as a restored
+/// file may have it, would make all files that rotation makes until then older: the time of the setting counts.
 pub(super) fn changed_ns(meta: &Metadata) -> i64 {
-    meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec())
+    let ns = |seconds: i64, nanos| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
+    ns(meta.mtime(), meta.mtime_nsec()).min(ns(meta.ctime(), meta.ctime_nsec()))
 }
 
 /// Whether rotation names a file so that it makes of the log `log`: a number or a date behind its name, or before the

@@ -69,6 +69,9 @@ pub struct RefusedRequest<'r> {
     pub reason: &'r str,
 }
 
+/// Hears of a request that was refused for good, on the thread that answers it.
+pub type TellsRefused = Box<dyn Fn(&RefusedRequest<'_>) + Send + Sync>;
+
 /// Statuses of requests that are refused for good; each has its count from the beginning.
 pub(super) const REFUSALS: [u16; 6] = [400, 401, 404, 405, 408, 413];
 
@@ -95,7 +98,7 @@ pub struct ServiceCounts {
     /// What ran before the last reload.
     before: Mutex<LoopCounts>,
     /// Hears of each request that was refused for good.
-    tells: Option<Box<dyn Fn(&RefusedRequest<'_>) + Send + Sync>>,
+    tells: Option<TellsRefused>,
     /// What time it is, for lags.
     pub(super) clock: Option<Arc<dyn Fn() -> i64 + Send + Sync>>,
 }
@@ -109,7 +112,7 @@ impl ServiceCounts {
 
     /// The same, where somebody hears of each request that is refused for good.
     #[must_use]
-    pub fn telling(self, tells: Box<dyn Fn(&RefusedRequest<'_>) + Send + Sync>) -> Self {
+    pub fn telling(self, tells: TellsRefused) -> Self {
         Self { tells: Some(tells), ..self }
     }
 
