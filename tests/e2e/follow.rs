@@ -203,9 +203,6 @@ fn a_log_that_is_rotated_while_the_run_is_down_is_read_to_its_end() {
     append(&folder.path("app.log.bak"), event("older"));
     append(&folder.path("app.log.1"), event("old"));
     age(&folder.path("app.log.1"), 3600);
-    // Of a time to come: what is rotated until then is newer all the same.
-    append(&folder.path("app.log.90"), event("restored"));
-    age(&folder.path("app.log.90"), -86_400);
     append(&log, event("a"));
     let mut live = follow(&folder, &["app.log"]);
     wait_for(&folder, &mut live, &["a"]);
@@ -237,6 +234,27 @@ fn a_log_that_is_rotated_while_the_run_is_down_is_read_to_its_end() {
     let (_, status, errors) = live.signal(Signal::TERM);
     assert_eq!(status, Some(143), "{errors}");
     assert!(errors.contains("events    1 in 1 input"), "{errors}");
+}
+
+/// A restored file, or one of a clock that was wrong: what is rotated until then is newer all the same.
+#[test]
+fn a_rotated_file_of_a_time_to_come_hides_none() {
+    let folder = Folder::new();
+    let log = folder.path("app.log");
+    append(&folder.path("app.log.9"), event("restored"));
+    age(&folder.path("app.log.9"), -86_400);
+    let run_until = |ids: &[&str]| {
+        let mut live = follow(&folder, &["app.log"]);
+        wait_for(&folder, &mut live, ids);
+        let (_, status, errors) = live.signal(Signal::TERM);
+        assert_eq!(status, Some(143), "{errors}");
+    };
+    append(&log, event("a"));
+    run_until(&["a"]);
+    std::fs::rename(&log, folder.path("app.log.2")).unwrap();
+    append(&folder.path("app.log.1"), event("b"));
+    append(&log, event("c"));
+    run_until(&["a", "b", "c"]);
 }
 
 #[test]
