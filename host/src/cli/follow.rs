@@ -11,7 +11,7 @@ use super::paths;
 use super::resume::{FileNumber, FoundFiles, InputGone, ResumedRun, begins_so, edges};
 use super::run::SystemClock;
 use super::served::Opened;
-use crate::files::shown;
+use crate::files::{folder_of, shown};
 use crate::pipeline::{BatchUnread, Clock, Pipeline, Stop};
 use crate::source::{self, FoundInputs, Input, InputKind};
 use crate::state::RecordedInput;
@@ -285,8 +285,8 @@ impl Follow {
     fn folders(&self) -> Vec<PathBuf> {
         let files = self.paths.iter().filter(|path| !path.is_dir());
         let of = |path: &PathBuf| {
-            let target = self.targets.get(path).map(|target| parent(target));
-            let folder = parent(path);
+            let target = self.targets.get(path).map(|target| folder_of(target).to_path_buf());
+            let folder = folder_of(path).to_path_buf();
             let is_other = |target: &PathBuf| folder.canonicalize().is_ok_and(|at| at != *target);
             let target = target.filter(is_other);
             [Some(folder), target]
@@ -359,11 +359,4 @@ fn metadata(input: &Input) -> Option<(&PathBuf, Metadata)> {
 
 fn number(meta: &Metadata) -> FileNumber {
     (meta.dev(), meta.ino())
-}
-
-fn parent(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => PathBuf::from("."),
-    }
 }

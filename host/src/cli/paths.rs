@@ -4,7 +4,7 @@
 //! one file. Devices (`/dev/null`) may be named as often as one likes.
 
 use super::place::in_memory;
-use crate::files::shown;
+use crate::files::{folder_of, shown};
 use anyhow::bail;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub(super) fn whole(path: &Path) -> PathBuf {
     if let Ok(path) = path.canonicalize() {
         return path;
     }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     match (folder.canonicalize(), path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path.to_path_buf(),

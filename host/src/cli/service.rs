@@ -29,10 +29,9 @@ use crate::serve::observer::Publish;
 use crate::serve::queue::{BodyQueue, QueueEnd, Request};
 use crate::source::ReadLimits;
 use crate::terminal::message;
+use crate::waiting::{WaitEnd, wait_for};
 use anyhow::{Context, bail};
 use firstseen_runtime::Artifact;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use sd_notify::NotifyState;
 use signal_hook::consts::SIGHUP;
 use signal_hook::low_level;
@@ -197,15 +196,8 @@ fn heed_signals(
     let wake = signals.wake().context("signals cannot be heard")?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         loop {
-            let mut both =
-                [PollFd::new(&wake, PollFlags::IN), PollFd::new(&hangups, PollFlags::IN)];
-            match poll(&mut both, None) {
-                Err(Errno::INTR) => continue,
-                Err(_) => return,
-                Ok(_) => {}
-            }
-            let [ends, hangs] = both.map(|one| !one.revents().is_empty());
-            if ends {
+            let Ok(woken) = wait_for(&hangups, Some(&wake), None) else { return };
+            if woken == WaitEnd::Woken {
                 notify(&[NotifyState::Stopping]);
                 let ending = handle.lock().unwrap_or_else(PoisonError::into_inner).end();
                 // How it ended changes nothing.
@@ -213,13 +205,11 @@ fn heed_signals(
                 let _ = requests.send(Request::End);
                 return;
             }
-            if hangs {
-                let mut some = [0; 64];
-                // Several signals are one reload.
-                let _ = hangups.read(&mut some);
-                if requests.send(Request::Reload).is_err() {
-                    return;
-                }
+            let mut some = [0; 64];
+            // Several signals are one reload.
+            let _ = hangups.read(&mut some);
+            if requests.send(Request::Reload).is_err() {
+                return;
             }
         }
     })?;

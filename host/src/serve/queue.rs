@@ -123,7 +123,7 @@ impl Arrivals for BodyQueue<'_> {
             if self.end.is_some() {
                 return Arrival::End;
             }
-            let job = match self.request() {
+            let mut job = match self.request() {
                 None => return Arrival::Nothing,
                 Some(Request::Judge(job)) => job,
                 Some(Request::End) => {
@@ -140,32 +140,21 @@ impl Arrivals for BodyQueue<'_> {
             if job.is_given_up() {
                 continue;
             }
-            let most_events = job.most_events;
             // To look at one takes time, also where nothing of it is judged.
             self.bodies += 1;
             self.bytes += job.bytes.len();
-            let BodyJob { bytes, name, most_unpacked, .. } = job;
-            let BodyJob { wants_alerts, most_faults, asker, answer, .. } = job;
-            let limits = self.limits.clone();
-            let mut source = BodySource::new(Arc::clone(&name), bytes, most_unpacked, limits);
+            let (bytes, limits) = (std::mem::take(&mut job.bytes), self.limits.clone());
+            let mut source =
+                BodySource::new(Arc::clone(&job.name), bytes, job.most_unpacked, limits);
             if let Some(counter) = &self.counter
-                && !source.has_surely_at_most(most_events)
+                && !source.has_surely_at_most(job.most_events)
             {
                 // Others are not kept waiting for it.
-                let bytes = source.into_bytes();
-                let job = BodyJob {
-                    bytes,
-                    name,
-                    most_unpacked,
-                    most_events,
-                    wants_alerts,
-                    most_faults,
-                    asker,
-                    answer,
-                };
+                job.bytes = source.into_bytes();
                 counter.count(job, &self.limits);
                 continue;
             }
+            let BodyJob { name, wants_alerts, most_faults, answer, .. } = job;
             self.answers.push(answer);
             let mut result = BodyResult::new(wants_alerts, most_faults);
             result.is_too_long = source.is_too_long();
@@ -188,18 +177,23 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Sender, channel};
 
-    fn job(to: &Sender<u64>, bytes: usize) -> Request {
-        let to = to.clone();
+    /// Of these bytes, for which nobody else gives up waiting.
+    fn job(bytes: Vec<u8>, answer: impl FnOnce(BodyResult) + Send + 'static) -> Request {
         Request::Judge(BodyJob {
-            bytes: vec![b' '; bytes],
+            bytes,
             name: "r".into(),
             most_unpacked: 1 << 20,
             most_events: 9,
             wants_alerts: false,
             most_faults: 1,
             asker: None,
-            answer: Box::new(move |result| to.send(result.events).unwrap()),
+            answer: Box::new(answer),
         })
+    }
+
+    fn blank(to: &Sender<u64>, bytes: usize) -> Request {
+        let to = to.clone();
+        job(vec![b' '; bytes], move |result| to.send(result.events).unwrap())
     }
 
     #[test]
@@ -215,7 +209,7 @@ mod tests {
             Box::new(|| false),
         );
         for n in 0..3_u64 {
-            send.send(job(&to, 1)).unwrap();
+            send.send(blank(&to, 1)).unwrap();
             assert!(matches!(queue.next(), Arrival::Body(..)));
             ledger.present(|body| body.events = n);
         }
@@ -226,7 +220,7 @@ mod tests {
         assert_eq!(answers.try_iter().collect::<Vec<_>>(), [0, 1, 2]);
         // A reload that cannot be done ends nothing; what came before an end is read first.
         send.send(Request::Reload).unwrap();
-        send.send(job(&to, 1)).unwrap();
+        send.send(blank(&to, 1)).unwrap();
         send.send(Request::End).unwrap();
         assert!(matches!(queue.next(), Arrival::Body(..)));
         assert!(matches!(queue.next(), Arrival::End));
@@ -242,7 +236,7 @@ mod tests {
             let mut queue =
                 BodyQueue::new(&requests, queue, ReadLimits::default(), None, Box::new(|| true));
             for _ in 0..100 {
-                send.send(job(&to, size)).unwrap();
+                send.send(blank(&to, size)).unwrap();
             }
             let count = (0..).take_while(|_| matches!(queue.next(), Arrival::Body(..))).count();
             while requests.try_recv().is_ok() {}
@@ -264,17 +258,7 @@ mod tests {
             let to = to.clone();
             let answer =
                 move |result: BodyResult| to.send((events, result.has_too_many_events)).unwrap();
-            send.send(Request::Judge(BodyJob {
-                bytes: b"{}\n".repeat(events),
-                name: "r".into(),
-                most_unpacked: 1 << 20,
-                most_events: 9,
-                wants_alerts: false,
-                most_faults: 1,
-                asker: None,
-                answer: Box::new(answer),
-            }))
-            .unwrap();
+            send.send(job(b"{}\n".repeat(events), answer)).unwrap();
         }
         // Of the last it shows at once that it is small enough.
         assert!(matches!(queue.next(), Arrival::Body(..)));
@@ -291,7 +275,7 @@ mod tests {
     fn a_body_that_is_not_committed_has_no_answer() {
         let (send, requests) = channel();
         let (to, answers) = channel();
-        send.send(job(&to, 1)).unwrap();
+        send.send(blank(&to, 1)).unwrap();
         drop(to);
         let mut queue = BodyQueue::new(
             &requests,

@@ -3,7 +3,7 @@
 //! In: the name of a log, what its folder holds. Out: its rotated files, the oldest first. By their names and times
 //! alone: it opens no file.
 
-use super::parent;
+use crate::files::folder_of;
 use crate::state::RecordedInput;
 use std::ffi::OsStr;
 use std::fs::Metadata;
@@ -37,7 +37,7 @@ impl LogFamily {
     pub(super) fn of(path: &Path, before: Option<&PathBuf>) -> Self {
         let mut places: Vec<(PathBuf, String)> = Vec::new();
         let target = path.canonicalize().ok();
-        let named = parent(path).canonicalize().ok().zip(path.file_name());
+        let named = folder_of(path).canonicalize().ok().zip(path.file_name());
         let named = named.map(|(folder, name)| folder.join(name));
         for path in [named.as_ref(), target.as_ref().or(before)].into_iter().flatten() {
             if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {

@@ -8,6 +8,7 @@ use super::find::{find, same};
 use super::{ReportStatus, TestArgs, once, tell};
 use crate::cli::ExitStatus;
 use crate::escape::escaped;
+use crate::files::folder_of;
 use crate::terminal::formats::counted;
 use crate::terminal::message;
 use anyhow::Context;
@@ -124,7 +125,7 @@ impl WatchedInputs {
 
 /// Where a file is or would be: its folder need be there, it need not.
 fn place(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     match path.file_name() {
         Some(name) if !path.is_dir() => same(folder).join(name),
         _ => same(path),

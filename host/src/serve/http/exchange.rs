@@ -389,8 +389,11 @@ pub(super) async fn alerts(mut result: BodyResult) -> Response {
 
 /// What a request's body is called in messages.
 pub(super) fn body_name(path: &str, peer: Option<SocketAddr>) -> String {
-    match peer {
-        Some(peer) => format!("POST {path} from {peer}"),
-        None => format!("POST {path}"),
-    }
+    name_of("POST", path, peer)
+}
+
+/// A request, and who sent it.
+pub(super) fn name_of(method: &str, path: &str, peer: Option<SocketAddr>) -> String {
+    let from = peer.map_or_else(String::new, |peer| format!(" from {peer}"));
+    format!("{method} {path}{from}")
 }

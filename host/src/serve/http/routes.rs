@@ -8,7 +8,8 @@ use super::elasticsearch::{
     bulk_of_index, bulk_of_items, cat_health, cluster_health, elasticsearch, license,
 };
 use super::exchange::{
-    Exchange, Refusal, Wanted, alerts, body_name, discard, json_response, report, with_retry,
+    Exchange, Refusal, Wanted, alerts, body_name, discard, json_response, name_of, report,
+    with_retry,
 };
 use super::firehose::{self, FirehoseRequest};
 use super::metrics::RefusedRequest;
@@ -18,7 +19,8 @@ use crate::source::body::unpacked_body;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -65,45 +67,39 @@ pub(super) fn router(service: Service) -> Router {
 
 /// Lets those through who may send.
 async fn admit(State(service): State<Service>, request: Request, next: Next) -> Response {
-    let is_admitted = match &service.access {
-        Some(access) => !is_ambiguous(request.headers()) && access.admit(request.headers()),
-        None => true,
-    };
-    if is_admitted {
+    let Some(access) = &service.access else { return next.run(request).await };
+    let is_ambiguous = is_ambiguous(request.headers());
+    if !is_ambiguous && access.admit(request.headers()) {
         return next.run(request).await;
     }
-    let is_ambiguous = service.access.is_some() && is_ambiguous(request.headers());
     let (head, body) = request.into_parts();
     discard(&head.headers, body).await;
-    let peer = head.extensions.get().and_then(|Peer(peer)| *peer);
-    let name = request_name(&head.method, head.uri.path(), peer);
-    if is_ambiguous {
-        let reason = "several credentials: send one header Authorization";
-        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "several_credentials", reason);
-        let refusal = counted(&service, &name, refusal);
-        return match head.uri.path() {
-            "/firehose" => refused_delivery(&service, &head.headers, "", &refusal),
-            _ => refusal.into_response(),
-        };
-    }
     let is_delivery = head.uri.path() == "/firehose";
-    let reason = match (is_delivery, head.headers.contains_key(firehose::ACCESS_KEY)) {
+    let has_key = head.headers.contains_key(firehose::ACCESS_KEY);
+    let (status, code) = match is_ambiguous {
+        true => (StatusCode::BAD_REQUEST, "several_credentials"),
+        false => (StatusCode::UNAUTHORIZED, "unauthorized"),
+    };
+    let reason = match (is_delivery, has_key) {
+        _ if is_ambiguous => "several credentials: send one header Authorization",
         (true, true) => "the access key is none that is known: give Firehose a token of --auth",
         (true, false) => {
             "the access key is missing: give Firehose a token of --auth as its access key"
         }
         (false, _) => "no credential, or none that is known: send Authorization: Bearer TOKEN",
     };
-    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", reason);
-    let refusal = counted(&service, &name, refusal);
+    let refusal = Refusal::new(status, code, reason);
+    let refusal = counted(&service, &request_name(&head), refusal);
     let mut response = if is_delivery {
         // Of a stranger no body is kept.
         refused_delivery(&service, &head.headers, "", &refusal)
     } else {
         refusal.into_response()
     };
-    let challenge = HeaderValue::from_static("Bearer, Basic realm=\"firstseen\"");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    if !is_ambiguous {
+        let challenge = HeaderValue::from_static("Bearer, Basic realm=\"firstseen\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
     response
 }
 
@@ -262,9 +258,9 @@ async fn metrics(State(service): State<Service>) -> Response {
 }
 
 /// What to call a request in messages.
-fn request_name(method: &Method, path: &str, peer: Option<SocketAddr>) -> String {
-    let from = peer.map_or_else(String::new, |peer| format!(" from {peer}"));
-    format!("{} {}{from}", beginning(method.as_str()), beginning(path))
+fn request_name(head: &Parts) -> String {
+    let peer = head.extensions.get().and_then(|Peer(peer)| *peer);
+    name_of(beginning(head.method.as_str()), beginning(head.uri.path()), peer)
 }
 
 /// So much of what a sender wrote as an answer repeats.
@@ -272,30 +268,17 @@ fn beginning(text: &str) -> &str {
     text.get(..text.floor_char_boundary(80)).unwrap_or_default()
 }
 
-async fn other_method(
-    State(service): State<Service>,
-    Extension(Peer(peer)): Extension<Peer>,
-    method: Method,
-    uri: Uri,
-) -> Response {
-    let path = beginning(uri.path());
-    let reason = format!("{path} does not take {method}");
+async fn other_method(State(service): State<Service>, head: Parts) -> Response {
+    let reason = format!("{} does not take {}", beginning(head.uri.path()), head.method);
     let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", reason);
-    let name = request_name(&method, path, peer);
-    counted(&service, &name, refusal).into_response()
+    counted(&service, &request_name(&head), refusal).into_response()
 }
 
-async fn nothing(
-    State(service): State<Service>,
-    Extension(Peer(peer)): Extension<Peer>,
-    method: Method,
-    uri: Uri,
-) -> Response {
-    let path = beginning(uri.path());
+async fn nothing(State(service): State<Service>, head: Parts) -> Response {
+    let (method, path) = (&head.method, beginning(head.uri.path()));
     let reason = format!(
         "no {method} {path} here: POST /events, /_bulk, /INDEX/_bulk or /firehose; GET /metrics, /healthz or /readyz"
     );
     let refusal = Refusal::new(StatusCode::NOT_FOUND, "not_found", reason);
-    let name = request_name(&method, path, peer);
-    counted(&service, &name, refusal).into_response()
+    counted(&service, &request_name(&head), refusal).into_response()
 }
