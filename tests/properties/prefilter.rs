@@ -16,7 +16,10 @@ use std::cell::Cell;
 /// some event, in full and in part.
 const FIELDS: &[(&str, &[&str])] = &[
     ("event.provider", &["cloudformation.amazonaws.com", "cloud*", "*amazonaws*"]),
-    ("event.action", &["CreateStack", "CreateStackSet", "Create*", "*Stack*", "\"CreateStack\""]),
+    (
+        "event.action",
+        &["CreateStack", "CreateStackSet", "Create*", "Create*Stack*", "\"CreateStack\""],
+    ),
     ("event.action.caseless", &["createstack", "createstackset", "create*", "CreateStack"]),
     ("event.outcome", &["success", "failure", "succ*"]),
     ("event.dataset", &["aws.cloudtrail", "*cloudtrail"]),
@@ -36,7 +39,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("user.entity.id", &["\"arn:aws:iam::1:role/r\"", "*role/r"]),
     ("cloud.account.id", &["111122223333", "1111*"]),
     ("cloud.region", &["eu-central-1"]),
-    ("source.ip", &["203.0.113.7", "10.0.0.0/8", "\"2001:db8::7\""]),
+    ("source.ip", &["203.0.113.7", "203.0.0.0/20", "10.0.0.0/8", "\"2001:db8::7\""]),
     ("source.address", &["203.0.113.7", "cloudformation.amazonaws.com", "2001*"]),
     ("source.port", &["40001", "443"]),
     ("tls.version", &["1.3", "TLSv1.3"]),

@@ -61,6 +61,13 @@ impl Prefilter {
         Self { rules, escaped_spellings, passes_all }
     }
 
+    /// How many literals are searched for in every line: of each rule those of its rarest clause. The other clauses are
+    /// only looked at where one of these is found.
+    #[must_use]
+    pub fn searched(&self) -> usize {
+        self.rules.iter().filter_map(|clauses| clauses.first()).map(|clause| clause.0.len()).sum()
+    }
+
     /// Whether there is nothing to search for, so that everything passes.
     #[must_use]
     pub fn passes_all(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Literals that every matching event contains, for a prefilter over raw bytes.
 //!
-//! In: a query, and which fields appear verbatim in an event's text. Out: clauses; the text of every
+//! In: a query, and what an event's text holds of its fields. Out: clauses; the text of every
 //! matching event contains at least one literal of each clause. A query without such literals has no
 //! clause.
 
@@ -12,20 +12,31 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 /// The shortest piece of a wildcard worth searching for.
 const MIN_PIECE: usize = 3;
+/// So many pieces of a wildcard are searched for, the longest.
+const MAX_PIECES: usize = 2;
+
+/// What an event's text holds of the values of its fields, which are given by their full names.
+pub trait FieldTexts {
+    /// Whether a part of a value appears in the text as it is compared.
+    fn verbatim(&self, field: &str, part: &str) -> bool;
+
+    /// Of a field whose values are not in the text: some texts, one of which is in each event that has this value.
+    /// None where nothing is known.
+    fn traces(&self, field: &str, value: &str) -> Vec<String>;
+}
 
 impl Query {
     /// The clauses: the text of every matching event contains at least one literal of each.
     ///
-    /// `verbatim` says whether a literal in a value of a field, given by its full name, appears in the
-    /// text as it is compared. Only exact and wildcard values of such keyword fields count, and nothing
-    /// under `not`.
+    /// Only exact and wildcard values of keyword fields count, and networks of addresses, and nothing under `not`.
     #[must_use]
-    pub fn literals(&self, verbatim: &dyn Fn(&str, &str) -> bool) -> Vec<Vec<String>> {
+    pub fn literals(&self, texts: &dyn FieldTexts) -> Vec<Vec<String>> {
         let mut clauses: Vec<Vec<String>> = vec![];
-        for clause in required(&self.nodes, &self.fields, "", verbatim) {
+        for clause in required(&self.nodes, &self.fields, "", texts) {
             if !clauses.contains(&clause) {
                 clauses.push(clause);
             }
@@ -39,54 +50,60 @@ fn required(
     nodes: &[QueryNode],
     fields: &[FieldRef],
     prefix: &str,
-    verbatim: &dyn Fn(&str, &str) -> bool,
+    texts: &dyn FieldTexts,
 ) -> Vec<Vec<String>> {
     let Some((node, below)) = nodes.split_first() else { return vec![] };
-    let child_clauses = |child| required(child, fields, prefix, verbatim);
+    let child_clauses = |child| required(child, fields, prefix, texts);
     match node {
         QueryNode::Everything | QueryNode::Not { .. } => vec![],
         QueryNode::And { .. } => children(below, node).flat_map(child_clauses).collect(),
-        QueryNode::Or { .. } => {
-            let mut union = vec![];
-            for child in children(below, node) {
-                match most_selective(child_clauses(child)) {
-                    Some(clause) => union.extend(clause),
-                    None => return vec![],
-                }
-            }
-            vec![shortest_needed(union)]
-        }
+        QueryNode::Or { .. } => any_of(children(below, node).map(child_clauses)),
         QueryNode::Is { field, conditions } => {
             let Some(FieldRef::Name(name)) = fields.get(*field as usize) else { return vec![] };
             let name = format!("{prefix}{name}");
-            let exact_text = matches!(field_type(&name), FieldType::Keyword | FieldType::Wildcard);
-            if !exact_text || name.ends_with(".caseless") {
-                return vec![];
+            match conditions.as_slice() {
+                [condition] => clauses(condition, &name, texts),
+                several => any_of(several.iter().map(|one| clauses(one, &name, texts))),
             }
-            let literals: Option<Vec<String>> = conditions
-                .iter()
-                .map(|condition| literal(condition).filter(|text| verbatim(&name, text)))
-                .collect();
-            literals.map(shortest_needed).into_iter().collect()
         }
         QueryNode::Nested { field, .. } => match fields.get(*field as usize) {
             Some(FieldRef::Nested { path, inner }) => {
-                required(below, inner, &format!("{prefix}{path}."), verbatim)
+                required(below, inner, &format!("{prefix}{path}."), texts)
             }
             _ => vec![],
         },
     }
 }
 
-/// Text that a value contains if it meets the condition.
-fn literal(condition: &Condition) -> Option<String> {
+/// One clause where one of several has to hold; none where one of them has none.
+fn any_of(several: impl Iterator<Item = Vec<Vec<String>>>) -> Vec<Vec<String>> {
+    let each: Option<Vec<_>> = several.map(most_selective).collect();
+    each.map(|clauses| shortest_needed(clauses.concat())).into_iter().collect()
+}
+
+/// What a field's value meets the condition by.
+fn clauses(condition: &Condition, field: &str, texts: &dyn FieldTexts) -> Vec<Vec<String>> {
+    let is_verbatim = |text: &String| texts.verbatim(field, text);
+    let kind = field_type(field);
+    let is_exact = matches!(kind, FieldType::Keyword | FieldType::Wildcard);
     match condition {
-        Condition::Exact(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        Condition::Glob(glob) => {
-            let longest = glob.pieces().iter().max_by_key(|piece| piece.len())?;
-            (longest.len() >= MIN_PIECE).then(|| longest.clone())
+        _ if field.ends_with(".caseless") => vec![],
+        Condition::Exact(text) if is_exact && !text.is_empty() => {
+            let found =
+                if is_verbatim(text) { vec![text.clone()] } else { texts.traces(field, text) };
+            Some(found).filter(|found| !found.is_empty()).into_iter().collect()
         }
-        _ => None,
+        Condition::Glob(glob) if is_exact => {
+            let worth = |piece: &&String| piece.len() >= MIN_PIECE && is_verbatim(piece);
+            let mut pieces: Vec<&String> = glob.pieces().iter().filter(worth).collect();
+            pieces.sort_by_key(|piece| Reverse(piece.len()));
+            pieces.into_iter().take(MAX_PIECES).map(|piece| vec![piece.clone()]).collect()
+        }
+        Condition::Network(network) if kind == FieldType::Ip => {
+            let spellings = network.spellings().filter(|all| all.iter().all(is_verbatim));
+            spellings.into_iter().collect()
+        }
+        _ => vec![],
     }
 }
 
@@ -94,7 +111,7 @@ fn literal(condition: &Condition) -> Option<String> {
 fn most_selective(clauses: Vec<Vec<String>>) -> Option<Vec<String>> {
     clauses.into_iter().max_by_key(|clause| {
         let weakest = clause.iter().map(String::len).min().unwrap_or(0);
-        (weakest, core::cmp::Reverse(clause.len()))
+        (weakest, Reverse(clause.len()))
     })
 }
 

@@ -21,7 +21,7 @@ use firstseen_event::{
     BitSet, EventFields, EventReader, Prefilter, Scratch, TEXT_NOT_OPENED, Trust, looks_whole,
 };
 
-/// Literals that are searched for one by one, at the most.
+/// Literals that are searched for in every event one by one, at the most.
 const MAX_SEARCHED: usize = 16;
 
 /// How a buffer holds its events.
@@ -382,10 +382,8 @@ fn count(sum: &mut u32) {
 /// in ways that a module cannot.
 fn prefilter(plan: &Plan) -> Prefilter {
     let literals: Vec<_> = plan.rules.iter().map(|rule| rule.literals.clone()).collect();
-    if literals.iter().flatten().flatten().count() > MAX_SEARCHED {
-        return Prefilter::new(&[Vec::new()]);
-    }
-    Prefilter::new(&literals)
+    let prefilter = Prefilter::new(&literals);
+    if prefilter.searched() > MAX_SEARCHED { Prefilter::new(&[Vec::new()]) } else { prefilter }
 }
 
 fn bad(writer: &mut KeysWriter<'_>, place: (usize, usize), text: &str) {

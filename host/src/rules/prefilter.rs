@@ -7,8 +7,8 @@ use firstseen_event::{BitSet, LiteralSearch, Prefilter, SearchHits};
 use firstseen_runtime::Artifact;
 use std::sync::Arc;
 
-/// Up to so many literals of one artifact, searching for one after the other is quickest, as that
-/// goes over many lines at once.
+/// Up to so many literals of one artifact that are searched for in every line, searching for one after the other is
+/// quickest, as that goes over many lines at once.
 const FEW: usize = 8;
 
 /// What the search for the literals of a run may cost. An event in which one is found is searched for others of the rule,
@@ -93,17 +93,11 @@ impl Prefiltering {
 
     /// A prefilter for these literals: of each artifact, of each rule, its clauses.
     pub(crate) fn of(artifacts: &[ArtifactLiterals]) -> Self {
-        let count = |rules: &[Vec<Vec<String>>]| rules.iter().flatten().flatten().count();
-        let search = match artifacts {
-            [rules] if count(rules) <= FEW => {
-                let prefilter = Prefilter::new(rules);
-                if prefilter.passes_all() {
-                    Kind::Everything
-                } else {
-                    Kind::Lines(Box::new(prefilter))
-                }
-            }
-            _ => {
+        let one = if let [rules] = artifacts { Some(Prefilter::new(rules)) } else { None };
+        let search = match one.filter(|prefilter| prefilter.searched() <= FEW) {
+            Some(prefilter) if prefilter.passes_all() => Kind::Everything,
+            Some(prefilter) => Kind::Lines(Box::new(prefilter)),
+            None => {
                 let search = LiteralSearch::new(artifacts);
                 if search.passes_all() { Kind::Everything } else { Kind::Events(Box::new(search)) }
             }

@@ -51,6 +51,7 @@ pub(crate) const SOURCE: RawSource = RawSource {
     constants: names::CONSTANTS,
     chosen: names::CHOSEN,
     made: names::MADE,
+    traces: derived::TRACES,
     always_lists: names::ALWAYS_LISTS,
     names_of_callers: names::CALLERS,
     objects: names::OBJECTS,

@@ -28,6 +28,7 @@ mod read;
 mod report;
 mod shape;
 mod table;
+mod texts;
 mod written;
 
 pub use clauses::{PlacedClause, clauses};
