@@ -4,12 +4,13 @@
 //! ever loaded, and whether a run says that it compiles each time. What needs root is skipped without it, with a line
 //! that says so.
 
-use crate::support::{Call, Folder, repository, run};
+use crate::hostile::trapping;
+use crate::support::{Call, Folder, run};
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A user who has nothing: `nobody` of most systems. It need not be in /etc/passwd.
@@ -20,10 +21,17 @@ fn allow(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
+/// An artifact that is quickly compiled, in this folder.
+fn small_rule(folder: &Folder) -> PathBuf {
+    let rule = folder.path("rule.wasm");
+    fs::write(&rule, trapping()).unwrap();
+    allow(&rule, 0o644);
+    rule
+}
+
 /// A run that has to compile, or to load what was compiled.
-fn compiling(home: &Path) -> Call {
-    let wasm = repository("tests/fixtures/artifacts/flagship-0.1.0.wasm");
-    let mut call = run().arg("--rule").arg(wasm).arg("-");
+fn compiling(rule: &Path, home: &Path) -> Call {
+    let mut call = run().arg("--rule").arg(rule).arg("-");
     call.command.env("XDG_CACHE_HOME", home);
     call
 }
@@ -31,17 +39,17 @@ fn compiling(home: &Path) -> Call {
 #[test]
 fn a_cache_that_is_off_says_why() {
     let folder = Folder::new();
-    let home = folder.path("home");
+    let (rule, home) = (small_rule(&folder), folder.path("home"));
     fs::create_dir(&home).unwrap();
     allow(&home, 0o775);
     for _ in 0..2 {
-        let said = compiling(&home).ok().stderr;
+        let said = compiling(&rule, &home).ok().stderr;
         assert_eq!(said.matches(UNKEPT).count(), 1, "{said}");
         let words = ["nobody else may write", home.to_str().unwrap(), "chmod go-w", "--cache none"];
         assert!(words.iter().all(|word| said.contains(word)), "{said}");
     }
     // Who wants it so, or compiles nothing, hears nothing.
-    assert!(!compiling(&home).args(&["--cache", "none"]).ok().stderr.contains(UNKEPT));
+    assert!(!compiling(&rule, &home).args(&["--cache", "none"]).ok().stderr.contains(UNKEPT));
     let mut built_in = run().arg("-");
     built_in.command.env("XDG_CACHE_HOME", &home);
     let said = built_in.ok().stderr;
@@ -50,7 +58,7 @@ fn a_cache_that_is_off_says_why() {
     }
     allow(&home, 0o755);
     for _ in 0..2 {
-        let said = compiling(&home).ok().stderr;
+        let said = compiling(&rule, &home).ok().stderr;
         assert!(!said.contains(UNKEPT), "{said}");
     }
 }
@@ -67,9 +75,7 @@ fn the_cache_of_another_user_is_refused() {
     allow(&folder.path(""), 0o755);
     let program = folder.path("firstseen");
     fs::copy(env!("CARGO_BIN_EXE_firstseen"), &program).unwrap();
-    let rule = folder.path("rule.wasm");
-    fs::copy(repository("tests/fixtures/artifacts/flagship-0.1.0.wasm"), &rule).unwrap();
-    allow(&rule, 0o644);
+    let rule = small_rule(&folder);
     let as_stranger = |home: &Path, more: &[&str]| {
         let mut command = Command::new(&program);
         command.uid(STRANGER).gid(STRANGER).current_dir("/").env("XDG_CACHE_HOME", home);
@@ -85,7 +91,7 @@ fn the_cache_of_another_user_is_refused() {
 
     // Root's code, that everybody can read.
     let home = folder.path("home");
-    compiling(&home).ok();
+    compiling(&rule, &home).ok();
     allow(&home, 0o755);
     let code = home.join("firstseen");
     allow(&code, 0o755);
@@ -105,15 +111,15 @@ fn the_cache_of_another_user_is_refused() {
     assert!(!said.contains(UNKEPT), "{said}");
     let theirs = own.join("firstseen");
     assert_eq!(fs::read_dir(&theirs).unwrap().count(), 1);
-    let said = compiling(&own).ok().stderr;
+    let said = compiling(&rule, &own).ok().stderr;
     assert!(said.contains(UNKEPT) && said.contains("must belong to you"), "{said}");
     let below = own.join("root");
     fs::create_dir(&below).unwrap();
-    let said = compiling(&below).ok().stderr;
+    let said = compiling(&rule, &below).ok().stderr;
     assert!(said.contains(UNKEPT) && said.contains("belongs to somebody else"), "{said}");
     // The file of the stranger is replaced by one of root.
     chown(&kept[0], Some(STRANGER), Some(STRANGER)).unwrap();
-    let said = compiling(&home).ok().stderr;
+    let said = compiling(&rule, &home).ok().stderr;
     assert!(!said.contains(UNKEPT), "{said}");
     assert_eq!(fs::metadata(&kept[0]).unwrap().uid(), 0, "it was compiled again");
 }
