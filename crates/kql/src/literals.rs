@@ -32,7 +32,7 @@ pub trait FieldTexts {
 impl Query {
     /// The clauses: the text of every matching event contains at least one literal of each.
     ///
-    /// Only exact and wildcard values of keyword fields count, and networks of addresses, and nothing under `not`.
+    /// Only exact and wildcard values of keyword fields count, and nothing under `not`.
     #[must_use]
     pub fn literals(&self, texts: &dyn FieldTexts) -> Vec<Vec<String>> {
         let mut clauses: Vec<Vec<String>> = vec![];
@@ -84,8 +84,7 @@ fn any_of(several: impl Iterator<Item = Vec<Vec<String>>>) -> Vec<Vec<String>> {
 /// What a field's value meets the condition by.
 fn clauses(condition: &Condition, field: &str, texts: &dyn FieldTexts) -> Vec<Vec<String>> {
     let is_verbatim = |text: &String| texts.verbatim(field, text);
-    let kind = field_type(field);
-    let is_exact = matches!(kind, FieldType::Keyword | FieldType::Wildcard);
+    let is_exact = matches!(field_type(field), FieldType::Keyword | FieldType::Wildcard);
     match condition {
         _ if field.ends_with(".caseless") => vec![],
         Condition::Exact(text) if is_exact && !text.is_empty() => {
@@ -98,10 +97,6 @@ fn clauses(condition: &Condition, field: &str, texts: &dyn FieldTexts) -> Vec<Ve
             let mut pieces: Vec<&String> = glob.pieces().iter().filter(worth).collect();
             pieces.sort_by_key(|piece| Reverse(piece.len()));
             pieces.into_iter().take(MAX_PIECES).map(|piece| vec![piece.clone()]).collect()
-        }
-        Condition::Network(network) if kind == FieldType::Ip => {
-            let spellings = network.spellings().filter(|all| all.iter().all(is_verbatim));
-            spellings.into_iter().collect()
         }
         _ => vec![],
     }
