@@ -84,7 +84,11 @@ fn without_literals(meta: &RuleMeta) -> String {
         [] => "no event was read".to_owned(),
         [words] => format!("no event holds {}", listed(words)),
         clauses => {
-            let clauses: Vec<_> = clauses.iter().map(|words| listed(words)).collect();
+            let one_of = |words: &Vec<String>| match words.as_slice() {
+                [word] => word.clone(),
+                words => format!("one of {}", listed(words)),
+            };
+            let clauses: Vec<_> = clauses.iter().map(one_of).collect();
             let all = if clauses.len() == 2 { "both" } else { "all of" };
             format!("no event holds {all} {}", clauses.join(" and "))
         }
@@ -245,7 +249,7 @@ mod tests {
         let many: &[&str] = &["A", "B", "C", "D", "E", "F"];
         assert_eq!(
             why("*", &[&["X"], many], &[]),
-            "no event holds both X and A, B, C, D or 2 more"
+            "no event holds both X and one of A, B, C, D or 2 more"
         );
         let query = "event.action: A and usr.name: bob";
         assert_eq!(

@@ -10,7 +10,7 @@
 //!
 //! Order of modules, each importing only from those before it: `diagnostic`, `table`, `position`,
 //! `written`, `report`, `facts`, `shape`, `dsl`, `filters`, `exception_parts`, `exceptions`, `alert`,
-//! `lint`, `read`, `clauses`.
+//! `lint`, `texts`, `read`, `clauses`.
 
 mod alert;
 mod clauses;
