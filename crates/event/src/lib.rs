@@ -134,7 +134,7 @@ pub use reader::{EventReader, ReadOutcome};
 pub use search::{LiteralSearch, SearchHits};
 pub use shorten::shorten;
 pub use trust::{NOT_OPENED, TEXT_NOT_OPENED, Trust, TrustKind, trust_entry, trust_lines};
-pub use verbatim::{traces, verbatim};
+pub use verbatim::verbatim;
 pub use walk::Scratch;
 pub use written::{ALERT_NAMES, TOLD, WrittenDocument, WrittenField, written_document};
 

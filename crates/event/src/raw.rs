@@ -40,8 +40,6 @@ pub(crate) struct RawSource {
     pub(crate) chosen: &'static [&'static str],
     /// ECS names that [`RawSource::derive`] knows, whose values are not in the event's text.
     pub(crate) made: &'static [&'static str],
-    /// Values of those, and texts of which an event that has this value holds one.
-    pub(crate) traces: &'static [(&'static str, &'static str, &'static [&'static str])],
     /// ECS names whose values are a list in a document, also where there is one.
     pub(crate) always_lists: &'static [&'static str],
     /// Paths of names of callers.

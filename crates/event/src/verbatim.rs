@@ -1,13 +1,8 @@
 //! Which fields' values an event's text holds unchanged: what the prefilter may search for.
 //!
-//! In: a field's ECS name, a part of a value. Out: yes or no, for every source of events at once; of values that are
-//! made, what they are made of.
+//! In: a field's ECS name, a part of a value. Out: yes or no, for every source of events at once.
 
 use crate::sources::SOURCES;
-use alloc::borrow::ToOwned;
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
 
 /// Whether the event's text always holds this part of a field's values byte for byte, escapes aside,
 /// in events of raw sources as well as in ECS documents. A value may be a part of a longer text.
@@ -25,20 +20,6 @@ pub fn verbatim(field: &str, literal: &str) -> bool {
     !(is_made || field.ends_with(".caseless") || field.contains('*'))
 }
 
-/// Of a field whose values are made, some texts of which every event with this value holds one: a document has the value
-/// itself, an event of a raw source what it is made of. None where nothing is known.
-#[must_use]
-pub fn traces(field: &str, value: &str) -> Vec<String> {
-    let mut texts = vec![value.to_owned()];
-    for source in SOURCES {
-        let mut known =
-            source.traces.iter().filter(|(name, made, _)| (*name, *made) == (field, value));
-        let Some((.., found)) = known.next() else { return Vec::new() };
-        texts.extend(found.iter().map(|text| (*text).to_owned()));
-    }
-    texts
-}
-
 fn is_below(field: &str, object: &str) -> bool {
     let rest = field.strip_prefix(object);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -51,7 +32,7 @@ fn may_be_number(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{traces, verbatim};
+    use super::verbatim;
 
     #[test]
     fn made_values_are_not_verbatim() {
@@ -91,17 +72,6 @@ mod tests {
             "cloud.service.name",
         ] {
             assert!(verbatim(field, "x"), "{field}");
-        }
-    }
-
-    #[test]
-    fn a_failure_leaves_traces() {
-        assert_eq!(
-            traces("event.outcome", "failure"),
-            ["failure", "errorCode", "errorMessage", "ConsoleLogin"]
-        );
-        for (field, value) in [("event.outcome", "success"), ("event.dataset", "aws.cloudtrail")] {
-            assert!(traces(field, value).is_empty(), "{field}");
         }
     }
 

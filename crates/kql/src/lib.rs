@@ -103,7 +103,6 @@ pub use explain::{ExplainedClause, Explanation};
 pub use field::FieldRef;
 pub use foreign::{alternatives, foreign};
 pub use limits::{MAX_DEPTH, MAX_TEXT};
-pub use literals::FieldTexts;
 pub use query::Query;
 pub use required::Pair;
 pub use syntax::Comparison;

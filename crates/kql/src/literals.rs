@@ -1,6 +1,6 @@
 //! Literals that every matching event contains, for a prefilter over raw bytes.
 //!
-//! In: a query, and what an event's text holds of its fields. Out: clauses; the text of every
+//! In: a query, and which fields appear verbatim in an event's text. Out: clauses; the text of every
 //! matching event contains at least one literal of each clause. A query without such literals has no
 //! clause.
 
@@ -19,24 +19,16 @@ const MIN_PIECE: usize = 3;
 /// So many pieces of a wildcard are searched for, the longest.
 const MAX_PIECES: usize = 2;
 
-/// What an event's text holds of the values of its fields, which are given by their full names.
-pub trait FieldTexts {
-    /// Whether a part of a value appears in the text as it is compared.
-    fn verbatim(&self, field: &str, part: &str) -> bool;
-
-    /// Of a field whose values are not in the text: some texts, one of which is in each event that has this value.
-    /// None where nothing is known.
-    fn traces(&self, field: &str, value: &str) -> Vec<String>;
-}
-
 impl Query {
     /// The clauses: the text of every matching event contains at least one literal of each.
     ///
-    /// Only exact and wildcard values of keyword fields count, and nothing under `not`.
+    /// `verbatim` says whether a literal in a value of a field, given by its full name, appears in the
+    /// text as it is compared. Only exact and wildcard values of such keyword fields count, and nothing
+    /// under `not`.
     #[must_use]
-    pub fn literals(&self, texts: &dyn FieldTexts) -> Vec<Vec<String>> {
+    pub fn literals(&self, verbatim: &dyn Fn(&str, &str) -> bool) -> Vec<Vec<String>> {
         let mut clauses: Vec<Vec<String>> = vec![];
-        for clause in required(&self.nodes, &self.fields, "", texts) {
+        for clause in required(&self.nodes, &self.fields, "", verbatim) {
             if !clauses.contains(&clause) {
                 clauses.push(clause);
             }
@@ -50,10 +42,10 @@ fn required(
     nodes: &[QueryNode],
     fields: &[FieldRef],
     prefix: &str,
-    texts: &dyn FieldTexts,
+    verbatim: &dyn Fn(&str, &str) -> bool,
 ) -> Vec<Vec<String>> {
     let Some((node, below)) = nodes.split_first() else { return vec![] };
-    let child_clauses = |child| required(child, fields, prefix, texts);
+    let child_clauses = |child| required(child, fields, prefix, verbatim);
     match node {
         QueryNode::Everything | QueryNode::Not { .. } => vec![],
         QueryNode::And { .. } => children(below, node).flat_map(child_clauses).collect(),
@@ -62,13 +54,13 @@ fn required(
             let Some(FieldRef::Name(name)) = fields.get(*field as usize) else { return vec![] };
             let name = format!("{prefix}{name}");
             match conditions.as_slice() {
-                [condition] => clauses(condition, &name, texts),
-                several => any_of(several.iter().map(|one| clauses(one, &name, texts))),
+                [condition] => clauses(condition, &name, verbatim),
+                several => any_of(several.iter().map(|one| clauses(one, &name, verbatim))),
             }
         }
         QueryNode::Nested { field, .. } => match fields.get(*field as usize) {
             Some(FieldRef::Nested { path, inner }) => {
-                required(below, inner, &format!("{prefix}{path}."), texts)
+                required(below, inner, &format!("{prefix}{path}."), verbatim)
             }
             _ => vec![],
         },
@@ -82,24 +74,38 @@ fn any_of(several: impl Iterator<Item = Vec<Vec<String>>>) -> Vec<Vec<String>> {
 }
 
 /// What a field's value meets the condition by.
-fn clauses(condition: &Condition, field: &str, texts: &dyn FieldTexts) -> Vec<Vec<String>> {
-    let is_verbatim = |text: &String| texts.verbatim(field, text);
+fn clauses(
+    condition: &Condition,
+    field: &str,
+    verbatim: &dyn Fn(&str, &str) -> bool,
+) -> Vec<Vec<String>> {
     let is_exact = matches!(field_type(field), FieldType::Keyword | FieldType::Wildcard);
-    match condition {
-        _ if field.ends_with(".caseless") => vec![],
-        Condition::Exact(text) if is_exact && !text.is_empty() => {
-            let found =
-                if is_verbatim(text) { vec![text.clone()] } else { texts.traces(field, text) };
-            Some(found).filter(|found| !found.is_empty()).into_iter().collect()
-        }
-        Condition::Glob(glob) if is_exact => {
-            let worth = |piece: &&String| piece.len() >= MIN_PIECE && is_verbatim(piece);
-            let mut pieces: Vec<&String> = glob.pieces().iter().filter(worth).collect();
-            pieces.sort_by_key(|piece| Reverse(piece.len()));
-            pieces.into_iter().take(MAX_PIECES).map(|piece| vec![piece.clone()]).collect()
-        }
-        _ => vec![],
+    if !is_exact || field.ends_with(".caseless") {
+        return vec![];
     }
+    let found = match condition {
+        Condition::Exact(text) if !text.is_empty() => vec![text],
+        Condition::Glob(glob) => longest(glob.pieces()),
+        _ => vec![],
+    };
+    let found = found.into_iter().filter(|text| verbatim(field, text));
+    found.map(|text| vec![text.clone()]).collect()
+}
+
+/// The pieces that are worth searching for, in their order; none that is a part of another one.
+fn longest(pieces: &[String]) -> Vec<&String> {
+    let mut by_length: Vec<&String> =
+        pieces.iter().filter(|piece| piece.len() >= MIN_PIECE).collect();
+    by_length.sort_by_key(|piece| Reverse(piece.len()));
+    let mut kept: Vec<&String> = vec![];
+    for piece in by_length {
+        if kept.len() < MAX_PIECES && !kept.iter().any(|longer| longer.contains(piece.as_str())) {
+            kept.push(piece);
+        }
+    }
+    let place = |piece: &&String| pieces.iter().position(|known| known == *piece);
+    kept.sort_by_key(place);
+    kept
 }
 
 /// The clause whose weakest literal is the strongest; of those the one with the fewest.

@@ -85,7 +85,7 @@ fn without_literals(meta: &RuleMeta) -> String {
         [words] => format!("no event holds {}", listed(words)),
         clauses => {
             let one_of = |words: &Vec<String>| match words.as_slice() {
-                [word] => word.clone(),
+                [word] => readable(word).into_owned(),
                 words => format!("one of {}", listed(words)),
             };
             let clauses: Vec<_> = clauses.iter().map(one_of).collect();
@@ -163,7 +163,9 @@ pub fn absent(fields: &[&str], events: &EventSample) -> Option<String> {
 
 /// `a, b or c`.
 fn listed(words: &[String]) -> String {
-    let mut shown: Vec<&str> = words.iter().take(SHOWN_WORDS).map(String::as_str).collect();
+    let shown = words.iter().take(SHOWN_WORDS);
+    let shown: Vec<Cow<'_, str>> = shown.map(|word| readable(word)).collect();
+    let mut shown: Vec<&str> = shown.iter().map(|word| &**word).collect();
     let more = format!("{} more", number(words.len().saturating_sub(SHOWN_WORDS) as u64));
     if words.len() > SHOWN_WORDS {
         shown.push(&more);
@@ -173,6 +175,11 @@ fn listed(words: &[String]) -> String {
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
         None => String::new(),
     }
+}
+
+/// A word as a reader finds its ends.
+fn readable(word: &str) -> Cow<'_, str> {
+    if word.trim() == word { Cow::Borrowed(word) } else { Cow::Owned(format!("{word:?}")) }
 }
 
 #[cfg(test)]
@@ -250,6 +257,10 @@ mod tests {
         assert_eq!(
             why("*", &[&["X"], many], &[]),
             "no event holds both X and one of A, B, C, D or 2 more"
+        );
+        assert_eq!(
+            why("*", &[&["X"], &["aws-cli "], &[" md/", "z"]], &[]),
+            "no event holds all of X and \"aws-cli \" and one of \" md/\" or z"
         );
         let query = "event.action: A and usr.name: bob";
         assert_eq!(

@@ -42,10 +42,6 @@ enum SimpleField {
     },
 }
 
-/// A failure is an error, or a sign-in that says so: [`SimpleField::Outcome`].
-pub(super) const TRACES: &[(&str, &str, &[&str])] =
-    &[("event.outcome", "failure", &["errorCode", "errorMessage", "ConsoleLogin"])];
-
 fn simple(name: &str, trie: &mut Trie) -> Option<RawField> {
     let mut add = |path| trie.add(path, SCALARS);
     let field = match name {

@@ -51,7 +51,6 @@ pub(crate) const SOURCE: RawSource = RawSource {
     constants: names::CONSTANTS,
     chosen: names::CHOSEN,
     made: names::MADE,
-    traces: derived::TRACES,
     always_lists: names::ALWAYS_LISTS,
     names_of_callers: names::CALLERS,
     objects: names::OBJECTS,

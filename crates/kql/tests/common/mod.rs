@@ -3,21 +3,8 @@
 //! It is as plain as can be, so that it can be trusted: fields are looked up by name each time.
 #![allow(dead_code, unreachable_pub, reason = "each test file takes its part")]
 
-use firstseen_kql::{Doc, FieldRef, FieldTexts, Query};
+use firstseen_kql::{Doc, FieldRef, Query};
 use firstseen_value::Value;
-
-/// Events whose texts hold all values as they are.
-pub struct AllVerbatim;
-
-impl FieldTexts for AllVerbatim {
-    fn verbatim(&self, _: &str, _: &str) -> bool {
-        true
-    }
-
-    fn traces(&self, _: &str, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-}
 
 /// A value of an event.
 #[derive(Debug, Clone, PartialEq)]

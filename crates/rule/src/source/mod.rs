@@ -10,7 +10,7 @@
 //!
 //! Order of modules, each importing only from those before it: `diagnostic`, `table`, `position`,
 //! `written`, `report`, `facts`, `shape`, `dsl`, `filters`, `exception_parts`, `exceptions`, `alert`,
-//! `lint`, `texts`, `read`, `clauses`.
+//! `lint`, `read`, `clauses`.
 
 mod alert;
 mod clauses;
@@ -28,7 +28,6 @@ mod read;
 mod report;
 mod shape;
 mod table;
-mod texts;
 mod written;
 
 pub use clauses::{PlacedClause, clauses};

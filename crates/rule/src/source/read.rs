@@ -10,7 +10,6 @@ use super::facts::Facts;
 #[cfg(feature = "lint")]
 use super::lint::{self, LintInput};
 use super::table::{At, Table};
-use super::texts::EventTexts;
 #[cfg(feature = "lint")]
 use super::written::{PartKind, WrittenPart};
 use super::{alert, exceptions, filters, report, shape};
@@ -139,7 +138,7 @@ fn plan(
         window_ms,
         window,
         epoch: shape.epoch,
-        literals: query.literals(&EventTexts),
+        literals: query.literals(&firstseen_event::verbatim),
         query,
         alert: String::new(),
         exceptions: exceptions.into_iter().map(|(_, exception)| exception).collect(),
